@@ -1,0 +1,126 @@
+"""Digests: the identity of content, `algorithm:encoded`.
+
+A digest of an algorithm that cannot be computed here is still a digest: it is parsed, kept
+and compared, and `Digest.verifiable` says that content cannot be checked against it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Protocol
+
+from attrs import frozen
+
+from ocilayout.errors import DocumentError, UnsupportedDigestError
+
+# digest                ::= algorithm ":" encoded
+# algorithm             ::= algorithm-component (algorithm-separator algorithm-component)*
+# algorithm-component   ::= [a-z0-9]+
+# algorithm-separator   ::= [+._-]
+# encoded               ::= [a-zA-Z0-9=_-]+
+# Neither part can hold a slash or begin with a dot, so both are safe as path components.
+_DIGEST = re.compile(r"(?P<algorithm>[a-z0-9]+(?:[+._-][a-z0-9]+)*):(?P<encoded>[a-zA-Z0-9=_-]+)")
+_LOWER_HEX = re.compile(r"[a-f0-9]+")
+
+# Registered algorithms and the length of their encoded part, in lower-case hex digits.
+# sha384 is not in the image-spec's table; it is in the Go libraries that the field runs on.
+_ENCODED_LENGTH = {"sha256": 64, "sha384": 96, "sha512": 128, "blake3": 64}
+COMPUTABLE = frozenset({"sha256", "sha384", "sha512"})
+
+
+class Hasher(Protocol):
+    """What `hashlib` gives."""
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        """Take in more bytes."""
+        ...
+
+    def hexdigest(self) -> str:
+        """Return the hash of all bytes so far, in lower-case hex."""
+        ...
+
+
+@frozen(order=True)
+class Digest:
+    """A content identifier.
+
+    Attributes:
+        algorithm: The algorithm component, such as `sha256`.
+        encoded: The encoded component; lower-case hex for the registered algorithms.
+
+    Raises:
+        DocumentError: A component is outside the grammar, or has not the length and the
+            alphabet of its registered algorithm.
+
+    Spec: descriptor.md, Digests.
+    """
+
+    algorithm: str
+    encoded: str
+
+    def __attrs_post_init__(self) -> None:
+        text = f"{self.algorithm}:{self.encoded}"
+        if _DIGEST.fullmatch(text) is None:
+            raise DocumentError.of(
+                "bad-digest", f"{text!r} is no digest; one looks like sha256:<64 hex digits>"
+            )
+        length = _ENCODED_LENGTH.get(self.algorithm)
+        if length is not None and (
+            len(self.encoded) != length or _LOWER_HEX.fullmatch(self.encoded) is None
+        ):
+            raise DocumentError.of(
+                "bad-digest",
+                f"{text!r} is no digest: {self.algorithm} takes {length} lower-case hex digits",
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Digest:
+        """Read a digest from its text form.
+
+        Raises:
+            DocumentError: The text is outside the grammar.
+        """
+        algorithm, _, encoded = text.partition(":")
+        return cls(algorithm, encoded)
+
+    @classmethod
+    def of(cls, data: bytes | bytearray | memoryview, algorithm: str = "sha256") -> Digest:
+        """Compute the digest of bytes.
+
+        Raises:
+            UnsupportedDigestError: The algorithm cannot be computed here.
+        """
+        hasher = new_hasher(algorithm)
+        hasher.update(memoryview(data))
+        return cls(algorithm, hasher.hexdigest())
+
+    @property
+    def verifiable(self) -> bool:
+        """Whether content can be checked against this digest here."""
+        return self.algorithm in COMPUTABLE
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{self.encoded}"
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether text is a well-formed digest."""
+    try:
+        Digest.parse(text)
+    except DocumentError:
+        return False
+    return True
+
+
+def new_hasher(algorithm: str) -> Hasher:
+    """Return a fresh hasher.
+
+    Raises:
+        UnsupportedDigestError: The algorithm cannot be computed here.
+    """
+    if algorithm not in COMPUTABLE:
+        raise UnsupportedDigestError(
+            f"{algorithm!r} cannot be computed here; known are {', '.join(sorted(COMPUTABLE))}"
+        )
+    return hashlib.new(algorithm, usedforsecurity=False)

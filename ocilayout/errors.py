@@ -1,0 +1,211 @@
+"""Every error that this library raises, and `Problem`, one finding about a document or a layout.
+
+`OSError` is not wrapped: a full disk or a missing permission reaches the caller as the
+operating system named it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from attrs import evolve, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Severity = Literal["error", "warning", "note"]
+
+
+class Described(Protocol):
+    """What an integrity error needs to know of the descriptor that was not met."""
+
+    @property
+    def media_type(self) -> str:
+        """The media type that was promised."""
+        ...
+
+    @property
+    def digest(self) -> object:
+        """The digest that was promised."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """The size that was promised, in bytes."""
+        ...
+
+
+@frozen(kw_only=True)
+class Problem:
+    """One thing that is wrong with a document or a layout.
+
+    Attributes:
+        code: A stable identifier in kebab case, such as `missing-property`.
+        message: One sentence for a person.
+        place: A JSON path that starts with `$`, or a path relative to the layout.
+        severity: `error` breaks a MUST, `warning` a SHOULD, `note` is a state the spec allows.
+        requirement: The id of the row in spec-notes, empty where there is none.
+    """
+
+    code: str
+    message: str
+    place: str = "$"
+    severity: Severity = "error"
+    requirement: str = ""
+
+    def under(self, place: str) -> Problem:
+        """Return the same problem as seen from an enclosing document.
+
+        Args:
+            place: The JSON path of the value that this problem was found in.
+        """
+        return evolve(self, place=place + self.place.removeprefix("$"))
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message} [{self.code}]"
+
+
+class OciLayoutError(Exception):
+    """The base of every error of this library; never raised itself."""
+
+
+class DocumentError(OciLayoutError, ValueError):
+    """Bytes or values break the specification.
+
+    Attributes:
+        problems: All that was found, each with its JSON path; never empty.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(map(str, self.problems)))
+
+    @classmethod
+    def of(cls, code: str, message: str, place: str = "$") -> DocumentError:
+        """Make an error of a single problem."""
+        return cls([Problem(code=code, message=message, place=place)])
+
+    def at(self, place: str) -> DocumentError:
+        """Return the same error as seen from an enclosing document.
+
+        Args:
+            place: The JSON path of the value that the error is about.
+        """
+        return type(self)(problem.under(place) for problem in self.problems)
+
+
+class UnsupportedVersionError(DocumentError):
+    """The document is of a version that this library does not read."""
+
+
+class LimitExceededError(OciLayoutError):
+    """Something is larger than a limit.
+
+    Attributes:
+        what: What was measured, such as `document` or `depth`.
+        limit: The limit, in bytes or in the unit that the message names.
+    """
+
+    def __init__(self, message: str, *, what: str, limit: int) -> None:
+        self.what = what
+        self.limit = limit
+        super().__init__(message)
+
+
+class IntegrityError(OciLayoutError):
+    """Content is not what its descriptor says.
+
+    Attributes:
+        descriptor: The descriptor that was not met.
+        actual: The digest or the size in bytes that was found, as text.
+    """
+
+    def __init__(self, message: str, *, descriptor: Described, actual: str) -> None:
+        self.descriptor = descriptor
+        self.actual = actual
+        super().__init__(message)
+
+
+class DigestMismatchError(IntegrityError):
+    """The bytes hash to another digest."""
+
+
+class SizeMismatchError(IntegrityError):
+    """There are more or fewer bytes than the descriptor says."""
+
+
+class NotFoundError(OciLayoutError, LookupError):
+    """Something that was asked for is not there."""
+
+
+class BlobNotFoundError(NotFoundError):
+    """The store holds no blob of that digest."""
+
+
+class ReferenceNotFoundError(NotFoundError):
+    """No entry has that name or digest."""
+
+
+class AmbiguousReferenceError(OciLayoutError):
+    """Several entries answer to one name.
+
+    Attributes:
+        name: The name that was asked for.
+        digests: The digests of the entries, in document order.
+    """
+
+    def __init__(self, name: str, digests: Iterable[str]) -> None:
+        self.name = name
+        self.digests = tuple(digests)
+        super().__init__(
+            f"{name!r} names {len(self.digests)} entries: {', '.join(self.digests)};"
+            " ask for one by its digest, or tag the name again to keep one"
+        )
+
+
+class InvalidNameError(OciLayoutError, ValueError):
+    """A name or a reference is outside its grammar."""
+
+
+class UnsupportedDigestError(OciLayoutError):
+    """The digest's algorithm cannot be computed here, so nothing can be verified against it."""
+
+
+class NotALayoutError(OciLayoutError):
+    """The path holds no OCI image layout."""
+
+
+class LayoutExistsError(OciLayoutError):
+    """A layout was to be created where there is something already."""
+
+
+class LockTimeoutError(OciLayoutError, TimeoutError):
+    """The writer lock of a layout was held by somebody else for too long."""
+
+
+class RegistryError(OciLayoutError):
+    """A registry refused, failed or answered what it must not.
+
+    Attributes:
+        status: The HTTP status, or `None` where there was no answer.
+        codes: The error codes of the distribution-spec in the body, such as `MANIFEST_UNKNOWN`.
+    """
+
+    def __init__(
+        self, message: str, *, status: int | None = None, codes: Iterable[str] = ()
+    ) -> None:
+        self.status = status
+        self.codes = tuple(codes)
+        super().__init__(message)
+
+
+class AuthError(RegistryError):
+    """The registry wants other credentials, or any."""
+
+
+class RateLimitedError(RegistryError):
+    """The registry asks to come back later."""
+
+
+class TransportError(RegistryError):
+    """The connection failed, broke or was not trusted."""

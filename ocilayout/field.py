@@ -1,0 +1,252 @@
+"""Converters and validators of the models' fields.
+
+They run in every constructor. A converter takes what a caller may reasonably give and stores
+it immutably; a validator refuses what the specification refuses, as a `DocumentError` whose
+place is the field's JSON key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from attrs import field, fields, frozen
+
+from ocilayout.errors import DocumentError
+from ocilayout.frozenmap import FrozenJson, FrozenMap, Json, freeze
+
+if TYPE_CHECKING:
+    from attrs import Attribute
+
+T = TypeVar("T")
+Validator = Callable[[object, "Attribute[Any]", Any], None]
+
+_KEY = "json"
+_ALWAYS = "always"
+_MAX_INT64 = 2**63 - 1
+
+# RFC 3339 section 5.6, date-time. The fraction may have any number of digits.
+_DATE_TIME = re.compile(
+    r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt]"
+    r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
+    r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+)
+
+
+def key(name: str | None = None, *, always: bool = False) -> dict[str, str | bool]:
+    """Return the metadata of a field.
+
+    Args:
+        name: The JSON key, where it is not the field's name in camel case.
+        always: Whether an empty value is written, too.
+    """
+    return {_ALWAYS: always} if name is None else {_KEY: name, _ALWAYS: always}
+
+
+def json_key(attribute: Attribute[Any]) -> str:
+    """Return the JSON key of a field."""
+    given: str | None = attribute.metadata.get(_KEY)
+    if given is not None:
+        return given
+    head, *rest = attribute.name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def always(attribute: Attribute[Any]) -> bool:
+    """Tell whether an empty value of a field is written."""
+    return bool(attribute.metadata.get(_ALWAYS))
+
+
+def invalid(attribute: Attribute[Any], code: str, message: str) -> DocumentError:
+    """Make the error of a field that holds what it must not."""
+    return DocumentError.of(code, message, f"$.{json_key(attribute)}")
+
+
+def wrong_type(expected: str, value: object) -> DocumentError:
+    """Make the error of a value of another JSON type."""
+    return DocumentError.of("wrong-type", f"expected {expected}, found {type(value).__name__}")
+
+
+def _refuse_type(attribute: Attribute[Any], expected: str, value: object) -> DocumentError:
+    return invalid(attribute, "wrong-type", f"expected {expected}, found {type(value).__name__}")
+
+
+def to_tuple(values: Iterable[T]) -> tuple[T, ...]:
+    """Convert a sequence; a string is none."""
+    if isinstance(values, str | bytes | Mapping):
+        raise wrong_type("a sequence", values)
+    return tuple(values)
+
+
+def to_map(values: Mapping[str, T]) -> FrozenMap[str, T]:
+    """Convert a mapping."""
+    if not isinstance(values, Mapping):
+        raise wrong_type("a mapping", values)
+    return values if isinstance(values, FrozenMap) else FrozenMap(values)
+
+
+def to_json_map(values: Mapping[str, Json]) -> FrozenMap[str, FrozenJson]:
+    """Convert unknown properties, whatever they hold."""
+    return to_map({name: freeze(value) for name, value in to_map(values).items()})
+
+
+def optional(validator: Validator) -> Validator:
+    """Let `None` pass, and everything that the validator passes."""
+
+    def check(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401
+        if value is not None:
+            validator(instance, attribute, value)
+
+    return check
+
+
+def text(_: object, attribute: Attribute[Any], value: object) -> None:
+    """Require a string."""
+    if not isinstance(value, str):
+        raise _refuse_type(attribute, "a string", value)
+
+
+def boolean(_: object, attribute: Attribute[Any], value: object) -> None:
+    """Require true or false."""
+    if not isinstance(value, bool):
+        raise _refuse_type(attribute, "a boolean", value)
+
+
+def binary(_: object, attribute: Attribute[Any], value: object) -> None:
+    """Require bytes."""
+    if not isinstance(value, bytes):
+        raise _refuse_type(attribute, "bytes", value)
+
+
+def date_time(_: object, attribute: Attribute[Any], value: object) -> None:
+    """Require a string that is an RFC 3339 date-time."""
+    if not isinstance(value, str):
+        raise _refuse_type(attribute, "a string", value)
+    if _DATE_TIME.fullmatch(value) is None:
+        raise invalid(attribute, "bad-time", f"{value!r} is no RFC 3339 date-time")
+
+
+def size(_: object, attribute: Attribute[Any], value: object) -> None:
+    """Require a number of bytes: an integer from 0 to 2**63 - 1."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _refuse_type(attribute, "an integer", value)
+    if not 0 <= value <= _MAX_INT64:
+        raise invalid(attribute, "bad-size", f"{value} is no size: 0 to 2**63 - 1 bytes")
+
+
+def exactly(expected: int) -> Validator:
+    """Require one integer."""
+
+    def check(_: object, attribute: Attribute[Any], value: object) -> None:
+        if type(value) is not int or value != expected:
+            raise invalid(attribute, "bad-version", f"must be {expected}, found {value!r}")
+
+    return check
+
+
+def one_of(choices: Iterable[str]) -> Validator:
+    """Require one of some strings."""
+    known = frozenset(choices)
+
+    def check(_: object, attribute: Attribute[Any], value: object) -> None:
+        if value not in known:
+            raise invalid(
+                attribute, "wrong-value", f"must be {' or '.join(sorted(known))}, found {value!r}"
+            )
+
+    return check
+
+
+def instance(expected: type) -> Validator:
+    """Require an instance of a class."""
+
+    def check(_: object, attribute: Attribute[Any], value: object) -> None:
+        if not isinstance(value, expected):
+            raise _refuse_type(attribute, f"a {expected.__name__}", value)
+
+    return check
+
+
+def each(expected: type) -> Validator:
+    """Require that all members of a sequence are instances of a class."""
+
+    def check(_: object, attribute: Attribute[Any], value: tuple[object, ...]) -> None:
+        for position, member in enumerate(value):
+            if not isinstance(member, expected):
+                raise wrong_type(f"a {expected.__name__}", member).at(
+                    f"$.{json_key(attribute)}[{position}]"
+                )
+
+    return check
+
+
+def strings(_: object, attribute: Attribute[Any], value: Mapping[object, object]) -> None:
+    """Require a mapping of strings to strings.
+
+    Spec: annotations.md, Rules.
+    """
+    for name, member in value.items():
+        if not isinstance(name, str) or not isinstance(member, str):
+            raise wrong_type("a string", member).at(f"$.{json_key(attribute)}.{name}")
+
+
+def known_keys(model: type) -> dict[str, str]:
+    """Return the JSON keys of a model by their case-folded form.
+
+    Go programs match keys without regard to case, so `Manifests` is `manifests` to them and
+    something unknown to everybody else. Nothing that reads differently may pass.
+    """
+    return {
+        json_key(attribute).casefold(): json_key(attribute)
+        for attribute in fields(model)
+        if attribute.name != "extra"
+    }
+
+
+@frozen(kw_only=True)
+class Extensible:
+    """A document or a part of one, that may have properties which the specification lacks.
+
+    Attributes:
+        extra: These properties, by their JSON keys; kept when read, written back by `encode`.
+
+    Raises:
+        DocumentError: One of them is a known property, or a case variant of one.
+
+    Spec: considerations.md, Extensibility.
+    """
+
+    extra: FrozenMap[str, FrozenJson] = field(default=FrozenMap(), converter=to_json_map)
+
+    @extra.validator
+    def _extra_is_unknown(
+        self, _: Attribute[Any], value: FrozenMap[str, FrozenJson]
+    ) -> None:
+        known = known_keys(type(self)) if value else {}
+        for name in value:
+            twin = known.get(name.casefold())
+            if twin is not None:
+                raise DocumentError.of(
+                    "case-variant" if twin != name else "known-property",
+                    f"{name!r} is not an extra property, it would be read as {twin!r}",
+                    f"$.{name}",
+                )
+
+
+def require_without(extra: Mapping[str, object], *names: str) -> None:
+    """Refuse a document that could be read as one of another kind.
+
+    Raises:
+        DocumentError: One of the names is among the extra properties, in whatever case.
+
+    Spec: manifest.md and image-index.md; CVE-2021-41190.
+    """
+    for name in extra:
+        if name.casefold() in names:
+            raise DocumentError.of(
+                "ambiguous-document",
+                f"{name!r} belongs to a document of another kind; this one could be read as either",
+                f"$.{name}",
+            )

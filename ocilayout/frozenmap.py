@@ -1,0 +1,72 @@
+"""An immutable, hashable mapping, and JSON values made of it.
+
+Models are immutable, and so must be what they hold. `types.MappingProxyType` is neither
+hashable nor can it be copied or pickled, hence this small class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+K = TypeVar("K")
+V_co = TypeVar("V_co", covariant=True)
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+FrozenJson: TypeAlias = (
+    "None | bool | int | float | str | tuple[FrozenJson, ...] | FrozenMap[str, FrozenJson]"
+)
+
+
+class FrozenMap(Mapping[K, V_co]):
+    """A mapping that cannot change; equal to any mapping with equal items."""
+
+    __slots__ = ("_items",)
+    _items: dict[K, V_co]
+
+    def __init__(
+        self, items: Mapping[K, V_co] | Iterable[tuple[K, V_co]] = (), /
+    ) -> None:
+        object.__setattr__(self, "_items", dict(items))
+
+    def __getitem__(self, key: K) -> V_co:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items.items()))
+
+    def __repr__(self) -> str:
+        return f"FrozenMap({self._items!r})"
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a FrozenMap cannot change; {name} was to be set")
+
+    def __reduce__(self) -> tuple[type[FrozenMap[K, V_co]], tuple[dict[K, V_co]]]:
+        return (type(self), (dict(self._items),))
+
+
+def freeze(value: Json) -> FrozenJson:
+    """Return an immutable copy of a JSON value: arrays as tuples, objects as `FrozenMap`."""
+    if isinstance(value, dict):
+        return FrozenMap({key: freeze(item) for key, item in value.items()})
+    if isinstance(value, list):
+        return tuple(freeze(item) for item in value)
+    return value
+
+
+def thaw(value: FrozenJson) -> Json:
+    """Return the mutable form of what `freeze` made."""
+    if isinstance(value, FrozenMap):
+        return {key: thaw(item) for key, item in cast("dict[str, FrozenJson]", value).items()}
+    if isinstance(value, tuple):
+        return [thaw(item) for item in value]
+    return value

@@ -1,0 +1,42 @@
+"""The `oci-layout` file: the version of a layout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from ocilayout import field as fields
+from ocilayout.errors import UnsupportedVersionError
+from ocilayout.frozenmap import FrozenJson, FrozenMap
+
+if TYPE_CHECKING:
+    from attrs import Attribute
+
+VERSION = "1.0.0"
+
+
+def _version(_: object, attribute: Attribute[Any], value: object) -> None:
+    fields.text(_, attribute, value)
+    if value != VERSION:
+        error = fields.invalid(
+            attribute, "unsupported-version", f"only {VERSION} is known, found {value!r}"
+        )
+        raise UnsupportedVersionError(error.problems)
+
+
+@frozen(kw_only=True)
+class Header(fields.Extensible):
+    """The content of `oci-layout`.
+
+    Attributes:
+        image_layout_version: Always `1.0.0`.
+
+    Raises:
+        UnsupportedVersionError: The version is another one.
+        DocumentError: The version is no string.
+
+    Spec: image-layout.md, oci-layout file.
+    """
+
+    image_layout_version: str = field(default=VERSION, validator=_version)

@@ -1,0 +1,191 @@
+"""JSON as documents of the specification may use it: bytes to values and back.
+
+Reading is strict where two readers could disagree (RFC 7493, I-JSON): UTF-8 without a byte
+order mark, no duplicate properties, no NaN, no number out of range, no half of a surrogate pair,
+nothing behind the document, bounded in depth and size. Writing gives the bytes that Go's
+encoding/json gives for the same value, because then the same document has the same digest
+whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from ocilayout.errors import DocumentError, LimitExceededError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ocilayout.frozenmap import Json
+
+MAX_DOCUMENT: Final = 4 * 1024 * 1024
+"""The largest document in a blob that is read, in bytes; registries have the same limit."""
+
+MAX_DEPTH: Final = 128
+"""The deepest nesting of arrays and objects that is read."""
+
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+def parse(data: bytes, *, limit: int = MAX_DOCUMENT) -> dict[str, Json]:
+    """Read bytes as one JSON object.
+
+    Raises:
+        DocumentError: The bytes are no I-JSON, or not an object.
+        LimitExceededError: They are too many, or nested too deeply.
+    """
+    if len(data) > limit:
+        raise LimitExceededError(
+            f"the document has {len(data)} bytes, the limit is {limit}",
+            what="document",
+            limit=limit,
+        )
+    document = _loads(data, hook=None)
+    # A dict has lost what was said twice. Every key in the text is a quote before a colon, unless
+    # there is white space between them; a string may hold more such pairs, never fewer. So if
+    # there is no such space and the dicts have as many keys as the text has pairs, then none was
+    # lost. Otherwise a slower reader looks at each object.
+    spaced = any(mark in data for mark in (b" :", b"\t:", b"\n:", b"\r:"))
+    if _count_keys(document) != data.count(b'":') or spaced:
+        _refuse_duplicates(_loads(data, hook=_Object))
+    if _SURROGATE.search(data):
+        _refuse_surrogates(document)
+    if not isinstance(document, dict):
+        raise DocumentError.of(
+            "wrong-type", f"expected an object, found {type(document).__name__}"
+        )
+    return document
+
+
+def dump(document: Json) -> bytes:
+    """Write a JSON value as Go's encoding/json does, keeping the order of its properties."""
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    # These characters cannot stand outside of a string.
+    for character in "<>&\u2028\u2029":
+        if character in text:
+            text = text.replace(character, f"\\u{ord(character):04x}")
+    return text.encode()
+
+
+class _Object(dict[str, Json]):
+    """An object of a document that remembers which of its properties stood there twice."""
+
+    def __init__(self, pairs: list[tuple[str, Json]]) -> None:
+        super().__init__(pairs)
+        names = [name for name, _ in pairs]
+        self.twice = sorted({name for name in names if names.count(name) > 1}) if len(
+            self
+        ) < len(pairs) else []
+
+
+def _loads(data: bytes, *, hook: Callable[[list[tuple[str, Json]]], object] | None) -> Json:
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise DocumentError.of("bad-encoding", "begins with a byte order mark")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise DocumentError.of(
+            "bad-encoding", f"is no UTF-8: byte {data[error.start]:#04x} at offset {error.start}"
+        ) from None
+    try:
+        return cast(
+            "Json",
+            json.loads(
+                text, object_pairs_hook=hook, parse_constant=_refuse_constant, parse_float=_finite
+            ),
+        )
+    except DocumentError:
+        raise
+    except json.JSONDecodeError as error:
+        raise DocumentError.of(
+            "bad-json", f"is no JSON: {error.msg} at line {error.lineno} column {error.colno}"
+        ) from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise DocumentError.of("bad-number", f"holds a number out of range: {error}") from None
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def _too_deep() -> LimitExceededError:
+    return LimitExceededError(
+        f"the document is nested deeper than {MAX_DEPTH}", what="depth", limit=MAX_DEPTH
+    )
+
+
+def _refuse_constant(name: str) -> None:
+    raise DocumentError.of("bad-json", f"{name} is no JSON value")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise DocumentError.of("bad-number", f"holds a number out of range: {text[:32]}")
+    return number
+
+
+def _count_keys(document: Json) -> int:
+    keys = depth = 0
+    level: list[Any] = [document] if isinstance(document, dict | list) else []
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise _too_deep()
+        deeper: list[Any] = []
+        for node in level:
+            if node.__class__ is list:
+                values = node
+            else:
+                keys += len(node)
+                values = node.values()
+            deeper.extend([item for item in values if item.__class__ in (dict, list)])
+        level = deeper
+    return keys
+
+
+def _refuse_duplicates(document: Json) -> None:
+    problems = [
+        Problem(
+            code="duplicate-property",
+            message=f"{name!r} stands here more than once",
+            place=join_path(place, name),
+        )
+        for place, node in _nodes(document)
+        if isinstance(node, _Object)
+        for name in node.twice
+    ]
+    if problems:
+        raise DocumentError(problems)
+
+
+def _refuse_surrogates(document: Json) -> None:
+    for place, node in _nodes(document):
+        texts = [node] if isinstance(node, str) else node if isinstance(node, dict) else []
+        for text in texts:
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                raise DocumentError.of(
+                    "bad-unicode", "a string holds half of a surrogate pair", place
+                ) from None
+
+
+def _nodes(document: Json) -> list[tuple[str, Json]]:
+    found: list[tuple[str, Json]] = []
+    pending: list[tuple[str, Json]] = [("$", document)]
+    while pending:
+        place, node = pending.pop()
+        found.append((place, node))
+        if isinstance(node, dict):
+            pending.extend((join_path(place, name), item) for name, item in node.items())
+        elif isinstance(node, list):
+            pending.extend((f"{place}[{number}]", item) for number, item in enumerate(node))
+    return found
+
+
+def join_path(place: str, name: str) -> str:
+    """Return the JSON path of a property, given that of its object."""
+    if _PLAIN_KEY.fullmatch(name):
+        return f"{place}.{name}"
+    return f"{place}[{json.dumps(name)}]"
