@@ -17,7 +17,7 @@ from cattrs import Converter
 
 from ocilayout.digest import Digest
 from ocilayout.errors import DocumentError, Problem
-from ocilayout.field import Extensible, always, json_key, known_keys, wrong_type
+from ocilayout.field import Extensible, always, json_key, known_keys, required, wrong_type
 from ocilayout.frozenmap import FrozenMap, Json, thaw
 from ocilayout.ijson import MAX_DOCUMENT, dump, join_path, parse
 
@@ -142,7 +142,7 @@ def _object(model: type[Extensible]) -> Callable[[Any, Any], Extensible]:
         problems.extend(
             Problem(code="missing-property", message="is required", place=f"$.{name}")
             for name, (attribute, _) in members.items()
-            if attribute.default is attrs.NOTHING and value.get(name) is None
+            if required(attribute) and value.get(name) is None
         )
         try:
             if not problems:

@@ -88,12 +88,16 @@ class RootFs(fields.Extensible):
     Spec: config.md, rootfs.
     """
 
-    type: str = field(default="layers", validator=fields.one_of(["layers"]))
+    type: str = field(
+        default="layers",
+        validator=fields.one_of(["layers"]),
+        metadata=fields.key(required=True),
+    )
     diff_ids: tuple[Digest, ...] = field(
         default=(),
         converter=fields.to_tuple,
         validator=fields.each(Digest),
-        metadata=fields.key("diff_ids", always=True),
+        metadata=fields.key("diff_ids", always=True, required=True),
     )
 
 

@@ -9,7 +9,7 @@ from attrs import field, frozen
 from ocilayout import field as fields
 from ocilayout.digest import Digest, new_hasher
 from ocilayout.errors import DigestMismatchError, SizeMismatchError
-from ocilayout.frozenmap import FrozenJson, FrozenMap
+from ocilayout.frozenmap import FrozenMap
 from ocilayout.mediatype import is_media_type
 
 if TYPE_CHECKING:
@@ -89,9 +89,7 @@ class Descriptor(fields.Extensible):
     media_type: str = field(validator=check_media_type)
     digest: Digest = field(converter=_to_digest, validator=fields.instance(Digest))
     size: int = field(validator=fields.size)
-    urls: tuple[str, ...] = field(
-        default=(), converter=fields.to_tuple, validator=fields.each(str)
-    )
+    urls: tuple[str, ...] = field(default=(), converter=fields.to_tuple, validator=fields.each(str))
     annotations: FrozenMap[str, str] = field(
         default=FrozenMap(), converter=fields.to_map, validator=fields.strings
     )

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from attrs import field, fields, frozen
+from attrs import NOTHING, field, fields, frozen
 
 from ocilayout.errors import DocumentError
 from ocilayout.frozenmap import FrozenJson, FrozenMap, Json, freeze
@@ -24,6 +24,7 @@ Validator = Callable[[object, "Attribute[Any]", Any], None]
 
 _KEY = "json"
 _ALWAYS = "always"
+_REQUIRED = "required"
 _MAX_INT64 = 2**63 - 1
 
 # RFC 3339 section 5.6, date-time. The fraction may have any number of digits.
@@ -35,14 +36,17 @@ _DATE_TIME = re.compile(
 )
 
 
-def key(name: str | None = None, *, always: bool = False) -> dict[str, str | bool]:
+def key(
+    name: str | None = None, *, always: bool = False, required: bool = False
+) -> dict[str, str | bool | None]:
     """Return the metadata of a field.
 
     Args:
         name: The JSON key, where it is not the field's name in camel case.
         always: Whether an empty value is written, too.
+        required: Whether a document must have it although the constructor has a default.
     """
-    return {_ALWAYS: always} if name is None else {_KEY: name, _ALWAYS: always}
+    return {_KEY: name, _ALWAYS: always, _REQUIRED: required}
 
 
 def json_key(attribute: Attribute[Any]) -> str:
@@ -59,18 +63,37 @@ def always(attribute: Attribute[Any]) -> bool:
     return bool(attribute.metadata.get(_ALWAYS))
 
 
+def required(attribute: Attribute[Any]) -> bool:
+    """Tell whether a document must have a field."""
+    return attribute.default is NOTHING or bool(attribute.metadata.get(_REQUIRED))
+
+
 def invalid(attribute: Attribute[Any], code: str, message: str) -> DocumentError:
     """Make the error of a field that holds what it must not."""
     return DocumentError.of(code, message, f"$.{json_key(attribute)}")
 
 
+_JSON_NOUNS = {
+    "NoneType": "null",
+    "bool": "a boolean",
+    "dict": "an object",
+    "float": "a number",
+    "int": "an integer",
+    "list": "an array",
+    "str": "a string",
+}
+
+
 def wrong_type(expected: str, value: object) -> DocumentError:
-    """Make the error of a value of another JSON type."""
-    return DocumentError.of("wrong-type", f"expected {expected}, found {type(value).__name__}")
+    """Make the error of a value of another type, named as JSON names it."""
+    found = type(value).__name__
+    return DocumentError.of(
+        "wrong-type", f"expected {expected}, found {_JSON_NOUNS.get(found, found)}"
+    )
 
 
 def _refuse_type(attribute: Attribute[Any], expected: str, value: object) -> DocumentError:
-    return invalid(attribute, "wrong-type", f"expected {expected}, found {type(value).__name__}")
+    return wrong_type(expected, value).at(f"$.{json_key(attribute)}")
 
 
 def to_tuple(values: Iterable[T]) -> tuple[T, ...]:
@@ -221,9 +244,7 @@ class Extensible:
     extra: FrozenMap[str, FrozenJson] = field(default=FrozenMap(), converter=to_json_map)
 
     @extra.validator
-    def _extra_is_unknown(
-        self, _: Attribute[Any], value: FrozenMap[str, FrozenJson]
-    ) -> None:
+    def _extra_is_unknown(self, _: Attribute[Any], value: FrozenMap[str, FrozenJson]) -> None:
         known = known_keys(type(self)) if value else {}
         for name in value:
             twin = known.get(name.casefold())

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 V_co = TypeVar("V_co", covariant=True)
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 FrozenJson: TypeAlias = (
-    "None | bool | int | float | str | tuple[FrozenJson, ...] | FrozenMap[str, FrozenJson]"
+    "bool | int | float | str | tuple[FrozenJson, ...] | FrozenMap[str, FrozenJson] | None"
 )
 
 
@@ -27,9 +27,7 @@ class FrozenMap(Mapping[K, V_co]):
     __slots__ = ("_items",)
     _items: dict[K, V_co]
 
-    def __init__(
-        self, items: Mapping[K, V_co] | Iterable[tuple[K, V_co]] = (), /
-    ) -> None:
+    def __init__(self, items: Mapping[K, V_co] | Iterable[tuple[K, V_co]] = (), /) -> None:
         object.__setattr__(self, "_items", dict(items))
 
     def __getitem__(self, key: K) -> V_co:

@@ -8,7 +8,6 @@ from attrs import field, frozen
 
 from ocilayout import field as fields
 from ocilayout.errors import UnsupportedVersionError
-from ocilayout.frozenmap import FrozenJson, FrozenMap
 
 if TYPE_CHECKING:
     from attrs import Attribute
@@ -39,4 +38,6 @@ class Header(fields.Extensible):
     Spec: image-layout.md, oci-layout file.
     """
 
-    image_layout_version: str = field(default=VERSION, validator=_version)
+    image_layout_version: str = field(
+        default=VERSION, validator=_version, metadata=fields.key(required=True)
+    )

@@ -14,11 +14,10 @@ import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ocilayout.errors import DocumentError, LimitExceededError, Problem
+from ocilayout.frozenmap import Json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from ocilayout.frozenmap import Json
 
 MAX_DOCUMENT: Final = 4 * 1024 * 1024
 """The largest document in a blob that is read, in bytes; registries have the same limit."""
@@ -28,6 +27,7 @@ MAX_DEPTH: Final = 128
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
 
 def parse(data: bytes, *, limit: int = MAX_DOCUMENT) -> dict[str, Json]:
     """Read bytes as one JSON object.
@@ -53,9 +53,7 @@ def parse(data: bytes, *, limit: int = MAX_DOCUMENT) -> dict[str, Json]:
     if _SURROGATE.search(data):
         _refuse_surrogates(document)
     if not isinstance(document, dict):
-        raise DocumentError.of(
-            "wrong-type", f"expected an object, found {type(document).__name__}"
-        )
+        raise DocumentError.of("wrong-type", f"expected an object, found {type(document).__name__}")
     return document
 
 
@@ -75,9 +73,11 @@ class _Object(dict[str, Json]):
     def __init__(self, pairs: list[tuple[str, Json]]) -> None:
         super().__init__(pairs)
         names = [name for name, _ in pairs]
-        self.twice = sorted({name for name in names if names.count(name) > 1}) if len(
-            self
-        ) < len(pairs) else []
+        self.twice = (
+            sorted({name for name in names if names.count(name) > 1})
+            if len(self) < len(pairs)
+            else []
+        )
 
 
 def _loads(data: bytes, *, hook: Callable[[list[tuple[str, Json]]], object] | None) -> Json:

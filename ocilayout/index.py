@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from ocilayout import field as fields
 from ocilayout.descriptor import Descriptor, check_media_type
-from ocilayout.frozenmap import FrozenJson, FrozenMap
+from ocilayout.frozenmap import FrozenMap
 from ocilayout.mediatype import INDEX_TYPES, OCI_INDEX
 
 
@@ -28,7 +28,9 @@ class Index(fields.Extensible):
     Spec: image-index.md, Image Index Property Descriptions.
     """
 
-    schema_version: int = field(default=2, validator=fields.exactly(2))
+    schema_version: int = field(
+        default=2, validator=fields.exactly(2), metadata=fields.key(required=True)
+    )
     media_type: str | None = field(
         default=OCI_INDEX, validator=fields.optional(fields.one_of(INDEX_TYPES))
     )

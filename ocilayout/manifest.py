@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from ocilayout import field as fields
 from ocilayout.descriptor import Descriptor, check_media_type
-from ocilayout.frozenmap import FrozenJson, FrozenMap
+from ocilayout.frozenmap import FrozenMap
 from ocilayout.mediatype import MANIFEST_TYPES, OCI_MANIFEST
 
 
@@ -29,7 +29,9 @@ class Manifest(fields.Extensible):
     Spec: manifest.md, Image Manifest Property Descriptions.
     """
 
-    schema_version: int = field(default=2, validator=fields.exactly(2))
+    schema_version: int = field(
+        default=2, validator=fields.exactly(2), metadata=fields.key(required=True)
+    )
     media_type: str | None = field(
         default=OCI_MANIFEST, validator=fields.optional(fields.one_of(MANIFEST_TYPES))
     )

@@ -88,10 +88,7 @@ class Reference:
     def __attrs_post_init__(self) -> None:
         if _HOST.fullmatch(self.host) is None:
             raise InvalidNameError(f"{self.host!r} is no registry host")
-        if (
-            _REPOSITORY.fullmatch(self.repository) is None
-            or len(self.repository) > _MAX_REPOSITORY
-        ):
+        if _REPOSITORY.fullmatch(self.repository) is None or len(self.repository) > _MAX_REPOSITORY:
             raise InvalidNameError(
                 f"{self.repository!r} is no repository: lower-case letters and digits, joined by"
                 f" . _ __ or dashes, in components separated by /, {_MAX_REPOSITORY} characters"
@@ -126,9 +123,7 @@ class Reference:
         repository, colon, tag = path.partition(":")
         if host == DOCKER_HUB and "/" not in repository:
             repository = f"library/{repository}"
-        return cls(
-            host=host, repository=repository, tag=tag if colon else None, digest=digest
-        )
+        return cls(host=host, repository=repository, tag=tag if colon else None, digest=digest)
 
     def __str__(self) -> str:
         tag = "" if self.tag is None else f":{self.tag}"
