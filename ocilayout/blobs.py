@@ -1,0 +1,414 @@
+"""The blobs of a layout: files named by the digest of what they hold.
+
+A blob is written under another name, hashed on the way, compared, and only then given its own;
+nothing under `blobs/` is ever opened for writing. Bytes are verified when they are read.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import secrets
+import stat
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final, Protocol
+
+from ocilayout.descriptor import Descriptor, Verifier
+from ocilayout.digest import Digest, new_hasher
+from ocilayout.errors import (
+    BlobNotFoundError,
+    DocumentError,
+    IntegrityError,
+    SizeMismatchError,
+    UnsupportedDigestError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+CHUNK: Final = 1024 * 1024
+"""How much is read and written at a time, in bytes."""
+
+Source = bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes]
+"""What a blob may be made of: bytes, the path of a file, or an open binary file."""
+
+# O_NONBLOCK, so that a FIFO in a blob's place cannot hold us up; it changes nothing for files.
+_READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_WRITE_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL
+
+
+class Readable(Protocol):
+    """Where bytes come from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to so many bytes, none at the end."""
+        ...
+
+    def close(self) -> None:
+        """Release what is behind it."""
+        ...
+
+
+class VerifiedReader(io.RawIOBase):
+    """A stream that fails instead of ending when it was not the content of its descriptor.
+
+    The last bytes are handed out only after all of them were found to be right, so a caller who
+    reads as many bytes as the descriptor says need not read on to be safe.
+    """
+
+    def __init__(self, raw: Readable, descriptor: Descriptor) -> None:
+        """Wrap a stream.
+
+        Args:
+            raw: Where the bytes come from; closed with this stream.
+            descriptor: What they must be.
+
+        Raises:
+            UnsupportedDigestError: The digest's algorithm cannot be computed here.
+        """
+        super().__init__()
+        self._verifier = Verifier(descriptor)
+        self._raw = raw
+        self._done = False
+
+    def readable(self) -> bool:
+        """Return true."""
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override] # the stub asks for any buffer; io passes these
+        """Read into a buffer.
+
+        Returns:
+            How many bytes were read; 0 at the end.
+
+        Raises:
+            IntegrityError: The stream is not what its descriptor says.
+        """
+        if self._done:
+            return 0
+        data = self._raw.read(len(buffer))
+        self._verifier.update(data)
+        if not data or self._verifier.seen == self._verifier.descriptor.size:
+            self._verifier.update(self._raw.read(1) if data else b"")
+            self._verifier.finish()
+            self._done = True
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """Close this stream and the one behind it."""
+        if not self.closed:
+            self._raw.close()
+        super().close()
+
+
+class Blobs:
+    """The content-addressed files of one layout.
+
+    Iterating gives the digests of all blobs, sorted; files whose name is no digest are passed
+    over. A symbolic link, or anything else that is no regular file, is no blob.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Look at the blobs of a layout; nothing is read or written yet.
+
+        Args:
+            root: The folder of the layout.
+        """
+        self._root = root
+        self._held: set[Digest] = set()
+        self._synced: set[Digest] = set()
+
+    def path(self, digest: Digest) -> Path:
+        """Return where the blob of a digest lies, whether it is there or not."""
+        return self._root / "blobs" / digest.algorithm / digest.encoded
+
+    def __contains__(self, digest: object) -> bool:
+        if isinstance(digest, str):
+            try:
+                digest = Digest.parse(digest)
+            except DocumentError:
+                return False
+        return isinstance(digest, Digest) and self._stat(digest) is not None
+
+    def __iter__(self) -> Iterator[Digest]:
+        found: list[Digest] = []
+        folders = _names(self._root / "blobs")
+        for algorithm in folders:
+            for name in _names(self._root / "blobs" / algorithm):
+                with suppress(DocumentError):
+                    digest = Digest(algorithm, name)
+                    if digest in self:
+                        found.append(digest)
+        return iter(sorted(found))
+
+    def size(self, digest: Digest) -> int:
+        """Return the size of a blob on disk, in bytes.
+
+        Raises:
+            BlobNotFoundError: There is no such blob.
+        """
+        status = self._stat(digest)
+        if status is None:
+            raise _missing(digest)
+        return status.st_size
+
+    def holds(self, descriptor: Descriptor) -> bool:
+        """Tell whether a blob is there in its right size, and if so keep it for the next commit.
+
+        Its modification time is refreshed, which keeps it from a collection with a grace period,
+        and an edit through this handle that reaches it makes sure that it is still there.
+        """
+        status = self._stat(descriptor.digest)
+        if status is None or status.st_size != descriptor.size:
+            return False
+        # Somebody else's file cannot be refreshed; the check at the edit still holds.
+        with suppress(PermissionError):
+            os.utime(self.path(descriptor.digest))
+        self._held.add(descriptor.digest)
+        return True
+
+    def put(
+        self, source: Source, *, media_type: str, expected: Descriptor | None = None
+    ) -> Descriptor:
+        """Store content.
+
+        A blob that is there in its right size is kept; then the source may stay unread. A blob
+        of another size is replaced.
+
+        Args:
+            source: Bytes, the path of a file, or an open binary file, read from where it stands.
+            media_type: What the returned descriptor says that the content is.
+            expected: What the content must be; its digest also chooses the algorithm, which is
+                sha256 otherwise.
+
+        Returns:
+            A plain descriptor of the content.
+
+        Raises:
+            IntegrityError: The content is not the expected one; nothing was stored.
+            UnsupportedDigestError: The expected digest cannot be computed here.
+            DocumentError: The media type is none.
+            OSError: The file system refused; nothing was stored.
+        """
+        if expected is not None:
+            result = Descriptor(
+                media_type=media_type, digest=expected.digest, size=expected.size
+            )
+            if not expected.digest.verifiable:
+                raise UnsupportedDigestError(
+                    f"{expected.digest} cannot be verified here, so it is not stored"
+                )
+            if self.holds(result):
+                return result
+        if isinstance(source, bytes | bytearray | memoryview):
+            return self._put_data(bytes(source), media_type, expected)
+        if isinstance(source, str | os.PathLike):
+            with Path(source).open("rb") as file:
+                return self._put_file(file, media_type, expected)
+        return self._put_file(source, media_type, expected)
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        """Return a blob's bytes, verified.
+
+        Raises:
+            BlobNotFoundError: There is no such blob.
+            IntegrityError: It is not what the descriptor says, or no regular file.
+            UnsupportedDigestError: The digest's algorithm cannot be computed here.
+        """
+        with self.open(descriptor) as stream:
+            return stream.readall()
+
+    def open(self, descriptor: Descriptor) -> VerifiedReader:
+        """Open a blob for reading; it is verified at the end of the stream.
+
+        Raises:
+            BlobNotFoundError: There is no such blob.
+            IntegrityError: Its size is not what the descriptor says, or it is no regular file;
+                or, from the stream's `read`, its content is another.
+            UnsupportedDigestError: The digest's algorithm cannot be computed here.
+        """
+        path = self.path(descriptor.digest)
+        try:
+            number = os.open(path, _READ_FLAGS)
+        except (FileNotFoundError, NotADirectoryError):
+            raise _missing(descriptor.digest) from None
+        except OSError:
+            if path.is_symlink():
+                raise _irregular(descriptor, "a symbolic link") from None
+            raise
+        file = io.FileIO(number, closefd=True)
+        try:
+            status = os.fstat(number)
+            if not stat.S_ISREG(status.st_mode):
+                raise _irregular(descriptor, "no regular file")
+            if status.st_size != descriptor.size:
+                raise SizeMismatchError(
+                    f"{descriptor.digest} has {status.st_size} bytes, {descriptor.size} were"
+                    " promised",
+                    descriptor=descriptor,
+                    actual=str(status.st_size),
+                )
+            return VerifiedReader(file, descriptor)
+        except BaseException:
+            file.close()
+            raise
+
+    def delete(self, digest: Digest) -> None:
+        """Remove a blob, whoever may need it; `Layout.remove` knows better.
+
+        Raises:
+            BlobNotFoundError: There is no such blob.
+        """
+        try:
+            self.path(digest).unlink()
+        except FileNotFoundError:
+            raise _missing(digest) from None
+        self._held.discard(digest)
+        self._synced.discard(digest)
+
+    def held(self, digests: Iterable[Digest]) -> set[Digest]:
+        """Return those of the digests that were put or held here since an edit reached them."""
+        return self._held.intersection(digests)
+
+    def release(self, digests: Iterable[Digest]) -> None:
+        """Forget that digests were put: an entry reaches them now."""
+        self._held.difference_update(digests)
+
+    @property
+    def holding(self) -> bool:
+        """Whether anything was put or held that no edit has reached yet."""
+        return bool(self._held)
+
+    def sync(self, digests: Iterable[Digest]) -> None:
+        """Force blobs onto the disk, and the folders that name them; missing ones are skipped.
+
+        Raises:
+            OSError: The disk reported an error; nothing may be said to be stored.
+        """
+        folders: set[Path] = set()
+        done: set[Digest] = set()
+        for digest in digests:
+            if digest in self._synced:
+                continue
+            path = self.path(digest)
+            with suppress(FileNotFoundError):
+                fsync(path)
+                folders.add(path.parent)
+                done.add(digest)
+        for folder in sorted(folders):
+            fsync(folder)
+        if folders:
+            fsync(self._root / "blobs")
+        self._synced |= done
+
+    def _stat(self, digest: Digest) -> os.stat_result | None:
+        try:
+            status = self.path(digest).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return status if stat.S_ISREG(status.st_mode) else None
+
+    def _put_data(
+        self, data: bytes, media_type: str, expected: Descriptor | None
+    ) -> Descriptor:
+        if expected is None:
+            result = Descriptor.of(data, media_type)
+            if self.holds(result):
+                return result
+        return self._put_file(io.BytesIO(data), media_type, expected)
+
+    def _put_file(
+        self, source: Readable, media_type: str, expected: Descriptor | None
+    ) -> Descriptor:
+        algorithm = "sha256" if expected is None else expected.digest.algorithm
+        with self._temporary() as temporary:
+            if expected is None:
+                digest, size = _copy_hashing(source, temporary, algorithm)
+                result = Descriptor(media_type=media_type, digest=digest, size=size)
+            else:
+                _copy_verifying(source, temporary, expected)
+                result = Descriptor(
+                    media_type=media_type, digest=expected.digest, size=expected.size
+                )
+            if not self.holds(result):
+                path = self.path(result.digest)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(temporary.name, path)
+                self._synced.discard(result.digest)
+                self._held.add(result.digest)
+        return result
+
+    @contextmanager
+    def _temporary(self) -> Iterator[io.FileIO]:
+        """Give a file of our own; locked while it is alive, removed unless it was renamed."""
+        folder = self._root / "ingest"
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{os.getpid()}-{secrets.token_hex(8)}"
+        file = io.FileIO(
+            str(path), "wb+", opener=lambda name, _: os.open(name, _WRITE_FLAGS, 0o666)
+        )
+        try:
+            with file:
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield file
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def fsync(path: Path) -> None:
+    """Force a file or a folder onto the disk.
+
+    Raises:
+        OSError: The disk reported an error, or there is no such file.
+    """
+    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _copy_hashing(source: Readable, target: io.FileIO, algorithm: str) -> tuple[Digest, int]:
+    hasher = new_hasher(algorithm)
+    size = 0
+    while data := source.read(CHUNK):
+        hasher.update(data)
+        size += len(data)
+        _write(target, data)
+    return Digest(algorithm, hasher.hexdigest()), size
+
+
+def _copy_verifying(source: Readable, target: io.FileIO, expected: Descriptor) -> None:
+    verifier = Verifier(expected)
+    while data := source.read(CHUNK):
+        verifier.update(data)
+        _write(target, data)
+    verifier.finish()
+
+
+def _write(target: io.FileIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[target.write(view) or 0 :]
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _missing(digest: Digest) -> BlobNotFoundError:
+    return BlobNotFoundError(f"there is no blob {digest}")
+
+
+def _irregular(descriptor: Descriptor, what: str) -> IntegrityError:
+    return IntegrityError(
+        f"in the place of {descriptor.digest} is {what}; it is not followed",
+        descriptor=descriptor,
+        actual=what,
+    )

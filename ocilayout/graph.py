@@ -1,0 +1,64 @@
+"""The graph of content: what a document refers to, and walks over it.
+
+Pure: reading is given to it. Content is known by its digest alone, whatever media type a
+reference gives it, and a walk ends on any graph, also one that refers back through `subject`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ocilayout.index import Index
+from ocilayout.mediatype import DOCUMENT_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ocilayout.descriptor import Descriptor
+    from ocilayout.digest import Digest
+    from ocilayout.manifest import Manifest
+
+    Read = Callable[[Descriptor], Manifest | Index | None]
+
+
+def successors(document: Manifest | Index) -> tuple[Descriptor, ...]:
+    """Return what a document is made of, in document order; not its subject."""
+    if isinstance(document, Index):
+        return document.manifests
+    return (document.config, *document.layers)
+
+
+def walk(
+    roots: Iterable[Descriptor], read: Read, *, subjects: bool = False
+) -> Iterator[Descriptor]:
+    """Visit everything that can be reached, each digest once, parents before their children.
+
+    Args:
+        roots: Where to begin, in order.
+        read: Gives the document of a descriptor whose media type is that of a manifest or an
+            index, or `None` where it is not to be had; then its successors are not visited.
+        subjects: Whether to go on through `subject`, too.
+
+    Raises:
+        Exception: Whatever `read` raises.
+    """
+    visited: set[Digest] = set()
+    expanded: set[Digest] = set()
+    pending = list(roots)[::-1]
+    while pending:
+        descriptor = pending.pop()
+        if descriptor.digest not in visited:
+            visited.add(descriptor.digest)
+            yield descriptor
+        # One reference may call content opaque that another calls a manifest, so being visited
+        # does not mean being read.
+        if descriptor.media_type not in DOCUMENT_TYPES or descriptor.digest in expanded:
+            continue
+        expanded.add(descriptor.digest)
+        document = read(descriptor)
+        if document is None:
+            continue
+        found = list(successors(document))
+        if subjects and document.subject is not None:
+            found.append(document.subject)
+        pending.extend(reversed(found))
