@@ -15,14 +15,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Protocol
 
-from ocilayout.descriptor import Descriptor, Verifier
+from ocilayout.descriptor import Descriptor, Verifier, verify
 from ocilayout.digest import Digest, new_hasher
 from ocilayout.errors import (
     BlobNotFoundError,
     DocumentError,
     IntegrityError,
+    OciLayoutError,
     SizeMismatchError,
-    UnsupportedDigestError,
 )
 
 if TYPE_CHECKING:
@@ -96,6 +96,14 @@ class VerifiedReader(io.RawIOBase):
             self._done = True
         buffer[: len(data)] = data
         return len(data)
+
+    def readall(self) -> bytes:
+        """Return all that is left, verified.
+
+        Raises:
+            IntegrityError: The stream is not what its descriptor says.
+        """
+        return b"".join(iter(lambda: self.read(CHUNK) or b"", b""))
 
     def close(self) -> None:
         """Close this stream and the one behind it."""
@@ -193,18 +201,17 @@ class Blobs:
             DocumentError: The media type is none.
             OSError: The file system refused; nothing was stored.
         """
+        if isinstance(source, bytes | bytearray | memoryview):
+            data = bytes(source)
+            if expected is None:
+                expected = Descriptor.of(data, media_type)
+            verify(data, expected)
+            source = io.BytesIO(data)
         if expected is not None:
-            result = Descriptor(
-                media_type=media_type, digest=expected.digest, size=expected.size
-            )
-            if not expected.digest.verifiable:
-                raise UnsupportedDigestError(
-                    f"{expected.digest} cannot be verified here, so it is not stored"
-                )
+            result = Descriptor(media_type=media_type, digest=expected.digest, size=expected.size)
+            new_hasher(expected.digest.algorithm)  # what cannot be verified is not stored
             if self.holds(result):
                 return result
-        if isinstance(source, bytes | bytearray | memoryview):
-            return self._put_data(bytes(source), media_type, expected)
         if isinstance(source, str | os.PathLike):
             with Path(source).open("rb") as file:
                 return self._put_file(file, media_type, expected)
@@ -230,6 +237,7 @@ class Blobs:
                 or, from the stream's `read`, its content is another.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
         """
+        new_hasher(descriptor.digest.algorithm)  # what cannot be verified is not opened
         path = self.path(descriptor.digest)
         try:
             number = os.open(path, _READ_FLAGS)
@@ -239,21 +247,11 @@ class Blobs:
             if path.is_symlink():
                 raise _irregular(descriptor, "a symbolic link") from None
             raise
-        file = io.FileIO(number, closefd=True)
         try:
-            status = os.fstat(number)
-            if not stat.S_ISREG(status.st_mode):
-                raise _irregular(descriptor, "no regular file")
-            if status.st_size != descriptor.size:
-                raise SizeMismatchError(
-                    f"{descriptor.digest} has {status.st_size} bytes, {descriptor.size} were"
-                    " promised",
-                    descriptor=descriptor,
-                    actual=str(status.st_size),
-                )
-            return VerifiedReader(file, descriptor)
-        except BaseException:
-            file.close()
+            _require_whole(os.fstat(number), descriptor)
+            return VerifiedReader(io.FileIO(number), descriptor)
+        except OciLayoutError:
+            os.close(number)
             raise
 
     def delete(self, digest: Digest) -> None:
@@ -311,15 +309,6 @@ class Blobs:
             return None
         return status if stat.S_ISREG(status.st_mode) else None
 
-    def _put_data(
-        self, data: bytes, media_type: str, expected: Descriptor | None
-    ) -> Descriptor:
-        if expected is None:
-            result = Descriptor.of(data, media_type)
-            if self.holds(result):
-                return result
-        return self._put_file(io.BytesIO(data), media_type, expected)
-
     def _put_file(
         self, source: Readable, media_type: str, expected: Descriptor | None
     ) -> Descriptor:
@@ -336,7 +325,7 @@ class Blobs:
             if not self.holds(result):
                 path = self.path(result.digest)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(temporary.name, path)
+                Path(str(temporary.name)).replace(path)
                 self._synced.discard(result.digest)
                 self._held.add(result.digest)
         return result
@@ -397,9 +386,20 @@ def _write(target: io.FileIO, data: bytes) -> None:
 
 def _names(folder: Path) -> list[str]:
     try:
-        return os.listdir(folder)
+        return [path.name for path in folder.iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _require_whole(status: os.stat_result, descriptor: Descriptor) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise _irregular(descriptor, "no regular file")
+    if status.st_size != descriptor.size:
+        raise SizeMismatchError(
+            f"{descriptor.digest} has {status.st_size} bytes, {descriptor.size} were promised",
+            descriptor=descriptor,
+            actual=str(status.st_size),
+        )
 
 
 def _missing(digest: Digest) -> BlobNotFoundError:

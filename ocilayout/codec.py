@@ -46,6 +46,15 @@ def decode(data: bytes, model: type[M], *, limit: int = MAX_DOCUMENT) -> M:
     return _converter.structure(parse(data, limit=limit), model)
 
 
+def structure(value: Json, model: type[M]) -> M:
+    """Read a part of a document that was parsed already.
+
+    Raises:
+        DocumentError: The value breaks the specification; all problems are listed.
+    """
+    return _converter.structure(value, model)
+
+
 def encode(model: Extensible) -> bytes:
     """Write a document: compact, properties in the order of the specification's Go types.
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ocilayout.codec import decode
-from ocilayout.descriptor import Descriptor
 from ocilayout.errors import DocumentError
+from ocilayout.ijson import parse
 from ocilayout.index import Index
 from ocilayout.manifest import Manifest
-from ocilayout.mediatype import DOCUMENT_TYPES, INDEX_TYPES
+from ocilayout.mediatype import DOCUMENT_TYPES, INDEX_TYPES, OCI_INDEX, OCI_MANIFEST
+
+if TYPE_CHECKING:
+    from ocilayout.descriptor import Descriptor
 
 
 def decode_document(data: bytes, descriptor: Descriptor) -> Manifest | Index:
@@ -29,8 +34,9 @@ def decode_document(data: bytes, descriptor: Descriptor) -> Manifest | Index:
             "not-a-manifest",
             f"{descriptor.digest} is {descriptor.media_type}, no manifest and no index",
         )
-    model = Index if descriptor.media_type in INDEX_TYPES else Manifest
-    document = decode(data, model)
+    document: Manifest | Index = (
+        decode(data, Index) if descriptor.media_type in INDEX_TYPES else decode(data, Manifest)
+    )
     if document.media_type not in (None, descriptor.media_type):
         raise DocumentError.of(
             "media-type-differs",
@@ -38,3 +44,17 @@ def decode_document(data: bytes, descriptor: Descriptor) -> Manifest | Index:
             "$.mediaType",
         )
     return document
+
+
+def document_type(data: bytes) -> str:
+    """Return the media type of a manifest or an index by what it says and holds itself.
+
+    Raises:
+        DocumentError: The bytes are no JSON object.
+        LimitExceededError: They are too many, or nested too deeply.
+    """
+    document = parse(data)
+    said = document.get("mediaType")
+    if isinstance(said, str):
+        return said
+    return OCI_INDEX if "manifests" in document else OCI_MANIFEST

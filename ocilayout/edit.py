@@ -1,0 +1,180 @@
+"""Several changes to a layout, recorded first and then made as one.
+
+Nothing is locked and nothing is read while changes are recorded, so blobs can be copied
+meanwhile. At the end they are applied under the writer lock to the root index as it is then.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ocilayout.collect import only_reached
+from ocilayout.errors import BlobNotFoundError, SizeMismatchError
+from ocilayout.graph import walk
+from ocilayout.reference import require_ref_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ocilayout.blobs import Blobs
+    from ocilayout.descriptor import Descriptor
+    from ocilayout.digest import Digest
+    from ocilayout.graph import Read
+    from ocilayout.indexfile import IndexFile
+    from ocilayout.rootindex import RootIndex
+
+    Change = Callable[[RootIndex], None]
+    When = Callable[[RootIndex], bool]
+    Target = Descriptor | Digest | str
+
+
+class Edit:
+    """Changes that become visible together, or not at all.
+
+    Each verb takes `when`: it is called under the lock with the root index as the changes before
+    left it. If it answers no, this change is left out; whatever it raises gives up the whole edit.
+    It may be called again, if a writer without a lock came between.
+    """
+
+    def __init__(
+        self,
+        *,
+        indexfile: IndexFile,
+        blobs: Blobs,
+        read: Read,
+        describe: Callable[[Target], Descriptor],
+        strict_names: bool,
+    ) -> None:
+        """Prepare an empty edit; `Layout.edit` makes one.
+
+        Args:
+            indexfile: Where the root index lies.
+            blobs: Where content lies.
+            read: Gives documents, `None` for missing ones.
+            describe: Makes a plain descriptor of a target.
+            strict_names: Whether names must follow the ref.name grammar.
+        """
+        self._indexfile = indexfile
+        self._blobs = blobs
+        self._read = read
+        self._describe = describe
+        self._strict_names = strict_names
+        self._changes: list[Change] = []
+        self._targets: list[Descriptor] = []
+        self._dropped: list[Descriptor] = []
+
+    def tag(
+        self,
+        name: str,
+        target: Target,
+        *,
+        annotations: Mapping[str, str] | None = None,
+        when: When | None = None,
+    ) -> None:
+        """Let a name mean content; see `Layout.tag`.
+
+        Raises:
+            InvalidNameError: The name must not be written, or the target is no digest.
+            ReferenceNotFoundError: The layout does not have the target.
+        """
+        require_ref_name(name, strict=self._strict_names)
+        descriptor = self._target(target)
+        self._record(lambda root: root.tag(name, descriptor, annotations), when)
+
+    def add(self, target: Target, *, when: When | None = None) -> None:
+        """Make content an entry without a name, unless it has an entry already.
+
+        Raises:
+            InvalidNameError: The target is no digest.
+            ReferenceNotFoundError: The layout does not have the target.
+        """
+        descriptor = self._target(target)
+        self._record(lambda root: root.add(descriptor), when)
+
+    def untag(self, name: str, *, when: When | None = None) -> None:
+        """Take a name away; see `Layout.untag`."""
+        self._record(lambda root: root.untag(name), when)
+
+    def annotate(
+        self, name: str, changes: Mapping[str, str | None], *, when: When | None = None
+    ) -> None:
+        """Change what is noted at a name; see `Layout.annotate`."""
+        self._record(lambda root: root.annotate(name, changes), when)
+
+    def remove(self, name: str, *, when: When | None = None) -> None:
+        """Take a name and what only it reaches away; see `Layout.remove`."""
+
+        def change(root: RootIndex) -> None:
+            self._dropped.extend(entry.descriptor for entry in root.named(name))
+            root.drop(name)
+
+        self._record(change, when)
+
+    def commit(self) -> None:
+        """Make the changes. `Layout.edit` does it at the end of its block.
+
+        Raises:
+            BlobNotFoundError: Content that is to be named is gone, or was removed by somebody
+                else after it was put here. Put it again.
+            SizeMismatchError: A descriptor has not the size of its blob.
+            IntegrityError: A manifest that is reached by what is named, or that decides what may
+                be deleted, is damaged.
+            ReferenceNotFoundError: A name that is to be changed is not there.
+            AmbiguousReferenceError: A name that is to be annotated means several things.
+            LockTimeoutError: Another writer held the lock for too long.
+            DocumentError: `index.json` breaks the specification.
+        """
+        reached: list[Digest] = []
+        if self._indexfile.durable or self._blobs.holding:
+            reached = [found.digest for found in walk(self._targets, self._read)]
+        if self._indexfile.durable:
+            self._blobs.sync(reached)
+        put_here = self._blobs.held(reached)
+        doomed: list[Digest] = []
+
+        def change(root: RootIndex) -> None:
+            self._dropped.clear()
+            for apply in self._changes:
+                apply(root)
+
+        def check(root: RootIndex) -> None:
+            self._require_present(put_here)
+            doomed.clear()
+            if self._dropped:
+                kept = [entry.descriptor for entry in root.entries()]
+                doomed.extend(only_reached(self._dropped, kept, self._read))
+
+        def after() -> None:
+            self._blobs.release(put_here)
+            for digest in doomed:
+                with suppress(BlobNotFoundError):
+                    self._blobs.delete(digest)
+
+        self._indexfile.edit(change, check=check, after=after)
+
+    def _record(self, change: Change, when: When | None) -> None:
+        if when is None:
+            self._changes.append(change)
+        else:
+            self._changes.append(lambda root: change(root) if when(root) else None)
+
+    def _target(self, target: Target) -> Descriptor:
+        descriptor = self._describe(target)
+        self._targets.append(descriptor)
+        return descriptor
+
+    def _require_present(self, put_here: set[Digest]) -> None:
+        for target in self._targets:
+            actual = self._blobs.size(target.digest)
+            if actual != target.size:
+                raise SizeMismatchError(
+                    f"{target.digest} has {actual} bytes, its descriptor says {target.size}",
+                    descriptor=target,
+                    actual=str(actual),
+                )
+        for digest in sorted(put_here):
+            if digest not in self._blobs:
+                raise BlobNotFoundError(
+                    f"{digest} was removed by another writer before it had a name; put it again"
+                )

@@ -1,0 +1,419 @@
+"""An OCI image layout in a folder: names for content, and the content.
+
+A handle holds no file open and no lock between calls, and may be shared by threads. Any number of
+handles and processes may read and write one layout at a time.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ocilayout.blobs import Blobs, fsync
+from ocilayout.codec import decode, encode
+from ocilayout.descriptor import Descriptor
+from ocilayout.digest import Digest, is_digest
+from ocilayout.edit import Edit
+from ocilayout.errors import (
+    BlobNotFoundError,
+    DocumentError,
+    InvalidNameError,
+    LayoutExistsError,
+    LimitExceededError,
+    NotALayoutError,
+    ReferenceNotFoundError,
+)
+from ocilayout.graph import walk
+from ocilayout.header import Header
+from ocilayout.ijson import MAX_DOCUMENT, parse
+from ocilayout.indexfile import IndexFile, write_new
+from ocilayout.mediatype import DOCUMENT_TYPES, OCTET_STREAM
+from ocilayout.rootindex import EMPTY
+from ocilayout.rules import decode_document, document_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ocilayout.index import Index
+    from ocilayout.manifest import Manifest
+    from ocilayout.rootindex import RootEntry
+
+Durability = Literal["commit", "none"]
+
+# What may lie in a folder while it is made a layout: by us, killed half-way, or by another process.
+_OF_A_CREATION = frozenset({"blobs", "ingest", "index.json", "oci-layout"})
+
+
+class Layout:
+    """An OCI image layout in a folder.
+
+    Attributes:
+        path: The folder.
+        blobs: The content.
+    """
+
+    path: Path
+    blobs: Blobs
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durability: Durability = "commit",
+        lock_timeout: float = 30.0,
+        strict_names: bool = True,
+    ) -> None:
+        """Look at a folder without asking whether it is a layout; `open` and `create` ask."""
+        if durability not in ("commit", "none"):
+            raise ValueError(f"durability is 'commit' or 'none', not {durability!r}")
+        self.path = path
+        self.blobs = Blobs(path)
+        self._durable = durability == "commit"
+        self._strict_names = strict_names
+        self._indexfile = IndexFile(path, durable=self._durable, lock_timeout=lock_timeout)
+
+    # ------------------------------------------------------------ making and opening
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        durability: Durability = "commit",
+        lock_timeout: float = 30.0,
+        strict_names: bool = True,
+    ) -> Layout:
+        """Make an empty layout.
+
+        Args:
+            path: The folder; made with its parents if it is missing, empty otherwise.
+            durability: `commit` forces content and index onto the disk before an edit returns;
+                `none` leaves that to the operating system.
+            lock_timeout: How long an edit waits for other writers, in seconds.
+            strict_names: Whether names that are written must follow the ref.name grammar.
+
+        Raises:
+            LayoutExistsError: The folder is a layout, or holds something else.
+            LockTimeoutError: Another process is making it, and takes too long.
+            OSError: The file system refused.
+
+        Spec: image-layout.md, Content.
+        """
+        layout = cls(
+            Path(path),
+            durability=durability,
+            lock_timeout=lock_timeout,
+            strict_names=strict_names,
+        )
+        if not layout._make(complete=False):
+            raise LayoutExistsError(f"{layout.path} is a layout already; open it")
+        return layout
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        create: bool = False,
+        durability: Durability = "commit",
+        lock_timeout: float = 30.0,
+        strict_names: bool = True,
+    ) -> Layout:
+        """Open a layout. Nothing is written and no blob is read.
+
+        Args:
+            path: The folder.
+            create: Whether to make a layout of a folder that is missing or empty.
+            durability: As for `create`.
+            lock_timeout: As for `create`.
+            strict_names: As for `create`.
+
+        Raises:
+            NotALayoutError: There is no layout, and none was to be made.
+            LayoutExistsError: One was to be made, but the folder holds something else.
+            UnsupportedVersionError: The layout is of another version.
+            DocumentError: `oci-layout` or `index.json` breaks the specification.
+            LimitExceededError: One of them is too large.
+
+        Spec: image-layout.md, oci-layout file and index.json file.
+        """
+        layout = cls(
+            Path(path),
+            durability=durability,
+            lock_timeout=lock_timeout,
+            strict_names=strict_names,
+        )
+        if create:
+            layout._make(complete=True)
+        layout._require()
+        return layout
+
+    def _require(self) -> None:
+        try:
+            with (self.path / "oci-layout").open("rb") as file:
+                decode(file.read(MAX_DOCUMENT + 1), Header)
+            self._indexfile.snapshot()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotALayoutError(
+                f"{self.path} is no OCI image layout: {Path(str(error.filename)).name} is missing"
+            ) from None
+
+    def _make(self, *, complete: bool) -> bool:
+        """Make what is missing, `oci-layout` last: with it, the folder is a layout."""
+        if (self.path / "oci-layout").exists():
+            return False
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise LayoutExistsError(f"{self.path} is a file; choose another path") from None
+        for found in self.path.iterdir():
+            if found.name not in _OF_A_CREATION and not found.name.startswith("index.json."):
+                raise LayoutExistsError(
+                    f"{self.path} is not empty and no layout: it holds {found.name!r}; choose"
+                    " another folder"
+                )
+        with self._indexfile.locked():
+            if (self.path / "oci-layout").exists():
+                return False
+            (self.path / "blobs").mkdir(exist_ok=True)
+            if not (self.path / "index.json").exists():
+                self._place("index.json", EMPTY)
+            elif not complete:
+                raise LayoutExistsError(f"{self.path} holds an index.json; open it with create")
+            self._place("oci-layout", encode(Header()))
+        return True
+
+    def _place(self, name: str, data: bytes) -> None:
+        temporary = self.path / f"index.json.{name}.{os.getpid()}.tmp"
+        temporary.unlink(missing_ok=True)
+        write_new(temporary, data, durable=self._durable)
+        temporary.rename(self.path / name)
+        if self._durable:
+            fsync(self.path)
+
+    # ------------------------------------------------------------ reading
+
+    def tags(self) -> tuple[str, ...]:
+        """Return the names of all entries, each once, sorted bytewise.
+
+        Raises:
+            DocumentError: `index.json` breaks the specification.
+        """
+        return self._indexfile.snapshot().names()
+
+    def entries(self) -> tuple[RootEntry, ...]:
+        """Return all entries in document order, also those without a name.
+
+        Raises:
+            DocumentError: `index.json` or one of its entries breaks the specification.
+        """
+        return self._indexfile.snapshot().entries()
+
+    def entry(self, name: str) -> RootEntry:
+        """Return the entry of a name, with what is noted at it.
+
+        Raises:
+            ReferenceNotFoundError: No entry has that name.
+            AmbiguousReferenceError: Several have it, for different content.
+            DocumentError: `index.json` or the entry breaks the specification.
+        """
+        return self._indexfile.snapshot().find(name)
+
+    def resolve(self, name_or_digest: str | Digest) -> Descriptor:
+        """Return what a name or a digest means: media type, digest and size, nothing else.
+
+        Content without an entry has the media type that it gives itself, and
+        `application/octet-stream` if it gives none.
+
+        Raises:
+            ReferenceNotFoundError: No entry has that name, or nothing has that digest.
+            AmbiguousReferenceError: Several entries have the name, for different content.
+            DocumentError: `index.json` or the entry breaks the specification.
+            IntegrityError: The content of a digest without an entry is damaged.
+        """
+        text = str(name_or_digest)
+        if not is_digest(text):
+            return self.entry(text).descriptor.plain()
+        digest = Digest.parse(text)
+        found = self._indexfile.snapshot().of(digest)
+        return found[0].descriptor.plain() if found else self._describe_blob(digest)
+
+    def read_manifest(self, descriptor: Descriptor) -> Manifest | Index:
+        """Return a manifest or an index, verified.
+
+        Raises:
+            BlobNotFoundError: It is not there.
+            IntegrityError: It is not what the descriptor says.
+            DocumentError: It breaks the specification, or the descriptor is of something else.
+            LimitExceededError: It is larger than 4 MiB.
+        """
+        if descriptor.size > MAX_DOCUMENT:
+            raise LimitExceededError(
+                f"{descriptor.digest} has {descriptor.size} bytes, the limit for a manifest is"
+                f" {MAX_DOCUMENT}",
+                what="document",
+                limit=MAX_DOCUMENT,
+            )
+        return decode_document(self.blobs.read(descriptor), descriptor)
+
+    def walk(self, descriptor: Descriptor) -> Iterator[Descriptor]:
+        """Visit all that content is made of, each digest once, parents before their children.
+
+        Content that is missing is visited, too; what only it refers to cannot be.
+
+        Raises:
+            IntegrityError: A manifest on the way is damaged.
+            DocumentError: A manifest on the way breaks the specification.
+        """
+        return walk([descriptor], self._read_if_there)
+
+    # ------------------------------------------------------------ writing
+
+    def put_manifest(
+        self, document: Manifest | Index | bytes, *, media_type: str | None = None
+    ) -> Descriptor:
+        """Store a manifest or an index. It is not an entry before it is tagged.
+
+        Args:
+            document: A model, or the bytes of a document, which are stored as they are.
+            media_type: The type of the document; by default what it says itself, or what
+                its properties show.
+
+        Returns:
+            A plain descriptor of it.
+
+        Raises:
+            DocumentError: The bytes break the specification or are of another type.
+            LimitExceededError: They are more than 4 MiB.
+        """
+        data = document if isinstance(document, bytes) else encode(document)
+        descriptor = Descriptor.of(data, media_type or document_type(data))
+        decode_document(data, descriptor)
+        return self.blobs.put(data, media_type=descriptor.media_type)
+
+    def tag(
+        self,
+        name: str,
+        target: Descriptor | Digest | str,
+        *,
+        annotations: Mapping[str, str] | None = None,
+    ) -> None:
+        """Let a name mean content, and nothing else.
+
+        The entry says what is given here and no more: what was noted at an entry that the name
+        had, or at another entry of the content, does not carry over. If the name meant other
+        content that nothing else holds on to, that stays as an entry without a name.
+
+        Args:
+            name: The name, in the ref.name grammar.
+            target: A descriptor, of which media type, digest and size are used; or a digest.
+            annotations: What is noted at the entry.
+
+        Raises:
+            InvalidNameError: The name is outside the grammar or reads as a digest.
+            ReferenceNotFoundError: The layout does not have the target.
+            BlobNotFoundError: The target is gone, or something that it is made of and that was
+                put through this handle.
+            LockTimeoutError: Another writer held the lock for too long.
+            DocumentError: `index.json` breaks the specification.
+
+        Spec: annotations.md, org.opencontainers.image.ref.name.
+        """
+        with self.edit() as edit:
+            edit.tag(name, target, annotations=annotations)
+
+    def untag(self, name: str) -> None:
+        """Take a name away. Its content stays, as an entry without a name.
+
+        Raises:
+            ReferenceNotFoundError: No entry has that name.
+            LockTimeoutError: Another writer held the lock for too long.
+            DocumentError: `index.json` breaks the specification.
+        """
+        with self.edit() as edit:
+            edit.untag(name)
+
+    def annotate(self, name: str, changes: Mapping[str, str | None]) -> None:
+        """Change what is noted at the entry of a name.
+
+        Args:
+            name: The name.
+            changes: New values by their keys; `None` takes a key away.
+
+        Raises:
+            ReferenceNotFoundError: No entry has that name.
+            AmbiguousReferenceError: Several have it, for different content.
+            InvalidNameError: The changes try to set the name.
+            LockTimeoutError: Another writer held the lock for too long.
+            DocumentError: `index.json` breaks the specification.
+        """
+        with self.edit() as edit:
+            edit.annotate(name, changes)
+
+    def remove(self, name: str) -> None:
+        """Take a name away, and delete what only it reaches: the entry first, blobs after.
+
+        What any other entry reaches stays, be that entry named or not.
+
+        Raises:
+            ReferenceNotFoundError: No entry has that name.
+            IntegrityError: A manifest is damaged, so that nobody can tell what other entries
+                reach. Nothing was changed; `untag` takes the name alone.
+            DocumentError: `index.json`, or such a manifest, breaks the specification.
+            LockTimeoutError: Another writer held the lock for too long.
+        """
+        with self.edit() as edit:
+            edit.remove(name)
+
+    @contextmanager
+    def edit(self) -> Iterator[Edit]:
+        """Make several changes at once: at the end of the block, or none if it raises.
+
+        The lock is not held inside the block, so blobs can be put there.
+
+        Raises:
+            OciLayoutError: As `Edit.commit` says.
+        """
+        edit = Edit(
+            indexfile=self._indexfile,
+            blobs=self.blobs,
+            read=self._read_if_there,
+            describe=self._describe,
+            strict_names=self._strict_names,
+        )
+        yield edit
+        edit.commit()
+
+    # ------------------------------------------------------------ inside
+
+    def _read_if_there(self, descriptor: Descriptor) -> Manifest | Index | None:
+        try:
+            return self.read_manifest(descriptor)
+        except BlobNotFoundError:
+            return None
+
+    def _describe(self, target: Descriptor | Digest | str) -> Descriptor:
+        if isinstance(target, Descriptor):
+            return target.plain()
+        if not is_digest(str(target)):
+            raise InvalidNameError(
+                f"{target!r} is no digest; a target is a descriptor or a digest, resolve() gives"
+                " that of a name"
+            )
+        return self.resolve(target)
+
+    def _describe_blob(self, digest: Digest) -> Descriptor:
+        if digest not in self.blobs:
+            raise ReferenceNotFoundError(f"there is no content {digest} in {self.path}")
+        opaque = Descriptor(media_type=OCTET_STREAM, digest=digest, size=self.blobs.size(digest))
+        if opaque.size > MAX_DOCUMENT or not digest.verifiable:
+            return opaque
+        try:
+            said = parse(self.blobs.read(opaque)).get("mediaType")
+        except (DocumentError, LimitExceededError):
+            return opaque
+        if said not in DOCUMENT_TYPES:
+            return opaque
+        return Descriptor(media_type=str(said), digest=digest, size=opaque.size)

@@ -1,0 +1,107 @@
+"""The grammar of `WWW-Authenticate`: what a server wants before it answers.
+
+Only the grammar; which challenge is met, and how, is decided in `ocilayout.registry.auth`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from attrs import Factory, field, frozen
+
+from ocilayout.errors import AuthError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# RFC 9110, sections 5.6 and 11:
+#   WWW-Authenticate = #challenge
+#   challenge        = auth-scheme [ 1*SP ( token68 / #auth-param ) ]
+#   auth-param       = token BWS "=" BWS ( token / quoted-string )
+#   token68          = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
+#   quoted-string    = DQUOTE *( qdtext / quoted-pair ) DQUOTE
+# A list may hold empty elements. The bytes above 0x7F of obs-text are taken as they come.
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 # a grammar rule
+_QUOTED = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\U0010ffff]|\\[\t \x21-\x7e\x80-\U0010ffff])*"'
+_COMMAS = re.compile(r"[ \t,]*")
+_SCHEME = re.compile(rf"({_TOKEN})(?=[ \t,]|$)")
+_PARAMETER = re.compile(rf"({_TOKEN})[ \t]*=[ \t]*({_TOKEN}|{_QUOTED})(?=[ \t]*(?:,|$))")
+# Looked for behind auth-param: `abc=` and `abc==` can only be this.
+_TOKEN68 = re.compile(r"([A-Za-z0-9\-._~+/]+=*)(?=[ \t]*(?:,|$))")
+_SPACES = re.compile(r"[ \t]+")
+_ESCAPED = re.compile(r"\\(.)")
+
+
+@frozen(kw_only=True)
+class Challenge:
+    """One challenge.
+
+    Attributes:
+        scheme: The scheme in lower case, such as `bearer`.
+        parameters: The parameters by their names in lower case, values without quotes.
+        token68: What stands in place of parameters, or `None`.
+    """
+
+    scheme: str
+    parameters: Mapping[str, str] = field(default=Factory(dict))
+    token68: str | None = None
+
+
+def parse_challenges(text: str) -> tuple[Challenge, ...]:
+    """Read the value of a `WWW-Authenticate` header.
+
+    Args:
+        text: The value; it may hold several challenges.
+
+    Returns:
+        The challenges in the order in which they stand there.
+
+    Raises:
+        AuthError: The value is outside the grammar of RFC 9110, or names a parameter twice.
+    """
+    found: list[Challenge] = []
+    position = _end(_COMMAS, text, 0)
+    while position < len(text):
+        scheme = _SCHEME.match(text, position)
+        if scheme is None:
+            raise _malformed(position)
+        challenge, position = _parse_challenge(scheme[1].lower(), text, scheme.end())
+        found.append(challenge)
+    return tuple(found)
+
+
+def _parse_challenge(scheme: str, text: str, position: int) -> tuple[Challenge, int]:
+    after = _end(_SPACES, text, position)
+    if after > position and _PARAMETER.match(text, after) is None:
+        token68 = _TOKEN68.match(text, after)
+        if token68 is not None:
+            challenge = Challenge(scheme=scheme, token68=token68[1])
+            return challenge, _end(_COMMAS, text, token68.end())
+    parameters: dict[str, str] = {}
+    position = _end(_COMMAS, text, position)
+    while parameter := _PARAMETER.match(text, position):
+        name = parameter[1].lower()
+        if name in parameters:
+            raise _malformed(position)
+        parameters[name] = _unquoted(parameter[2])
+        position = _end(_COMMAS, text, parameter.end())
+    return Challenge(scheme=scheme, parameters=parameters), position
+
+
+def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
+    match = pattern.match(text, position)
+    return position if match is None else match.end()
+
+
+def _unquoted(value: str) -> str:
+    return _ESCAPED.sub(r"\1", value[1:-1]) if value.startswith('"') else value
+
+
+def _malformed(position: int) -> AuthError:
+    # The value is not repeated: what a server says may be what it was sent.
+    return AuthError(
+        f"the registry's demand for credentials cannot be read, from character {position} of its"
+        " WWW-Authenticate header on",
+        status=401,
+    )

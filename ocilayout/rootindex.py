@@ -1,0 +1,367 @@
+"""The root index of a layout as a document that can be edited without losing anything.
+
+An edit changes the entries that it names and nothing else: unknown properties at every level,
+all other entries, and the order of both stay. Pure: bytes in, bytes out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from attrs import evolve, frozen
+
+from ocilayout.annotations import CONTAINERD_IMAGE_NAME, NAME_BOUND, REF_NAME
+from ocilayout.codec import structure
+from ocilayout.descriptor import Descriptor
+from ocilayout.errors import (
+    AmbiguousReferenceError,
+    DocumentError,
+    InvalidNameError,
+    ReferenceNotFoundError,
+)
+from ocilayout.field import known_keys, require_without, wrong_type
+from ocilayout.frozenmap import FrozenMap, Json
+from ocilayout.ijson import dump, parse
+from ocilayout.index import Index
+from ocilayout.mediatype import OCI_INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ocilayout.digest import Digest
+
+MAX_ROOT_INDEX: Final = 256 * 1024 * 1024
+"""The largest root index that is read, in bytes."""
+
+EMPTY: Final = dump({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []})
+"""The root index of a new layout."""
+
+_INDEX_KEYS = known_keys(Index)
+_ENTRY_KEYS = known_keys(Descriptor)
+_ENTRY_NAMES = frozenset(_ENTRY_KEYS.values())
+
+_Entry = dict[str, Json]
+
+
+@frozen(kw_only=True)
+class RootEntry:
+    """One entry of a root index.
+
+    Attributes:
+        name: The name that the entry gives to its content, or `None`.
+        descriptor: The content, without annotations.
+        annotations: What is noted about this entry here, without its name. It belongs to this
+            layout and to this name, and does not go along with the content.
+    """
+
+    name: str | None
+    descriptor: Descriptor
+    annotations: FrozenMap[str, str]
+
+
+class RootIndex:
+    """The document in `index.json`.
+
+    Attributes:
+        changed: Whether an edit changed anything since the document was read.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        """Read the document.
+
+        Args:
+            data: The bytes of `index.json`.
+
+        Raises:
+            DocumentError: They break the specification. Entries are looked at as far as names
+                and digests need it; what else is wrong with one shows when it is asked for.
+            LimitExceededError: They are more than 256 MiB, or nested too deeply.
+
+        Spec: image-layout.md, index.json file.
+        """
+        self._document = parse(data, limit=MAX_ROOT_INDEX)
+        self._entries: list[_Entry | None] = _check_document(self._document)
+        self._by_name: dict[str, list[int]] = {}
+        for position, entry in enumerate(self._entries):
+            name = _check_entry(entry, position)
+            if name:
+                self._by_name.setdefault(name, []).append(position)
+        self._by_digest: dict[str, list[int]] | None = None
+        self.changed = False
+
+    def encode(self) -> bytes:
+        """Return the document as compact JSON."""
+        document = dict(self._document)
+        if self.changed:
+            document["manifests"] = [entry for entry in self._entries if entry is not None]
+        return dump(document)
+
+    # ------------------------------------------------------------ reading
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all entries, each once, sorted bytewise."""
+        return tuple(sorted(self._by_name))
+
+    def entries(self) -> tuple[RootEntry, ...]:
+        """Return all entries in document order.
+
+        Raises:
+            DocumentError: One of them breaks the specification.
+        """
+        return self._load(range(len(self._entries)))
+
+    def named(self, name: str) -> tuple[RootEntry, ...]:
+        """Return the entries of a name in document order; mostly one, or none.
+
+        Raises:
+            DocumentError: One of them breaks the specification.
+        """
+        return self._load(self._by_name.get(name, ()))
+
+    def of(self, digest: Digest) -> tuple[RootEntry, ...]:
+        """Return the entries of a digest in document order.
+
+        Raises:
+            DocumentError: One of them breaks the specification.
+        """
+        return self._load(self._digests().get(str(digest), ()))
+
+    def find(self, name: str) -> RootEntry:
+        """Return the entry that a name means.
+
+        Where there are several, or none, `io.containerd.image.name` decides: containerd writes
+        the tag alone as the name, and there the name of the whole image.
+
+        Raises:
+            ReferenceNotFoundError: No entry has that name.
+            AmbiguousReferenceError: Several have it, for different content.
+            DocumentError: An entry of that name breaks the specification.
+        """
+        found = self.named(name)
+        if len({entry.descriptor.digest for entry in found}) == 1:
+            return found[0]
+        full = [
+            entry
+            for entry in found or self.entries()
+            if entry.annotations.get(CONTAINERD_IMAGE_NAME) == name
+        ]
+        if len({entry.descriptor.digest for entry in full}) == 1:
+            return full[0]
+        candidates = full or found
+        if candidates:
+            raise AmbiguousReferenceError(
+                name, [str(entry.descriptor.digest) for entry in candidates]
+            )
+        raise ReferenceNotFoundError(f"there is no entry named {name!r}")
+
+    # ------------------------------------------------------------ editing
+
+    def tag(
+        self, name: str, target: Descriptor, annotations: Mapping[str, str] | None = None
+    ) -> None:
+        """Let a name mean content, and nothing else.
+
+        The new entry says what is given here and no more. An entry that the name had for other
+        content stays without its name, if it is the last that holds on to that content.
+
+        Args:
+            name: The name.
+            target: The content; only media type, digest and size are used.
+            annotations: What is noted at the entry besides its name.
+
+        Raises:
+            InvalidNameError: The annotations try to set the name.
+        """
+        _refuse_ref_name(annotations or {})
+        noted = {**(annotations or {}), REF_NAME: name}
+        fresh: _Entry = {
+            "mediaType": target.media_type,
+            "digest": str(target.digest),
+            "size": target.size,
+            "annotations": {key: noted[key] for key in sorted(noted)},
+        }
+        place = None
+        for position in self._by_name.pop(name, []):
+            same = _digest(self._entries[position]) == str(target.digest)
+            if same or not self._is_last(position):
+                self._set(position, None)
+                place = position if place is None else place
+            else:
+                self._set(position, _unnamed(self._entries[position]))
+        if place is None:
+            place = len(self._entries)
+            self._entries.append(None)
+        self._set(place, fresh)
+        self._by_name[name] = [place]
+
+    def untag(self, name: str) -> None:
+        """Take a name away; the content stays as an entry without one.
+
+        Raises:
+            ReferenceNotFoundError: No entry has that name.
+        """
+        for position in self._take(name):
+            last = self._is_last(position)
+            self._set(position, _unnamed(self._entries[position]) if last else None)
+
+    def drop(self, name: str) -> None:
+        """Take the entries of a name away.
+
+        Raises:
+            ReferenceNotFoundError: No entry has that name.
+        """
+        for position in self._take(name):
+            self._set(position, None)
+
+    def add(self, target: Descriptor) -> None:
+        """Make content an entry without a name, unless it has an entry already."""
+        if not self._digests().get(str(target.digest)):
+            self._entries.append(None)
+            self._set(
+                len(self._entries) - 1,
+                {
+                    "mediaType": target.media_type,
+                    "digest": str(target.digest),
+                    "size": target.size,
+                },
+            )
+
+    def annotate(self, name: str, changes: Mapping[str, str | None]) -> None:
+        """Change what is noted at the entry of a name.
+
+        Args:
+            name: The name.
+            changes: New values by their keys; `None` takes a key away.
+
+        Raises:
+            ReferenceNotFoundError: No entry has that name.
+            AmbiguousReferenceError: Several have it, for different content.
+            InvalidNameError: The changes try to set the name.
+        """
+        _refuse_ref_name(changes)
+        positions = self._by_name.get(name, [])
+        digests = [_digest(self._entries[position]) for position in positions]
+        if not positions:
+            raise ReferenceNotFoundError(f"there is no entry named {name!r}")
+        if len(set(digests)) > 1:
+            raise AmbiguousReferenceError(name, digests)
+        for position in positions:
+            entry = dict(self._entries[position] or {})
+            noted = dict(_annotations(entry))
+            for key, value in changes.items():
+                if value is None:
+                    noted.pop(key, None)
+                else:
+                    noted[key] = value
+            entry["annotations"] = noted
+            if entry != self._entries[position]:
+                self._set(position, entry)
+
+    def _take(self, name: str) -> list[int]:
+        positions = self._by_name.pop(name, [])
+        if not positions:
+            raise ReferenceNotFoundError(f"there is no entry named {name!r}")
+        return positions
+
+    def _digests(self) -> dict[str, list[int]]:
+        if self._by_digest is None:
+            self._by_digest = {}
+            for position, entry in enumerate(self._entries):
+                if entry is not None:
+                    self._by_digest.setdefault(_digest(entry), []).append(position)
+        return self._by_digest
+
+    def _is_last(self, position: int) -> bool:
+        return len(self._digests()[_digest(self._entries[position])]) == 1
+
+    def _set(self, position: int, entry: _Entry | None) -> None:
+        """Replace an entry; the one place that changes the document."""
+        digests = self._digests()
+        before = self._entries[position]
+        if before is not None:
+            digests[_digest(before)].remove(position)
+        if entry is not None:
+            digests.setdefault(_digest(entry), []).append(position)
+        self._entries[position] = entry
+        self.changed = True
+
+    def _load(self, positions: Iterable[int]) -> tuple[RootEntry, ...]:
+        found: list[RootEntry] = []
+        for position in sorted(positions):
+            entry = self._entries[position]
+            if entry is not None:
+                try:
+                    found.append(_load_entry(entry))
+                except DocumentError as error:
+                    raise error.at(f"$.manifests[{position}]") from None
+        return tuple(found)
+
+
+def _check_document(document: dict[str, Json]) -> list[_Entry | None]:
+    shell = {name: value for name, value in document.items() if name != "manifests"}
+    require_without(structure(shell, Index).extra, "config", "layers")
+    entries = document.get("manifests")
+    if entries is None:  # absent, or null as Go programs write an empty list
+        return []
+    if not isinstance(entries, list):
+        raise wrong_type("an array", entries).at("$.manifests")
+    return list(entries)  # type: ignore[arg-type] # each is checked next
+
+
+def _check_entry(entry: Json, position: int) -> str | None:
+    """Return the name of an entry, if it has one, and refuse what has no name and no digest."""
+    place = f"$.manifests[{position}]"
+    if not isinstance(entry, dict):
+        raise wrong_type("an object", entry).at(place)
+    if not entry.keys() <= _ENTRY_NAMES:
+        for key in entry:
+            known = _ENTRY_KEYS.get(key.casefold(), key)
+            if known != key:
+                raise DocumentError.of(
+                    "case-variant", f"{key!r} would be read as {known!r} by others", place
+                )
+    if not isinstance(entry.get("digest"), str):
+        raise wrong_type("a string", entry.get("digest")).at(f"{place}.digest")
+    annotations = entry.get("annotations")
+    if annotations is None:
+        return None
+    if not isinstance(annotations, dict):
+        raise wrong_type("an object", annotations).at(f"{place}.annotations")
+    name = annotations.get(REF_NAME)
+    if name is not None and not isinstance(name, str):
+        raise wrong_type("a string", name).at(f'{place}.annotations["{REF_NAME}"]')
+    return name
+
+
+def _load_entry(entry: _Entry) -> RootEntry:
+    descriptor = structure(entry, Descriptor)
+    annotations = {key: value for key, value in descriptor.annotations.items() if key != REF_NAME}
+    return RootEntry(
+        name=descriptor.annotations.get(REF_NAME) or None,
+        descriptor=evolve(descriptor, annotations=FrozenMap()),
+        annotations=FrozenMap(annotations),
+    )
+
+
+def _digest(entry: _Entry | None) -> str:
+    return str((entry or {})["digest"])
+
+
+def _annotations(entry: _Entry) -> dict[str, Json]:
+    annotations = entry.get("annotations")
+    return annotations if isinstance(annotations, dict) else {}
+
+
+def _unnamed(entry: _Entry | None) -> _Entry:
+    result = dict(entry or {})
+    kept = {key: value for key, value in _annotations(result).items() if key not in NAME_BOUND}
+    if kept:
+        result["annotations"] = kept
+    else:
+        result.pop("annotations", None)
+    return result
+
+
+def _refuse_ref_name(annotations: Mapping[str, str | None]) -> None:
+    if REF_NAME in annotations:
+        raise InvalidNameError(f"{REF_NAME} is the name itself; give it by tagging")
