@@ -13,7 +13,7 @@ import secrets
 import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ocilayout.descriptor import Descriptor, Verifier, verify
 from ocilayout.digest import Digest, new_hasher
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 CHUNK: Final = 1024 * 1024
 """How much is read and written at a time, in bytes."""
 
-Source = bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes]
-"""What a blob may be made of: bytes, the path of a file, or an open binary file."""
-
 # O_NONBLOCK, so that a FIFO in a blob's place cannot hold us up; it changes nothing for files.
 _READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _WRITE_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL
@@ -49,6 +46,10 @@ class Readable(Protocol):
     def close(self) -> None:
         """Release what is behind it."""
         ...
+
+
+Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Readable
+"""What a blob may be made of: bytes, the path of a file, or an open binary file."""
 
 
 class VerifiedReader(io.RawIOBase):
@@ -147,7 +148,7 @@ class Blobs:
         for algorithm in folders:
             for name in _names(self._root / "blobs" / algorithm):
                 with suppress(DocumentError):
-                    digest = Digest(algorithm, name)
+                    digest = Digest(f"{algorithm}:{name}")
                     if digest in self:
                         found.append(digest)
         return iter(sorted(found))
@@ -367,7 +368,7 @@ def _copy_hashing(source: Readable, target: io.FileIO, algorithm: str) -> tuple[
         hasher.update(data)
         size += len(data)
         _write(target, data)
-    return Digest(algorithm, hasher.hexdigest()), size
+    return Digest(f"{algorithm}:{hasher.hexdigest()}"), size
 
 
 def _copy_verifying(source: Readable, target: io.FileIO, expected: Descriptor) -> None:

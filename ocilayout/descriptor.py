@@ -29,7 +29,9 @@ def check_media_type(_: object, attribute: Attribute[Any], value: object) -> Non
 
 
 def _to_digest(value: Digest | str) -> Digest:
-    return Digest.parse(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        raise fields.wrong_type("a digest", value).at("$.digest")
+    return value if isinstance(value, Digest) else Digest(value)
 
 
 @frozen(kw_only=True)
@@ -163,7 +165,7 @@ class Verifier:
         """
         if self.seen != self.descriptor.size:
             raise self._wrong_size("fewer")
-        actual = Digest(self.descriptor.digest.algorithm, self._hasher.hexdigest())
+        actual = Digest(f"{self.descriptor.digest.algorithm}:{self._hasher.hexdigest()}")
         if actual != self.descriptor.digest:
             raise DigestMismatchError(
                 f"{self.descriptor.digest} was promised, the content is {actual}",

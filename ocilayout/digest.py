@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Protocol
-
-from attrs import frozen
+from typing import Protocol, Self
 
 from ocilayout.errors import DocumentError, UnsupportedDigestError
 
@@ -41,51 +39,48 @@ class Hasher(Protocol):
         ...
 
 
-@frozen(order=True)
-class Digest:
-    """A content identifier.
+class Digest(str):
+    """A content identifier: text that was found to be one.
 
-    Attributes:
-        algorithm: The algorithm component, such as `sha256`.
-        encoded: The encoded component; lower-case hex for the registered algorithms.
+    It is a string, equal to its text form and sorted like it, so it can stand wherever a
+    document or a path wants that form.
 
     Raises:
-        DocumentError: A component is outside the grammar, or has not the length and the
-            alphabet of its registered algorithm.
+        DocumentError: The text is outside the grammar, or the encoded part has not the length
+            and the alphabet of its registered algorithm.
 
     Spec: descriptor.md, Digests.
     """
 
-    algorithm: str
-    encoded: str
+    __slots__ = ()
 
-    def __attrs_post_init__(self) -> None:
-        text = f"{self.algorithm}:{self.encoded}"
-        if _DIGEST.fullmatch(text) is None:
+    def __new__(cls, text: str) -> Self:
+        """Read a digest from its text form."""
+        match = _DIGEST.fullmatch(text)
+        if match is None:
             raise DocumentError.of(
                 "bad-digest", f"{text!r} is no digest; one looks like sha256:<64 hex digits>"
             )
-        length = _ENCODED_LENGTH.get(self.algorithm)
-        if length is not None and (
-            len(self.encoded) != length or _LOWER_HEX.fullmatch(self.encoded) is None
-        ):
+        algorithm, encoded = match.groups()
+        length = _ENCODED_LENGTH.get(algorithm)
+        if length is not None and (len(encoded) != length or _LOWER_HEX.fullmatch(encoded) is None):
             raise DocumentError.of(
                 "bad-digest",
-                f"{text!r} is no digest: {self.algorithm} takes {length} lower-case hex digits",
+                f"{text!r} is no digest: {algorithm} takes {length} lower-case hex digits",
             )
+        return super().__new__(cls, text)
 
     @classmethod
-    def parse(cls, text: str) -> Digest:
+    def parse(cls, text: str) -> Self:
         """Read a digest from its text form.
 
         Raises:
             DocumentError: The text is outside the grammar.
         """
-        algorithm, _, encoded = text.partition(":")
-        return cls(algorithm, encoded)
+        return cls(text)
 
     @classmethod
-    def of(cls, data: bytes | bytearray | memoryview, algorithm: str = "sha256") -> Digest:
+    def of(cls, data: bytes | bytearray | memoryview, algorithm: str = "sha256") -> Self:
         """Compute the digest of bytes.
 
         Raises:
@@ -93,15 +88,25 @@ class Digest:
         """
         hasher = new_hasher(algorithm)
         hasher.update(memoryview(data))
-        return cls(algorithm, hasher.hexdigest())
+        return cls(f"{algorithm}:{hasher.hexdigest()}")
+
+    @property
+    def algorithm(self) -> str:
+        """The algorithm component, such as `sha256`."""
+        return self.partition(":")[0]
+
+    @property
+    def encoded(self) -> str:
+        """The encoded component; lower-case hex for the registered algorithms."""
+        return self.partition(":")[2]
 
     @property
     def verifiable(self) -> bool:
         """Whether content can be checked against this digest here."""
         return self.algorithm in COMPUTABLE
 
-    def __str__(self) -> str:
-        return f"{self.algorithm}:{self.encoded}"
+    def __repr__(self) -> str:
+        return f"Digest({str(self)!r})"
 
 
 def is_digest(text: str) -> bool:

@@ -195,21 +195,28 @@ class Layout:
 
     # ------------------------------------------------------------ reading
 
-    def tags(self) -> tuple[str, ...]:
+    def tags(self, *, annotations: Mapping[str, str] | None = None) -> tuple[str, ...]:
         """Return the names of all entries, each once, sorted bytewise.
+
+        Args:
+            annotations: Return only the names of which every entry has these annotations.
 
         Raises:
             DocumentError: `index.json` breaks the specification.
         """
-        return self._indexfile.snapshot().names()
+        return self._indexfile.snapshot().names(annotations or {})
 
-    def entries(self) -> tuple[RootEntry, ...]:
+    def entries(self, *, name: str | None = None) -> tuple[RootEntry, ...]:
         """Return all entries in document order, also those without a name.
 
+        Args:
+            name: Return only the entries of this name: none, one, or several.
+
         Raises:
-            DocumentError: `index.json` or one of its entries breaks the specification.
+            DocumentError: `index.json` or one of these entries breaks the specification.
         """
-        return self._indexfile.snapshot().entries()
+        root = self._indexfile.snapshot()
+        return root.entries() if name is None else root.named(name)
 
     def entry(self, name: str) -> RootEntry:
         """Return the entry of a name, with what is noted at it.

@@ -98,9 +98,25 @@ class RootIndex:
 
     # ------------------------------------------------------------ reading
 
-    def names(self) -> tuple[str, ...]:
-        """Return the names of all entries, each once, sorted bytewise."""
-        return tuple(sorted(self._by_name))
+    def names(self, annotations: Mapping[str, str] = FrozenMap()) -> tuple[str, ...]:
+        """Return the names of all entries, each once, sorted bytewise.
+
+        Args:
+            annotations: Leave out names of which not every entry has these annotations.
+        """
+        if not annotations:
+            return tuple(sorted(self._by_name))
+        wanted = annotations.items()
+        return tuple(
+            sorted(
+                name
+                for name, positions in self._by_name.items()
+                if all(
+                    wanted <= _annotations(self._entries[position] or {}).items()
+                    for position in positions
+                )
+            )
+        )
 
     def entries(self) -> tuple[RootEntry, ...]:
         """Return all entries in document order.
