@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ocilayout.manifest import Manifest
     from ocilayout.rootindex import RootIndex
 
-ATTEMPTS: Final = 5
+_ATTEMPTS: Final = 5
 """How often content is brought again when somebody deletes it before it has a name."""
 
 
@@ -144,14 +144,10 @@ def copy(
     root = source.resolve(ref)
     if name is None and not is_digest(ref):
         name = ref
-    for attempt in range(ATTEMPTS):
-        transfer(source, root, target, jobs=jobs, on_event=on_event)
-        try:
-            _name(target, root, name)
-            break
-        except BlobNotFoundError:
-            if attempt == ATTEMPTS - 1:
-                raise
+    put_and_bind(
+        lambda: transfer(source, root, target, jobs=jobs, on_event=on_event),
+        lambda: _name(target, root, name),
+    )
     return root
 
 
@@ -196,6 +192,27 @@ def transfer(
         target.put_manifest(data, media_type=descriptor.media_type)
         report(Event(kind="bytes", descriptor=descriptor, count=len(data)))
         report(Event(kind="done", descriptor=descriptor))
+
+
+def put_and_bind(put: Callable[[], None], bind: Callable[[], None]) -> None:
+    """Put content and bind it; again, if another process deleted some of it in between.
+
+    Args:
+        put: Puts the content. What is there is kept, so doing it again costs little.
+        bind: Gives it a name, or makes it an entry.
+
+    Raises:
+        BlobNotFoundError: Something was deleted each time, or cannot be had at all.
+        Exception: Whatever else the two raise.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        put()
+        try:
+            return bind()
+        except BlobNotFoundError:
+            continue
+    put()
+    return bind()
 
 
 class _Plan:

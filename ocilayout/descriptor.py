@@ -99,7 +99,7 @@ class Descriptor(fields.Extensible):
     platform: Platform | None = field(
         default=None, validator=fields.optional(fields.instance(Platform))
     )
-    artifact_type: str | None = field(default=None, validator=fields.optional(check_media_type))
+    artifact_type: str | None = field(default=None, validator=fields.optional(fields.text))
 
     @data.validator
     def _data_is_the_content(self, attribute: Attribute[Any], value: bytes | None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from attrs import NOTHING, field, fields, frozen
 
@@ -19,7 +19,6 @@ from ocilayout.frozenmap import FrozenJson, FrozenMap, Json, freeze
 if TYPE_CHECKING:
     from attrs import Attribute
 
-T = TypeVar("T")
 Validator = Callable[[object, "Attribute[Any]", Any], None]
 
 _KEY = "json"
@@ -96,14 +95,14 @@ def _refuse_type(attribute: Attribute[Any], expected: str, value: object) -> Doc
     return wrong_type(expected, value).at(f"$.{json_key(attribute)}")
 
 
-def to_tuple(values: Iterable[T]) -> tuple[T, ...]:
+def to_tuple(values: Iterable[Any]) -> tuple[Any, ...]:
     """Convert a sequence; a string is none."""
     if isinstance(values, str | bytes | Mapping):
         raise wrong_type("a sequence", values)
     return tuple(values)
 
 
-def to_map(values: Mapping[str, T]) -> FrozenMap[str, T]:
+def to_map(values: Mapping[str, Any]) -> FrozenMap[str, Any]:
     """Convert a mapping."""
     if not isinstance(values, Mapping):
         raise wrong_type("a mapping", values)

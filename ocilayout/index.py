@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from ocilayout import field as fields
-from ocilayout.descriptor import Descriptor, check_media_type
+from ocilayout.descriptor import Descriptor
 from ocilayout.frozenmap import FrozenMap
 from ocilayout.mediatype import INDEX_TYPES, OCI_INDEX
 
@@ -17,7 +17,8 @@ class Index(fields.Extensible):
     Attributes:
         schema_version: Always 2.
         media_type: The type of this document, or `None` where it does not say.
-        artifact_type: The type of the artifact, if it is one.
+        artifact_type: The type of the artifact, if it is one: any text, since ToolHive writes one
+            that is no media type.
         manifests: The children, in document order.
         subject: The manifest that this index refers to, or `None`.
         annotations: Metadata of the index.
@@ -34,7 +35,7 @@ class Index(fields.Extensible):
     media_type: str | None = field(
         default=OCI_INDEX, validator=fields.optional(fields.one_of(INDEX_TYPES))
     )
-    artifact_type: str | None = field(default=None, validator=fields.optional(check_media_type))
+    artifact_type: str | None = field(default=None, validator=fields.optional(fields.text))
     manifests: tuple[Descriptor, ...] = field(
         default=(),
         converter=fields.to_tuple,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from ocilayout import field as fields
-from ocilayout.descriptor import Descriptor, check_media_type
+from ocilayout.descriptor import Descriptor
 from ocilayout.frozenmap import FrozenMap
 from ocilayout.mediatype import MANIFEST_TYPES, OCI_MANIFEST
 
@@ -17,7 +17,8 @@ class Manifest(fields.Extensible):
     Attributes:
         schema_version: Always 2.
         media_type: The type of this document, or `None` where it does not say.
-        artifact_type: The type of the artifact, if it is one.
+        artifact_type: The type of the artifact, if it is one: any text, since ToolHive writes one
+            that is no media type.
         config: The configuration.
         layers: The layers, base first.
         subject: The manifest that this one refers to, or `None`.
@@ -35,7 +36,7 @@ class Manifest(fields.Extensible):
     media_type: str | None = field(
         default=OCI_MANIFEST, validator=fields.optional(fields.one_of(MANIFEST_TYPES))
     )
-    artifact_type: str | None = field(default=None, validator=fields.optional(check_media_type))
+    artifact_type: str | None = field(default=None, validator=fields.optional(fields.text))
     config: Descriptor = field(validator=fields.instance(Descriptor))
     layers: tuple[Descriptor, ...] = field(
         default=(),

@@ -1,0 +1,275 @@
+"""The one class that ties the skills layer together: a store, and registries beyond it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from attrs import evolve, frozen
+from platformdirs import user_data_path
+
+from ocilayout import Digest, InvalidNameError, Layout, Reference
+from ocilayout.copy import put_and_bind, transfer
+from ocilayout.registry import Repository
+from skills import builds
+from skills.errors import NotPushableError, ValidationError
+from skills.package import package, source_date_epoch
+from skills.tag import require_tag
+from skills.validation import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ocilayout.copy import CopySource
+
+STORE_VARIABLE: Final = "OCI_SKILLS_STORE"
+
+
+@frozen(kw_only=True)
+class BuildResult:
+    """What a build or a pull left in the store.
+
+    Attributes:
+        reference: The name in the store.
+        digest: The digest of the artifact's root.
+    """
+
+    reference: str
+    digest: Digest
+
+
+def default_store() -> Path:
+    """Return where the store is: `$OCI_SKILLS_STORE`, else the one that ToolHive uses.
+
+    That is `toolhive/skills` in `$XDG_DATA_HOME`, if that is an absolute path (`~` and variables
+    are expanded), or in the platform's data folder.
+    """
+    if store := os.environ.get(STORE_VARIABLE):
+        return Path(store)
+    data = Path(os.path.expandvars(os.environ.get("XDG_DATA_HOME", ""))).expanduser()
+    return (data if data.is_absolute() else user_data_path()) / "toolhive" / "skills"
+
+
+def repository_of(reference: Reference) -> Repository:
+    """Return the repository of a reference, asked for without credentials."""
+    return Repository(f"{reference.host}/{reference.repository}")
+
+
+class SkillService:
+    """Skills in a local store.
+
+    Attributes:
+        layout: The store.
+    """
+
+    layout: Layout
+
+    def __init__(
+        self, layout: Layout, *, registry: Callable[[Reference], Repository] | None = None
+    ) -> None:
+        """Use a store.
+
+        Args:
+            layout: The store.
+            registry: Makes the repository of a reference, for credentials or certificates;
+                by default one that is asked for without credentials. It is closed after use.
+        """
+        self.layout = layout
+        self._registry = registry or repository_of
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        registry: Callable[[Reference], Repository] | None = None,
+    ) -> SkillService:
+        """Open a store, and make it if it is not there.
+
+        Args:
+            path: The folder of the store; `default_store()` if it is not given.
+            registry: As for the constructor.
+
+        Raises:
+            LayoutExistsError: The folder holds something that is no store.
+            OciLayoutError: As `Layout.open` says.
+            OSError: The file system refused.
+        """
+        # Tags of ToolHive may lie outside the ref.name grammar; `require_tag` is the rule here.
+        layout = Layout.open(
+            default_store() if path is None else path, create=True, strict_names=False
+        )
+        return cls(layout, registry=registry)
+
+    def build(
+        self, path: str | os.PathLike[str], *, tag: str | None = None, validate: bool = True
+    ) -> BuildResult:
+        """Package a skill's folder, and put it into the store as a local build.
+
+        The same folder gives the same digest, wherever and whenever it is built; times are those
+        of `SOURCE_DATE_EPOCH`, 0 if it is not set.
+
+        Args:
+            path: The folder with the SKILL.md.
+            tag: The name in the store; the name of the skill if it is not given.
+            validate: Whether to refuse what breaks the rules of skills.
+
+        Raises:
+            InvalidTagError: The tag is none; nothing was packaged.
+            ValidationError: The skill breaks the rules.
+            SkillFolderError: The folder, or something in it, cannot be packaged.
+            FrontmatterError: The SKILL.md cannot be read.
+            TooLargeError: The skill is larger than what can be installed.
+            OciLayoutError: As `Layout.tag` says.
+            OSError: The file system failed.
+        """
+        if tag is not None:
+            require_tag(tag)
+        if validate:
+            _require_valid(path)
+        packed = package(path, epoch=source_date_epoch(os.environ))
+        name = packed.skill.name if tag is None else tag
+        require_tag(name)
+
+        def put() -> None:
+            for descriptor, data in packed.blobs:
+                self.layout.blobs.put(data, media_type=descriptor.media_type, expected=descriptor)
+
+        def bind() -> None:
+            self.layout.tag(name, packed.index, annotations=builds.MARK)
+
+        put_and_bind(put, bind)
+        return BuildResult(reference=name, digest=packed.index.digest)
+
+    def list_builds(self) -> list[builds.LocalBuild]:
+        """Return what was built here, sorted bytewise by tag; nothing that was only pulled.
+
+        Raises:
+            DocumentError: `index.json` breaks the specification.
+        """
+        return builds.list_builds(self.layout)
+
+    def delete_build(self, tag: str) -> None:
+        """Take a build away, with the content that nothing else in the store needs.
+
+        Raises:
+            NotALocalBuildError: The name is not there, or was not built here.
+            OciLayoutError: As `Layout.remove` says.
+        """
+        builds.delete_build(self.layout, tag)
+
+    def adopt(self, tag: str) -> None:
+        """Say of a name that it was built here, such as one from before there was a mark.
+
+        Raises:
+            ReferenceNotFoundError: There is no such name.
+            NotASkillError: It means something that is not a skill.
+            OciLayoutError: As `Layout.annotate` says.
+        """
+        builds.adopt(self.layout, tag)
+
+    def pull(
+        self, reference: str, *, name: str | None = None, replace: bool = False
+    ) -> BuildResult:
+        """Bring an artifact from its registry into the store. It is not listed as a build.
+
+        Args:
+            reference: `host/repository`, with a tag or a digest; `latest` if it has neither.
+            name: What to call it in the store; the reference if it is not given.
+            replace: Whether it may take the name of other content that was built here, which
+                then stays without a name.
+
+        Raises:
+            InvalidNameError: The reference, or the name, is none.
+            LocalBuildConflictError: Other content was built here under that name.
+            RegistryError: The registry failed or refused.
+            OciLayoutError: As `ocilayout.copy.copy` says.
+        """
+        parsed = _parse(reference)
+        if parsed.tag is None and parsed.digest is None:
+            parsed, reference = evolve(parsed, tag="latest"), f"{reference}:latest"
+        with self._registry(parsed) as repository:
+            ref = str(parsed.digest or parsed.tag)
+            if name is not None:
+                return self.copy(repository, ref, name=name, replace=replace)
+            return self._bring(repository, ref, reference, replace=replace)
+
+    def copy(
+        self, source: CopySource, ref: str, *, name: str, replace: bool = False
+    ) -> BuildResult:
+        """Bring an artifact from another layout or a registry into the store, as `pull` does.
+
+        Args:
+            source: A `Layout` or a `Repository`.
+            ref: A name or a digest in it.
+            name: What to call it in the store.
+            replace: As for `pull`.
+
+        Raises:
+            InvalidTagError: The name is none.
+            LocalBuildConflictError: Other content was built here under that name.
+            OciLayoutError: As `ocilayout.copy.copy` says.
+        """
+        require_tag(name)
+        return self._bring(source, ref, name, replace=replace)
+
+    def push(self, reference: str) -> BuildResult:
+        """Send what the store has under a reference to the registry that the reference names.
+
+        Raises:
+            ReferenceNotFoundError: The store has nothing under that name.
+            NotPushableError: The name has no registry, or neither tag nor digest.
+            RegistryError: The registry failed or refused.
+            OciLayoutError: As `ocilayout.copy.copy` says.
+        """
+        content = self.layout.resolve(reference)
+        try:
+            parsed = _parse(reference)
+        except InvalidNameError:
+            raise NotPushableError(reference) from None
+        if (parsed.digest is not None and parsed.digest != content.digest) or not (
+            parsed.tag or parsed.digest
+        ):
+            raise NotPushableError(reference)
+        with self._registry(parsed) as repository:
+            transfer(self.layout, content, repository)
+            if parsed.tag is not None:
+                repository.tag(parsed.tag, content)
+        return BuildResult(reference=reference, digest=content.digest)
+
+    def _bring(self, source: CopySource, ref: str, name: str, *, replace: bool) -> BuildResult:
+        content = source.resolve(ref)
+
+        def put() -> None:
+            transfer(source, content, self.layout)
+
+        def bind() -> None:
+            with self.layout.edit() as edit:
+                edit.tag(
+                    name,
+                    content,
+                    when=lambda root: builds.may_bind(
+                        root.named(name), name, content, replace=replace
+                    ),
+                )
+
+        # Asked twice: here, so that nothing is brought in vain, and under the lock.
+        builds.may_bind(self.layout.entries(name=name), name, content, replace=replace)
+        put_and_bind(put, bind)
+        return BuildResult(reference=name, digest=content.digest)
+
+
+def _parse(reference: str) -> Reference:
+    if "/" not in reference:
+        raise InvalidNameError(
+            f"{reference!r} names no registry; write host/repository:tag,"
+            " such as ghcr.io/org/skill:v1"
+        )
+    return Reference.parse(reference)
+
+
+def _require_valid(path: str | os.PathLike[str]) -> None:
+    result = validate(path)
+    if not result.valid:
+        raise ValidationError(result.errors)
