@@ -1,0 +1,179 @@
+"""The command `skills`, run as a program."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ocilayout.testing.registry import LoopbackRegistry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Shell:
+    """A folder and a store of its own to run `skills` in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, "OCI_SKILLS_STORE": str(folder / "store")}
+
+    def run(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run the command and expect an exit status."""
+        done = subprocess.run(
+            [sys.executable, "-c", "from skills.cli import main; main(prog_name='skills')",
+             *arguments],
+            cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == status, done.stderr
+        return done
+
+    def answer(self, *arguments: str) -> Any:
+        """Run the command with `--json` and return what it answers."""
+        return json.loads(self.run(*arguments, "--json").stdout)
+
+    def error(self, *arguments: str) -> str:
+        """Run the command, expect it to fail, and return its one line of error."""
+        done = self.run(*arguments, status=1)
+        assert done.stdout == ""
+        assert done.stderr.startswith("Error: ")
+        assert done.stderr.count("\n") == 1
+        return done.stderr
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+def test_the_first_minutes(shell: Shell) -> None:
+    """A new skill is made, built and listed, and the table is aligned."""
+    assert shell.run("init", "hello").stdout == "Wrote hello/SKILL.md\n"
+    assert shell.run("builds").stdout == "No locally-built skill artifacts found\n"
+    assert shell.run("build", "hello").stdout == "hello\n"
+    (build,) = shell.answer("builds")
+    assert shell.run("builds").stdout == (
+        "TAG     DIGEST                   NAME    VERSION\n"
+        f"hello   {build['digest'][:19]}...   hello   0.1.0\n"
+    )
+    assert shell.run("builds", "list").stdout == shell.run("builds").stdout
+
+
+def test_answers_for_programs(shell: Shell) -> None:
+    """Every command that answers has JSON, with the keys that ToolHive uses."""
+    assert shell.answer("init", "hello", "-d", 'Says "hello: #1"') == {"path": "hello/SKILL.md"}
+    built = shell.answer("build", "hello", "--tag", "v1")
+    assert built["reference"] == "v1"
+    assert shell.answer("builds") == [
+        {
+            "tag": "v1",
+            "digest": built["digest"],
+            "name": "hello",
+            "description": 'Says "hello: #1"',
+            "version": "0.1.0",
+        }
+    ]
+    assert shell.answer("builds", "adopt", "v1") == {"adopted": "v1"}
+    assert shell.answer("builds", "remove", "v1") == {"removed": "v1"}
+    assert shell.answer("builds", "list") == []
+
+
+def test_push_and_pull(shell: Shell) -> None:
+    """A build is pushed, pulled under another name, and listed once."""
+    with LoopbackRegistry() as registry:
+        reference = f"{registry.host}/team/hello:v1"
+        shell.run("init", "hello")
+        built = shell.answer("build", "hello", "-t", reference)
+        assert shell.answer("push", reference) == built
+            assert shell.answer("pull", reference, "--name", "theirs") == {
+            "reference": "theirs",
+            "digest": built["digest"],
+        }
+        assert shell.run("pull", reference).stdout == f"Pulled {reference} {built['digest']}\n"
+        assert shell.run("push", reference).stdout == f"Pushed {reference} {built['digest']}\n"
+        listed = shell.answer("builds")
+        assert [build["tag"] for build in listed] == [reference]
+        shell.run("init", "other")
+        shell.run("build", "other", "-t", "theirs")
+        assert "was built here" in shell.error("pull", reference, "--name", "theirs")
+        shell.run("pull", reference, "--name", "theirs", "--replace")
+
+
+def test_a_folder_is_built_from_inside(shell: Shell) -> None:
+    """Without a path the current folder is the skill, under its own name."""
+    shell.run("init", "hello")
+    shell.folder /= "hello"
+    assert shell.run("build").stdout == "hello\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["builds", "remove", "nothing"], "not a local build"),
+        (["builds", "adopt", "nothing"], "no entry named"),
+        (["build", "nowhere"], "nowhere"),
+        (["build", ".", "-t", "a b"], "is no tag"),
+        (["push", "nothing"], "no entry named"),
+        (["pull", "nothing"], "names no registry"),
+        (["init", "Not A Name"], "not valid"),
+        (["--store", "SKILL.md/x", "builds"], "SKILL.md"),
+    ],
+)
+def test_errors_are_one_line(shell: Shell, arguments: list[str], message: str) -> None:
+    """What goes wrong is said in one line on standard error, with exit status 1."""
+    shell.folder.joinpath("SKILL.md").write_text("")
+    assert message in shell.error(*arguments)
+
+
+def test_an_existing_skill_is_not_overwritten(shell: Shell) -> None:
+    """`init` leaves a SKILL.md alone that is there."""
+    shell.run("init", "hello")
+    before = shell.folder.joinpath("hello/SKILL.md").read_bytes()
+    assert "it was left as it is" in shell.error("init", "hello")
+    assert shell.folder.joinpath("hello/SKILL.md").read_bytes() == before
+
+
+def test_an_invalid_skill_is_built_only_when_asked_for(shell: Shell) -> None:
+    """`--no-validate` packages what breaks the rules of skills."""
+    shell.folder.joinpath("x").mkdir()
+    shell.folder.joinpath("x/SKILL.md").write_text("---\nname: other\n---\n")
+    assert "description" in shell.error("build", "x")
+    assert shell.run("build", "x", "--no-validate").stdout == "other\n"
+
+
+def test_metadata_that_is_empty_is_left_out(shell: Shell) -> None:
+    """A build without a version is listed without that key, and with a blank in the table."""
+    shell.folder.joinpath("hello").mkdir()
+    shell.folder.joinpath("hello/SKILL.md").write_text("---\nname: hello\ndescription: x\n---\n")
+    shell.run("build", "hello")
+    (build,) = shell.answer("builds")
+    assert sorted(build) == ["description", "digest", "name", "tag"]
+    assert shell.run("builds").stdout.splitlines()[1].endswith("...   hello")
+
+
+@pytest.mark.parametrize("arguments", [["nothing"], ["builds", "remove"], ["build", "--what"]])
+def test_wrong_use_has_its_own_status(shell: Shell, arguments: list[str]) -> None:
+    """Unknown commands, missing arguments and unknown options exit with 2."""
+    assert "Usage:" in shell.run(*arguments, status=2).stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [[], ["init"], ["build"], ["builds"], ["builds", "list"], ["builds", "remove"],
+     ["builds", "adopt"], ["pull"], ["push"]],
+)  # fmt: skip
+def test_every_command_helps_with_an_example(shell: Shell, command: list[str]) -> None:
+    """`--help` says what the command does and gives an example."""
+    said = shell.run(*command, "--help").stdout
+    assert "Usage: skills" in said
+    assert "Example: skills" in said
+
+
+def test_the_version_is_that_of_the_package(shell: Shell) -> None:
+    """`--version` names the distribution's version."""
+    assert shell.run("--version").stdout.startswith("skills, version ")

@@ -1,0 +1,311 @@
+"""Marking, listing, deleting and adopting, example by example."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ocilayout import (
+    LOCAL_BUILD,
+    OCI_CONFIG,
+    OCI_EMPTY,
+    AmbiguousReferenceError,
+    Descriptor,
+    Digest,
+    ImageConfig,
+    Index,
+    InvalidNameError,
+    Layout,
+    Manifest,
+    ReferenceNotFoundError,
+    RootFs,
+    encode,
+)
+from skills import NotALocalBuildError, NotASkillError, SkillService
+from skills.builds import LocalBuild
+
+MARK = {LOCAL_BUILD: "true"}
+SKILL = "dev.toolhive.skills.v1"
+STORES = Path(__file__).parents[1] / "vectors" / "toolhive" / "stores"
+ANSWERS = json.loads((STORES.parent / "stores.json").read_text())
+
+
+def write_skill(folder: Path, name: str, version: str = "1.0") -> Path:
+    """Write a small skill and return its folder."""
+    path = folder / name
+    path.mkdir(parents=True, exist_ok=True)
+    path.joinpath("SKILL.md").write_text(
+        f"---\nname: {name}\ndescription: Does {name}\nversion: {version}\n---\n"
+    )
+    return path
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> SkillService:
+    return SkillService.open(tmp_path / "store")
+
+
+def put_config(layout: Layout, labels: dict[str, str] | None = None) -> Descriptor:
+    """Store an image config with labels, or one without any execution parameters."""
+    document: dict[str, object] = json.loads(
+        encode(ImageConfig(architecture="amd64", os="linux", rootfs=RootFs()))
+    )
+    if labels is not None:
+        document["config"] = {"Labels": labels}
+    return layout.blobs.put(json.dumps(document).encode(), media_type=OCI_CONFIG)
+
+
+@pytest.mark.parametrize("store", sorted(ANSWERS))
+def test_stores_of_the_go_program_give_its_answers(store: str, tmp_path: Path) -> None:
+    """Every tag of a store that ToolHive left has its digest, and its builds are the builds."""
+    shutil.copytree(STORES / store, tmp_path / store)
+    service = SkillService.open(tmp_path / store)
+    tags = {tag: service.layout.resolve(tag).digest for tag in service.layout.tags()}
+    assert tags == ANSWERS[store]["tags"]
+    assert [build.tag for build in service.list_builds()] == ANSWERS[store]["builds"]
+
+
+def test_the_list_says_what_the_root_says(service: SkillService, tmp_path: Path) -> None:
+    """A build is listed with tag, digest, and name, description and version of the skill."""
+    built = service.build(write_skill(tmp_path, "alpha"), tag="ghcr.io/org/alpha:v1")
+    assert service.list_builds() == [
+        LocalBuild(
+            tag="ghcr.io/org/alpha:v1",
+            digest=built.digest,
+            name="alpha",
+            description="Does alpha",
+            version="1.0",
+        )
+    ]
+
+
+def test_the_list_reads_the_root_of_a_build_and_nothing_else(
+    service: SkillService, tmp_path: Path
+) -> None:
+    """With every blob gone but the roots of the builds, the list is the same."""
+    service.build(write_skill(tmp_path, "alpha"))
+    pulled = service.build(write_skill(tmp_path, "beta"))
+    service.layout.tag("pulled", pulled.digest)
+    service.layout.untag("beta")
+    before = service.list_builds()
+    for digest in list(service.layout.blobs):
+        if digest != before[0].digest:
+            service.layout.blobs.delete(digest)
+    assert service.list_builds() == before
+    assert [build.tag for build in before] == ["alpha"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (
+            {
+                "dev.toolhive.skills.name": "x",
+                "dev.toolhive.skills.description": "y",
+                "dev.toolhive.skills.version": "z",
+            },
+            ("x", "y", "z"),
+        ),
+        ({}, ("", "", "")),
+        (None, ("", "", "")),
+    ],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_root_without_annotations_is_described_by_its_config(
+    service: SkillService,
+    labels: dict[str, str] | None,
+    expected: tuple[str, str, str],
+    *,
+    nested: bool,
+) -> None:
+    """Where the root says no name, the labels in the config of its first manifest do."""
+    layout = service.layout
+    config = put_config(layout, labels)
+    root = layout.put_manifest(Manifest(artifact_type=SKILL, config=config))
+    if nested:
+        root = layout.put_manifest(Index(artifact_type=SKILL, manifests=[root]))
+    layout.tag("t", root, annotations=MARK)
+    (build,) = service.list_builds()
+    assert (build.name, build.description, build.version) == expected
+
+
+def test_a_build_whose_config_cannot_be_read_is_listed_without_metadata(
+    service: SkillService,
+) -> None:
+    """Missing, damaged or foreign content below the root empties the fields, not the list."""
+    layout = service.layout
+    missing = Descriptor.of(b"gone", OCI_CONFIG)
+    foreign = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
+    roots: list[Manifest | Index] = [
+        Manifest(artifact_type=SKILL, config=missing),
+        Manifest(artifact_type=SKILL, config=foreign),
+        Index(artifact_type=SKILL, manifests=[]),
+        Index(artifact_type=SKILL, manifests=[foreign]),
+    ]
+    for number, root in enumerate(roots):
+        layout.tag(f"t{number}", layout.put_manifest(root), annotations=MARK)
+    found = service.list_builds()
+    assert [build.tag for build in found] == ["t0", "t1", "t2", "t3"]
+    assert {(build.name, build.description, build.version) for build in found} == {("", "", "")}
+
+
+@pytest.mark.parametrize("value", ["True", "TRUE", "1", "", "false", " true"])
+def test_only_true_is_the_mark(service: SkillService, tmp_path: Path, value: str) -> None:
+    """Any other value of the annotation does not list the name."""
+    built = service.build(write_skill(tmp_path, "alpha"))
+    service.layout.tag("alpha", built.digest, annotations={LOCAL_BUILD: value})
+    assert service.list_builds() == []
+
+
+def test_a_marked_name_that_is_no_skill_is_not_listed(service: SkillService) -> None:
+    """The root must have the artifact type of skills, and be there to say so."""
+    layout = service.layout
+    config = put_config(layout)
+    layout.tag("image", layout.put_manifest(Manifest(config=config)), annotations=MARK)
+    layout.tag("blob", layout.blobs.put(b"x", media_type="a/b"), annotations=MARK)
+    root = layout.put_manifest(Manifest(artifact_type=SKILL, config=config))
+    layout.tag("damaged", root, annotations=MARK)
+    layout.blobs.path(root.digest).write_bytes(b"?" * root.size)
+    assert service.list_builds() == []
+
+
+def duplicate(path: Path, entries: list[dict[str, object]]) -> None:
+    """Add entries to an index as another program might."""
+    document = json.loads((path / "index.json").read_text())
+    document["manifests"].extend(entries)
+    (path / "index.json").write_text(json.dumps(document))
+
+
+def test_every_entry_of_a_name_must_be_marked(service: SkillService, tmp_path: Path) -> None:
+    """A name with a marked and an unmarked entry is not listed, with marked ones it is."""
+    built = service.build(write_skill(tmp_path, "alpha"))
+    (entry,) = json.loads((tmp_path / "store" / "index.json").read_text())["manifests"]
+    duplicate(tmp_path / "store", [entry])
+    service = SkillService.open(tmp_path / "store")
+    assert [build.digest for build in service.list_builds()] == [built.digest]
+    plain = {**entry, "annotations": {"org.opencontainers.image.ref.name": "alpha"}}
+    duplicate(tmp_path / "store", [plain])
+    service = SkillService.open(tmp_path / "store")
+    assert service.list_builds() == []
+    with pytest.raises(NotALocalBuildError):
+        service.delete_build("alpha")
+
+
+def test_deleting_a_build_keeps_what_others_share(service: SkillService, tmp_path: Path) -> None:
+    """The child manifest, config and layer that another name needs stay whole."""
+    built = service.build(write_skill(tmp_path, "alpha"))
+    child = next(
+        found
+        for found in service.layout.walk(service.layout.resolve("alpha"))
+        if found.digest != built.digest
+    )
+    service.layout.tag("child", child)
+    service.delete_build("alpha")
+    assert service.layout.tags() == ("child",)
+    parts = list(service.layout.walk(service.layout.resolve("child")))
+    assert len(parts) == 3
+    for part in parts:
+        service.layout.blobs.read(part)
+    assert sorted(service.layout.blobs) == sorted(part.digest for part in parts)
+
+
+def test_deleting_the_last_build_leaves_nothing(service: SkillService, tmp_path: Path) -> None:
+    """What only the build needed is gone, from the index and from the disk."""
+    service.build(write_skill(tmp_path, "alpha"))
+    service.delete_build("alpha")
+    assert service.layout.entries() == ()
+    assert list(service.layout.blobs) == []
+
+
+def test_a_build_under_two_tags_is_deleted_one_by_one(
+    service: SkillService, tmp_path: Path
+) -> None:
+    """Deleting one tag of a digest leaves the other listed and whole."""
+    skill = write_skill(tmp_path, "alpha")
+    service.build(skill)
+    service.build(skill, tag="second")
+    service.delete_build("alpha")
+    assert [build.tag for build in service.list_builds()] == ["second"]
+    for part in service.layout.walk(service.layout.resolve("second")):
+        service.layout.blobs.read(part)
+
+
+@pytest.mark.parametrize("tag", ["nothing", "pulled", "sha256:" + "0" * 64, ""])
+def test_only_local_builds_are_deleted(service: SkillService, tmp_path: Path, tag: str) -> None:
+    """A name that was pulled, a digest and an unknown name are refused, and nothing changes."""
+    built = service.build(write_skill(tmp_path, "alpha"))
+    service.layout.tag("pulled", built.digest)
+    with pytest.raises(NotALocalBuildError, match="not a local build"):
+        service.delete_build(tag)
+    assert service.layout.tags() == ("alpha", "pulled")
+
+
+def test_a_build_over_a_build_keeps_the_old_content(service: SkillService, tmp_path: Path) -> None:
+    """The name is listed with the new digest, the old content stays without name and mark."""
+    old = service.build(write_skill(tmp_path, "alpha", "1"))
+    new = service.build(write_skill(tmp_path, "alpha", "2"))
+    assert [(build.tag, build.digest) for build in service.list_builds()] == [("alpha", new.digest)]
+    entries = service.layout.entries()
+    assert [(entry.name, entry.descriptor.digest) for entry in entries] == [
+        (None, old.digest),
+        ("alpha", new.digest),
+    ]
+    assert entries[0].annotations == {}
+    for part in service.layout.walk(entries[0].descriptor):
+        service.layout.blobs.read(part)
+
+
+def test_adopting_lists_a_name(service: SkillService, tmp_path: Path) -> None:
+    """A skill without the mark is listed after it was adopted, and keeps what else was noted."""
+    built = service.build(write_skill(tmp_path, "alpha"))
+    service.layout.tag("alpha", built.digest, annotations={"com.example.note": "x"})
+    assert service.list_builds() == []
+    service.adopt("alpha")
+    assert [build.tag for build in service.list_builds()] == ["alpha"]
+    assert service.layout.entry("alpha").annotations == {"com.example.note": "x", **MARK}
+    assert service.layout.resolve("alpha").digest == built.digest
+
+
+def test_what_cannot_be_adopted(service: SkillService, tmp_path: Path) -> None:
+    """A name that is not there, means no skill, or means two things, is refused by its reason."""
+    layout = service.layout
+    layout.tag("image", layout.put_manifest(Manifest(config=put_config(layout))))
+    with pytest.raises(NotASkillError, match="artifact type"):
+        service.adopt("image")
+    with pytest.raises(ReferenceNotFoundError, match="adopt"):
+        service.adopt("nothing")
+    with pytest.raises(InvalidNameError):
+        service.adopt("")
+    first = service.build(write_skill(tmp_path, "alpha", "1"))
+    second = service.build(write_skill(tmp_path, "alpha", "2"), tag="other")
+    service.layout.tag("alpha", first.digest)
+    entry = {
+        "mediaType": layout.resolve("other").media_type,
+        "digest": str(second.digest),
+        "size": layout.resolve("other").size,
+        "annotations": {"org.opencontainers.image.ref.name": "alpha"},
+    }
+    duplicate(tmp_path / "store", [entry])
+    with pytest.raises(AmbiguousReferenceError):
+        SkillService.open(tmp_path / "store").adopt("alpha")
+
+
+def test_a_name_that_goes_while_the_list_is_made_is_left_out(
+    service: SkillService, tmp_path: Path
+) -> None:
+    """The list holds no name whose mark was taken away in between."""
+    built = service.build(write_skill(tmp_path, "alpha"))
+
+    class Racing(Layout):
+        """A layout whose marked name is pulled right after the names were asked for."""
+
+        def tags(self, *, annotations: object = None) -> tuple[str, ...]:
+            del annotations
+            found = super().tags(annotations=MARK)
+            Layout.open(self.path).tag("alpha", Digest(built.digest))
+            return found
+
+    assert SkillService(Racing(tmp_path / "store")).list_builds() == []
