@@ -90,7 +90,7 @@ def test_push_and_pull(shell: Shell) -> None:
         shell.run("init", "hello")
         built = shell.answer("build", "hello", "-t", reference)
         assert shell.answer("push", reference) == built
-            assert shell.answer("pull", reference, "--name", "theirs") == {
+        assert shell.answer("pull", reference, "--name", "theirs") == {
             "reference": "theirs",
             "digest": built["digest"],
         }

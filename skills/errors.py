@@ -1,0 +1,158 @@
+"""Every error that the skills layer raises.
+
+Each message is one line that says what went wrong and what to do about it. `OSError` is not
+wrapped: a full disk or a missing permission reaches the caller as the operating system named it.
+Errors of documents, layouts and registries are those of `ocilayout`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class SkillError(Exception):
+    """The base of every error of this package; never raised itself."""
+
+
+class SkillFolderError(SkillError):
+    """A skill folder, or something in it, is not what can be packaged.
+
+    Attributes:
+        path: The folder, or the path of the file relative to it.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path!r} {reason}")
+
+
+class FrontmatterError(SkillError, ValueError):
+    """The frontmatter of a SKILL.md cannot be read.
+
+    Attributes:
+        line: The line of SKILL.md, the first is 1; `None` where the error has no single place.
+    """
+
+    def __init__(self, reason: str, *, line: int | None = None) -> None:
+        self.line = line
+        place = "SKILL.md" if line is None else f"SKILL.md line {line}"
+        super().__init__(f"{place}: {reason}")
+
+
+class ValidationError(SkillError, ValueError):
+    """A skill breaks the rules of skills.
+
+    Attributes:
+        errors: All that is wrong, a sentence each; never empty.
+    """
+
+    def __init__(self, errors: Iterable[str]) -> None:
+        self.errors = tuple(errors)
+        super().__init__(f"the skill is not valid: {'; '.join(self.errors)}")
+
+
+class TooLargeError(SkillError):
+    """A skill is larger than a limit.
+
+    Attributes:
+        what: What was measured: `files`, `size` or `layer`.
+        limit: The limit, in bytes, or in files where those were counted.
+    """
+
+    def __init__(self, message: str, *, what: str, limit: int) -> None:
+        self.what = what
+        self.limit = limit
+        super().__init__(message)
+
+
+class InvalidEpochError(SkillError, ValueError):
+    """A time stamp does not fit the formats that it must be written to.
+
+    Attributes:
+        epoch: The time, in seconds since 1970-01-01 UTC.
+    """
+
+    def __init__(self, epoch: int, *, limit: int) -> None:
+        self.epoch = epoch
+        super().__init__(
+            f"the epoch {epoch} is out of range; set SOURCE_DATE_EPOCH to 0 to {limit} seconds"
+        )
+
+
+class InvalidTagError(SkillError, ValueError):
+    """A tag is neither a bare tag nor a full registry reference.
+
+    Attributes:
+        tag: The text that is no tag.
+    """
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        super().__init__(
+            f"{tag!r} is no tag; use 1 to 128 of the characters A-Z a-z 0-9 _ . -,"
+            " or a full reference such as ghcr.io/org/skill:v1"
+        )
+
+
+class LocalBuildConflictError(SkillError):
+    """Something else was to be pulled onto a name that was built here.
+
+    Attributes:
+        name: The name.
+        local_digest: What was built here, as text.
+        remote_digest: What was to be pulled, as text.
+    """
+
+    def __init__(self, name: str, *, local_digest: str, remote_digest: str) -> None:
+        self.name = name
+        self.local_digest = local_digest
+        self.remote_digest = remote_digest
+        super().__init__(
+            f"{name!r} was built here as {local_digest}, and would become {remote_digest};"
+            " delete the build or build it under another tag, or pull with replace"
+        )
+
+
+class NotALocalBuildError(SkillError, LookupError):
+    """A name is not that of a skill which was built here.
+
+    Attributes:
+        name: The name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"{name!r} is not a local build; list the builds to see the names,"
+            " or adopt it if it was built here"
+        )
+
+
+class NotASkillError(SkillError):
+    """An artifact is not a skill, or not one that can be read.
+
+    Attributes:
+        reference: The name or the digest that was asked for.
+    """
+
+    def __init__(self, reference: str, reason: str) -> None:
+        self.reference = reference
+        super().__init__(f"{reference!r} is not a skill: {reason}")
+
+
+class NotPushableError(SkillError, ValueError):
+    """A name does not say where its content would be pushed to.
+
+    Attributes:
+        reference: The name.
+    """
+
+    def __init__(self, reference: str) -> None:
+        self.reference = reference
+        super().__init__(
+            f"{reference!r} does not say where to push to; build the skill under a full reference"
+            " such as ghcr.io/org/skill:v1, and push that"
+        )

@@ -1,0 +1,344 @@
+"""From a skill folder to the artifact that a store keeps: tar, gzip, configs, manifests, index.
+
+The tar and the configs are byte for byte what ToolHive makes of the same folder and epoch. The
+compressed layer is not, and so neither are manifests and index: it is another deflate. They are
+the same for every run with one version of zlib, whatever the files' times, modes and order are.
+Nothing here knows a store; what is made is kept in memory, 95 MiB at most and its layer.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from attrs import evolve, field, frozen
+
+from ocilayout import (
+    CREATED,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_LAYER_GZIP,
+    OCI_MANIFEST,
+    TITLE,
+    ContainerConfig,
+    Descriptor,
+    Digest,
+    FrozenMap,
+    History,
+    ImageConfig,
+    Index,
+    Manifest,
+    Platform,
+    RootFs,
+    encode,
+)
+from skills import skillmd
+from skills.errors import FrontmatterError, InvalidEpochError, TooLargeError
+from skills.validation import MAX_LAYER, SKILL_MD, read, scan
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping
+
+ARTIFACT_TYPE: Final = "dev.toolhive.skills.v1"
+"""The artifact type of the index and of its manifests."""
+
+# Annotations of index and manifests, and labels of the configs.
+NAME: Final = "dev.toolhive.skills.name"
+DESCRIPTION: Final = "dev.toolhive.skills.description"
+VERSION: Final = "dev.toolhive.skills.version"
+# An annotation only: a JSON array of references, absent where there are none.
+REQUIRES: Final = "dev.toolhive.skills.requires"
+# Labels only: a string, and two JSON arrays of strings of which the first may be `null`.
+LICENSE: Final = "dev.toolhive.skills.license"
+ALLOWED_TOOLS: Final = "dev.toolhive.skills.allowedTools"
+FILES: Final = "dev.toolhive.skills.files"
+
+LAYER_TITLE: Final = "skill.tar.gz"
+CREATED_BY: Final = "toolhive package"
+
+PLATFORMS: Final = (
+    Platform(architecture="amd64", os="linux"),
+    Platform(architecture="arm64", os="linux"),
+)
+"""The platforms that a skill is packaged for; their order is part of the digest."""
+
+MAX_EPOCH: Final = 2**32 - 1
+"""The latest time that a gzip header can hold, in seconds since 1970; it is in 2106."""
+
+_BLOCK: Final = 512
+_NAME_FIELD: Final = 100
+_PREFIX_FIELD: Final = 155
+# Of any number of zeros, those before the last 19 digits are cut off: int() takes 4300 digits.
+_EPOCH = re.compile(r"(?P<sign>[+-]?)0*(?P<digits>[0-9]{1,19})")
+
+
+class Blob(NamedTuple):
+    """Content and its plain descriptor."""
+
+    descriptor: Descriptor
+    data: bytes
+
+
+@frozen(kw_only=True)
+class Package:
+    """A skill as an artifact.
+
+    Attributes:
+        skill: What its SKILL.md says.
+        diff_id: The digest of the uncompressed tar.
+        layer: The compressed tar.
+        configs: One a platform, in the order of `PLATFORMS`.
+        manifests: One a platform, in the same order.
+        root: The index.
+    """
+
+    skill: skillmd.SkillMd
+    diff_id: Digest
+    layer: Blob = field(repr=False)
+    configs: tuple[Blob, ...] = field(repr=False)
+    manifests: tuple[Blob, ...] = field(repr=False)
+    root: Blob = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The name that the skill gives itself."""
+        return self.skill.name
+
+    @property
+    def index(self) -> Descriptor:
+        """The plain descriptor of the index: what a tag points to."""
+        return self.root.descriptor
+
+    @property
+    def blobs(self) -> tuple[Blob, ...]:
+        """All blobs in the order in which they must be stored, each behind what it refers to."""
+        return (self.layer, *self.configs, *self.manifests, self.root)
+
+
+def source_date_epoch(environ: Mapping[str, str]) -> int:
+    """Return the epoch of reproducible builds, in seconds since 1970-01-01 UTC.
+
+    Args:
+        environ: The environment. Without SOURCE_DATE_EPOCH in it, or with one that is no
+            decimal integer of 64 bits, the epoch is 0. It is not checked against `MAX_EPOCH`:
+            `package` does that.
+    """
+    found = _EPOCH.fullmatch(environ.get("SOURCE_DATE_EPOCH", ""))
+    epoch = 0 if found is None else int(found["sign"] + found["digits"])
+    return epoch if -(2**63) <= epoch < 2**63 else 0
+
+
+def package(path: str | os.PathLike[str], *, epoch: int) -> Package:
+    """Make the artifact of a skill folder.
+
+    The rules of `validation.validate` about names and lengths are not checked here.
+
+    Args:
+        path: The folder.
+        epoch: The time that everything in the artifact carries, in seconds since 1970-01-01 UTC,
+            0 to `MAX_EPOCH`. ToolHive takes all integers, and writes those outside in ways that
+            depend on the field.
+
+    Raises:
+        SkillFolderError: The folder is missing, has no SKILL.md, or holds what cannot be
+            packaged, such as a symbolic link.
+        FrontmatterError: Its SKILL.md cannot be read, or does not say a name.
+        TooLargeError: A limit is exceeded.
+        InvalidEpochError: The epoch is out of range.
+        OSError: The file system failed.
+    """
+    if not 0 <= epoch <= MAX_EPOCH:
+        raise InvalidEpochError(epoch, limit=MAX_EPOCH)
+    folder = scan(path)
+    for problem in folder.problems:
+        raise problem
+    files = {name: read(folder, name) for name in folder.files}
+    skill = skillmd.parse(files[SKILL_MD])
+    if not skill.name:
+        raise FrontmatterError("name is required; add a line such as `name: my-skill`")
+    tar = write_tar(files, epoch)
+    return _assemble(skill, files, tar, epoch)
+
+
+def _assemble(skill: skillmd.SkillMd, files: Iterable[str], tar: bytes, epoch: int) -> Package:
+    created = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    diff_id = Digest.of(tar)
+    layer = _blob(compress(tar, epoch), OCI_LAYER_GZIP)
+    annotations = _annotations(skill, created)
+    labels = _labels(skill, files)
+    configs: list[Blob] = []
+    manifests: list[Blob] = []
+    children: list[Descriptor] = []
+    for platform in PLATFORMS:
+        config = ImageConfig(
+            created=created,
+            architecture=platform.architecture,
+            os=platform.os,
+            config=ContainerConfig(labels=labels),
+            rootfs=RootFs(diff_ids=(diff_id,)),
+            history=(History(created=created, created_by=CREATED_BY),),
+        )
+        configs.append(_blob(encode(config), OCI_CONFIG))
+        manifest = Manifest(
+            artifact_type=ARTIFACT_TYPE,
+            config=configs[-1].descriptor,
+            layers=(evolve(layer.descriptor, annotations=FrozenMap({TITLE: LAYER_TITLE})),),
+            annotations=annotations,
+        )
+        manifests.append(_blob(encode(manifest), OCI_MANIFEST))
+        children.append(evolve(manifests[-1].descriptor, platform=platform))
+    index = Index(artifact_type=ARTIFACT_TYPE, manifests=tuple(children), annotations=annotations)
+    return Package(
+        skill=skill,
+        diff_id=diff_id,
+        layer=layer,
+        configs=tuple(configs),
+        manifests=tuple(manifests),
+        root=_blob(encode(index), OCI_INDEX),
+    )
+
+
+def _blob(data: bytes, media_type: str) -> Blob:
+    return Blob(Descriptor.of(data, media_type), data)
+
+
+def _annotations(skill: skillmd.SkillMd, created: str) -> FrozenMap[str, str]:
+    annotations = {
+        CREATED: created,
+        NAME: skill.name,
+        DESCRIPTION: skill.description,
+        VERSION: skill.version,
+    }
+    if skill.requires:
+        annotations[REQUIRES] = _json(skill.requires)
+    return FrozenMap(annotations)
+
+
+def _labels(skill: skillmd.SkillMd, files: Iterable[str]) -> FrozenMap[str, str]:
+    return FrozenMap(
+        {
+            NAME: skill.name,
+            DESCRIPTION: skill.description,
+            VERSION: skill.version,
+            LICENSE: skill.license,
+            ALLOWED_TOOLS: "null" if skill.allowed_tools is None else _json(skill.allowed_tools),
+            FILES: _json(files),
+        }
+    )
+
+
+def _json(texts: Iterable[str]) -> str:
+    """Return a JSON array as Go's encoding/json writes it."""
+    text = json.dumps(list(texts), ensure_ascii=False, separators=(",", ":"))
+    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+# ---------------------------------------------------------------- gzip
+
+
+def compress(tar: bytes, epoch: int) -> bytes:
+    """Compress a tar.
+
+    Raises:
+        TooLargeError: More than `MAX_LAYER` bytes come out.
+    """
+    # Flags 0; XFL 2 is "slowest algorithm", OS 255 is "unknown": RFC 1952, section 2.3.1.
+    header = b"\x1f\x8b\x08\x00" + epoch.to_bytes(4, "little") + b"\x02\xff"
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body = deflate.compress(tar) + deflate.flush()
+    trailer = zlib.crc32(tar).to_bytes(4, "little") + len(tar).to_bytes(4, "little")
+    layer = header + body + trailer
+    if len(layer) > MAX_LAYER:
+        raise TooLargeError(
+            f"the files have {len(layer)} bytes when they are compressed,"
+            f" the limit is {MAX_LAYER}; remove some",
+            what="layer",
+            limit=MAX_LAYER,
+        )
+    return layer
+
+
+# ---------------------------------------------------------------- tar
+
+
+def write_tar(files: Mapping[str, bytes], epoch: int) -> bytes:
+    """Write a tar as Go's archive/tar does when it is asked for PAX.
+
+    That is USTAR wherever the path fits, and a PAX record where it does not. Mode and owner are
+    the same for all files, and folders have no entries.
+
+    Args:
+        files: The content by path, in the order of the tar.
+        epoch: The time of all files, 0 to `MAX_EPOCH`.
+    """
+    parts: list[bytes] = []
+    for path, data in files.items():
+        parts += (_header(path.encode(), len(data), epoch), data, bytes(-len(data) % _BLOCK))
+    # No padding to a record of 10240 bytes, as other programs write it.
+    parts.append(bytes(2 * _BLOCK))
+    return b"".join(parts)
+
+
+def _header(path: bytes, size: int, epoch: int) -> bytes:
+    if len(path) <= _NAME_FIELD and path.isascii():
+        return _block(path, b"0", mode=0o644, size=size, epoch=epoch)
+    slash = path.rfind(b"/", 0, _PREFIX_FIELD + 1)
+    if path.isascii() and slash > 0 and 0 < len(path) - slash - 1 <= _NAME_FIELD:
+        name = path[slash + 1 :]
+        return _block(name, b"0", mode=0o644, size=size, epoch=epoch, prefix=path[:slash])
+    record = _record(b"path", path)
+    folder, slash_, file = path.rpartition(b"/")
+    extended = _ascii(folder + slash_ + b"PaxHeaders.0/" + file)[:_NAME_FIELD].rstrip(b"/")
+    return b"".join(
+        (
+            _block(extended, b"x", mode=0, size=len(record), epoch=0, devices=bytes(16)),
+            record,
+            bytes(-len(record) % _BLOCK),
+            _block(_cut(_ascii(path)), b"0", mode=0o644, size=size, epoch=epoch),
+        )
+    )
+
+
+def _block(
+    name: bytes,
+    kind: bytes,
+    *,
+    mode: int,
+    size: int,
+    epoch: int,
+    devices: bytes = b"0000000\0" * 2,
+    prefix: bytes = b"",
+) -> bytes:
+    front = name.ljust(_NAME_FIELD, b"\0") + b"%07o\0%07o\0%07o\0%011o\0%011o\0" % (
+        (mode, 0, 0, size, epoch)  # no owner, no group
+    )
+    # Type and link; magic and version; user and group; device numbers; prefix.
+    back = kind + bytes(100) + b"ustar\x0000" + bytes(64) + devices + prefix
+    back = back.ljust(_BLOCK - len(front) - 8, b"\0")
+    # The checksum counts its own eight bytes as spaces.
+    checksum = sum(front) + sum(back) + 8 * ord(" ")
+    return front + b"%06o\0 " % checksum + back
+
+
+def _record(key: bytes, value: bytes) -> bytes:
+    """Return a PAX record; the length at its beginning counts itself."""
+    rest = b" %s=%s\n" % (key, value)
+    size = len(rest) + len(str(len(rest)))
+    return b"%d%s" % (len(rest) + len(str(size)), rest)
+
+
+def _ascii(path: bytes) -> bytes:
+    return bytes(byte for byte in path if byte < 0x80)  # noqa: PLR2004
+
+
+def _cut(name: bytes) -> bytes:
+    """Cut a name to its field; one that ended with a slash there would be read as a folder."""
+    field = bytearray(name[:_NAME_FIELD])
+    if len(name) > _NAME_FIELD and field.endswith(b"/"):
+        # Of several slashes Go overwrites the first only.
+        field[len(field[:-1].rstrip(b"/"))] = 0
+    return bytes(field)

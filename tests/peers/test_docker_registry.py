@@ -1,0 +1,447 @@
+"""`Repository` against the registry that the CNCF distribution project ships."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import subprocess
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import trustme
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.x509 import load_pem_x509_certificate
+
+from ocilayout.codec import encode
+from ocilayout.copy import copy
+from ocilayout.descriptor import Descriptor, Platform
+from ocilayout.digest import Digest
+from ocilayout.errors import (
+    AuthError,
+    BlobNotFoundError,
+    IntegrityError,
+    ReferenceNotFoundError,
+    RegistryError,
+    TransportError,
+)
+from ocilayout.index import Index
+from ocilayout.layout import Layout
+from ocilayout.manifest import Manifest
+from ocilayout.mediatype import (
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    OCI_CONFIG,
+    OCI_LAYER,
+    OCI_MANIFEST,
+)
+from ocilayout.registry import Credentials, Repository
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    class StartRegistry(Protocol):
+        def __call__(
+            self, *, auth: Mapping[str, Any] | None = None, tls: Mapping[str, str] | None = None
+        ) -> str: ...
+
+
+ANN = Credentials("ann", "open-sesame")
+# bcrypt of "open-sesame", made with crypt(3); the registry takes no other kind of hash.
+HTPASSWD = "ann:$2y$05$abcdefghijklmnopqrstuutXu9KzOt.1yBoZUeFWoT/914/JfszCO\n"
+SERVICE = "registry, of the test"
+
+
+def push_platform(repo: Repository, architecture: str) -> Descriptor:
+    """Push an image of one platform; return its descriptor for an index."""
+    layer = f"layer for {architecture}".encode() * 10_000
+    pushed = repo.blobs.put(io.BytesIO(layer), media_type=OCI_LAYER)
+    rootfs = {"type": "layers", "diff_ids": [pushed.digest]}
+    config = {"architecture": architecture, "os": "linux", "rootfs": rootfs}
+    manifest = Manifest(
+        config=repo.blobs.put(json.dumps(config).encode(), media_type=OCI_CONFIG),
+        layers=(pushed,),
+    )
+    descriptor = repo.put_manifest(manifest)
+    return Descriptor(
+        media_type=descriptor.media_type,
+        digest=descriptor.digest,
+        size=descriptor.size,
+        platform=Platform(architecture=architecture, os="linux"),
+    )
+
+
+def push_image(repo: Repository, *tags: str) -> Descriptor:
+    """Push an image of two platforms under some tags; return the descriptor of its index."""
+    index = Index(manifests=(push_platform(repo, "amd64"), push_platform(repo, "arm64")))
+    root = repo.put_manifest(index)
+    for tag in tags:
+        repo.tag(tag, root)
+    return root
+
+
+def pull_image(repo: Repository, tag: str) -> list[bytes]:
+    """Read everything behind a tag, verified; return the layers."""
+    index = repo.read_manifest(repo.resolve(tag))
+    assert isinstance(index, Index)
+    layers: list[bytes] = []
+    for child in index.manifests:
+        manifest = repo.read_manifest(child)
+        assert isinstance(manifest, Manifest)
+        assert json.loads(repo.blobs.read(manifest.config))["os"] == "linux"
+        for layer in manifest.layers:
+            with repo.blobs.open(layer) as stream:
+                layers.append(stream.readall())
+    return layers
+
+
+def assert_round_trip(repo: Repository) -> None:
+    """Push, list, resolve and pull an image of two platforms."""
+    root = push_image(repo, "v1", "V1", "latest")
+    assert repo.tags() == ("V1", "latest", "v1")
+    assert repo.resolve("latest") == repo.resolve(str(root.digest)) == root == root.plain()
+    layers = pull_image(repo, "v1")
+    assert [layer[:15] for layer in layers] == [b"layer for amd64", b"layer for arm64"]
+
+
+# ------------------------------------------------------------------ for everybody
+
+
+def test_an_image_of_two_platforms_goes_there_and_back(docker_registry: str) -> None:
+    """What is pushed over plain HTTP is listed, resolved and pulled again."""
+    with Repository(f"{docker_registry}/org/app") as repo:
+        assert_round_trip(repo)
+
+
+def test_what_is_there_is_known(docker_registry: str) -> None:
+    """Blobs and manifests are found where they are, and nothing else is."""
+    with Repository(f"{docker_registry}/org/app") as repo:
+        root = push_image(repo, "v1")
+        layer = b"layer for amd64" * 10_000
+        digest = Digest.of(layer)
+        assert digest in repo.blobs
+        assert repo.blobs.size(digest) == len(layer)
+        assert repo.blobs.holds(Descriptor.of(layer, OCI_LAYER))
+        assert repo.blobs.holds(root)
+        missing = Descriptor.of(b"missing", OCI_LAYER)
+        assert missing.digest not in repo.blobs
+        assert not repo.blobs.holds(missing)
+        with pytest.raises(BlobNotFoundError):
+            repo.blobs.read(missing)
+        for name in ("v2", str(missing.digest)):
+            with pytest.raises(ReferenceNotFoundError):
+                repo.resolve(name)
+
+
+def test_a_repository_that_is_not_there_says_so(docker_registry: str) -> None:
+    """The list of tags of an unknown repository is an error with the registry's code."""
+    name = f"{docker_registry}/nobody/home"
+    with Repository(name) as repo, pytest.raises(RegistryError) as caught:
+        repo.tags()
+    assert (caught.value.status, caught.value.codes) == (404, ("NAME_UNKNOWN",))
+
+
+def test_tags_move_and_are_all_listed(docker_registry: str) -> None:
+    """A tag that is set again names the new content, and the others keep theirs."""
+    with Repository(f"{docker_registry}/org/app") as repo:
+        first = push_platform(repo, "amd64")
+        second = push_platform(repo, "arm64")
+        names = [f"v{number}" for number in range(30)]
+        for name in names:
+            repo.tag(name, first)
+        repo.tag("v7", second.digest)
+        assert repo.tags() == tuple(sorted(names))
+        assert repo.resolve("v7").digest == second.digest
+        assert repo.resolve("v8").digest == first.digest
+
+
+def test_a_manifest_whose_blobs_are_missing_is_refused(docker_registry: str) -> None:
+    """The registry's refusal reaches the caller with its code."""
+    manifest = Manifest(config=Descriptor.of(b"{}", OCI_CONFIG))
+    name = f"{docker_registry}/org/app"
+    with Repository(name) as repo, pytest.raises(RegistryError) as caught:
+        repo.put_manifest(manifest)
+    assert "MANIFEST_BLOB_UNKNOWN" in caught.value.codes
+
+
+@pytest.mark.parametrize("size", [0, 1, 3 * 1024 * 1024 + 7])
+def test_blobs_of_all_sizes_arrive(docker_registry: str, tmp_path: Path, size: int) -> None:
+    """From nothing to several chunks, from bytes, a path and a stream."""
+    data = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    path = tmp_path / "blob"
+    path.write_bytes(data)
+    expected = Descriptor.of(data, OCI_LAYER)
+    for name, source in (("a", data), ("b", path), ("c", io.BytesIO(data))):
+        with Repository(f"{docker_registry}/{name}") as repo:
+            assert repo.blobs.put(source, media_type=OCI_LAYER, expected=expected) == expected
+            assert repo.blobs.read(expected) == data
+
+
+def test_wrong_content_is_not_there_afterwards(docker_registry: str) -> None:
+    """An upload that is given up leaves no blob."""
+    wanted = Descriptor.of(b"x" * 1_000_000, OCI_LAYER)
+    with Repository(f"{docker_registry}/org/app") as repo:
+        with pytest.raises(IntegrityError):
+            repo.blobs.put(io.BytesIO(b"y" * 1_000_000), media_type=OCI_LAYER, expected=wanted)
+        assert wanted.digest not in repo.blobs
+        assert Digest.of(b"y" * 1_000_000) not in repo.blobs
+
+
+def test_copy_goes_from_a_layout_to_a_registry_and_back(
+    docker_registry: str, tmp_path: Path
+) -> None:
+    """A repository is a source and a target of `copy`, from one repository to another, too."""
+    with (
+        Repository(f"{docker_registry}/org/app") as first,
+        Repository(f"{docker_registry}/org/twin") as second,
+    ):
+        root = push_image(first, "v1")
+        layout = Layout.create(tmp_path / "layout")
+        assert copy(first, "v1", layout) == root
+        assert copy(layout, "v1", second, name="v2") == root
+        assert pull_image(second, "v2") == pull_image(first, "v1")
+        assert copy(second, "v2", first) == root
+        assert first.tags() == ("v1", "v2")
+
+
+# ------------------------------------------------------------------ with skopeo
+
+
+@pytest.fixture
+def skopeo(require: Callable[[str], str], tmp_path: Path) -> Callable[..., bytes]:
+    """Return a function that runs skopeo and gives what it printed."""
+    program = require("skopeo")
+
+    def run(*arguments: str) -> bytes:
+        done = subprocess.run(
+            [program, "--insecure-policy", "--tmpdir", str(tmp_path), *arguments],
+            env={"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)},
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout
+
+    return run
+
+
+def test_skopeo_reads_what_we_pushed(
+    docker_registry: str, skopeo: Callable[..., bytes], tmp_path: Path
+) -> None:
+    """skopeo prints the very bytes of our index, and copies all that it is made of."""
+    with Repository(f"{docker_registry}/org/app") as repo:
+        root = push_image(repo, "v1")
+        data = repo.blobs.read(root)
+    source = f"docker://{docker_registry}/org/app"
+    assert skopeo("inspect", "--raw", "--tls-verify=false", f"{source}:v1") == data
+    assert skopeo("inspect", "--raw", "--tls-verify=false", f"{source}@{root.digest}") == data
+    skopeo(
+        "copy",
+        "--all",
+        "--preserve-digests",
+        "--src-tls-verify=false",
+        f"{source}:v1",
+        f"oci:{tmp_path}/out:v1",
+    )
+    copied = json.loads((tmp_path / "out" / "index.json").read_bytes())
+    assert [entry["digest"] for entry in copied["manifests"]] == [root.digest]
+
+
+def test_we_read_what_skopeo_pushed(docker_registry: str, skopeo: Callable[..., bytes]) -> None:
+    """Docker's manifests and lists are resolved and walked like those of OCI."""
+    with Repository(f"{docker_registry}/org/app") as repo:
+        push_image(repo, "v1")
+    skopeo(
+        "copy", "--all", "--format=v2s2", "--src-tls-verify=false", "--dest-tls-verify=false",
+        f"docker://{docker_registry}/org/app:v1", f"docker://{docker_registry}/docker/app:v2",
+    )  # fmt: skip
+    with Repository(f"{docker_registry}/docker/app") as repo:
+        root = repo.resolve("v2")
+        assert root.media_type == DOCKER_INDEX
+        index = repo.read_manifest(root)
+        assert isinstance(index, Index)
+        assert {child.media_type for child in index.manifests} == {DOCKER_MANIFEST}
+        assert len(pull_image(repo, "v2")) == 2
+
+
+# ------------------------------------------------------------------ who we are
+
+
+def test_basic_is_needed_and_is_enough(start_registry: StartRegistry, tmp_path: Path) -> None:
+    """With the right password all works, without or with another nothing does."""
+    (tmp_path / "htpasswd").write_text(HTPASSWD)
+    htpasswd = {"realm": "test, realm", "path": str(tmp_path / "htpasswd")}
+    name = f"{start_registry(auth={'htpasswd': htpasswd})}/org/app"
+    with Repository(name, credentials=ANN) as repo:
+        assert_round_trip(repo)
+    with Repository(name) as repo, pytest.raises(AuthError, match="pass Credentials"):
+        repo.resolve("v1")
+    wrong = Credentials("ann", "open-barley")
+    with Repository(name, credentials=wrong) as repo, pytest.raises(AuthError) as caught:
+        repo.blobs.put(b"x", media_type=OCI_LAYER)
+    assert caught.value.status == 401
+    assert "barley" not in str(caught.value)
+
+
+def test_tls_needs_the_authority(start_registry: StartRegistry, tmp_path: Path) -> None:
+    """Over TLS all works with the authority of the certificate, and nothing without."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    certificate.cert_chain_pems[0].write_to_path(str(tmp_path / "server.pem"))
+    certificate.private_key_pem.write_to_path(str(tmp_path / "server.key"))
+    host = start_registry(
+        tls={"certificate": str(tmp_path / "server.pem"), "key": str(tmp_path / "server.key")}
+    )
+    with Repository(f"{host}/org/app", plain_http=False, ca_certs=tmp_path / "ca.pem") as repo:
+        assert_round_trip(repo)
+    with Repository(f"{host}/org/app", plain_http=False) as repo, pytest.raises(TransportError):
+        repo.tags()
+
+
+class TokenServer:
+    """A token server as the distribution-spec describes it: anybody pulls, ann pushes, too."""
+
+    def __init__(self, folder: Path) -> None:
+        authority = trustme.CA()
+        self.bundle = folder / "tokens.pem"
+        authority.cert_pem.write_to_path(str(self.bundle))
+        certificate = authority.issue_cert("tokens.test")
+        leaf = load_pem_x509_certificate(certificate.cert_chain_pems[0].bytes())
+        der = leaf.public_bytes(serialization.Encoding.DER)
+        self._x5c = [base64.b64encode(der).decode()]
+        key = serialization.load_pem_private_key(certificate.private_key_pem.bytes(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        self._key = key
+        self.issued: list[tuple[str, tuple[str, ...]]] = []
+        handler = type("Handler", (_TokenHandler,), {"tokens": self})
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The `auth` of a registry that wants tokens from here."""
+        return {
+            "token": {
+                "realm": f"http://127.0.0.1:{self.server.server_port}/token",
+                "service": SERVICE,
+                "issuer": "test",
+                "rootcertbundle": str(self.bundle),
+            }
+        }
+
+    def issue(self, user: str, scopes: list[str]) -> str:
+        """Return a signed JSON Web Token for as much as the user may do."""
+        self.issued.append((user, tuple(scopes)))
+        access = []
+        for scope in scopes:
+            kind, name, actions = scope.split(":")
+            granted = [one for one in actions.split(",") if one == "pull" or user == "ann"]
+            access.append({"type": kind, "name": name, "actions": granted})
+        now = int(time.time())
+        claims = {
+            "iss": "test",
+            "sub": user,
+            "aud": SERVICE,
+            "iat": now,
+            "nbf": now - 10,
+            "exp": now + 300,
+            "jti": str(len(self.issued)),
+            "access": access,
+        }
+        header = {"typ": "JWT", "alg": "ES256", "x5c": self._x5c}
+        signed = f"{_segment(json.dumps(header).encode())}.{_segment(json.dumps(claims).encode())}"
+        first, second = decode_dss_signature(
+            self._key.sign(signed.encode(), ec.ECDSA(hashes.SHA256()))
+        )
+        return f"{signed}.{_segment(first.to_bytes(32, 'big') + second.to_bytes(32, 'big'))}"
+
+
+class _TokenHandler(BaseHTTPRequestHandler):
+    tokens: TokenServer
+
+    def do_GET(self) -> None:
+        query = parse_qs(urlsplit(self.path).query)
+        authorization = self.headers.get("Authorization")
+        if authorization not in {None, ANN.basic()} or query["service"] != [SERVICE]:
+            self.send_error(401)
+            return
+        user = "" if authorization is None else "ann"
+        body = json.dumps({"token": self.tokens.issue(user, query["scope"])}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+def _segment(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Iterator[TokenServer]:
+    token_server = TokenServer(tmp_path)
+    thread = threading.Thread(target=token_server.server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield token_server
+    finally:
+        token_server.server.shutdown()
+        thread.join()
+        token_server.server.server_close()
+
+
+def test_tokens_are_fetched_for_what_is_done(
+    start_registry: StartRegistry, tokens: TokenServer
+) -> None:
+    """With tokens all works; one is had for reading and one for writing, however much is done."""
+    name = f"{start_registry(auth=tokens.config)}/org/app"
+    with Repository(name, credentials=ANN) as repo:
+        assert_round_trip(repo)
+    assert tokens.issued[0][0] == "ann"
+    assert sorted(scopes for _, scopes in tokens.issued) == [
+        ("repository:org/app:pull",),
+        ("repository:org/app:pull,push",),
+    ]
+
+
+def test_a_token_that_may_only_pull_does_not_push(
+    start_registry: StartRegistry, tokens: TokenServer
+) -> None:
+    """A stranger pulls what ann pushed, and is refused where it writes."""
+    name = f"{start_registry(auth=tokens.config)}/org/app"
+    with Repository(name, credentials=ANN) as repo:
+        root = push_image(repo, "v1")
+    with Repository(name) as repo:
+        assert repo.resolve("v1") == root
+        assert len(pull_image(repo, "v1")) == 2
+        with pytest.raises(AuthError, match="pass Credentials") as caught:
+            repo.tag("v2", root)
+        assert caught.value.status == 401
+        assert repo.tags() == ("v1",)
+    wrong = Credentials("ann", "open-barley")
+    with (
+        Repository(name, credentials=wrong) as repo,
+        pytest.raises(AuthError, match="token server"),
+    ):
+        repo.resolve("v1")
+
+
+def test_encoded_documents_arrive_as_they_are(docker_registry: str) -> None:
+    """Bytes that no encoder of ours would write keep their digest."""
+    with Repository(f"{docker_registry}/org/app") as repo:
+        config = repo.blobs.put(b"{}", media_type=OCI_CONFIG)
+        document = json.dumps(json.loads(encode(Manifest(config=config))), indent=3).encode()
+        descriptor = repo.put_manifest(document)
+        assert descriptor == Descriptor.of(document, OCI_MANIFEST)
+        assert repo.blobs.read(descriptor) == document

@@ -1,0 +1,147 @@
+"""The main job against real programs: build, push, pull elsewhere, and what others make of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ocilayout import LOCAL_BUILD, Digest, Layout
+from ocilayout.copy import copy
+from ocilayout.registry import Repository
+from skills import SkillService
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MARK = {LOCAL_BUILD: "true"}
+
+
+def write_skill(folder: Path, name: str) -> Path:
+    """Write a skill with two files and return its folder."""
+    path = folder / name
+    path.joinpath("scripts").mkdir(parents=True)
+    path.joinpath("SKILL.md").write_text(f"---\nname: {name}\ndescription: Does {name}\n---\n")
+    path.joinpath("scripts/run.sh").write_text("#!/bin/sh\necho done\n")
+    return path
+
+
+def run(*arguments: str | Path) -> str:
+    """Run a program and return what it says."""
+    done = subprocess.run(
+        [str(argument) for argument in arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def index(store: Path) -> dict[str, Any]:
+    """Return a store's root index."""
+    document: dict[str, Any] = json.loads((store / "index.json").read_text())
+    return document
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+def test_build_push_pull(docker_registry: str, store: Path, tmp_path: Path) -> None:
+    """A build goes to a registry and into another store under another name, and is listed once."""
+    reference = f"{docker_registry}/team/release-notes:v1"
+    service = SkillService.open(store)
+    built = service.build(write_skill(tmp_path, "release-notes"), tag=reference)
+    assert service.push(reference).digest == built.digest
+    other = SkillService.open(tmp_path / "other")
+    pulled = other.pull(reference, name="theirs")
+    assert pulled.digest == built.digest
+    assert other.layout.resolve("theirs") == service.layout.resolve(reference)
+    assert sorted(other.layout.blobs) == sorted(service.layout.blobs)
+    assert other.list_builds() == []
+    assert [build.tag for build in service.list_builds()] == [reference]
+    service.pull(reference)
+    assert [build.tag for build in service.list_builds()] == [reference]
+
+
+@pytest.mark.parametrize("name", ["theirs", "127.0.0.1:5000/team/release-notes:v1"])
+def test_others_read_the_stores(
+    docker_registry: str, tmp_path: Path, name: str, require: Callable[[str], str]
+) -> None:
+    """skopeo reads what was built and what was pulled, by tag; umoci lists the names."""
+    reference = f"{docker_registry}/team/release-notes:v1"
+    service = SkillService.open(tmp_path / "store")
+    built = service.build(write_skill(tmp_path, "release-notes"), tag=reference)
+    service.push(reference)
+    other = SkillService.open(tmp_path / "other")
+    other.pull(reference, name=name)
+    for folder, tag in ((tmp_path / "store", reference), (tmp_path / "other", name)):
+        raw = run(require("skopeo"), "inspect", "--raw", f"oci:{folder}:{tag}")
+        assert Digest.of(raw.encode()) == built.digest
+        assert run(require("umoci"), "ls", "--layout", folder).split() == [tag]
+
+
+def test_skopeo_writes_into_our_store(
+    docker_registry: str, store: Path, tmp_path: Path, require: Callable[[str], str]
+) -> None:
+    """What skopeo copies in is one more entry; our mark and all else in the index stay."""
+    reference = f"{docker_registry}/team/release-notes:v1"
+    service = SkillService.open(store)
+    built = service.build(write_skill(tmp_path, "release-notes"), tag=reference)
+    service.build(write_skill(tmp_path, "beta"))
+    service.push(reference)
+    before = index(store)
+    run(
+        require("skopeo"), "copy", "--all", "--src-tls-verify=false",
+        f"docker://{reference}", f"oci:{store}:theirs",
+    )  # fmt: skip
+    after = index(store)
+    added = after["manifests"].pop()
+    assert after == before
+    assert list(after) == list(before)
+    assert added["digest"] == built.digest
+    assert added["annotations"] == {"org.opencontainers.image.ref.name": "theirs"}
+    again = SkillService.open(store)
+    assert [build.tag for build in again.list_builds()] == [reference, "beta"]
+    assert again.layout.resolve("theirs") == again.layout.resolve(reference)
+
+
+def test_skopeo_pulls_onto_a_build(
+    docker_registry: str, store: Path, tmp_path: Path, require: Callable[[str], str]
+) -> None:
+    """A name that skopeo binds anew is no build any more, as for any pull."""
+    reference = f"{docker_registry}/team/release-notes:v1"
+    service = SkillService.open(store)
+    service.build(write_skill(tmp_path, "release-notes"), tag=reference)
+    service.build(write_skill(tmp_path, "beta"))
+    service.push(reference)
+    run(
+        require("skopeo"), "copy", "--all", "--src-tls-verify=false",
+        f"docker://{reference}", f"oci:{store}:beta",
+    )  # fmt: skip
+    assert [build.tag for build in SkillService.open(store).list_builds()] == [reference]
+
+
+def test_no_route_carries_an_annotation(
+    docker_registry: str, store: Path, tmp_path: Path, require: Callable[[str], str]
+) -> None:
+    """By layout, registry and skopeo, by tag and by digest: entries arrive with their name only."""
+    service = SkillService.open(store)
+    built = service.build(write_skill(tmp_path, "release-notes"))
+    layout = service.layout
+    layout.annotate("release-notes", {"com.example.note": "ours"})
+    target = Layout.create(tmp_path / "target")
+    with Repository(f"{docker_registry}/team/release-notes") as repository:
+        copy(layout, "release-notes", repository, name="v1")
+        copy(layout, "release-notes", target, name="by-tag")
+        copy(layout, built.digest, target, name="by-digest")
+        copy(repository, "v1", target, name="from-registry")
+        copy(repository, built.digest, target, name="from-registry-by-digest")
+    run(require("skopeo"), "copy", "--all", f"oci:{store}:release-notes", f"oci:{target.path}:last")
+    SkillService(target).copy(layout, "release-notes", name="as-a-skill")
+    assert len(target.tags()) == 6
+    assert {entry.descriptor.digest for entry in target.entries()} == {built.digest}
+    assert [entry.annotations for entry in target.entries()] == [{}] * 6
+    assert layout.entry("release-notes").annotations == {**MARK, "com.example.note": "ours"}
