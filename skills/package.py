@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -37,6 +36,7 @@ from ocilayout import (
 )
 from skills import skillmd
 from skills.errors import FrontmatterError, InvalidEpochError, TooLargeError
+from skills.tar import compress, write_tar
 from skills.validation import MAX_LAYER, SKILL_MD, read, scan
 
 if TYPE_CHECKING:
@@ -69,9 +69,6 @@ PLATFORMS: Final = (
 MAX_EPOCH: Final = 2**32 - 1
 """The latest time that a gzip header can hold, in seconds since 1970; it is in 2106."""
 
-_BLOCK: Final = 512
-_NAME_FIELD: Final = 100
-_PREFIX_FIELD: Final = 155
 # Of any number of zeros, those before the last 19 digits are cut off: int() takes 4300 digits.
 _EPOCH = re.compile(r"(?P<sign>[+-]?)0*(?P<digits>[0-9]{1,19})")
 
@@ -167,7 +164,7 @@ def package(path: str | os.PathLike[str], *, epoch: int) -> Package:
 def _assemble(skill: skillmd.SkillMd, files: Iterable[str], tar: bytes, epoch: int) -> Package:
     created = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     diff_id = Digest.of(tar)
-    layer = _blob(compress(tar, epoch), OCI_LAYER_GZIP)
+    layer = _blob(_compressed(tar, epoch), OCI_LAYER_GZIP)
     annotations = _annotations(skill, created)
     labels = _labels(skill, files)
     configs: list[Blob] = []
@@ -200,6 +197,18 @@ def _assemble(skill: skillmd.SkillMd, files: Iterable[str], tar: bytes, epoch: i
         manifests=tuple(manifests),
         root=_blob(encode(index), OCI_INDEX),
     )
+
+
+def _compressed(tar: bytes, epoch: int) -> bytes:
+    layer = compress(tar, epoch)
+    if len(layer) > MAX_LAYER:
+        raise TooLargeError(
+            f"the files have {len(layer)} bytes when they are compressed,"
+            f" the limit is {MAX_LAYER}; remove some",
+            what="layer",
+            limit=MAX_LAYER,
+        )
+    return layer
 
 
 def _blob(data: bytes, media_type: str) -> Blob:
@@ -235,110 +244,3 @@ def _json(texts: Iterable[str]) -> str:
     """Return a JSON array as Go's encoding/json writes it."""
     text = json.dumps(list(texts), ensure_ascii=False, separators=(",", ":"))
     return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-# ---------------------------------------------------------------- gzip
-
-
-def compress(tar: bytes, epoch: int) -> bytes:
-    """Compress a tar.
-
-    Raises:
-        TooLargeError: More than `MAX_LAYER` bytes come out.
-    """
-    # Flags 0; XFL 2 is "slowest algorithm", OS 255 is "unknown": RFC 1952, section 2.3.1.
-    header = b"\x1f\x8b\x08\x00" + epoch.to_bytes(4, "little") + b"\x02\xff"
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    body = deflate.compress(tar) + deflate.flush()
-    trailer = zlib.crc32(tar).to_bytes(4, "little") + len(tar).to_bytes(4, "little")
-    layer = header + body + trailer
-    if len(layer) > MAX_LAYER:
-        raise TooLargeError(
-            f"the files have {len(layer)} bytes when they are compressed,"
-            f" the limit is {MAX_LAYER}; remove some",
-            what="layer",
-            limit=MAX_LAYER,
-        )
-    return layer
-
-
-# ---------------------------------------------------------------- tar
-
-
-def write_tar(files: Mapping[str, bytes], epoch: int) -> bytes:
-    """Write a tar as Go's archive/tar does when it is asked for PAX.
-
-    That is USTAR wherever the path fits, and a PAX record where it does not. Mode and owner are
-    the same for all files, and folders have no entries.
-
-    Args:
-        files: The content by path, in the order of the tar.
-        epoch: The time of all files, 0 to `MAX_EPOCH`.
-    """
-    parts: list[bytes] = []
-    for path, data in files.items():
-        parts += (_header(path.encode(), len(data), epoch), data, bytes(-len(data) % _BLOCK))
-    # No padding to a record of 10240 bytes, as other programs write it.
-    parts.append(bytes(2 * _BLOCK))
-    return b"".join(parts)
-
-
-def _header(path: bytes, size: int, epoch: int) -> bytes:
-    if len(path) <= _NAME_FIELD and path.isascii():
-        return _block(path, b"0", mode=0o644, size=size, epoch=epoch)
-    slash = path.rfind(b"/", 0, _PREFIX_FIELD + 1)
-    if path.isascii() and slash > 0 and 0 < len(path) - slash - 1 <= _NAME_FIELD:
-        name = path[slash + 1 :]
-        return _block(name, b"0", mode=0o644, size=size, epoch=epoch, prefix=path[:slash])
-    record = _record(b"path", path)
-    folder, slash_, file = path.rpartition(b"/")
-    extended = _ascii(folder + slash_ + b"PaxHeaders.0/" + file)[:_NAME_FIELD].rstrip(b"/")
-    return b"".join(
-        (
-            _block(extended, b"x", mode=0, size=len(record), epoch=0, devices=bytes(16)),
-            record,
-            bytes(-len(record) % _BLOCK),
-            _block(_cut(_ascii(path)), b"0", mode=0o644, size=size, epoch=epoch),
-        )
-    )
-
-
-def _block(
-    name: bytes,
-    kind: bytes,
-    *,
-    mode: int,
-    size: int,
-    epoch: int,
-    devices: bytes = b"0000000\0" * 2,
-    prefix: bytes = b"",
-) -> bytes:
-    front = name.ljust(_NAME_FIELD, b"\0") + b"%07o\0%07o\0%07o\0%011o\0%011o\0" % (
-        (mode, 0, 0, size, epoch)  # no owner, no group
-    )
-    # Type and link; magic and version; user and group; device numbers; prefix.
-    back = kind + bytes(100) + b"ustar\x0000" + bytes(64) + devices + prefix
-    back = back.ljust(_BLOCK - len(front) - 8, b"\0")
-    # The checksum counts its own eight bytes as spaces.
-    checksum = sum(front) + sum(back) + 8 * ord(" ")
-    return front + b"%06o\0 " % checksum + back
-
-
-def _record(key: bytes, value: bytes) -> bytes:
-    """Return a PAX record; the length at its beginning counts itself."""
-    rest = b" %s=%s\n" % (key, value)
-    size = len(rest) + len(str(len(rest)))
-    return b"%d%s" % (len(rest) + len(str(size)), rest)
-
-
-def _ascii(path: bytes) -> bytes:
-    return bytes(byte for byte in path if byte < 0x80)  # noqa: PLR2004
-
-
-def _cut(name: bytes) -> bytes:
-    """Cut a name to its field; one that ended with a slash there would be read as a folder."""
-    field = bytearray(name[:_NAME_FIELD])
-    if len(name) > _NAME_FIELD and field.endswith(b"/"):
-        # Of several slashes Go overwrites the first only.
-        field[len(field[:-1].rstrip(b"/"))] = 0
-    return bytes(field)

@@ -1,49 +1,26 @@
 """SKILL.md: its frontmatter and its body, from bytes to one frozen value.
 
 Scalars are taken by their source text, as ToolHive takes them: `version: 1.0` is the string
-`1.0`. So nothing here knows YAML's numbers, dates or objects: the events of the YAML parser
-become a small tree, and the known keys are read from it. Whether the values make a good skill is
-the matter of `validation`.
+`1.0`. The known keys are read from a tree that `yamltree` makes. Whether the values make a good
+skill is the matter of `validation`.
 """
 
 from __future__ import annotations
 
-import base64
 import re
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final
 
-from attrs import define, field, frozen
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    CollectionEndEvent,
-    DocumentStartEvent,
-    MappingStartEvent,
-    NodeEvent,
-    ScalarEvent,
-)
-from ruamel.yaml.reader import ReaderError
+from attrs import field, frozen
 
 from ocilayout import FrozenMap
 from skills.errors import FrontmatterError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ruamel.yaml.events import Event
+from skills.yamltree import Collection, Node, Scalar, compose, pairs_of
 
 MAX_FRONTMATTER: Final = 65536
 """The largest frontmatter, in bytes between the two delimiters."""
 
 MAX_REQUIRES: Final = 100
 """The most skills that one may require."""
-
-MAX_DEPTH: Final = 64
-"""The deepest nesting of lists and mappings in the frontmatter."""
-
-MAX_ALIASED: Final = 10_000
-"""The most YAML nodes that aliases may stand for, each counted where it is used."""
 
 # White space as Go's unicode.IsSpace knows it; Python's also takes U+001C to U+001F.
 _SPACE: Final = (
@@ -53,9 +30,6 @@ _SPACE: Final = (
 )
 _SPACES = re.compile(f"[{_SPACE}]+")
 _DELIMITER = re.compile(r"^---[ \t\r]*$", re.MULTILINE)
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_BINARY, _NULL, _MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("binary", "null", "merge"))
-_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 @frozen(kw_only=True)
@@ -103,13 +77,10 @@ def parse(data: bytes) -> SkillMd:
             that holds a value of another kind than the key takes.
     """
     text, first_line, body = _split(_decode(data))
-    composer = _Composer(first_line)
-    for event in _events(text, first_line):
-        composer.add(event)
-    root = composer.root
-    if isinstance(root, _Collection) and root.mapping:
-        return _read(_pairs(root), body)
-    if root is None or (isinstance(root, _Scalar) and root.null):
+    root = compose(text, first_line)
+    if isinstance(root, Collection) and root.mapping:
+        return _read(pairs_of(root), body)
+    if root is None or (isinstance(root, Scalar) and root.null):
         return SkillMd(body=body)
     raise FrontmatterError(
         "the frontmatter must be keys with values, such as `name: my-skill`", line=root.line
@@ -156,7 +127,7 @@ def _split(text: str) -> tuple[str, int, str]:
     return front, line + 1, text[closing.end() + 1 :]
 
 
-def _read(pairs: dict[str, _Node], body: str) -> SkillMd:
+def _read(pairs: dict[str, Node], body: str) -> SkillMd:
     texts = {
         name: _text(name, pairs[name])
         for name in ("name", "description", "version", "license", "compatibility")
@@ -169,14 +140,14 @@ def _read(pairs: dict[str, _Node], body: str) -> SkillMd:
     return SkillMd(
         **texts,
         allowed_tools=None if tools is None else _words("allowed-tools", tools),
-        tools_by_comma=isinstance(tools, _Scalar) and "," in tools.text,
+        tools_by_comma=isinstance(tools, Scalar) and "," in tools.text,
         metadata=metadata,
         requires=_requires(pairs, metadata),
         body=body,
     )
 
 
-def _requires(pairs: dict[str, _Node], metadata: dict[str, str]) -> tuple[str, ...]:
+def _requires(pairs: dict[str, Node], metadata: dict[str, str]) -> tuple[str, ...]:
     # ToolHive's parser reads the first of these keys and its packager the second.
     listed: tuple[str, ...] = ()
     node = pairs.get("toolhive.requires")
@@ -189,24 +160,24 @@ def _requires(pairs: dict[str, _Node], metadata: dict[str, str]) -> tuple[str, .
     return found
 
 
-def _metadata(node: _Node) -> dict[str, str]:
-    if isinstance(node, _Collection) and node.mapping:
-        return {name: _text(name, value) for name, value in _pairs(node).items()}
-    if isinstance(node, _Scalar) and node.null:
+def _metadata(node: Node) -> dict[str, str]:
+    if isinstance(node, Collection) and node.mapping:
+        return {name: _text(name, value) for name, value in pairs_of(node).items()}
+    if isinstance(node, Scalar) and node.null:
         return {}
     raise FrontmatterError("metadata must be keys with values", line=node.line)
 
 
-def _text(name: str, node: _Node) -> str:
-    if isinstance(node, _Scalar):
+def _text(name: str, node: Node) -> str:
+    if isinstance(node, Scalar):
         return node.text
     kind = "a mapping" if node.mapping else "a list"
     raise FrontmatterError(f"{name} must be a string, found {kind}; quote it", line=node.line)
 
 
-def _words(name: str, node: _Node) -> tuple[str, ...] | None:
+def _words(name: str, node: Node) -> tuple[str, ...] | None:
     """Return the members of a list as they are, or the parts of a string; `None` for none."""
-    if isinstance(node, _Scalar):
+    if isinstance(node, Scalar):
         if not node.text:
             return None
         parts = node.text.split(",") if "," in node.text else _SPACES.split(node.text)
@@ -216,144 +187,5 @@ def _words(name: str, node: _Node) -> tuple[str, ...] | None:
     return tuple(
         _text(f"each of {name}", item)
         for item in node.children
-        if not (isinstance(item, _Scalar) and item.null)
+        if not (isinstance(item, Scalar) and item.null)
     )
-
-
-# ---------------------------------------------------------------- YAML
-
-
-@frozen
-class _Scalar:
-    """A scalar by its text; an unquoted one may be null or the key of a merge."""
-
-    text: str
-    line: int
-    null: bool = False
-    merge: bool = False
-    weight: int = 1
-
-
-@define(eq=False)
-class _Collection:
-    """A list, or a mapping whose children are its keys and values in turn.
-
-    `weight` is the number of nodes in it with all aliases written out; 0 until it is complete.
-    """
-
-    mapping: bool
-    line: int
-    children: list[_Node] = field(factory=list)
-    pairs: list[tuple[_Scalar, _Node]] = field(factory=list)
-    weight: int = 0
-
-
-_Node: TypeAlias = _Scalar | _Collection
-
-
-def _events(text: str, first_line: int) -> Iterator[Event]:
-    try:
-        yield from YAML(typ="safe", pure=True).parse(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise _no_yaml(error.problem or error.context, first_line + mark.line) from None
-    except ReaderError as error:
-        line = first_line + text.count("\n", 0, error.position)
-        raise _no_yaml(f"the character U+{error.character:04X} is not allowed", line) from None
-    except (ValueError, ArithmeticError):
-        # The scanner gives the number of an escape to chr(), whatever its size.
-        raise _no_yaml("an escape names a character that does not exist") from None
-
-
-def _no_yaml(reason: str, line: int | None = None) -> FrontmatterError:
-    return FrontmatterError(f"the frontmatter is no YAML: {' '.join(reason.split())}", line=line)
-
-
-class _Composer:
-    """Makes a tree of events; without recursion, so that no input can exhaust the stack."""
-
-    def __init__(self, first_line: int) -> None:
-        self.root: _Node | None = None
-        self._first_line = first_line
-        self._open: list[_Collection] = []
-        self._anchors: dict[str, _Node] = {}
-        self._aliased = 0
-
-    def add(self, event: Event) -> None:
-        line = self._first_line + event.start_mark.line
-        if isinstance(event, DocumentStartEvent) and self.root is not None:
-            raise FrontmatterError("the frontmatter holds a second YAML document", line=line)
-        if isinstance(event, CollectionEndEvent):
-            _complete(self._open.pop())
-        elif isinstance(event, AliasEvent):
-            self._attach(self._resolve(event.anchor, line))
-        elif isinstance(event, NodeEvent):
-            self._start(event, line)
-
-    def _start(self, event: NodeEvent, line: int) -> None:
-        if isinstance(event, ScalarEvent):
-            self._attach(_scalar(event, line), event.anchor)
-            return
-        node = _Collection(isinstance(event, MappingStartEvent), line)
-        self._attach(node, event.anchor)
-        self._open.append(node)
-        if len(self._open) > MAX_DEPTH:
-            raise FrontmatterError(f"the YAML is nested deeper than {MAX_DEPTH}", line=line)
-
-    def _attach(self, node: _Node, anchor: str | None = None) -> None:
-        if anchor is not None:
-            self._anchors[anchor] = node
-        if self._open:
-            self._open[-1].children.append(node)
-        else:
-            self.root = node
-
-    def _resolve(self, name: str, line: int) -> _Node:
-        node = self._anchors.get(name)
-        if node is None or not node.weight:
-            reason = "has no anchor" if node is None else "contains itself"
-            raise FrontmatterError(f"the YAML alias *{name} {reason}", line=line)
-        self._aliased += node.weight
-        if self._aliased > MAX_ALIASED:
-            raise FrontmatterError(f"the aliases stand for over {MAX_ALIASED} nodes", line=line)
-        return node
-
-
-def _complete(node: _Collection) -> None:
-    node.weight = 1 + sum(child.weight for child in node.children)
-    seen: set[str] = set()
-    turns = node.children if node.mapping else []
-    for key, value in zip(turns[::2], turns[1::2], strict=True):
-        if isinstance(key, _Collection):
-            raise FrontmatterError("a key must be a string", line=key.line)
-        if key.text in seen:
-            raise FrontmatterError(f"the key {key.text!r} stands here twice", line=key.line)
-        seen.add(key.text)
-        node.pairs.append((key, value))
-
-
-def _scalar(event: ScalarEvent, line: int) -> _Scalar:
-    text, tag = event.value, event.tag
-    plain = tag is None and not event.style
-    if tag == _BINARY:
-        try:
-            text = base64.b64decode("".join(text.split()), validate=True).decode()
-        except ValueError:  # of base64, and of UTF-8
-            raise FrontmatterError("the !!binary value is no base64 of UTF-8", line=line) from None
-    elif tag == _NULL or (plain and text in _NULLS):
-        return _Scalar("", line, null=True)
-    if _SURROGATE.search(text):
-        raise FrontmatterError("a string holds half of a surrogate pair", line=line)
-    return _Scalar(text, line, merge=text == "<<" and (plain or tag == _MERGE))
-
-
-def _pairs(node: _Collection) -> dict[str, _Node]:
-    """Return the values of a mapping by key; its own come before those of merges."""
-    found = {key.text: value for key, value in node.pairs if not key.merge}
-    for merge in (value for key, value in node.pairs if key.merge):
-        sources = [merge] if isinstance(merge, _Scalar) or merge.mapping else merge.children
-        for source in sources:
-            if not isinstance(source, _Collection) or not source.mapping:
-                raise FrontmatterError("`<<` merges mappings only", line=source.line)
-            found = _pairs(source) | found
-    return found

@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from skills.errors import FrontmatterError
-from skills.skillmd import MAX_DEPTH, SkillMd, parse
+from skills.skillmd import SkillMd, parse
+from skills.yamltree import MAX_DEPTH
 
 LAW = settings(deadline=None)  # no test is about time
 KEYS = (

@@ -34,11 +34,10 @@ from skills.package import (
     ARTIFACT_TYPE,
     MAX_EPOCH,
     REQUIRES,
-    compress,
     package,
     source_date_epoch,
-    write_tar,
 )
+from skills.tar import write_tar
 from skills.validation import MAX_FILES, MAX_LAYER, MAX_SIZE
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "toolhive"
@@ -217,10 +216,10 @@ class TestRefused:
             package(skill, epoch=0)
         assert (caught.value.what, caught.value.limit) == ("files", MAX_FILES)
 
-    def test_a_layer_that_does_not_compress_enough(self) -> None:
-        noise = random.Random(0).randbytes(MAX_LAYER)
+    def test_a_layer_that_does_not_compress_enough(self, skill: Path) -> None:
+        (skill / "noise").write_bytes(random.Random(0).randbytes(MAX_LAYER))
         with pytest.raises(TooLargeError) as caught:
-            compress(noise, 0)
+            package(skill, epoch=0)
         assert (caught.value.what, caught.value.limit) == ("layer", MAX_LAYER)
 
     @pytest.mark.parametrize("epoch", [-1, MAX_EPOCH + 1, 2**63, -(2**63)])

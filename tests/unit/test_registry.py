@@ -650,6 +650,8 @@ def test_blobs_are_found_by_their_digest(registry: Scripted, repo: Repository) -
     assert 7 not in repo.blobs
     with pytest.raises(BlobNotFoundError):
         repo.blobs.size(ROOT.digest)
+    with pytest.raises(DocumentError):
+        repo.blobs.size(cast("Digest", "../manifests/v1"))
     assert {seen.method for seen in registry.seen} == {"HEAD"}
 
 
@@ -1465,6 +1467,7 @@ def test_tokens_are_kept_until_shortly_before_they_expire(
         b'{"token":"two words open-sesame"}',
         b'{"token":"open-sesame\\r\\nX: y"}',
         b'{"token":"open-sesame","token":"open-sesame"}',
+        b'{"open-sesame":1,"open-sesame":2}',
         '{"token":"öpen-sesame"}'.encode(),
     ],
 )

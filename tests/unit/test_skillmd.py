@@ -7,13 +7,12 @@ import pytest
 from ocilayout import FrozenMap
 from skills.errors import FrontmatterError
 from skills.skillmd import (
-    MAX_ALIASED,
-    MAX_DEPTH,
     MAX_FRONTMATTER,
     MAX_REQUIRES,
     SkillMd,
     parse,
 )
+from skills.yamltree import MAX_ALIASED, MAX_DEPTH
 
 
 def front(*lines: str) -> SkillMd:
