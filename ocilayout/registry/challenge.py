@@ -6,29 +6,26 @@ Only the grammar; which challenge is met, and how, is decided in `ocilayout.regi
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from attrs import Factory, field, frozen
+from attrs import field, frozen
 
 from ocilayout.errors import AuthError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # RFC 9110, sections 5.6 and 11:
 #   WWW-Authenticate = #challenge
 #   challenge        = auth-scheme [ 1*SP ( token68 / #auth-param ) ]
 #   auth-param       = token BWS "=" BWS ( token / quoted-string )
-#   token68          = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
 #   quoted-string    = DQUOTE *( qdtext / quoted-pair ) DQUOTE
-# A list may hold empty elements. The bytes above 0x7F of obs-text are taken as they come.
+# where token68 is letters, digits and -._~+/ with = behind them. A list may hold empty
+# elements. The bytes above 0x7F of obs-text are taken as they come.
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 # a grammar rule
 _QUOTED = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\U0010ffff]|\\[\t \x21-\x7e\x80-\U0010ffff])*"'
 _COMMAS = re.compile(r"[ \t,]*")
-_SCHEME = re.compile(rf"({_TOKEN})(?=[ \t,]|$)")
-_PARAMETER = re.compile(rf"({_TOKEN})[ \t]*=[ \t]*({_TOKEN}|{_QUOTED})(?=[ \t]*(?:,|$))")
+_SCHEME = re.compile(rf"({_TOKEN})(?=[ \t,]|\Z)")
+_PARAMETER = re.compile(rf"({_TOKEN})[ \t]*=[ \t]*({_TOKEN}|{_QUOTED})[ \t]*(?=,|\Z)")
 # Looked for behind auth-param: `abc=` and `abc==` can only be this.
-_TOKEN68 = re.compile(r"([A-Za-z0-9\-._~+/]+=*)(?=[ \t]*(?:,|$))")
+_TOKEN68 = re.compile(r"([A-Za-z0-9\-._~+/]+=*)[ \t]*(?=,|\Z)")
 _SPACES = re.compile(r"[ \t]+")
 _ESCAPED = re.compile(r"\\(.)")
 
@@ -44,7 +41,7 @@ class Challenge:
     """
 
     scheme: str
-    parameters: Mapping[str, str] = field(default=Factory(dict))
+    parameters: Mapping[str, str] = field(factory=dict)
     token68: str | None = None
 
 
@@ -72,21 +69,32 @@ def parse_challenges(text: str) -> tuple[Challenge, ...]:
 
 
 def _parse_challenge(scheme: str, text: str, position: int) -> tuple[Challenge, int]:
-    after = _end(_SPACES, text, position)
-    if after > position and _PARAMETER.match(text, after) is None:
-        token68 = _TOKEN68.match(text, after)
-        if token68 is not None:
-            challenge = Challenge(scheme=scheme, token68=token68[1])
-            return challenge, _end(_COMMAS, text, token68.end())
+    spaces = _SPACES.match(text, position)
     parameters: dict[str, str] = {}
+    if spaces is not None:
+        position = spaces.end()
+        token68 = _TOKEN68.match(text, position)
+        if token68 is not None and _PARAMETER.match(text, position) is None:
+            position = _end(_COMMAS, text, token68.end())
+            return Challenge(scheme=scheme, token68=token68[1]), position
+        position = _parse_parameter(parameters, text, position)
+    if position < len(text) and text[position] != ",":
+        raise _malformed(position)
     position = _end(_COMMAS, text, position)
-    while parameter := _PARAMETER.match(text, position):
-        name = parameter[1].lower()
-        if name in parameters:
-            raise _malformed(position)
-        parameters[name] = _unquoted(parameter[2])
-        position = _end(_COMMAS, text, parameter.end())
+    while _PARAMETER.match(text, position):
+        position = _end(_COMMAS, text, _parse_parameter(parameters, text, position))
     return Challenge(scheme=scheme, parameters=parameters), position
+
+
+def _parse_parameter(parameters: dict[str, str], text: str, position: int) -> int:
+    match = _PARAMETER.match(text, position)
+    if match is None:
+        return position
+    name = match[1].lower()
+    if name in parameters:
+        raise _malformed(position)
+    parameters[name] = _unquoted(match[2])
+    return match.end()
 
 
 def _end(pattern: re.Pattern[str], text: str, position: int) -> int:

@@ -1,0 +1,247 @@
+"""A repository of a registry, with the reading verbs of a layout and what a copy writes.
+
+What a tag resolves to is what its bytes hash to, or what the registry says they do; whatever
+is read by a descriptor is verified against it. Not in here: deletion, referrers, the catalog.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from ocilayout.codec import encode
+from ocilayout.descriptor import Descriptor
+from ocilayout.digest import Digest, is_digest
+from ocilayout.errors import DocumentError, InvalidNameError, ReferenceNotFoundError
+from ocilayout.mediatype import DOCUMENT_TYPES
+from ocilayout.reference import DOCKER_HUB, Reference
+from ocilayout.registry.address import is_loopback, origin
+from ocilayout.registry.auth import Authenticator, Credentials
+from ocilayout.registry.blobs import RepositoryBlobs
+from ocilayout.registry.content import ANY_MANIFEST, described, hashed
+from ocilayout.registry.session import METHOD_NOT_ALLOWED, NOT_FOUND, OK, Session
+from ocilayout.registry.tags import list_tags
+from ocilayout.registry.transport import Transport
+from ocilayout.rules import decode_document, document_type
+
+if TYPE_CHECKING:
+    import os
+    from typing import Self
+
+    from ocilayout.index import Index
+    from ocilayout.manifest import Manifest
+
+_DOCKER_HUB_API: Final = "registry-1.docker.io"
+
+
+class Repository:
+    """A repository of a registry; safe to use from several threads.
+
+    Attributes:
+        name: Host and path, such as `ghcr.io/org/skill`.
+        blobs: Its content by digests.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        plain_http: bool | None = None,
+        credentials: Credentials | None = None,
+        ca_certs: str | os.PathLike[str] | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        """Name a repository; nothing is sent yet.
+
+        Args:
+            name: `host/path`, without tag and digest.
+            plain_http: Whether to do without TLS; if `None`, for loopback hosts only.
+            credentials: Who to be; nobody if `None`. Without TLS they go unencrypted.
+            ca_certs: A PEM file of the authorities to trust; those of the system if `None`.
+            timeout: The longest wait for a connection and for each single read, in seconds.
+
+        Raises:
+            InvalidNameError: The name is outside the grammar, or has a tag or a digest.
+            OSError: The PEM file cannot be read or holds no certificate.
+            ValueError: The timeout is not above 0.
+        """
+        self._reference = _parse_name(name)
+        self.name = str(self._reference)
+        host = self._reference.host
+        if plain_http is None:
+            plain_http = is_loopback(re.sub(r":[0-9]+$", "", host))
+        if host == DOCKER_HUB:
+            host = _DOCKER_HUB_API
+        registry = f"{'http' if plain_http else 'https'}://{host}"
+        _require_address(registry)
+        transport = Transport(ca_certs=ca_certs, timeout=timeout)
+        repository = self._reference.repository
+        authenticator = Authenticator(
+            transport, registry=registry, repository=repository, credentials=credentials
+        )
+        self._session = Session(transport, authenticator, registry=registry, repository=repository)
+        self.blobs = RepositoryBlobs(self._session)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Repository({self.name!r})"
+
+    def close(self) -> None:
+        """Close the connections that are not in use; a stream that is open stays so."""
+        self._session.close()
+
+    def tags(self) -> tuple[str, ...]:
+        """Return all tags, sorted bytewise.
+
+        Raises:
+            LimitExceededError: There are too many.
+            RegistryError: The registry refused or failed, has no such repository, or its list
+                cannot be read or does not end.
+
+        Spec: distribution-spec, Listing tags.
+        """
+        return tuple(sorted(list_tags(self._session), key=str.encode))
+
+    def resolve(self, name_or_digest: Digest | str) -> Descriptor:
+        """Return the plain descriptor of what a tag or a digest names.
+
+        The registry's word is taken for the digest behind a tag where it gives one; what is
+        read by that digest later is verified.
+
+        Args:
+            name_or_digest: A tag, or the digest of a manifest or an index.
+
+        Raises:
+            InvalidNameError: The name is neither.
+            ReferenceNotFoundError: The registry has no such manifest.
+            DigestMismatchError: The registry answers with something else.
+            LimitExceededError: The manifest is too large.
+            RegistryError: The registry refused or failed, or answers with no manifest.
+
+        Spec: distribution-spec, Checking if content exists in the registry.
+        """
+        name = str(name_or_digest)
+        wanted = Digest.parse(name) if is_digest(name) else None
+        if wanted is None:
+            self._require_tag(name)
+        path = f"manifests/{name}"
+        headers = {"Accept": ANY_MANIFEST}
+        accept = {OK, NOT_FOUND, METHOD_NOT_ALLOWED}
+        with self._session.request("HEAD", path, accept=accept, headers=headers) as answer:
+            answer.drain()
+            if answer.status == NOT_FOUND:
+                raise self._missing(name)
+            descriptor = described(answer, wanted) if answer.status == OK else None
+        if descriptor is not None:
+            return descriptor
+        accept = {OK, NOT_FOUND}
+        with self._session.request("GET", path, accept=accept, headers=headers) as answer:
+            if answer.status == NOT_FOUND:
+                answer.drain()
+                raise self._missing(name)
+            return hashed(answer, wanted)
+
+    def read_manifest(self, descriptor: Descriptor) -> Manifest | Index:
+        """Return a manifest or an index, verified.
+
+        Raises:
+            BlobNotFoundError: It is not there.
+            IntegrityError: It is not what the descriptor says.
+            DocumentError: It breaks the specification, or the descriptor is of something else.
+            LimitExceededError: It is too large.
+            UnsupportedDigestError: The digest's algorithm cannot be computed here.
+            RegistryError: The registry refused or failed.
+        """
+        _require_document(descriptor)
+        return decode_document(self.blobs.read(descriptor), descriptor)
+
+    def put_manifest(
+        self, document: Manifest | Index | bytes, *, media_type: str | None = None
+    ) -> Descriptor:
+        """Send a manifest or an index, under its digest.
+
+        Args:
+            document: The model, or bytes that are sent as they are.
+            media_type: Its media type; if `None`, what the document says, or what its
+                properties show.
+
+        Returns:
+            A plain descriptor of it.
+
+        Raises:
+            DocumentError: It breaks the specification or is of another type.
+            LimitExceededError: It is too large.
+            IntegrityError: The registry says that it stored something else.
+            RegistryError: The registry refused or failed; what the manifest refers to may be
+                missing there.
+
+        Spec: distribution-spec, Pushing manifests.
+        """
+        data = document if isinstance(document, bytes) else encode(document)
+        descriptor = Descriptor.of(data, media_type or document_type(data))
+        self.blobs.send_manifest(data, descriptor, name=str(descriptor.digest))
+        return descriptor
+
+    def tag(self, name: str, target: Descriptor | Digest | str) -> None:
+        """Let a tag name a manifest that is in the repository.
+
+        Args:
+            name: The tag; moved if there is one.
+            target: The manifest or index: a descriptor, a digest, or a digest as text.
+
+        Raises:
+            InvalidNameError: The name is no tag, or the target is text and no digest.
+            NotFoundError: The target is not in the repository.
+            DocumentError: The target is no manifest and no index.
+            IntegrityError: The registry holds something else under the target's digest.
+            RegistryError: The registry refused or failed.
+
+        Spec: distribution-spec, Pushing manifests.
+        """
+        self._require_tag(name)
+        if isinstance(target, str) and not is_digest(target):
+            raise InvalidNameError(
+                f"{target!r} is no digest; resolve a tag first, and give what it names"
+            )
+        if not isinstance(target, Descriptor):
+            target = self.resolve(str(target))
+        _require_document(target)
+        self.blobs.send_manifest(self.blobs.read(target), target, name=name)
+
+    def _require_tag(self, name: str) -> None:
+        Reference(host=self._reference.host, repository=self._reference.repository, tag=name)
+
+    def _missing(self, name: str) -> ReferenceNotFoundError:
+        return ReferenceNotFoundError(f"{self.name} has no manifest {name}")
+
+
+def _parse_name(name: str) -> Reference:
+    reference = Reference.parse(name)
+    if reference.tag is not None or reference.digest is not None:
+        raise InvalidNameError(
+            f"{name!r} names more than a repository; leave out the tag and the digest and give"
+            " them to resolve"
+        )
+    return reference
+
+
+def _require_address(url: str) -> None:
+    try:
+        origin(url)
+    except ValueError:
+        raise InvalidNameError(
+            f"{url} is no address: the port is above 65535 or the IPv6 address is none"
+        ) from None
+
+
+def _require_document(descriptor: Descriptor) -> None:
+    if descriptor.media_type not in DOCUMENT_TYPES:
+        raise DocumentError.of(
+            "not-a-manifest",
+            f"{descriptor.digest} is {descriptor.media_type}, no manifest and no index",
+        )

@@ -1,0 +1,174 @@
+"""What is sent as a blob: any source, described before it is sent and verified while it is."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from ocilayout.blobs import CHUNK, Readable, Source, VerifiedReader
+from ocilayout.descriptor import Descriptor, verify
+from ocilayout.digest import Digest, new_hasher
+from ocilayout.registry.transport import BodyFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Seekable(Readable, Protocol):
+    """What can be read again."""
+
+    def tell(self) -> int:
+        """Return where it stands, in bytes."""
+        ...
+
+    def seek(self, position: int, /) -> int:
+        """Go to where it stood."""
+        ...
+
+
+class Upload:
+    """The body of an upload: it fails before its last bytes if it is not what it should be."""
+
+    def __init__(self, file: Readable, descriptor: Descriptor) -> None:
+        """Begin where a file stands.
+
+        Args:
+            file: Where the bytes come from; never closed here.
+            descriptor: What they must be.
+
+        Raises:
+            UnsupportedDigestError: The digest's algorithm cannot be computed here.
+        """
+        self.descriptor = descriptor
+        self._source = _Counted(file)
+        self._again = _start(file)
+        self._verified = VerifiedReader(self._source, descriptor)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all bytes were read."""
+        return self._source.count == self.descriptor.size
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to so many bytes, none at the end.
+
+        Raises:
+            IntegrityError: The bytes are not what the descriptor says.
+            BodyFailedError: The file cannot be read.
+        """
+        try:
+            return self._verified.read(size) or b""
+        except OSError as error:
+            raise BodyFailedError(error) from error
+
+    def read_all(self) -> bytes:
+        """Return all bytes, for what is sent from memory.
+
+        Raises:
+            IntegrityError: The bytes are not what the descriptor says.
+            OSError: The file cannot be read.
+        """
+        return self._verified.readall()
+
+    def rewind(self) -> bool:
+        """Go back to the beginning; tell whether that was possible.
+
+        Raises:
+            OSError: The file does not go back although it said that it does.
+        """
+        if self._source.count == 0:
+            return True
+        if self._again is None:
+            return False
+        file, start = self._again
+        file.seek(start)
+        self._source = _Counted(file)
+        self._verified = VerifiedReader(self._source, self.descriptor)
+        return True
+
+
+class _Counted:
+    """A file that counts what was read, and that is closed only by whoever opened it."""
+
+    def __init__(self, file: Readable) -> None:
+        self._file = file
+        self.count = 0
+
+    def read(self, size: int, /) -> bytes:
+        data = self._file.read(size)
+        self.count += len(data)
+        return data
+
+    def close(self) -> None:
+        """Leave the file open."""
+
+
+@contextmanager
+def open_upload(
+    source: Source, *, media_type: str, expected: Descriptor | None
+) -> Iterator[Upload]:
+    """Open a source and find out what it holds.
+
+    A path or a file that can seek is read once to hash it; any other stream is copied to a
+    temporary file. With `expected` nothing is read ahead.
+
+    Args:
+        source: Bytes, the path of a file, or an open binary file, read from where it stands.
+        media_type: The media type of the content.
+        expected: What the content must be, or `None` if that is to be found out.
+
+    Raises:
+        IntegrityError: Bytes are not the expected ones; files are compared while they are sent.
+        UnsupportedDigestError: The expected digest cannot be computed here.
+        DocumentError: The media type is none.
+        OSError: The source cannot be read.
+    """
+    with ExitStack() as stack:
+        if isinstance(source, bytes | bytearray | memoryview):
+            data = bytes(source)
+            file: Readable = io.BytesIO(data)
+            if expected is not None:
+                verify(data, expected)
+        elif isinstance(source, str | os.PathLike):
+            file = stack.enter_context(Path(source).open("rb"))
+        else:
+            file = source
+        if expected is None:
+            again = _start(file)
+            if again is None:
+                spooled = stack.enter_context(tempfile.TemporaryFile())
+                while data := file.read(CHUNK):
+                    spooled.write(data)
+                spooled.seek(0)
+                file = spooled
+                again = (spooled, 0)
+            expected = _describe(*again, media_type)
+        yield Upload(
+            file,
+            Descriptor(media_type=media_type, digest=expected.digest, size=expected.size),
+        )
+
+
+def _start(file: Readable) -> tuple[Seekable, int] | None:
+    """Return a file with the place where it stands, or `None` if it cannot go back there."""
+    # What has only `read` is a stream, too.
+    seekable = getattr(file, "seekable", None)
+    if seekable is None or not seekable():
+        return None
+    again = cast("Seekable", file)
+    return again, again.tell()
+
+
+def _describe(file: Seekable, start: int, media_type: str) -> Descriptor:
+    hasher = new_hasher("sha256")
+    size = 0
+    while data := file.read(CHUNK):
+        hasher.update(data)
+        size += len(data)
+    file.seek(start)
+    digest = Digest(f"sha256:{hasher.hexdigest()}")
+    return Descriptor(media_type=media_type, digest=digest, size=size)

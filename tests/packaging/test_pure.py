@@ -1,0 +1,89 @@
+"""What is installed: no compiled code, and nothing imported that was not asked for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COMPILED_SUFFIXES = {*EXTENSION_SUFFIXES, ".so", ".pyd", ".dll", ".dylib", ".a", ".o", ".exe"}
+# ELF, Mach-O in both byte orders and as a fat file, and Windows executables.
+COMPILED_MAGIC = (
+    b"\x7fELF", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", b"\xce\xfa\xed\xfe",
+    b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"MZ",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the package with all its extras, but the test tools, into an empty folder."""
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+         "--no-warn-script-location", "--no-compile", "--target", folder, f"{ROOT}[all]"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def is_compiled(path: Path) -> bool:
+    """Tell whether a file holds machine code, by its name or its first bytes."""
+    if path.suffix in COMPILED_SUFFIXES:
+        return True
+    with path.open("rb") as file:
+        return file.read(4).startswith(COMPILED_MAGIC)
+
+
+def test_no_compiled_file_is_installed(site: Path) -> None:
+    """With every extra but those for testing, no file holds machine code."""
+    files = [path for path in site.rglob("*") if path.is_file()]
+    assert [path for path in files if is_compiled(path)] == []
+    names = {path.name.partition("-")[0] for path in site.glob("*.dist-info")}
+    assert {"ocilayout", "attrs", "urllib3", "ruamel.yaml", "rich", "starlette"} <= names
+    assert "hypothesis" not in names
+
+
+def test_every_wheel_is_pure(site: Path) -> None:
+    """Every distribution says of itself that it is pure Python for any platform."""
+    wheels = list(site.glob("*.dist-info/WHEEL"))
+    assert len(wheels) > 10
+    for wheel in wheels:
+        said = wheel.read_text()
+        assert "Root-Is-Purelib: true" in said, wheel
+        assert "-none-any" in said, wheel
+
+
+def test_a_compiled_file_would_be_found(tmp_path: Path) -> None:
+    """The check above knows machine code by its suffix and by its content."""
+    (tmp_path / "a.so").write_bytes(b"")
+    (tmp_path / "b").write_bytes(b"\x7fELF\x02")
+    (tmp_path / "c.py").write_bytes(b"import os\n")
+    assert [is_compiled(tmp_path / name) for name in ("a.so", "b", "c.py")] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import ocilayout", {"urllib3", "click", "rich", "hypothesis", "ruamel", "starlette"}),
+        ("import ocilayout.copy", {"urllib3", "click", "rich", "hypothesis", "ruamel"}),
+        ("import skills", {"click", "rich", "hypothesis", "starlette"}),
+        ("import skills.cli", {"hypothesis", "starlette"}),
+    ],
+)
+def test_an_import_loads_only_what_it_needs(site: Path, statement: str, absent: set[str]) -> None:
+    """In the environment of all extras, an import loads none of the packages of other extras."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c",
+         f"import sys; sys.path.insert(0, {str(site)!r}); {statement};"
+         "print(*{name.partition('.')[0] for name in sys.modules})"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert "ocilayout" in loaded
+    assert not loaded & absent
