@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ocilayout.descriptor import Descriptor, Verifier, verify
 from ocilayout.digest import Digest, new_hasher
+from ocilayout.disk import fsync
 from ocilayout.errors import (
     BlobNotFoundError,
     DocumentError,
@@ -346,19 +347,6 @@ class Blobs:
                 yield file
         finally:
             path.unlink(missing_ok=True)
-
-
-def fsync(path: Path) -> None:
-    """Force a file or a folder onto the disk.
-
-    Raises:
-        OSError: The disk reported an error, or there is no such file.
-    """
-    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def _copy_hashing(source: Readable, target: io.FileIO, algorithm: str) -> tuple[Digest, int]:

@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from ocilayout import field as fields
 from ocilayout.digest import Digest, new_hasher
-from ocilayout.errors import DigestMismatchError, SizeMismatchError
+from ocilayout.errors import DigestMismatchError, DocumentError, SizeMismatchError
 from ocilayout.frozenmap import FrozenMap
 from ocilayout.mediatype import is_media_type
 
@@ -101,15 +101,16 @@ class Descriptor(fields.Extensible):
     )
     artifact_type: str | None = field(default=None, validator=fields.optional(fields.text))
 
-    @data.validator
-    def _data_is_the_content(self, attribute: Attribute[Any], value: bytes | None) -> None:
+    def __attrs_post_init__(self) -> None:
         # Spec: descriptor.md, data. A digest that cannot be computed leaves the size to check.
-        if value is None or not isinstance(self, Descriptor):
-            return
-        if len(value) != self.size or (
-            self.digest.verifiable and Digest.of(value, self.digest.algorithm) != self.digest
+        if self.data is not None and (
+            len(self.data) != self.size
+            or (
+                self.digest.verifiable
+                and Digest.of(self.data, self.digest.algorithm) != self.digest
+            )
         ):
-            raise fields.invalid(attribute, "bad-data", "differs from the digest or the size")
+            raise DocumentError.of("bad-data", "differs from the digest or the size", "$.data")
 
     @classmethod
     def of(cls, data: bytes, media_type: str, algorithm: str = "sha256") -> Descriptor:

@@ -227,6 +227,18 @@ def known_keys(model: type) -> dict[str, str]:
     }
 
 
+def _unknown(model: object, _: Attribute[Any], value: FrozenMap[str, FrozenJson]) -> None:
+    known = known_keys(type(model)) if value else {}
+    for name in value:
+        twin = known.get(name.casefold())
+        if twin is not None:
+            raise DocumentError.of(
+                "case-variant" if twin != name else "known-property",
+                f"{name!r} is not an extra property, it would be read as {twin!r}",
+                f"$.{name}",
+            )
+
+
 @frozen(kw_only=True)
 class Extensible:
     """A document or a part of one, that may have properties which the specification lacks.
@@ -240,19 +252,9 @@ class Extensible:
     Spec: considerations.md, Extensibility.
     """
 
-    extra: FrozenMap[str, FrozenJson] = field(default=FrozenMap(), converter=to_json_map)
-
-    @extra.validator
-    def _extra_is_unknown(self, _: Attribute[Any], value: FrozenMap[str, FrozenJson]) -> None:
-        known = known_keys(type(self)) if value else {}
-        for name in value:
-            twin = known.get(name.casefold())
-            if twin is not None:
-                raise DocumentError.of(
-                    "case-variant" if twin != name else "known-property",
-                    f"{name!r} is not an extra property, it would be read as {twin!r}",
-                    f"$.{name}",
-                )
+    extra: FrozenMap[str, FrozenJson] = field(
+        default=FrozenMap(), converter=to_json_map, validator=_unknown
+    )
 
 
 def require_without(extra: Mapping[str, object], *names: str) -> None:

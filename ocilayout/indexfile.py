@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock, Timeout
 
-from ocilayout.blobs import fsync
+from ocilayout.disk import fsync, write_new
 from ocilayout.errors import DocumentError, LockTimeoutError
 from ocilayout.rootindex import MAX_ROOT_INDEX, RootIndex
 
@@ -174,17 +174,3 @@ class IndexFile:
     def _identity(self) -> _Identity:
         status = self._path.stat()
         return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def write_new(path: Path, data: bytes, *, durable: bool) -> None:
-    """Write a file that must not be there yet, with the usual mode.
-
-    Raises:
-        FileExistsError: It is there.
-        OSError: The file system refused; a part may be written.
-    """
-    with path.open("xb") as file:
-        file.write(data)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())

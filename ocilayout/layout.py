@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ocilayout.blobs import Blobs, fsync
+from ocilayout.blobs import Blobs
 from ocilayout.codec import decode, encode
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest, is_digest
+from ocilayout.disk import fsync, write_new
 from ocilayout.edit import Edit
 from ocilayout.errors import (
     BlobNotFoundError,
@@ -28,7 +29,7 @@ from ocilayout.errors import (
 from ocilayout.graph import walk
 from ocilayout.header import Header
 from ocilayout.ijson import MAX_DOCUMENT, parse
-from ocilayout.indexfile import IndexFile, write_new
+from ocilayout.indexfile import IndexFile
 from ocilayout.mediatype import DOCUMENT_TYPES, OCTET_STREAM
 from ocilayout.rootindex import EMPTY
 from ocilayout.rules import decode_document, document_type

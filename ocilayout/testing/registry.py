@@ -96,7 +96,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride] # made by it
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
