@@ -310,7 +310,7 @@ def test_what_was_pulled_is_never_listed(world: World) -> None:
     run_state_machine_as_test(
         Promise,
         settings=settings(
-            max_examples=max(settings().max_examples // 2, 1),
+            max_examples=settings().max_examples,
             stateful_step_count=20,
             suppress_health_check=list(HealthCheck),
         ),
