@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, CREATED, LOCAL_BUILD, REF_NAME, TITLE
-from ocilayout.blobs import Blobs, VerifiedReader
+from ocilayout.blobs import Blobs
 from ocilayout.codec import decode, encode
 from ocilayout.config import ContainerConfig, History, ImageConfig, RootFs
 from ocilayout.descriptor import Descriptor, Platform
@@ -50,7 +50,9 @@ from ocilayout.mediatype import (
     OCI_MANIFEST,
 )
 from ocilayout.reference import Reference
-from ocilayout.rootindex import RootEntry, RootIndex
+from ocilayout.rootentry import RootEntry
+from ocilayout.rootindex import RootIndex
+from ocilayout.stream import VerifiedReader
 
 __all__ = [
     "CONTAINERD_IMAGE_NAME",

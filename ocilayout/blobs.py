@@ -13,7 +13,7 @@ import secrets
 import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING
 
 from ocilayout.descriptor import Descriptor, Verifier, verify
 from ocilayout.digest import Digest, new_hasher
@@ -25,93 +25,16 @@ from ocilayout.errors import (
     OciLayoutError,
     SizeMismatchError,
 )
+from ocilayout.stream import CHUNK, VerifiedReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-CHUNK: Final = 1024 * 1024
-"""How much is read and written at a time, in bytes."""
+    from ocilayout.stream import Readable, Source
 
 # O_NONBLOCK, so that a FIFO in a blob's place cannot hold us up; it changes nothing for files.
 _READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _WRITE_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL
-
-
-class Readable(Protocol):
-    """Where bytes come from."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to so many bytes, none at the end."""
-        ...
-
-    def close(self) -> None:
-        """Release what is behind it."""
-        ...
-
-
-Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Readable
-"""What a blob may be made of: bytes, the path of a file, or an open binary file."""
-
-
-class VerifiedReader(io.RawIOBase):
-    """A stream that fails instead of ending when it was not the content of its descriptor.
-
-    The last bytes are handed out only after all of them were found to be right, so a caller who
-    reads as many bytes as the descriptor says need not read on to be safe.
-    """
-
-    def __init__(self, raw: Readable, descriptor: Descriptor) -> None:
-        """Wrap a stream.
-
-        Args:
-            raw: Where the bytes come from; closed with this stream.
-            descriptor: What they must be.
-
-        Raises:
-            UnsupportedDigestError: The digest's algorithm cannot be computed here.
-        """
-        super().__init__()
-        self._verifier = Verifier(descriptor)
-        self._raw = raw
-        self._done = False
-
-    def readable(self) -> bool:
-        """Return true."""
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override] # the stub asks for any buffer; io passes these
-        """Read into a buffer.
-
-        Returns:
-            How many bytes were read; 0 at the end.
-
-        Raises:
-            IntegrityError: The stream is not what its descriptor says.
-        """
-        if self._done:
-            return 0
-        data = self._raw.read(len(buffer))
-        self._verifier.update(data)
-        if not data or self._verifier.seen == self._verifier.descriptor.size:
-            self._verifier.update(self._raw.read(1) if data else b"")
-            self._verifier.finish()
-            self._done = True
-        buffer[: len(data)] = data
-        return len(data)
-
-    def readall(self) -> bytes:
-        """Return all that is left, verified.
-
-        Raises:
-            IntegrityError: The stream is not what its descriptor says.
-        """
-        return b"".join(iter(lambda: self.read(CHUNK) or b"", b""))
-
-    def close(self) -> None:
-        """Close this stream and the one behind it."""
-        if not self.closed:
-            self._raw.close()
-        super().close()
 
 
 class Blobs:

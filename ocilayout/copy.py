@@ -24,11 +24,11 @@ from ocilayout.rules import decode_document
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ocilayout.blobs import Readable, Source
     from ocilayout.digest import Digest
     from ocilayout.index import Index
     from ocilayout.manifest import Manifest
     from ocilayout.rootindex import RootIndex
+    from ocilayout.stream import Readable, Source
 
 _ATTEMPTS: Final = 5
 """How often content is brought again when somebody deletes it before it has a name."""

@@ -6,16 +6,14 @@ handles and processes may read and write one layout at a time.
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ocilayout.blobs import Blobs
-from ocilayout.codec import decode, encode
+from ocilayout.codec import encode
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest, is_digest
-from ocilayout.disk import fsync, write_new
 from ocilayout.edit import Edit
 from ocilayout.errors import (
     BlobNotFoundError,
@@ -23,28 +21,24 @@ from ocilayout.errors import (
     InvalidNameError,
     LayoutExistsError,
     LimitExceededError,
-    NotALayoutError,
     ReferenceNotFoundError,
 )
 from ocilayout.graph import walk
-from ocilayout.header import Header
 from ocilayout.ijson import MAX_DOCUMENT, parse
 from ocilayout.indexfile import IndexFile
 from ocilayout.mediatype import DOCUMENT_TYPES, OCTET_STREAM
-from ocilayout.rootindex import EMPTY
 from ocilayout.rules import decode_document, document_type
+from ocilayout.skeleton import make, require
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator, Mapping
 
     from ocilayout.index import Index
     from ocilayout.manifest import Manifest
-    from ocilayout.rootindex import RootEntry
+    from ocilayout.rootentry import RootEntry
 
 Durability = Literal["commit", "none"]
-
-# What may lie in a folder while it is made a layout: by us, killed half-way, or by another process.
-_OF_A_CREATION = frozenset({"blobs", "ingest", "index.json", "oci-layout"})
 
 
 class Layout:
@@ -108,7 +102,7 @@ class Layout:
             lock_timeout=lock_timeout,
             strict_names=strict_names,
         )
-        if not layout._make(complete=False):
+        if not make(layout.path, layout._indexfile, complete=False):
             raise LayoutExistsError(f"{layout.path} is a layout already; open it")
         return layout
 
@@ -147,52 +141,9 @@ class Layout:
             strict_names=strict_names,
         )
         if create:
-            layout._make(complete=True)
-        layout._require()
+            make(layout.path, layout._indexfile, complete=True)
+        require(layout.path, layout._indexfile)
         return layout
-
-    def _require(self) -> None:
-        try:
-            with (self.path / "oci-layout").open("rb") as file:
-                decode(file.read(MAX_DOCUMENT + 1), Header)
-            self._indexfile.snapshot()
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise NotALayoutError(
-                f"{self.path} is no OCI image layout: {Path(str(error.filename)).name} is missing"
-            ) from None
-
-    def _make(self, *, complete: bool) -> bool:
-        """Make what is missing, `oci-layout` last: with it, the folder is a layout."""
-        if (self.path / "oci-layout").exists():
-            return False
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except FileExistsError:
-            raise LayoutExistsError(f"{self.path} is a file; choose another path") from None
-        for found in self.path.iterdir():
-            if found.name not in _OF_A_CREATION and not found.name.startswith("index.json."):
-                raise LayoutExistsError(
-                    f"{self.path} is not empty and no layout: it holds {found.name!r}; choose"
-                    " another folder"
-                )
-        with self._indexfile.locked():
-            if (self.path / "oci-layout").exists():
-                return False
-            (self.path / "blobs").mkdir(exist_ok=True)
-            if not (self.path / "index.json").exists():
-                self._place("index.json", EMPTY)
-            elif not complete:
-                raise LayoutExistsError(f"{self.path} holds an index.json; open it with create")
-            self._place("oci-layout", encode(Header()))
-        return True
-
-    def _place(self, name: str, data: bytes) -> None:
-        temporary = self.path / f"index.json.{name}.{os.getpid()}.tmp"
-        temporary.unlink(missing_ok=True)
-        write_new(temporary, data, durable=self._durable)
-        temporary.rename(self.path / name)
-        if self._durable:
-            fsync(self.path)
 
     # ------------------------------------------------------------ reading
 

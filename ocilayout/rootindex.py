@@ -8,26 +8,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from attrs import evolve, frozen
-
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME, NAME_BOUND, REF_NAME
+from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.codec import structure
-from ocilayout.descriptor import Descriptor
 from ocilayout.errors import (
     AmbiguousReferenceError,
     DocumentError,
-    InvalidNameError,
     ReferenceNotFoundError,
 )
-from ocilayout.field import known_keys, require_without, wrong_type
+from ocilayout.field import require_without, wrong_type
 from ocilayout.frozenmap import FrozenMap, Json
 from ocilayout.ijson import dump, parse
 from ocilayout.index import Index
 from ocilayout.mediatype import OCI_INDEX
+from ocilayout.rootentry import (
+    RawEntry,
+    RootEntry,
+    check_entry,
+    entry_annotations,
+    entry_digest,
+    load_entry,
+    refuse_ref_name,
+    unnamed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from ocilayout.descriptor import Descriptor
     from ocilayout.digest import Digest
 
 MAX_ROOT_INDEX: Final = 256 * 1024 * 1024
@@ -35,28 +42,6 @@ MAX_ROOT_INDEX: Final = 256 * 1024 * 1024
 
 EMPTY: Final = dump({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []})
 """The root index of a new layout."""
-
-_INDEX_KEYS = known_keys(Index)
-_ENTRY_KEYS = known_keys(Descriptor)
-_ENTRY_NAMES = frozenset(_ENTRY_KEYS.values())
-
-_Entry = dict[str, Json]
-
-
-@frozen(kw_only=True)
-class RootEntry:
-    """One entry of a root index.
-
-    Attributes:
-        name: The name that the entry gives to its content, or `None`.
-        descriptor: The content, without annotations.
-        annotations: What is noted about this entry here, without its name. It belongs to this
-            layout and to this name, and does not go along with the content.
-    """
-
-    name: str | None
-    descriptor: Descriptor
-    annotations: FrozenMap[str, str]
 
 
 class RootIndex:
@@ -80,10 +65,11 @@ class RootIndex:
         Spec: image-layout.md, index.json file.
         """
         self._document = parse(data, limit=MAX_ROOT_INDEX)
-        self._entries: list[_Entry | None] = _check_document(self._document)
+        # An entry that was dropped leaves an empty object, so that positions stay what they are.
+        self._entries: list[RawEntry] = _check_document(self._document)
         self._by_name: dict[str, list[int]] = {}
         for position, entry in enumerate(self._entries):
-            name = _check_entry(entry, position)
+            name = check_entry(entry, position)
             if name:
                 self._by_name.setdefault(name, []).append(position)
         self._by_digest: dict[str, list[int]] | None = None
@@ -93,7 +79,7 @@ class RootIndex:
         """Return the document as compact JSON."""
         document = dict(self._document)
         if self.changed:
-            document["manifests"] = [entry for entry in self._entries if entry is not None]
+            document["manifests"] = [entry for entry in self._entries if entry]
         return dump(document)
 
     # ------------------------------------------------------------ reading
@@ -112,7 +98,7 @@ class RootIndex:
                 name
                 for name, positions in self._by_name.items()
                 if all(
-                    wanted <= _annotations(self._entries[position] or {}).items()
+                    wanted <= entry_annotations(self._entries[position]).items()
                     for position in positions
                 )
             )
@@ -153,22 +139,21 @@ class RootIndex:
             AmbiguousReferenceError: Several have it, for different content.
             DocumentError: An entry of that name breaks the specification.
         """
-        found = self.named(name)
-        if len({entry.descriptor.digest for entry in found}) == 1:
-            return found[0]
-        full = [
-            entry
-            for entry in found or self.entries()
-            if entry.annotations.get(CONTAINERD_IMAGE_NAME) == name
-        ]
-        if len({entry.descriptor.digest for entry in full}) == 1:
-            return full[0]
-        candidates = full or found
-        if candidates:
-            raise AmbiguousReferenceError(
-                name, [str(entry.descriptor.digest) for entry in candidates]
-            )
-        raise ReferenceNotFoundError(f"there is no entry named {name!r}")
+        positions = self._by_name.get(name, [])
+        if len({entry_digest(self._entries[position]) for position in positions}) != 1:
+            full = [
+                position
+                for position in positions or range(len(self._entries))
+                if entry_annotations(self._entries[position]).get(CONTAINERD_IMAGE_NAME) == name
+            ]
+            positions = full or positions
+        found = self._load(positions)
+        digests = [entry.descriptor.digest for entry in found]
+        if len(set(digests)) > 1:
+            raise AmbiguousReferenceError(name, digests)
+        if not found:
+            raise ReferenceNotFoundError(f"there is no entry named {name!r}")
+        return found[0]
 
     # ------------------------------------------------------------ editing
 
@@ -188,9 +173,9 @@ class RootIndex:
         Raises:
             InvalidNameError: The annotations try to set the name.
         """
-        _refuse_ref_name(annotations or {})
+        refuse_ref_name(annotations or {})
         noted = {**(annotations or {}), REF_NAME: name}
-        fresh: _Entry = {
+        fresh: RawEntry = {
             "mediaType": target.media_type,
             "digest": str(target.digest),
             "size": target.size,
@@ -198,15 +183,15 @@ class RootIndex:
         }
         place = None
         for position in self._by_name.pop(name, []):
-            same = _digest(self._entries[position]) == str(target.digest)
+            same = entry_digest(self._entries[position]) == str(target.digest)
             if same or not self._is_last(position):
-                self._set(position, None)
+                self._set(position, {})
                 place = position if place is None else place
             else:
-                self._set(position, _unnamed(self._entries[position]))
+                self._set(position, unnamed(self._entries[position]))
         if place is None:
             place = len(self._entries)
-            self._entries.append(None)
+            self._entries.append({})
         self._set(place, fresh)
         self._by_name[name] = [place]
 
@@ -218,7 +203,7 @@ class RootIndex:
         """
         for position in self._take(name):
             last = self._is_last(position)
-            self._set(position, _unnamed(self._entries[position]) if last else None)
+            self._set(position, unnamed(self._entries[position]) if last else {})
 
     def drop(self, name: str) -> None:
         """Take the entries of a name away.
@@ -227,12 +212,12 @@ class RootIndex:
             ReferenceNotFoundError: No entry has that name.
         """
         for position in self._take(name):
-            self._set(position, None)
+            self._set(position, {})
 
     def add(self, target: Descriptor) -> None:
         """Make content an entry without a name, unless it has an entry already."""
         if not self._digests().get(str(target.digest)):
-            self._entries.append(None)
+            self._entries.append({})
             self._set(
                 len(self._entries) - 1,
                 {
@@ -254,16 +239,16 @@ class RootIndex:
             AmbiguousReferenceError: Several have it, for different content.
             InvalidNameError: The changes try to set the name.
         """
-        _refuse_ref_name(changes)
+        refuse_ref_name(changes)
         positions = self._by_name.get(name, [])
-        digests = [_digest(self._entries[position]) for position in positions]
+        digests = [entry_digest(self._entries[position]) for position in positions]
         if not positions:
             raise ReferenceNotFoundError(f"there is no entry named {name!r}")
         if len(set(digests)) > 1:
             raise AmbiguousReferenceError(name, digests)
         for position in positions:
-            entry = dict(self._entries[position] or {})
-            noted = dict(_annotations(entry))
+            entry = dict(self._entries[position])
+            noted = dict(entry_annotations(entry))
             for key, value in changes.items():
                 if value is None:
                     noted.pop(key, None)
@@ -283,21 +268,21 @@ class RootIndex:
         if self._by_digest is None:
             self._by_digest = {}
             for position, entry in enumerate(self._entries):
-                if entry is not None:
-                    self._by_digest.setdefault(_digest(entry), []).append(position)
+                if entry:
+                    self._by_digest.setdefault(entry_digest(entry), []).append(position)
         return self._by_digest
 
     def _is_last(self, position: int) -> bool:
-        return len(self._digests()[_digest(self._entries[position])]) == 1
+        return len(self._digests()[entry_digest(self._entries[position])]) == 1
 
-    def _set(self, position: int, entry: _Entry | None) -> None:
+    def _set(self, position: int, entry: RawEntry) -> None:
         """Replace an entry; the one place that changes the document."""
         digests = self._digests()
         before = self._entries[position]
-        if before is not None:
-            digests[_digest(before)].remove(position)
-        if entry is not None:
-            digests.setdefault(_digest(entry), []).append(position)
+        if before:
+            digests[entry_digest(before)].remove(position)
+        if entry:
+            digests.setdefault(entry_digest(entry), []).append(position)
         self._entries[position] = entry
         self.changed = True
 
@@ -305,15 +290,15 @@ class RootIndex:
         found: list[RootEntry] = []
         for position in sorted(positions):
             entry = self._entries[position]
-            if entry is not None:
+            if entry:
                 try:
-                    found.append(_load_entry(entry))
+                    found.append(load_entry(entry))
                 except DocumentError as error:
                     raise error.at(f"$.manifests[{position}]") from None
         return tuple(found)
 
 
-def _check_document(document: dict[str, Json]) -> list[_Entry | None]:
+def _check_document(document: dict[str, Json]) -> list[RawEntry]:
     shell = {name: value for name, value in document.items() if name != "manifests"}
     require_without(structure(shell, Index).extra, "config", "layers")
     entries = document.get("manifests")
@@ -322,62 +307,3 @@ def _check_document(document: dict[str, Json]) -> list[_Entry | None]:
     if not isinstance(entries, list):
         raise wrong_type("an array", entries).at("$.manifests")
     return list(entries)  # type: ignore[arg-type] # each is checked next
-
-
-def _check_entry(entry: Json, position: int) -> str | None:
-    """Return the name of an entry, if it has one, and refuse what has no name and no digest."""
-    place = f"$.manifests[{position}]"
-    if not isinstance(entry, dict):
-        raise wrong_type("an object", entry).at(place)
-    if not entry.keys() <= _ENTRY_NAMES:
-        for key in entry:
-            known = _ENTRY_KEYS.get(key.casefold(), key)
-            if known != key:
-                raise DocumentError.of(
-                    "case-variant", f"{key!r} would be read as {known!r} by others", place
-                )
-    if not isinstance(entry.get("digest"), str):
-        raise wrong_type("a string", entry.get("digest")).at(f"{place}.digest")
-    annotations = entry.get("annotations")
-    if annotations is None:
-        return None
-    if not isinstance(annotations, dict):
-        raise wrong_type("an object", annotations).at(f"{place}.annotations")
-    name = annotations.get(REF_NAME)
-    if name is not None and not isinstance(name, str):
-        raise wrong_type("a string", name).at(f'{place}.annotations["{REF_NAME}"]')
-    return name
-
-
-def _load_entry(entry: _Entry) -> RootEntry:
-    descriptor = structure(entry, Descriptor)
-    annotations = {key: value for key, value in descriptor.annotations.items() if key != REF_NAME}
-    return RootEntry(
-        name=descriptor.annotations.get(REF_NAME) or None,
-        descriptor=evolve(descriptor, annotations=FrozenMap()),
-        annotations=FrozenMap(annotations),
-    )
-
-
-def _digest(entry: _Entry | None) -> str:
-    return str((entry or {})["digest"])
-
-
-def _annotations(entry: _Entry) -> dict[str, Json]:
-    annotations = entry.get("annotations")
-    return annotations if isinstance(annotations, dict) else {}
-
-
-def _unnamed(entry: _Entry | None) -> _Entry:
-    result = dict(entry or {})
-    kept = {key: value for key, value in _annotations(result).items() if key not in NAME_BOUND}
-    if kept:
-        result["annotations"] = kept
-    else:
-        result.pop("annotations", None)
-    return result
-
-
-def _refuse_ref_name(annotations: Mapping[str, str | None]) -> None:
-    if REF_NAME in annotations:
-        raise InvalidNameError(f"{REF_NAME} is the name itself; give it by tagging")

@@ -18,9 +18,9 @@ from urllib3.exceptions import (
 )
 from urllib3.exceptions import TimeoutError as ExpiredError
 
-from ocilayout.blobs import CHUNK
 from ocilayout.errors import LimitExceededError, TransportError
 from ocilayout.registry.address import origin
+from ocilayout.stream import CHUNK
 
 if TYPE_CHECKING:
     from typing import Self

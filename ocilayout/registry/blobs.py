@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from ocilayout.blobs import Source, VerifiedReader
 from ocilayout.descriptor import Descriptor, verify
 from ocilayout.digest import Digest
 from ocilayout.errors import (
@@ -27,6 +26,7 @@ from ocilayout.registry.content import ANY_MANIFEST, content_length, require_dig
 from ocilayout.registry.session import ACCEPTED, CREATED, NOT_FOUND, OK, Session
 from ocilayout.registry.upload import Upload, open_upload
 from ocilayout.rules import decode_document
+from ocilayout.stream import Source, VerifiedReader
 
 if TYPE_CHECKING:
     from ocilayout.registry.auth import Actions

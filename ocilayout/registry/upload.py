@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from ocilayout.blobs import CHUNK, Readable, Source, VerifiedReader
 from ocilayout.descriptor import Descriptor, verify
 from ocilayout.digest import Digest, new_hasher
 from ocilayout.registry.transport import BodyFailedError
+from ocilayout.stream import CHUNK, Readable, Source, VerifiedReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

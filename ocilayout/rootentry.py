@@ -1,0 +1,111 @@
+"""One entry of a root index: as a value, and as the JSON object that edits keep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from ocilayout.annotations import NAME_BOUND, REF_NAME
+from ocilayout.codec import structure
+from ocilayout.descriptor import Descriptor
+from ocilayout.errors import DocumentError, InvalidNameError
+from ocilayout.field import known_keys, wrong_type
+from ocilayout.frozenmap import FrozenMap, Json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RawEntry = dict[str, Json]
+"""An entry as it stands in the document, with everything that nobody here knows."""
+
+_KEYS = known_keys(Descriptor)
+_NAMES = frozenset(_KEYS.values())
+
+
+@frozen(kw_only=True)
+class RootEntry:
+    """One entry of a root index.
+
+    Attributes:
+        name: The name that the entry gives to its content, or `None`.
+        descriptor: The content, without annotations.
+        annotations: What is noted about this entry here, without its name. It belongs to this
+            layout and to this name, and does not go along with the content.
+    """
+
+    name: str | None
+    descriptor: Descriptor
+    annotations: FrozenMap[str, str]
+
+
+def check_entry(entry: Json, position: int) -> str | None:
+    """Return the name of an entry, if it has one, and refuse what has no name and no digest."""
+    place = f"$.manifests[{position}]"
+    if not isinstance(entry, dict):
+        raise wrong_type("an object", entry).at(place)
+    if not entry.keys() <= _NAMES:
+        for key in entry:
+            known = _KEYS.get(key.casefold(), key)
+            if known != key:
+                raise DocumentError.of(
+                    "case-variant", f"{key!r} would be read as {known!r} by others", place
+                )
+    if not isinstance(entry.get("digest"), str):
+        raise wrong_type("a string", entry.get("digest")).at(f"{place}.digest")
+    annotations = entry.get("annotations")
+    if annotations is None:
+        return None
+    if not isinstance(annotations, dict):
+        raise wrong_type("an object", annotations).at(f"{place}.annotations")
+    name = annotations.get(REF_NAME)
+    if name is not None and not isinstance(name, str):
+        raise wrong_type("a string", name).at(f'{place}.annotations["{REF_NAME}"]')
+    return name
+
+
+def load_entry(entry: RawEntry) -> RootEntry:
+    """Return an entry as a value.
+
+    Raises:
+        DocumentError: It breaks the specification.
+    """
+    descriptor = structure(entry, Descriptor)
+    annotations = {key: value for key, value in descriptor.annotations.items() if key != REF_NAME}
+    return RootEntry(
+        name=descriptor.annotations.get(REF_NAME) or None,
+        descriptor=evolve(descriptor, annotations=FrozenMap()),
+        annotations=FrozenMap(annotations),
+    )
+
+
+def entry_digest(entry: RawEntry) -> str:
+    """Return the digest of an entry that was checked."""
+    return str(entry["digest"])
+
+
+def entry_annotations(entry: RawEntry) -> dict[str, Json]:
+    """Return the annotations of an entry, empty if it has none."""
+    annotations = entry.get("annotations")
+    return annotations if isinstance(annotations, dict) else {}
+
+
+def unnamed(entry: RawEntry) -> RawEntry:
+    """Return an entry without its name, and without what was said of that name."""
+    result = dict(entry)
+    kept = {key: value for key, value in entry_annotations(entry).items() if key not in NAME_BOUND}
+    if kept:
+        result["annotations"] = kept
+    else:
+        result.pop("annotations", None)
+    return result
+
+
+def refuse_ref_name(annotations: Mapping[str, str | None]) -> None:
+    """Refuse annotations that would set the name.
+
+    Raises:
+        InvalidNameError: They would.
+    """
+    if REF_NAME in annotations:
+        raise InvalidNameError(f"{REF_NAME} is the name itself; give it by tagging")

@@ -1,0 +1,94 @@
+"""The files that make a folder a layout."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocilayout.codec import decode, encode
+from ocilayout.disk import fsync, write_new
+from ocilayout.errors import LayoutExistsError, NotALayoutError
+from ocilayout.header import Header
+from ocilayout.ijson import MAX_DOCUMENT
+from ocilayout.rootindex import EMPTY
+
+if TYPE_CHECKING:
+    from ocilayout.indexfile import IndexFile
+
+# What may lie in a folder while it is made a layout: by us, killed half-way, or by another process.
+_OF_A_CREATION = frozenset({"blobs", "ingest", "index.json", "oci-layout"})
+
+
+def require(root: Path, indexfile: IndexFile) -> None:
+    """Refuse a folder that is no layout. Nothing is written.
+
+    Raises:
+        NotALayoutError: `oci-layout` or `index.json` is missing.
+        UnsupportedVersionError: The layout is of another version.
+        DocumentError: One of the two breaks the specification.
+        LimitExceededError: One of the two is too large.
+
+    Spec: image-layout.md, oci-layout file and index.json file.
+    """
+    try:
+        with (root / "oci-layout").open("rb") as file:
+            decode(file.read(MAX_DOCUMENT + 1), Header)
+        indexfile.snapshot()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotALayoutError(
+            f"{root} is no OCI image layout: {Path(str(error.filename)).name} is missing"
+        ) from None
+
+
+def make(root: Path, indexfile: IndexFile, *, complete: bool) -> bool:
+    """Make a folder a layout. `oci-layout` comes last: with it, the folder is one.
+
+    Args:
+        root: The folder; made with its parents if it is missing.
+        indexfile: Its root index, which has the lock.
+        complete: Whether to take up an `index.json` that lies there, as a process that was
+            killed leaves it. It is never replaced.
+
+    Returns:
+        False if the folder is a layout already; then nothing was done.
+
+    Raises:
+        LayoutExistsError: The folder holds something else, or is none.
+        LockTimeoutError: Another process is making it, and takes too long.
+        OSError: The file system refused.
+    """
+    if (root / "oci-layout").exists():
+        return False
+    _require_free(root)
+    with indexfile.locked():
+        if (root / "oci-layout").exists():
+            return False
+        (root / "blobs").mkdir(exist_ok=True)
+        if not (root / "index.json").exists():
+            _place(root, "index.json", EMPTY, durable=indexfile.durable)
+        elif not complete:
+            raise LayoutExistsError(f"{root} holds an index.json; open it with create=True")
+        _place(root, "oci-layout", encode(Header()), durable=indexfile.durable)
+    return True
+
+
+def _require_free(root: Path) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise LayoutExistsError(f"{root} is a file; choose another path") from None
+    for found in root.iterdir():
+        if found.name not in _OF_A_CREATION and not found.name.startswith("index.json."):
+            raise LayoutExistsError(
+                f"{root} is not empty and no layout: it holds {found.name!r}; choose another folder"
+            )
+
+
+def _place(root: Path, name: str, data: bytes, *, durable: bool) -> None:
+    temporary = root / f"index.json.{name}.{os.getpid()}.tmp"
+    temporary.unlink(missing_ok=True)
+    write_new(temporary, data, durable=durable)
+    temporary.rename(root / name)
+    if durable:
+        fsync(root)

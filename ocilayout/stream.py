@@ -1,0 +1,92 @@
+"""Streams of content: what bytes are read from, and a stream that verifies what it reads."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import TYPE_CHECKING, Final, Protocol
+
+from ocilayout.descriptor import Verifier
+
+if TYPE_CHECKING:
+    from ocilayout.descriptor import Descriptor
+
+CHUNK: Final = 1024 * 1024
+"""How much is read and written at a time, in bytes."""
+
+
+class Readable(Protocol):
+    """Where bytes come from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to so many bytes, none at the end."""
+        ...
+
+    def close(self) -> None:
+        """Release what is behind it."""
+        ...
+
+
+Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Readable
+"""What a blob may be made of: bytes, the path of a file, or an open binary file."""
+
+
+class VerifiedReader(io.RawIOBase):
+    """A stream that fails instead of ending when it was not the content of its descriptor.
+
+    The last bytes are handed out only after all of them were found to be right, so a caller who
+    reads as many bytes as the descriptor says need not read on to be safe.
+    """
+
+    def __init__(self, raw: Readable, descriptor: Descriptor) -> None:
+        """Wrap a stream.
+
+        Args:
+            raw: Where the bytes come from; closed with this stream.
+            descriptor: What they must be.
+
+        Raises:
+            UnsupportedDigestError: The digest's algorithm cannot be computed here.
+        """
+        super().__init__()
+        self._verifier = Verifier(descriptor)
+        self._raw = raw
+        self._done = False
+
+    def readable(self) -> bool:
+        """Return true."""
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override] # the stub asks for any buffer; io passes these
+        """Read into a buffer.
+
+        Returns:
+            How many bytes were read; 0 at the end.
+
+        Raises:
+            IntegrityError: The stream is not what its descriptor says.
+        """
+        if self._done:
+            return 0
+        data = self._raw.read(len(buffer))
+        self._verifier.update(data)
+        if not data or self._verifier.seen == self._verifier.descriptor.size:
+            self._verifier.update(self._raw.read(1) if data else b"")
+            self._verifier.finish()
+            self._done = True
+        buffer[: len(data)] = data
+        return len(data)
+
+    def readall(self) -> bytes:
+        """Return all that is left, verified.
+
+        Raises:
+            IntegrityError: The stream is not what its descriptor says.
+        """
+        return b"".join(iter(lambda: self.read(CHUNK) or b"", b""))
+
+    def close(self) -> None:
+        """Close this stream and the one behind it."""
+        if not self.closed:
+            self._raw.close()
+        super().close()
