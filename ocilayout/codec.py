@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, get_args, get_origin
 
 import attrs
@@ -135,12 +136,14 @@ def _object(model: type[Extensible]) -> Callable[[Any, Any], Extensible]:
         if attribute.name != "extra"
     }
     folded = known_keys(model)
+    # What a document does not say is not said: constructors have defaults for those who write.
+    unsaid = [a.name for a, _ in members.values() if NoneType in get_args(a.type)]
 
     def hook(value: object, _: type) -> Extensible:
         if not isinstance(value, dict):
             raise wrong_type("an object", value)
         problems: list[Problem] = []
-        found: dict[str, Any] = {"extra": {}}
+        found: dict[str, Any] = {"extra": {}, **dict.fromkeys(unsaid)}
         for name, item in value.items():
             if name in members:
                 _structure_member(*members[name], item, found, problems)
