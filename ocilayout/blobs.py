@@ -22,7 +22,6 @@ from ocilayout.errors import (
     BlobNotFoundError,
     DocumentError,
     IntegrityError,
-    OciLayoutError,
     SizeMismatchError,
 )
 from ocilayout.stream import CHUNK, VerifiedReader
@@ -88,6 +87,17 @@ class Blobs:
             raise _missing(digest)
         return status.st_size
 
+    def modified(self, digest: Digest) -> float:
+        """Return when a blob was put last, in seconds since 1970.
+
+        Raises:
+            BlobNotFoundError: There is no such blob.
+        """
+        status = self._stat(digest)
+        if status is None:
+            raise _missing(digest)
+        return status.st_mtime
+
     def holds(self, descriptor: Descriptor) -> bool:
         """Tell whether a blob is there in its right size, and if so keep it for the next commit.
 
@@ -97,9 +107,12 @@ class Blobs:
         status = self._stat(descriptor.digest)
         if status is None or status.st_size != descriptor.size:
             return False
-        # Somebody else's file cannot be refreshed; the check at the edit still holds.
-        with suppress(PermissionError):
+        try:
             os.utime(self.path(descriptor.digest))
+        except FileNotFoundError:
+            return False
+        except PermissionError:
+            pass  # somebody else's file cannot be refreshed; the check at the edit still holds
         self._held.add(descriptor.digest)
         return True
 
@@ -142,15 +155,20 @@ class Blobs:
                 return self._put_file(file, media_type, expected)
         return self._put_file(source, media_type, expected)
 
-    def read(self, descriptor: Descriptor) -> bytes:
-        """Return a blob's bytes, verified.
+    def read(self, descriptor: Descriptor, *, verify: bool = True) -> bytes:
+        """Return a blob's bytes.
+
+        Args:
+            descriptor: Which blob.
+            verify: Whether to compare the digest. Without it only the size is compared, which is
+                enough to see what a document refers to, and never enough to hand it on.
 
         Raises:
             BlobNotFoundError: There is no such blob.
             IntegrityError: It is not what the descriptor says, or no regular file.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
         """
-        with self.open(descriptor) as stream:
+        with self.open(descriptor) if verify else self._open(descriptor) as stream:
             return stream.readall()
 
     def open(self, descriptor: Descriptor) -> VerifiedReader:
@@ -163,6 +181,9 @@ class Blobs:
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
         """
         new_hasher(descriptor.digest.algorithm)  # what cannot be verified is not opened
+        return VerifiedReader(self._open(descriptor), descriptor)
+
+    def _open(self, descriptor: Descriptor) -> io.FileIO:
         path = self.path(descriptor.digest)
         try:
             number = os.open(path, _READ_FLAGS)
@@ -174,10 +195,10 @@ class Blobs:
             raise
         try:
             _require_whole(os.fstat(number), descriptor)
-            return VerifiedReader(io.FileIO(number), descriptor)
-        except OciLayoutError:
+        except IntegrityError:
             os.close(number)
             raise
+        return io.FileIO(number)
 
     def delete(self, digest: Digest) -> None:
         """Remove a blob, whoever may need it; `Layout.remove` knows better.
@@ -193,17 +214,19 @@ class Blobs:
         self._synced.discard(digest)
 
     def held(self, digests: Iterable[Digest]) -> set[Digest]:
-        """Return those of the digests that were put or held here since an edit reached them."""
+        """Return those of the digests that were put through this handle, or found by a put."""
         return self._held.intersection(digests)
-
-    def release(self, digests: Iterable[Digest]) -> None:
-        """Forget that digests were put: an entry reaches them now."""
-        self._held.difference_update(digests)
 
     @property
     def holding(self) -> bool:
-        """Whether anything was put or held that no edit has reached yet."""
+        """Whether anything was put through this handle."""
         return bool(self._held)
+
+    def sweep(self, digests: Iterable[Digest]) -> None:
+        """Delete blobs that nothing needs. Whoever has put one and needs it still will be told."""
+        for digest in digests:
+            self.path(digest).unlink(missing_ok=True)
+            self._synced.discard(digest)
 
     def sync(self, digests: Iterable[Digest]) -> None:
         """Force blobs onto the disk, and the folders that name them; missing ones are skipped.
@@ -217,6 +240,8 @@ class Blobs:
             if digest in self._synced:
                 continue
             path = self.path(digest)
+            if self._stat(digest) is None:
+                continue
             with suppress(FileNotFoundError):
                 fsync(path)
                 folders.add(path.parent)
@@ -266,7 +291,7 @@ class Blobs:
         )
         try:
             with file:
-                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX)
                 yield file
         finally:
             path.unlink(missing_ok=True)

@@ -17,10 +17,17 @@ import attrs
 from cattrs import Converter
 
 from ocilayout.digest import Digest
-from ocilayout.errors import DocumentError, Problem
-from ocilayout.field import Extensible, always, json_key, known_keys, required, wrong_type
+from ocilayout.errors import (
+    DocumentError,
+    Problem,
+    UnsupportedVersionError,
+    join_place,
+    wrong_type,
+)
+from ocilayout.field import Extensible, always, json_key, known_keys, place_of, required
 from ocilayout.frozenmap import FrozenMap, Json, thaw
-from ocilayout.ijson import MAX_DOCUMENT, dump, join_path, parse
+from ocilayout.header import UNSUPPORTED_VERSION
+from ocilayout.ijson import MAX_DOCUMENT, dump, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,7 +127,7 @@ def _map(kind: Any) -> Callable[[Any, Any], Any]:  # noqa: ANN401
             problem
             for name, item in value.items()
             if of_strings and not isinstance(item, str)
-            for problem in wrong_type("a string", item).at(join_path("$", name)).problems
+            for problem in wrong_type("a string", item).at(join_place("$", name)).problems
         ]
         if problems:
             raise DocumentError(problems)
@@ -152,7 +159,7 @@ def _object(model: type[Extensible]) -> Callable[[Any, Any], Extensible]:
             else:
                 found["extra"][name] = item
         problems.extend(
-            Problem(code="missing-property", message="is required", place=f"$.{name}")
+            Problem(code="missing-property", message="is required", place=join_place("$", name))
             for name, (attribute, _) in members.items()
             if required(attribute) and value.get(name) is None
         )
@@ -161,6 +168,8 @@ def _object(model: type[Extensible]) -> Callable[[Any, Any], Extensible]:
                 return model(**found)
         except DocumentError as error:
             problems.extend(error.problems)
+        if any(problem.code == UNSUPPORTED_VERSION for problem in problems):
+            raise UnsupportedVersionError(problems)
         raise DocumentError(problems)
 
     return hook
@@ -177,22 +186,22 @@ def _structure_member(
         return
     try:
         value = structure(item, attribute.type)
+    except DocumentError as error:
+        problems.extend(error.at(place_of(attribute)).problems)
+        return
+    try:
         if attribute.validator is not None:
             attribute.validator(cast("Any", None), attribute, value)
         found[attribute.name] = value
     except DocumentError as error:
-        place = f"$.{json_key(attribute)}"
-        problems.extend(
-            problem if problem.place.startswith(place) else problem.under(place)
-            for problem in error.problems
-        )
+        problems.extend(error.problems)
 
 
 def _case_variant(name: str, known: str) -> Problem:
     return Problem(
         code="case-variant",
         message=f"{name!r} would be read as {known!r} by programs that do not regard case",
-        place=join_path("$", name),
+        place=join_place("$", name),
     )
 
 

@@ -1,25 +1,66 @@
-"""What may be deleted: blobs that no root reaches."""
+"""Garbage: what no root reaches, and how it goes without taking anything else along.
+
+Every entry of the root index is a root, named or not. What cannot be read stops a collection, since
+nobody can tell what it reaches; what is missing reaches nothing here.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import fcntl
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal
 
+from attrs import frozen
+
+from ocilayout.descriptor import Descriptor
+from ocilayout.digest import Digest
+from ocilayout.errors import BlobNotFoundError
 from ocilayout.graph import walk
+from ocilayout.mediatype import DOCUMENT_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+    from datetime import timedelta
+    from pathlib import Path
 
-    from ocilayout.descriptor import Descriptor
-    from ocilayout.digest import Digest
+    from ocilayout.blobs import Blobs
     from ocilayout.graph import Read
+    from ocilayout.indexfile import IndexFile
+    from ocilayout.rootindex import RootIndex
+
+Untagged = Literal["keep", "prune"]
+
+
+@frozen(kw_only=True)
+class CollectReport:
+    """What a collection removed, or would.
+
+    Attributes:
+        removed: The digests of blobs, sorted.
+        freed: Their size, in bytes.
+        dropped: The entries without names that were pruned, in document order.
+        young: How many blobs stay only because they are younger than the grace period.
+        temporaries: Left-overs of dead writers, by their paths in the layout, sorted.
+    """
+
+    removed: tuple[Digest, ...]
+    freed: int
+    dropped: tuple[Descriptor, ...]
+    young: int
+    temporaries: tuple[str, ...]
 
 
 def only_reached(
     dropped: Iterable[Descriptor], kept: Iterable[Descriptor], read: Read
 ) -> list[Digest]:
-    """Return what the dropped roots reach and no kept root does, children before parents.
+    """Return what the dropped roots reach and no kept root does, the roots first.
 
     A kept root also holds what it refers to as its subject; a dropped one does not take it along.
+    What cannot be verified here is left out: it is somebody's, and never deleted.
+
+    A process that is killed while it deletes in this order leaves parts without a root. The other
+    way round it would leave a root without its parts, which a writer takes for the whole.
 
     Args:
         dropped: Roots that go.
@@ -31,5 +72,117 @@ def only_reached(
     """
     live = {descriptor.digest for descriptor in walk(kept, read, subjects=True)}
     return [
-        descriptor.digest for descriptor in walk(dropped, read) if descriptor.digest not in live
-    ][::-1]
+        descriptor.digest
+        for descriptor in walk(dropped, read)
+        if descriptor.digest not in live and descriptor.digest.verifiable
+    ]
+
+
+class Collection:
+    """One collection of a layout."""
+
+    def __init__(
+        self, root: Path, *, indexfile: IndexFile, blobs: Blobs, read: Read, grace: timedelta
+    ) -> None:
+        """Prepare; nothing is read yet.
+
+        Args:
+            root: The folder of the layout.
+            indexfile: Its root index.
+            blobs: Its content.
+            read: Gives documents, `None` for missing ones.
+            grace: How old what goes must be.
+        """
+        self._root = root
+        self._indexfile = indexfile
+        self._blobs = blobs
+        self._read = read
+        self._limit = time.time() - grace.total_seconds()
+
+    def run(self, *, untagged: Untagged, dry_run: bool) -> CollectReport:
+        """Collect, under the writer lock from the mark to the end of the sweep.
+
+        Args:
+            untagged: `prune` also takes entries without names that no name reaches, unless they
+                refer to something that stays, or are young.
+            dry_run: Whether to change nothing, and say what would go.
+
+        Raises:
+            IntegrityError: A reachable manifest is damaged. Nothing was removed.
+            DocumentError: One breaks the specification, or `index.json` does. Nothing was removed.
+            LimitExceededError: One is too large. Nothing was removed.
+            LockTimeoutError: Another writer held the lock for too long.
+        """
+        dropped: list[Descriptor] = []
+        doomed: dict[Digest, int] = {}
+        young: set[Digest] = set()
+        temporaries: list[Path] = []
+
+        def mark(index: RootIndex) -> None:
+            dropped[:] = self._prunable(index) if untagged == "prune" else ()
+            index.drop_untagged({descriptor.digest for descriptor in dropped})
+            unreached = self._unreached(index)
+            young.clear()
+            young.update(filter(self._is_young, unreached))
+            doomed.clear()
+            doomed.update(
+                (digest, self._blobs.size(digest)) for digest in unreached if digest not in young
+            )
+
+        def sweep() -> None:
+            self._blobs.sweep(doomed)
+            temporaries.extend(self._dead_temporaries())
+            for path in temporaries:
+                path.unlink(missing_ok=True)
+
+        if dry_run:
+            mark(self._indexfile.fresh())
+            temporaries.extend(self._dead_temporaries())
+        else:
+            self._indexfile.edit(mark, check=lambda _: None, after=sweep)
+        return CollectReport(
+            removed=tuple(sorted(doomed)),
+            freed=sum(doomed.values()),
+            dropped=tuple(dropped),
+            young=len(young),
+            temporaries=tuple(
+                sorted(path.relative_to(self._root).as_posix() for path in temporaries)
+            ),
+        )
+
+    def _unreached(self, index: RootIndex) -> list[Digest]:
+        roots = [entry.descriptor for entry in index.entries()]
+        live = {descriptor.digest for descriptor in walk(roots, self._read, subjects=True)}
+        # A blob of an algorithm that is not known here is somebody's, and never garbage.
+        return [digest for digest in self._blobs if digest not in live and digest.verifiable]
+
+    def _prunable(self, index: RootIndex) -> list[Descriptor]:
+        entries = index.entries()
+        pending = [entry.descriptor for entry in entries if not entry.name]
+        kept = [entry.descriptor for entry in entries if entry.name]
+        kept += [descriptor for descriptor in pending if self._is_young(descriptor.digest)]
+        live: set[Digest] = set()
+        while kept:
+            live.update(descriptor.digest for descriptor in walk(kept, self._read, subjects=True))
+            pending = [descriptor for descriptor in pending if descriptor.digest not in live]
+            kept = [descriptor for descriptor in pending if self._subject(descriptor) in live]
+        return pending
+
+    def _subject(self, descriptor: Descriptor) -> Digest | None:
+        document = self._read(descriptor) if descriptor.media_type in DOCUMENT_TYPES else None
+        subject = None if document is None else document.subject
+        return None if subject is None else subject.digest
+
+    def _is_young(self, digest: Digest) -> bool:
+        try:
+            return self._blobs.modified(digest) > self._limit
+        except BlobNotFoundError:
+            return False
+
+    def _dead_temporaries(self) -> Iterator[Path]:
+        """Give what writers left behind: old, and not locked as that of a living one is."""
+        for path in (*self._root.glob("index.json.*.tmp"), *(self._root / "ingest").glob("*")):
+            with suppress(OSError), path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if path.stat().st_mtime <= self._limit:
+                    yield path

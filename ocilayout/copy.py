@@ -243,6 +243,8 @@ class _Plan:
             return None
         try:
             return self._near.blobs.read(descriptor)
+        except BlobNotFoundError:
+            return None  # deleted since the question
         except IntegrityError:
             # Of the right size and damaged: it would be kept, so it has to go to be replaced.
             self._near.blobs.delete(descriptor.digest)

@@ -29,9 +29,12 @@ def check_media_type(_: object, attribute: Attribute[Any], value: object) -> Non
 
 
 def _to_digest(value: Digest | str) -> Digest:
-    if not isinstance(value, str):
-        raise fields.wrong_type("a digest", value).at("$.digest")
-    return value if isinstance(value, Digest) else Digest(value)
+    if isinstance(value, Digest):
+        return value
+    try:
+        return Digest(value)
+    except DocumentError as error:
+        raise error.at("$.digest") from None
 
 
 @frozen(kw_only=True)

@@ -10,7 +10,7 @@ import hashlib
 import re
 from typing import Protocol, Self
 
-from ocilayout.errors import DocumentError, UnsupportedDigestError
+from ocilayout.errors import DocumentError, UnsupportedDigestError, wrong_type
 
 # digest                ::= algorithm ":" encoded
 # algorithm             ::= algorithm-component (algorithm-separator algorithm-component)*
@@ -56,6 +56,8 @@ class Digest(str):
 
     def __new__(cls, text: str) -> Self:
         """Read a digest from its text form."""
+        if not isinstance(text, str):
+            raise wrong_type("a digest", text)
         match = _DIGEST.fullmatch(text)
         if match is None:
             raise DocumentError.of(
@@ -110,12 +112,16 @@ class Digest(str):
 
 
 def is_digest(text: str) -> bool:
-    """Tell whether text is a well-formed digest."""
+    """Tell whether text reads as a digest: well-formed, and of a registered algorithm.
+
+    The grammar alone would not do: it takes `alpine:latest` for a digest of the algorithm alpine.
+    """
+    if isinstance(text, Digest):
+        return True
     try:
-        Digest.parse(text)
+        return Digest(text).algorithm in _ENCODED_LENGTH
     except DocumentError:
         return False
-    return True
 
 
 def new_hasher(algorithm: str) -> Hasher:

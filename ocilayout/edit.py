@@ -6,7 +6,6 @@ meanwhile. At the end they are applied under the writer lock to the root index a
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ocilayout.collect import only_reached
@@ -146,10 +145,7 @@ class Edit:
                 doomed.extend(only_reached(self._dropped, kept, self._read))
 
         def after() -> None:
-            self._blobs.release(put_here)
-            for digest in doomed:
-                with suppress(BlobNotFoundError):
-                    self._blobs.delete(digest)
+            self._blobs.sweep(doomed)
 
         self._indexfile.edit(change, check=check, after=after)
 

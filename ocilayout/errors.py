@@ -6,12 +6,16 @@ operating system named it.
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from attrs import evolve, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Severity = Literal["error", "warning", "note"]
 
@@ -92,6 +96,32 @@ class DocumentError(OciLayoutError, ValueError):
             place: The JSON path of the value that the error is about.
         """
         return type(self)(problem.under(place) for problem in self.problems)
+
+
+def join_place(place: str, name: str) -> str:
+    """Return the JSON path of a property, given that of its object."""
+    if _PLAIN_NAME.fullmatch(name):
+        return f"{place}.{name}"
+    return f"{place}[{json.dumps(name)}]"
+
+
+_JSON_NOUNS = {
+    "NoneType": "null",
+    "bool": "a boolean",
+    "dict": "an object",
+    "float": "a number",
+    "int": "an integer",
+    "list": "an array",
+    "str": "a string",
+}
+
+
+def wrong_type(expected: str, value: object) -> DocumentError:
+    """Make the error of a value of another type, named as JSON names it."""
+    found = type(value).__name__
+    return DocumentError.of(
+        "wrong-type", f"expected {expected}, found {_JSON_NOUNS.get(found, found)}"
+    )
 
 
 class UnsupportedVersionError(DocumentError):

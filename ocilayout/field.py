@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import NOTHING, field, fields, frozen
 
-from ocilayout.errors import DocumentError
+from ocilayout.errors import DocumentError, join_place, wrong_type
 from ocilayout.frozenmap import FrozenJson, FrozenMap, Json, freeze
 
 if TYPE_CHECKING:
@@ -57,6 +57,11 @@ def json_key(attribute: Attribute[Any]) -> str:
     return head + "".join(word.capitalize() for word in rest)
 
 
+def place_of(attribute: Attribute[Any]) -> str:
+    """Return the JSON path of a field, seen from its object."""
+    return join_place("$", json_key(attribute))
+
+
 def always(attribute: Attribute[Any]) -> bool:
     """Tell whether an empty value of a field is written."""
     return bool(attribute.metadata.get(_ALWAYS))
@@ -69,35 +74,16 @@ def required(attribute: Attribute[Any]) -> bool:
 
 def invalid(attribute: Attribute[Any], code: str, message: str) -> DocumentError:
     """Make the error of a field that holds what it must not."""
-    return DocumentError.of(code, message, f"$.{json_key(attribute)}")
-
-
-_JSON_NOUNS = {
-    "NoneType": "null",
-    "bool": "a boolean",
-    "dict": "an object",
-    "float": "a number",
-    "int": "an integer",
-    "list": "an array",
-    "str": "a string",
-}
-
-
-def wrong_type(expected: str, value: object) -> DocumentError:
-    """Make the error of a value of another type, named as JSON names it."""
-    found = type(value).__name__
-    return DocumentError.of(
-        "wrong-type", f"expected {expected}, found {_JSON_NOUNS.get(found, found)}"
-    )
+    return DocumentError.of(code, message, place_of(attribute))
 
 
 def _refuse_type(attribute: Attribute[Any], expected: str, value: object) -> DocumentError:
-    return wrong_type(expected, value).at(f"$.{json_key(attribute)}")
+    return wrong_type(expected, value).at(place_of(attribute))
 
 
 def to_tuple(values: Iterable[Any]) -> tuple[Any, ...]:
     """Convert a sequence; a string is none."""
-    if isinstance(values, str | bytes | Mapping):
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise wrong_type("a sequence", values)
     return tuple(values)
 
@@ -111,7 +97,10 @@ def to_map(values: Mapping[str, Any]) -> FrozenMap[str, Any]:
 
 def to_json_map(values: Mapping[str, Json]) -> FrozenMap[str, FrozenJson]:
     """Convert unknown properties, whatever they hold."""
-    return to_map({name: freeze(value) for name, value in to_map(values).items()})
+    try:
+        return FrozenMap({name: freeze(value) for name, value in to_map(values).items()})
+    except TypeError as error:
+        raise DocumentError.of("wrong-type", str(error)) from None
 
 
 def optional(validator: Validator) -> Validator:
@@ -128,6 +117,16 @@ def text(_: object, attribute: Attribute[Any], value: object) -> None:
     """Require a string."""
     if not isinstance(value, str):
         raise _refuse_type(attribute, "a string", value)
+    _require_unicode(value, place_of(attribute))
+
+
+def _require_unicode(value: str, place: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise DocumentError.of(
+            "bad-unicode", "a string holds half of a surrogate pair", place
+        ) from None
 
 
 def boolean(_: object, attribute: Attribute[Any], value: object) -> None:
@@ -198,8 +197,10 @@ def each(expected: type) -> Validator:
         for position, member in enumerate(value):
             if not isinstance(member, expected):
                 raise wrong_type(f"a {expected.__name__}", member).at(
-                    f"$.{json_key(attribute)}[{position}]"
+                    f"{place_of(attribute)}[{position}]"
                 )
+            if isinstance(member, str):
+                _require_unicode(member, f"{place_of(attribute)}[{position}]")
 
     return check
 
@@ -210,8 +211,13 @@ def strings(_: object, attribute: Attribute[Any], value: Mapping[object, object]
     Spec: annotations.md, Rules.
     """
     for name, member in value.items():
-        if not isinstance(name, str) or not isinstance(member, str):
-            raise wrong_type("a string", member).at(f"$.{json_key(attribute)}.{name}")
+        if not isinstance(name, str):
+            raise wrong_type("a string", name).at(join_place(place_of(attribute), str(name)))
+        place = join_place(place_of(attribute), name)
+        if not isinstance(member, str):
+            raise wrong_type("a string", member).at(place)
+        _require_unicode(name, place_of(attribute))
+        _require_unicode(member, place)
 
 
 def known_keys(model: type) -> dict[str, str]:
@@ -230,12 +236,14 @@ def known_keys(model: type) -> dict[str, str]:
 def _unknown(model: object, _: Attribute[Any], value: FrozenMap[str, FrozenJson]) -> None:
     known = known_keys(type(model)) if value else {}
     for name in value:
+        if not isinstance(name, str):
+            raise wrong_type("a string", name)
         twin = known.get(name.casefold())
         if twin is not None:
             raise DocumentError.of(
                 "case-variant" if twin != name else "known-property",
                 f"{name!r} is not an extra property, it would be read as {twin!r}",
-                f"$.{name}",
+                join_place("$", name),
             )
 
 
@@ -270,5 +278,5 @@ def require_without(extra: Mapping[str, object], *names: str) -> None:
             raise DocumentError.of(
                 "ambiguous-document",
                 f"{name!r} belongs to a document of another kind; this one could be read as either",
-                f"$.{name}",
+                join_place("$", name),
             )

@@ -53,12 +53,20 @@ class FrozenMap(Mapping[K, V_co]):
 
 
 def freeze(value: Json) -> FrozenJson:
-    """Return an immutable copy of a JSON value: arrays as tuples, objects as `FrozenMap`."""
-    if isinstance(value, dict):
+    """Return an immutable copy of a JSON value: arrays as tuples, objects as `FrozenMap`.
+
+    Raises:
+        TypeError: The value is none that JSON knows.
+    """
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError("a property's name must be a string")
         return FrozenMap({key: freeze(item) for key, item in value.items()})
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return tuple(freeze(item) for item in value)
-    return value
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
 def thaw(value: FrozenJson) -> Json:

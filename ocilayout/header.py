@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from attrs import Attribute
 
 VERSION = "1.0.0"
+UNSUPPORTED_VERSION = "unsupported-version"
 
 
 def _version(_: object, attribute: Attribute[Any], value: object) -> None:
     fields.text(_, attribute, value)
     if value != VERSION:
         error = fields.invalid(
-            attribute, "unsupported-version", f"only {VERSION} is known, found {value!r}"
+            attribute, UNSUPPORTED_VERSION, f"only {VERSION} is known, found {value!r}"
         )
         raise UnsupportedVersionError(error.problems)
 

@@ -11,9 +11,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ocilayout.errors import DocumentError, LimitExceededError, Problem
+from ocilayout.errors import (
+    DocumentError,
+    LimitExceededError,
+    Problem,
+    join_place,
+    wrong_type,
+)
 from ocilayout.frozenmap import Json
 
 if TYPE_CHECKING:
@@ -25,7 +32,6 @@ MAX_DOCUMENT: Final = 4 * 1024 * 1024
 MAX_DEPTH: Final = 128
 """The deepest nesting of arrays and objects that is read."""
 
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -53,18 +59,28 @@ def parse(data: bytes, *, limit: int = MAX_DOCUMENT) -> dict[str, Json]:
     if _SURROGATE.search(data):
         _refuse_surrogates(document)
     if not isinstance(document, dict):
-        raise DocumentError.of("wrong-type", f"expected an object, found {type(document).__name__}")
+        raise wrong_type("an object", document)
     return document
 
 
 def dump(document: Json) -> bytes:
-    """Write a JSON value as Go's encoding/json does, keeping the order of its properties."""
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    """Write a JSON value as Go's encoding/json does, keeping the order of its properties.
+
+    Raises:
+        DocumentError: It holds a number or a string that no document can.
+    """
+    try:
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise DocumentError.of("bad-number", f"cannot be written: {error}") from None
     # These characters cannot stand outside of a string.
     for character in "<>&\u2028\u2029":
         if character in text:
             text = text.replace(character, f"\\u{ord(character):04x}")
-    return text.encode()
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise DocumentError.of("bad-unicode", "a string holds half of a surrogate pair") from None
 
 
 class _Object(dict[str, Json]):
@@ -72,12 +88,10 @@ class _Object(dict[str, Json]):
 
     def __init__(self, pairs: list[tuple[str, Json]]) -> None:
         super().__init__(pairs)
-        names = [name for name, _ in pairs]
-        self.twice = (
-            sorted({name for name in names if names.count(name) > 1})
-            if len(self) < len(pairs)
-            else []
-        )
+        self.twice: list[str] = []
+        if len(self) < len(pairs):
+            counts = Counter(name for name, _ in pairs)
+            self.twice = sorted(name for name, count in counts.items() if count > 1)
 
 
 def _loads(data: bytes, *, hook: Callable[[list[tuple[str, Json]]], object] | None) -> Json:
@@ -149,7 +163,7 @@ def _refuse_duplicates(document: Json) -> None:
         Problem(
             code="duplicate-property",
             message=f"{name!r} stands here more than once",
-            place=join_path(place, name),
+            place=join_place(place, name),
         )
         for place, node in _nodes(document)
         if isinstance(node, _Object)
@@ -178,14 +192,7 @@ def _nodes(document: Json) -> list[tuple[str, Json]]:
         place, node = pending.pop()
         found.append((place, node))
         if isinstance(node, dict):
-            pending.extend((join_path(place, name), item) for name, item in node.items())
+            pending.extend((join_place(place, name), item) for name, item in node.items())
         elif isinstance(node, list):
             pending.extend((f"{place}[{number}]", item) for number, item in enumerate(node))
     return found
-
-
-def join_path(place: str, name: str) -> str:
-    """Return the JSON path of a property, given that of its object."""
-    if _PLAIN_KEY.fullmatch(name):
-        return f"{place}.{name}"
-    return f"{place}[{json.dumps(name)}]"

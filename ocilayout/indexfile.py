@@ -76,6 +76,16 @@ class IndexFile:
         self._remember(identity, document)
         return document
 
+    def fresh(self) -> RootIndex:
+        """Return the document as it is now; it is nobody else's and may be edited.
+
+        Raises:
+            DocumentError: The file does not parse, also not after a while.
+            LimitExceededError: It is too large.
+            FileNotFoundError: There is no such file.
+        """
+        return self._read()[1]
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the writer lock.

@@ -7,11 +7,13 @@ handles and processes may read and write one layout at a time.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ocilayout.blobs import Blobs
 from ocilayout.codec import encode
+from ocilayout.collect import Collection, CollectReport, Untagged
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest, is_digest
 from ocilayout.edit import Edit
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from ocilayout.rootentry import RootEntry
 
 Durability = Literal["commit", "none"]
+
+_HOUR = timedelta(hours=1)
 
 
 class Layout:
@@ -192,10 +196,9 @@ class Layout:
             DocumentError: `index.json` or the entry breaks the specification.
             IntegrityError: The content of a digest without an entry is damaged.
         """
-        text = str(name_or_digest)
-        if not is_digest(text):
-            return self.entry(text).descriptor.plain()
-        digest = Digest.parse(text)
+        if not is_digest(name_or_digest):
+            return self.entry(name_or_digest).descriptor.plain()
+        digest = Digest(name_or_digest)
         found = self._indexfile.snapshot().of(digest)
         return found[0].descriptor.plain() if found else self._describe_blob(digest)
 
@@ -208,14 +211,7 @@ class Layout:
             DocumentError: It breaks the specification, or the descriptor is of something else.
             LimitExceededError: It is larger than 4 MiB.
         """
-        if descriptor.size > MAX_DOCUMENT:
-            raise LimitExceededError(
-                f"{descriptor.digest} has {descriptor.size} bytes, the limit for a manifest is"
-                f" {MAX_DOCUMENT}",
-                what="document",
-                limit=MAX_DOCUMENT,
-            )
-        return decode_document(self.blobs.read(descriptor), descriptor)
+        return self._read_document(descriptor, verify=True)
 
     def walk(self, descriptor: Descriptor) -> Iterator[Descriptor]:
         """Visit all that content is made of, each digest once, parents before their children.
@@ -345,23 +341,73 @@ class Layout:
         yield edit
         edit.commit()
 
+    def collect(
+        self,
+        *,
+        grace: timedelta = _HOUR,
+        untagged: Untagged = "keep",
+        dry_run: bool = False,
+    ) -> CollectReport:
+        """Delete what no entry reaches, and what dead writers left behind.
+
+        Reached is what an entry, named or not, is made of, and what it refers to as its subject,
+        and so on. Everything happens under the writer lock; the index is written before anything
+        is deleted. Blobs of algorithms that are not known here are never deleted.
+
+        Args:
+            grace: How old what goes must be, so that what another process has just put and not
+                named yet stays.
+            untagged: `keep` takes entries without names for roots like any others; `prune` drops
+                those that no name reaches, unless they refer to something that stays, or are
+                younger than the grace period.
+            dry_run: Whether to change nothing, and say what would go.
+
+        Raises:
+            IntegrityError: A reachable manifest is damaged, so nobody can tell what it reaches.
+                Nothing was removed.
+            DocumentError: One breaks the specification, or `index.json` does; as before.
+            LimitExceededError: One is too large; as before.
+            LockTimeoutError: Another writer held the lock for too long.
+        """
+        collection = Collection(
+            self.path,
+            indexfile=self._indexfile,
+            blobs=self.blobs,
+            read=self._read_if_there,
+            grace=grace,
+        )
+        return collection.run(untagged=untagged, dry_run=dry_run)
+
     # ------------------------------------------------------------ inside
 
     def _read_if_there(self, descriptor: Descriptor) -> Manifest | Index | None:
+        # What cannot be verified is read all the same: here it matters only what it refers to.
         try:
-            return self.read_manifest(descriptor)
+            return self._read_document(descriptor, verify=descriptor.digest.verifiable)
         except BlobNotFoundError:
             return None
+
+    def _read_document(self, descriptor: Descriptor, *, verify: bool) -> Manifest | Index:
+        if descriptor.size > MAX_DOCUMENT:
+            raise LimitExceededError(
+                f"{descriptor.digest} has {descriptor.size} bytes, the limit for a manifest is"
+                f" {MAX_DOCUMENT}",
+                what="document",
+                limit=MAX_DOCUMENT,
+            )
+        return decode_document(self.blobs.read(descriptor, verify=verify), descriptor)
 
     def _describe(self, target: Descriptor | Digest | str) -> Descriptor:
         if isinstance(target, Descriptor):
             return target.plain()
-        if not is_digest(str(target)):
+        try:
+            digest = Digest(target)
+        except DocumentError:
             raise InvalidNameError(
                 f"{target!r} is no digest; a target is a descriptor or a digest, resolve() gives"
                 " that of a name"
-            )
-        return self.resolve(target)
+            ) from None
+        return self.resolve(digest)
 
     def _describe_blob(self, digest: Digest) -> Descriptor:
         if digest not in self.blobs:
@@ -373,6 +419,6 @@ class Layout:
             said = parse(self.blobs.read(opaque)).get("mediaType")
         except (DocumentError, LimitExceededError):
             return opaque
-        if said not in DOCUMENT_TYPES:
+        if not isinstance(said, str) or said not in DOCUMENT_TYPES:
             return opaque
-        return Descriptor(media_type=str(said), digest=digest, size=opaque.size)
+        return Descriptor(media_type=said, digest=digest, size=opaque.size)

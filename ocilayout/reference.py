@@ -86,8 +86,16 @@ class Reference:
     digest: Digest | None = None
 
     def __attrs_post_init__(self) -> None:
-        if _HOST.fullmatch(self.host) is None:
-            raise InvalidNameError(f"{self.host!r} is no registry host")
+        if _HOST.fullmatch(self.host) is None or not _is_host(self.host):
+            raise InvalidNameError(
+                f"{self.host!r} is no registry host; one holds a dot or a port, or is localhost"
+            )
+        if self.host == DOCKER_HUB and "/" not in self.repository:
+            raise InvalidNameError(
+                f"{self.repository!r} is no repository of Docker Hub; library/{self.repository} is"
+            )
+        if self.digest is not None and not isinstance(self.digest, Digest):
+            raise InvalidNameError(f"{self.digest!r} is no digest")
         if _REPOSITORY.fullmatch(self.repository) is None or len(self.repository) > _MAX_REPOSITORY:
             raise InvalidNameError(
                 f"{self.repository!r} is no repository: lower-case letters and digits, joined by"
@@ -103,9 +111,9 @@ class Reference:
     def parse(cls, text: str) -> Reference:
         """Read `host/repository[:tag][@digest]`.
 
-        The first component is a host if it holds a dot or a colon, begins with a bracket or is
-        `localhost`. Without a host the reference is Docker Hub's, where a repository of one
-        component belongs to `library`. No tag is made up.
+        The first component is a host if it holds a dot or a colon, or is `localhost`. Without a
+        host the reference is Docker Hub's, where a repository of one component belongs to
+        `library`. No tag is made up.
 
         Raises:
             InvalidNameError: The text is no such reference.
@@ -116,7 +124,7 @@ class Reference:
         except DocumentError as error:
             raise InvalidNameError(f"{text!r}: {error.problems[0].message}") from error
         first, slash, path = rest.partition("/")
-        if slash and (first == "localhost" or first.startswith("[") or re.search(r"[.:]", first)):
+        if slash and _is_host(first):
             host = first
         else:
             host, path = DOCKER_HUB, rest
@@ -129,3 +137,8 @@ class Reference:
         tag = "" if self.tag is None else f":{self.tag}"
         digest = "" if self.digest is None else f"@{self.digest}"
         return f"{self.host}/{self.repository}{tag}{digest}"
+
+
+def _is_host(component: str) -> bool:
+    """Tell a host from the first component of a repository on Docker Hub."""
+    return component == "localhost" or "." in component or ":" in component

@@ -9,8 +9,8 @@ from attrs import evolve, frozen
 from ocilayout.annotations import NAME_BOUND, REF_NAME
 from ocilayout.codec import structure
 from ocilayout.descriptor import Descriptor
-from ocilayout.errors import DocumentError, InvalidNameError
-from ocilayout.field import known_keys, wrong_type
+from ocilayout.errors import DocumentError, InvalidNameError, join_place, wrong_type
+from ocilayout.field import known_keys
 from ocilayout.frozenmap import FrozenMap, Json
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ def check_entry(entry: Json, position: int) -> str | None:
             known = _KEYS.get(key.casefold(), key)
             if known != key:
                 raise DocumentError.of(
-                    "case-variant", f"{key!r} would be read as {known!r} by others", place
+                    "case-variant",
+                    f"{key!r} would be read as {known!r} by others",
+                    join_place(place, key),
                 )
     if not isinstance(entry.get("digest"), str):
         raise wrong_type("a string", entry.get("digest")).at(f"{place}.digest")

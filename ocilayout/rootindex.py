@@ -14,8 +14,9 @@ from ocilayout.errors import (
     AmbiguousReferenceError,
     DocumentError,
     ReferenceNotFoundError,
+    wrong_type,
 )
-from ocilayout.field import require_without, wrong_type
+from ocilayout.field import require_without
 from ocilayout.frozenmap import FrozenMap, Json
 from ocilayout.ijson import dump, parse
 from ocilayout.index import Index
@@ -32,7 +33,7 @@ from ocilayout.rootentry import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from ocilayout.descriptor import Descriptor
     from ocilayout.digest import Digest
@@ -213,6 +214,16 @@ class RootIndex:
         """
         for position in self._take(name):
             self._set(position, {})
+
+    def drop_untagged(self, digests: Collection[str]) -> None:
+        """Take the entries without a name away that are of some digests."""
+        for position, entry in enumerate(self._entries):
+            if (
+                entry
+                and entry_digest(entry) in digests
+                and not entry_annotations(entry).get(REF_NAME)
+            ):
+                self._set(position, {})
 
     def add(self, target: Descriptor) -> None:
         """Make content an entry without a name, unless it has an entry already."""

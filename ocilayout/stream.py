@@ -66,7 +66,7 @@ class VerifiedReader(io.RawIOBase):
         Raises:
             IntegrityError: The stream is not what its descriptor says.
         """
-        if self._done:
+        if self._done or not len(buffer):
             return 0
         data = self._raw.read(len(buffer))
         self._verifier.update(data)
