@@ -1,0 +1,16 @@
+"""What all tests share: how hard Hypothesis tries."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# No test is about time, and a machine that others use is slow now and then.
+PATIENT = settings(
+    deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow], max_examples=100
+)
+settings.register_profile("default", PATIENT)
+settings.register_profile("ci", PATIENT, max_examples=300)
+settings.register_profile("deep", PATIENT, max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

@@ -1,0 +1,354 @@
+"""The file `index.json`: read without a lock, replaced under one."""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from ocilayout.descriptor import Descriptor
+from ocilayout.errors import DocumentError, LimitExceededError, LockTimeoutError
+from ocilayout.indexfile import IndexFile
+from ocilayout.mediatype import OCI_MANIFEST
+from ocilayout.rootindex import EMPTY, MAX_ROOT_INDEX, RootIndex
+
+TARGET = Descriptor.of(b"{}", OCI_MANIFEST)
+OTHER = Descriptor.of(b"{ }", OCI_MANIFEST)
+LONG_AGO = 1_000_000_000
+
+
+def indexfile(root: Path, *, durable: bool = False, lock_timeout: float = 30.0) -> IndexFile:
+    """Look at the root index of a folder."""
+    return IndexFile(root, durable=durable, lock_timeout=lock_timeout)
+
+
+def age(root: Path) -> None:
+    """Make the file one that did not change for long."""
+    os.utime(root / "index.json", (LONG_AGO, LONG_AGO))
+
+
+def names_on_disk(root: Path) -> tuple[str, ...]:
+    """Read the names that are in the file."""
+    return RootIndex((root / "index.json").read_bytes()).names()
+
+
+def files(root: Path) -> list[str]:
+    """List the names in a folder."""
+    return sorted(path.name for path in root.iterdir())
+
+
+def nothing(_: RootIndex) -> None:
+    """Agree with everything."""
+
+
+def tag(index: IndexFile, name: str, target: Descriptor = TARGET) -> None:
+    """Add a name."""
+    index.edit(lambda root: root.tag(name, target), check=nothing, after=lambda: None)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "index.json").write_bytes(EMPTY)
+    return tmp_path
+
+
+# ---------------------------------------------------------------- reading
+
+
+def test_a_file_that_did_not_change_is_parsed_once(root: Path) -> None:
+    """While the file is the same one, the snapshot is the same one."""
+    age(root)
+    index = indexfile(root)
+    assert index.snapshot() is index.snapshot()
+
+
+def test_a_replaced_file_is_parsed_anew(root: Path) -> None:
+    """What another handle wrote is seen at once, and what it wrote after that as well."""
+    index = indexfile(root)
+    age(root)
+    assert index.snapshot().names() == ()
+    tag(indexfile(root), "a")
+    assert index.snapshot().names() == ("a",)
+    tag(indexfile(root), "b")
+    assert index.snapshot().names() == ("a", "b")
+
+
+def test_a_file_that_changed_just_now_is_not_trusted_to_stay(root: Path) -> None:
+    """Two changes within one tick of the clock and of the same size are told apart."""
+    index = indexfile(root)
+    tag(indexfile(root), "a")
+    before = (root / "index.json").stat()
+    assert index.snapshot().names() == ("a",)
+    document = (root / "index.json").read_bytes()
+    (root / "index.json").write_bytes(document.replace(b'"a"', b'"b"'))
+    os.utime(root / "index.json", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert index.snapshot().names() == ("b",)
+
+
+def test_a_torn_file_is_read_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that meets a writer without a lock half-way waits for the rest."""
+    (root / "index.json").write_bytes(EMPTY[:20])
+
+    def finish_writing(_: float) -> None:
+        (root / "index.json").write_bytes(EMPTY)
+
+    monkeypatch.setattr(time, "sleep", finish_writing)
+    assert indexfile(root).snapshot().names() == ()
+
+
+@pytest.mark.parametrize(
+    "broken", [b"", EMPTY[:20], b"\xff", b"[]", b"null", EMPTY + b"{}"], ids=repr
+)
+def test_a_broken_file_is_an_error_and_stays(
+    root: Path, broken: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads or edits a file that never parses gets an error, and the file is not touched."""
+    (root / "index.json").write_bytes(broken)
+    seconds = itertools.count()
+    monkeypatch.setattr(time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    index = indexfile(root)
+    with pytest.raises(DocumentError):
+        index.snapshot()
+    with pytest.raises(DocumentError):
+        tag(index, "a")
+    assert (root / "index.json").read_bytes() == broken
+    assert files(root) == ["index.json", "index.json.lock"]
+
+
+def test_a_file_beyond_the_limit_is_refused(root: Path) -> None:
+    """A root index of more than 256 MiB is not parsed."""
+    os.truncate(root / "index.json", MAX_ROOT_INDEX + 1)
+    with pytest.raises(LimitExceededError) as caught:
+        indexfile(root).snapshot()
+    assert caught.value.limit == MAX_ROOT_INDEX
+
+
+def test_a_missing_file_is_no_empty_one(root: Path) -> None:
+    """Neither a reader nor a writer makes up a file that is not there."""
+    (root / "index.json").unlink()
+    index = indexfile(root)
+    with pytest.raises(FileNotFoundError):
+        index.snapshot()
+    with pytest.raises(FileNotFoundError):
+        tag(index, "a")
+    assert not (root / "index.json").exists()
+
+
+# ---------------------------------------------------------------- the lock
+
+
+def test_the_lock_excludes_and_says_what_is_locked(root: Path) -> None:
+    """While one holds the lock, another's edit raises, names the file, and changes nothing."""
+    with (
+        indexfile(root).locked(),
+        pytest.raises(LockTimeoutError, match=str(root / "index.json.lock")),
+    ):
+        tag(indexfile(root, lock_timeout=0), "a")
+    assert names_on_disk(root) == ()
+    tag(indexfile(root, lock_timeout=0), "a")
+    assert names_on_disk(root) == ("a",)
+
+
+def test_the_lock_excludes_within_one_handle_too(root: Path) -> None:
+    """The lock is not re-entrant, so threads that share a handle take turns."""
+    index = indexfile(root, lock_timeout=0)
+    with index.locked(), pytest.raises(LockTimeoutError):
+        tag(index, "a")
+
+
+def test_the_lock_is_flock_on_the_file_of_buildkit(root: Path) -> None:
+    """Whoever takes flock on index.json.lock excludes us, and we exclude them."""
+    with (root / "index.json.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(LockTimeoutError):
+            tag(indexfile(root, lock_timeout=0), "a")
+        fcntl.flock(other, fcntl.LOCK_UN)
+        with indexfile(root).locked(), pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_the_lock_file_stays(root: Path) -> None:
+    """The lock file is never unlinked, nor made anew."""
+    tag(indexfile(root), "a")
+    number = (root / "index.json.lock").stat().st_ino
+    tag(indexfile(root), "b")
+    assert (root / "index.json.lock").stat().st_ino == number
+
+
+def test_a_lock_file_that_was_unlinked_meanwhile_is_no_lock(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the file goes between our opening and our locking, we lock the one that is there now."""
+    take = fcntl.flock
+    unlinked: list[Path] = []
+
+    def unlink_before(number: int, operation: int) -> None:
+        if operation & fcntl.LOCK_EX and not unlinked:
+            unlinked.append(root / "index.json.lock")
+            unlinked[0].unlink()
+        take(number, operation)
+
+    monkeypatch.setattr(fcntl, "flock", unlink_before)
+    with indexfile(root).locked():
+        assert unlinked
+        with pytest.raises(LockTimeoutError):
+            tag(indexfile(root, lock_timeout=0), "a")
+
+
+def test_the_lock_is_released_after_an_error(root: Path) -> None:
+    """An edit that fails does not leave others waiting."""
+
+    def refuse(_: RootIndex) -> None:
+        raise KeyError("no")
+
+    with pytest.raises(KeyError):
+        indexfile(root).edit(refuse, check=nothing, after=lambda: None)
+    tag(indexfile(root, lock_timeout=0), "a")
+
+
+# ---------------------------------------------------------------- editing
+
+
+def test_an_edit_starts_from_the_file_and_not_from_the_snapshot(root: Path) -> None:
+    """What others wrote since our last look stays."""
+    index = indexfile(root)
+    age(root)
+    index.snapshot()
+    tag(indexfile(root), "a")
+    tag(index, "b")
+    assert names_on_disk(root) == ("a", "b")
+
+
+def test_an_edit_that_changes_nothing_writes_nothing(root: Path) -> None:
+    """A file that would come out as it was is not replaced."""
+    before = (root / "index.json").stat()
+    indexfile(root).edit(nothing, check=nothing, after=lambda: None)
+    after = (root / "index.json").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_check_that_refuses_leaves_the_file(root: Path) -> None:
+    """The check sees the edited document; if it raises, nothing was written and nothing is left."""
+    seen: list[tuple[str, ...]] = []
+
+    def refuse(document: RootIndex) -> None:
+        seen.append(document.names())
+        raise KeyError("no")
+
+    with pytest.raises(KeyError):
+        indexfile(root).edit(
+            lambda document: document.tag("a", TARGET), check=refuse, after=pytest.fail
+        )
+    assert seen == [("a",)]
+    assert (root / "index.json").read_bytes() == EMPTY
+    assert files(root) == ["index.json", "index.json.lock"]
+
+
+def test_what_comes_after_finds_the_new_file_and_the_lock(root: Path) -> None:
+    """The last step of an edit runs when the new file is there, and before others may write."""
+    seen: list[tuple[str, ...]] = []
+
+    def after() -> None:
+        seen.append(names_on_disk(root))
+        with pytest.raises(LockTimeoutError):
+            tag(indexfile(root, lock_timeout=0), "b")
+
+    indexfile(root).edit(lambda document: document.tag("a", TARGET), check=nothing, after=after)
+    assert seen == [("a",)]
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_writer_without_a_lock_is_not_overwritten(root: Path, *, in_place: bool) -> None:
+    """If the file changes between our reading and our writing, both changes are there after."""
+    rounds: list[None] = []
+
+    def somebody_writes(_: RootIndex) -> None:
+        rounds.append(None)
+        if len(rounds) > 1:
+            return
+        document = RootIndex(EMPTY)
+        document.tag("theirs", OTHER)
+        path = root / "index.json"
+        if in_place:
+            path.write_bytes(document.encode())
+        else:
+            (root / "new").write_bytes(document.encode())
+            (root / "new").rename(path)
+
+    indexfile(root).edit(
+        lambda document: document.tag("ours", TARGET),
+        check=somebody_writes,
+        after=lambda: None,
+    )
+    assert names_on_disk(root) == ("ours", "theirs")
+    assert len(rounds) == 2
+    assert files(root) == ["index.json", "index.json.lock"]
+
+
+def test_readers_of_the_old_file_are_not_disturbed(root: Path) -> None:
+    """The file is replaced and not rewritten: who has the old one open reads the old one."""
+    with (root / "index.json").open("rb") as reader:
+        tag(indexfile(root), "a")
+        assert reader.read() == EMPTY
+
+
+def test_the_mode_of_the_file_stays(root: Path) -> None:
+    """A file that its owner shares with a group, or does not share, stays so."""
+    for mode in (0o640, 0o600, 0o664):
+        (root / "index.json").chmod(mode)
+        tag(indexfile(root), f"m{mode}")
+        assert (root / "index.json").stat().st_mode & 0o777 == mode
+
+
+def test_somebody_elses_file_can_be_replaced(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mode that may not be carried over does not stop an edit."""
+
+    def refuse(_: Path, __: int) -> None:
+        raise PermissionError("not the owner")
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    tag(indexfile(root), "a")
+    assert names_on_disk(root) == ("a",)
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_the_new_file_is_on_disk_before_it_has_the_name(
+    root: Path, monkeypatch: pytest.MonkeyPatch, *, durable: bool
+) -> None:
+    """The file is synced, then renamed, then its folder is synced; or nothing is, if so wished."""
+    steps: list[object] = []
+    force, replace = os.fsync, os.replace
+
+    def note_sync(number: int) -> None:
+        steps.append(os.fstat(number).st_ino)
+        force(number)
+
+    def note_replace(source: Path, target: Path) -> None:
+        steps.append(("renamed", source.stat().st_ino))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    tag(indexfile(root, durable=durable), "a")
+    new = (root / "index.json").stat().st_ino
+    expected = [new, ("renamed", new), root.stat().st_ino]
+    assert steps == (expected if durable else [("renamed", new)])
+
+
+def test_what_the_edit_does_not_name_stays(root: Path) -> None:
+    """Unknown properties, unknown entries and their order outlive an edit."""
+    entry = {"mediaType": "x/y", "digest": "md5:abc", "size": 1, "com.example": [1]}
+    document = {"com.example": {"b": 1, "a": None}, "schemaVersion": 2, "manifests": [entry]}
+    (root / "index.json").write_text(json.dumps(document, indent=3))
+    tag(indexfile(root), "a")
+    after = json.loads((root / "index.json").read_bytes())
+    assert list(after) == list(document)
+    assert after["com.example"] == document["com.example"]
+    assert after["manifests"][0] == entry
+    assert len(after["manifests"]) == 2
