@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ocilayout.descriptor import Descriptor, Verifier, verify
 from ocilayout.digest import Digest, new_hasher
-from ocilayout.disk import fsync
+from ocilayout.disk import fsync, open_quietly
 from ocilayout.errors import (
     BlobNotFoundError,
     DocumentError,
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from ocilayout.stream import Readable, Source
 
-# O_NONBLOCK, so that a FIFO in a blob's place cannot hold us up; it changes nothing for files.
-_READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _WRITE_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL
 
 
@@ -51,7 +49,7 @@ class Blobs:
         """
         self._root = root
         self._held: set[Digest] = set()
-        self._synced: set[Digest] = set()
+        self._synced: dict[Digest, int] = {}
 
     def path(self, digest: Digest) -> Path:
         """Return where the blob of a digest lies, whether it is there or not."""
@@ -143,7 +141,8 @@ class Blobs:
             data = bytes(source)
             if expected is None:
                 expected = Descriptor.of(data, media_type)
-            verify(data, expected)
+            else:
+                verify(data, expected)
             source = io.BytesIO(data)
         if expected is not None:
             result = Descriptor(media_type=media_type, digest=expected.digest, size=expected.size)
@@ -186,12 +185,14 @@ class Blobs:
     def _open(self, descriptor: Descriptor) -> io.FileIO:
         path = self.path(descriptor.digest)
         try:
-            number = os.open(path, _READ_FLAGS)
+            number = open_quietly(path)
         except (FileNotFoundError, NotADirectoryError):
             raise _missing(descriptor.digest) from None
         except OSError:
             if path.is_symlink():
                 raise _irregular(descriptor, "a symbolic link") from None
+            if path.is_socket():
+                raise _irregular(descriptor, "no regular file") from None
             raise
         try:
             _require_whole(os.fstat(number), descriptor)
@@ -211,7 +212,6 @@ class Blobs:
         except FileNotFoundError:
             raise _missing(digest) from None
         self._held.discard(digest)
-        self._synced.discard(digest)
 
     def held(self, digests: Iterable[Digest]) -> set[Digest]:
         """Return those of the digests that were put through this handle, or found by a put."""
@@ -225,8 +225,8 @@ class Blobs:
     def sweep(self, digests: Iterable[Digest]) -> None:
         """Delete blobs that nothing needs. Whoever has put one and needs it still will be told."""
         for digest in digests:
-            self.path(digest).unlink(missing_ok=True)
-            self._synced.discard(digest)
+            if digest in self:
+                self.path(digest).unlink(missing_ok=True)
 
     def sync(self, digests: Iterable[Digest]) -> None:
         """Force blobs onto the disk, and the folders that name them; missing ones are skipped.
@@ -235,17 +235,17 @@ class Blobs:
             OSError: The disk reported an error; nothing may be said to be stored.
         """
         folders: set[Path] = set()
-        done: set[Digest] = set()
+        done: dict[Digest, int] = {}
         for digest in digests:
-            if digest in self._synced:
+            status = self._stat(digest)
+            # By its inode, since somebody may have deleted what was synced, and put it anew.
+            if status is None or self._synced.get(digest) == status.st_ino:
                 continue
             path = self.path(digest)
-            if self._stat(digest) is None:
-                continue
             with suppress(FileNotFoundError):
                 fsync(path)
                 folders.add(path.parent)
-                done.add(digest)
+                done[digest] = status.st_ino
         for folder in sorted(folders):
             fsync(folder)
         if folders:
@@ -276,25 +276,33 @@ class Blobs:
                 path = self.path(result.digest)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Path(str(temporary.name)).replace(path)
-                self._synced.discard(result.digest)
                 self._held.add(result.digest)
         return result
 
     @contextmanager
     def _temporary(self) -> Iterator[io.FileIO]:
         """Give a file of our own; locked while it is alive, removed unless it was renamed."""
-        folder = self._root / "ingest"
-        folder.mkdir(exist_ok=True)
-        path = folder / f"{os.getpid()}-{secrets.token_hex(8)}"
-        file = io.FileIO(
-            str(path), "wb+", opener=lambda name, _: os.open(name, _WRITE_FLAGS, 0o666)
-        )
+        file = self._begin()
+        path = Path(str(file.name))
         try:
             with file:
-                fcntl.flock(file.fileno(), fcntl.LOCK_EX)
                 yield file
         finally:
             path.unlink(missing_ok=True)
+
+    def _begin(self) -> io.FileIO:
+        folder = self._root / "ingest"
+        folder.mkdir(exist_ok=True)
+        while True:
+            path = folder / f"{os.getpid()}-{secrets.token_hex(8)}"
+            file = io.FileIO(
+                str(path), "wb+", opener=lambda name, _: os.open(name, _WRITE_FLAGS, 0o666)
+            )
+            fcntl.flock(file, fcntl.LOCK_EX)
+            # A collection may have taken it for that of a dead writer before it was locked.
+            if os.fstat(file.fileno()).st_nlink:
+                return file
+            file.close()
 
 
 def _copy_hashing(source: Readable, target: io.FileIO, algorithm: str) -> tuple[Digest, int]:

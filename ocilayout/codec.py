@@ -66,8 +66,11 @@ def structure(value: Json, model: type[M]) -> M:
 def encode(model: Extensible) -> bytes:
     """Write a document: compact, properties in the order of the specification's Go types.
 
-    Properties that are absent or empty are left out, but for those that the specification
-    requires. Maps are sorted by key, unknown properties follow the known ones.
+    Absent properties, and arrays and maps that are empty, are left out, but for those that the
+    specification requires. Maps are sorted by key, unknown properties follow the known ones.
+
+    Raises:
+        DocumentError: An unknown property holds what no document can.
     """
     return dump(_converter.unstructure(model))
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 import fcntl
 import time
 from contextlib import suppress
+from graphlib import CycleError, TopologicalSorter
+from io import FileIO
 from typing import TYPE_CHECKING, Literal
 
 from attrs import frozen
 
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
+from ocilayout.disk import open_quietly
 from ocilayout.errors import BlobNotFoundError
-from ocilayout.graph import walk
+from ocilayout.graph import successors, walk
 from ocilayout.mediatype import DOCUMENT_TYPES
 
 if TYPE_CHECKING:
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
 
     from ocilayout.blobs import Blobs
     from ocilayout.graph import Read
+    from ocilayout.index import Index
     from ocilayout.indexfile import IndexFile
+    from ocilayout.manifest import Manifest
     from ocilayout.rootindex import RootIndex
 
 Untagged = Literal["keep", "prune"]
@@ -54,13 +59,14 @@ class CollectReport:
 def only_reached(
     dropped: Iterable[Descriptor], kept: Iterable[Descriptor], read: Read
 ) -> list[Digest]:
-    """Return what the dropped roots reach and no kept root does, the roots first.
+    """Return what the dropped roots reach and no kept root does, parents before their parts.
 
-    A kept root also holds what it refers to as its subject; a dropped one does not take it along.
-    What cannot be verified here is left out: it is somebody's, and never deleted.
+    A kept root also holds what it refers to as its subject. A dropped one does not take that along,
+    so what its subject is made of stays, too. What cannot be verified here is left out: it is
+    somebody's, and never deleted.
 
-    A process that is killed while it deletes in this order leaves parts without a root. The other
-    way round it would leave a root without its parts, which a writer takes for the whole.
+    A process that is killed while it deletes in this order leaves parts without a parent. The other
+    way round it would leave a document without its parts, which a writer takes for the whole.
 
     Args:
         dropped: Roots that go.
@@ -70,12 +76,26 @@ def only_reached(
     Raises:
         Exception: Whatever `read` raises. Then nothing is known, and nothing may be deleted.
     """
-    live = {descriptor.digest for descriptor in walk(kept, read, subjects=True)}
-    return [
-        descriptor.digest
-        for descriptor in walk(dropped, read)
-        if descriptor.digest not in live and descriptor.digest.verifiable
-    ]
+    parents: dict[Digest, set[Digest]] = {}
+    subjects: list[Descriptor] = []
+
+    def noting(descriptor: Descriptor) -> Manifest | Index | None:
+        document = read(descriptor)
+        for child in successors(document) if document is not None else ():
+            parents.setdefault(child.digest, set()).add(descriptor.digest)
+        if document is not None and document.subject is not None:
+            subjects.append(document.subject)
+        return document
+
+    going = [descriptor.digest for descriptor in walk(dropped, noting)]
+    sorter = TopologicalSorter({digest: parents.get(digest, ()) for digest in going})
+    try:
+        order = list(sorter.static_order())
+    except CycleError:  # digests that nobody can verify may lie; then no order is better
+        order = going
+    left = [subject for subject in subjects if subject.digest not in set(going)]
+    live = {found.digest for found in walk([*kept, *left], read, subjects=True)}
+    return [digest for digest in order if digest not in live and digest.verifiable]
 
 
 class Collection:
@@ -131,13 +151,11 @@ class Collection:
 
         def sweep() -> None:
             self._blobs.sweep(doomed)
-            temporaries.extend(self._dead_temporaries())
-            for path in temporaries:
-                path.unlink(missing_ok=True)
+            temporaries.extend(self._dead_temporaries(remove=True))
 
         if dry_run:
             mark(self._indexfile.fresh())
-            temporaries.extend(self._dead_temporaries())
+            temporaries.extend(self._dead_temporaries(remove=False))
         else:
             self._indexfile.edit(mark, check=lambda _: None, after=sweep)
         return CollectReport(
@@ -165,13 +183,13 @@ class Collection:
         while kept:
             live.update(descriptor.digest for descriptor in walk(kept, self._read, subjects=True))
             pending = [descriptor for descriptor in pending if descriptor.digest not in live]
-            kept = [descriptor for descriptor in pending if self._subject(descriptor) in live]
+            kept = [descriptor for descriptor in pending if self._refers_to(live, descriptor)]
         return pending
 
-    def _subject(self, descriptor: Descriptor) -> Digest | None:
+    def _refers_to(self, live: set[Digest], descriptor: Descriptor) -> bool:
         document = self._read(descriptor) if descriptor.media_type in DOCUMENT_TYPES else None
         subject = None if document is None else document.subject
-        return None if subject is None else subject.digest
+        return subject is not None and subject.digest in live
 
     def _is_young(self, digest: Digest) -> bool:
         try:
@@ -179,10 +197,12 @@ class Collection:
         except BlobNotFoundError:
             return False
 
-    def _dead_temporaries(self) -> Iterator[Path]:
+    def _dead_temporaries(self, *, remove: bool) -> Iterator[Path]:
         """Give what writers left behind: old, and not locked as that of a living one is."""
         for path in (*self._root.glob("index.json.*.tmp"), *(self._root / "ingest").glob("*")):
-            with suppress(OSError), path.open("rb") as file:
+            with suppress(OSError), FileIO(str(path), opener=open_quietly) as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if path.stat().st_mtime <= self._limit:
+                    if remove:
+                        path.unlink()
                     yield path

@@ -97,8 +97,9 @@ class Event:
     """A step of a copy.
 
     Attributes:
-        kind: `planned` once for everything that is to be there at the end, then `skipped` for
-            what is there already, or `started`, any number of `bytes`, and `done`.
+        kind: `planned` for everything that is to be there at the end, then `skipped` for what is
+            there already, or `started`, any number of `bytes`, and `done`. All of it comes again
+            if another process deleted content before it had a name.
         descriptor: What the step is about.
         count: How many bytes have just passed, for `bytes`; 0 otherwise.
     """

@@ -34,3 +34,18 @@ def write_new(path: Path, data: bytes, *, durable: bool) -> None:
         if durable:
             file.flush()
             os.fsync(file.fileno())
+
+
+def open_quietly(path: str | Path, _: int = 0) -> int:
+    """Open whatever lies at a path for reading: no link is followed, and no pipe waited for.
+
+    Args:
+        path: The path.
+
+    Returns:
+        A file descriptor.
+
+    Raises:
+        OSError: There is nothing, a symbolic link, or something that cannot be opened.
+    """
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -70,7 +70,22 @@ class Problem:
 
 
 class OciLayoutError(Exception):
-    """The base of every error of this library; never raised itself."""
+    """The base of every error of this library; never raised itself.
+
+    Errors can be pickled, so they pass between processes.
+    """
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(
+    kind: type[OciLayoutError], arguments: tuple[object, ...], attributes: dict[str, object]
+) -> OciLayoutError:
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    error.__dict__.update(attributes)
+    return error
 
 
 class DocumentError(OciLayoutError, ValueError):

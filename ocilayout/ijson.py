@@ -66,6 +66,8 @@ def parse(data: bytes, *, limit: int = MAX_DOCUMENT) -> dict[str, Json]:
 def dump(document: Json) -> bytes:
     """Write a JSON value as Go's encoding/json does, keeping the order of its properties.
 
+    Fractions keep the form that Python gives them, so that reading them again gives the same.
+
     Raises:
         DocumentError: It holds a number or a string that no document can.
     """

@@ -31,6 +31,8 @@ _TORN_READ: Final = 1.0
 """How long a document that does not parse is read again, in seconds: somebody who truncates and
 writes in place may be half-way. Many do."""
 
+_TORN_CODES: Final = frozenset({"bad-json", "bad-encoding", "wrong-type"})
+
 _RACY: Final = 100_000_000
 """How recently a file must not have changed for its times to tell that it is unchanged, in
 nanoseconds: clocks of file systems tick in steps."""
@@ -72,8 +74,10 @@ class IndexFile:
         snapshot = self._snapshot
         if snapshot is not None and snapshot[0] == self._identity():
             return snapshot[1]
+        now = time.time_ns()
         identity, document = self._read()
-        self._remember(identity, document)
+        # The times of a file that changed just now would not tell if it changes again at once.
+        self._snapshot = None if now - identity[2] < _RACY else (identity, document)
         return document
 
     def fresh(self) -> RootIndex:
@@ -138,12 +142,18 @@ class IndexFile:
             Exception: Whatever `change` and `check` raise. The file is left as it is.
         """
         with self.locked():
+            deadline = time.monotonic() + self._lock_timeout
             while True:
                 identity, document = self._read()
                 change(document)
                 check(document)
                 if not document.changed or self._replace(identity, document):
                     break
+                if time.monotonic() > deadline:
+                    raise LockTimeoutError(
+                        f"{self._path} was rewritten without the lock, again and again; stop the"
+                        " program that does it, and try again"
+                    )
             after()
 
     def _read(self) -> tuple[_Identity, RootIndex]:
@@ -154,8 +164,9 @@ class IndexFile:
                 data = file.read(MAX_ROOT_INDEX + 1)
             try:
                 return identity, RootIndex(data)
-            except DocumentError:
-                if time.monotonic() > deadline:
+            except DocumentError as error:
+                torn = {problem.code for problem in error.problems} <= _TORN_CODES
+                if not torn or time.monotonic() > deadline:
                     raise
                 time.sleep(_POLL)
 
@@ -167,19 +178,12 @@ class IndexFile:
                 temporary.chmod(self._path.stat().st_mode & 0o777)
             if self._identity() != identity:
                 return False
-            written = temporary.stat()
             temporary.replace(self._path)
         finally:
             temporary.unlink(missing_ok=True)
         if self.durable:
             fsync(self._root)
-        self._remember((written.st_ino, written.st_size, written.st_mtime_ns), document)
         return True
-
-    def _remember(self, identity: _Identity, document: RootIndex) -> None:
-        # The times of a file that changed just now would not tell if it changes again at once.
-        racy = time.time_ns() - identity[2] < _RACY
-        self._snapshot = None if racy else (identity, document)
 
     def _identity(self) -> _Identity:
         status = self._path.stat()

@@ -12,6 +12,7 @@ from ocilayout.descriptor import Descriptor
 from ocilayout.errors import DocumentError, InvalidNameError, join_place, wrong_type
 from ocilayout.field import known_keys
 from ocilayout.frozenmap import FrozenMap, Json
+from ocilayout.index import Index
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,11 +104,14 @@ def unnamed(entry: RawEntry) -> RawEntry:
     return result
 
 
-def refuse_ref_name(annotations: Mapping[str, str | None]) -> None:
-    """Refuse annotations that would set the name.
+def require_annotations(annotations: Mapping[str, str | None]) -> None:
+    """Refuse annotations that would set the name, or that are no texts.
 
     Raises:
-        InvalidNameError: They would.
+        InvalidNameError: They would set the name.
+        DocumentError: A key or a value is no string, or none that a document can hold.
     """
     if REF_NAME in annotations:
         raise InvalidNameError(f"{REF_NAME} is the name itself; give it by tagging")
+    written = {key: value for key, value in annotations.items() if value is not None}
+    structure({"schemaVersion": 2, "annotations": dict(written)}, Index)

@@ -28,7 +28,7 @@ from ocilayout.rootentry import (
     entry_annotations,
     entry_digest,
     load_entry,
-    refuse_ref_name,
+    require_annotations,
     unnamed,
 )
 
@@ -173,8 +173,9 @@ class RootIndex:
 
         Raises:
             InvalidNameError: The annotations try to set the name.
+            DocumentError: An annotation is no text.
         """
-        refuse_ref_name(annotations or {})
+        require_annotations(annotations or {})
         noted = {**(annotations or {}), REF_NAME: name}
         fresh: RawEntry = {
             "mediaType": target.media_type,
@@ -249,8 +250,9 @@ class RootIndex:
             ReferenceNotFoundError: No entry has that name.
             AmbiguousReferenceError: Several have it, for different content.
             InvalidNameError: The changes try to set the name.
+            DocumentError: An annotation is no text.
         """
-        refuse_ref_name(changes)
+        require_annotations(changes)
         positions = self._by_name.get(name, [])
         digests = [entry_digest(self._entries[position]) for position in positions]
         if not positions:

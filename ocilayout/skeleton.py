@@ -76,6 +76,7 @@ def make(root: Path, indexfile: IndexFile, *, complete: bool) -> bool:
 def _require_free(root: Path) -> None:
     try:
         root.mkdir(parents=True, exist_ok=True)
+        fsync(root.parent)
     except FileExistsError:
         raise LayoutExistsError(f"{root} is a file; choose another path") from None
     for found in root.iterdir():

@@ -177,7 +177,11 @@ def descriptors(types: SearchStrategy[str] | None = None) -> SearchStrategy[Desc
     Args:
         types: Their media types; all by default.
     """
+    # Deferred, because Hypothesis writes out a strategy that is filtered, and this one is long.
+    return st.deferred(lambda: _descriptors(media_types() if types is None else types))
 
+
+def _descriptors(types: SearchStrategy[str]) -> SearchStrategy[Descriptor]:
     def described(data: bytes | None, algorithm: str, **rest: Any) -> Descriptor:  # noqa: ANN401
         if data is not None:
             rest |= {"data": data, "digest": Digest.of(data, algorithm), "size": len(data)}
@@ -187,7 +191,7 @@ def descriptors(types: SearchStrategy[str] | None = None) -> SearchStrategy[Desc
         described,
         data=st.none() | st.none() | st.binary(max_size=20),
         algorithm=st.sampled_from(["sha256", "sha384", "sha512"]),
-        media_type=media_types() if types is None else types,
+        media_type=types,
         digest=digests(),
         size=st.sampled_from([0, 2, _MAX_INT64]) | st.integers(0, _MAX_INT64),
         urls=_texts(),
@@ -274,6 +278,10 @@ def root_index_documents() -> SearchStrategy[dict[str, Json]]:
     absent; a few names and digests are shared by several entries, and some have no name. Not all
     names follow the ref.name grammar, and an empty one is none.
     """
+    return st.deferred(_root_index_documents)  # as in descriptors()
+
+
+def _root_index_documents() -> SearchStrategy[dict[str, Json]]:
     entries = st.lists(_root_entries(), max_size=2) | st.lists(
         _root_entries(), min_size=2, max_size=6
     )

@@ -1,0 +1,264 @@
+"""Laws of the graph: walks visit what can be reached, once, and end; collection takes the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from ocilayout.collect import only_reached
+from ocilayout.descriptor import Descriptor
+from ocilayout.digest import Digest
+from ocilayout.graph import successors, walk
+from ocilayout.index import Index
+from ocilayout.manifest import Manifest
+from ocilayout.mediatype import (
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    DOCUMENT_TYPES,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
+)
+from ocilayout.testing import strategies as own
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LAW = settings(deadline=None)  # no test is about time
+COUNT = 5
+DIGESTS = [Digest.of(bytes([number])) for number in range(COUNT)]
+TYPES = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX, OCI_LAYER, "text/plain")
+
+
+@frozen
+class Link:
+    """A reference to a piece of content, opaque or as a document."""
+
+    to: int
+    media_type: str
+
+    @property
+    def opens(self) -> bool:
+        return self.media_type in DOCUMENT_TYPES
+
+    @property
+    def descriptor(self) -> Descriptor:
+        return Descriptor(media_type=self.media_type, digest=DIGESTS[self.to], size=1)
+
+
+@frozen
+class Node:
+    """A document: what it is made of and what its subject is."""
+
+    links: tuple[Link, ...]
+    subject: Link | None
+    is_index: bool
+
+    @property
+    def document(self) -> Manifest | Index:
+        below = [link.descriptor for link in self.links]
+        subject = None if self.subject is None else self.subject.descriptor
+        if self.is_index or not below:
+            return Index(manifests=below, subject=subject)
+        return Manifest(config=below[0], layers=below[1:], subject=subject)
+
+
+@frozen
+class Graph:
+    """Content by number; that which has no node is a blob, or missing."""
+
+    nodes: dict[int, Node]
+
+    def read(self, descriptor: Descriptor) -> Manifest | Index | None:
+        assert descriptor.media_type in DOCUMENT_TYPES, "only documents may be read"
+        node = self.nodes.get(DIGESTS.index(descriptor.digest))
+        return None if node is None else node.document
+
+    def below(self, number: int, *, subjects: bool) -> list[Link]:
+        node = self.nodes.get(number)
+        if node is None:
+            return []
+        return [*node.links, *([node.subject] if subjects and node.subject is not None else [])]
+
+    def reach(self, roots: Iterable[Link], *, subjects: bool = False) -> set[int]:
+        """Return all numbers that can be reached, by adding to them until nothing is new."""
+        seen = set(roots)
+        while True:
+            opened = {link.to for link in seen if link.opens}
+            more = {new for number in opened for new in self.below(number, subjects=subjects)}
+            if more <= seen:
+                return {link.to for link in seen}
+            seen |= more
+
+    def opened(self, roots: Iterable[Link]) -> set[int]:
+        """Return what is reached as a document; what is only ever opaque holds nothing."""
+        opened: set[int] = set()
+        pending = [link.to for link in roots if link.opens]
+        while pending:
+            number = pending.pop()
+            if number not in opened:
+                opened.add(number)
+                pending += [link.to for link in self.below(number, subjects=False) if link.opens]
+        return opened
+
+
+@st.composite
+def links(draw: st.DrawFn, least: int = 0) -> Link:
+    return Link(draw(st.integers(least, COUNT - 1)), draw(st.sampled_from(TYPES)))
+
+
+@st.composite
+def graphs(draw: st.DrawFn, *, cycles: bool = True) -> Graph:
+    """Give graphs; without cycles, a document refers only to what has a larger number."""
+    nodes: dict[int, Node] = {}
+    for number in range(COUNT if cycles else COUNT - 1):
+        if draw(st.integers(0, 3)):
+            link = links(0 if cycles else number + 1)
+            nodes[number] = Node(
+                tuple(draw(st.lists(link, max_size=3))),
+                draw(st.none() | link),
+                draw(st.booleans()),
+            )
+    return Graph(nodes)
+
+
+ROOTS = st.lists(links(), max_size=3)
+
+
+def walked(graph: Graph, roots: Iterable[Link], *, subjects: bool = False) -> list[int]:
+    found = walk([root.descriptor for root in roots], graph.read, subjects=subjects)
+    return [DIGESTS.index(descriptor.digest) for descriptor in found]
+
+
+class TestWalk:
+    @LAW
+    @given(graph=graphs(), roots=ROOTS, subjects=st.booleans())
+    @example(  # first opaque, then a manifest: what is below it is visited all the same
+        graph=Graph(
+            {
+                0: Node((Link(1, OCI_LAYER), Link(1, OCI_MANIFEST)), None, is_index=True),
+                1: Node((Link(2, OCI_LAYER),), None, is_index=False),
+            }
+        ),
+        roots=[Link(0, OCI_INDEX)],
+        subjects=False,
+    )
+    def test_exactly_what_can_be_reached_is_visited(
+        self, *, graph: Graph, roots: list[Link], subjects: bool
+    ) -> None:
+        assert set(walked(graph, roots, subjects=subjects)) == graph.reach(roots, subjects=subjects)
+
+    @LAW
+    @given(graph=graphs(), roots=ROOTS, subjects=st.booleans())
+    def test_each_digest_is_visited_once_and_read_once_at_most(
+        self, *, graph: Graph, roots: list[Link], subjects: bool
+    ) -> None:
+        """A walk ends on any graph, also on one with cycles."""
+        reads: Counter[Digest] = Counter()
+
+        def read(descriptor: Descriptor) -> Manifest | Index | None:
+            reads[descriptor.digest] += 1
+            return graph.read(descriptor)
+
+        visits = Counter(
+            descriptor.digest
+            for descriptor in walk([root.descriptor for root in roots], read, subjects=subjects)
+        )
+        assert set(visits.values()) <= {1}
+        assert set(reads.values()) <= {1}
+
+    @LAW
+    @given(graph=graphs(), roots=ROOTS, subjects=st.booleans())
+    def test_whatever_is_visited_is_a_root_or_was_referred_to_by_something_before_it(
+        self, *, graph: Graph, roots: list[Link], subjects: bool
+    ) -> None:
+        known = {root.to for root in roots}
+        for number in walked(graph, roots, subjects=subjects):
+            assert number in known
+            known |= {link.to for link in graph.below(number, subjects=subjects)}
+
+    @LAW
+    @given(graphs(), ROOTS)
+    def test_nothing_is_read_before_it_is_asked_for(self, graph: Graph, roots: list[Link]) -> None:
+        """Who stops after the first item has read nothing."""
+
+        def read(_: Descriptor) -> Manifest | Index | None:
+            raise AssertionError
+
+        found = walk([root.descriptor for root in roots], read)
+        assert next(found, None) == (roots[0].descriptor if roots else None)
+        assert graph.reach([]) == set()
+
+
+class TestSuccessors:
+    @LAW
+    @given(own.manifests() | own.indexes())
+    def test_successors_are_what_the_document_lists_in_order_without_its_subject(
+        self, document: Manifest | Index
+    ) -> None:
+        expected = (
+            document.manifests
+            if isinstance(document, Index)
+            else (document.config, *document.layers)
+        )
+        assert successors(document) == expected
+
+
+class TestOnlyReached:
+    @LAW
+    @given(graphs(), ROOTS, ROOTS)
+    @example(  # the kept root refers to the dropped one
+        Graph({0: Node((), Link(1, OCI_MANIFEST), is_index=True)}),
+        [Link(1, OCI_MANIFEST)],
+        [Link(0, OCI_INDEX)],
+    )
+    def test_what_goes_is_exactly_what_no_kept_root_reaches(
+        self, graph: Graph, dropped: list[Link], kept: list[Link]
+    ) -> None:
+        """A kept root holds its subject; a dropped one takes neither its subject nor its parts."""
+        gone = only_reached(
+            [link.descriptor for link in dropped], [link.descriptor for link in kept], graph.read
+        )
+        assert len(set(gone)) == len(gone)
+        going = graph.reach(dropped)
+        subjects = [
+            node.subject
+            for number in graph.opened(dropped)
+            if (node := graph.nodes.get(number)) is not None
+            and node.subject is not None
+            and node.subject.to not in going
+        ]
+        live = graph.reach([*kept, *subjects], subjects=True)
+        assert {DIGESTS.index(digest) for digest in gone} == going - live
+
+    @LAW
+    @given(graphs(cycles=False), ROOTS, ROOTS)
+    @example(  # an index of a manifest and of another index that holds the same manifest
+        Graph(
+            {
+                0: Node((Link(2, OCI_MANIFEST), Link(1, OCI_INDEX)), None, is_index=True),
+                1: Node((Link(2, OCI_MANIFEST),), None, is_index=True),
+            }
+        ),
+        [Link(0, OCI_INDEX)],
+        [],
+    )
+    def test_nothing_goes_before_any_document_that_holds_it(
+        self, graph: Graph, dropped: list[Link], kept: list[Link]
+    ) -> None:
+        """Whoever is killed in between leaves no document without its parts."""
+        gone = [
+            DIGESTS.index(digest)
+            for digest in only_reached(
+                [link.descriptor for link in dropped],
+                [link.descriptor for link in kept],
+                graph.read,
+            )
+        ]
+        for parent in set(gone) & graph.opened(dropped):
+            for link in graph.below(parent, subjects=False):
+                assert link.to not in gone[: gone.index(parent)]

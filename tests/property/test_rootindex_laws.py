@@ -1,0 +1,365 @@
+"""Laws of the root index: an edit changes what it names, and nothing else, and no order."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from attrs import frozen
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from ocilayout.annotations import CONTAINERD_IMAGE_NAME, CREATED, LOCAL_BUILD, REF_NAME
+from ocilayout.descriptor import Descriptor
+from ocilayout.errors import AmbiguousReferenceError, ReferenceNotFoundError
+from ocilayout.frozenmap import FrozenMap, Json
+from ocilayout.mediatype import OCI_MANIFEST
+from ocilayout.rootentry import RootEntry
+from ocilayout.rootindex import RootIndex
+from ocilayout.testing import strategies as own
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+LAW = settings(deadline=None)  # no test is about time
+DOCUMENTS = own.root_index_documents()
+NOTES = st.dictionaries(
+    st.sampled_from(["com.example.note", "z", CREATED, LOCAL_BUILD]),
+    st.sampled_from(["true", "x", ""]),
+    max_size=2,
+)
+TARGET = Descriptor.of(b"x", OCI_MANIFEST)
+OURS = {REF_NAME, CONTAINERD_IMAGE_NAME, LOCAL_BUILD}
+
+Entry = dict[str, Any]
+
+
+@frozen
+class Case:
+    """A root index, one of its names or digests as a rule, and content to tag."""
+
+    document: dict[str, Json]
+    name: str
+    target: Descriptor
+    notes: dict[str, str]
+
+    @property
+    def before(self) -> list[Entry]:
+        return entries(self.document)
+
+
+@st.composite
+def cases(draw: st.DrawFn, *, known: bool = False) -> Case:
+    """Give cases; if `known`, of names that the document has."""
+    document = draw(DOCUMENTS)
+    if known and not names_of(document):
+        document["manifests"] = [*entries(document), named_entry(draw(own.ref_names()), TARGET)]
+    names = names_of(document)
+    held = sorted({entry["digest"] for entry in entries(document)})
+    known = known or (bool(names) and draw(st.booleans()))
+    name = draw(st.sampled_from(names)) if known else draw(own.ref_names())
+    target = draw(own.descriptors())
+    if held and target.data is None and draw(st.booleans()):
+        target = type(target)(
+            media_type=target.media_type, digest=draw(st.sampled_from(held)), size=target.size
+        )
+    return Case(document, name, target, draw(NOTES))
+
+
+def entries(document: dict[str, Json]) -> list[Entry]:
+    """Return the entries of a document, of which `null` and nothing say that there are none."""
+    found: Any = document.get("manifests") or []
+    return list(found)
+
+
+def name_of(entry: Entry) -> str | None:
+    return noted(entry).get(REF_NAME) or None
+
+
+def noted(entry: Entry) -> dict[str, str]:
+    return entry.get("annotations") or {}
+
+
+def names_of(document: dict[str, Json]) -> list[str]:
+    return sorted({name for entry in entries(document) if (name := name_of(entry))})
+
+
+def named_entry(name: str, target: Descriptor, **notes: str) -> Entry:
+    """Return what `tag` has to write."""
+    noted = {**notes, REF_NAME: name}
+    return {**plain(target), "annotations": {key: noted[key] for key in sorted(noted)}}
+
+
+def plain(target: Descriptor) -> Entry:
+    return {
+        "mediaType": target.media_type,
+        "digest": str(target.digest),
+        "size": target.size,
+    }
+
+
+def text(value: object) -> str:
+    """Return JSON as text, so that order and kinds of numbers count when it is compared."""
+    return json.dumps(value)
+
+
+def edited(document: dict[str, Json], edit: Callable[[RootIndex], object]) -> dict[str, Json]:
+    """Return the document after an edit, which must read as it was encoded."""
+    root = RootIndex(json.dumps(document).encode())
+    edit(root)
+    data = root.encode()
+    again = RootIndex(data)
+    assert again.encode() == data
+    assert again.names() == root.names()
+    assert again.entries() == root.entries()
+    result: dict[str, Json] = json.loads(data)
+    return result
+
+
+def require_rest(before: dict[str, Json], after: dict[str, Json]) -> None:
+    """Require that all properties of the document but its entries are as they were, in order."""
+    rest = {**after}
+    if "manifests" not in before:
+        rest.pop("manifests", None)
+    assert list(rest) == list(before)
+    assert all(text(rest[name]) == text(before[name]) for name in before if name != "manifests")
+
+
+def unnamed(entry: Entry) -> Entry:
+    """Return what is left of an entry that loses its name."""
+    kept = {key: value for key, value in noted(entry).items() if key not in OURS}
+    result = {key: value for key, value in entry.items() if key != "annotations" or kept}
+    return result | ({"annotations": kept} if kept else {})
+
+
+def require_let_go(case: Case, after: list[Entry], held: set[str]) -> None:
+    """Require that entries without the name stay, and each content lost its name but not its hold.
+
+    Args:
+        case: What was edited.
+        after: The entries after the edit, without those that have the name now.
+        held: Digests that need no entry for the sake of the old ones of this name.
+    """
+    others = [entry for entry in case.before if name_of(entry) != case.name]
+    old = [entry for entry in case.before if name_of(entry) == case.name]
+    orphans = {entry["digest"] for entry in old} - {entry["digest"] for entry in others} - held
+    assert text([entry for entry in after if entry["digest"] not in orphans]) == text(others)
+    for orphan in orphans:
+        (left,) = [entry for entry in after if entry["digest"] == orphan]
+        assert text(left) in [text(unnamed(entry)) for entry in old if entry["digest"] == orphan]
+    # What stays keeps its place among the others.
+    possible = iter(
+        text(unnamed(entry) if name_of(entry) == case.name else entry) for entry in case.before
+    )
+    assert all(text(entry) in possible for entry in after)
+
+
+class TestReading:
+    @LAW
+    @given(DOCUMENTS)
+    def test_a_document_that_was_not_edited_is_encoded_as_it_was_read(
+        self, document: dict[str, Json]
+    ) -> None:
+        assert text(edited(document, lambda _: None)) == text(document)
+
+    @LAW
+    @given(DOCUMENTS)
+    def test_every_name_is_listed_once_sorted_by_its_utf8_bytes(
+        self, document: dict[str, Json]
+    ) -> None:
+        names = {name for entry in entries(document) if (name := name_of(entry))}
+        root = RootIndex(json.dumps(document).encode())
+        assert root.names() == tuple(sorted(names, key=str.encode))
+
+    @LAW
+    @given(DOCUMENTS, NOTES)
+    def test_names_by_annotations_are_those_of_which_every_entry_has_them_all(
+        self, document: dict[str, Json], notes: dict[str, str]
+    ) -> None:
+        root = RootIndex(json.dumps(document).encode())
+        assert root.names(notes) == tuple(
+            name
+            for name in root.names()
+            if all(notes.items() <= entry.annotations.items() for entry in root.named(name))
+        )
+
+    @LAW
+    @given(DOCUMENTS)
+    def test_entries_are_all_there_in_order_with_their_name_beside_their_annotations(
+        self, document: dict[str, Json]
+    ) -> None:
+        root = RootIndex(json.dumps(document).encode())
+        assert [
+            (found.name, str(found.descriptor.digest), found.descriptor.size, found.annotations)
+            for found in root.entries()
+        ] == [
+            (
+                name_of(entry),
+                entry["digest"],
+                entry["size"],
+                FrozenMap({k: v for k, v in noted(entry).items() if k != REF_NAME}),
+            )
+            for entry in entries(document)
+        ]
+        assert not any(found.descriptor.annotations for found in root.entries())
+
+    @LAW
+    @given(cases())
+    def test_find_answers_with_an_entry_of_the_name_or_says_why_not(self, case: Case) -> None:
+        root = RootIndex(json.dumps(case.document).encode())
+        own_name = {entry["digest"] for entry in case.before if name_of(entry) == case.name}
+        full = {
+            entry["digest"]
+            for entry in case.before
+            if noted(entry).get(CONTAINERD_IMAGE_NAME) == case.name
+            and (not own_name or name_of(entry) == case.name)
+        }
+        meant = own_name if len(own_name) == 1 else full or own_name
+        if not meant:
+            with pytest.raises(ReferenceNotFoundError):
+                root.find(case.name)
+        elif len(meant) > 1:
+            with pytest.raises(AmbiguousReferenceError) as caught:
+                root.find(case.name)
+            assert set(caught.value.digests) == meant
+        else:
+            assert {str(root.find(case.name).descriptor.digest)} == meant
+
+
+class TestTag:
+    @LAW
+    @given(cases())
+    def test_a_name_that_was_tagged_means_exactly_what_was_tagged(self, case: Case) -> None:
+        root = RootIndex(json.dumps(case.document).encode())
+        root.tag(case.name, case.target, case.notes)
+        assert root.find(case.name) == RootEntry(
+            name=case.name, descriptor=case.target.plain(), annotations=FrozenMap(case.notes)
+        )
+        assert root.changed
+
+    @LAW
+    @given(cases())
+    def test_the_new_entry_says_nothing_that_was_not_asked_for(self, case: Case) -> None:
+        after = edited(case.document, lambda root: root.tag(case.name, case.target))
+        named = [entry for entry in entries(after) if name_of(entry) == case.name]
+        assert text(named) == text([named_entry(case.name, case.target)])
+
+    @LAW
+    @given(cases())
+    def test_everything_but_the_name_stays_and_old_content_loses_only_the_name(
+        self, case: Case
+    ) -> None:
+        after = edited(case.document, lambda root: root.tag(case.name, case.target, case.notes))
+        require_rest(case.document, after)
+        rest = [entry for entry in entries(after) if name_of(entry) != case.name]
+        require_let_go(case, rest, {str(case.target.digest)})
+
+
+class TestUntag:
+    @LAW
+    @given(cases(known=True))
+    def test_everything_but_the_name_stays_and_its_content_stays_too(self, case: Case) -> None:
+        after = edited(case.document, lambda root: root.untag(case.name))
+        require_rest(case.document, after)
+        assert not [entry for entry in entries(after) if name_of(entry) == case.name]
+        require_let_go(case, entries(after), set())
+
+    @LAW
+    @given(DOCUMENTS, own.ref_names(), own.descriptors())
+    @example({"z": {"b": [], "a": 1.5}, "manifests": None, "schemaVersion": 2}, "t", TARGET)
+    def test_tagging_a_new_name_and_taking_it_away_leaves_one_more_entry_at_most(
+        self, document: dict[str, Json], name: str, target: Descriptor
+    ) -> None:
+        """index.json with odd order, unknown fields and `manifests: null` survives both."""
+        assume(all(name_of(entry) != name for entry in entries(document)))
+
+        def both(root: RootIndex) -> None:
+            root.tag(name, target, {LOCAL_BUILD: "true"})
+            root.untag(name)
+
+        after = edited(document, both)
+        require_rest(document, after)
+        held = any(entry["digest"] == target.digest for entry in entries(document))
+        assert text(after["manifests"]) == text(
+            entries(document) + ([] if held else [plain(target)])
+        )
+
+
+class TestOthers:
+    @LAW
+    @given(cases(known=True))
+    def test_drop_takes_away_the_entries_of_the_name_and_no_others(self, case: Case) -> None:
+        after = edited(case.document, lambda root: root.drop(case.name))
+        require_rest(case.document, after)
+        assert text(after["manifests"]) == text(
+            [entry for entry in case.before if name_of(entry) != case.name]
+        )
+
+    @LAW
+    @given(cases())
+    def test_add_appends_a_plain_entry_only_to_what_has_none(self, case: Case) -> None:
+        after = edited(case.document, lambda root: root.add(case.target))
+        require_rest(case.document, after)
+        if any(entry["digest"] == case.target.digest for entry in case.before):
+            assert text(after) == text(case.document)
+            return
+        assert text(after["manifests"]) == text([*case.before, plain(case.target)])
+
+    @LAW
+    @given(
+        cases(known=True),
+        st.dictionaries(st.sampled_from(sorted({CREATED, LOCAL_BUILD, "z"})), st.none()),
+    )
+    def test_annotate_changes_the_annotations_that_it_names_and_no_others(
+        self, case: Case, gone: dict[str, None]
+    ) -> None:
+        named = [entry for entry in case.before if name_of(entry) == case.name]
+        assume(len({entry["digest"] for entry in named}) == 1)
+        changes: dict[str, str | None] = {**case.notes, **gone}
+        after = edited(case.document, lambda root: root.annotate(case.name, changes))
+        require_rest(case.document, after)
+        assert text(after.get("manifests")) == text(
+            [
+                {
+                    **entry,
+                    "annotations": {
+                        key: value
+                        for key, value in {**entry["annotations"], **changes}.items()
+                        if value is not None
+                    },
+                }
+                if name_of(entry) == case.name
+                else entry
+                for entry in case.before
+            ]
+        )
+
+    @LAW
+    @given(DOCUMENTS, st.lists(st.tuples(cases(), st.sampled_from("tuda")), max_size=4))
+    def test_edits_one_after_another_are_the_same_as_edits_of_what_was_written_between(
+        self, document: dict[str, Json], steps: list[tuple[Case, str]]
+    ) -> None:
+        """Nothing that is kept beside the document goes stale."""
+        data = json.dumps(document).encode()
+        at_once = RootIndex(data)
+        for case, verb in steps:
+            names = at_once.names()
+            name = names[0] if names else case.name
+            one = RootIndex(data)
+            for root in (at_once, one):
+                if verb == "t":
+                    root.tag(name, case.target, case.notes)
+                elif verb == "a":
+                    root.add(case.target)
+                elif names and verb == "u":
+                    root.untag(name)
+                elif names:
+                    root.drop(name)
+            data = one.encode()
+            assert at_once.names() == RootIndex(data).names()
+            assert at_once.of(case.target.digest) == RootIndex(data).of(case.target.digest)
+        assert text(json.loads(at_once.encode()).get("manifests") or []) == text(
+            json.loads(data).get("manifests") or []
+        )

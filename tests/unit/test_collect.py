@@ -1,0 +1,80 @@
+"""Collection: what only dropped roots reach goes, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ocilayout.collect import only_reached
+from ocilayout.descriptor import Descriptor
+from ocilayout.errors import BlobNotFoundError
+from ocilayout.index import Index
+from ocilayout.manifest import Manifest
+from ocilayout.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+
+if TYPE_CHECKING:
+    from ocilayout.digest import Digest
+
+CONFIG = Descriptor.of(b"config", OCI_CONFIG)
+SHARED, OWN = (Descriptor.of(data, OCI_LAYER) for data in (b"shared", b"own"))
+ONE, TWO, SIGNATURE = (Descriptor.of(data, OCI_MANIFEST) for data in (b"1", b"2", b"signature"))
+LIST, OUTER = (Descriptor.of(data, OCI_INDEX) for data in (b"list", b"outer"))
+DOCUMENTS: dict[Digest, Manifest | Index] = {
+    ONE.digest: Manifest(config=CONFIG, layers=[SHARED, OWN]),
+    TWO.digest: Manifest(config=CONFIG, layers=[SHARED]),
+    SIGNATURE.digest: Manifest(config=CONFIG, subject=ONE),
+    LIST.digest: Index(manifests=[ONE]),
+    OUTER.digest: Index(manifests=[ONE, LIST]),
+}
+
+
+def read(descriptor: Descriptor) -> Manifest | Index | None:
+    return DOCUMENTS.get(descriptor.digest)
+
+
+def test_what_others_share_stays() -> None:
+    assert set(only_reached([ONE], [TWO], read)) == {OWN.digest, ONE.digest}
+
+
+def test_with_no_root_left_everything_goes_once_and_the_root_first() -> None:
+    gone = only_reached([LIST], [], read)
+    below = (ONE, CONFIG, SHARED, OWN)
+    assert gone[0] == LIST.digest
+    assert sorted(gone[1:]) == sorted(descriptor.digest for descriptor in below)
+
+
+@pytest.mark.parametrize("dropped", [[OUTER], [LIST, OUTER], [ONE, LIST, OUTER]])
+def test_nothing_goes_before_any_document_that_holds_it(dropped: list[Descriptor]) -> None:
+    """Whoever is killed in between leaves no document without its parts."""
+    gone = only_reached(dropped, [], read)
+    assert gone.index(OUTER.digest) < gone.index(LIST.digest) < gone.index(ONE.digest)
+    assert gone.index(ONE.digest) < gone.index(OWN.digest)
+
+
+def test_what_cannot_be_verified_here_is_never_deleted() -> None:
+    foreign = Descriptor(media_type=OCI_LAYER, digest="blake3:" + "0" * 64, size=1)
+    assert only_reached([foreign, TWO], [ONE], read) == [TWO.digest]
+
+
+def test_the_subject_of_a_kept_root_stays_with_all_that_it_is_made_of() -> None:
+    assert only_reached([ONE], [SIGNATURE], read) == []
+
+
+def test_the_subject_of_a_dropped_root_is_not_taken_along() -> None:
+    assert only_reached([SIGNATURE], [], read) == [SIGNATURE.digest]
+
+
+def test_what_is_dropped_and_kept_stays() -> None:
+    assert only_reached([ONE], [TWO, ONE], read) == []
+
+
+@pytest.mark.parametrize(("dropped", "kept"), [([ONE], [TWO]), ([TWO], [ONE])])
+def test_an_unreadable_document_stops_it(dropped: list[Descriptor], kept: list[Descriptor]) -> None:
+    def refuse(descriptor: Descriptor) -> Manifest | Index | None:
+        if descriptor == TWO:
+            raise BlobNotFoundError
+        return read(descriptor)
+
+    with pytest.raises(BlobNotFoundError):
+        only_reached(dropped, kept, refuse)

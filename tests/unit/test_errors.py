@@ -1,0 +1,127 @@
+"""Errors: one tree, and every finding with its place."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from ocilayout import errors
+from ocilayout.descriptor import Descriptor
+from ocilayout.errors import (
+    AmbiguousReferenceError,
+    DocumentError,
+    IntegrityError,
+    LimitExceededError,
+    OciLayoutError,
+    Problem,
+    RegistryError,
+    UnsupportedVersionError,
+)
+
+TREE = {
+    "DocumentError": (OciLayoutError, ValueError),
+    "UnsupportedVersionError": (DocumentError,),
+    "LimitExceededError": (OciLayoutError,),
+    "IntegrityError": (OciLayoutError,),
+    "DigestMismatchError": (IntegrityError,),
+    "SizeMismatchError": (IntegrityError,),
+    "NotFoundError": (OciLayoutError, LookupError),
+    "BlobNotFoundError": (errors.NotFoundError,),
+    "ReferenceNotFoundError": (errors.NotFoundError,),
+    "AmbiguousReferenceError": (OciLayoutError,),
+    "InvalidNameError": (OciLayoutError, ValueError),
+    "UnsupportedDigestError": (OciLayoutError,),
+    "NotALayoutError": (OciLayoutError,),
+    "LayoutExistsError": (OciLayoutError,),
+    "LockTimeoutError": (OciLayoutError, TimeoutError),
+    "RegistryError": (OciLayoutError,),
+    "AuthError": (RegistryError,),
+    "RateLimitedError": (RegistryError,),
+    "TransportError": (RegistryError,),
+}
+
+
+class TestTree:
+    @pytest.mark.parametrize("name", TREE)
+    def test_each_error_stands_at_its_place_in_the_tree(self, name: str) -> None:
+        assert getattr(errors, name).__bases__ == TREE[name]
+
+    def test_the_tree_holds_every_error_of_the_module(self) -> None:
+        found = {
+            name
+            for name, value in vars(errors).items()
+            if isinstance(value, type) and issubclass(value, OciLayoutError)
+        }
+        assert found == {*TREE, "OciLayoutError"}
+
+
+class TestProblem:
+    def test_it_is_read_as_place_message_and_code(self) -> None:
+        assert str(Problem(code="bad-size", message="is no size", place="$.size")) == (
+            "$.size: is no size [bad-size]"
+        )
+
+    def test_it_is_an_error_at_the_root_unless_told_otherwise(self) -> None:
+        problem = Problem(code="c", message="m")
+        assert (problem.place, problem.severity, problem.requirement) == ("$", "error", "")
+
+    @pytest.mark.parametrize(
+        ("place", "expected"), [("$", "$.a[0]"), ("$.b", "$.a[0].b"), ("$[1]", "$.a[0][1]")]
+    )
+    def test_seen_from_outside_its_place_is_under_the_outer_one(
+        self, place: str, expected: str
+    ) -> None:
+        problem = Problem(code="c", message="m", place=place, severity="note", requirement="R-1")
+        outer = Problem(code="c", message="m", place=expected, severity="note", requirement="R-1")
+        assert problem.under("$.a[0]") == outer
+
+
+class TestDocumentError:
+    def test_it_names_all_its_problems(self) -> None:
+        error = DocumentError(Problem(code=code, message="m", place=f"$.{code}") for code in "ab")
+        assert [problem.code for problem in error.problems] == ["a", "b"]
+        assert str(error) == "$.a: m [a]; $.b: m [b]"
+
+    def test_seen_from_outside_it_is_of_the_same_class(self) -> None:
+        error = UnsupportedVersionError.of("unsupported-version", "m", "$.v").at("$.outer")
+        assert type(error) is UnsupportedVersionError
+        assert [problem.place for problem in error.problems] == ["$.outer.v"]
+
+
+class TestDetails:
+    def test_a_limit_says_what_was_measured_and_how_much_is_allowed(self) -> None:
+        error = LimitExceededError("too much", what="document", limit=4)
+        assert (str(error), error.what, error.limit) == ("too much", "document", 4)
+
+    def test_an_integrity_error_holds_what_was_promised_and_what_was_found(self) -> None:
+        descriptor = Descriptor.of(b"", "text/plain")
+        error = IntegrityError("differs", descriptor=descriptor, actual="3")
+        assert (str(error), error.descriptor, error.actual) == ("differs", descriptor, "3")
+
+    def test_an_ambiguous_name_lists_what_it_may_mean(self) -> None:
+        error = AmbiguousReferenceError("v1", iter(["sha256:a", "sha256:b"]))
+        assert (error.name, error.digests) == ("v1", ("sha256:a", "sha256:b"))
+        assert str(error).startswith("'v1' names 2 entries: sha256:a, sha256:b;")
+
+    def test_a_registry_error_holds_status_and_codes(self) -> None:
+        error = RegistryError("no", status=404, codes=["MANIFEST_UNKNOWN"])
+        assert (str(error), error.status, error.codes) == ("no", 404, ("MANIFEST_UNKNOWN",))
+        assert (RegistryError("no").status, RegistryError("no").codes) == (None, ())
+
+
+class TestPickle:
+    @pytest.mark.parametrize(
+        "error",
+        [
+            DocumentError.of("code", "message", "$.x"),
+            LimitExceededError("too much", what="depth", limit=3),
+            AmbiguousReferenceError("a", ["x", "y"]),
+            RegistryError("no", status=404, codes=["A"]),
+        ],
+    )
+    def test_an_error_passes_between_processes(self, error: OciLayoutError) -> None:
+        """What an error says and carries survives pickling."""
+        again = pickle.loads(pickle.dumps(error))
+        assert type(again) is type(error)
+        assert (str(again), again.__dict__) == (str(error), error.__dict__)

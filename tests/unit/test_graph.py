@@ -1,0 +1,81 @@
+"""The graph: what documents refer to, in which order, and how walks deal with what is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from attrs import evolve
+
+from ocilayout.descriptor import Descriptor
+from ocilayout.errors import DocumentError
+from ocilayout.graph import successors, walk
+from ocilayout.index import Index
+from ocilayout.manifest import Manifest
+from ocilayout.mediatype import DOCKER_INDEX, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+
+if TYPE_CHECKING:
+    from ocilayout.digest import Digest
+
+CONFIG = Descriptor.of(b"config", OCI_CONFIG)
+LAYERS = tuple(Descriptor.of(f"layer {number}".encode(), OCI_LAYER) for number in range(2))
+IMAGE = Descriptor.of(b"image", OCI_MANIFEST)
+LIST = Descriptor.of(b"list", OCI_INDEX)
+SIGNATURE = Descriptor.of(b"signature", OCI_MANIFEST)
+DOCUMENTS: dict[Digest, Manifest | Index] = {
+    IMAGE.digest: Manifest(config=CONFIG, layers=LAYERS),
+    LIST.digest: Index(manifests=[IMAGE], subject=SIGNATURE),
+    SIGNATURE.digest: Manifest(config=CONFIG, subject=LIST),
+}
+
+
+def read(descriptor: Descriptor) -> Manifest | Index | None:
+    return DOCUMENTS.get(descriptor.digest)
+
+
+class TestSuccessors:
+    def test_those_of_a_manifest_are_config_and_layers(self) -> None:
+        manifest = Manifest(config=CONFIG, layers=LAYERS, subject=LIST)
+        assert successors(manifest) == (CONFIG, *LAYERS)
+
+    def test_those_of_an_index_are_its_manifests(self) -> None:
+        assert successors(Index(manifests=[LIST, IMAGE], subject=SIGNATURE)) == (LIST, IMAGE)
+
+
+class TestWalk:
+    def test_parents_come_before_children_and_those_in_document_order(self) -> None:
+        assert list(walk([LIST], read)) == [LIST, IMAGE, CONFIG, *LAYERS]
+
+    def test_roots_are_walked_in_order(self) -> None:
+        assert list(walk([LAYERS[1], SIGNATURE], read)) == [LAYERS[1], SIGNATURE, CONFIG]
+
+    def test_a_subject_is_visited_if_asked_for_and_a_cycle_of_them_ends(self) -> None:
+        assert list(walk([SIGNATURE], read, subjects=True)) == [
+            SIGNATURE,
+            CONFIG,
+            LIST,
+            IMAGE,
+            *LAYERS,
+        ]
+
+    def test_a_missing_document_is_visited_and_has_no_successors(self) -> None:
+        assert list(walk([Descriptor.of(b"gone", DOCKER_INDEX)], read)) == [
+            Descriptor.of(b"gone", DOCKER_INDEX)
+        ]
+
+    def test_what_another_reference_calls_a_manifest_is_read_even_if_seen_as_opaque_before(
+        self,
+    ) -> None:
+        opaque = evolve(IMAGE, media_type=OCI_LAYER)
+        assert list(walk([opaque], read)) == [opaque]
+        assert list(walk([opaque, IMAGE], read)) == [opaque, CONFIG, *LAYERS]
+
+    def test_no_roots_give_nothing(self) -> None:
+        assert list(walk([], read)) == []
+
+    def test_an_error_of_read_passes(self) -> None:
+        def refuse(_: Descriptor) -> Manifest | Index | None:
+            raise DocumentError.of("bad-json", "is no JSON")
+
+        with pytest.raises(DocumentError):
+            list(walk([IMAGE], refuse))

@@ -1,0 +1,38 @@
+"""Media types: RFC 6838 at its edges, and which types have successors."""
+
+from __future__ import annotations
+
+import pytest
+
+from ocilayout import mediatype
+from ocilayout.mediatype import DOCUMENT_TYPES, INDEX_TYPES, MANIFEST_TYPES, is_media_type
+
+KNOWN = [
+    value
+    for name, value in vars(mediatype).items()
+    if name.startswith(("OCI_", "DOCKER_", "OCTET_"))
+]
+
+
+class TestGrammar:
+    @pytest.mark.parametrize(
+        "text", [*KNOWN, "a/b", "0/9", "a!#$&-^_.+/b!#$&-^_.+", f"{'a' * 127}/{'b' * 127}"]
+    )
+    def test_two_restricted_names_are_a_media_type(self, text: str) -> None:
+        assert is_media_type(text)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *["", "a", "a/", "/b", "a/b/c", "a/ b", "a/b\n", ".a/b", "a/+b", "a/b;q=1", "\u00e9/b"],
+            *[f"{'a' * 128}/b", f"a/{'b' * 128}"],
+        ],
+    )
+    def test_everything_else_is_none(self, text: str) -> None:
+        assert not is_media_type(text)
+
+
+def test_manifests_and_indexes_of_both_families_are_documents() -> None:
+    assert {mediatype.OCI_INDEX, mediatype.DOCKER_INDEX} == INDEX_TYPES
+    assert {mediatype.OCI_MANIFEST, mediatype.DOCKER_MANIFEST} == MANIFEST_TYPES
+    assert DOCUMENT_TYPES == INDEX_TYPES | MANIFEST_TYPES
