@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ocilayout.rootindex import RootIndex
     from ocilayout.stream import Readable, Source
 
-_ATTEMPTS: Final = 5
+_ATTEMPTS: Final = 20
 """How often content is brought again when somebody deletes it before it has a name."""
 
 
