@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, CREATED, LOCAL_BUILD, REF_NAME, TITLE
 from ocilayout.blobs import Blobs
+from ocilayout.check import Action, RepairReport
 from ocilayout.codec import decode, encode
+from ocilayout.collect import CollectReport
 from ocilayout.config import ContainerConfig, History, ImageConfig, RootFs
 from ocilayout.descriptor import Descriptor, Platform
 from ocilayout.digest import Digest
@@ -70,10 +72,12 @@ __all__ = [
     "OCI_MANIFEST",
     "REF_NAME",
     "TITLE",
+    "Action",
     "AmbiguousReferenceError",
     "AuthError",
     "BlobNotFoundError",
     "Blobs",
+    "CollectReport",
     "ContainerConfig",
     "Descriptor",
     "Digest",
@@ -101,6 +105,7 @@ __all__ = [
     "Reference",
     "ReferenceNotFoundError",
     "RegistryError",
+    "RepairReport",
     "RootEntry",
     "RootFs",
     "RootIndex",

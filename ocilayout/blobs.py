@@ -6,6 +6,7 @@ nothing under `blobs/` is ever opened for writing. Bytes are verified when they 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import io
 import os
@@ -257,6 +258,10 @@ class Blobs:
             status = self.path(digest).lstat()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # no file system has it, so it is not here
+                return None
+            raise
         return status if stat.S_ISREG(status.st_mode) else None
 
     def _put_file(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 VERSION = "1.0.0"
 UNSUPPORTED_VERSION = "unsupported-version"
+
+MAX_HEADER: Final = 64 * 1024
+"""The largest `oci-layout` that is read, in bytes."""
 
 
 def _version(_: object, attribute: Attribute[Any], value: object) -> None:

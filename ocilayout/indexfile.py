@@ -161,7 +161,7 @@ class IndexFile:
         while True:
             identity = self._identity()
             with self._path.open("rb") as file:
-                data = file.read(MAX_ROOT_INDEX + 1)
+                data = file.read(min(identity[1], MAX_ROOT_INDEX) + 1)
             try:
                 return identity, RootIndex(data)
             except DocumentError as error:

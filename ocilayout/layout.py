@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ocilayout.blobs import Blobs
+from ocilayout.check import RepairReport, iter_problems, repair
 from ocilayout.codec import encode
 from ocilayout.collect import Collection, CollectReport, Untagged
 from ocilayout.descriptor import Descriptor
@@ -23,6 +24,7 @@ from ocilayout.errors import (
     InvalidNameError,
     LayoutExistsError,
     LimitExceededError,
+    Problem,
     ReferenceNotFoundError,
 )
 from ocilayout.graph import walk
@@ -377,6 +379,37 @@ class Layout:
             grace=grace,
         )
         return collection.run(untagged=untagged, dry_run=dry_run)
+
+    def check(self, *, content: bool = True) -> tuple[Problem, ...]:
+        """Return everything that is wrong with the layout, or worth to know of it.
+
+        It also works on a handle of a folder that `open` refuses: `Layout(path).check()`. Nothing
+        is locked and nothing written. `ocilayout.check.iter_problems` gives the same one by one.
+
+        Args:
+            content: Whether to hash every blob; without, only documents are read.
+
+        Raises:
+            OSError: The folder itself cannot be read.
+        """
+        return tuple(iter_problems(self.path, content=content))
+
+    def repair(self, *, dry_run: bool = False) -> RepairReport:
+        """Mend what can be mended without guessing, and say what was done.
+
+        Restores a missing `blobs/`, drops entries without names whose content is missing and exact
+        repetitions of an entry, moves damaged blobs to `quarantine/` so that a copy can bring them
+        again, and removes what dead writers left behind. No content that is whole is touched, and
+        no entry with a name.
+
+        Args:
+            dry_run: Whether to change nothing, and say what would be done.
+
+        Raises:
+            LockTimeoutError: Another writer held the lock for too long.
+            OSError: The file system refused.
+        """
+        return repair(self.path, self._indexfile, self.blobs, dry_run=dry_run)
 
     # ------------------------------------------------------------ inside
 

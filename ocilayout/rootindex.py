@@ -33,7 +33,7 @@ from ocilayout.rootentry import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from ocilayout.descriptor import Descriptor
     from ocilayout.digest import Digest
@@ -215,6 +215,19 @@ class RootIndex:
         """
         for position in self._take(name):
             self._set(position, {})
+
+    def raw_entries(self) -> Iterator[tuple[int, RawEntry]]:
+        """Give the entries as they stand, with their positions, in document order."""
+        return ((position, entry) for position, entry in enumerate(self._entries) if entry)
+
+    def drop_at(self, position: int) -> None:
+        """Take one entry away, whatever its name; positions of the others stay what they are."""
+        name = entry_annotations(self._entries[position]).get(REF_NAME)
+        if name:
+            self._by_name[str(name)].remove(position)
+            if not self._by_name[str(name)]:
+                del self._by_name[str(name)]
+        self._set(position, {})
 
     def drop_untagged(self, digests: Collection[str]) -> None:
         """Take the entries without a name away that are of some digests."""

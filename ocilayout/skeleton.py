@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from ocilayout.codec import decode, encode
 from ocilayout.disk import fsync, write_new
 from ocilayout.errors import LayoutExistsError, NotALayoutError
-from ocilayout.header import Header
-from ocilayout.ijson import MAX_DOCUMENT
+from ocilayout.header import MAX_HEADER, Header
 from ocilayout.rootindex import EMPTY
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def require(root: Path, indexfile: IndexFile) -> None:
     """
     try:
         with (root / "oci-layout").open("rb") as file:
-            decode(file.read(MAX_DOCUMENT + 1), Header)
+            decode(file.read(MAX_HEADER + 1), Header, limit=MAX_HEADER)
         indexfile.snapshot()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotALayoutError(

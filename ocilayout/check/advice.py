@@ -1,0 +1,206 @@
+"""What is unwise or forbidden in documents that are well-formed, as far as one document shows it.
+
+Pure. What a document must be to be read at all is the models' business, and what does not fit the
+rest of a layout is not seen from here. Places are JSON paths.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from ocilayout.annotations import REF_NAME
+from ocilayout.digest import Digest, is_digest
+from ocilayout.errors import Problem, join_place
+from ocilayout.manifest import Manifest
+from ocilayout.mediatype import OCI_EMPTY, is_media_type
+from ocilayout.reference import is_ref_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from ocilayout.config import ImageConfig
+    from ocilayout.descriptor import Descriptor, Platform
+    from ocilayout.index import Index
+
+# `go tool dist list`, and what Go reserves: internal/syslist.
+_OS: Final = frozenset(
+    {
+        "aix",
+        "android",
+        "darwin",
+        "dragonfly",
+        "freebsd",
+        "hurd",
+        "illumos",
+        "ios",
+        "js",
+        "linux",
+        "nacl",
+        "netbsd",
+        "openbsd",
+        "plan9",
+        "solaris",
+        "wasip1",
+        "windows",
+        "zos",
+    }
+)
+_ARCHITECTURE: Final = frozenset(
+    {
+        "386",
+        "amd64",
+        "amd64p32",
+        "arm",
+        "armbe",
+        "arm64",
+        "arm64be",
+        "loong64",
+        "mips",
+        "mipsle",
+        "mips64",
+        "mips64le",
+        "mips64p32",
+        "mips64p32le",
+        "ppc",
+        "ppc64",
+        "ppc64le",
+        "riscv",
+        "riscv64",
+        "s390",
+        "s390x",
+        "sparc",
+        "sparc64",
+        "wasm",
+    }
+)
+
+# Two labels of a domain at least; what follows them is the key's own affair.
+_REVERSE_DOMAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\.[A-Za-z0-9].*", re.DOTALL)
+
+_EMPTY: Final = b"{}"
+
+
+def on_descriptor(descriptor: Descriptor, place: str) -> Iterator[Problem]:
+    """Say what is unwise in a descriptor.
+
+    Args:
+        descriptor: The descriptor.
+        place: Its JSON path.
+    """
+    yield from _on_annotations(descriptor.annotations, f"{place}.annotations")
+    if descriptor.platform is not None:
+        yield from on_platform(descriptor.platform, f"{place}.platform")
+    yield from _on_artifact_type(descriptor.artifact_type, place)
+    if descriptor.media_type == OCI_EMPTY and not _is_empty(descriptor):
+        yield Problem(
+            code="wrong-empty",
+            message=f"{descriptor.digest} of {descriptor.size} bytes is not the content {{}}",
+            place=place,
+        )
+
+
+def on_document(document: Manifest | Index) -> Iterator[Problem]:
+    """Say what is unwise in a manifest or an index, apart from the descriptors in it."""
+    yield from _on_annotations(document.annotations, "$.annotations")
+    yield from _on_artifact_type(document.artifact_type, "$")
+    if (
+        isinstance(document, Manifest)
+        and document.config.media_type == OCI_EMPTY
+        and not document.artifact_type
+    ):
+        yield Problem(
+            code="missing-artifact-type",
+            message="must be set where the config is the empty one",
+            place="$.artifactType",
+        )
+
+
+def on_platform(platform: Platform | ImageConfig, place: str) -> Iterator[Problem]:
+    """Say what is unwise in a platform, or in a config that names one.
+
+    Args:
+        platform: What has an operating system and an architecture.
+        place: Its JSON path.
+    """
+    for name, value, known in (
+        ("architecture", platform.architecture, _ARCHITECTURE),
+        ("os", platform.os, _OS),
+    ):
+        if not value:
+            yield Problem(
+                code="empty-platform", message="must not be empty", place=f"{place}.{name}"
+            )
+        elif value not in known:
+            go = "GOOS" if name == "os" else "GOARCH"
+            yield Problem(
+                code="unknown-platform",
+                message=f"{value!r} is no value of {go} that is known here",
+                place=f"{place}.{name}",
+            )
+
+
+def on_name(name: str, place: str) -> Iterator[Problem]:
+    """Say what is unwise in the name of an entry.
+
+    Args:
+        name: The name.
+        place: The JSON path of the entry.
+    """
+    place = join_place(f"{place}.annotations", REF_NAME)
+    if is_digest(name):
+        yield Problem(
+            code="digest-name", message=f"{name!r} reads as a digest, not as a name", place=place
+        )
+    elif not is_ref_name(name):
+        yield Problem(
+            code="name-form", message=f"{name!r} is outside the ref.name grammar", place=place
+        )
+
+
+def on_nulls(document: Mapping[str, object], names: Iterable[str]) -> Iterator[Problem]:
+    """Say which lists of a document are null or absent.
+
+    Args:
+        document: The document as JSON.
+        names: The lists that it should have.
+    """
+    for name in names:
+        if document.get(name) is None:
+            yield Problem(
+                code="null-list",
+                message=f"is {'null' if name in document else 'absent'}; it should be []",
+                place=f"$.{name}",
+            )
+
+
+def _on_annotations(annotations: Mapping[str, str], place: str) -> Iterator[Problem]:
+    for key in annotations:
+        if not key:
+            yield Problem(
+                code="empty-annotation-key",
+                message="a key should say something",
+                place=join_place(place, key),
+            )
+        elif _REVERSE_DOMAIN.fullmatch(key) is None:
+            yield Problem(
+                code="annotation-key-form",
+                message=f"{key!r} is no key like com.example.key",
+                place=join_place(place, key),
+            )
+
+
+def _on_artifact_type(artifact_type: str | None, place: str) -> Iterator[Problem]:
+    if artifact_type and not is_media_type(artifact_type):
+        yield Problem(
+            code="artifact-type-form",
+            message=f"{artifact_type!r} is no media type as of RFC 6838",
+            place=f"{place}.artifactType",
+        )
+
+
+def _is_empty(descriptor: Descriptor) -> bool:
+    if descriptor.size != len(_EMPTY):
+        return False
+    digest = descriptor.digest
+    return not digest.verifiable or Digest.of(_EMPTY, digest.algorithm) == digest

@@ -1,0 +1,238 @@
+"""The kinds of problems that a check of a layout can find: what each means, and what ends it.
+
+One table, so that programs, tests and spec-notes name the same codes. What finds them is not here.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from attrs import evolve, frozen
+
+from ocilayout.errors import DocumentError, LimitExceededError, Problem, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+@frozen
+class Kind:
+    """What a code says.
+
+    Attributes:
+        severity: `error` breaks a MUST, `warning` a SHOULD or is a danger, `note` is allowed.
+        requirement: The id of the row in spec-notes, `page:slug`; empty where the specification
+            is silent.
+        meaning: What is the case, in one sentence.
+        repair: What repair does about it; empty where that would take guessing.
+    """
+
+    severity: Severity
+    requirement: str
+    meaning: str
+    repair: str = ""
+
+
+def classified(problem: Problem, file: str) -> Problem:
+    """Return a problem of a document as one of a layout: with its kind, and the file in its place.
+
+    Args:
+        problem: The problem, its place a JSON path.
+        file: The path of the document, relative to the layout.
+    """
+    kind = KINDS.get(problem.code)
+    place = file + ("" if problem.place == "$" else problem.place)
+    if kind is None:
+        return evolve(problem, place=place)
+    return evolve(problem, place=place, severity=kind.severity, requirement=kind.requirement)
+
+
+def found(code: str, message: str, place: str) -> Problem:
+    """Make a problem of a known kind.
+
+    Args:
+        code: One of the codes of the table.
+        message: One sentence for a person.
+        place: A path relative to the layout, with a JSON path behind it where there is one.
+
+    Raises:
+        KeyError: The code is not in the table.
+    """
+    kind = KINDS[code]
+    return Problem(
+        code=code,
+        message=message,
+        place=place,
+        severity=kind.severity,
+        requirement=kind.requirement,
+    )
+
+
+def problems_of(error: DocumentError | LimitExceededError) -> Iterable[Problem]:
+    """Return what an error of reading a document says, each problem with its JSON path."""
+    if isinstance(error, DocumentError):
+        return error.problems
+    code = "too-deep" if error.what == "depth" else "too-large"
+    return [Problem(code=code, message=str(error))]
+
+
+_JSON = "considerations:json"
+_UNIQUE = "considerations:duplicate-keys"
+_TYPES = "considerations:property-types"
+_HEADER = "image-layout:oci-layout-file"
+_INDEX = "image-layout:index-json"
+_BLOBS = "image-layout:blobs-folder"
+_CONTENT = "image-layout:blob-content"
+_SPARSE = "image-layout:missing-blobs"
+_NAMES = "image-layout:blob-names"
+_REF_NAME = "annotations:ref-name"
+_PLATFORM = "image-index:platform"
+_TYPE = "descriptor:media-type"
+_QUARANTINE = "moves it to `quarantine/`, so that a pull can bring the right content"
+
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        # ------------------------------------------------ the files that make a folder a layout
+        "missing-header": Kind("error", _HEADER, "There is no `oci-layout`."),
+        "missing-index": Kind("error", _INDEX, "There is no `index.json`."),
+        "missing-blobs-folder": Kind(
+            "error",
+            _BLOBS,
+            "There is no folder `blobs`.",
+            "makes the folder, unless something else has its name",
+        ),
+        "unsupported-version": Kind(
+            "error", _HEADER, "The layout is of a version other than 1.0.0."
+        ),
+        "unreadable-file": Kind("error", "", "A file or a folder cannot be read, or is none."),
+        # ------------------------------------------------ any document
+        "bad-encoding": Kind(
+            "error", _JSON, "The document is not in UTF-8, or has a byte order mark."
+        ),
+        "bad-json": Kind("error", _JSON, "The document is no JSON, or something follows it."),
+        "bad-number": Kind("error", _JSON, "A number is out of range."),
+        "bad-unicode": Kind("error", _JSON, "A string holds half of a surrogate pair."),
+        "duplicate-property": Kind("error", _UNIQUE, "An object has a property twice."),
+        "case-variant": Kind(
+            "error", _UNIQUE, "A property is a known one in another case, which some take for it."
+        ),
+        "too-deep": Kind("warning", "", "The document is nested deeper than is read here."),
+        "too-large": Kind("warning", "", "The document has more bytes than are read here."),
+        "wrong-type": Kind("error", _TYPES, "A value is of another JSON type than it must be."),
+        "missing-property": Kind("error", _TYPES, "A required property is absent."),
+        "wrong-value": Kind("error", _TYPES, "A property has none of the values that it may have."),
+        "bad-version": Kind("error", "image-index:schema-version", "`schemaVersion` is not 2."),
+        "bad-time": Kind("error", "config:created", "A time is no RFC 3339 date-time."),
+        "null-list": Kind(
+            "note",
+            "image-index:manifests",
+            "`manifests` or `layers` is null or absent, which readers take for empty.",
+        ),
+        # ------------------------------------------------ descriptors
+        "bad-media-type": Kind("error", _TYPE, "A media type is none as of RFC 6838."),
+        "bad-digest": Kind(
+            "error", "descriptor:digest-grammar", "A digest is outside the grammar."
+        ),
+        "bad-size": Kind("error", "descriptor:size", "A size is negative or no 64-bit number."),
+        "bad-base64": Kind("error", "descriptor:data", "`data` is no base64."),
+        "bad-data": Kind("error", "descriptor:data", "`data` differs from the digest or the size."),
+        "size-mismatch": Kind(
+            "error", "descriptor:size", "The content has its digest, the descriptor another size."
+        ),
+        "size-conflict": Kind(
+            "error", "descriptor:size", "Descriptors give content that is not here different sizes."
+        ),
+        "media-type-conflict": Kind(
+            "warning", _TYPE, "One descriptor calls content a manifest, another something else."
+        ),
+        "several-media-types": Kind(
+            "note", _TYPE, "Descriptors give opaque content different media types."
+        ),
+        "wrong-empty": Kind(
+            "error",
+            "manifest:empty-descriptor",
+            "A descriptor of the empty type is not that of `{}`.",
+        ),
+        "empty-platform": Kind("warning", _PLATFORM, "`os` or `architecture` is an empty text."),
+        "unknown-platform": Kind(
+            "note", _PLATFORM, "`os` is no GOOS, or `architecture` no GOARCH, that is known here."
+        ),
+        "artifact-type-form": Kind(
+            "warning", "manifest:artifact-type", "An artifact type is no media type."
+        ),
+        "annotation-key-form": Kind(
+            "warning", "annotations:key-form", "A key is not in reverse domain notation."
+        ),
+        "empty-annotation-key": Kind("warning", "annotations:key-form", "A key is empty."),
+        # ------------------------------------------------ manifests and indexes
+        "ambiguous-document": Kind(
+            "error",
+            "manifest:unambiguous",
+            "The document has properties of a manifest and an index.",
+        ),
+        "media-type-differs": Kind(
+            "error",
+            "manifest:media-type",
+            "The document says another media type than its descriptor.",
+        ),
+        "missing-artifact-type": Kind(
+            "error",
+            "manifest:artifact-type",
+            "The config is the empty one, and no artifact type is.",
+        ),
+        "absent-subject": Kind(
+            "note", "manifest:subject", "The subject of a manifest is not here."
+        ),
+        # ------------------------------------------------ entries of the root index
+        "duplicate-entry": Kind(
+            "note",
+            _INDEX,
+            "An entry says exactly what one before it says.",
+            "drops the later entry",
+        ),
+        "duplicate-name": Kind("warning", _REF_NAME, "One name is given to different content."),
+        "shared-name": Kind(
+            "note",
+            _REF_NAME,
+            "One name is given to different content, and `io.containerd.image.name` decides.",
+        ),
+        "name-form": Kind("warning", _REF_NAME, "A name is outside the grammar."),
+        "digest-name": Kind("warning", _REF_NAME, "A name reads as a digest."),
+        "dangling-name": Kind("warning", _SPARSE, "The content of a name is not here."),
+        "dangling-entry": Kind(
+            "warning",
+            _SPARSE,
+            "The content of an entry without a name is not here.",
+            "drops the entry, unless the content waits in `quarantine/`",
+        ),
+        # ------------------------------------------------ blobs
+        "missing-blob": Kind("note", _SPARSE, "Content that a document refers to is not here."),
+        "digest-mismatch": Kind(
+            "error", _CONTENT, "A blob is not what its name says.", _QUARANTINE
+        ),
+        "irregular-blob": Kind(
+            "error", _CONTENT, "In a blob's place is a link or no regular file.", _QUARANTINE
+        ),
+        "unverifiable": Kind(
+            "note", "descriptor:digest-algorithm", "A digest's algorithm cannot be computed here."
+        ),
+        "unreferenced-blob": Kind(
+            "note", "image-layout:unreferenced-blobs", "No entry leads to a blob; a collection may."
+        ),
+        "stray-file": Kind(
+            "warning", _NAMES, "A name in `blobs/` is no digest or its folder's name."
+        ),
+        "linked-folder": Kind("note", _BLOBS, "`blobs`, or a folder in it, is a symbolic link."),
+        "unreadable-to-others": Kind(
+            "warning", "", "Others may read `index.json`, but not this file or folder."
+        ),
+        "leftover": Kind(
+            "note",
+            "",
+            "A temporary that nobody has locked.",
+            "removes what this library left, and what other programs left more than a day ago",
+        ),
+    }
+)
+"""All kinds by their codes."""

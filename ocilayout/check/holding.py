@@ -1,0 +1,178 @@
+"""The files of a layout, held against their names and against what refers to them.
+
+Blobs are hashed by several threads at once, a few ahead of what is told, and told in the order of
+their names. What documents say is not looked at here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import TYPE_CHECKING
+
+from ocilayout.check import debris, probe
+from ocilayout.check.finding import found
+from ocilayout.check.survey import mismatch, place_of, unreadable
+from ocilayout.digest import Digest
+from ocilayout.errors import DocumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from ocilayout.check.survey import Survey
+    from ocilayout.errors import Problem
+
+    Step = tuple[list[Problem], Digest | None]
+
+# descriptor.md, algorithm; see `digest`.
+_ALGORITHM = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*")
+_READ_FILE = stat.S_IRGRP | stat.S_IROTH
+_READ_FOLDER = _READ_FILE | stat.S_IXGRP | stat.S_IXOTH
+
+
+class Holding:
+    """What a layout holds on disk."""
+
+    def __init__(self, root: Path, survey: Survey, *, content: bool, jobs: int) -> None:
+        """Prepare; nothing is read yet.
+
+        Args:
+            root: The folder of the layout.
+            survey: What refers to blobs, when its graph was walked to the end.
+            content: Whether blobs are hashed.
+            jobs: How many at once.
+        """
+        self._root = root
+        self._survey = survey
+        self._content = content
+        self._jobs = jobs
+        self._shared = 0  # who may read index.json besides its owner, as bits of a mode
+
+    def problems(self) -> Iterator[Problem]:
+        """Say what is wrong: with folders and blobs in the order of their names, then leftovers."""
+        try:
+            self._shared = (self._root / "index.json").stat().st_mode & _READ_FILE
+        except OSError:
+            self._shared = 0
+        yield from self._blobs()
+        for leftover in debris.leftovers(self._root):
+            place = printable(leftover.path.relative_to(self._root).as_posix())
+            whose = "this library" if leftover.ours else "another program"
+            yield found("leftover", f"a temporary of {whose}, which nobody has locked", place)
+
+    def _blobs(self) -> Iterator[Problem]:
+        stop = Event()
+        window: deque[tuple[list[Problem], Digest | None, Future[Digest | None] | None]] = deque()
+
+        def settle() -> Iterator[Problem]:
+            problems, digest, task = window.popleft()
+            yield from problems
+            if digest is None or task is None:
+                return
+            try:
+                actual = task.result()
+            except FileNotFoundError:  # collected meanwhile
+                return
+            except OSError as error:
+                yield unreadable(error, place_of(digest))
+                return
+            if actual not in (None, digest):
+                yield mismatch(digest, Digest(str(actual)))
+
+        with ThreadPoolExecutor(self._jobs) as pool:
+            try:
+                for problems, digest in self._steps():
+                    task = None
+                    if digest is not None:
+                        path = self._root / place_of(digest)
+                        task = pool.submit(
+                            probe.fingerprint, path, digest.algorithm, stopped=stop.is_set
+                        )
+                    window.append((problems, digest, task))
+                    while window and (len(window) > 2 * self._jobs or window[0][2] is None):
+                        yield from settle()
+                while window:
+                    yield from settle()
+            finally:  # whoever asked may have heard enough
+                stop.set()
+                pool.shutdown(cancel_futures=True)
+
+    def _steps(self) -> Iterator[Step]:
+        """Give what a look at each file tells, and the digest to hold it against."""
+        problems, algorithms = self._list("blobs")
+        yield problems, None
+        for algorithm in algorithms:
+            place = f"blobs/{algorithm}"
+            if _ALGORITHM.fullmatch(algorithm) is None:
+                yield [_stray(place, "the name is that of no algorithm")], None
+                continue
+            problems, names = self._list(place)
+            yield problems, None
+            for name in names:
+                try:
+                    digest = Digest(f"{algorithm}:{name}")
+                except DocumentError:
+                    if not debris.is_beside_blobs(name):
+                        yield [_stray(f"{place}/{name}", "the name is no digest")], None
+                    continue
+                try:
+                    yield self._look(digest)
+                except OSError as error:
+                    yield [unreadable(error, place_of(digest))], None
+
+    def _list(self, place: str) -> tuple[list[Problem], list[str]]:
+        folder = self._root / place
+        try:
+            status = folder.stat()
+            names = sorted(os.listdir(folder))  # noqa: PTH208 # pathlib would make a path of each
+        except (FileNotFoundError, NotADirectoryError):
+            if place == "blobs":
+                return [found("missing-blobs-folder", "is no folder", place)], []
+            return [_stray(place, "only folders of blobs belong here")], []
+        except OSError as error:
+            return [unreadable(error, place)], []
+        problems = self._on_mode(status, _READ_FOLDER, place)
+        if folder.is_symlink():
+            problems.append(found("linked-folder", "is a symbolic link; it is followed", place))
+        return problems, names
+
+    def _on_mode(self, status: os.stat_result, wanted: int, place: str) -> list[Problem]:
+        # Whoever may read index.json should be able to read what it names.
+        wanted &= self._shared | self._shared >> 2
+        if status.st_mode & wanted == wanted:
+            return []
+        mode = stat.S_IMODE(status.st_mode)
+        return [found("unreadable-to-others", f"has the mode {mode:04o}", place)]
+
+    def _look(self, digest: Digest) -> Step:
+        place = place_of(digest)
+        status = probe.status(self._root / place)
+        if status is None:  # collected meanwhile
+            return [], None
+        if not stat.S_ISREG(status.st_mode):
+            noun = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "no regular file"
+            return [found("irregular-blob", f"is {noun}; it is not followed", place)], None
+        problems = self._on_mode(status, _READ_FILE, place)
+        if self._survey.complete and digest not in self._survey:
+            problems.append(found("unreferenced-blob", "nothing refers to it", place))
+        if not digest.verifiable:
+            problems.append(
+                found("unverifiable", f"{digest.algorithm} cannot be computed here", place)
+            )
+        wanted = self._content and digest.verifiable and digest not in self._survey.judged
+        return problems, digest if wanted else None
+
+
+def printable(path: str) -> str:
+    """Return a path as text, also if it is in no encoding."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def _stray(place: str, message: str) -> Problem:
+    return found("stray-file", message, printable(place))

@@ -1,0 +1,107 @@
+"""Looking at a file that may be anything: without blocking, and without believing its name.
+
+Only what a check needs. Whoever wants content uses `blobs`, which refuses what is not right.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from ocilayout.digest import Digest, new_hasher
+from ocilayout.errors import LimitExceededError
+from ocilayout.stream import CHUNK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+# O_NONBLOCK, so that a FIFO cannot hold us up; it changes nothing for files.
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+# A digest of an unknown algorithm may be longer than a name may be; then nothing has that name.
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
+
+
+def status(path: Path) -> os.stat_result | None:
+    """Return what lies at a path, links not followed, or `None` if there is nothing.
+
+    Raises:
+        OSError: That cannot be told.
+    """
+    try:
+        return path.lstat()
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise
+
+
+def open_regular(path: Path, *, follow: bool = False) -> int:
+    """Open a regular file for reading, and return its number.
+
+    Args:
+        path: The file.
+        follow: Whether it may be a symbolic link.
+
+    Raises:
+        OSError: It cannot be read, or is no regular file.
+    """
+    number = os.open(path, _FLAGS if follow else _FLAGS | os.O_NOFOLLOW)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
+    return number
+
+
+def read(path: Path, *, limit: int, follow: bool = False) -> bytes:
+    """Return the content of a file.
+
+    Args:
+        path: The file.
+        limit: How much is read at most, in bytes.
+        follow: Whether it may be a symbolic link.
+
+    Raises:
+        LimitExceededError: It is larger.
+        OSError: It cannot be read, or is no regular file.
+    """
+    pieces: list[bytes] = []
+    total = 0
+    with os.fdopen(open_regular(path, follow=follow), "rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        # In pieces: a read of as much as the limit allows would reserve that much memory.
+        while size <= limit and (data := file.read(CHUNK)):
+            pieces.append(data)
+            total += len(data)
+            size = max(size, total)
+    if size > limit:
+        raise LimitExceededError(
+            f"the document has {size} bytes, the limit is {limit}", what="document", limit=limit
+        )
+    return b"".join(pieces)
+
+
+def fingerprint(
+    path: Path, algorithm: str, *, stopped: Callable[[], bool] = lambda: False
+) -> Digest | None:
+    """Return the digest of a file's content, computed in pieces of 1 MiB.
+
+    Args:
+        path: The file; a symbolic link is refused.
+        algorithm: One that can be computed here.
+        stopped: Asked before each piece; once it answers yes, the result is `None`.
+
+    Raises:
+        OSError: It cannot be read, or is no regular file.
+        UnsupportedDigestError: The algorithm cannot be computed here.
+    """
+    hasher = new_hasher(algorithm)
+    with os.fdopen(open_regular(path), "rb", buffering=0) as file:
+        while not stopped():
+            data = file.read(CHUNK)
+            if not data:
+                return Digest(f"{algorithm}:{hasher.hexdigest()}")
+            hasher.update(data)
+    return None

@@ -1,0 +1,259 @@
+"""A document as a check reads it: all that is wrong with it, and all that it refers to.
+
+Pure. Others refuse a document that is wrong; here it still tells what it can, so that one flaw is
+reported as one, and not once more for everything behind it. Places are JSON paths.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from attrs import frozen
+
+from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
+from ocilayout.check import advice
+from ocilayout.check.finding import problems_of
+from ocilayout.codec import decode, structure
+from ocilayout.config import ImageConfig
+from ocilayout.descriptor import Descriptor
+from ocilayout.digest import Digest
+from ocilayout.errors import DocumentError, LimitExceededError, Problem, join_place, wrong_type
+from ocilayout.field import require_without
+from ocilayout.ijson import dump, parse
+from ocilayout.index import Index
+from ocilayout.manifest import Manifest
+from ocilayout.mediatype import DOCUMENT_TYPES, INDEX_TYPES
+from ocilayout.rootindex import MAX_ROOT_INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ocilayout.frozenmap import Json
+
+Role = Literal["named", "unnamed", "part", "subject"]
+
+_LISTS: Final = ("manifests", "layers")
+
+
+@frozen(kw_only=True)
+class Reference:
+    """A descriptor as one place in the layout has it.
+
+    Attributes:
+        digest: The content.
+        media_type: Its type, empty where the descriptor does not tell.
+        size: Its size in bytes, `None` where the descriptor does not tell.
+        place: Where the descriptor is.
+        role: What it is there: an entry with or without a name, a part, or a subject.
+    """
+
+    digest: Digest
+    media_type: str
+    size: int | None
+    place: str
+    role: Role
+
+
+@frozen
+class Reading:
+    """What a document told.
+
+    Attributes:
+        problems: What is wrong with it.
+        references: What it refers to, in document order; `None` if that cannot be told.
+    """
+
+    problems: tuple[Problem, ...]
+    references: tuple[Reference, ...] | None
+
+
+def read_document(data: bytes, media_type: str) -> Reading:
+    """Read a manifest or an index.
+
+    Args:
+        data: Its bytes, verified already.
+        media_type: What its descriptor says that it is.
+    """
+    try:
+        raw = parse(data)
+    except (DocumentError, LimitExceededError) as error:
+        return Reading(tuple(problems_of(error)), None)
+    problems: list[Problem] = []
+    said = raw.get("mediaType")
+    if isinstance(said, str) and said != media_type:
+        problems.append(
+            Problem(
+                code="media-type-differs",
+                message=f"the document says {said!r}, its descriptor {media_type}",
+                place="$.mediaType",
+            )
+        )
+        # It is taken for what it says that it is, to see whether it is that.
+        media_type = said if said in DOCUMENT_TYPES else media_type
+        del raw["mediaType"]
+    indexed = media_type in INDEX_TYPES
+    try:
+        document = structure(raw, Index) if indexed else structure(raw, Manifest)
+    except DocumentError as error:
+        problems.extend(error.problems)
+        return Reading(tuple(problems), tuple(_salvage(raw)))
+    problems.extend(advice.on_nulls(raw, _LISTS[:1] if indexed else _LISTS[1:]))
+    problems.extend(advice.on_document(document))
+    references: list[Reference] = []
+    for place, descriptor, role in _parts(document):
+        problems.extend(advice.on_descriptor(descriptor, place))
+        references.append(_reference(descriptor, place, role))
+    return Reading(tuple(problems), tuple(references))
+
+
+def read_config(data: bytes) -> tuple[Problem, ...]:
+    """Return what is wrong with an image configuration.
+
+    Args:
+        data: Its bytes, verified already.
+    """
+    try:
+        config = decode(data, ImageConfig)
+    except (DocumentError, LimitExceededError) as error:
+        return tuple(problems_of(error))
+    return tuple(advice.on_platform(config, "$"))
+
+
+class RootReading:
+    """The root index, which may be large: read once, told entry by entry.
+
+    Attributes:
+        complete: Whether every entry told what it refers to, as far as was read.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        """Read the document.
+
+        Args:
+            data: The bytes of `index.json`.
+
+        Raises:
+            DocumentError: They are no I-JSON, or not an object.
+            LimitExceededError: They are more than 256 MiB, or nested too deeply.
+        """
+        self._raw = parse(data, limit=MAX_ROOT_INDEX)
+        self.complete = True
+        self._seen: dict[bytes, int] = {}
+        self._names: dict[str, list[tuple[str, str | None]]] = {}
+
+    def shell(self) -> Iterator[Problem]:
+        """Say what is wrong with the document apart from its entries."""
+        shell = {name: value for name, value in self._raw.items() if name != "manifests"}
+        try:
+            index = structure(shell, Index)
+            require_without(index.extra, "config", "layers")
+        except DocumentError as error:
+            yield from error.problems
+        else:
+            yield from advice.on_document(index)
+            yield from advice.on_nulls(self._raw, _LISTS[:1])
+        entries = self._raw.get("manifests")
+        if entries is not None and not isinstance(entries, list):
+            yield from wrong_type("an array", entries).at("$.manifests").problems
+            self.complete = False
+
+    def entries(self) -> Iterator[tuple[list[Problem], Reference | None]]:
+        """Give what is wrong with each entry and what it refers to, in document order."""
+        entries = self._raw.get("manifests")
+        for position, entry in enumerate(entries if isinstance(entries, list) else ()):
+            place = f"$.manifests[{position}]"
+            problems = list(self._on_duplicate(entry, position))
+            try:
+                descriptor = structure(entry, Descriptor)
+            except DocumentError as error:
+                reference = _salvaged(entry, place, _role(entry))
+                self.complete = self.complete and reference is not None
+                problems.extend(error.at(place).problems)
+                yield problems, reference
+                continue
+            name = descriptor.annotations.get(REF_NAME)
+            if not problems:  # else all was said of the entry before
+                problems.extend(advice.on_descriptor(descriptor, place))
+                if name is not None:
+                    problems.extend(advice.on_name(name, place))
+                if name:
+                    problems.extend(self._on_name(name, descriptor, place))
+            yield problems, _reference(descriptor, place, "named" if name else "unnamed")
+
+    def _on_duplicate(self, entry: Json, position: int) -> Iterator[Problem]:
+        first = self._seen.setdefault(dump(entry), position)
+        if first != position:
+            yield Problem(
+                code="duplicate-entry",
+                message=f"says exactly what $.manifests[{first}] says",
+                place=f"$.manifests[{position}]",
+            )
+
+    def _on_name(self, name: str, descriptor: Descriptor, place: str) -> Iterator[Problem]:
+        bearers = self._names.setdefault(name, [])
+        full = descriptor.annotations.get(CONTAINERD_IMAGE_NAME)
+        others = [other for other in bearers if other[0] != descriptor.digest]
+        bearers.append((descriptor.digest, full))
+        if others:
+            told_apart = full is not None and all(other[1] not in (None, full) for other in others)
+            yield Problem(
+                code="shared-name" if told_apart else "duplicate-name",
+                message=f"{name!r} also names {others[0][0]}",
+                place=join_place(f"{place}.annotations", REF_NAME),
+            )
+
+
+def _parts(document: Manifest | Index) -> Iterator[tuple[str, Descriptor, Role]]:
+    if isinstance(document, Index):
+        for number, descriptor in enumerate(document.manifests):
+            yield f"$.manifests[{number}]", descriptor, "part"
+    else:
+        yield "$.config", document.config, "part"
+        for number, descriptor in enumerate(document.layers):
+            yield f"$.layers[{number}]", descriptor, "part"
+    if document.subject is not None:
+        yield "$.subject", document.subject, "subject"
+
+
+def _reference(descriptor: Descriptor, place: str, role: Role) -> Reference:
+    return Reference(
+        digest=descriptor.digest,
+        media_type=descriptor.media_type,
+        size=descriptor.size,
+        place=place,
+        role=role,
+    )
+
+
+def _salvage(raw: Mapping[str, Json]) -> Iterator[Reference]:
+    """Give what a document that is wrong refers to, where it can be told."""
+    places: list[tuple[str, Json]] = [("$.config", raw.get("config"))]
+    for name in _LISTS:
+        items = raw.get(name)
+        if isinstance(items, list):
+            places.extend((f"$.{name}[{number}]", item) for number, item in enumerate(items))
+    places.append(("$.subject", raw.get("subject")))
+    for place, item in places:
+        reference = _salvaged(item, place, "subject" if place == "$.subject" else "part")
+        if reference is not None:
+            yield reference
+
+
+def _salvaged(value: Json, place: str, role: Role) -> Reference | None:
+    fields: dict[str, Any] = value if isinstance(value, dict) else {}
+    try:
+        digest = Digest(fields.get("digest", ""))
+    except DocumentError:
+        return None
+    try:
+        return _reference(structure(value, Descriptor), place, role)
+    except DocumentError:
+        media_type = fields.get("mediaType")
+        media_type = media_type if isinstance(media_type, str) else ""
+        return Reference(digest=digest, media_type=media_type, size=None, place=place, role=role)
+
+
+def _role(entry: Json) -> Role:
+    annotations = entry.get("annotations") if isinstance(entry, dict) else None
+    name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
+    return "named" if name else "unnamed"

@@ -1,0 +1,256 @@
+"""What can be mended in a layout without guessing, and a report of what was.
+
+Nothing that verifies is moved, no entry with a name is touched but for exact repetitions, and no
+content is ever deleted: what is damaged goes to `quarantine/`, from where nobody reads it. What
+else `check` finds needs somebody who knows what was meant.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+from ocilayout.annotations import REF_NAME
+from ocilayout.check import debris, probe
+from ocilayout.check.fsck import iter_problems
+from ocilayout.check.holding import printable
+from ocilayout.check.survey import place_of
+from ocilayout.digest import Digest
+from ocilayout.disk import fsync
+from ocilayout.errors import DocumentError, LimitExceededError, Problem
+from ocilayout.ijson import dump
+from ocilayout.rootentry import entry_annotations, entry_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ocilayout.blobs import Blobs
+    from ocilayout.indexfile import IndexFile
+    from ocilayout.rootindex import RootIndex
+
+_DAMAGE: Final = frozenset({"digest-mismatch", "irregular-blob"})
+_UNREAD: Final = frozenset({"missing-index", "unreadable-file"})
+_HASHED: Final = frozenset({"digest-mismatch", "unreadable-file"})
+
+
+@frozen(kw_only=True)
+class Action:
+    """One thing that a repair did, or would do.
+
+    Attributes:
+        code: The code of the problem that it ends.
+        place: Where that was before, relative to the layout.
+        message: One sentence for a person.
+    """
+
+    code: str
+    place: str
+    message: str
+
+
+@frozen(kw_only=True)
+class RepairReport:
+    """What a repair did, and what it left.
+
+    Attributes:
+        actions: What was done, or would be, in this order.
+        remaining: The problems that are left; of a dry run, those that no action is about.
+    """
+
+    actions: tuple[Action, ...]
+    remaining: tuple[Problem, ...]
+
+
+def repair(
+    root: Path, indexfile: IndexFile, blobs: Blobs, *, dry_run: bool = False
+) -> RepairReport:
+    """Mend what can be mended without guessing.
+
+    Entries that repeat another exactly go, as do those without a name whose blob is missing and
+    does not wait in quarantine. A folder `blobs` that is missing is made. Blobs that are damaged,
+    and what is no regular file in the place of one, move to `quarantine/`; folders of blobs that
+    are symbolic links belong to others and are left alone. Temporaries of dead writers go. An
+    index that does not parse is never touched, and a folder with neither `oci-layout` nor
+    `index.json` is none of ours. A second repair finds nothing to do.
+
+    Blobs are hashed without a lock; whatever is changed is looked at again under it.
+
+    Args:
+        root: The folder of the layout.
+        indexfile: Its root index.
+        blobs: Its content.
+        dry_run: Whether to change nothing, and say what would be done.
+
+    Raises:
+        LockTimeoutError: Another writer held the lock for too long.
+        OSError: The folder cannot be read, or the file system refused a change.
+    """
+    before = tuple(iter_problems(root))
+    if {"missing-header", "missing-index"} <= {problem.code for problem in before}:
+        return RepairReport(actions=(), remaining=before)
+    work = _Repair(root, indexfile, blobs, dry_run=dry_run)
+    actions = [*work.entries(before), *work.files(before)]
+    covered = {action.place for action in actions}
+    left = [problem for problem in before if not _is_covered(problem.place, covered)]
+    if actions and not dry_run:
+        # Positions of entries have changed, and what was quarantined is missing now. What the
+        # hashes told is still so.
+        hashed = [problem for problem in left if problem.code in _HASHED]
+        left = list(iter_problems(root, content=False))
+        left += [problem for problem in hashed if problem not in left]
+    return RepairReport(actions=tuple(actions), remaining=tuple(left))
+
+
+class _Repair:
+    """One repair of a layout."""
+
+    def __init__(self, root: Path, indexfile: IndexFile, blobs: Blobs, *, dry_run: bool) -> None:
+        self._root = root
+        self._indexfile = indexfile
+        self._blobs = blobs
+        self._dry_run = dry_run
+
+    def entries(self, before: tuple[Problem, ...]) -> list[Action]:
+        """Drop entries from the root index."""
+        if any(p.place == "index.json" and p.code in _UNREAD for p in before):
+            return []
+        try:
+            actions = self._prune(self._indexfile.fresh())
+        except (DocumentError, LimitExceededError):
+            return []
+        if actions and not self._dry_run:
+
+            def change(index: RootIndex) -> None:
+                actions[:] = self._prune(index)
+
+            self._indexfile.edit(change, check=lambda _: None, after=lambda: None)
+        return actions
+
+    def files(self, before: tuple[Problem, ...]) -> list[Action]:
+        """Make what is missing, move what is damaged, remove what was left over."""
+        damaged = [_digest_at(problem.place) for problem in before if problem.code in _DAMAGE]
+        absent = any(problem.code == "missing-blobs-folder" for problem in before)
+        if not (damaged or absent or any(p.code == "leftover" for p in before)):
+            return []
+        with nullcontext() if self._dry_run else self._indexfile.locked():
+            actions = list(self._restore()) if absent else []
+            for digest in damaged:
+                actions.extend(self._quarantine(digest))
+            actions.extend(self._sweep())
+        return actions
+
+    def _prune(self, index: RootIndex) -> list[Action]:
+        actions: list[Action] = []
+        seen: set[bytes] = set()
+        # A `blobs` that is there and no folder may lead to a disk that is away for now.
+        blobs = self._root / "blobs"
+        known = blobs.is_dir() or not os.path.lexists(blobs)
+        for position, entry in tuple(index.raw_entries()):
+            text = dump(entry)
+            code = None
+            if text in seen:
+                code = "duplicate-entry"
+            elif known and not entry_annotations(entry).get(REF_NAME):
+                code = "dangling-entry" if self._is_gone(entry_digest(entry)) else None
+            seen.add(text)
+            if code is not None:
+                place = f"index.json$.manifests[{position}]"
+                message = f"drops the entry of {entry_digest(entry)}"
+                actions.append(Action(code=code, place=place, message=message))
+                index.drop_at(position)
+        return actions
+
+    def _is_gone(self, text: str) -> bool:
+        """Tell whether content is neither here nor in quarantine, from where it may be refilled."""
+        try:
+            digest = Digest(text)
+            return (
+                probe.status(self._blobs.path(digest)) is None
+                and probe.status(self._root / "quarantine" / _quarantined(digest)) is None
+            )
+        except (DocumentError, OSError):  # that cannot be told
+            return False
+
+    def _restore(self) -> Iterator[Action]:
+        folder = self._root / "blobs"
+        if os.path.lexists(folder):
+            return
+        if not self._dry_run:
+            folder.mkdir()
+            self._sync(self._root)
+        yield Action(code="missing-blobs-folder", place="blobs", message="makes the folder")
+
+    def _quarantine(self, digest: Digest) -> Iterator[Action]:
+        path = self._blobs.path(digest)
+        if path.parent.is_symlink() or path.parent.parent.is_symlink():
+            return
+        before = probe.status(path)
+        if before is None or not _is_damaged(path, digest, before):
+            return
+        after = probe.status(path)
+        # A put, which takes no lock, may have brought the right content while this was hashed.
+        if after is None or after.st_ino != before.st_ino:
+            return
+        folder = self._root / "quarantine"
+        name = _quarantined(digest)
+        number = 0
+        while os.path.lexists(folder / name):
+            number += 1
+            name = f"{_quarantined(digest)}.{number}"
+        if not self._dry_run:
+            folder.mkdir(exist_ok=True)
+            path.rename(folder / name)
+            self._sync(self._root, folder, path.parent)
+        code = "digest-mismatch" if stat.S_ISREG(before.st_mode) else "irregular-blob"
+        yield Action(code=code, place=place_of(digest), message=f"moves it to quarantine/{name}")
+
+    def _sweep(self) -> Iterator[Action]:
+        now = time.time()
+        for leftover in debris.leftovers(self._root):
+            if not debris.is_dead(leftover, now):
+                continue
+            path = leftover.path
+            if not self._dry_run:
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+            place = printable(path.relative_to(self._root).as_posix())
+            yield Action(code="leftover", place=place, message="removes it")
+
+    def _sync(self, *folders: Path) -> None:
+        if self._indexfile.durable:
+            for folder in folders:
+                fsync(folder)
+
+
+def _is_damaged(path: Path, digest: Digest, status: os.stat_result) -> bool:
+    if not stat.S_ISREG(status.st_mode):
+        return True
+    try:
+        return probe.fingerprint(path, digest.algorithm) != digest
+    except OSError:  # what cannot be read may be whole
+        return False
+
+
+def _quarantined(digest: Digest) -> str:
+    return f"{digest.algorithm}-{digest.encoded}"
+
+
+def _digest_at(place: str) -> Digest:
+    _, algorithm, encoded = place.split("/")
+    return Digest(f"{algorithm}:{encoded}")
+
+
+def _is_covered(place: str, covered: set[str]) -> bool:
+    """Tell whether a problem is at one of some files or entries, or within it."""
+    file, _, path = place.partition("$")
+    entry = f"{file}${path[: path.find(']') + 1]}"
+    return not covered.isdisjoint((place, file, entry))

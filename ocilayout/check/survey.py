@@ -1,0 +1,237 @@
+"""The graph of a layout as its documents tell it, held against the blobs that are there.
+
+Every reference is looked at where it stands, every document is opened once. Reads documents and
+nothing else of the content, but for blobs that have not the size that was promised: those are
+hashed at once, to tell a wrong descriptor from a damaged blob.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections import deque
+from typing import TYPE_CHECKING
+
+from attrs import define, evolve, field
+
+from ocilayout.check import probe
+from ocilayout.check.finding import classified, found, problems_of
+from ocilayout.check.reading import read_config, read_document
+from ocilayout.digest import Digest
+from ocilayout.errors import LimitExceededError
+from ocilayout.ijson import MAX_DOCUMENT
+from ocilayout.mediatype import DOCUMENT_TYPES, OCI_CONFIG
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ocilayout.check.reading import Reference
+    from ocilayout.errors import Problem
+
+_READ = DOCUMENT_TYPES | {OCI_CONFIG}
+
+
+@define
+class _Content:
+    """What is known of the content of one digest.
+
+    Attributes:
+        present: Whether something lies in the place of its blob.
+        size: The size of the blob in bytes, `None` if there is none, or nothing that is one.
+        place: Where it is referred to first.
+        promised: The size that the first reference with one gives it, in bytes.
+        media_types: The types that it is referred to by so far.
+        opened: Whether it was opened as a manifest or an index, and whether as a config.
+        missed: Whether it was said to be missing.
+    """
+
+    present: bool
+    size: int | None
+    place: str
+    promised: int | None = None
+    media_types: list[str] = field(factory=list)
+    opened: set[bool] = field(factory=set)
+    missed: bool = False
+
+
+class Survey:
+    """What can be reached in a layout, and what is wrong on the way.
+
+    Attributes:
+        complete: Whether everything that can be reached was; not if a document was damaged.
+        judged: The digests whose blobs were compared with them; what was wrong was said.
+    """
+
+    def __init__(self, root: Path, *, content: bool) -> None:
+        """Prepare; nothing is read yet.
+
+        Args:
+            root: The folder of the layout.
+            content: Whether content that is no document may be read.
+        """
+        self._root = root
+        self._content = content
+        self._known: dict[Digest, _Content] = {}
+        self._pending: deque[Reference] = deque()
+        self._wrong: set[Digest] = set()
+        self.complete = True
+        self.judged: set[Digest] = set()
+
+    def __contains__(self, digest: object) -> bool:
+        """Tell whether something refers to content."""
+        return digest in self._known
+
+    def note(self, reference: Reference) -> Iterator[Problem]:
+        """Take in a reference, and say how it does not fit the blobs and the references before.
+
+        Args:
+            reference: Its place is that in the layout.
+        """
+        content = self._known.get(reference.digest)
+        if content is None:
+            content = self._known[reference.digest] = self._look(reference)
+        yield from _compare_types(content, reference)
+        yield from self._compare_sizes(content, reference)
+        if not content.present:
+            yield from _missing(content, reference)
+        kind = reference.media_type == OCI_CONFIG
+        if reference.media_type in _READ and content.present and kind not in content.opened:
+            content.opened.add(kind)
+            self._pending.append(reference)
+
+    def graph(self) -> Iterator[Problem]:
+        """Open the documents that were noted and those that they lead to, breadth first."""
+        while self._pending:
+            yield from self._open(self._pending.popleft())
+
+    def _look(self, reference: Reference) -> _Content:
+        path = self._root / place_of(reference.digest)
+        try:
+            status = probe.status(path)
+        except OSError:  # said when the files are looked at
+            return _Content(present=True, size=None, place=reference.place)
+        regular = status is not None and stat.S_ISREG(status.st_mode)
+        size = status.st_size if status is not None and regular else None
+        return _Content(present=status is not None, size=size, place=reference.place)
+
+    def _compare_sizes(self, content: _Content, reference: Reference) -> Iterator[Problem]:
+        if reference.size is None:
+            return
+        if content.promised is None:
+            content.promised = reference.size
+        if not content.present and content.promised != reference.size:
+            yield found(
+                "size-conflict",
+                f"{reference.size} bytes here, {content.promised} at {content.place}",
+                f"{reference.place}.size",
+            )
+        if content.size in (None, reference.size):
+            return
+        small = reference.media_type in _READ and (content.size or 0) <= MAX_DOCUMENT
+        if self._content or small:
+            yield from self._judge(reference.digest)
+        if reference.digest not in self._wrong:
+            yield found(
+                "size-mismatch",
+                f"{reference.size} bytes are promised, the blob has {content.size}",
+                f"{reference.place}.size",
+            )
+
+    def _judge(self, digest: Digest) -> Iterator[Problem]:
+        if digest in self.judged or not digest.verifiable:
+            return
+        path = self._root / place_of(digest)
+        try:
+            yield from self._hold_against(digest, probe.fingerprint(path, digest.algorithm))
+        except OSError as error:
+            self.judged.add(digest)
+            yield unreadable(error, place_of(digest))
+
+    def _hold_against(self, digest: Digest, actual: Digest | None) -> Iterator[Problem]:
+        self.judged.add(digest)
+        if actual is not None and actual != digest:
+            self._wrong.add(digest)
+            yield mismatch(digest, actual)
+
+    def _open(self, reference: Reference) -> Iterator[Problem]:
+        digest = reference.digest
+        place = place_of(digest)
+        config = reference.media_type == OCI_CONFIG
+        content = self._known[digest]
+        if content.size is None:  # said when the files are looked at
+            self.complete = self.complete and config
+            return
+        try:
+            data = probe.read(self._root / place, limit=MAX_DOCUMENT)
+        except LimitExceededError as error:
+            self.complete = self.complete and config
+            yield from (classified(problem, place) for problem in problems_of(error))
+            return
+        except OSError as error:
+            self.complete = self.complete and config
+            if digest not in self.judged:
+                yield unreadable(error, place)
+            self.judged.add(digest)
+            return
+        if digest.verifiable and digest not in self.judged:
+            yield from self._hold_against(digest, Digest.of(data, digest.algorithm))
+        if digest in self._wrong:
+            self.complete = self.complete and config
+        elif config:
+            yield from (classified(problem, place) for problem in read_config(data))
+        else:
+            yield from self._read(data, reference.media_type, place)
+
+    def _read(self, data: bytes, media_type: str, place: str) -> Iterator[Problem]:
+        reading = read_document(data, media_type)
+        yield from (classified(problem, place) for problem in reading.problems)
+        if reading.references is None:
+            self.complete = False
+        for reference in reading.references or ():
+            yield from self.note(evolve(reference, place=place + reference.place))
+
+
+def place_of(digest: Digest) -> str:
+    """Return the path of a blob, relative to the layout."""
+    return f"blobs/{digest.algorithm}/{digest.encoded}"
+
+
+def mismatch(digest: Digest, actual: Digest) -> Problem:
+    """Say that a blob is not what its name says."""
+    return found("digest-mismatch", f"the content is {actual}", place_of(digest))
+
+
+def unreadable(error: OSError, place: str) -> Problem:
+    """Say that something cannot be read."""
+    return found("unreadable-file", f"cannot be read: {error.strerror or error}", place)
+
+
+def _compare_types(content: _Content, reference: Reference) -> Iterator[Problem]:
+    types = content.media_types
+    if not reference.media_type or reference.media_type in types:
+        return
+    if types:
+        documents = DOCUMENT_TYPES.intersection((*types, reference.media_type))
+        yield found(
+            "media-type-conflict" if documents else "several-media-types",
+            f"{reference.media_type} here, {types[0]} at {content.place}",
+            f"{reference.place}.mediaType",
+        )
+    types.append(reference.media_type)
+
+
+def _missing(content: _Content, reference: Reference) -> Iterator[Problem]:
+    missed, content.missed = content.missed, True
+    if reference.role == "named":
+        yield found("dangling-name", f"{reference.digest} is not here", reference.place)
+    elif reference.role == "unnamed":
+        yield found("dangling-entry", f"{reference.digest} is not here", reference.place)
+    elif reference.role == "subject":
+        content.missed = missed  # a part may be missing besides
+        yield found("absent-subject", f"{reference.digest} is not here", reference.place)
+    elif not missed:
+        yield found(
+            "missing-blob",
+            f"is not here, but referred to at {reference.place}",
+            place_of(reference.digest),
+        )

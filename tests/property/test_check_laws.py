@@ -1,0 +1,279 @@
+"""Laws of check and repair: what is whole has no problems, damage is found, nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, frozen
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ocilayout.annotations import REF_NAME
+from ocilayout.blobs import Blobs
+from ocilayout.check.finding import KINDS
+from ocilayout.check.fsck import iter_problems
+from ocilayout.check.repair import RepairReport, repair
+from ocilayout.descriptor import Descriptor, Platform
+from ocilayout.digest import Digest
+from ocilayout.index import Index
+from ocilayout.indexfile import IndexFile
+from ocilayout.layout import Layout
+from ocilayout.manifest import Manifest
+from ocilayout.mediatype import (
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    INDEX_TYPES,
+    OCI_EMPTY,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ocilayout.errors import Problem
+
+# No test is about time. Each example writes several layouts to the disk and reads them often.
+LAW = settings(deadline=None, max_examples=max(10, settings().max_examples // 4))
+NAMES = ("v1", "v2", "ghcr.io/org/skill:v1")
+ABSENT = "sha256:" + "0" * 64
+
+
+@frozen
+class Node:
+    """A document: which documents and layers it is made of, by number, and what it refers to."""
+
+    media_type: str
+    parts: tuple[int, ...]
+    subject: int | None
+    name: str | None
+
+
+NODES = st.lists(
+    st.builds(
+        Node,
+        media_type=st.sampled_from([OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX]),
+        parts=st.lists(st.integers(0, 9), max_size=3).map(tuple),
+        subject=st.none() | st.integers(0, 9),
+        name=st.none() | st.sampled_from(NAMES),
+    ),
+    min_size=1,
+    max_size=6,
+)
+PLATFORMS = (None, Platform(os="linux", architecture="arm64", variant="v8"))
+
+
+def write(layout: Layout, nodes: list[Node]) -> None:
+    """Write a graph: a document may refer to those before it, and each is an entry."""
+    put: list[Descriptor] = []
+    for node in nodes:
+        subject = put[node.subject % len(put)] if put and node.subject is not None else None
+        if node.media_type in INDEX_TYPES:
+            parts = [
+                evolve(put[part % len(put)], platform=PLATFORMS[part % 2])
+                for part in node.parts
+                if put
+            ]
+            document: Manifest | Index = Index(
+                media_type=node.media_type, manifests=parts, subject=subject
+            )
+        else:
+            document = Manifest(
+                media_type=node.media_type,
+                artifact_type="application/vnd.example.thing",
+                config=layout.blobs.put(b"{}", media_type=OCI_EMPTY),
+                layers=[
+                    layout.blobs.put(b"layer %d" % part, media_type=OCI_LAYER)
+                    for part in node.parts
+                ],
+                subject=subject,
+                annotations={"com.example.number": str(len(put))},
+            )
+        put.append(layout.put_manifest(document))
+        with layout.edit() as edit:
+            edit.add(put[-1])
+            if node.name is not None:
+                edit.tag(node.name, put[-1])
+
+
+@contextmanager
+def layout_of(nodes: list[Node]) -> Iterator[Layout]:
+    with tempfile.TemporaryDirectory() as name:
+        layout = Layout.create(Path(name) / "layout", durability="none")
+        write(layout, nodes)
+        yield layout
+
+
+def problems(root: Path, **options: Any) -> list[Problem]:
+    return list(iter_problems(root, **options))
+
+
+def blobs_of(layout: Layout) -> list[Path]:
+    return [layout.blobs.path(digest) for digest in layout.blobs]
+
+
+def mend(layout: Layout, *, dry_run: bool = False) -> RepairReport:
+    indexfile = IndexFile(layout.path, durable=False, lock_timeout=5)
+    return repair(layout.path, indexfile, Blobs(layout.path), dry_run=dry_run)
+
+
+def picture(root: Path) -> dict[Path, tuple[int, int, bytes]]:
+    return {
+        path: (
+            path.lstat().st_mode,
+            path.lstat().st_mtime_ns,
+            path.read_bytes() if path.is_file() else b"",
+        )
+        for path in (root, *root.rglob("*"))
+    }
+
+
+def whole(layout: Layout) -> dict[str, bytes]:
+    """Return the blobs that are what their names say."""
+    return {
+        digest: data
+        for digest in layout.blobs
+        if Digest.of(data := layout.blobs.path(digest).read_bytes()) == digest
+    }
+
+
+def named(layout: Layout) -> list[Any]:
+    document = json.loads((layout.path / "index.json").read_bytes())
+    found = []
+    for entry in document["manifests"]:
+        if entry.get("annotations", {}).get(REF_NAME) and entry not in found:
+            found.append(entry)
+    return found
+
+
+@given(NODES)
+@LAW
+def test_what_a_layout_wrote_has_no_problems(nodes: list[Node]) -> None:
+    with layout_of(nodes) as layout:
+        assert problems(layout.path) == []
+        assert mend(layout).actions == ()
+
+
+@given(NODES, st.data())
+@LAW
+def test_any_flipped_bit_in_any_blob_is_found_there(nodes: list[Node], data: st.DataObject) -> None:
+    with layout_of(nodes) as layout:
+        path = data.draw(st.sampled_from(blobs_of(layout)))
+        content = bytearray(path.read_bytes())
+        content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+        path.write_bytes(content)
+        found = problems(layout.path)
+        place = path.relative_to(layout.path).as_posix()
+        assert [(problem.code, problem.place) for problem in found] == [("digest-mismatch", place)]
+
+
+@frozen
+class Damage:
+    """One thing that is done to a layout: what, and to which of its blobs or entries."""
+
+    how: str
+    which: int
+
+
+DAMAGES = st.lists(
+    st.builds(
+        Damage,
+        how=st.sampled_from(
+            ["lose", "flip", "cut", "folder", "link", "repeat", "dangle", "leave", "stray", "grow"]
+        ),
+        which=st.integers(0, 20),
+    ),
+    max_size=6,
+)
+
+
+def inflict(layout: Layout, damage: Damage) -> None:
+    path = sorted((layout.path / "blobs" / "sha256").iterdir())
+    blob = path[damage.which % len(path)] if path else layout.path / "blobs" / "sha256" / "none"
+    if damage.how in ("repeat", "dangle"):
+        document = json.loads((layout.path / "index.json").read_bytes())
+        entries = document["manifests"]
+        lost = {"mediaType": OCI_MANIFEST, "digest": ABSENT, "size": damage.which}
+        entries.append(
+            entries[damage.which % len(entries)] if damage.how == "repeat" and entries else lost
+        )
+        (layout.path / "index.json").write_text(json.dumps(document))
+    elif damage.how == "leave":
+        (layout.path / "ingest").mkdir(exist_ok=True)
+        place = layout.path / "ingest" / f"{2**22 + damage.which}-{damage.which:016x}"
+        place.write_bytes(b"half")
+    elif damage.how == "stray":
+        (layout.path / "blobs" / f"stray{damage.which}").write_bytes(b"")
+    elif blob.is_symlink() or not blob.is_file():
+        return
+    elif damage.how == "flip":
+        content = bytearray(blob.read_bytes()) or bytearray(1)
+        content[damage.which % len(content)] ^= 1
+        blob.write_bytes(content)
+    elif damage.how == "cut":
+        os.truncate(blob, blob.stat().st_size // 2)
+    elif damage.how == "grow":
+        blob.write_bytes(blob.read_bytes() + b" ")
+    else:
+        blob.unlink()
+        if damage.how == "folder":
+            blob.mkdir()
+        elif damage.how == "link":
+            blob.symlink_to("/etc/passwd")
+
+
+@given(NODES, DAMAGES)
+@LAW
+def test_a_check_tells_the_same_in_the_same_order_and_only_what_the_table_knows(
+    nodes: list[Node], damages: list[Damage]
+) -> None:
+    with layout_of(nodes) as layout:
+        for damage in damages:
+            inflict(layout, damage)
+        before = picture(layout.path)
+        found = problems(layout.path, jobs=1)
+        assert problems(layout.path, jobs=4) == found
+        assert picture(layout.path) == before
+        for problem in found:
+            kind = KINDS[problem.code]
+            assert (problem.severity, problem.requirement) == (kind.severity, kind.requirement)
+            assert not problem.place.startswith("/")
+        documents = problems(layout.path, content=False)
+        missed = [problem for problem in found if problem not in documents]
+        assert {problem.code for problem in missed} <= {"digest-mismatch"}
+
+
+@given(NODES, DAMAGES)
+@LAW
+def test_a_repair_loses_nothing_that_is_right_is_told_before_and_is_done_once(
+    nodes: list[Node], damages: list[Damage]
+) -> None:
+    with layout_of(nodes) as layout:
+        originals = whole(layout)
+        for damage in damages:
+            inflict(layout, damage)
+        right, names = whole(layout), named(layout)
+        before = picture(layout.path)
+        dry = mend(layout, dry_run=True)
+        assert picture(layout.path) == before
+        report = mend(layout)
+        assert report.actions == dry.actions
+        assert right.items() <= whole(layout).items()
+        assert named(layout) == names
+        assert mend(layout).actions == ()
+        fixed = {action.code for action in report.actions}
+        mended = {"digest-mismatch", "irregular-blob", "duplicate-entry", "leftover"}
+        assert fixed <= mended | {"dangling-entry"}
+        left = problems(layout.path)
+        assert sorted(map(str, left)) == sorted(map(str, report.remaining))
+        assert not mended & {problem.code for problem in left}
+        for data in originals.values():
+            layout.blobs.put(data, media_type=OCI_LAYER)
+        codes = {problem.code for problem in problems(layout.path)}
+        assert codes <= {"stray-file", "unreferenced-blob"}
