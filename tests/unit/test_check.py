@@ -778,7 +778,7 @@ def test_what_reading_a_document_can_find_is_a_kind() -> None:
         "errors",
         "check/advice",
     )
-    text = "".join((sources / f"{name}.py").read_text() for name in (*readers, "reading"))
+    text = "".join((sources / f"{name}.py").read_text() for name in (*readers, "check/reading"))
     codes = re.findall(r'"([a-z]+(?:-[a-z0-9]+)+)"', text)
     assert set(codes) - {"known-property"} <= set(KINDS)  # that one is for constructors
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import time
 from datetime import timedelta
@@ -12,6 +13,7 @@ import pytest
 
 from ocilayout import (
     OCI_EMPTY,
+    OCI_INDEX,
     Descriptor,
     Digest,
     DocumentError,
@@ -195,15 +197,15 @@ def test_a_missing_manifest_does_not(layout: Layout) -> None:
 
 
 def test_unknown_algorithms_are_never_garbage(layout: Layout) -> None:
-    """A blob that cannot be verified here is somebody's; a manifest of one is read for its parts."""
+    """What cannot be verified here is somebody's; a manifest of it is read for its parts."""
     unknown = layout.path / "blobs" / "md9" / "abc"
     unknown.parent.mkdir()
     child = put(layout, "child", age=9)
     data = layout.blobs.read(layout.put_manifest(Index(manifests=[child])))
     unknown.write_bytes(data)
     document = layout.path / "index.json"
-    entry = f'{{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"md9:abc","size":{len(data)}}}'
-    document.write_text(f'{{"schemaVersion":2,"manifests":[{entry}]}}')
+    entry = {"mediaType": OCI_INDEX, "digest": "md9:abc", "size": len(data)}
+    document.write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
     layout = Layout.open(layout.path, durability="none")
     for digest in layout.blobs:
         age_blob(layout, digest, 9)
