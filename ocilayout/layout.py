@@ -31,6 +31,7 @@ from ocilayout.graph import walk
 from ocilayout.ijson import MAX_DOCUMENT, parse
 from ocilayout.indexfile import IndexFile
 from ocilayout.mediatype import DOCUMENT_TYPES, OCTET_STREAM
+from ocilayout.referrer import find_referrers
 from ocilayout.rules import decode_document, document_type
 from ocilayout.skeleton import make, require
 
@@ -225,6 +226,37 @@ class Layout:
             DocumentError: A manifest on the way breaks the specification.
         """
         return walk([descriptor], self._read_if_there)
+
+    def referrers(
+        self, digest: Digest | str, *, artifact_type: str | None = None
+    ) -> tuple[Descriptor, ...]:
+        """Return what refers to content as its subject: signatures, bills of materials and such.
+
+        Found are entries of the root index, with a name or without, and what is listed under the
+        tag of the distribution-spec's fallback, `sha256-<hex>`. Every manifest that is an entry is
+        read.
+
+        Args:
+            digest: The content.
+            artifact_type: Return only referrers of this type.
+
+        Returns:
+            Descriptors with the artifact type and the annotations that each manifest gives itself,
+            each digest once; entries first, in document order.
+
+        Raises:
+            DocumentError: The digest is none, or a manifest or `index.json` breaks the
+                specification.
+            IntegrityError: A manifest is damaged.
+
+        Spec: distribution-spec, Listing Referrers.
+        """
+        found = find_referrers(self._indexfile.snapshot(), Digest(digest), self._read_if_there)
+        return tuple(
+            descriptor
+            for descriptor in found
+            if artifact_type is None or descriptor.artifact_type == artifact_type
+        )
 
     # ------------------------------------------------------------ writing
 
