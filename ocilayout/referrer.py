@@ -1,8 +1,8 @@
 """Referrers: what says of itself that it is about other content, by its `subject`.
 
 A layout has no place of its own for them, and two ways are in use. Most programs make a referrer
-an entry of the root index, mostly without a name. Others keep a list of them: an index under the tag
-that the distribution-spec gives to registries without a referrers API. Both are read here.
+an entry of the root index, mostly without a name. Others keep a list of them: an index under the
+tag that the distribution-spec gives to registries without a referrers API. Both are read here.
 """
 
 from __future__ import annotations
