@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, CREATED, LOCAL_BUILD, REF_NAME, TITLE
+from ocilayout.archive import Archive, write_archive
 from ocilayout.blobs import Blobs
 from ocilayout.check import Action, RepairReport
 from ocilayout.codec import decode, encode
@@ -74,6 +75,7 @@ __all__ = [
     "TITLE",
     "Action",
     "AmbiguousReferenceError",
+    "Archive",
     "AuthError",
     "BlobNotFoundError",
     "Blobs",
@@ -116,4 +118,5 @@ __all__ = [
     "VerifiedReader",
     "decode",
     "encode",
+    "write_archive",
 ]

@@ -63,7 +63,7 @@ class WritableBlobs(Protocol):
 
 
 class CopySource(Protocol):
-    """What can be copied from: a `Layout` or a `Repository`."""
+    """What can be copied from: a `Layout`, an `Archive` or a `Repository`."""
 
     @property
     def blobs(self) -> ReadableBlobs:
@@ -121,7 +121,7 @@ def copy(
     """Copy what a name or a digest means, with everything that it is made of.
 
     Args:
-        source: A `Layout` or a `Repository`.
+        source: A `Layout`, an `Archive` or a `Repository`.
         ref: A name or a digest in the source.
         target: A `Layout` or a `Repository`.
         name: What to call it in the target. By default what it was asked for by, if that is a
@@ -166,7 +166,7 @@ def transfer(
     and whose parts are not is completed.
 
     Args:
-        source: A `Layout` or a `Repository`.
+        source: A `Layout`, an `Archive` or a `Repository`.
         root: The content.
         target: A `Layout` or a `Repository`.
         jobs: How many transfers run at a time.

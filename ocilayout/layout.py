@@ -16,24 +16,18 @@ from ocilayout.check import RepairReport, iter_problems, repair
 from ocilayout.codec import encode
 from ocilayout.collect import Collection, CollectReport, Untagged
 from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest, is_digest
+from ocilayout.digest import Digest
 from ocilayout.edit import Edit
 from ocilayout.errors import (
-    BlobNotFoundError,
     DocumentError,
     InvalidNameError,
     LayoutExistsError,
-    LimitExceededError,
     Problem,
-    ReferenceNotFoundError,
 )
-from ocilayout.graph import walk
-from ocilayout.ijson import MAX_DOCUMENT, parse
 from ocilayout.indexfile import IndexFile
-from ocilayout.mediatype import DOCUMENT_TYPES, OCTET_STREAM
-from ocilayout.referrer import find_referrers
 from ocilayout.rules import decode_document, document_type
 from ocilayout.skeleton import make, require
+from ocilayout.view import View
 
 if TYPE_CHECKING:
     import os
@@ -41,14 +35,14 @@ if TYPE_CHECKING:
 
     from ocilayout.index import Index
     from ocilayout.manifest import Manifest
-    from ocilayout.rootentry import RootEntry
+    from ocilayout.rootindex import RootIndex
 
 Durability = Literal["commit", "none"]
 
 _HOUR = timedelta(hours=1)
 
 
-class Layout:
+class Layout(View[Blobs]):
     """An OCI image layout in a folder.
 
     Attributes:
@@ -57,7 +51,6 @@ class Layout:
     """
 
     path: Path
-    blobs: Blobs
 
     def __init__(
         self,
@@ -151,112 +144,6 @@ class Layout:
             make(layout.path, layout._indexfile, complete=True)
         require(layout.path, layout._indexfile)
         return layout
-
-    # ------------------------------------------------------------ reading
-
-    def tags(self, *, annotations: Mapping[str, str] | None = None) -> tuple[str, ...]:
-        """Return the names of all entries, each once, sorted bytewise.
-
-        Args:
-            annotations: Return only the names of which every entry has these annotations.
-
-        Raises:
-            DocumentError: `index.json` breaks the specification.
-        """
-        return self._indexfile.snapshot().names(annotations or {})
-
-    def entries(self, *, name: str | None = None) -> tuple[RootEntry, ...]:
-        """Return all entries in document order, also those without a name.
-
-        Args:
-            name: Return only the entries of this name: none, one, or several.
-
-        Raises:
-            DocumentError: `index.json` or one of these entries breaks the specification.
-        """
-        root = self._indexfile.snapshot()
-        return root.entries() if name is None else root.named(name)
-
-    def entry(self, name: str) -> RootEntry:
-        """Return the entry of a name, with what is noted at it.
-
-        Raises:
-            ReferenceNotFoundError: No entry has that name.
-            AmbiguousReferenceError: Several have it, for different content.
-            DocumentError: `index.json` or the entry breaks the specification.
-        """
-        return self._indexfile.snapshot().find(name)
-
-    def resolve(self, name_or_digest: str | Digest) -> Descriptor:
-        """Return what a name or a digest means: media type, digest and size, nothing else.
-
-        Content without an entry has the media type that it gives itself, and
-        `application/octet-stream` if it gives none.
-
-        Raises:
-            ReferenceNotFoundError: No entry has that name, or nothing has that digest.
-            AmbiguousReferenceError: Several entries have the name, for different content.
-            DocumentError: `index.json` or the entry breaks the specification.
-            IntegrityError: The content of a digest without an entry is damaged.
-        """
-        if not is_digest(name_or_digest):
-            return self.entry(name_or_digest).descriptor.plain()
-        digest = Digest(name_or_digest)
-        found = self._indexfile.snapshot().of(digest)
-        return found[0].descriptor.plain() if found else self._describe_blob(digest)
-
-    def read_manifest(self, descriptor: Descriptor) -> Manifest | Index:
-        """Return a manifest or an index, verified.
-
-        Raises:
-            BlobNotFoundError: It is not there.
-            IntegrityError: It is not what the descriptor says.
-            DocumentError: It breaks the specification, or the descriptor is of something else.
-            LimitExceededError: It is larger than 4 MiB.
-        """
-        return self._read_document(descriptor, verify=True)
-
-    def walk(self, descriptor: Descriptor) -> Iterator[Descriptor]:
-        """Visit all that content is made of, each digest once, parents before their children.
-
-        Content that is missing is visited, too; what only it refers to cannot be.
-
-        Raises:
-            IntegrityError: A manifest on the way is damaged.
-            DocumentError: A manifest on the way breaks the specification.
-        """
-        return walk([descriptor], self._read_if_there)
-
-    def referrers(
-        self, digest: Digest | str, *, artifact_type: str | None = None
-    ) -> tuple[Descriptor, ...]:
-        """Return what refers to content as its subject: signatures, bills of materials and such.
-
-        Found are entries of the root index, with a name or without, and what is listed under the
-        tag of the distribution-spec's fallback, `sha256-<hex>`. Every manifest that is an entry is
-        read.
-
-        Args:
-            digest: The content.
-            artifact_type: Return only referrers of this type.
-
-        Returns:
-            Descriptors with the artifact type and the annotations that each manifest gives itself,
-            each digest once; entries first, in document order.
-
-        Raises:
-            DocumentError: The digest is none, or a manifest or `index.json` breaks the
-                specification.
-            IntegrityError: A manifest is damaged.
-
-        Spec: distribution-spec, Listing Referrers.
-        """
-        found = find_referrers(self._indexfile.snapshot(), Digest(digest), self._read_if_there)
-        return tuple(
-            descriptor
-            for descriptor in found
-            if artifact_type is None or descriptor.artifact_type == artifact_type
-        )
 
     # ------------------------------------------------------------ writing
 
@@ -445,22 +332,8 @@ class Layout:
 
     # ------------------------------------------------------------ inside
 
-    def _read_if_there(self, descriptor: Descriptor) -> Manifest | Index | None:
-        # What cannot be verified is read all the same: here it matters only what it refers to.
-        try:
-            return self._read_document(descriptor, verify=descriptor.digest.verifiable)
-        except BlobNotFoundError:
-            return None
-
-    def _read_document(self, descriptor: Descriptor, *, verify: bool) -> Manifest | Index:
-        if descriptor.size > MAX_DOCUMENT:
-            raise LimitExceededError(
-                f"{descriptor.digest} has {descriptor.size} bytes, the limit for a manifest is"
-                f" {MAX_DOCUMENT}",
-                what="document",
-                limit=MAX_DOCUMENT,
-            )
-        return decode_document(self.blobs.read(descriptor, verify=verify), descriptor)
+    def _snapshot(self) -> RootIndex:
+        return self._indexfile.snapshot()
 
     def _describe(self, target: Descriptor | Digest | str) -> Descriptor:
         if isinstance(target, Descriptor):
@@ -473,17 +346,3 @@ class Layout:
                 " that of a name"
             ) from None
         return self.resolve(digest)
-
-    def _describe_blob(self, digest: Digest) -> Descriptor:
-        if digest not in self.blobs:
-            raise ReferenceNotFoundError(f"there is no content {digest} in {self.path}")
-        opaque = Descriptor(media_type=OCTET_STREAM, digest=digest, size=self.blobs.size(digest))
-        if opaque.size > MAX_DOCUMENT or not digest.verifiable:
-            return opaque
-        try:
-            said = parse(self.blobs.read(opaque)).get("mediaType")
-        except (DocumentError, LimitExceededError):
-            return opaque
-        if not isinstance(said, str) or said not in DOCUMENT_TYPES:
-            return opaque
-        return Descriptor(media_type=said, digest=digest, size=opaque.size)

@@ -1,0 +1,135 @@
+"""A tar written from its beginning to its end: to a file, or to a pipe.
+
+Headers are USTAR, with a PAX record only where a name or a size does not fit. Owner and times
+are 0, so that the bytes depend on names and content alone. What the members mean is not known
+here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+import tarfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from ocilayout.stream import CHUNK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ocilayout.stream import Readable
+
+_FILE_MODE: Final = 0o644
+_FOLDER_MODE: Final = 0o755
+
+
+class TarStream:
+    """Members, written one after another."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Begin a tar; nothing is written yet.
+
+        Args:
+            file: Where to write to; it need not seek, and is not closed.
+        """
+        self._file = file
+        self._size = 0
+
+    def add(self, name: str, data: bytes) -> None:
+        """Write a file of these bytes."""
+        self._write(_header(name, len(data)))
+        self._write(data)
+        self._pad(tarfile.BLOCKSIZE)
+
+    def add_folder(self, name: str) -> None:
+        """Write a folder."""
+        self._write(_header(name, 0, tarfile.DIRTYPE))
+
+    def add_stream(self, name: str, size: int, content: Readable) -> None:
+        """Write a file, holding no more than a part of it at a time.
+
+        Args:
+            name: Its name.
+            size: Its size, in bytes.
+            content: A stream that fails rather than end before that or after.
+        """
+        self._write(_header(name, size))
+        while data := content.read(CHUNK):
+            self._write(data)
+        self._pad(tarfile.BLOCKSIZE)
+
+    def finish(self) -> None:
+        """Write the end: two empty blocks, and as many as fill a record."""
+        self._write(bytes(2 * tarfile.BLOCKSIZE))
+        self._pad(tarfile.RECORDSIZE)
+
+    def _pad(self, unit: int) -> None:
+        self._write(bytes(-self._size % unit))
+
+    def _write(self, data: bytes) -> None:
+        self._size += len(data)
+        view = memoryview(data)
+        while view:
+            # Of a raw file, as a pipe without a buffer is one, some may be left to write.
+            written = self._file.write(view)
+            if written is None:
+                raise BlockingIOError(errno.EAGAIN, "the file is not ready and does not wait")
+            view = view[written:]
+
+
+@contextmanager
+def open_target(file: str | os.PathLike[str] | BinaryIO) -> Iterator[BinaryIO]:
+    """Give a file to write to: what was given, or one at a path.
+
+    A regular file appears at its path, or replaces the one there and takes over its mode, when
+    the block ends; if that raises, everything is as it was. Anything else at the path, such as
+    a FIFO or a terminal, is written to as it is.
+
+    Args:
+        file: A path, or an open binary file, which is not closed.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    if not isinstance(file, str | os.PathLike):
+        yield file
+        return
+    path = Path(file)
+    mode = _mode(path)
+    if mode is not None and not stat.S_ISREG(mode):
+        with path.open("wb", buffering=0) as target:
+            yield target
+        return
+    path = path.resolve()  # a symbolic link stays, and what it leads to is replaced
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb", buffering=0) as target:
+            if mode is not None:
+                os.fchmod(target.fileno(), stat.S_IMODE(mode))
+            yield target
+            os.fsync(target.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    header = tarfile.TarInfo(name)
+    header.type = kind
+    header.size = size
+    header.mode = _FOLDER_MODE if kind == tarfile.DIRTYPE else _FILE_MODE
+    try:
+        return header.tobuf(tarfile.USTAR_FORMAT)
+    except ValueError:
+        return header.tobuf(tarfile.PAX_FORMAT)

@@ -1,0 +1,186 @@
+"""A file of which parts are read at offsets, by any number of threads at once.
+
+What was compressed with gzip cannot be read at offsets, so it is unpacked first: once, into a
+temporary file that has no name. That costs disk where an index into the compressed file would
+cost time at each read. What the bytes mean is not known here, and nothing is written elsewhere.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import stat
+import tempfile
+import threading
+import zlib
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from ocilayout.errors import DocumentError, LimitExceededError, NotALayoutError
+from ocilayout.stream import CHUNK
+
+_GZIP: Final = b"\x1f\x8b"
+
+# O_NONBLOCK, so that opening a FIFO cannot hold us up; it changes nothing for files.
+_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+class Window:
+    """A file from where it stands to its end.
+
+    Attributes:
+        name: What to call it in messages.
+        size: How long it is, in bytes.
+    """
+
+    def __init__(self, file: BinaryIO, name: str, *, owned: bool) -> None:
+        """Look at a file.
+
+        Args:
+            file: An open binary file that can seek. Its position is kept.
+            name: What to call it in messages.
+            owned: Whether to close the file with this window.
+
+        Raises:
+            OSError: The file cannot seek.
+        """
+        self.name = name
+        self._file = file
+        self._owned = owned
+        self._lock = threading.Lock()
+        self._start = file.tell()
+        self.size = file.seek(0, os.SEEK_END) - self._start
+        file.seek(self._start)
+        # A decompressor has a `fileno`, too: that of the compressed file. Only of an
+        # `io.FileIO`, with or without a buffer, are the bytes those of the descriptor.
+        raw = getattr(file, "raw", file)
+        self._raw = raw if isinstance(raw, io.FileIO) else None
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return bytes, fewer than asked for only if the file ends.
+
+        Args:
+            offset: Where to begin, in bytes from the start of the window, >= 0.
+            size: How many bytes, >= 0.
+
+        Raises:
+            ValueError: The file is closed.
+            OSError: It cannot be read.
+        """
+        parts: list[bytes] = []
+        while size > 0 and (data := self._read_some(self._start + offset, size)):
+            parts.append(data)
+            offset += len(data)
+            size -= len(data)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def section(self, offset: int, size: int) -> Section:
+        """Return a stream of a part; it does not close the file."""
+        return Section(self, offset, size)
+
+    def close(self) -> None:
+        """Close the file, if it is our own."""
+        if self._owned:
+            self._file.close()
+
+    def _read_some(self, position: int, size: int) -> bytes:
+        if self._raw is not None:
+            return os.pread(self._raw.fileno(), size, position)
+        with self._lock:
+            self._file.seek(position)
+            return self._file.read(size)
+
+
+class Section:
+    """A part of a window, as a stream."""
+
+    def __init__(self, window: Window, offset: int, size: int) -> None:
+        """Begin at an offset; nothing is read yet."""
+        self._window = window
+        self._offset = offset
+        self._left = size
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to so many bytes, none at the end; all that are left for -1."""
+        wanted = self._left if size < 0 else min(size, self._left)
+        data = self._window.read(self._offset, wanted)
+        self._offset += len(data)
+        self._left -= len(data)
+        return data
+
+    def close(self) -> None:
+        """Do nothing: the file is that of the window."""
+
+
+def open_window(
+    path_or_file: str | os.PathLike[str] | BinaryIO, *, unpack_limit: int | None
+) -> Window:
+    """Open a file, unpacked if it is compressed with gzip.
+
+    Args:
+        path_or_file: The path of a regular file, or an open binary file that can seek. That is
+            read from where it stands, and not closed.
+        unpack_limit: How much gzip may unpack to, in bytes; without one, what the disk holds.
+
+    Raises:
+        NotALayoutError: There is no regular file at the path.
+        DocumentError: The gzip stream is damaged or truncated.
+        LimitExceededError: It unpacks to more than the limit.
+        OSError: The file cannot be read, or the temporary file cannot be written.
+    """
+    if isinstance(path_or_file, str | os.PathLike):
+        window = _open_path(Path(path_or_file))
+    else:
+        name = getattr(path_or_file, "name", None)
+        name = name if isinstance(name, str) else "the open file"
+        window = Window(path_or_file, name, owned=False)
+    if window.read(0, len(_GZIP)) != _GZIP:
+        return window
+    try:
+        return _unpacked(window, unpack_limit)
+    finally:
+        window.close()
+
+
+def _open_path(path: Path) -> Window:
+    try:
+        number = os.open(path, _FLAGS)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotALayoutError(f"{path} is no OCI archive: there is no such file") from None
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise NotALayoutError(f"{path} is no OCI archive: it is no regular file")
+    return Window(io.FileIO(number), str(path), owned=True)
+
+
+def _unpacked(window: Window, limit: int | None) -> Window:
+    target = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 # it stays open
+    try:
+        _unpack(window, target, limit)
+        target.seek(0)
+        return Window(target, window.name, owned=True)
+    except BaseException:
+        target.close()
+        raise
+
+
+def _unpack(window: Window, target: io.FileIO, limit: int | None) -> None:
+    # GzipFile only reads from what it is given here.
+    packed = cast("BinaryIO", window.section(0, window.size))
+    size = 0
+    try:
+        with gzip.GzipFile(fileobj=packed, mode="rb") as stream:
+            while data := stream.read(CHUNK):
+                size += len(data)
+                if limit is not None and size > limit:
+                    raise LimitExceededError(
+                        f"{window.name} unpacks to more than {limit} bytes",
+                        what="unpacked archive",
+                        limit=limit,
+                    )
+                view = memoryview(data)
+                while view:
+                    view = view[target.write(view) :]
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DocumentError.of("bad-gzip", f"the gzip stream is damaged: {error}") from None

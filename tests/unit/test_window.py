@@ -1,0 +1,212 @@
+"""A file that is read at offsets: by threads, from what is no plain file, and unpacked."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import tempfile
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import pytest
+
+from ocilayout.archive.window import Window, open_window
+from ocilayout.errors import DocumentError, LimitExceededError, NotALayoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+DATA = bytes(range(256)) * 64
+
+
+class Grudging(io.BytesIO):
+    """A file that gives a few bytes at a time, as a raw file may."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(size if size is None or size < 0 else min(size, 7))
+
+
+def buffered(path: Path) -> BinaryIO:
+    return path.open("rb")
+
+
+def raw(path: Path) -> BinaryIO:
+    return cast("BinaryIO", path.open("rb", buffering=0))
+
+
+def in_memory(path: Path) -> BinaryIO:
+    return io.BytesIO(path.read_bytes())
+
+
+def grudging(path: Path) -> BinaryIO:
+    return Grudging(path.read_bytes())
+
+
+def packed(path: Path) -> BinaryIO:
+    """Return a file whose `fileno` is that of other bytes."""
+    other = path.with_suffix(".gz")
+    other.write_bytes(gzip.compress(path.read_bytes()))
+    return cast("BinaryIO", gzip.open(other, "rb"))
+
+
+def buffered_twice(path: Path) -> BinaryIO:
+    return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", packed(path))))
+
+
+def zipped(path: Path) -> BinaryIO:
+    other = path.with_suffix(".zip")
+    with zipfile.ZipFile(other, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(path, "x")
+    return cast("BinaryIO", zipfile.ZipFile(other).open("x"))
+
+
+ALL = [buffered, raw, in_memory, grudging, packed, buffered_twice, zipped]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "x"
+    path.write_bytes(DATA)
+    return path
+
+
+@pytest.mark.parametrize("opener", ALL)
+def test_every_kind_of_file(opener: Callable[[Path], BinaryIO], path: Path) -> None:
+    """Threads read the same bytes at once from files and from what only looks like one."""
+    with opener(path) as file:
+        file.seek(100)
+        window = Window(file, "x", owned=False)
+        assert window.size == len(DATA) - 100
+        assert file.tell() == 100
+        places = [(start, size) for start in range(0, 4000, 97) for size in (0, 1, 300)]
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda place: window.read(*place), places))
+        assert found == [DATA[100 + start :][:size] for start, size in places]
+
+
+def test_the_end(path: Path) -> None:
+    """Only at the end are there fewer bytes than asked for, and none behind it."""
+    for opener in (raw, grudging):
+        with opener(path) as file:
+            window = Window(file, "x", owned=False)
+            assert window.read(len(DATA) - 10, 100) == DATA[-10:]
+            assert window.read(len(DATA), 1) == b""
+            assert window.read(len(DATA) * 2, 1) == b""
+
+
+def test_sections(path: Path) -> None:
+    """A section is a stream that ends where the part does, and leaves the file open."""
+    with closing(open_window(path, unpack_limit=None)) as window:
+        section = window.section(10, 20)
+        assert section.read(5) == DATA[10:15]
+        assert section.read() == DATA[15:30]
+        assert section.read(1) == b""
+        section.close()
+        assert window.section(0, 0).read(1) == b""
+        assert window.section(0, 3).read(100) == DATA[:3]
+
+
+def test_who_closes_the_file(path: Path) -> None:
+    """A file that was opened here is closed, one that was given is not."""
+    window = open_window(path, unpack_limit=None)
+    window.close()
+    with pytest.raises(ValueError, match="closed"):
+        window.read(0, 1)
+    with path.open("rb") as file:
+        open_window(file, unpack_limit=None).close()
+        assert file.read(1) == DATA[:1]
+
+
+def test_what_it_is_called(path: Path) -> None:
+    """A window is named by its path, as far as there is one."""
+    for given, name in ((path, str(path)), (str(path), str(path)), (io.BytesIO(b""), "the open")):
+        with closing(open_window(given, unpack_limit=None)) as window:
+            assert window.name.startswith(name)
+    with path.open("rb") as file:
+        assert open_window(file, unpack_limit=None).name == str(path)
+    with tempfile.TemporaryFile() as nameless:
+        assert open_window(nameless, unpack_limit=None).name == "the open file"
+
+
+def test_no_file(tmp_path: Path) -> None:
+    """A path that leads to nothing, or to no regular file, holds no archive."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "file").touch()
+    for name, why in (
+        ("absent", "no such file"),
+        ("file/x", "no such file"),
+        ("", "no regular file"),
+        ("fifo", "no regular file"),
+    ):
+        with pytest.raises(NotALayoutError, match=why):
+            open_window(tmp_path / name, unpack_limit=None)
+
+
+def test_a_pipe_cannot_be_read_at_offsets() -> None:
+    """What cannot seek is refused by the operating system's error."""
+    read, write = os.pipe()
+    os.close(write)
+    with io.FileIO(read) as file, pytest.raises(OSError, match="seek"):
+        open_window(file, unpack_limit=None)
+
+
+# ------------------------------------------------------------ gzip
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_gzip_is_unpacked(parts: int, path: Path) -> None:
+    """A gzip stream of one or several members is read as what it unpacks to."""
+    size = len(DATA) // parts + 1
+    data = b"".join(gzip.compress(DATA[at : at + size]) for at in range(0, len(DATA), size))
+    path.write_bytes(data)
+    with closing(open_window(path, unpack_limit=len(DATA))) as window:
+        assert window.size == len(DATA)
+        assert window.read(100, 100) == DATA[100:200]
+        assert window.name == str(path)
+
+
+def test_gzip_from_where_the_file_stands(path: Path) -> None:
+    """Of a file that was given, what lies before its position does not matter."""
+    with path.open("wb+") as file:
+        file.write(b"before" + gzip.compress(DATA))
+        file.seek(6)
+        with closing(open_window(file, unpack_limit=None)) as window:
+            assert window.read(0, len(DATA) + 1) == DATA
+
+
+def test_the_temporary_file_has_no_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unpacking leaves no name behind, also while the window is open, or when it fails."""
+    folder = path.parent / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    path.write_bytes(gzip.compress(DATA))
+    with closing(open_window(path, unpack_limit=None)):
+        assert list(folder.iterdir()) == []
+    path.write_bytes(gzip.compress(DATA)[:-1])
+    with pytest.raises(DocumentError):
+        open_window(path, unpack_limit=None)
+    assert list(folder.iterdir()) == []
+
+
+def test_damaged_gzip(path: Path) -> None:
+    """A gzip stream that is damaged, cut off or followed by something else is refused."""
+    good = gzip.compress(DATA)
+    flipped = bytearray(good)
+    flipped[-6] ^= 1  # the checksum of the content
+    for data in (good[:-1], good[:5], good[:40], bytes(flipped), good + b"x", b"\x1f\x8b" * 20):
+        path.write_bytes(data)
+        with pytest.raises(DocumentError, match="gzip stream is damaged") as caught:
+            open_window(path, unpack_limit=None)
+        assert [problem.code for problem in caught.value.problems] == ["bad-gzip"]
+
+
+def test_gzip_that_unpacks_to_too_much(path: Path) -> None:
+    """A limit ends the unpacking."""
+    path.write_bytes(gzip.compress(DATA))
+    with pytest.raises(LimitExceededError, match="unpacks to more than") as caught:
+        open_window(path, unpack_limit=len(DATA) - 1)
+    assert (caught.value.what, caught.value.limit) == ("unpacked archive", len(DATA) - 1)
