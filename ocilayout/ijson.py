@@ -53,10 +53,11 @@ def parse(data: bytes, *, limit: int = MAX_DOCUMENT) -> dict[str, Json]:
     # there is white space between them; a string may hold more such pairs, never fewer. So if
     # there is no such space and the dicts have as many keys as the text has pairs, then none was
     # lost. Otherwise a slower reader looks at each object.
-    spaced = any(mark in data for mark in (b" :", b"\t:", b"\n:", b"\r:"))
+    # One byte is found far quicker than two, and a compact document has no such byte.
+    spaced = any(space in data and space + b":" in data for space in (b" ", b"\t", b"\n", b"\r"))
     if _count_keys(document) != data.count(b'":') or spaced:
         _refuse_duplicates(_loads(data, hook=_Object))
-    if _SURROGATE.search(data):
+    if b"\\" in data and _SURROGATE.search(data):
         _refuse_surrogates(document)
     if not isinstance(document, dict):
         raise wrong_type("an object", document)
@@ -150,12 +151,15 @@ def _count_keys(document: Json) -> int:
             raise _too_deep()
         deeper: list[Any] = []
         for node in level:
-            if node.__class__ is list:
-                values = node
-            else:
+            if node.__class__ is dict:
                 keys += len(node)
                 values = node.values()
-            deeper.extend([item for item in values if item.__class__ in (dict, list)])
+            else:
+                values = node
+            for item in values:
+                kind = item.__class__
+                if kind is dict or kind is list:
+                    deeper.append(item)
         level = deeper
     return keys
 

@@ -40,11 +40,17 @@ class RootEntry:
     annotations: FrozenMap[str, str]
 
 
-def check_entry(entry: Json, position: int) -> str | None:
-    """Return the name of an entry, if it has one, and refuse what has no name and no digest."""
-    place = f"$.manifests[{position}]"
+def check_entry(entry: Json) -> str | None:
+    """Return the name of an entry, if it has one, and refuse what has no name and no digest.
+
+    This is called for every entry whenever a layout is opened, so it looks at nothing else.
+
+    Raises:
+        DocumentError: The entry is no object, has no digest or a name that is no string, or a
+            property that others would read as one of these.
+    """
     if not isinstance(entry, dict):
-        raise wrong_type("an object", entry).at(place)
+        raise wrong_type("an object", entry)
     if not entry.keys() <= _NAMES:
         for key in entry:
             known = _KEYS.get(key.casefold(), key)
@@ -52,18 +58,18 @@ def check_entry(entry: Json, position: int) -> str | None:
                 raise DocumentError.of(
                     "case-variant",
                     f"{key!r} would be read as {known!r} by others",
-                    join_place(place, key),
+                    join_place("$", key),
                 )
     if not isinstance(entry.get("digest"), str):
-        raise wrong_type("a string", entry.get("digest")).at(f"{place}.digest")
+        raise wrong_type("a string", entry.get("digest")).at("$.digest")
     annotations = entry.get("annotations")
     if annotations is None:
         return None
     if not isinstance(annotations, dict):
-        raise wrong_type("an object", annotations).at(f"{place}.annotations")
+        raise wrong_type("an object", annotations).at("$.annotations")
     name = annotations.get(REF_NAME)
     if name is not None and not isinstance(name, str):
-        raise wrong_type("a string", name).at(f'{place}.annotations["{REF_NAME}"]')
+        raise wrong_type("a string", name).at(join_place("$.annotations", REF_NAME))
     return name
 
 

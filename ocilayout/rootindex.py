@@ -68,11 +68,7 @@ class RootIndex:
         self._document = parse(data, limit=MAX_ROOT_INDEX)
         # An entry that was dropped leaves an empty object, so that positions stay what they are.
         self._entries: list[RawEntry] = _check_document(self._document)
-        self._by_name: dict[str, list[int]] = {}
-        for position, entry in enumerate(self._entries):
-            name = check_entry(entry, position)
-            if name:
-                self._by_name.setdefault(name, []).append(position)
+        self._by_name = _positions(self._entries)
         self._by_digest: dict[str, list[int]] | None = None
         self.changed = False
 
@@ -333,3 +329,20 @@ def _check_document(document: dict[str, Json]) -> list[RawEntry]:
     if not isinstance(entries, list):
         raise wrong_type("an array", entries).at("$.manifests")
     return list(entries)  # type: ignore[arg-type] # each is checked next
+
+
+def _positions(entries: list[RawEntry]) -> dict[str, list[int]]:
+    """Return the positions of all names, after a look at every entry."""
+    found: dict[str, list[int]] = {}
+    position = 0
+    try:
+        for position, entry in enumerate(entries):
+            name = check_entry(entry)
+            if name:
+                if name in found:
+                    found[name].append(position)
+                else:
+                    found[name] = [position]
+    except DocumentError as error:
+        raise error.at(f"$.manifests[{position}]") from None
+    return found
