@@ -16,14 +16,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocilayout.descriptor import Descriptor, Verifier, verify
+from ocilayout.descriptor import Descriptor, Verifier, require_size, verify
 from ocilayout.digest import Digest, new_hasher
 from ocilayout.disk import fsync, open_quietly
 from ocilayout.errors import (
     BlobNotFoundError,
     DocumentError,
     IntegrityError,
-    SizeMismatchError,
 )
 from ocilayout.stream import CHUNK, VerifiedReader
 
@@ -81,10 +80,7 @@ class Blobs:
         Raises:
             BlobNotFoundError: There is no such blob.
         """
-        status = self._stat(digest)
-        if status is None:
-            raise _missing(digest)
-        return status.st_size
+        return self._status(digest).st_size
 
     def modified(self, digest: Digest) -> float:
         """Return when a blob was put last, in seconds since 1970.
@@ -92,10 +88,7 @@ class Blobs:
         Raises:
             BlobNotFoundError: There is no such blob.
         """
-        status = self._stat(digest)
-        if status is None:
-            raise _missing(digest)
-        return status.st_mtime
+        return self._status(digest).st_mtime
 
     def holds(self, descriptor: Descriptor) -> bool:
         """Tell whether a blob is there in its right size, and if so keep it for the next commit.
@@ -253,6 +246,12 @@ class Blobs:
             fsync(self._root / "blobs")
         self._synced |= done
 
+    def _status(self, digest: Digest) -> os.stat_result:
+        status = self._stat(digest)
+        if status is None:
+            raise _missing(digest)
+        return status
+
     def _stat(self, digest: Digest) -> os.stat_result | None:
         try:
             status = self.path(digest).lstat()
@@ -344,12 +343,7 @@ def _names(folder: Path) -> list[str]:
 def _require_whole(status: os.stat_result, descriptor: Descriptor) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise _irregular(descriptor, "no regular file")
-    if status.st_size != descriptor.size:
-        raise SizeMismatchError(
-            f"{descriptor.digest} has {status.st_size} bytes, {descriptor.size} were promised",
-            descriptor=descriptor,
-            actual=str(status.st_size),
-        )
+    require_size(descriptor, status.st_size)
 
 
 def _missing(digest: Digest) -> BlobNotFoundError:

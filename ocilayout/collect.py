@@ -19,8 +19,7 @@ from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
 from ocilayout.disk import open_quietly
 from ocilayout.errors import BlobNotFoundError
-from ocilayout.graph import successors, walk
-from ocilayout.mediatype import DOCUMENT_TYPES
+from ocilayout.graph import document_of, successors, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -187,7 +186,7 @@ class Collection:
         return pending
 
     def _refers_to(self, live: set[Digest], descriptor: Descriptor) -> bool:
-        document = self._read(descriptor) if descriptor.media_type in DOCUMENT_TYPES else None
+        document = document_of(descriptor, self._read)
         subject = None if document is None else document.subject
         return subject is not None and subject.digest in live
 

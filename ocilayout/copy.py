@@ -15,11 +15,10 @@ from attrs import field, frozen
 
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import is_digest
-from ocilayout.errors import BlobNotFoundError, IntegrityError, LimitExceededError
+from ocilayout.errors import BlobNotFoundError, IntegrityError
 from ocilayout.graph import successors, walk
-from ocilayout.ijson import MAX_DOCUMENT
 from ocilayout.layout import Layout
-from ocilayout.rules import decode_document
+from ocilayout.rules import decode_document, require_document_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,13 +224,7 @@ class _Plan:
         self.documents: dict[Digest, tuple[Descriptor, bytes, Manifest | Index]] = {}
 
     def read(self, descriptor: Descriptor) -> Manifest | Index:
-        if descriptor.size > MAX_DOCUMENT:
-            raise LimitExceededError(
-                f"{descriptor.digest} has {descriptor.size} bytes, the limit for a manifest is"
-                f" {MAX_DOCUMENT}",
-                what="document",
-                limit=MAX_DOCUMENT,
-            )
+        require_document_size(descriptor)
         data = self._read_near(descriptor)
         if data is None:
             data = self._source.blobs.read(descriptor)

@@ -186,6 +186,24 @@ class Verifier:
         )
 
 
+def require_size(descriptor: Descriptor, size: int) -> None:
+    """Refuse content of another size than its descriptor says.
+
+    Args:
+        descriptor: What was promised.
+        size: How large the content is, in bytes.
+
+    Raises:
+        SizeMismatchError: It differs.
+    """
+    if size != descriptor.size:
+        raise SizeMismatchError(
+            f"{descriptor.digest} has {size} bytes, {descriptor.size} were promised",
+            descriptor=descriptor,
+            actual=str(size),
+        )
+
+
 def verify(data: bytes, descriptor: Descriptor) -> None:
     """Check that bytes are what a descriptor names.
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ocilayout.collect import only_reached
-from ocilayout.errors import BlobNotFoundError, SizeMismatchError
+from ocilayout.descriptor import require_size
+from ocilayout.errors import BlobNotFoundError
 from ocilayout.graph import walk
 from ocilayout.reference import require_ref_name
 
@@ -162,13 +163,7 @@ class Edit:
 
     def _require_present(self, put_here: set[Digest]) -> None:
         for target in self._targets:
-            actual = self._blobs.size(target.digest)
-            if actual != target.size:
-                raise SizeMismatchError(
-                    f"{target.digest} has {actual} bytes, its descriptor says {target.size}",
-                    descriptor=target,
-                    actual=str(actual),
-                )
+            require_size(target, self._blobs.size(target.digest))
         for digest in sorted(put_here):
             if digest not in self._blobs:
                 raise BlobNotFoundError(

@@ -28,6 +28,11 @@ def successors(document: Manifest | Index) -> tuple[Descriptor, ...]:
     return (document.config, *document.layers)
 
 
+def document_of(descriptor: Descriptor, read: Read) -> Manifest | Index | None:
+    """Return the document of a descriptor; `None` if it is of something else, or not to be had."""
+    return read(descriptor) if descriptor.media_type in DOCUMENT_TYPES else None
+
+
 def walk(
     roots: Iterable[Descriptor], read: Read, *, subjects: bool = False
 ) -> Iterator[Descriptor]:

@@ -11,8 +11,8 @@ import re
 from typing import TYPE_CHECKING
 
 from ocilayout.descriptor import Descriptor
+from ocilayout.graph import document_of
 from ocilayout.index import Index
-from ocilayout.mediatype import DOCUMENT_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ def find_referrers(root: RootIndex, digest: Digest, read: Read) -> Iterator[Desc
     seen: set[Digest] = set()
     for entry in root.entries():
         descriptor = entry.descriptor
-        document = _read_document(descriptor, read)
+        document = document_of(descriptor, read)
         about = None if document is None else document.subject
         if document is None or about is None or about.digest != digest:
             continue
@@ -55,15 +55,11 @@ def find_referrers(root: RootIndex, digest: Digest, read: Read) -> Iterator[Desc
             seen.add(descriptor.digest)
             yield _described(descriptor, document)
     for entry in root.named(fallback_tag(digest)):
-        listed = _read_document(entry.descriptor, read)
+        listed = document_of(entry.descriptor, read)
         for descriptor in listed.manifests if isinstance(listed, Index) else ():
             if descriptor.digest not in seen:
                 seen.add(descriptor.digest)
                 yield descriptor
-
-
-def _read_document(descriptor: Descriptor, read: Read) -> Manifest | Index | None:
-    return read(descriptor) if descriptor.media_type in DOCUMENT_TYPES else None
 
 
 def _described(plain: Descriptor, document: Manifest | Index) -> Descriptor:

@@ -5,14 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ocilayout.codec import decode
-from ocilayout.errors import DocumentError
-from ocilayout.ijson import parse
+from ocilayout.errors import DocumentError, LimitExceededError
+from ocilayout.ijson import MAX_DOCUMENT, parse
 from ocilayout.index import Index
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import DOCUMENT_TYPES, INDEX_TYPES, OCI_INDEX, OCI_MANIFEST
 
 if TYPE_CHECKING:
     from ocilayout.descriptor import Descriptor
+
+
+def require_document_size(descriptor: Descriptor) -> None:
+    """Refuse a manifest or an index that is too large to be read, by what its descriptor says.
+
+    Raises:
+        LimitExceededError: It is larger than 4 MiB.
+    """
+    if descriptor.size > MAX_DOCUMENT:
+        raise LimitExceededError(
+            f"{descriptor.digest} has {descriptor.size} bytes, the limit for a manifest is"
+            f" {MAX_DOCUMENT}",
+            what="document",
+            limit=MAX_DOCUMENT,
+        )
 
 
 def decode_document(data: bytes, descriptor: Descriptor) -> Manifest | Index:

@@ -20,7 +20,7 @@ from ocilayout.graph import walk
 from ocilayout.ijson import MAX_DOCUMENT, parse
 from ocilayout.mediatype import DOCUMENT_TYPES, OCTET_STREAM
 from ocilayout.referrer import find_referrers
-from ocilayout.rules import decode_document
+from ocilayout.rules import decode_document, require_document_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -175,13 +175,7 @@ class View(ABC, Generic[B]):
             return None
 
     def _read_document(self, descriptor: Descriptor, *, verify: bool) -> Manifest | Index:
-        if descriptor.size > MAX_DOCUMENT:
-            raise LimitExceededError(
-                f"{descriptor.digest} has {descriptor.size} bytes, the limit for a manifest is"
-                f" {MAX_DOCUMENT}",
-                what="document",
-                limit=MAX_DOCUMENT,
-            )
+        require_document_size(descriptor)
         return decode_document(self.blobs.read(descriptor, verify=verify), descriptor)
 
     def _describe_blob(self, digest: Digest) -> Descriptor:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.archive.member import iter_members
+from ocilayout.descriptor import require_size
 from ocilayout.digest import Digest
 from ocilayout.errors import (
     BlobNotFoundError,
     DocumentError,
     NotALayoutError,
-    SizeMismatchError,
 )
 from ocilayout.stream import VerifiedReader
 
@@ -166,20 +166,6 @@ class ArchiveBlobs:
         if place is None:
             raise BlobNotFoundError(f"there is no blob {digest}")
         return place
-
-
-def require_size(descriptor: Descriptor, size: int) -> None:
-    """Refuse content of another size than its descriptor says.
-
-    Raises:
-        SizeMismatchError: It is.
-    """
-    if size != descriptor.size:
-        raise SizeMismatchError(
-            f"{descriptor.digest} has {size} bytes, {descriptor.size} were promised",
-            descriptor=descriptor,
-            actual=str(size),
-        )
 
 
 def _require_file(member: Member) -> None:

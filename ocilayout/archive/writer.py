@@ -6,10 +6,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from ocilayout.annotations import REF_NAME
-from ocilayout.archive.inventory import BLOBS, HEADER, INDEX, require_size
+from ocilayout.archive.inventory import BLOBS, HEADER, INDEX
 from ocilayout.archive.tarstream import TarStream, open_target
 from ocilayout.codec import encode
-from ocilayout.descriptor import Descriptor
+from ocilayout.descriptor import Descriptor, require_size
 from ocilayout.digest import Digest, is_digest, new_hasher
 from ocilayout.errors import AmbiguousReferenceError
 from ocilayout.graph import walk

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
+from ocilayout.disk import open_quietly
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -103,7 +105,7 @@ def is_locked(path: Path) -> bool:
     """
     if path.is_symlink():
         return False
-    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    number = open_quietly(path)
     try:
         # Shared, so that two checks do not take each other for writers.
         fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -14,18 +14,16 @@ from ocilayout.digest import Digest
 from ocilayout.errors import (
     BlobNotFoundError,
     DocumentError,
-    LimitExceededError,
     RegistryError,
     TransportError,
     UnsupportedDigestError,
 )
-from ocilayout.ijson import MAX_DOCUMENT
 from ocilayout.mediatype import DOCUMENT_TYPES, OCTET_STREAM
 from ocilayout.registry.address import join
 from ocilayout.registry.content import ANY_MANIFEST, content_length, require_digest
 from ocilayout.registry.session import ACCEPTED, CREATED, NOT_FOUND, OK, Session
 from ocilayout.registry.upload import Upload, open_upload
-from ocilayout.rules import decode_document
+from ocilayout.rules import decode_document, require_document_size
 from ocilayout.stream import Source, VerifiedReader
 
 if TYPE_CHECKING:
@@ -110,7 +108,7 @@ class RepositoryBlobs:
         """
         headers = {}
         if descriptor.media_type in DOCUMENT_TYPES:
-            _require_document_size(descriptor.size)
+            require_document_size(descriptor)
             headers["Accept"] = f"{descriptor.media_type}, {ANY_MANIFEST}"
         answer = self._session.request(
             "GET", _path(descriptor), accept={OK, NOT_FOUND}, headers=headers
@@ -160,7 +158,7 @@ class RepositoryBlobs:
         with open_upload(source, media_type=media_type, expected=expected) as upload:
             descriptor = upload.descriptor
             if media_type in DOCUMENT_TYPES:
-                _require_document_size(descriptor.size)
+                require_document_size(descriptor)
                 self.send_manifest(upload.read_all(), descriptor, name=str(descriptor.digest))
             elif not self._holds(descriptor, "pull,push"):
                 self._send(upload)
@@ -240,15 +238,6 @@ class RepositoryBlobs:
 def _path(descriptor: Descriptor) -> str:
     kind = "manifests" if descriptor.media_type in DOCUMENT_TYPES else "blobs"
     return f"{kind}/{descriptor.digest}"
-
-
-def _require_document_size(size: int) -> None:
-    if size > MAX_DOCUMENT:
-        raise LimitExceededError(
-            f"the manifest has {size} bytes, the limit is {MAX_DOCUMENT}",
-            what="document",
-            limit=MAX_DOCUMENT,
-        )
 
 
 def _missing(digest: Digest) -> BlobNotFoundError:
