@@ -53,7 +53,7 @@ def find_referrers(root: RootIndex, digest: Digest, read: Read) -> Iterator[Desc
             continue
         if descriptor.digest not in seen:
             seen.add(descriptor.digest)
-            yield _described(descriptor, document)
+            yield describe_referrer(descriptor, document)
     for entry in root.named(fallback_tag(digest)):
         listed = document_of(entry.descriptor, read)
         for descriptor in listed.manifests if isinstance(listed, Index) else ():
@@ -62,10 +62,17 @@ def find_referrers(root: RootIndex, digest: Digest, read: Read) -> Iterator[Desc
                 yield descriptor
 
 
-def _described(plain: Descriptor, document: Manifest | Index) -> Descriptor:
-    """Return a descriptor as the referrers API gives it: with the type and annotations inside."""
+def describe_referrer(plain: Descriptor, document: Manifest | Index) -> Descriptor:
+    """Return a descriptor as the referrers API gives it: with the type and annotations inside.
+
+    Args:
+        plain: The descriptor of the referrer.
+        document: The referrer.
+
+    Spec: distribution-spec, Listing Referrers and Pushing Manifests with Subject.
+    """
     artifact_type = document.artifact_type
-    if artifact_type is None and not isinstance(document, Index):
+    if not artifact_type and not isinstance(document, Index):
         artifact_type = document.config.media_type
     return Descriptor(
         media_type=plain.media_type,

@@ -6,6 +6,7 @@ a bare digest means a blob.
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -21,6 +22,7 @@ from ocilayout.errors import (
 from ocilayout.mediatype import DOCUMENT_TYPES, OCTET_STREAM
 from ocilayout.registry.address import join
 from ocilayout.registry.content import ANY_MANIFEST, content_length, require_digest
+from ocilayout.registry.referrer import add_referrer
 from ocilayout.registry.session import ACCEPTED, CREATED, NOT_FOUND, OK, Session
 from ocilayout.registry.upload import Upload, open_upload
 from ocilayout.rules import decode_document, require_document_size
@@ -40,6 +42,7 @@ class RepositoryBlobs:
             session: The conversation with its registry.
         """
         self._session = session
+        self._listing = Lock()  # two of our own threads need not race for a list of referrers
 
     def __contains__(self, digest: object) -> bool:
         if isinstance(digest, str):
@@ -167,6 +170,9 @@ class RepositoryBlobs:
     def send_manifest(self, data: bytes, descriptor: Descriptor, *, name: str) -> None:
         """Send a manifest or an index under a tag or its digest.
 
+        If it has a subject and the registry does not say that it took note, then it is added to
+        the list of the subject's referrers.
+
         Args:
             data: Its bytes.
             descriptor: What they are.
@@ -177,12 +183,13 @@ class RepositoryBlobs:
                 that it stored something else.
             DocumentError: They are no such document.
             LimitExceededError: They are too many.
-            RegistryError: The registry refused or failed.
+            RegistryError: The registry refused or failed, or the list of referrers could not be
+                brought up to date.
 
-        Spec: distribution-spec, Pushing manifests.
+        Spec: distribution-spec, Pushing manifests; Pushing Manifests with Subject.
         """
         verify(data, descriptor)
-        decode_document(data, descriptor)
+        document = decode_document(data, descriptor)
         answer = self._session.request(
             "PUT",
             f"manifests/{name}",
@@ -194,6 +201,10 @@ class RepositoryBlobs:
         with answer:
             answer.drain()
             require_digest(answer, descriptor)
+            noted = answer.header("OCI-Subject") is not None
+        if document.subject is not None and not noted:
+            with self._listing:
+                add_referrer(self._session, document.subject.digest, descriptor, document)
 
     def _holds(self, descriptor: Descriptor, actions: Actions) -> bool:
         headers = {"Accept": ANY_MANIFEST} if descriptor.media_type in DOCUMENT_TYPES else {}

@@ -96,8 +96,8 @@ def described(answer: Answer, wanted: Digest | None) -> Descriptor | None:
     return descriptor
 
 
-def hashed(answer: Answer, wanted: Digest | None) -> Descriptor:
-    """Return what manifest a body is.
+def fetched(answer: Answer, wanted: Digest | None) -> tuple[bytes, Descriptor]:
+    """Return a body with the manifest that it is.
 
     Args:
         answer: The answer.
@@ -122,7 +122,7 @@ def hashed(answer: Answer, wanted: Digest | None) -> Descriptor:
             actual=str(descriptor.digest),
         )
     require_digest(answer, descriptor)
-    return descriptor
+    return data, descriptor
 
 
 def _look_into(data: bytes, *, status: int) -> str:

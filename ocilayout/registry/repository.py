@@ -1,7 +1,7 @@
 """A repository of a registry, with the reading verbs of a layout and what a copy writes.
 
 What a tag resolves to is what its bytes hash to, or what the registry says they do; whatever
-is read by a descriptor is verified against it. Not in here: deletion, referrers, the catalog.
+is read by a descriptor is verified against it. Not in here: deletion, the catalog.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from ocilayout.reference import DOCKER_HUB, Reference
 from ocilayout.registry.address import is_loopback, origin
 from ocilayout.registry.auth import Authenticator, Credentials
 from ocilayout.registry.blobs import RepositoryBlobs
-from ocilayout.registry.content import ANY_MANIFEST, described, hashed
+from ocilayout.registry.content import ANY_MANIFEST, described, fetched
+from ocilayout.registry.referrer import list_referrers
 from ocilayout.registry.session import METHOD_NOT_ALLOWED, NOT_FOUND, OK, Session
 from ocilayout.registry.tags import list_tags
 from ocilayout.registry.transport import Transport
@@ -144,7 +145,33 @@ class Repository:
             if answer.status == NOT_FOUND:
                 answer.drain()
                 raise self._missing(name)
-            return hashed(answer, wanted)
+            return fetched(answer, wanted)[1]
+
+    def referrers(
+        self, digest: Digest | str, *, artifact_type: str | None = None
+    ) -> tuple[Descriptor, ...]:
+        """Return what refers to content as its subject: signatures, bills of materials and such.
+
+        A registry without the referrers API is asked for the list under the tag of the
+        distribution-spec's fallback, `sha256-<hex>`.
+
+        Args:
+            digest: The content; it need not be in the repository.
+            artifact_type: Return only referrers of this type.
+
+        Returns:
+            Descriptors with the artifact type and the annotations that the registry says each
+            manifest has, each digest once, in the registry's order.
+
+        Raises:
+            DocumentError: The digest is none.
+            LimitExceededError: There are too many.
+            RegistryError: The registry refused or failed, or its list cannot be read or does not
+                end.
+
+        Spec: distribution-spec, Listing Referrers.
+        """
+        return list_referrers(self._session, Digest.parse(digest), artifact_type)
 
     def read_manifest(self, descriptor: Descriptor) -> Manifest | Index:
         """Return a manifest or an index, verified.

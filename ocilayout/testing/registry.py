@@ -15,13 +15,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, urlsplit
 
+from ocilayout.codec import encode
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest, is_digest
 from ocilayout.errors import OciLayoutError
 from ocilayout.graph import successors
+from ocilayout.index import Index
+from ocilayout.mediatype import OCI_INDEX
+from ocilayout.referrer import describe_referrer
 from ocilayout.rules import decode_document
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
 _NAME = r"(?P<name>[a-z0-9._/-]+)"
@@ -30,6 +35,7 @@ _BLOB = re.compile(rf"/v2/{_NAME}/blobs/(?P<digest>[^/]+)")
 _UPLOADS = re.compile(rf"/v2/{_NAME}/blobs/uploads/")
 _UPLOAD = re.compile(rf"/v2/{_NAME}/blobs/uploads/(?P<session>[0-9a-f]+)")
 _TAGS = re.compile(rf"/v2/{_NAME}/tags/list")
+_REFERRERS = re.compile(rf"/v2/{_NAME}/referrers/(?P<digest>[^/]+)")
 
 
 class LoopbackRegistry:
@@ -41,9 +47,20 @@ class LoopbackRegistry:
         tags: The digest of every tag, by repository and tag.
         received: Every body that a client sent, in order of arrival.
         requests: Method and path of every request, in order of arrival.
+        referrers_api: Whether it has the referrers API.
+        subject_header: Whether it says that it took note of a subject, by `OCI-Subject`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, referrers_api: bool = True, subject_header: bool = True) -> None:
+        """Prepare; it serves once it is entered.
+
+        Args:
+            referrers_api: Whether to have the referrers API; if not, it answers 404 there.
+            subject_header: Whether to answer a push of a manifest with a subject with
+                `OCI-Subject`. A registry has both or none; one of them alone is a fault.
+        """
+        self.referrers_api = referrers_api
+        self.subject_header = subject_header
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.tags: dict[tuple[str, str], str] = {}
@@ -89,6 +106,17 @@ class LoopbackRegistry:
         known = {digest for _, digest in self.manifests} | self.blobs.keys()
         return all(part.digest in known for part in successors(document))
 
+    def referrers(self, name: str, digest: str) -> list[Descriptor]:
+        """Return the manifests of a repository that have a digest as their subject."""
+        found = []
+        for (repository, _), (media_type, data) in sorted(self.manifests.items()):
+            descriptor = Descriptor.of(data, media_type)
+            document = decode_document(data, descriptor)
+            subject = document.subject
+            if repository == name and subject is not None and subject.digest == digest:
+                found.append(describe_referrer(descriptor, document))
+        return found
+
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -131,6 +159,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.OK, b"{}")
         elif match := _TAGS.fullmatch(path):
             self._tags(match["name"])
+        elif (match := _REFERRERS.fullmatch(path)) and self.server.registry.referrers_api:
+            self._referrers(match["name"], match["digest"])
         elif match := _MANIFEST.fullmatch(path):
             self._manifest(match["name"], match["ref"], body)
         elif _UPLOADS.fullmatch(path):
@@ -160,6 +190,15 @@ class _Handler(BaseHTTPRequestHandler):
         tags = sorted(tag for repository, tag in self.server.registry.tags if repository == name)
         self._answer(HTTPStatus.OK, json.dumps({"name": name, "tags": tags}).encode())
 
+    def _referrers(self, name: str, digest: str) -> None:
+        wanted = parse_qs(urlsplit(self.path).query).get("artifactType")
+        found = self.server.registry.referrers(name, digest)
+        index = Index(
+            manifests=[one for one in found if wanted is None or one.artifact_type in wanted]
+        )
+        extra = {} if wanted is None else {"OCI-Filters-Applied": "artifactType"}
+        self._answer(HTTPStatus.OK, encode(index), OCI_INDEX, extra=extra)
+
     def _manifest(self, name: str, ref: str, body: bytes) -> None:
         registry = self.server.registry
         if self.command == "PUT":
@@ -184,7 +223,11 @@ class _Handler(BaseHTTPRequestHandler):
             registry.manifests[name, digest] = (media_type, body)
             if not is_digest(ref):
                 registry.tags[name, ref] = digest
-            self._created(f"/v2/{name}/manifests/{digest}", digest)
+            subject = decode_document(body, Descriptor.of(body, media_type)).subject
+            extra = {}
+            if subject is not None and registry.subject_header:
+                extra["OCI-Subject"] = str(subject.digest)
+            self._created(f"/v2/{name}/manifests/{digest}", digest, extra)
 
     def _begin(self, path: str) -> None:
         session = secrets.token_hex(8)
@@ -216,8 +259,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(HTTPStatus.OK, data, "application/octet-stream", digest)
 
-    def _created(self, location: str, digest: str) -> None:
-        self._answer(HTTPStatus.CREATED, b"", digest=digest, location=location)
+    def _created(self, location: str, digest: str, extra: Mapping[str, str] | None = None) -> None:
+        self._answer(HTTPStatus.CREATED, b"", digest=digest, location=location, extra=extra)
 
     def _refuse(self, status: HTTPStatus, code: str) -> None:
         body = json.dumps({"errors": [{"code": code, "message": status.phrase}]})
@@ -232,6 +275,7 @@ class _Handler(BaseHTTPRequestHandler):
         *,
         location: str = "",
         size: int = 0,
+        extra: Mapping[str, str] | None = None,
     ) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
@@ -241,6 +285,8 @@ class _Handler(BaseHTTPRequestHandler):
         if location:
             self.send_header("Location", location)
             self.send_header("Range", f"0-{max(size - 1, 0)}")
+        for name, value in (extra or {}).items():
+            self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)

@@ -41,6 +41,7 @@ from ocilayout.mediatype import (
     OCI_LAYER,
     OCI_MANIFEST,
 )
+from ocilayout.referrer import fallback_tag
 from ocilayout.registry import Credentials, Repository
 
 if TYPE_CHECKING:
@@ -445,3 +446,21 @@ def test_encoded_documents_arrive_as_they_are(docker_registry: str) -> None:
         descriptor = repo.put_manifest(document)
         assert descriptor == Descriptor.of(document, OCI_MANIFEST)
         assert repo.blobs.read(descriptor) == document
+
+
+def test_referrers_are_listed_under_a_tag(docker_registry: str) -> None:
+    """A registry without the referrers API gets a list of them, which is read instead."""
+    with Repository(f"{docker_registry}/org/app") as repo:
+        config = repo.blobs.put(b"{}", media_type=OCI_CONFIG)
+        image = repo.put_manifest(Manifest(config=config))
+        assert repo.referrers(image.digest) == ()
+        signatures = [
+            repo.put_manifest(
+                Manifest(artifact_type=f"text/{kind}", config=config, subject=image)
+            ).digest
+            for kind in ("plain", "html")
+        ]
+        assert [one.digest for one in repo.referrers(image.digest)] == signatures
+        (plain,) = repo.referrers(image.digest, artifact_type="text/plain")
+        assert plain.digest == signatures[0]
+        assert repo.tags() == (fallback_tag(image.digest),)

@@ -51,7 +51,7 @@ from ocilayout.mediatype import (
     OCI_MANIFEST,
     OCTET_STREAM,
 )
-from ocilayout.registry import Credentials, Repository, auth, tags
+from ocilayout.registry import Credentials, Repository, auth
 from ocilayout.registry.transport import Transport
 
 if TYPE_CHECKING:
@@ -333,12 +333,14 @@ def test_tags_in_a_circle_are_refused(registry: Scripted, repo: Repository) -> N
         repo.tags()
 
 
-@pytest.mark.parametrize(("limit", "what"), [("_MAX_PAGES", "pages"), ("_MAX_TAGS", "tags")])
+@pytest.mark.parametrize(
+    ("limit", "what"), [("page._MAX_PAGES", "pages"), ("tags._MAX_TAGS", "tags")]
+)
 def test_endless_tags_are_bounded(
     registry: Scripted, repo: Repository, monkeypatch: pytest.MonkeyPatch, limit: str, what: str
 ) -> None:
     """A list that never ends is left at a limit."""
-    monkeypatch.setattr(tags, limit, 3)
+    monkeypatch.setattr(f"ocilayout.registry.{limit}", 3)
     count = iter(range(1000))
 
     def more(*_: object) -> Reply:

@@ -1,0 +1,174 @@
+"""Referrers in a registry: the referrers API, and the tag that stands in for it.
+
+A registry with the API finds referrers by itself and says so, with `OCI-Subject`, when one is
+pushed. For the others clients keep a list, an index under a tag that is made from the subject's
+digest. Clients that change it at the same time may lose what the other wrote; what is done about
+that, and what cannot be, is in spec-notes/decisions/0030.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
+
+from attrs import evolve
+
+from ocilayout.codec import decode, encode
+from ocilayout.errors import DocumentError, RegistryError
+from ocilayout.ijson import MAX_DOCUMENT
+from ocilayout.index import Index
+from ocilayout.mediatype import OCI_INDEX
+from ocilayout.referrer import describe_referrer, fallback_tag
+from ocilayout.registry.content import ANY_MANIFEST, fetched
+from ocilayout.registry.page import iter_pages, require_below
+from ocilayout.registry.session import CREATED, NOT_FOUND, OK, PRECONDITION_FAILED, Session
+from ocilayout.rules import decode_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ocilayout.descriptor import Descriptor
+    from ocilayout.digest import Digest
+    from ocilayout.manifest import Manifest
+    from ocilayout.registry.answer import Answer
+
+_MAX_REFERRERS: Final = 100_000
+_ATTEMPTS: Final = 8
+_PAUSE: Final = 0.02  # seconds; the longest pause before the second attempt, doubled for each more
+
+
+def list_referrers(
+    session: Session, digest: Digest, artifact_type: str | None
+) -> tuple[Descriptor, ...]:
+    """Return what has content as its subject, each digest once, in the registry's order.
+
+    Args:
+        session: The conversation with the registry.
+        digest: The content.
+        artifact_type: The only type that is wanted, or `None` for all.
+
+    Raises:
+        LimitExceededError: There are too many.
+        RegistryError: The registry refused or failed, or its list cannot be read or does not end.
+
+    Spec: distribution-spec, Listing Referrers.
+    """
+    found: dict[Digest, Descriptor] = {}
+    for descriptor in _listed(session, digest, artifact_type):
+        found.setdefault(descriptor.digest, descriptor)
+        require_below("referrers", "referrers", len(found), _MAX_REFERRERS)
+    return tuple(found.values())
+
+
+def add_referrer(
+    session: Session, subject: Digest, plain: Descriptor, document: Manifest | Index
+) -> None:
+    """Make sure that a referrer is in the list under its subject's fallback tag.
+
+    Args:
+        session: The conversation with the registry.
+        subject: The content that it refers to.
+        plain: The descriptor of the referrer; it is in the registry already.
+        document: The referrer.
+
+    Raises:
+        RegistryError: The registry refused or failed, the tag names something else than a list,
+            or others changed the list each time. The referrer is there and not listed.
+
+    Spec: distribution-spec, Pushing Manifests with Subject.
+    """
+    tag = fallback_tag(subject)
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            pause = random.uniform(0, _PAUSE * 2**attempt)  # noqa: S311 # parts writers, no secret
+            time.sleep(pause)
+        current, etag = _read_list(session, tag)
+        if current is None:
+            raise RegistryError(
+                f"{plain.digest} was stored and is not listed as a referrer: the tag {tag} names"
+                " something else than a list of referrers; move that tag away and push again"
+            )
+        if any(listed.digest == plain.digest for listed in current.manifests):
+            return
+        listed = (*current.manifests, describe_referrer(plain, document))
+        _write_list(session, tag, evolve(current, manifests=listed), etag)
+    raise RegistryError(
+        f"{plain.digest} was stored and is not listed as a referrer: others changed the list"
+        f" {tag} each of {_ATTEMPTS} times; push again"
+    )
+
+
+def _listed(session: Session, digest: Digest, artifact_type: str | None) -> Iterator[Descriptor]:
+    query = "" if artifact_type is None else "?" + urlencode({"artifactType": artifact_type})
+    pages = iter_pages(
+        session,
+        f"referrers/{digest}{query}",
+        what="referrers",
+        accept={OK, NOT_FOUND},
+        headers={"Accept": OCI_INDEX},
+    )
+    for page in pages:
+        if page.status == NOT_FOUND:
+            page.drain()
+            current, _ = _read_list(session, fallback_tag(digest))
+            yield from _of_type(() if current is None else current.manifests, artifact_type)
+        else:
+            filtered = "artifacttype" in (page.header("OCI-Filters-Applied") or "").lower()
+            wanted = None if filtered else artifact_type
+            yield from _of_type(_decode_page(page).manifests, wanted)
+
+
+def _of_type(descriptors: Iterable[Descriptor], artifact_type: str | None) -> Iterator[Descriptor]:
+    for descriptor in descriptors:
+        if artifact_type is None or descriptor.artifact_type == artifact_type:
+            yield descriptor
+
+
+def _decode_page(page: Answer) -> Index:
+    try:
+        return decode(page.read_all(MAX_DOCUMENT), Index)
+    except DocumentError as error:
+        raise RegistryError(f"the list of referrers cannot be read: {error}", status=OK) from error
+
+
+def _read_list(session: Session, tag: str) -> tuple[Index | None, str | None]:
+    """Return the list under a tag with its ETag.
+
+    Returns:
+        The list, an empty one if there is none, and `None` if the tag names something else.
+
+    Raises:
+        RegistryError: The registry refused or failed, or it cannot be read.
+    """
+    with session.request(
+        "GET", f"manifests/{tag}", accept={OK, NOT_FOUND}, headers={"Accept": ANY_MANIFEST}
+    ) as answer:
+        if answer.status == NOT_FOUND:
+            answer.drain()
+            return Index(), None
+        try:
+            document = decode_document(*fetched(answer, None))
+        except DocumentError as error:
+            raise RegistryError(f"the list {tag} cannot be read: {error}", status=OK) from error
+        return (document if isinstance(document, Index) else None), answer.header("ETag")
+
+
+def _write_list(session: Session, tag: str, index: Index, etag: str | None) -> None:
+    """Write a list unless it was changed meanwhile, as far as the registry looks."""
+    data = encode(index)
+    condition = {} if etag is None else {"If-Match": etag}
+    with session.request(
+        "PUT",
+        f"manifests/{tag}",
+        accept=CREATED | {PRECONDITION_FAILED},
+        actions="pull,push",
+        headers={
+            "Content-Type": index.media_type or OCI_INDEX,
+            "Content-Length": str(len(data)),
+            **condition,
+        },
+        body=data,
+    ) as answer:
+        answer.drain()
