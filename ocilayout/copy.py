@@ -16,18 +16,22 @@ from attrs import field, frozen
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import is_digest
 from ocilayout.errors import BlobNotFoundError, IntegrityError
-from ocilayout.graph import successors, walk
+from ocilayout.graph import successors, walk, with_referrers
 from ocilayout.layout import Layout
 from ocilayout.rules import decode_document, require_document_size
+from ocilayout.selection import select
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ocilayout.descriptor import Platform
     from ocilayout.digest import Digest
     from ocilayout.index import Index
     from ocilayout.manifest import Manifest
     from ocilayout.rootindex import RootIndex
     from ocilayout.stream import Readable, Source
+
+    Report = Callable[["Event"], None]
 
 _ATTEMPTS: Final = 20
 """How often content is brought again when somebody deletes it before it has a name."""
@@ -73,6 +77,10 @@ class CopySource(Protocol):
         """Return a plain descriptor."""
         ...
 
+    def referrers(self, digest: Digest, /) -> tuple[Descriptor, ...]:
+        """Return what refers to content as its subject."""
+        ...
+
 
 class CopyTarget(Protocol):
     """What can be copied to: a `Layout` or a `Repository`."""
@@ -114,8 +122,10 @@ def copy(
     target: CopyTarget,
     *,
     name: str | None = None,
+    platform: Platform | str | None = None,
+    referrers: bool = False,
     jobs: int = 4,
-    on_event: Callable[[Event], None] | None = None,
+    on_event: Report | None = None,
 ) -> Descriptor:
     """Copy what a name or a digest means, with everything that it is made of.
 
@@ -126,6 +136,11 @@ def copy(
         name: What to call it in the target. By default what it was asked for by, if that is a
             name; by digest it arrives without one. A name that means this content already stays
             as it is, with what is noted at it.
+        platform: Copy the manifest for this platform alone, without the index that leads to it;
+            a text such as `linux/arm64/v8` will do. See `ocilayout.selection` for what fits.
+        referrers: Copy what refers to any manifest that is copied, too, and what refers to that:
+            signatures, bills of materials and such. They arrive in a layout as entries without
+            a name. Those that are listed and not there are left out.
         jobs: How many transfers run at a time.
         on_event: Called with every step, from several threads if there are several jobs.
 
@@ -133,7 +148,7 @@ def copy(
         A plain descriptor of what was copied.
 
     Raises:
-        ReferenceNotFoundError: The source does not have it.
+        ReferenceNotFoundError: The source does not have it, or nothing in it for the platform.
         BlobNotFoundError: The source does not have all that it is made of.
         IntegrityError: Something is not what its descriptor says. It was not stored.
         DocumentError: A manifest breaks the specification.
@@ -142,11 +157,17 @@ def copy(
         OSError: The file system failed.
     """
     root = source.resolve(ref)
+    if platform is not None:
+        root = select(root, platform, source.blobs.read)
     if name is None and not is_digest(ref):
         name = ref
+    plan = _Plan(source, target)
+    roots = [root]
+    if referrers:
+        roots = with_referrers(root, plan.read_if_there, source.referrers)
     put_and_bind(
-        lambda: transfer(source, root, target, jobs=jobs, on_event=on_event),
-        lambda: _name(target, root, name),
+        lambda: plan.carry_out(roots, jobs, on_event or _ignore),
+        lambda: _bind(target, roots, name),
     )
     return root
 
@@ -157,7 +178,7 @@ def transfer(
     target: CopyTarget,
     *,
     jobs: int = 4,
-    on_event: Callable[[Event], None] | None = None,
+    on_event: Report | None = None,
 ) -> None:
     """Bring content and everything that it is made of, and give it no name.
 
@@ -174,24 +195,7 @@ def transfer(
     Raises:
         OciLayoutError: As for `copy`.
     """
-    report = on_event or _ignore
-    plan = _Plan(source, target)
-    found = list(walk([root], plan.read))
-    blobs = [descriptor for descriptor in found if descriptor.digest not in plan.documents]
-    for descriptor in found:
-        report(Event(kind="planned", descriptor=descriptor))
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        # list() raises what a transfer raised
-        list(pool.map(lambda blob: _transfer_blob(source, blob, target, report), blobs))
-    for digest in plan.children_first():
-        descriptor, data, _ = plan.documents[digest]
-        if target.blobs.holds(descriptor):
-            report(Event(kind="skipped", descriptor=descriptor))
-            continue
-        report(Event(kind="started", descriptor=descriptor))
-        target.put_manifest(data, media_type=descriptor.media_type)
-        report(Event(kind="bytes", descriptor=descriptor, count=len(data)))
-        report(Event(kind="done", descriptor=descriptor))
+    _Plan(source, target).carry_out([root], jobs, on_event or _ignore)
 
 
 def put_and_bind(put: Callable[[], None], bind: Callable[[], None]) -> None:
@@ -220,17 +224,40 @@ class _Plan:
 
     def __init__(self, source: CopySource, target: CopyTarget) -> None:
         self._source = source
+        self._target = target
         self._near = target if isinstance(target, Layout) else None
-        self.documents: dict[Digest, tuple[Descriptor, bytes, Manifest | Index]] = {}
+        self._documents: dict[Digest, tuple[Descriptor, bytes, Manifest | Index]] = {}
+
+    def carry_out(
+        self, roots: list[Descriptor], jobs: int, report: Callable[[Event], None]
+    ) -> None:
+        found = list(walk(roots, self.read))
+        blobs = [descriptor for descriptor in found if descriptor.digest not in self._documents]
+        for descriptor in found:
+            report(Event(kind="planned", descriptor=descriptor))
+        with ThreadPoolExecutor(max_workers=jobs) as pool:
+            # list() raises what a transfer raised
+            list(pool.map(lambda blob: self._bring_blob(blob, report), blobs))
+        for digest in self._children_first({descriptor.digest for descriptor in found}):
+            self._put_document(digest, report)
 
     def read(self, descriptor: Descriptor) -> Manifest | Index:
+        known = self._documents.get(descriptor.digest)
+        if known is not None and known[0].media_type == descriptor.media_type:
+            return known[2]
         require_document_size(descriptor)
         data = self._read_near(descriptor)
         if data is None:
             data = self._source.blobs.read(descriptor)
         document = decode_document(data, descriptor)
-        self.documents[descriptor.digest] = (descriptor, data, document)
+        self._documents[descriptor.digest] = (descriptor, data, document)
         return document
+
+    def read_if_there(self, descriptor: Descriptor) -> Manifest | Index | None:
+        try:
+            return self.read(descriptor)
+        except BlobNotFoundError:
+            return None
 
     def _read_near(self, descriptor: Descriptor) -> bytes | None:
         if self._near is None or not self._near.blobs.holds(descriptor):
@@ -244,14 +271,40 @@ class _Plan:
             self._near.blobs.delete(descriptor.digest)
             return None
 
-    def children_first(self) -> tuple[Digest, ...]:
+    def _children_first(self, wanted: set[Digest]) -> tuple[Digest, ...]:
         graph = {
-            digest: [
-                child.digest for child in successors(document) if child.digest in self.documents
-            ]
-            for digest, (_, _, document) in self.documents.items()
+            digest: [child.digest for child in successors(document) if child.digest in wanted]
+            for digest, (_, _, document) in self._documents.items()
+            if digest in wanted
         }
-        return tuple(TopologicalSorter(graph).static_order())
+        order = TopologicalSorter(graph).static_order()
+        return tuple(digest for digest in order if digest in graph)
+
+    def _put_document(self, digest: Digest, report: Report) -> None:
+        descriptor, data, _ = self._documents[digest]
+        if self._target.blobs.holds(descriptor):
+            report(Event(kind="skipped", descriptor=descriptor))
+            return
+        report(Event(kind="started", descriptor=descriptor))
+        self._target.put_manifest(data, media_type=descriptor.media_type)
+        report(Event(kind="bytes", descriptor=descriptor, count=len(data)))
+        report(Event(kind="done", descriptor=descriptor))
+
+    def _bring_blob(self, descriptor: Descriptor, report: Report) -> None:
+        external = descriptor.urls and descriptor.digest not in self._source.blobs
+        if external or self._target.blobs.holds(descriptor):
+            # Content that only its `urls` lead to is not fetched: whoever wrote the manifest would
+            # choose which hosts we talk to.
+            report(Event(kind="skipped", descriptor=descriptor))
+            return
+        report(Event(kind="started", descriptor=descriptor))
+
+        def count(size: int) -> None:
+            report(Event(kind="bytes", descriptor=descriptor, count=size))
+
+        with closing(_Counted(self._source.blobs.open(descriptor), count)) as stream:
+            self._target.blobs.put(stream, media_type=descriptor.media_type, expected=descriptor)
+        report(Event(kind="done", descriptor=descriptor))
 
 
 class _Counted:
@@ -270,29 +323,8 @@ class _Counted:
         self._raw.close()
 
 
-def _transfer_blob(
-    source: CopySource,
-    descriptor: Descriptor,
-    target: CopyTarget,
-    report: Callable[[Event], None],
-) -> None:
-    external = descriptor.urls and descriptor.digest not in source.blobs
-    if external or target.blobs.holds(descriptor):
-        # Content that only its `urls` lead to is not fetched: whoever wrote the manifest would
-        # choose which hosts we talk to.
-        report(Event(kind="skipped", descriptor=descriptor))
-        return
-    report(Event(kind="started", descriptor=descriptor))
-
-    def count(size: int) -> None:
-        report(Event(kind="bytes", descriptor=descriptor, count=size))
-
-    with closing(_Counted(source.blobs.open(descriptor), count)) as stream:
-        target.blobs.put(stream, media_type=descriptor.media_type, expected=descriptor)
-    report(Event(kind="done", descriptor=descriptor))
-
-
-def _name(target: CopyTarget, root: Descriptor, name: str | None) -> None:
+def _bind(target: CopyTarget, roots: list[Descriptor], name: str | None) -> None:
+    root, *others = roots
     if not isinstance(target, Layout):
         if name is not None:
             target.tag(name, root)
@@ -302,6 +334,8 @@ def _name(target: CopyTarget, root: Descriptor, name: str | None) -> None:
             edit.add(root)
         else:
             edit.tag(name, root, when=lambda index: not means(index, name, root))
+        for other in others:
+            edit.add(other)
 
 
 def means(index: RootIndex, name: str, content: Descriptor) -> bool:

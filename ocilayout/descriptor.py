@@ -67,6 +67,21 @@ class Platform(fields.Extensible):
     )
     variant: str | None = field(default=None, validator=fields.optional(fields.text))
 
+    @classmethod
+    def parse(cls, text: str) -> Platform:
+        """Read a platform from its text form, `os/architecture` or `os/architecture/variant`.
+
+        Raises:
+            DocumentError: The text is none, such as `linux` alone.
+        """
+        parts = text.split("/")
+        if len(parts) not in (2, 3) or not all(parts):
+            raise DocumentError.of(
+                "bad-platform",
+                f"{text!r} is no platform; one looks like linux/arm64 or linux/arm/v7",
+            )
+        return cls(os=parts[0], architecture=parts[1], variant="".join(parts[2:]) or None)
+
     def __str__(self) -> str:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 

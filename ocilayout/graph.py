@@ -67,3 +67,37 @@ def walk(
         if subjects and document.subject is not None:
             found.append(document.subject)
         pending.extend(reversed(found))
+
+
+def with_referrers(
+    root: Descriptor, read: Read, referrers: Callable[[Digest], Iterable[Descriptor]]
+) -> list[Descriptor]:
+    """Return content and, after it, all that refers to it or to a document inside, and so on.
+
+    A referrer that is not to be had is left out: lists of referrers are often older than what
+    they list.
+
+    Args:
+        root: The content.
+        read: As for `walk`.
+        referrers: Gives what refers to a digest.
+
+    Returns:
+        Plain descriptors, each digest once.
+
+    Raises:
+        Exception: Whatever the two raise.
+    """
+    roots = [root]
+    asked: set[Digest] = set()
+    known = {root.digest}
+    for one in roots:  # which grows meanwhile
+        for found in walk([one], read):
+            if found.media_type not in DOCUMENT_TYPES or found.digest in asked:
+                continue
+            asked.add(found.digest)
+            for referrer in referrers(found.digest):
+                if referrer.digest not in known and document_of(referrer, read) is not None:
+                    known.add(referrer.digest)
+                    roots.append(referrer.plain())
+    return roots

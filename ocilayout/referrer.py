@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from ocilayout.descriptor import Descriptor
 from ocilayout.graph import document_of
 from ocilayout.index import Index
+from ocilayout.mediatype import DOCUMENT_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ocilayout.digest import Digest
     from ocilayout.graph import Read
     from ocilayout.manifest import Manifest
@@ -33,33 +32,49 @@ def fallback_tag(digest: Digest) -> str:
     return _NO_TAG.sub("-", f"{digest.algorithm[:32]}-{digest.encoded[:64]}")
 
 
-def find_referrers(root: RootIndex, digest: Digest, read: Read) -> Iterator[Descriptor]:
-    """Give what refers to a digest, each once: entries in document order, then what is listed.
+class Referrers:
+    """What refers to what in a root index; every manifest that is an entry is read once.
 
-    Args:
-        root: The root index.
-        digest: What is referred to.
-        read: Gives documents, `None` for missing ones.
-
-    Raises:
-        Exception: Whatever `read` raises.
+    Attributes:
+        complete: Whether all of them were there to be read.
     """
-    seen: set[Digest] = set()
-    for entry in root.entries():
-        descriptor = entry.descriptor
-        document = document_of(descriptor, read)
-        about = None if document is None else document.subject
-        if document is None or about is None or about.digest != digest:
-            continue
-        if descriptor.digest not in seen:
-            seen.add(descriptor.digest)
-            yield describe_referrer(descriptor, document)
-    for entry in root.named(fallback_tag(digest)):
-        listed = document_of(entry.descriptor, read)
-        for descriptor in listed.manifests if isinstance(listed, Index) else ():
-            if descriptor.digest not in seen:
-                seen.add(descriptor.digest)
-                yield descriptor
+
+    def __init__(self, root: RootIndex, read: Read) -> None:
+        """Read the manifests of a root index.
+
+        Args:
+            root: The root index.
+            read: Gives documents, `None` for missing ones.
+
+        Raises:
+            Exception: Whatever `read` raises.
+        """
+        self._root = root
+        self._read = read
+        self._about: dict[Digest, dict[Digest, Descriptor]] = {}
+        self.complete = True
+        for entry in root.entries():
+            descriptor = entry.descriptor
+            document = document_of(descriptor, read)
+            if document is None:
+                self.complete &= descriptor.media_type not in DOCUMENT_TYPES
+            elif document.subject is not None:
+                found = self._about.setdefault(document.subject.digest, {})
+                if descriptor.digest not in found:
+                    found[descriptor.digest] = describe_referrer(descriptor, document)
+
+    def of(self, digest: Digest) -> tuple[Descriptor, ...]:
+        """Return what refers to a digest, each once: entries in order, then what is listed.
+
+        Raises:
+            Exception: Whatever `read` raises.
+        """
+        found = dict(self._about.get(digest, {}))
+        for entry in self._root.named(fallback_tag(digest)):
+            listed = document_of(entry.descriptor, self._read)
+            for descriptor in listed.manifests if isinstance(listed, Index) else ():
+                found.setdefault(descriptor.digest, descriptor)
+        return tuple(found.values())
 
 
 def describe_referrer(plain: Descriptor, document: Manifest | Index) -> Descriptor:

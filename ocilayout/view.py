@@ -19,7 +19,7 @@ from ocilayout.errors import (
 from ocilayout.graph import walk
 from ocilayout.ijson import MAX_DOCUMENT, parse
 from ocilayout.mediatype import DOCUMENT_TYPES, OCTET_STREAM
-from ocilayout.referrer import find_referrers
+from ocilayout.referrer import Referrers
 from ocilayout.rules import decode_document, require_document_size
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class View(ABC, Generic[B]):
     """
 
     blobs: B
+    _referrers: tuple[RootIndex, Referrers] | None = None
 
     @abstractmethod
     def _snapshot(self) -> RootIndex:
@@ -143,7 +144,7 @@ class View(ABC, Generic[B]):
 
         Found are entries of the root index, with a name or without, and what is listed under the
         tag of the distribution-spec's fallback, `sha256-<hex>`. Every manifest that is an entry is
-        read.
+        read, once for as long as `index.json` stays the same.
 
         Args:
             digest: The content.
@@ -160,12 +161,23 @@ class View(ABC, Generic[B]):
 
         Spec: distribution-spec, Listing Referrers.
         """
-        found = find_referrers(self._snapshot(), Digest(digest), self._read_if_there)
+        digest = Digest(digest)
         return tuple(
             descriptor
-            for descriptor in found
+            for descriptor in self._find_referrers().of(digest)
             if artifact_type is None or descriptor.artifact_type == artifact_type
         )
+
+    def _find_referrers(self) -> Referrers:
+        # A copy asks for many digests, and the manifests need reading once for all of them.
+        root = self._snapshot()
+        known = self._referrers
+        if known is not None and known[0] is root:
+            return known[1]
+        found = Referrers(root, self._read_if_there)
+        # A manifest that is missing may come later, without any change of the root index.
+        self._referrers = (root, found) if found.complete else None
+        return found
 
     def _read_if_there(self, descriptor: Descriptor) -> Manifest | Index | None:
         # What cannot be verified is read all the same: here it matters only what it refers to.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -11,17 +12,21 @@ from ocilayout.archive.tarstream import TarStream, open_target
 from ocilayout.codec import encode
 from ocilayout.descriptor import Descriptor, require_size
 from ocilayout.digest import Digest, is_digest, new_hasher
-from ocilayout.errors import AmbiguousReferenceError
-from ocilayout.graph import walk
+from ocilayout.errors import AmbiguousReferenceError, BlobNotFoundError
+from ocilayout.graph import walk, with_referrers
 from ocilayout.header import Header
 from ocilayout.index import Index
+from ocilayout.mediatype import DOCUMENT_TYPES
+from ocilayout.reference import require_ref_name
+from ocilayout.selection import select
+from ocilayout.view import View
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
 
+    from ocilayout.descriptor import Platform
     from ocilayout.manifest import Manifest
-    from ocilayout.rootentry import RootEntry
     from ocilayout.stream import Readable
 
 
@@ -34,21 +39,25 @@ class SourceBlobs(Protocol):
         """Return the size of a blob, in bytes."""
         ...
 
+    def read(self, descriptor: Descriptor, /) -> bytes:
+        """Return all bytes, verified."""
+        ...
+
     def open(self, descriptor: Descriptor, /) -> Readable:
         """Return a stream that is verified at its end."""
         ...
 
 
 class ArchiveSource(Protocol):
-    """What can be written into an archive: a `Layout`, or another `Archive`."""
+    """What can be written into an archive: a `Layout`, another `Archive`, or a `Repository`."""
 
     @property
     def blobs(self) -> SourceBlobs:
         """The content."""
         ...
 
-    def entries(self) -> tuple[RootEntry, ...]:
-        """Return all entries."""
+    def tags(self) -> tuple[str, ...]:
+        """Return all names."""
         ...
 
     def resolve(self, name_or_digest: str, /) -> Descriptor:
@@ -59,11 +68,18 @@ class ArchiveSource(Protocol):
         """Return a manifest or an index, verified."""
         ...
 
+    def referrers(self, digest: Digest, /) -> tuple[Descriptor, ...]:
+        """Return what refers to content as its subject."""
+        ...
+
 
 def write_archive(
-    layout: ArchiveSource,
-    names: Iterable[str] | None,
+    source: ArchiveSource,
+    names: Iterable[str] | Mapping[str, str | None] | None,
     file: str | os.PathLike[str] | BinaryIO,
+    *,
+    platform: Platform | str | None = None,
+    referrers: bool = False,
 ) -> None:
     """Write content with its names into an archive, as a stream.
 
@@ -78,29 +94,40 @@ def write_archive(
     way; should it be damaged, the archive is left without its end, and is none.
 
     Args:
-        layout: A `Layout`, or another `Archive`.
-        names: Names in the layout; a digest makes an entry without a name. `None` for all entries,
-            named or not.
+        source: A `Layout`, another `Archive`, or a `Repository`.
+        names: Names in the source; a digest makes an entry without a name. A mapping says what
+            each is called in the archive, `None` standing for no name. `None` for all entries of
+            a layout, named or not, and all tags of a repository.
         file: A path, or an open binary file, which is not closed; a pipe will do. A file at the
             path is replaced when the archive is whole; a FIFO is written to.
+        platform: Write the manifests for this platform alone, as `copy` does.
+        referrers: Write what refers to the content, too, as entries without a name.
 
     Raises:
         TypeError: The names are one text.
-        ReferenceNotFoundError: A name or a digest is not in the layout.
+        InvalidNameError: A name that something is to have breaks the grammar of names.
+        ReferenceNotFoundError: A name or a digest is not in the source, or nothing in it for the
+            platform.
         AmbiguousReferenceError: Entries have one name, for different content.
         BlobNotFoundError: Content is missing.
         IntegrityError: Content is damaged.
         UnsupportedDigestError: Content cannot be verified here.
         DocumentError: An entry or a manifest breaks the specification.
         LimitExceededError: A manifest is larger than 4 MiB.
+        RegistryError: A registry failed or refused.
         OSError: The file cannot be written.
 
     Spec: image-layout.md, Content.
     """
     if isinstance(names, str):
         raise TypeError(f"names are given one by one; for one, give [{names!r}]")
-    roots = _choose(layout, names)
-    blobs = _plan(layout, roots)
+    chosen = _choose(source, names)
+    if platform is not None:
+        chosen = [(name, select(root, platform, source.blobs.read)) for name, root in chosen]
+    if referrers:
+        chosen.extend([("", other) for _, root in chosen for other in _referring(source, root)])
+    roots = _entries(chosen)
+    blobs = _plan(source, roots)
     with open_target(file) as target:
         tar = TarStream(target)
         tar.add(HEADER, encode(Header()))
@@ -111,22 +138,43 @@ def write_archive(
             if digest.algorithm != algorithm:
                 algorithm = digest.algorithm
                 tar.add_folder(f"{BLOBS}/{algorithm}")
-            with closing(layout.blobs.open(blobs[digest])) as content:
+            with closing(source.blobs.open(blobs[digest])) as content:
                 tar.add_stream(f"{BLOBS}/{algorithm}/{digest.encoded}", blobs[digest].size, content)
         tar.finish()
 
 
-def _choose(layout: ArchiveSource, names: Iterable[str] | None) -> list[Descriptor]:
+def _choose(
+    source: ArchiveSource, names: Iterable[str] | Mapping[str, str | None] | None
+) -> list[tuple[str, Descriptor]]:
+    """Return what was asked for, each with its name in the archive, which may be empty."""
+    if names is None and isinstance(source, View):
+        return [(entry.name or "", entry.descriptor) for entry in source.entries()]
+    if isinstance(names, Mapping):
+        for name in names.values():
+            if name is not None:
+                require_ref_name(name)
+        return [(name or "", source.resolve(ref)) for ref, name in names.items()]
+    refs = source.tags() if names is None else names
+    return [("" if is_digest(ref) else ref, source.resolve(ref)) for ref in refs]
+
+
+def _referring(source: ArchiveSource, root: Descriptor) -> list[Descriptor]:
+    def read(descriptor: Descriptor) -> Manifest | Index | None:
+        try:
+            return source.read_manifest(descriptor)
+        except BlobNotFoundError:
+            return None
+
+    return with_referrers(root, read, source.referrers)[1:]
+
+
+def _entries(chosen: Iterable[tuple[str, Descriptor]]) -> list[Descriptor]:
     """Return the entries of an archive: sorted by name, those without a name last."""
-    if names is None:
-        found = [(entry.name or "", entry.descriptor) for entry in layout.entries()]
-    else:
-        found = [("" if is_digest(name) else name, layout.resolve(name)) for name in names]
-    chosen: dict[str, dict[Digest, Descriptor]] = {}
-    for name, descriptor in found:
-        chosen.setdefault(name, {}).setdefault(descriptor.digest, descriptor)
-    nameless = chosen.pop("", {})
-    for name, entries in chosen.items():
+    found: dict[str, dict[Digest, Descriptor]] = {}
+    for name, descriptor in chosen:
+        found.setdefault(name, {}).setdefault(descriptor.digest, descriptor)
+    nameless = found.pop("", {})
+    for name, entries in found.items():
         if len(entries) > 1:
             raise AmbiguousReferenceError(name, entries)
         for digest in entries:
@@ -138,18 +186,19 @@ def _choose(layout: ArchiveSource, names: Iterable[str] | None) -> list[Descript
             size=descriptor.size,
             annotations={REF_NAME: name} if name else {},
         )
-        for name, entries in [*sorted(chosen.items()), ("", nameless)]
+        for name, entries in [*sorted(found.items()), ("", nameless)]
         for _, descriptor in sorted(entries.items())
     ]
 
 
-def _plan(layout: ArchiveSource, roots: Iterable[Descriptor]) -> dict[Digest, Descriptor]:
+def _plan(source: ArchiveSource, roots: Iterable[Descriptor]) -> dict[Digest, Descriptor]:
     """Return all content, of which each was found to be there in its size."""
     blobs: dict[Digest, Descriptor] = {}
-    for descriptor in walk(roots, layout.read_manifest):
-        if descriptor.urls and descriptor.digest not in layout.blobs:
+    for descriptor in walk(roots, source.read_manifest):
+        if descriptor.urls and descriptor.digest not in source.blobs:
             continue
         new_hasher(descriptor.digest.algorithm)  # what cannot be verified is not written
-        require_size(descriptor, layout.blobs.size(descriptor.digest))
+        if descriptor.media_type not in DOCUMENT_TYPES:  # those are read on the walk
+            require_size(descriptor, source.blobs.size(descriptor.digest))
         blobs[descriptor.digest] = descriptor
     return blobs

@@ -17,13 +17,14 @@ from ocilayout.annotations import CONTAINERD_IMAGE_NAME, LOCAL_BUILD, REF_NAME
 from ocilayout.archive import Archive, write_archive
 from ocilayout.codec import encode
 from ocilayout.copy import copy
-from ocilayout.descriptor import Descriptor
+from ocilayout.descriptor import Descriptor, Platform
 from ocilayout.digest import Digest
 from ocilayout.errors import (
     AmbiguousReferenceError,
     BlobNotFoundError,
     DigestMismatchError,
     DocumentError,
+    InvalidNameError,
     LimitExceededError,
     NotALayoutError,
     ReferenceNotFoundError,
@@ -36,8 +37,11 @@ from ocilayout.index import Index
 from ocilayout.layout import Layout
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
+from ocilayout.registry import Repository
+from ocilayout.testing.registry import LoopbackRegistry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 HEADER = b'{"imageLayoutVersion":"1.0.0"}'
@@ -63,10 +67,14 @@ def put_artifact(layout: Layout, *layers: str, algorithm: str = "sha256") -> Des
     )
 
 
-def written(layout: Layout | Archive, names: list[str] | None = None) -> bytes:
+def written(
+    layout: Layout | Archive | Repository,
+    names: list[str] | Mapping[str, str | None] | None = None,
+    **options: Any,
+) -> bytes:
     """Return an archive of a layout."""
     file = io.BytesIO()
-    write_archive(layout, names, file)
+    write_archive(layout, names, file, **options)
     return file.getvalue()
 
 
@@ -566,3 +574,78 @@ def test_the_order_of_writing_does_not_matter(layout: Layout, tmp_path: Path) ->
     for text in reversed(texts):
         other.tag(text, put_artifact(other, text))
     assert written(other) == written(other, texts) == written(layout) == written(layout)
+
+
+# ------------------------------------------------------------ other names, platforms, referrers
+
+
+def test_other_names(layout: Layout, image: Descriptor) -> None:
+    """A mapping says what each is called in the archive, or that it has no name there."""
+    other = put_artifact(layout, "other")
+    layout.tag("other", other)
+    data = written(layout, {"v1": "host.example/app:v2", "other": None})
+    assert entries(data) == [named(image, "host.example/app:v2"), plain(other)]
+    data = written(layout, {str(other.digest): "new", "v1": "v1"})
+    assert entries(data) == [named(other, "new"), named(image, "v1")]
+    for bad in ("", "a b", str(other.digest)):
+        with pytest.raises(InvalidNameError):
+            written(layout, {"v1": bad})
+
+
+def test_two_that_are_to_have_one_name(layout: Layout, image: Descriptor) -> None:
+    """A name for two contents is refused; two names may become one for the same content."""
+    layout.tag("other", put_artifact(layout, "other"))
+    with pytest.raises(AmbiguousReferenceError):
+        written(layout, {"v1": "x", "other": "x"})
+    layout.tag("same", image)
+    assert entries(written(layout, {"v1": "x", "same": "x"})) == [named(image, "x")]
+
+
+def test_one_platform_in_an_archive(layout: Layout) -> None:
+    """The manifest for the platform is written under the name, and nothing of the others."""
+    children = [put_artifact(layout, text) for text in ("one", "two")]
+    platforms = [Platform(os="linux", architecture=name) for name in ("amd64", "arm64")]
+    described = [
+        Descriptor(
+            media_type=child.media_type, digest=child.digest, size=child.size, platform=platform
+        )
+        for child, platform in zip(children, platforms, strict=True)
+    ]
+    layout.tag("v1", layout.put_manifest(Index(manifests=described)))
+    data = written(layout, ["v1"], platform="linux/arm64")
+    assert entries(data) == [named(children[1], "v1")]
+    assert set(opened(data).blobs) == {found.digest for found in layout.walk(children[1])}
+
+
+def test_referrers_in_an_archive(layout: Layout, image: Descriptor) -> None:
+    """What refers to the content is written as entries without a name; a list names no more."""
+    config = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
+    signature = layout.put_manifest(
+        Manifest(artifact_type="text/plain", config=config, subject=image)
+    )
+    gone = layout.put_manifest(Manifest(artifact_type="text/x", config=config, subject=image))
+    listed = layout.put_manifest(Index(manifests=[signature, gone]))
+    layout.tag(f"sha256-{image.digest.encoded}", listed)
+    layout.blobs.delete(gone.digest)
+    data = written(layout, ["v1"], referrers=True)
+    assert entries(data) == [named(image, "v1"), plain(signature)]
+    assert opened(data).referrers(image.digest)[0].artifact_type == "text/plain"
+    assert entries(written(layout, ["v1"])) == [named(image, "v1")]
+
+
+def test_an_archive_of_an_archive(layout: Layout, image: Descriptor) -> None:
+    """What was read in place can be written again, and is the same."""
+    data = written(layout)
+    assert written(opened(data)) == data
+    assert image in [entry.descriptor.plain() for entry in opened(data).entries()]
+
+
+def test_an_archive_of_a_repository(layout: Layout, image: Descriptor) -> None:
+    """What a registry has is written as if it came from a layout, all tags if none are named."""
+    layout.tag("v2", put_artifact(layout, "other"))
+    with LoopbackRegistry() as registry, Repository(f"{registry.host}/team/app") as repository:
+        for name in layout.tags():
+            copy(layout, name, repository)
+        assert written(repository) == written(layout)
+        assert written(repository, {"v1": "x"}) == written(layout, {"v1": "x"})
+        assert written(repository, [str(image.digest)]) == written(layout, [str(image.digest)])

@@ -446,3 +446,146 @@ def test_transfer_names_nothing(source: Layout, target: Layout) -> None:
     transfer(source, root, target)
     assert target.entries() == ()
     assert is_whole(target, root)
+
+
+# ---------------------------------------------------------------- one platform
+
+
+def test_one_platform_is_copied_without_the_index(source: Layout, target: Layout) -> None:
+    """The name means the manifest for the platform; the index and its siblings stay behind."""
+    root = put_image(source)
+    source.tag("a", root)
+    child = source.read_manifest(root).manifests[1]  # type: ignore[union-attr] # it is an index
+    arm = Platform(os="linux", architecture="arm64")
+    assert copy(source, "a", target, platform=arm) == child.plain()
+    assert target.resolve("a") == child.plain()
+    assert set(target.blobs) == {found.digest for found in source.walk(child)}
+    assert target.entry("a").annotations == {}
+    assert copy(source, root.digest, target, name="b", platform="linux/arm64") == child.plain()
+    assert target.tags() == ("a", "b")
+
+
+def test_a_platform_that_is_not_there_copies_nothing(source: Layout, target: Layout) -> None:
+    """The error says what there is instead."""
+    source.tag("a", put_image(source))
+    with pytest.raises(ReferenceNotFoundError, match="linux/amd64, linux/arm64"):
+        copy(source, "a", target, platform="linux/s390x")
+    assert (target.entries(), list(target.blobs)) == ((), [])
+
+
+# ---------------------------------------------------------------- referrers
+
+
+def put_referrer(layout: Layout, text: str, subject: Descriptor) -> Descriptor:
+    """Store a manifest about other content; it has no entry."""
+    return layout.put_manifest(
+        Manifest(
+            artifact_type="text/plain",
+            config=layout.blobs.put(b"{}", media_type=OCI_EMPTY),
+            layers=[layout.blobs.put(text.encode(), media_type=OCI_LAYER)],
+            subject=subject,
+        )
+    )
+
+
+@pytest.fixture
+def signed(source: Layout) -> dict[str, Descriptor]:
+    """Return content and what refers to it, in each of the ways there are."""
+    root = put_image(source)
+    child = source.read_manifest(root).manifests[0].plain()  # type: ignore[union-attr] # an index
+    entry = put_referrer(source, "of the root, an entry", root)
+    found = {
+        "root": root,
+        "entry": entry,
+        "chain": put_referrer(source, "of a referrer", entry),
+        "listed": put_referrer(source, "of a child, in a list", child),
+        "other": put_referrer(source, "of something else", put_artifact(source, "else")),
+        "gone": put_referrer(source, "deleted since it was listed", child),
+    }
+    source.tag("a", root)
+    source.tag("signature", found["entry"], annotations=MARK)
+    with source.edit() as edit:
+        edit.add(found["chain"])
+        edit.add(found["other"])
+    listed = source.put_manifest(Index(manifests=[found["listed"], found["gone"]]))
+    source.tag(f"sha256-{child.digest.encoded}", listed)
+    source.blobs.delete(found["gone"].digest)
+    return found
+
+
+@BOTH
+def test_referrers_come_along(
+    source: Layout, target: Layout, signed: dict[str, Descriptor], jobs: int
+) -> None:
+    """What refers to anything that is copied arrives whole, as an entry without a name."""
+    copy(source, "a", target, referrers=True, jobs=jobs)
+    arrived = [signed[key] for key in ("root", "entry", "listed", "chain")]
+    assert {(entry.name, entry.descriptor) for entry in target.entries()} == {
+        ("a", arrived[0]) if found == arrived[0] else (None, found) for found in arrived
+    }
+    assert all(dict(entry.annotations) == {} for entry in target.entries())
+    assert all(is_whole(target, found) for found in arrived)
+    assert set(target.blobs) == {part.digest for root in arrived for part in source.walk(root)}
+    root = signed["root"]
+    assert [found.digest for found in target.referrers(root.digest)] == [signed["entry"].digest]
+
+
+def test_referrers_stay_behind_unless_asked_for(
+    source: Layout, target: Layout, signed: dict[str, Descriptor]
+) -> None:
+    """A copy brings what content is made of; what is said about it is not part of it."""
+    copy(source, "a", target)
+    assert set(target.blobs) == {found.digest for found in source.walk(signed["root"])}
+
+
+def test_of_one_platform_only_its_own_referrers(
+    source: Layout, target: Layout, signed: dict[str, Descriptor]
+) -> None:
+    """What refers to the index has nothing to refer to where the index does not go."""
+    copy(source, "a", target, platform="linux/amd64", referrers=True)
+    assert [entry.descriptor for entry in target.entries()][1:] == [signed["listed"]]
+
+
+def test_a_referrer_that_is_there_keeps_its_entry(
+    source: Layout, target: Layout, signed: dict[str, Descriptor]
+) -> None:
+    """One that has a name in the target keeps it, and what is noted there."""
+    copy(source, "signature", target, name="mine")
+    target.annotate("mine", MARK)
+    copy(source, "a", target, referrers=True)
+    entries = [e for e in target.entries() if e.descriptor.digest == signed["entry"].digest]
+    assert [(entry.name, dict(entry.annotations)) for entry in entries] == [("mine", MARK)]
+
+
+def test_a_referrer_that_lacks_a_part_fails(
+    source: Layout, target: Layout, signed: dict[str, Descriptor]
+) -> None:
+    """A referrer that is there comes whole or not at all, and then nothing is named."""
+    source.blobs.delete(source.read_manifest(signed["chain"]).layers[0].digest)  # type: ignore[union-attr] # a manifest
+    with pytest.raises(BlobNotFoundError):
+        copy(source, "a", target, referrers=True)
+    assert target.entries() == ()
+
+
+def test_the_manifests_of_a_source_are_read_once(
+    source: Layout,
+    target: Layout,
+    signed: dict[str, Descriptor],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Looking for referrers reads every entry once, however many manifests are copied."""
+    for number in range(10):
+        source.tag(f"other-{number}", put_artifact(source, str(number)))
+    read = type(source.blobs).read
+    asked: list[Digest] = []
+
+    def count(blobs: object, descriptor: Descriptor, **options: bool) -> bytes:
+        if blobs is source.blobs:
+            asked.append(descriptor.digest)
+        return read(blobs, descriptor, **options)  # type: ignore[arg-type] # it is passed through
+
+    os.utime(source.path / "index.json", ns=(0, 0))  # old enough to be kept in memory
+    monkeypatch.setattr(type(source.blobs), "read", count)
+    copy(source, "a", target, referrers=True)
+    assert max(map(asked.count, asked)) <= 2  # once as an entry, once as what is copied
+    assert asked.count(signed["other"].digest) == 1

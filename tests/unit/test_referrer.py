@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -132,3 +133,20 @@ def test_damage_and_nonsense_are_errors(layout: Layout) -> None:
 def test_the_tag_of_a_digest(digest: str, tag: str) -> None:
     """Both parts are cut to their lengths, and what no tag may hold becomes a dash."""
     assert fallback_tag(Digest(digest)) == tag
+
+
+def test_what_comes_later_is_found(layout: Layout) -> None:
+    """A manifest that was missing, and an entry of another handle, are seen when asked again."""
+    image = put(layout, "image")
+    late = put(layout, "late", subject=image)
+    with layout.edit() as edit:
+        edit.add(late)
+    data = layout.blobs.read(late)
+    layout.blobs.delete(late.digest)
+    os.utime(layout.path / "index.json", ns=(0, 0))  # old enough to be kept in memory
+    assert layout.referrers(image.digest) == ()
+    layout.blobs.put(data, media_type=late.media_type)
+    assert [found.digest for found in layout.referrers(image.digest)] == [late.digest]
+    other = Layout.open(layout.path)
+    other.tag("more", put(other, "more", subject=image))
+    assert len(layout.referrers(image.digest)) == 2
