@@ -1,16 +1,22 @@
 """Digests: the identity of content, `algorithm:encoded`.
 
 A digest of an algorithm that cannot be computed here is still a digest: it is parsed, kept
-and compared, and `Digest.verifiable` says that content cannot be checked against it.
+and compared, and `Digest.verifiable` says that content cannot be checked against it. SHA-2 is
+computed everywhere; BLAKE3 where the package `blake3` is installed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from typing import Protocol, Self
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, Self
 
 from ocilayout.errors import DocumentError, UnsupportedDigestError, wrong_type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # digest                ::= algorithm ":" encoded
 # algorithm             ::= algorithm-component (algorithm-separator algorithm-component)*
@@ -24,7 +30,7 @@ _LOWER_HEX = re.compile(r"[a-f0-9]+")
 # Registered algorithms and the length of their encoded part, in lower-case hex digits.
 # sha384 is not in the image-spec's table; it is in the Go libraries that the field runs on.
 _ENCODED_LENGTH = {"sha256": 64, "sha384": 96, "sha512": 128, "blake3": 64}
-COMPUTABLE = frozenset({"sha256", "sha384", "sha512"})
+_HASHLIB = frozenset({"sha256", "sha384", "sha512"})
 
 
 class Hasher(Protocol):
@@ -105,7 +111,7 @@ class Digest(str):
     @property
     def verifiable(self) -> bool:
         """Whether content can be checked against this digest here."""
-        return self.algorithm in COMPUTABLE
+        return self.algorithm in _HASHLIB or (self.algorithm == "blake3" and _blake3() is not None)
 
     def __repr__(self) -> str:
         return f"Digest({str(self)!r})"
@@ -130,8 +136,24 @@ def new_hasher(algorithm: str) -> Hasher:
     Raises:
         UnsupportedDigestError: The algorithm cannot be computed here.
     """
-    if algorithm not in COMPUTABLE:
+    if algorithm in _HASHLIB:
+        return hashlib.new(algorithm, usedforsecurity=False)
+    blake3 = _blake3() if algorithm == "blake3" else None
+    if blake3 is None:
         raise UnsupportedDigestError(
-            f"{algorithm!r} cannot be computed here; known are {', '.join(sorted(COMPUTABLE))}"
+            f"{algorithm!r} cannot be computed here; known are {', '.join(sorted(_HASHLIB))},"
+            " and blake3 where the package of that name is installed"
         )
-    return hashlib.new(algorithm, usedforsecurity=False)
+    return blake3()
+
+
+@cache
+def _blake3() -> Callable[[], Hasher] | None:
+    # The package is compiled, so nothing of ours depends on it, and it is looked for only when
+    # the first digest of the algorithm is met. A folder of that name, as a layout has one, can
+    # be imported, too, but hashes nothing.
+    try:
+        hasher: Callable[[], Hasher] | None = getattr(import_module("blake3"), "blake3", None)
+    except ImportError:
+        return None
+    return hasher

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ocilayout.digest import Digest
 
-ALGORITHMS = st.sampled_from(["sha256", "sha256", "sha384", "sha512"])
+ALGORITHMS = st.sampled_from(["sha256", "sha256", "sha384", "sha512", "blake3"])
 NAMES = st.lists(own.ref_names(), max_size=4, unique=True)
 FORMATS = st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 

@@ -146,7 +146,7 @@ class TestDigest:
         assert refused in {"", "bad-digest"}
 
     @LAW
-    @given(st.binary(), st.sampled_from(["sha256", "sha384", "sha512"]))
+    @given(st.binary(), st.sampled_from(["sha256", "sha384", "sha512", "blake3"]))
     def test_a_computed_digest_is_well_formed_and_verifiable(
         self, data: bytes, algorithm: str
     ) -> None:

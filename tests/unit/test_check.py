@@ -47,7 +47,7 @@ STORES = Path(__file__).parents[1] / "vectors" / "toolhive" / "stores"
 NOTES = Path(__file__).parents[2] / "spec-notes" / "problems.md"
 DASH = "\N{EN DASH}"
 ABSENT = "sha256:" + "0" * 64
-BLAKE = "blake3:" + "a" * 64
+UNKNOWN = "newhash:" + "a" * 64
 NAME_PLACE = f'annotations["{REF_NAME}"]'
 TOP = "index.json$.manifests[0]"
 CONFIG = {
@@ -656,9 +656,9 @@ breaks_place("a link", lambda path: path.symlink_to("/etc/passwd"))
 
 @breaks("note", "unverifiable")
 def _(store: Store) -> str:
-    layer = store.put(b"layer", digest=BLAKE)
+    layer = store.put(b"layer", digest=UNKNOWN)
     store.enter(store.manifest(layers=[layer, store.put(b"layer")]))
-    return place_of(BLAKE)
+    return place_of(UNKNOWN)
 
 
 @breaks("note", "unreferenced-blob")
@@ -893,7 +893,7 @@ def test_a_digest_that_is_entry_subject_and_part_is_missing_in_each_role(store: 
 
 
 def test_documents_that_refer_to_each_other_are_read_once(store: Store) -> None:
-    digest = BLAKE
+    digest = UNKNOWN
     itself = {"mediaType": OCI_INDEX, "digest": digest, "size": 0}
     document: dict[str, Json] = {"schemaVersion": 2, "manifests": [itself], "subject": itself}
     for _ in range(3):
@@ -927,7 +927,7 @@ def test_without_content_a_wrong_size_is_told_at_the_descriptor(store: Store) ->
 
 
 def test_content_that_cannot_be_verified_is_measured(store: Store) -> None:
-    layer = {**store.put(b"layer", digest=BLAKE), "size": 4}
+    layer = {**store.put(b"layer", digest=UNKNOWN), "size": 4}
     manifest = store.enter(store.manifest(layers=[layer, store.put(b"layer")]))
     assert [code for _, code, _ in seen(store.root)] == ["size-mismatch", "unverifiable"]
     assert manifest["digest"]
@@ -1035,7 +1035,7 @@ def test_a_full_name_at_one_of_two_entries_does_not_tell_them_apart(store: Store
 
 
 def test_an_empty_descriptor_that_cannot_be_verified_is_believed(store: Store) -> None:
-    empty = store.put(b"{}", OCI_EMPTY, BLAKE)
+    empty = store.put(b"{}", OCI_EMPTY, UNKNOWN)
     store.enter(store.manifest(layers=[store.put(b"layer"), empty]))
     assert [code for _, code, _ in seen(store.root)] == ["unverifiable"]
 

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import os
 import pickle
+import subprocess
+import sys
+from datetime import timedelta
+from io import BytesIO
+from typing import TYPE_CHECKING
 
 import pytest
 
+from ocilayout import digest as digest_module
+from ocilayout.codec import encode
+from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest, is_digest, new_hasher
-from ocilayout.errors import DocumentError, UnsupportedDigestError
+from ocilayout.errors import DigestMismatchError, DocumentError, UnsupportedDigestError
+from ocilayout.layout import Layout
+from ocilayout.manifest import Manifest
+from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 HEX = hashlib.sha256(b"").hexdigest()
 
@@ -105,7 +121,7 @@ class TestOf:
         assert digest == f"{algorithm}:{expected}"
         assert digest.verifiable
 
-    @pytest.mark.parametrize("algorithm", ["md5", "sha1", "blake3", "SHA256", ""])
+    @pytest.mark.parametrize("algorithm", ["md5", "sha1", "BLAKE3", "SHA256", ""])
     def test_other_algorithms_are_not_computed(self, algorithm: str) -> None:
         with pytest.raises(UnsupportedDigestError, match="known are sha256, sha384, sha512"):
             Digest.of(b"", algorithm)
@@ -113,5 +129,110 @@ class TestOf:
             new_hasher(algorithm)
 
     def test_a_digest_of_an_unknown_algorithm_is_kept_but_not_verifiable(self) -> None:
-        assert not Digest(f"blake3:{HEX}").verifiable
         assert not Digest("md5:x").verifiable
+
+
+# Of nothing, and of one zero byte, from the test vectors of the algorithm's authors.
+BLAKE3_NOTHING = "blake3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
+BLAKE3_ZERO = "blake3:2d3adedff11b61f14c886e35afa036736dcd87a74d27b5c1510225d0f592e213"
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout.create(tmp_path / "layout", durability="none")
+
+
+@pytest.fixture
+def without_blake3(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the package `blake3` be missing, as it is for most users."""
+    monkeypatch.setitem(sys.modules, "blake3", None)
+    digest_module._blake3.cache_clear()
+    yield
+    digest_module._blake3.cache_clear()
+
+
+def put_blake3(layout: Layout) -> Descriptor:
+    """Store an artifact of which config, layer and manifest are known by their BLAKE3."""
+
+    def put(data: bytes, media_type: str) -> Descriptor:
+        expected = Descriptor.of(data, media_type, "blake3")
+        return layout.blobs.put(BytesIO(data), media_type=media_type, expected=expected)
+
+    config, layer = put(b"{}", OCI_EMPTY), put(b"layer", OCI_LAYER)
+    artifact = Manifest(artifact_type="text/plain", config=config, layers=[layer])
+    return put(encode(artifact), OCI_MANIFEST)
+
+
+class TestBlake3:
+    """The one registered algorithm that Python cannot compute by itself."""
+
+    @pytest.mark.parametrize(("data", "text"), [(b"", BLAKE3_NOTHING), (b"\0", BLAKE3_ZERO)])
+    def test_it_is_computed_as_its_authors_do(self, data: bytes, text: str) -> None:
+        assert Digest.of(data, "blake3") == text
+        assert Digest(text).verifiable
+
+    def test_content_is_stored_and_verified_by_it(self, layout: Layout) -> None:
+        root = put_blake3(layout)
+        layout.tag("a", root)
+        assert {found.algorithm for found in layout.blobs} == {"blake3"}
+        assert [layout.blobs.read(found) for found in layout.walk(root)][2] == b"layer"
+        assert layout.check() == ()
+        layout.blobs.path(root.digest).write_bytes(b"?" * root.size)
+        assert [problem.code for problem in layout.check()] == ["digest-mismatch"]
+
+    def test_content_that_is_not_the_expected_one_is_not_stored(self, layout: Layout) -> None:
+        expected = Descriptor.of(b"a", OCI_LAYER, "blake3")
+        with pytest.raises(DigestMismatchError):
+            layout.blobs.put(b"b", media_type=OCI_LAYER, expected=expected)
+        assert list(layout.blobs) == []
+
+    def test_what_it_names_is_removed_and_collected_like_any_other(self, layout: Layout) -> None:
+        layout.tag("a", put_blake3(layout))
+        layout.remove("a")
+        assert list(layout.blobs) == []
+        put_blake3(layout)
+        for digest in layout.blobs:
+            os.utime(layout.blobs.path(digest), (0, 0))
+        assert len(layout.collect().removed) == 3
+
+    @pytest.mark.usefixtures("without_blake3")
+    def test_without_the_package_it_is_not_computed(self) -> None:
+        assert not Digest(BLAKE3_NOTHING).verifiable
+        with pytest.raises(UnsupportedDigestError, match="blake3 where the package of that name"):
+            Digest.of(b"", "blake3")
+
+    def test_without_the_package_content_is_kept_and_told_to_be_unverifiable(
+        self, layout: Layout, request: pytest.FixtureRequest
+    ) -> None:
+        root = put_blake3(layout)
+        layout.tag("a", root)
+        request.getfixturevalue("without_blake3")
+        layout = Layout.open(layout.path, durability="none")
+        assert [problem.code for problem in layout.check()] == ["unverifiable"] * 3
+        assert len(list(layout.walk(layout.resolve("a")))) == 3
+        with pytest.raises(UnsupportedDigestError):
+            layout.blobs.read(root)
+        layout.remove("a")
+        assert layout.collect(grace=timedelta(0)).removed == ()
+        assert len(list(layout.blobs)) == 3
+
+    def test_a_folder_of_that_name_computes_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    ) -> None:
+        """Who runs Python inside `blobs/` of a layout may import its folder `blake3`."""
+        request.getfixturevalue("without_blake3")
+        (tmp_path / "blake3").mkdir()
+        monkeypatch.delitem(sys.modules, "blake3")
+        monkeypatch.setattr(sys, "path", [str(tmp_path)])
+        assert not Digest(BLAKE3_NOTHING).verifiable
+        assert "blake3" in sys.modules
+
+    def test_the_package_is_imported_when_the_first_digest_is_met(self) -> None:
+        program = (
+            "import sys, ocilayout, ocilayout.copy, ocilayout.registry, skills;"
+            "ocilayout.Digest.of(b'', 'sha512').verifiable;"
+            "print('blake3' in sys.modules);"
+            f"print(ocilayout.Digest({BLAKE3_NOTHING!r}).verifiable, 'blake3' in sys.modules)"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+        assert done.stdout.split() == [b"False", b"True", b"True"]

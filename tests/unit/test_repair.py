@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 LONG_AGO = 1_000_000_000
 DEAD = 2**22 + 1  # beyond the largest number of a process
 ABSENT = "sha256:" + "0" * 64
-BLAKE = "blake3:" + "a" * 64
+UNKNOWN = "newhash:" + "a" * 64
 
 
 def mend(root: Path, *, dry_run: bool = False, durable: bool = False) -> RepairReport:
@@ -152,9 +152,9 @@ def test_dangling_entries_without_a_name_are_dropped_and_nothing_else(layout: La
 
 
 def test_an_entry_whose_blob_is_there_is_kept_even_if_nobody_knows_it(layout: Layout) -> None:
-    (layout.path / place_of(BLAKE)).parent.mkdir()
-    (layout.path / place_of(BLAKE)).write_bytes(b"abc")
-    append(layout.path, dangling(BLAKE), dangling(LAYER.digest, mediaType=OCI_LAYER, size=5))
+    (layout.path / place_of(UNKNOWN)).parent.mkdir()
+    (layout.path / place_of(UNKNOWN)).write_bytes(b"abc")
+    append(layout.path, dangling(UNKNOWN), dangling(LAYER.digest, mediaType=OCI_LAYER, size=5))
     assert done(mend(layout.path)) == []
 
 
@@ -263,11 +263,11 @@ def test_an_entry_whose_content_waits_in_quarantine_is_not_dropped(layout: Layou
 
 
 def test_a_blob_of_an_unknown_algorithm_or_a_wrong_size_alone_is_not_moved(layout: Layout) -> None:
-    (layout.path / place_of(BLAKE)).parent.mkdir()
-    (layout.path / place_of(BLAKE)).write_bytes(b"abc")
+    (layout.path / place_of(UNKNOWN)).parent.mkdir()
+    (layout.path / place_of(UNKNOWN)).write_bytes(b"abc")
     append(
         layout.path,
-        dangling(BLAKE, size=4, mediaType=OCTET_STREAM),
+        dangling(UNKNOWN, size=4, mediaType=OCTET_STREAM),
         dangling(LAYER.digest, size=4, mediaType=OCI_LAYER),
     )
     report = mend(layout.path)
