@@ -46,7 +46,7 @@ class Layout(View[Blobs]):
     """An OCI image layout in a folder.
 
     Attributes:
-        path: The folder.
+        path: The folder, as an absolute path: where the process goes does not move it.
         blobs: The content.
     """
 
@@ -63,11 +63,11 @@ class Layout(View[Blobs]):
         """Look at a folder without asking whether it is a layout; `open` and `create` ask."""
         if durability not in ("commit", "none"):
             raise ValueError(f"durability is 'commit' or 'none', not {durability!r}")
-        self.path = path
-        self.blobs = Blobs(path)
+        self.path = path.absolute()
+        self.blobs = Blobs(self.path)
         self._durable = durability == "commit"
         self._strict_names = strict_names
-        self._indexfile = IndexFile(path, durable=self._durable, lock_timeout=lock_timeout)
+        self._indexfile = IndexFile(self.path, durable=self._durable, lock_timeout=lock_timeout)
 
     # ------------------------------------------------------------ making and opening
 
