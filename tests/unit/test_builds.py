@@ -12,6 +12,7 @@ from ocilayout import (
     LOCAL_BUILD,
     OCI_CONFIG,
     OCI_EMPTY,
+    OCI_LAYER_GZIP,
     AmbiguousReferenceError,
     Descriptor,
     Digest,
@@ -210,6 +211,38 @@ def test_deleting_a_build_keeps_what_others_share(service: SkillService, tmp_pat
     for part in parts:
         service.layout.blobs.read(part)
     assert sorted(service.layout.blobs) == sorted(part.digest for part in parts)
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("shared", ["child", "config", "layer"])
+def test_deleting_a_build_leaves_every_root_whole_that_shares_a_part(
+    service: SkillService,
+    tmp_path: Path,
+    shared: str,
+    named: bool,  # noqa: FBT001 # a parameter
+) -> None:
+    """Whatever part another root shares, and whether it has a name, it reads in full after."""
+    layout = service.layout
+    service.build(write_skill(tmp_path, "alpha"))
+    child, config, layer, *_ = list(layout.walk(layout.resolve("alpha")))[1:]
+    assert (config.media_type, layer.media_type) == (OCI_CONFIG, OCI_LAYER_GZIP)
+    empty = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
+    others: dict[str, Manifest | Index] = {
+        "child": Index(manifests=[child]),
+        "config": Manifest(config=config, layers=[empty]),
+        "layer": Manifest(config=empty, layers=[layer]),
+    }
+    root = layout.put_manifest(others[shared])
+    with layout.edit() as edit:
+        if named:
+            edit.tag("stays", root)
+        else:
+            edit.add(root)
+    service.delete_build("alpha")
+    parts = list(layout.walk(root))
+    assert all(layout.blobs.read(part) is not None for part in parts)
+    assert set(layout.blobs) == {empty.digest, *(part.digest for part in parts)}
+    assert [entry.name for entry in layout.entries()] == ["stays" if named else None]
 
 
 def test_deleting_the_last_build_leaves_nothing(service: SkillService, tmp_path: Path) -> None:

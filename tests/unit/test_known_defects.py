@@ -491,6 +491,7 @@ def test_a_folder_may_be_called_anything(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     layout = Layout.create(path, durability="none")
     layout.tag("team/x:v1@b", put(layout, "a"))
+    assert (path / "index.json").is_file()
     assert Layout.open(path).resolve("team/x:v1@b") == layout.resolve("team/x:v1@b")
 
 

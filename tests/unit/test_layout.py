@@ -868,6 +868,34 @@ def test_remove_spares_what_others_share(layout: Layout) -> None:
     assert list(layout.blobs) == []
 
 
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("shared", ["child", "config", "layer"])
+def test_remove_leaves_every_root_whole_that_shares_a_part(
+    layout: Layout,
+    shared: str,
+    named: bool,  # noqa: FBT001 # a parameter
+) -> None:
+    """Whatever part another root shares, and whether it has a name, it reads in full after."""
+    image = put_image(layout, "shared")
+    child, config, first, *_ = list(layout.walk(image))[1:]
+    empty = layout.blobs.put(b"[]", media_type=OCI_EMPTY)
+    others: dict[str, Manifest | Index] = {
+        "child": Index(manifests=(child,)),
+        "config": Manifest(config=config, layers=(empty,)),
+        "layer": Manifest(config=empty, layers=(first,)),
+    }
+    root = layout.put_manifest(others[shared])
+    layout.tag("gone", image)
+    with layout.edit() as edit:
+        if named:
+            edit.tag("stays", root)
+        else:
+            edit.add(root)
+    layout.remove("gone")
+    assert is_whole(layout, root)
+    assert set(layout.blobs) == {empty.digest, *(found.digest for found in layout.walk(root))}
+
+
 def test_remove_of_one_of_two_names_deletes_nothing(layout: Layout) -> None:
     """Content that has another name is whole after."""
     target = put_image(layout)
