@@ -1,17 +1,22 @@
-"""Real programs to test against: how they are found, started and ended."""
+"""Real programs to test against: how they are found, run, started and ended, and what they eat."""
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 import shutil
 import socket
 import subprocess
+import tarfile
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+
+from ocilayout import OCI_CONFIG, OCI_LAYER, Descriptor, Index, Layout, Manifest, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -47,6 +52,124 @@ def require() -> Callable[[str], str]:
         pytest.skip(message)
 
     return find
+
+
+class Attempt(Protocol):
+    """Runs a program to its end, whatever that is."""
+
+    def __call__(
+        self, program: str, *arguments: str | Path
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture(scope="session")
+def attempt(require: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Attempt:
+    """Return a function that runs a program; buildah has a store that lives as long as the tests.
+
+    That store needs neither mounts nor a daemon, so root needs no more privileges than a file
+    system gives.
+    """
+    store = tmp_path_factory.mktemp("buildah")
+    options = {
+        "buildah": ("--root", store / "root", "--runroot", store / "run", "--storage-driver", "vfs")
+    }
+
+    def attempt(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [require(program), *options.get(program, ()), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "TMPDIR": str(store)},
+        )
+
+    return attempt
+
+
+@pytest.fixture(scope="session")
+def run(attempt: Attempt) -> Callable[..., str]:
+    """Return a function that runs a program, which must succeed, and gives what it says."""
+
+    def run(program: str, *arguments: str | Path) -> str:
+        done = attempt(program, *arguments)
+        assert done.returncode == 0, f"{program}: {done.stderr}"
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def put_image() -> Callable[..., Descriptor]:
+    """Return a function that stores an image of one file, which any tool takes for one.
+
+    Its layer is a tar that holds the text as `file`, packed by `pack` if that is given; its parts
+    and itself are known by their digests of the given algorithms; what else is given stands in its
+    manifest.
+    """
+
+    def put_image(
+        layout: Layout,
+        text: str,
+        *,
+        architecture: str = "amd64",
+        layer_type: str = OCI_LAYER,
+        config_type: str = OCI_CONFIG,
+        pack: Callable[[bytes], bytes] = bytes,
+        algorithms: tuple[str, str] = ("sha256", "sha256"),
+        **manifest: Any,
+    ) -> Descriptor:
+        tar = _tar(text)
+        diff_id = "sha256:" + hashlib.sha256(tar).hexdigest()
+        config = {
+            "architecture": architecture,
+            "os": "linux",
+            "config": {},
+            "rootfs": {"type": "layers", "diff_ids": [diff_id]},
+        }
+
+        def put(data: bytes, media_type: str, algorithm: str) -> Descriptor:
+            expected = Descriptor.of(data, media_type, algorithm)
+            return layout.blobs.put(data, media_type=media_type, expected=expected)
+
+        return layout.put_manifest(
+            Manifest(
+                config=put(json.dumps(config).encode(), config_type, algorithms[0]),
+                layers=[put(pack(tar), layer_type, algorithms[1])],
+                **manifest,
+            )
+        )
+
+    return put_image
+
+
+@pytest.fixture(scope="session")
+def put_platforms(put_image: Callable[..., Descriptor]) -> Callable[..., Descriptor]:
+    """Return a function that stores an index of two images; what is given stands in the index."""
+
+    def put_platforms(layout: Layout, **index: Any) -> Descriptor:
+        children = []
+        for architecture in ("amd64", "arm64"):
+            child = put_image(layout, architecture, architecture=architecture)
+            children.append(
+                Descriptor(
+                    media_type=child.media_type,
+                    digest=child.digest,
+                    size=child.size,
+                    platform=Platform(architecture=architecture, os="linux"),
+                )
+            )
+        return layout.put_manifest(Index(manifests=children, **index))
+
+    return put_platforms
+
+
+def _tar(text: str) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        info = tarfile.TarInfo("file")
+        info.size = len(text)
+        tar.addfile(info, io.BytesIO(text.encode()))
+    return file.getvalue()
 
 
 @pytest.fixture
