@@ -9,13 +9,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from graphlib import TopologicalSorter
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from attrs import field, frozen
-
-from ocilayout.descriptor import Descriptor
 from ocilayout.digest import is_digest
 from ocilayout.errors import BlobNotFoundError, IntegrityError
+from ocilayout.event import Event, Told, ignore
 from ocilayout.graph import successors, walk, with_referrers
 from ocilayout.layout import Layout
 from ocilayout.rules import decode_document, require_document_size
@@ -24,14 +22,25 @@ from ocilayout.selection import select
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ocilayout.descriptor import Platform
+    from ocilayout.descriptor import Descriptor, Platform
     from ocilayout.digest import Digest
+    from ocilayout.event import Report
     from ocilayout.index import Index
     from ocilayout.manifest import Manifest
     from ocilayout.rootindex import RootIndex
     from ocilayout.stream import Readable, Source
 
-    Report = Callable[["Event"], None]
+__all__ = [
+    "CopySource",
+    "CopyTarget",
+    "Event",
+    "ReadableBlobs",
+    "WritableBlobs",
+    "copy",
+    "means",
+    "put_and_bind",
+    "transfer",
+]
 
 _ATTEMPTS: Final = 20
 """How often content is brought again when somebody deletes it before it has a name."""
@@ -99,23 +108,6 @@ class CopyTarget(Protocol):
         ...
 
 
-@frozen(kw_only=True)
-class Event:
-    """A step of a copy.
-
-    Attributes:
-        kind: `planned` for everything that is to be there at the end, then `skipped` for what is
-            there already, or `started`, any number of `bytes`, and `done`. All of it comes again
-            if another process deleted content before it had a name.
-        descriptor: What the step is about.
-        count: How many bytes have just passed, for `bytes`; 0 otherwise.
-    """
-
-    kind: Literal["planned", "started", "bytes", "skipped", "done"]
-    descriptor: Descriptor
-    count: int = field(default=0)
-
-
 def copy(
     source: CopySource,
     ref: str,
@@ -166,7 +158,7 @@ def copy(
     if referrers:
         roots = with_referrers(root, plan.read_if_there, source.referrers)
     put_and_bind(
-        lambda: plan.carry_out(roots, jobs, on_event or _ignore),
+        lambda: plan.carry_out(roots, jobs, on_event or ignore),
         lambda: _bind(target, roots, name),
     )
     return root
@@ -195,7 +187,7 @@ def transfer(
     Raises:
         OciLayoutError: As for `copy`.
     """
-    _Plan(source, target).carry_out([root], jobs, on_event or _ignore)
+    _Plan(source, target).carry_out([root], jobs, on_event or ignore)
 
 
 def put_and_bind(put: Callable[[], None], bind: Callable[[], None]) -> None:
@@ -228,9 +220,7 @@ class _Plan:
         self._near = target if isinstance(target, Layout) else None
         self._documents: dict[Digest, tuple[Descriptor, bytes, Manifest | Index]] = {}
 
-    def carry_out(
-        self, roots: list[Descriptor], jobs: int, report: Callable[[Event], None]
-    ) -> None:
+    def carry_out(self, roots: list[Descriptor], jobs: int, report: Report) -> None:
         found = list(walk(roots, self.read))
         blobs = [descriptor for descriptor in found if descriptor.digest not in self._documents]
         for descriptor in found:
@@ -298,29 +288,9 @@ class _Plan:
             report(Event(kind="skipped", descriptor=descriptor))
             return
         report(Event(kind="started", descriptor=descriptor))
-
-        def count(size: int) -> None:
-            report(Event(kind="bytes", descriptor=descriptor, count=size))
-
-        with closing(_Counted(self._source.blobs.open(descriptor), count)) as stream:
+        with closing(Told(self._source.blobs.open(descriptor), descriptor, report)) as stream:
             self._target.blobs.put(stream, media_type=descriptor.media_type, expected=descriptor)
         report(Event(kind="done", descriptor=descriptor))
-
-
-class _Counted:
-    """A stream that reports how much of it was read."""
-
-    def __init__(self, raw: Readable, count: Callable[[int], None]) -> None:
-        self._raw = raw
-        self._count = count
-
-    def read(self, size: int = -1, /) -> bytes:
-        data = self._raw.read(size)
-        self._count(len(data))
-        return data
-
-    def close(self) -> None:
-        self._raw.close()
 
 
 def _bind(target: CopyTarget, roots: list[Descriptor], name: str | None) -> None:
@@ -341,7 +311,3 @@ def _bind(target: CopyTarget, roots: list[Descriptor], name: str | None) -> None
 def means(index: RootIndex, name: str, content: Descriptor) -> bool:
     """Tell whether a name means this content, and nothing else."""
     return {entry.descriptor.digest for entry in index.named(name)} == {content.digest}
-
-
-def _ignore(_: Event) -> None:
-    """Report to nobody."""

@@ -13,6 +13,7 @@ from ocilayout.codec import encode
 from ocilayout.descriptor import Descriptor, require_size
 from ocilayout.digest import Digest, is_digest, new_hasher
 from ocilayout.errors import AmbiguousReferenceError, BlobNotFoundError
+from ocilayout.event import Event, Told, ignore
 from ocilayout.graph import walk, with_referrers
 from ocilayout.header import Header
 from ocilayout.index import Index
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ocilayout.descriptor import Platform
+    from ocilayout.event import Report
     from ocilayout.manifest import Manifest
     from ocilayout.stream import Readable
 
@@ -80,6 +82,7 @@ def write_archive(
     *,
     platform: Platform | str | None = None,
     referrers: bool = False,
+    on_event: Report | None = None,
 ) -> None:
     """Write content with its names into an archive, as a stream.
 
@@ -102,6 +105,7 @@ def write_archive(
             path is replaced when the archive is whole; a FIFO is written to.
         platform: Write the manifests for this platform alone, as `copy` does.
         referrers: Write what refers to the content, too, as entries without a name.
+        on_event: Called with every step, as by `copy`; nothing is skipped.
 
     Raises:
         TypeError: The names are one text.
@@ -128,6 +132,9 @@ def write_archive(
         chosen.extend([("", other) for _, root in chosen for other in _referring(source, root)])
     roots = _entries(chosen)
     blobs = _plan(source, roots)
+    report = on_event or ignore
+    for descriptor in blobs.values():
+        report(Event(kind="planned", descriptor=descriptor))
     with open_target(file) as target:
         tar = TarStream(target)
         tar.add(HEADER, encode(Header()))
@@ -138,8 +145,11 @@ def write_archive(
             if digest.algorithm != algorithm:
                 algorithm = digest.algorithm
                 tar.add_folder(f"{BLOBS}/{algorithm}")
-            with closing(source.blobs.open(blobs[digest])) as content:
-                tar.add_stream(f"{BLOBS}/{algorithm}/{digest.encoded}", blobs[digest].size, content)
+            descriptor = blobs[digest]
+            report(Event(kind="started", descriptor=descriptor))
+            with closing(Told(source.blobs.open(descriptor), descriptor, report)) as content:
+                tar.add_stream(f"{BLOBS}/{algorithm}/{digest.encoded}", descriptor.size, content)
+            report(Event(kind="done", descriptor=descriptor))
         tar.finish()
 
 

@@ -16,7 +16,7 @@ import pytest
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, LOCAL_BUILD, REF_NAME
 from ocilayout.archive import Archive, write_archive
 from ocilayout.codec import encode
-from ocilayout.copy import copy
+from ocilayout.copy import Event, copy
 from ocilayout.descriptor import Descriptor, Platform
 from ocilayout.digest import Digest
 from ocilayout.errors import (
@@ -649,3 +649,18 @@ def test_an_archive_of_a_repository(layout: Layout, image: Descriptor) -> None:
         assert written(repository) == written(layout)
         assert written(repository, {"v1": "x"}) == written(layout, {"v1": "x"})
         assert written(repository, [str(image.digest)]) == written(layout, [str(image.digest)])
+
+
+def test_the_steps_of_writing(layout: Layout, image: Descriptor) -> None:
+    """All content is planned first, then each blob starts, has all its bytes told, and is done."""
+    steps: list[Event] = []
+    data = written(layout, ["v1"], on_event=steps.append)
+    assert image.digest in {step.descriptor.digest for step in steps}
+    blobs = {digest: opened(data).blobs.size(digest) for digest in opened(data).blobs}
+    planned = [step.descriptor.digest for step in steps[: len(blobs)] if step.kind == "planned"]
+    assert sorted(planned) == sorted(blobs)
+    for digest, size in blobs.items():
+        told = [step for step in steps[len(blobs) :] if step.descriptor.digest == digest]
+        assert [told[0].kind, told[-1].kind] == ["started", "done"]
+        assert {step.kind for step in told[1:-1]} == {"bytes"}
+        assert sum(step.count for step in told) == size
