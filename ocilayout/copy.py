@@ -99,8 +99,10 @@ class CopyTarget(Protocol):
         """The content."""
         ...
 
-    def put_manifest(self, document: bytes, /, *, media_type: str | None = None) -> Descriptor:
-        """Store a manifest or an index."""
+    def put_manifest(
+        self, document: bytes, /, *, media_type: str | None = None, algorithm: str = "sha256"
+    ) -> Descriptor:
+        """Store a manifest or an index under its digest of an algorithm."""
         ...
 
     def tag(self, name: str, target: Descriptor, /) -> None:
@@ -276,7 +278,9 @@ class _Plan:
             report(Event(kind="skipped", descriptor=descriptor))
             return
         report(Event(kind="started", descriptor=descriptor))
-        self._target.put_manifest(data, media_type=descriptor.media_type)
+        self._target.put_manifest(
+            data, media_type=descriptor.media_type, algorithm=digest.algorithm
+        )
         report(Event(kind="bytes", descriptor=descriptor, count=len(data)))
         report(Event(kind="done", descriptor=descriptor))
 

@@ -148,7 +148,11 @@ class Layout(View[Blobs]):
     # ------------------------------------------------------------ writing
 
     def put_manifest(
-        self, document: Manifest | Index | bytes, *, media_type: str | None = None
+        self,
+        document: Manifest | Index | bytes,
+        *,
+        media_type: str | None = None,
+        algorithm: str = "sha256",
     ) -> Descriptor:
         """Store a manifest or an index. It is not an entry before it is tagged.
 
@@ -156,6 +160,7 @@ class Layout(View[Blobs]):
             document: A model, or the bytes of a document, which are stored as they are.
             media_type: The type of the document; by default what it says itself, or what
                 its properties show.
+            algorithm: The algorithm of its digest.
 
         Returns:
             A plain descriptor of it.
@@ -163,11 +168,12 @@ class Layout(View[Blobs]):
         Raises:
             DocumentError: The bytes break the specification or are of another type.
             LimitExceededError: They are more than 4 MiB.
+            UnsupportedDigestError: The algorithm cannot be computed here.
         """
         data = document if isinstance(document, bytes) else encode(document)
-        descriptor = Descriptor.of(data, media_type or document_type(data))
+        descriptor = Descriptor.of(data, media_type or document_type(data), algorithm)
         decode_document(data, descriptor)
-        return self.blobs.put(data, media_type=descriptor.media_type)
+        return self.blobs.put(data, media_type=descriptor.media_type, expected=descriptor)
 
     def tag(
         self,

@@ -188,7 +188,11 @@ class Repository:
         return decode_document(self.blobs.read(descriptor), descriptor)
 
     def put_manifest(
-        self, document: Manifest | Index | bytes, *, media_type: str | None = None
+        self,
+        document: Manifest | Index | bytes,
+        *,
+        media_type: str | None = None,
+        algorithm: str = "sha256",
     ) -> Descriptor:
         """Send a manifest or an index, under its digest.
 
@@ -196,6 +200,7 @@ class Repository:
             document: The model, or bytes that are sent as they are.
             media_type: Its media type; if `None`, what the document says, or what its
                 properties show.
+            algorithm: The algorithm of its digest. Registries need to know none but sha256.
 
         Returns:
             A plain descriptor of it.
@@ -203,6 +208,7 @@ class Repository:
         Raises:
             DocumentError: It breaks the specification or is of another type.
             LimitExceededError: It is too large.
+            UnsupportedDigestError: The algorithm cannot be computed here.
             IntegrityError: The registry says that it stored something else.
             RegistryError: The registry refused or failed; what the manifest refers to may be
                 missing there.
@@ -210,7 +216,7 @@ class Repository:
         Spec: distribution-spec, Pushing manifests.
         """
         data = document if isinstance(document, bytes) else encode(document)
-        descriptor = Descriptor.of(data, media_type or document_type(data))
+        descriptor = Descriptor.of(data, media_type or document_type(data), algorithm)
         self.blobs.send_manifest(data, descriptor, name=str(descriptor.digest))
         return descriptor
 

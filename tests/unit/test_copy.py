@@ -98,6 +98,16 @@ def test_a_copy_is_the_same_graph(source: Layout, target: Layout, jobs: int) -> 
     assert len(target.entries()) == 1
 
 
+def test_a_manifest_keeps_its_digest_whatever_the_algorithm(source: Layout, target: Layout) -> None:
+    """A manifest whose digest is no sha256 is stored in the target under that same digest."""
+    data = source.blobs.read(put_artifact(source, "x"))
+    root = source.put_manifest(data, algorithm="sha512")
+    source.tag("a", root)
+    assert copy(source, "a", target) == root
+    assert target.resolve("a") == root
+    assert set(target.blobs) == {found.digest for found in source.walk(root)}
+
+
 def test_by_name_a_copy_keeps_the_name(source: Layout, target: Layout) -> None:
     """The name in the source is the name in the target, unless another is given."""
     source.tag("a", put_artifact(source, "x"))

@@ -610,6 +610,16 @@ def test_put_manifest_holds_to_the_type_that_is_given(layout: Layout) -> None:
     assert layout.put_manifest(silent, media_type=DOCKER_INDEX).media_type == DOCKER_INDEX
 
 
+def test_put_manifest_takes_the_algorithm_that_is_given(layout: Layout) -> None:
+    """A document is stored under its digest of another algorithm, if that can be computed."""
+    data = encode(Index())
+    put = layout.put_manifest(data, algorithm="sha512")
+    assert put == Descriptor.of(data, OCI_INDEX, "sha512")
+    assert layout.blobs.read(put) == data
+    with pytest.raises(UnsupportedDigestError):
+        layout.put_manifest(data, algorithm="blake3")
+
+
 def test_manifests_have_a_limit(layout: Layout) -> None:
     """A manifest of more than 4 MiB is neither stored nor read; the largest is both."""
     edge = encode(Index()).ljust(MAX_DOCUMENT)

@@ -862,6 +862,16 @@ def test_a_manifest_is_sent_under_its_digest(
     assert seen.headers["content-type"] == OCI_MANIFEST
 
 
+def test_a_manifest_is_sent_under_its_digest_of_another_algorithm(
+    registry: Scripted, repo: Repository
+) -> None:
+    """Who asks for another algorithm than sha256 gets the digest of that one."""
+    registry.default = Reply(201)
+    wanted = Descriptor.of(MANIFEST, OCI_MANIFEST, "sha512")
+    assert repo.put_manifest(MANIFEST, algorithm="sha512") == wanted
+    assert registry.seen[-1].path == manifest_path(wanted.digest)
+
+
 def test_a_manifest_put_as_content_goes_where_manifests_go(
     registry: Scripted, repo: Repository
 ) -> None:
