@@ -77,7 +77,7 @@ class Platform(fields.Extensible):
         parts = text.split("/")
         if len(parts) not in (2, 3) or not all(parts):
             raise DocumentError.of(
-                "bad-platform",
+                "wrong-value",
                 f"{text!r} is no platform; one looks like linux/arm64 or linux/arm/v7",
             )
         return cls(os=parts[0], architecture=parts[1], variant="".join(parts[2:]) or None)
