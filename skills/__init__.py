@@ -19,10 +19,11 @@ from skills.errors import (
 from skills.package import Package, package
 from skills.service import BuildResult, SkillService, default_store
 from skills.skillmd import SkillMd
-from skills.validation import ValidationResult, validate
+from skills.validation import Finding, ValidationResult, validate
 
 __all__ = [
     "BuildResult",
+    "Finding",
     "FrontmatterError",
     "InvalidEpochError",
     "InvalidTagError",

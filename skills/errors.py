@@ -14,7 +14,22 @@ if TYPE_CHECKING:
 
 
 class SkillError(Exception):
-    """The base of every error of this package; never raised itself."""
+    """The base of every error of this package; never raised itself.
+
+    Errors can be pickled, so they pass between processes.
+    """
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(
+    kind: type[SkillError], arguments: tuple[object, ...], attributes: dict[str, object]
+) -> SkillError:
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    error.__dict__.update(attributes)
+    return error
 
 
 class SkillFolderError(SkillError):
@@ -33,13 +48,26 @@ class FrontmatterError(SkillError, ValueError):
     """The frontmatter of a SKILL.md cannot be read.
 
     Attributes:
+        reason: What is wrong, without its place; the first of it.
         line: The line of SKILL.md, the first is 1; `None` where the error has no single place.
+        problems: All that is wrong, a sentence each with its place; never empty.
     """
 
     def __init__(self, reason: str, *, line: int | None = None) -> None:
+        self.reason = reason
         self.line = line
         place = "SKILL.md" if line is None else f"SKILL.md line {line}"
-        super().__init__(f"{place}: {reason}")
+        self.problems: tuple[str, ...] = (f"{place}: {reason}",)
+        super().__init__(*self.problems)
+
+    @classmethod
+    def joined(cls, errors: Iterable[FrontmatterError]) -> FrontmatterError:
+        """Make one error of several; its line is that of the first."""
+        first, *others = errors
+        problems = (*first.problems, *(text for error in others for text in error.problems))
+        joined = cls(first.reason, line=first.line)
+        joined.problems, joined.args = problems, ("; ".join(problems),)
+        return joined
 
 
 class ValidationError(SkillError, ValueError):

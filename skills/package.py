@@ -36,8 +36,9 @@ from ocilayout import (
 )
 from skills import skillmd
 from skills.errors import FrontmatterError, InvalidEpochError, TooLargeError
+from skills.folder import SKILL_MD, read, scan
 from skills.tar import compress, write_tar
-from skills.validation import MAX_LAYER, SKILL_MD, read, scan
+from skills.validation import MAX_LAYER
 
 if TYPE_CHECKING:
     import os

@@ -1,8 +1,9 @@
 """SKILL.md: its frontmatter and its body, from bytes to one frozen value.
 
 Scalars are taken by their source text, as ToolHive takes them: `version: 1.0` is the string
-`1.0`. The known keys are read from a tree that `yamltree` makes. Whether the values make a good
-skill is the matter of `validation`.
+`1.0`. The known keys are read from a tree that `yamltree` makes. `parse` takes a SKILL.md or
+refuses it with all that is wrong; `draft` also gives what could be read of a broken one. Whether
+the values make a good skill is the matter of `validation`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from attrs import field, frozen
 
 from ocilayout import FrozenMap
 from skills.errors import FrontmatterError
-from skills.yamltree import Collection, Node, Scalar, compose, pairs_of
+from skills.yamltree import Collection, Item, Node, Scalar, compose, pairs_of
 
 MAX_FRONTMATTER: Final = 65536
 """The largest frontmatter, in bytes between the two delimiters."""
@@ -29,6 +30,8 @@ _SPACE: Final = (
     "\u2028\u2029\u202f\u205f\u3000"
 )
 _SPACES = re.compile(f"[{_SPACE}]+")
+_BOM: Final = b"\xef\xbb\xbf"
+_REQUIRES: Final = "toolhive.requires"
 _DELIMITER = re.compile(r"^---[ \t\r]*$", re.MULTILINE)
 
 
@@ -62,6 +65,24 @@ class SkillMd:
     body: str = ""
 
 
+@frozen(kw_only=True)
+class Draft:
+    """What can be read of a SKILL.md, be it whole or not.
+
+    Attributes:
+        skill: What it says; a value that is broken is empty. `None` where the frontmatter cannot
+            be found or is no YAML, so that nobody can tell what follows.
+        lines: The line of each key that is there, the first line of the file is 1.
+        problems: All that is wrong, an error each, in the order of their lines.
+        broken: The keys whose values could not be taken.
+    """
+
+    skill: SkillMd | None = None
+    lines: FrozenMap[str, int] = field(factory=FrozenMap, converter=FrozenMap[str, int])
+    problems: tuple[FrontmatterError, ...] = ()
+    broken: frozenset[str] = frozenset()
+
+
 def parse(data: bytes) -> SkillMd:
     """Read a SKILL.md.
 
@@ -74,31 +95,33 @@ def parse(data: bytes) -> SkillMd:
     Raises:
         FrontmatterError: The file is no UTF-8, has no frontmatter or one that is not closed, that
             is larger than `MAX_FRONTMATTER`, that is no YAML mapping, that says a key twice, or
-            that holds a value of another kind than the key takes.
+            that holds a value of another kind than the key takes. It says all of these that were
+            found, and the line of each.
     """
-    text, first_line, body = _split(_decode(data))
-    root = compose(text, first_line)
-    if isinstance(root, Collection) and root.mapping:
-        return _read(pairs_of(root), body)
-    if root is None or (isinstance(root, Scalar) and root.null):
-        return SkillMd(body=body)
-    raise FrontmatterError(
-        "the frontmatter must be keys with values, such as `name: my-skill`", line=root.line
-    )
+    found = draft(data)
+    if found.skill is None or found.problems:
+        raise FrontmatterError.joined(found.problems)
+    return found.skill
 
 
-def _decode(data: bytes) -> str:
-    if data.startswith(b"\xef\xbb\xbf"):
-        raise FrontmatterError(
-            "the file begins with a byte order mark (BOM); save it as UTF-8 without one", line=1
-        )
+def draft(data: bytes) -> Draft:
+    """Read what can be read of a SKILL.md; nothing is raised.
+
+    Args:
+        data: The whole file.
+    """
+    reader = _Reader()
     try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        line = 1 + data.count(b"\n", 0, error.start)
-        raise FrontmatterError(
-            f"the byte {data[error.start]:#04x} is no UTF-8; save the file as UTF-8", line=line
-        ) from None
+        skill = reader.read(data)
+    except FrontmatterError as error:
+        skill = None
+        reader.problems.append(error)
+    return Draft(
+        skill=skill,
+        lines=reader.lines,
+        problems=tuple(sorted(reader.problems, key=lambda problem: problem.line or 0)),
+        broken=frozenset(reader.broken),
+    )
 
 
 def _split(text: str) -> tuple[str, int, str]:
@@ -127,65 +150,114 @@ def _split(text: str) -> tuple[str, int, str]:
     return front, line + 1, text[closing.end() + 1 :]
 
 
-def _read(pairs: dict[str, Node], body: str) -> SkillMd:
-    texts = {
-        name: _text(name, pairs[name])
-        for name in ("name", "description", "version", "license", "compatibility")
-        if name in pairs
-    }
-    metadata: dict[str, str] = {}
-    if "metadata" in pairs:
-        metadata = _metadata(pairs["metadata"])
-    tools = pairs.get("allowed-tools")
-    return SkillMd(
-        **texts,
-        allowed_tools=None if tools is None else _words("allowed-tools", tools),
-        tools_by_comma=isinstance(tools, Scalar) and "," in tools.text,
-        metadata=metadata,
-        requires=_requires(pairs, metadata),
-        body=body,
-    )
+class _Reader:
+    """Reads one SKILL.md, and notes what is wrong on the way."""
 
+    def __init__(self) -> None:
+        self.problems: list[FrontmatterError] = []
+        self.lines: dict[str, int] = {}
+        self.broken: set[str] = set()
 
-def _requires(pairs: dict[str, Node], metadata: dict[str, str]) -> tuple[str, ...]:
-    # ToolHive's parser reads the first of these keys and its packager the second.
-    listed: tuple[str, ...] = ()
-    node = pairs.get("toolhive.requires")
-    if node is not None:
-        listed = _words("toolhive.requires", node) or ()
-    lines = (text.strip(_SPACE) for text in metadata.get("toolhive.requires", "").split("\n"))
-    found = tuple(dict.fromkeys(text for text in (*listed, *lines) if text))
-    if max(len(listed), len(found)) > MAX_REQUIRES:
-        raise FrontmatterError(f"a skill may require {MAX_REQUIRES} others, no more")
-    return found
+    def read(self, data: bytes) -> SkillMd:
+        """Return what a SKILL.md says.
 
+        Raises:
+            FrontmatterError: Nobody can tell what it says.
+        """
+        text, first_line, body = _split(self._decode(data))
+        root = compose(text, first_line, self._note)
+        pairs: dict[str, Item] = {}
+        if isinstance(root, Collection) and root.mapping:
+            pairs = pairs_of(root, self._note)
+        elif root is not None and not (isinstance(root, Scalar) and root.null):
+            raise FrontmatterError(
+                "the frontmatter must be keys with values, such as `name: my-skill`",
+                line=root.line,
+            )
+        self.lines = {key: item.line for key, item in pairs.items()}
+        return self._skill(pairs, body)
 
-def _metadata(node: Node) -> dict[str, str]:
-    if isinstance(node, Collection) and node.mapping:
-        return {name: _text(name, value) for name, value in pairs_of(node).items()}
-    if isinstance(node, Scalar) and node.null:
+    def _note(self, reason: str, line: int | None) -> None:
+        self.problems.append(FrontmatterError(reason, line=line))
+
+    def _decode(self, data: bytes) -> str:
+        if data.startswith(_BOM):
+            self._note(
+                "the file begins with a byte order mark (BOM); save it as UTF-8 without one", 1
+            )
+            data = data.removeprefix(_BOM)
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            line = 1 + data.count(b"\n", 0, error.start)
+            raise FrontmatterError(
+                f"the byte {data[error.start]:#04x} is no UTF-8; save the file as UTF-8", line=line
+            ) from None
+
+    def _skill(self, pairs: dict[str, Item], body: str) -> SkillMd:
+        texts = {
+            name: self._text(name, name, pairs[name].value)
+            for name in ("name", "description", "version", "license", "compatibility")
+            if name in pairs
+        }
+        metadata: dict[str, str] = {}
+        if "metadata" in pairs:
+            metadata = self._metadata(pairs["metadata"].value)
+        tools = pairs["allowed-tools"].value if "allowed-tools" in pairs else None
+        return SkillMd(
+            **texts,
+            allowed_tools=None if tools is None else self._words("allowed-tools", tools),
+            tools_by_comma=isinstance(tools, Scalar) and "," in tools.text,
+            metadata=metadata,
+            requires=self._requires(pairs, metadata),
+            body=body,
+        )
+
+    def _requires(self, pairs: dict[str, Item], metadata: dict[str, str]) -> tuple[str, ...]:
+        # ToolHive's parser reads the first of these keys and its packager the second.
+        listed: tuple[str, ...] = ()
+        if _REQUIRES in pairs:
+            listed = self._words(_REQUIRES, pairs[_REQUIRES].value) or ()
+        lines = (text.strip(_SPACE) for text in metadata.get(_REQUIRES, "").split("\n"))
+        found = tuple(dict.fromkeys(text for text in (*listed, *lines) if text))
+        if max(len(listed), len(found)) > MAX_REQUIRES:
+            place = self.lines.get(_REQUIRES, self.lines.get("metadata"))
+            self._note(f"a skill may require {MAX_REQUIRES} others, no more", place)
+        return found
+
+    def _metadata(self, node: Node) -> dict[str, str]:
+        if isinstance(node, Collection) and node.mapping:
+            return {
+                name: self._text("metadata", f"metadata {name!r}", item.value)
+                for name, item in pairs_of(node, self._note).items()
+            }
+        if not (isinstance(node, Scalar) and node.null):
+            self._break("metadata", "metadata must be keys with values", node)
         return {}
-    raise FrontmatterError("metadata must be keys with values", line=node.line)
 
+    def _text(self, key: str, what: str, node: Node) -> str:
+        if isinstance(node, Scalar):
+            return node.text
+        kind = "a mapping" if node.mapping else "a list"
+        self._break(key, f"{what} must be a string, found {kind}; quote it", node)
+        return ""
 
-def _text(name: str, node: Node) -> str:
-    if isinstance(node, Scalar):
-        return node.text
-    kind = "a mapping" if node.mapping else "a list"
-    raise FrontmatterError(f"{name} must be a string, found {kind}; quote it", line=node.line)
-
-
-def _words(name: str, node: Node) -> tuple[str, ...] | None:
-    """Return the members of a list as they are, or the parts of a string; `None` for none."""
-    if isinstance(node, Scalar):
-        if not node.text:
+    def _words(self, name: str, node: Node) -> tuple[str, ...] | None:
+        """Return the members of a list as they are, or the parts of a string; `None` for none."""
+        if isinstance(node, Scalar):
+            if not node.text:
+                return None
+            parts = node.text.split(",") if "," in node.text else _SPACES.split(node.text)
+            return tuple(part for part in (part.strip(_SPACE) for part in parts) if part)
+        if node.mapping:
+            self._break(name, f"{name} must be a list or a string", node)
             return None
-        parts = node.text.split(",") if "," in node.text else _SPACES.split(node.text)
-        return tuple(part for part in (part.strip(_SPACE) for part in parts) if part)
-    if node.mapping:
-        raise FrontmatterError(f"{name} must be a list or a string", line=node.line)
-    return tuple(
-        _text(f"each of {name}", item)
-        for item in node.children
-        if not (isinstance(item, Scalar) and item.null)
-    )
+        return tuple(
+            self._text(name, f"each of {name}", item)
+            for item in node.children
+            if not (isinstance(item, Scalar) and item.null)
+        )
+
+    def _break(self, key: str, reason: str, node: Node) -> None:
+        self.broken.add(key)
+        self._note(reason, node.line)

@@ -2,14 +2,16 @@
 
 Of YAML's types only null is told apart: a scalar is its source text, so nothing here knows
 numbers, dates or objects. The tree is made of the parser's events without recursion, bounded in
-depth and in what aliases stand for.
+depth and in what aliases stand for. What is no YAML ends the reading; what is wrong with a single
+node is reported, and the tree goes on without it.
 """
 
 from __future__ import annotations
 
 import base64
 import re
-from typing import TYPE_CHECKING, Final, TypeAlias
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from attrs import define, field, frozen
 from ruamel.yaml import YAML
@@ -27,9 +29,13 @@ from ruamel.yaml.reader import ReaderError
 from skills.errors import FrontmatterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from ruamel.yaml.error import StreamMark
     from ruamel.yaml.events import Event
+
+    Report = Callable[[str, int], None]
+    """Takes what is wrong with a node, and its line."""
 
 MAX_DEPTH: Final = 64
 """The deepest nesting of lists and mappings."""
@@ -70,35 +76,61 @@ class Collection:
 Node: TypeAlias = Scalar | Collection
 
 
-def compose(text: str, first_line: int) -> Node | None:
+class Item(NamedTuple):
+    """A value of a mapping, and the line of its key."""
+
+    line: int
+    value: Node
+
+
+def compose(text: str, first_line: int, report: Report) -> Node | None:
     """Read a YAML document.
 
     Args:
         text: The document.
         first_line: The number of its first line in the file, for errors.
+        report: Called with what is wrong with a single node: a key that stands there twice or is
+            no string, text that cannot be had from what is written.
 
     Returns:
         The root; `None` where there is nothing but comments.
 
     Raises:
-        FrontmatterError: The text is no YAML, holds a second document, says a key twice, is
-            nested too deeply, or its aliases stand for too much.
+        FrontmatterError: The text is no YAML, holds a second document, is nested too deeply, or
+            its aliases mean nothing or stand for too much.
     """
-    composer = _Composer(first_line)
-    for event in _events(text, first_line):
+    lines = _Lines(text, first_line)
+    composer = _Composer(lines, report)
+    for event in _events(text, lines):
         composer.add(event)
     return composer.root
 
 
-def _events(text: str, first_line: int) -> Iterator[Event]:
+class _Lines:
+    """The lines of a file as editors count them; YAML has further characters that end one."""
+
+    def __init__(self, text: str, first: int) -> None:
+        self._ends = [found.start() for found in re.finditer("\n", text)]
+        self._first = first
+
+    def at(self, place: int) -> int:
+        """Return the number of the line of a character."""
+        return self._first + bisect_left(self._ends, place)
+
+    def of(self, mark: StreamMark) -> int:
+        """Return the number of the line of a mark."""
+        return self.at(mark.index)
+
+
+def _events(text: str, lines: _Lines) -> Iterator[Event]:
     try:
         yield from YAML(typ="safe", pure=True).parse(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _no_yaml(error.problem or error.context, first_line + mark.line) from None
+        raise _no_yaml(error.problem or error.context, lines.of(mark)) from None
     except ReaderError as error:
-        line = first_line + text.count("\n", 0, error.position)
-        raise _no_yaml(f"the character U+{error.character:04X} is not allowed", line) from None
+        reason = f"the character U+{error.character:04X} is not allowed"
+        raise _no_yaml(reason, lines.at(error.position)) from None
     except (ValueError, ArithmeticError):
         # The scanner gives the number of an escape to chr(), whatever its size.
         raise _no_yaml("an escape names a character that does not exist") from None
@@ -111,19 +143,20 @@ def _no_yaml(reason: str, line: int | None = None) -> FrontmatterError:
 class _Composer:
     """Makes a tree of events; without recursion, so that no input can exhaust the stack."""
 
-    def __init__(self, first_line: int) -> None:
+    def __init__(self, lines: _Lines, report: Report) -> None:
         self.root: Node | None = None
-        self._first_line = first_line
+        self._lines = lines
+        self._report = report
         self._open: list[Collection] = []
         self._anchors: dict[str, Node] = {}
         self._aliased = 0
 
     def add(self, event: Event) -> None:
-        line = self._first_line + event.start_mark.line
+        line = self._lines.of(event.start_mark)
         if isinstance(event, DocumentStartEvent) and self.root is not None:
             raise FrontmatterError("the frontmatter holds a second YAML document", line=line)
         if isinstance(event, CollectionEndEvent):
-            _complete(self._open.pop())
+            self._complete(self._open.pop())
         elif isinstance(event, AliasEvent):
             self._attach(self._resolve(event.anchor, line))
         elif isinstance(event, NodeEvent):
@@ -131,7 +164,7 @@ class _Composer:
 
     def _start(self, event: NodeEvent, line: int) -> None:
         if isinstance(event, ScalarEvent):
-            self._attach(_scalar(event, line), event.anchor)
+            self._attach(self._scalar(event, line), event.anchor)
             return
         node = Collection(isinstance(event, MappingStartEvent), line)
         self._attach(node, event.anchor)
@@ -157,42 +190,51 @@ class _Composer:
             raise FrontmatterError(f"the aliases stand for over {MAX_ALIASED} nodes", line=line)
         return node
 
+    def _complete(self, node: Collection) -> None:
+        node.weight = 1 + sum(child.weight for child in node.children)
+        seen: dict[str, int] = {}
+        turns = node.children if node.mapping else []
+        for key, value in zip(turns[::2], turns[1::2], strict=True):
+            if isinstance(key, Collection):
+                self._report("a key must be a string", key.line)
+            elif key.text in seen:
+                first = seen[key.text]
+                self._report(f"the key {key.text!r} stands here twice, first in line {first}",
+                             key.line)  # fmt: skip
+            else:
+                seen[key.text] = key.line
+                node.pairs.append((key, value))
 
-def _complete(node: Collection) -> None:
-    node.weight = 1 + sum(child.weight for child in node.children)
-    seen: set[str] = set()
-    turns = node.children if node.mapping else []
-    for key, value in zip(turns[::2], turns[1::2], strict=True):
-        if isinstance(key, Collection):
-            raise FrontmatterError("a key must be a string", line=key.line)
-        if key.text in seen:
-            raise FrontmatterError(f"the key {key.text!r} stands here twice", line=key.line)
-        seen.add(key.text)
-        node.pairs.append((key, value))
+    def _scalar(self, event: ScalarEvent, line: int) -> Scalar:
+        text, tag = event.value, event.tag
+        plain = tag is None and not event.style
+        if tag == _BINARY:
+            try:
+                text = base64.b64decode("".join(text.split()), validate=True).decode()
+            except ValueError:  # of base64, and of UTF-8
+                self._report("the !!binary value is no base64 of UTF-8", line)
+                return Scalar("", line)
+        elif tag == _NULL or (plain and text in _NULLS):
+            return Scalar("", line, null=True)
+        if _SURROGATE.search(text):
+            self._report("a string holds half of a surrogate pair", line)
+            return Scalar("", line)
+        return Scalar(text, line, merge=text == "<<" and (plain or tag == _MERGE))
 
 
-def _scalar(event: ScalarEvent, line: int) -> Scalar:
-    text, tag = event.value, event.tag
-    plain = tag is None and not event.style
-    if tag == _BINARY:
-        try:
-            text = base64.b64decode("".join(text.split()), validate=True).decode()
-        except ValueError:  # of base64, and of UTF-8
-            raise FrontmatterError("the !!binary value is no base64 of UTF-8", line=line) from None
-    elif tag == _NULL or (plain and text in _NULLS):
-        return Scalar("", line, null=True)
-    if _SURROGATE.search(text):
-        raise FrontmatterError("a string holds half of a surrogate pair", line=line)
-    return Scalar(text, line, merge=text == "<<" and (plain or tag == _MERGE))
+def pairs_of(node: Collection, report: Report) -> dict[str, Item]:
+    """Return the values of a mapping by key; its own come before those of merges.
 
-
-def pairs_of(node: Collection) -> dict[str, Node]:
-    """Return the values of a mapping by key; its own come before those of merges."""
-    found = {key.text: value for key, value in node.pairs if not key.merge}
+    Args:
+        node: The mapping.
+        report: Called with a merge of something that is no mapping.
+    """
+    found = {key.text: Item(key.line, value) for key, value in node.pairs if not key.merge}
     for merge in (value for key, value in node.pairs if key.merge):
         sources = [merge] if isinstance(merge, Scalar) or merge.mapping else merge.children
         for source in sources:
-            if not isinstance(source, Collection) or not source.mapping:
-                raise FrontmatterError("`<<` merges mappings only", line=source.line)
-            found = pairs_of(source) | found
+            if isinstance(source, Collection) and source.mapping:
+                found = pairs_of(source, report) | found
+            else:
+                report("`<<` merges mappings only", source.line)
     return found

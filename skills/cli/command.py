@@ -16,6 +16,7 @@ from ocilayout import OciLayoutError
 from skills.cli.scaffold import write_skill
 from skills.errors import SkillError
 from skills.service import STORE_VARIABLE, SkillService
+from skills.validation import validate as check
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +71,25 @@ def init(path: Path, description: str, *, as_json: bool) -> None:
     _answer({"path": str(written)}, f"Wrote {written}", as_json=as_json)
 
 
+@main.command(epilog="Example: skills validate ./release-notes")
+@click.argument("path", type=click.Path(path_type=Path), default=".")
+@_as_json
+@click.pass_context
+def validate(ctx: click.Context, path: Path, *, as_json: bool) -> None:
+    """Check a skill's folder: all that must change, and what should.
+
+    The exit status is 1 if something must change.
+    """
+    result = check(_folder(path))
+    found = {"errors": list(result.errors), "warnings": list(result.warnings)}
+    if as_json:
+        _answer({"valid": result.valid, **{key: said for key, said in found.items() if said}})
+    for key, said in () if as_json else found.items():
+        for text in said:
+            click.echo(f"{key.removesuffix('s').capitalize()}: {text}")
+    ctx.exit(0 if result.valid else 1)
+
+
 @main.command(epilog="Example: skills build ./release-notes -t ghcr.io/org/release-notes:v1")
 @click.argument("path", type=click.Path(path_type=Path), default=".")
 @click.option("-t", "--tag", help="The name in the store; the skill's own by default.")
@@ -80,9 +100,7 @@ def build(
     store: Path | None, path: Path, tag: str | None, *, no_validate: bool, as_json: bool
 ) -> None:
     """Package a skill's folder into the store."""
-    # The folder's own name is a rule, so "." has to become a name.
-    folder = path.absolute() if path.name else path.resolve()
-    result = SkillService.open(store).build(folder, tag=tag, validate=not no_validate)
+    result = SkillService.open(store).build(_folder(path), tag=tag, validate=not no_validate)
     _answer(
         {"reference": result.reference, "digest": result.digest},
         result.reference,
@@ -161,10 +179,15 @@ def push(store: Path | None, reference: str, *, as_json: bool) -> None:
     )
 
 
+def _folder(path: Path) -> Path:
+    """Return a folder by its own name, which is a rule for skills, so "." has to become one."""
+    return path.absolute() if path.name else path.resolve()
+
+
 def _list_builds(store: Path | None, *, as_json: bool) -> None:
     found = SkillService.open(store).list_builds()
     if as_json:
-        _answer([_row(build) for build in found], "", as_json=True)
+        _answer([_row(build) for build in found])
     elif not found:
         click.echo("No locally-built skill artifacts found")
     else:
@@ -195,5 +218,5 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _answer(data: object, text: str, *, as_json: bool) -> None:
+def _answer(data: object, text: str = "", *, as_json: bool = True) -> None:
     click.echo(json.dumps(data, indent=2, ensure_ascii=False) if as_json else text)

@@ -30,8 +30,8 @@ def write_skill(path: Path, description: str = "") -> Path:
         OSError: The file system refused.
     """
     name = path.resolve().name
-    if errors := check_name(name):
-        raise ValidationError(errors)
+    if error := check_name(name):
+        raise ValidationError([error])
     # A JSON string is a YAML string, whatever it holds.
     text = json.dumps(description or _PLACEHOLDER, ensure_ascii=False)
     title = name.replace("-", " ").capitalize()

@@ -130,6 +130,27 @@ def test_errors_are_one_line(shell: Shell, arguments: list[str], message: str) -
     assert message in shell.error(*arguments)
 
 
+def test_a_skill_is_validated(shell: Shell) -> None:
+    """All that must change is said with its line and exit status 1; what is fine, by none."""
+    shell.run("init", "hello")
+    assert shell.run("validate", "hello").stdout == ""
+    assert shell.answer("validate", "hello") == {"valid": True}
+    file = shell.folder / "hello" / "SKILL.md"
+    file.write_text("---\nname: Hello\nallowed-tools: a, b\n---\n")
+    rule = "use 2 to 64 of a-z, 0-9 and -, with no - at either end and no --"
+    assert shell.run("validate", "hello", status=1).stdout.splitlines() == [
+        f"Error: SKILL.md line 2: name 'Hello' is not allowed; {rule}",
+        "Error: SKILL.md line 2: name 'Hello' must be that of the folder, 'hello'; rename one",
+        "Error: description is required",
+        "Warning: SKILL.md line 3: allowed-tools is separated by commas; use spaces or a list",
+    ]
+    said = json.loads(shell.run("validate", "hello", "--json", status=1).stdout)
+    assert list(said) == ["valid", "errors", "warnings"]
+    assert (said["valid"], len(said["errors"]), len(said["warnings"])) == (False, 3, 1)
+    shell.folder /= "hello"
+    assert "must be that of the folder, 'hello'" in shell.run("validate", status=1).stdout
+
+
 def test_an_existing_skill_is_not_overwritten(shell: Shell) -> None:
     """`init` leaves a SKILL.md alone that is there."""
     shell.run("init", "hello")
@@ -164,7 +185,7 @@ def test_wrong_use_has_its_own_status(shell: Shell, arguments: list[str]) -> Non
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["init"], ["build"], ["builds"], ["builds", "list"], ["builds", "remove"],
+    [[], ["init"], ["validate"], ["build"], ["builds"], ["builds", "list"], ["builds", "remove"],
      ["builds", "adopt"], ["pull"], ["push"]],
 )  # fmt: skip
 def test_every_command_helps_with_an_example(shell: Shell, command: list[str]) -> None:

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocilayout import Digest
+from skills.folder import MAX_FILES, MAX_SIZE, read, scan
 from skills.package import MAX_EPOCH, package
 from skills.tar import write_tar
-from skills.validation import MAX_FILES, MAX_SIZE, read, scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -30,6 +30,7 @@ from skills.errors import (
     SkillFolderError,
     TooLargeError,
 )
+from skills.folder import MAX_FILES, MAX_SIZE
 from skills.package import (
     ARTIFACT_TYPE,
     MAX_EPOCH,
@@ -38,7 +39,7 @@ from skills.package import (
     source_date_epoch,
 )
 from skills.tar import write_tar
-from skills.validation import MAX_FILES, MAX_LAYER, MAX_SIZE
+from skills.validation import MAX_LAYER
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "toolhive"
 PACKAGES: list[dict[str, Any]] = json.loads((VECTORS / "packages.json").read_bytes())

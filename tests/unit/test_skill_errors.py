@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from skills import errors
@@ -46,6 +48,20 @@ def test_every_error_has_the_one_root_and_is_among_the_examples() -> None:
 def test_a_message_is_one_line_whatever_was_given(error: SkillError) -> None:
     assert str(error)
     assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("error", EVERY, ids=lambda error: type(error).__name__)
+def test_an_error_passes_between_processes(error: SkillError) -> None:
+    copied = pickle.loads(pickle.dumps(error))
+    assert (type(copied), str(copied), vars(copied)) == (type(error), str(error), vars(error))
+
+
+def test_several_broken_values_are_one_error() -> None:
+    first, second = FrontmatterError("bad", line=3), FrontmatterError("worse")
+    joined = FrontmatterError.joined([first, second])
+    assert str(joined) == "SKILL.md line 3: bad; SKILL.md: worse"
+    assert joined.problems == (*first.problems, *second.problems)
+    assert (joined.line, joined.reason) == (3, "bad")
 
 
 @pytest.mark.parametrize(

@@ -1,27 +1,19 @@
-"""Validation: every rule at its edge, all errors at once, and folders that are read safely."""
+"""Validation: every rule at its edge, all errors at once, each with its line."""
 
 from __future__ import annotations
 
-import os
-import socket
-import sys
 from pathlib import Path
 
 import pytest
 
-from skills.errors import SkillFolderError
+from skills.skillmd import MAX_REQUIRES
 from skills.validation import (
     MANY_LINES,
     MAX_COMPATIBILITY,
     MAX_DESCRIPTION,
-    MAX_FILES,
     MAX_LAYER,
-    MAX_SIZE,
-    Folder,
     ValidationResult,
     check_name,
-    read,
-    scan,
     validate,
 )
 
@@ -44,12 +36,6 @@ def only_error(path: Path) -> str:
     return error
 
 
-def step(folder: int, name: str) -> int:
-    below = os.open(name, os.O_RDONLY, dir_fd=folder)
-    os.close(folder)
-    return below
-
-
 @pytest.fixture
 def skill(tmp_path: Path) -> Path:
     return make(tmp_path)
@@ -63,21 +49,20 @@ class TestFields:
     def test_of_the_recorded_skills_only_the_one_without_a_description_is_refused(self) -> None:
         assert validate(VECTORS / "release-notes") == ValidationResult()
         assert validate(VECTORS / "sql-review") == ValidationResult()
-        assert only_error(VECTORS / "minimal") == "description is required"
+        assert only_error(VECTORS / "minimal") == "SKILL.md line 3: description is required"
 
     @pytest.mark.parametrize("name", ["ab", "a1", "0-9", "a-b-c", "x" * 64])
     def test_these_names_are_allowed(self, name: str) -> None:
-        assert check_name(name) == ()
+        assert check_name(name) is None
 
     @pytest.mark.parametrize(
         "name", ["a", "x" * 65, "-ab", "ab-", "a--b", "A-b", "a_b", "a b", "ab\n", "ä-b", "a٣"]
     )
     def test_these_names_are_not(self, name: str) -> None:
-        (message,) = check_name(name)
-        assert repr(name) in message
+        assert repr(name) in str(check_name(name))
 
     def test_a_name_is_required(self, tmp_path: Path) -> None:
-        assert check_name("") == ("name is required",)
+        assert check_name("") == "name is required"
         assert only_error(make(tmp_path, "description: d")) == "name is required"
 
     def test_the_name_must_be_that_of_the_folder(self, tmp_path: Path) -> None:
@@ -93,9 +78,17 @@ class TestFields:
         for path in (".", "../my-skill/", f"{skill}/", f"{skill}/../my-skill"):
             assert validate(path).valid
 
-    @pytest.mark.parametrize("line", ["x: y", "description: ''", "description: '  '"])
-    def test_a_description_is_required(self, tmp_path: Path, line: str) -> None:
-        assert only_error(make(tmp_path, "name: my-skill", line)) == "description is required"
+    @pytest.mark.parametrize(
+        ("line", "place"),
+        [
+            ("x: y", ""),
+            ("description: ''", "SKILL.md line 3: "),
+            ("description: ' '", "SKILL.md line 3: "),
+        ],
+    )
+    def test_a_description_is_required(self, tmp_path: Path, line: str, place: str) -> None:
+        error = only_error(make(tmp_path, "name: my-skill", line))
+        assert error == f"{place}description is required"
 
     @pytest.mark.parametrize(
         ("key", "limit"), [("description", MAX_DESCRIPTION), ("compatibility", MAX_COMPATIBILITY)]
@@ -108,17 +101,80 @@ class TestFields:
             "\n".join(["---", *lines, f"{key}: {'é' * (limit + 1)}", "---"]), encoding="utf-8"
         )
         error = only_error(folder)
-        assert error.startswith(f"{key} has {limit + 1} characters")
+        line = len(lines) + 2
+        assert error.startswith(f"SKILL.md line {line}: {key} has {limit + 1} characters")
 
     def test_all_errors_come_at_once(self, tmp_path: Path) -> None:
         folder = make(tmp_path, "name: Bad", f"compatibility: {'c' * 501}")
         (folder / "b").symlink_to("SKILL.md")
         (folder / "a").symlink_to("SKILL.md")
-        starts = ["'a' is a symbolic", "'b' is a symbolic", "name 'Bad' is", "name 'Bad' must"]
-        starts += ["description is", "compatibility has"]
+        starts = ["'a' is a symbolic", "'b' is a symbolic"]
+        starts += ["SKILL.md line 2: name 'Bad' is", "SKILL.md line 2: name 'Bad' must"]
+        starts += ["description is", "SKILL.md line 3: compatibility has"]
         errors = validate(folder).errors
         assert len(errors) == len(starts)
         assert all(map(str.startswith, errors, starts))
+
+    def test_what_cannot_be_read_is_said_with_all_the_rest(self, tmp_path: Path) -> None:
+        folder = make(
+            tmp_path,
+            "name: Bad",
+            "description: [a]",
+            "name: other",
+            "metadata: {a: [b], c: [d]}",
+            "allowed-tools: {a: b}",
+            f"compatibility: {'c' * 501}",
+            f"toolhive.requires: [{', '.join(['x'] * (MAX_REQUIRES + 1))}]",
+            "<<: text",
+            "version: !!binary '*'",
+            "? [a]",
+            ": b",
+            'license: "\\ud800"',
+        )
+        expected = [
+            (3, "description must be a string, found a list"),
+            (4, "the key 'name' stands here twice, first in line 2"),
+            (5, "metadata 'a' must be a string"),
+            (5, "metadata 'c' must be a string"),
+            (6, "allowed-tools must be a list or a string"),
+            (8, f"a skill may require {MAX_REQUIRES} others"),
+            (9, "`<<` merges mappings only"),
+            (10, "the !!binary value is no base64"),
+            (11, "a key must be a string"),
+            (13, "a string holds half of a surrogate pair"),
+        ]
+        found = validate(folder).findings
+        unread = found[: len(expected)]
+        assert [finding.line for finding in unread] == [line for line, _ in expected]
+        for finding, (_, start) in zip(unread, expected, strict=True):
+            assert finding.message.startswith(start)
+        rules = [str(finding) for finding in found[len(unread) :]]
+        assert [rule[:29] for rule in rules] == [
+            "SKILL.md line 2: name 'Bad' i",
+            "SKILL.md line 2: name 'Bad' m",
+            "SKILL.md line 7: compatibilit",
+        ]
+
+    def test_a_broken_value_is_not_called_missing_as_well(self, tmp_path: Path) -> None:
+        folder = make(tmp_path, "name: [my-skill]", "description: {a: b}")
+        assert [finding.line for finding in validate(folder).findings] == [2, 3]
+
+    def test_a_byte_order_mark_does_not_hide_the_other_errors(self, tmp_path: Path) -> None:
+        folder = make(tmp_path, "name: my-skill")
+        file = folder / "SKILL.md"
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+        mark, description = validate(folder).errors
+        assert "byte order mark" in mark
+        assert description == "description is required"
+
+    @pytest.mark.parametrize("separator", ["\x85", "\u2028", "\r\n"])
+    def test_lines_are_those_of_an_editor(self, tmp_path: Path, separator: str) -> None:
+        front = (f"x: 'a{separator}b'", "name: my-skill", "description: [d]")
+        text = "\n".join(["---", *front, "---", ""])
+        folder = make(tmp_path)
+        (folder / "SKILL.md").write_bytes(text.encode())
+        (finding,) = validate(folder).findings
+        assert finding.line == 1 + text[: text.index("[d]")].count("\n")
 
     def test_a_broken_skill_md_does_not_hide_the_other_errors(self, tmp_path: Path) -> None:
         folder = make(tmp_path, "name: [")
@@ -133,8 +189,9 @@ class TestWarnings:
         lines = ("name: my-skill", "description: d")
         result = validate(make(tmp_path, *lines, "allowed-tools: Read, Grep"))
         assert result.valid
-        (warning,) = result.warnings
-        assert "allowed-tools" in warning
+        assert [(found.line, found.severity) for found in result.findings] == [(4, "warning")]
+        assert result.warnings[0].startswith("SKILL.md line 4: allowed-tools")
+        assert result.errors == ()
 
     @pytest.mark.parametrize("tools", ["[Read, Grep]", "Read Grep"])
     def test_other_commas_are_not(self, tmp_path: Path, tools: str) -> None:
@@ -156,109 +213,6 @@ class TestWarnings:
         result = validate(skill)
         assert result.valid
         assert "compressed" in result.warnings[0]
-
-
-class TestFiles:
-    def test_files_are_in_bytewise_order_of_their_paths(self, skill: Path) -> None:
-        names = ["a/b", "a-b", "Z", "é", "😀", "\uffff", "a\nb", "a/c/d"]
-        for name in names:
-            (skill / name).parent.mkdir(exist_ok=True)
-            (skill / name).write_bytes(name.encode())
-        found = scan(skill)
-        assert found.problems == ()
-        assert list(found.files) == sorted([*names, "SKILL.md"], key=str.encode)
-        assert found.files["😀"] == 4
-        assert {name: read(found, name) for name in names} == {
-            name: name.encode() for name in names
-        }
-
-    def test_what_is_hidden_is_left_out_whatever_it_is(self, skill: Path) -> None:
-        (skill / ".link").symlink_to("nowhere")
-        os.mkfifo(skill / ".fifo")
-        (skill / ".git").mkdir()
-        (skill / ".git" / "link").symlink_to("nowhere")
-        (skill / ".git" / "SKILL.md").write_text("x")
-        Path(os.fsdecode(os.fsencode(skill) + b"/.\xff")).write_text("x")
-        found = scan(skill)
-        assert list(found.files) == ["SKILL.md"]
-        assert found.problems == ()
-
-    def test_the_folder_itself_may_be_hidden(self, tmp_path: Path) -> None:
-        assert list(scan(make(tmp_path, name=".hidden")).files) == ["SKILL.md"]
-
-    def test_a_symbolic_link_is_refused_wherever_it_is(self, skill: Path) -> None:
-        (skill / "deep").mkdir()
-        (skill / "deep" / "link").symlink_to(skill / "SKILL.md")
-        assert only_error(skill).startswith("'deep/link' is a symbolic link")
-        (skill / "deep" / "link").unlink()
-        (skill / "deep" / "link").symlink_to(skill.parent)
-        assert only_error(skill).startswith("'deep/link' is a symbolic link")
-
-    def test_a_skill_md_that_is_a_link_is_refused_as_one(self, skill: Path) -> None:
-        (skill / "SKILL.md").rename(skill / "real.md")
-        (skill / "SKILL.md").symlink_to("real.md")
-        assert only_error(skill).startswith("'SKILL.md' is a symbolic link")
-
-    def test_special_files_are_refused(self, skill: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.chdir(skill)  # the path of a socket must be short
-        os.mkfifo("fifo")
-        with socket.socket(socket.AF_UNIX) as bound:
-            bound.bind("socket")
-        errors = validate(skill).errors
-        assert [error.partition(";")[0] for error in errors] == [
-            "'fifo' is no regular file",
-            "'socket' is no regular file",
-        ]
-
-    def test_names_that_are_no_utf_8_are_refused(self, skill: Path) -> None:
-        Path(os.fsdecode(os.fsencode(skill) + b"/a\xff")).write_text("x")
-        folder = Path(os.fsdecode(os.fsencode(skill) + b"/b\xff"))
-        folder.mkdir()
-        (folder / "file").write_text("x")
-        first, second = validate(skill).errors
-        assert first == "'a\\udcff' is no UTF-8 name; rename the file"
-        assert second == "'b\\udcff/file' is no UTF-8 name; rename the file"
-
-    def test_names_with_a_backslash_are_refused(self, skill: Path) -> None:
-        (skill / "a\\b").write_text("x")
-        assert "has a backslash" in only_error(skill)
-
-    def test_folders_may_be_nested_deeper_than_python_can_recurse(self, skill: Path) -> None:
-        depth = sys.getrecursionlimit()
-        at = os.open(skill, os.O_RDONLY)
-        for _ in range(depth):
-            os.mkdir("d", dir_fd=at)
-            at = step(at, "d")
-        os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=at))
-        found = scan(skill)
-        assert list(found.files) == ["SKILL.md", "d/" * depth + "file"]
-        assert read(found, "d/" * depth + "file") == b""
-        # What removes the folders of tests does recurse.
-        os.unlink("file", dir_fd=at)
-        for _ in range(depth):
-            at = step(at, "..")
-            os.rmdir("d", dir_fd=at)
-        os.close(at)
-
-    def test_as_many_files_as_the_limit_are_taken_and_one_more_is_not(self, skill: Path) -> None:
-        for number in range(MAX_FILES - 1):
-            (skill / str(number)).touch()
-        assert validate(skill).valid
-        (skill / "more").touch()
-        assert only_error(skill).startswith(f"the folder has {MAX_FILES + 1} files")
-
-    def test_the_sum_of_sizes_counts_skill_md(self, skill: Path) -> None:
-        room = MAX_SIZE - (skill / "SKILL.md").stat().st_size
-        with (skill / "big").open("wb") as file:
-            file.truncate(room)
-            assert validate(skill).valid
-            file.truncate(room + 1)
-        assert only_error(skill).startswith(f"the files have {MAX_SIZE + 1} bytes")
-
-    def test_a_skill_md_that_is_too_large_is_not_read(self, skill: Path) -> None:
-        with (skill / "SKILL.md").open("r+b") as file:
-            file.truncate(MAX_SIZE + 1)
-        assert only_error(skill).startswith("the files have")
 
 
 class TestFolder:
@@ -299,58 +253,3 @@ class TestFolder:
         if kind == "folder":
             (skill / "SKILL.md").mkdir()
         assert "has no file SKILL.md" in only_error(skill)
-
-
-class TestRead:
-    @pytest.mark.parametrize("how", ["longer", "gone", "link", "folder", "fifo", "parent"])
-    def test_a_file_that_changed_since_the_scan_is_refused(self, skill: Path, how: str) -> None:
-        file = skill / "dir" / "file"
-        file.parent.mkdir()
-        file.write_bytes(b"data")
-        found = scan(skill)
-        change(how, file)
-        with pytest.raises(SkillFolderError, match="changed while it was read") as caught:
-            read(found, "dir/file")
-        assert caught.value.path == "dir/file"
-
-    def test_a_pipe_in_the_place_of_an_empty_file_is_refused(self, skill: Path) -> None:
-        file = skill / "file"
-        file.touch()
-        found = scan(skill)
-        change("fifo", file)
-        with pytest.raises(SkillFolderError, match="changed while it was read"):
-            read(found, "file")
-
-    def test_a_folder_that_is_gone_is_refused(self, skill: Path) -> None:
-        found = scan(skill)
-        skill.rename(skill.parent / "away")
-        with pytest.raises(SkillFolderError, match="does not exist"):
-            read(found, "SKILL.md")
-
-    @pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs /proc")
-    def test_a_file_with_more_bytes_than_its_size_is_refused(self) -> None:
-        folder = Folder(path="/proc", files={"version": 0})
-        with pytest.raises(SkillFolderError, match="changed while it was read"):
-            read(folder, "version")
-
-    def test_a_failure_of_the_file_system_passes(self, skill: Path) -> None:
-        folder = Folder(path=str(skill), files={"x" * 300: 0})
-        with pytest.raises(OSError, match="name too long"):
-            read(folder, "x" * 300)
-
-
-def change(how: str, file: Path) -> None:
-    if how == "longer":
-        file.write_bytes(file.read_bytes() + b"more")
-        return
-    if how == "parent":
-        file.parent.rename(file.parents[1] / "moved")
-        file.parent.symlink_to("moved")
-        return
-    file.rename(file.parent / "was")
-    if how == "link":
-        file.symlink_to("was")
-    elif how == "folder":
-        file.mkdir()
-    elif how == "fifo":
-        os.mkfifo(file)

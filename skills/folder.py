@@ -1,0 +1,208 @@
+"""The files of a skill folder: which belong to the skill, what they may be, and their bytes.
+
+A folder is read through `scan` and `read` only, by the validator and by the packager, so that
+both see the same files under the same limits. No step of a path follows a symbolic link. The
+limits are those that an installer keeps, too: what is packaged can be installed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from attrs import field, frozen
+
+from ocilayout import FrozenMap
+from skills.errors import SkillError, SkillFolderError, TooLargeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SKILL_MD: Final = "SKILL.md"
+
+MAX_FILES: Final = 1000
+"""The most files of a skill, SKILL.md among them."""
+
+MAX_SIZE: Final = 95 * 1024 * 1024
+"""The largest sum of all file sizes, SKILL.md among them, in bytes."""
+
+MAX_PATH: Final = 1024
+"""The longest path of a file in a skill, in bytes."""
+
+MAX_DEPTH: Final = 64
+"""The most parts of a path, the name of the file among them."""
+
+# Without waiting for a writer, should somebody put a FIFO where a file was.
+_OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@frozen(kw_only=True)
+class Folder:
+    """The files of a skill folder as they were when it was scanned.
+
+    Attributes:
+        path: The absolute path of the folder.
+        files: The size in bytes of each file that belongs to the skill, by its path relative to
+            the folder with slashes; in bytewise order of the paths.
+        problems: Why the folder cannot be packaged, if anything.
+    """
+
+    path: str
+    files: FrozenMap[str, int] = field(converter=FrozenMap[str, int])
+    problems: tuple[SkillError, ...] = ()
+
+
+def scan(path: str | os.PathLike[str]) -> Folder:
+    """Look at the files of a skill folder, without reading them.
+
+    What has a name that begins with a dot is left out with everything below it, whatever it is.
+
+    Args:
+        path: The folder. It must not be a symbolic link itself; what is above it may.
+
+    Raises:
+        SkillFolderError: There is no folder.
+        OSError: The file system failed.
+    """
+    # Path.resolve() would follow the symbolic link that must be refused.
+    where = os.path.abspath(path) if os.fspath(path) else ""  # noqa: PTH100
+    files: dict[str, int] = {}
+    problems: list[SkillError] = []
+    with _root(where) as root:
+        found = dict(sorted(_walk(root)))
+    if SKILL_MD.encode() not in found:
+        problems.append(SkillFolderError(where, "has no file SKILL.md; every skill needs one"))
+    for name, status in found.items():
+        problem = _check_file(name, status)
+        if problem is None:
+            files[name.decode()] = status.st_size
+        else:
+            problems.append(problem)
+    problems.extend(_check_limits(files))
+    return Folder(path=where, files=files, problems=tuple(problems))
+
+
+def read(folder: Folder, path: str) -> bytes:
+    """Read one file of a folder.
+
+    Args:
+        folder: What `scan` returned.
+        path: One of its files.
+
+    Raises:
+        SkillFolderError: It is no longer the file that was scanned.
+        OSError: The file system failed.
+    """
+    changed = SkillFolderError(path, "changed while it was read; try again")
+    try:
+        with _root(folder.path) as root, _opened(root, path.encode(), 0) as handle:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode) or found.st_size != folder.files[path]:
+                raise changed
+            with open(handle, "rb", closefd=False) as file:
+                data = file.read(found.st_size + 1)
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+            raise changed from None
+        raise
+    if len(data) != found.st_size:
+        raise changed
+    return data
+
+
+def check_path(path: str) -> str | None:
+    """Return what is wrong with the path of a file in a skill, to be put behind it; or nothing."""
+    if "\\" in path:
+        return "has a backslash in its name; rename the file"
+    if len(path.encode()) > MAX_PATH:
+        return f"has a path of more than {MAX_PATH} bytes; shorten it"
+    if path.count("/") >= MAX_DEPTH:
+        return f"lies deeper than {MAX_DEPTH} folders; move it up"
+    return None
+
+
+def _check_file(name: bytes, found: os.stat_result) -> SkillError | None:
+    path = os.fsdecode(name)
+    if stat.S_ISLNK(found.st_mode):
+        return SkillFolderError(path, "is a symbolic link; replace it by what it points to")
+    if not stat.S_ISREG(found.st_mode):
+        return SkillFolderError(path, "is no regular file; remove it")
+    try:
+        reason = check_path(name.decode())
+    except UnicodeDecodeError:
+        reason = "is no UTF-8 name; rename the file"
+    return None if reason is None else SkillFolderError(path, reason)
+
+
+def _check_limits(files: dict[str, int]) -> Iterator[TooLargeError]:
+    if len(files) > MAX_FILES:
+        yield TooLargeError(
+            f"the folder has {len(files)} files, the limit is {MAX_FILES}; remove some",
+            what="files",
+            limit=MAX_FILES,
+        )
+    size = sum(files.values())
+    if size > MAX_SIZE:
+        yield TooLargeError(
+            f"the files have {size} bytes, the limit is {MAX_SIZE}; remove some",
+            what="size",
+            limit=MAX_SIZE,
+        )
+
+
+def _walk(root: int) -> Iterator[tuple[bytes, os.stat_result]]:
+    """Yield all that is no folder, by its path; without recursion, however deep it lies."""
+    pending = [b""]
+    while pending:
+        folder = pending.pop()
+        with _opened(root, folder, os.O_DIRECTORY) as handle, os.scandir(handle) as entries:
+            for entry in entries:
+                name = os.fsencode(entry.name)
+                if name.startswith(b"."):
+                    continue
+                path = folder + b"/" + name if folder else name
+                found = entry.stat(follow_symlinks=False)
+                if stat.S_ISDIR(found.st_mode):
+                    pending.append(path)
+                else:
+                    yield path, found
+
+
+@contextmanager
+def _root(path: str) -> Iterator[int]:
+    try:
+        handle = os.open(path, _OPEN | os.O_DIRECTORY)
+    except (FileNotFoundError, ValueError):  # ValueError: a NUL in the path
+        raise SkillFolderError(path, "does not exist; give the path of a skill folder") from None
+    except OSError as error:
+        if Path(path).is_symlink():
+            reason = "is a symbolic link; give the path of the folder itself"
+        elif isinstance(error, NotADirectoryError):
+            reason = "is no folder; give the path of a skill folder"
+        else:
+            raise
+        raise SkillFolderError(path, reason) from None
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _opened(root: int, path: bytes, flags: int) -> Iterator[int]:
+    """Open a path below a folder step by step, so that no step follows a symbolic link."""
+    *folders, last = path.split(b"/")
+    steps = [(name, os.O_DIRECTORY) for name in folders] + [(last or b".", flags)]
+    handle = os.dup(root)
+    try:
+        for name, flag in steps:
+            below = os.open(name, _OPEN | flag, dir_fd=handle)
+            os.close(handle)
+            handle = below
+        yield handle
+    finally:
+        os.close(handle)
