@@ -30,6 +30,9 @@ MAX_FILES: Final = 1000
 MAX_SIZE: Final = 95 * 1024 * 1024
 """The largest sum of all file sizes, SKILL.md among them, in bytes."""
 
+MAX_LAYER: Final = 50 * 1024 * 1024
+"""The largest compressed layer, in bytes."""
+
 MAX_PATH: Final = 1024
 """The longest path of a file in a skill, in bytes."""
 

@@ -36,9 +36,8 @@ from ocilayout import (
 )
 from skills import skillmd
 from skills.errors import FrontmatterError, InvalidEpochError, TooLargeError
-from skills.folder import SKILL_MD, read, scan
+from skills.folder import MAX_LAYER, SKILL_MD, read, scan
 from skills.tar import compress, write_tar
-from skills.validation import MAX_LAYER
 
 if TYPE_CHECKING:
     import os

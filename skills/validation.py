@@ -14,14 +14,11 @@ from attrs import frozen
 
 from skills import skillmd
 from skills.errors import SkillError, SkillFolderError
-from skills.folder import MAX_SIZE, SKILL_MD, read, scan
+from skills.folder import MAX_LAYER, MAX_SIZE, SKILL_MD, read, scan
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
-
-MAX_LAYER: Final = 50 * 1024 * 1024
-"""The largest compressed layer, in bytes; an installer takes no more."""
 
 MAX_DESCRIPTION: Final = 1024
 """The longest description, in characters."""

@@ -7,6 +7,8 @@ import io
 import json
 import os
 import random
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ from skills.errors import (
     SkillFolderError,
     TooLargeError,
 )
-from skills.folder import MAX_FILES, MAX_SIZE
+from skills.folder import MAX_FILES, MAX_LAYER, MAX_SIZE
 from skills.package import (
     ARTIFACT_TYPE,
     MAX_EPOCH,
@@ -39,7 +41,6 @@ from skills.package import (
     source_date_epoch,
 )
 from skills.tar import write_tar
-from skills.validation import MAX_LAYER
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "toolhive"
 PACKAGES: list[dict[str, Any]] = json.loads((VECTORS / "packages.json").read_bytes())
@@ -272,6 +273,49 @@ class TestEpoch:
         before = package(skill, epoch=0)
         monkeypatch.setitem(os.environ, "SOURCE_DATE_EPOCH", "5")
         assert package(skill, epoch=0) == before
+
+
+ELSEWHERE = """
+import os, sys, time
+from pathlib import Path
+time.tzset()
+os.umask(int(os.environ["MASK"], 8))
+from skills import SkillService
+source, target, store, order = sys.argv[1:]
+files = sorted(path for path in Path(source).rglob("*") if path.is_file())
+for path in reversed(files) if order == "reversed" else files:
+    copied = Path(target, path.relative_to(source))
+    copied.parent.mkdir(parents=True, exist_ok=True)
+    copied.write_bytes(path.read_bytes())
+print(SkillService.open(store).build(target).digest)
+"""
+
+
+def test_a_build_depends_on_neither_place_nor_time_nor_user(tmp_path: Path) -> None:
+    """Two builds of copies under other umask, time zone, locale, hash seed, home and file order
+    have the same digest."""
+    source = tmp_path / "source"
+    (source / "deep" / "er").mkdir(parents=True)
+    (source / "SKILL.md").write_text("---\nname: my-skill\ndescription: é\n---\n")
+    for name in ("a", "Z", "é", "deep/x", "deep/er/y", "deep-er"):
+        (source / name).write_bytes(name.encode() * 1000)
+    digests = set()
+    for number, (zone, mask, locale, order) in enumerate(
+        [("Pacific/Kiritimati", "000", "C", "sorted"), ("UTC+11", "077", "tr_TR.UTF-8", "reversed")]
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        done = subprocess.run(
+            [sys.executable, "-c", ELSEWHERE, str(source), str(folder / "my-skill"),
+             str(folder / "store"), order],
+            env={"TZ": zone, "MASK": mask, "LC_ALL": locale, "HOME": str(folder),
+                 "PYTHONHASHSEED": str(number), "SOURCE_DATE_EPOCH": "1700000000",
+                 "COLUMNS": "3", "USER": f"user{number}"},
+            cwd=folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        digests.add(done.stdout)
+    assert len(digests) == 1
 
 
 class TestTar:

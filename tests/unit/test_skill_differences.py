@@ -21,9 +21,8 @@ from skills import (
     package,
     validate,
 )
-from skills.folder import MAX_DEPTH, MAX_FILES, MAX_PATH, MAX_SIZE
+from skills.folder import MAX_DEPTH, MAX_FILES, MAX_LAYER, MAX_PATH, MAX_SIZE
 from skills.skillmd import parse
-from skills.validation import MAX_LAYER
 from skills.yamltree import MAX_DEPTH as MAX_NESTING
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from skills.folder import MAX_LAYER
 from skills.skillmd import MAX_REQUIRES
 from skills.validation import (
     MANY_LINES,
     MAX_COMPATIBILITY,
     MAX_DESCRIPTION,
-    MAX_LAYER,
     ValidationResult,
     check_name,
     validate,
