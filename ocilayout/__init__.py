@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, CREATED, LOCAL_BUILD, REF_NAME, TITLE
-from ocilayout.archive import Archive, write_archive
+from ocilayout.archive import (
+    Archive,
+    Member,
+    Window,
+    iter_members,
+    open_window,
+    write_archive,
+)
 from ocilayout.blobs import Blobs
 from ocilayout.check import Action, RepairReport
 from ocilayout.codec import decode, encode
@@ -55,7 +62,7 @@ from ocilayout.mediatype import (
 from ocilayout.reference import Reference
 from ocilayout.rootentry import RootEntry
 from ocilayout.rootindex import RootIndex
-from ocilayout.stream import VerifiedReader
+from ocilayout.stream import Readable, VerifiedReader
 
 __all__ = [
     "CONTAINERD_IMAGE_NAME",
@@ -98,12 +105,14 @@ __all__ = [
     "LimitExceededError",
     "LockTimeoutError",
     "Manifest",
+    "Member",
     "NotALayoutError",
     "NotFoundError",
     "OciLayoutError",
     "Platform",
     "Problem",
     "RateLimitedError",
+    "Readable",
     "Reference",
     "ReferenceNotFoundError",
     "RegistryError",
@@ -116,7 +125,10 @@ __all__ = [
     "UnsupportedDigestError",
     "UnsupportedVersionError",
     "VerifiedReader",
+    "Window",
     "decode",
     "encode",
+    "iter_members",
+    "open_window",
     "write_archive",
 ]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from skills.builds import LocalBuild
+from skills.builds import BuildResult, LocalBuild
+from skills.cache import CachedSkill
+from skills.content import SkillContent, SkillFile
 from skills.errors import (
     FrontmatterError,
     InvalidEpochError,
     InvalidTagError,
+    LayerError,
     LocalBuildConflictError,
     NotALocalBuildError,
     NotASkillError,
+    NotCachedError,
     NotPushableError,
     SkillError,
     SkillFolderError,
@@ -17,23 +21,28 @@ from skills.errors import (
     ValidationError,
 )
 from skills.package import Package, package
-from skills.service import BuildResult, SkillService, default_store
+from skills.service import SkillService, default_store
 from skills.skillmd import SkillMd
 from skills.validation import Finding, ValidationResult, validate
 
 __all__ = [
     "BuildResult",
+    "CachedSkill",
     "Finding",
     "FrontmatterError",
     "InvalidEpochError",
     "InvalidTagError",
+    "LayerError",
     "LocalBuild",
     "LocalBuildConflictError",
     "NotALocalBuildError",
     "NotASkillError",
+    "NotCachedError",
     "NotPushableError",
     "Package",
+    "SkillContent",
     "SkillError",
+    "SkillFile",
     "SkillFolderError",
     "SkillMd",
     "SkillService",

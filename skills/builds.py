@@ -35,6 +35,19 @@ MARK: Final[Mapping[str, str]] = {LOCAL_BUILD: "true"}
 
 
 @frozen(kw_only=True)
+class BuildResult:
+    """What a build or a pull left in the store.
+
+    Attributes:
+        reference: The name in the store.
+        digest: The digest of the artifact's root.
+    """
+
+    reference: str
+    digest: Digest
+
+
+@frozen(kw_only=True)
 class LocalBuild:
     """A skill that was built in this store.
 

@@ -83,10 +83,10 @@ class ValidationError(SkillError, ValueError):
 
 
 class TooLargeError(SkillError):
-    """A skill is larger than a limit.
+    """A skill, or what was to be one, is larger than a limit.
 
     Attributes:
-        what: What was measured: `files`, `size` or `layer`.
+        what: What was measured: `files`, `size`, `layer`, or what the message names.
         limit: The limit, in bytes, or in files where those were counted.
     """
 
@@ -156,6 +156,32 @@ class NotALocalBuildError(SkillError, LookupError):
         super().__init__(
             f"{name!r} is not a local build; list the builds to see the names,"
             " or adopt it if it was built here"
+        )
+
+
+class NotCachedError(SkillError, LookupError):
+    """A name is not that of something which was pulled.
+
+    Attributes:
+        name: The name.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        super().__init__(f"{name!r} {reason}")
+
+
+class LayerError(SkillError, ValueError):
+    """The files of a skill are damaged, or hold what must not be on anybody's disk.
+
+    Attributes:
+        path: The name in the tar that it is about; empty where it is about all of it.
+    """
+
+    def __init__(self, reason: str, *, path: str = "") -> None:
+        self.path = path
+        super().__init__(
+            f"the skill's files cannot be used: {f'{path!r} ' if path else ''}{reason}"
         )
 
 

@@ -6,37 +6,29 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from attrs import evolve, frozen
 from platformdirs import user_data_path
 
-from ocilayout import Digest, InvalidNameError, Layout, Reference
-from ocilayout.copy import put_and_bind, transfer
+from ocilayout import InvalidNameError, Layout
+from ocilayout.copy import put_and_bind
 from ocilayout.registry import Repository
-from skills import builds
-from skills.errors import NotPushableError, ValidationError
+from skills import builds, cache
+from skills.builds import BuildResult
+from skills.content import SkillContent, read_content
+from skills.errors import ValidationError
+from skills.exchange import Exchange
 from skills.package import package, source_date_epoch
 from skills.tag import require_tag
 from skills.validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
 
+    from ocilayout import Reference
     from ocilayout.copy import CopySource
+    from skills.exchange import Report
 
 STORE_VARIABLE: Final = "OCI_SKILLS_STORE"
-
-
-@frozen(kw_only=True)
-class BuildResult:
-    """What a build or a pull left in the store.
-
-    Attributes:
-        reference: The name in the store.
-        digest: The digest of the artifact's root.
-    """
-
-    reference: str
-    digest: Digest
 
 
 def default_store() -> Path:
@@ -76,7 +68,7 @@ class SkillService:
                 by default one that is asked for without credentials. It is closed after use.
         """
         self.layout = layout
-        self._registry = registry or repository_of
+        self._exchange = Exchange(layout, registry or repository_of)
 
     @classmethod
     def open(
@@ -170,7 +162,12 @@ class SkillService:
         builds.adopt(self.layout, tag)
 
     def pull(
-        self, reference: str, *, name: str | None = None, replace: bool = False
+        self,
+        reference: str,
+        *,
+        name: str | None = None,
+        replace: bool = False,
+        on_event: Report = None,
     ) -> BuildResult:
         """Bring an artifact from its registry into the store. It is not listed as a build.
 
@@ -179,21 +176,17 @@ class SkillService:
             name: What to call it in the store; the reference if it is not given.
             replace: Whether it may take the name of other content that was built here, which
                 then stays without a name.
+            on_event: As for `ocilayout.copy.copy`.
 
         Raises:
-            InvalidNameError: The reference, or the name, is none.
+            InvalidNameError: The reference is none.
+            InvalidTagError: The name is none.
             LocalBuildConflictError: Other content was built here under that name.
+            TooLargeError: A part of it is larger than any skill's.
             RegistryError: The registry failed or refused.
             OciLayoutError: As `ocilayout.copy.copy` says.
         """
-        parsed = _parse(reference)
-        if parsed.tag is None and parsed.digest is None:
-            parsed, reference = evolve(parsed, tag="latest"), f"{reference}:latest"
-        with self._registry(parsed) as repository:
-            ref = str(parsed.digest or parsed.tag)
-            if name is not None:
-                return self.copy(repository, ref, name=name, replace=replace)
-            return self._bring(repository, ref, reference, replace=replace)
+        return self._exchange.pull(reference, name=name, replace=replace, on_event=on_event)
 
     def copy(
         self, source: CopySource, ref: str, *, name: str, replace: bool = False
@@ -201,7 +194,7 @@ class SkillService:
         """Bring an artifact from another layout or a registry into the store, as `pull` does.
 
         Args:
-            source: A `Layout` or a `Repository`.
+            source: A `Layout`, an `Archive` or a `Repository`.
             ref: A name or a digest in it.
             name: What to call it in the store.
             replace: As for `pull`.
@@ -209,13 +202,18 @@ class SkillService:
         Raises:
             InvalidTagError: The name is none.
             LocalBuildConflictError: Other content was built here under that name.
+            TooLargeError: A part of it is larger than any skill's.
             OciLayoutError: As `ocilayout.copy.copy` says.
         """
         require_tag(name)
-        return self._bring(source, ref, name, replace=replace)
+        return self._exchange.bring(source, ref, name, replace=replace)
 
-    def push(self, reference: str) -> BuildResult:
+    def push(self, reference: str, *, on_event: Report = None) -> BuildResult:
         """Send what the store has under a reference to the registry that the reference names.
+
+        Args:
+            reference: A name in the store that is a full reference.
+            on_event: As for `ocilayout.copy.copy`.
 
         Raises:
             ReferenceNotFoundError: The store has nothing under that name.
@@ -223,50 +221,75 @@ class SkillService:
             RegistryError: The registry failed or refused.
             OciLayoutError: As `ocilayout.copy.copy` says.
         """
-        content = self.layout.resolve(reference)
-        try:
-            parsed = _parse(reference)
-        except InvalidNameError:
-            raise NotPushableError(reference) from None
-        if (parsed.digest is not None and parsed.digest != content.digest) or not (
-            parsed.tag or parsed.digest
-        ):
-            raise NotPushableError(reference)
-        with self._registry(parsed) as repository:
-            transfer(self.layout, content, repository)
-            if parsed.tag is not None:
-                repository.tag(parsed.tag, content)
-        return BuildResult(reference=reference, digest=content.digest)
+        return self._exchange.push(reference, on_event=on_event)
 
-    def _bring(self, source: CopySource, ref: str, name: str, *, replace: bool) -> BuildResult:
-        content = source.resolve(ref)
+    # ------------------------------------------------------------ looking and keeping
 
-        def put() -> None:
-            transfer(source, content, self.layout)
+    def get_content(
+        self, reference: str, *, refresh: bool = False, on_event: Report = None
+    ) -> SkillContent:
+        """Look at a skill without installing it.
 
-        def bind() -> None:
-            with self.layout.edit() as edit:
-                edit.tag(
-                    name,
-                    content,
-                    when=lambda root: builds.may_bind(
-                        root.named(name), name, content, replace=replace
-                    ),
+        What the store has under the reference is shown, be it built or pulled, and no registry is
+        asked. Otherwise it is pulled, and stays in the store until the cache is pruned.
+
+        Args:
+            reference: A name or a digest in the store, or a full reference.
+            refresh: Whether to ask the registry what the reference means now.
+            on_event: As for `ocilayout.copy.copy`.
+
+        Raises:
+            InvalidNameError: It is not in the store, and says no registry to pull it from.
+            LocalBuildConflictError: Other content was built here under that name, and the registry
+                was to be asked.
+            NotASkillError: It is no skill.
+            LayerError: Its files are damaged, or hold what must not be installed.
+            TooLargeError: It is larger than what can be installed.
+            RegistryError: The registry failed or refused.
+            OciLayoutError: Its content is damaged, or as `ocilayout.copy.copy` says.
+        """
+        content = None if refresh else self._exchange.find(reference)
+        if content is None:
+            if not refresh and "/" not in reference:
+                raise InvalidNameError(
+                    f"{reference!r} is not in the store, and names no registry to pull it from"
                 )
+            content = self.layout.resolve(self.pull(reference, on_event=on_event).reference)
+        return read_content(self.layout, content, reference)
 
-        # Asked twice: here, so that nothing is brought in vain, and under the lock.
-        builds.may_bind(self.layout.entries(name=name), name, content, replace=replace)
-        put_and_bind(put, bind)
-        return BuildResult(reference=name, digest=content.digest)
+    def list_cache(self) -> list[cache.CachedSkill]:
+        """Return what was pulled into the store, sorted bytewise by reference; no builds.
 
+        Raises:
+            DocumentError: `index.json` breaks the specification.
+        """
+        return cache.list_cache(self.layout)
 
-def _parse(reference: str) -> Reference:
-    if "/" not in reference:
-        raise InvalidNameError(
-            f"{reference!r} names no registry; write host/repository:tag,"
-            " such as ghcr.io/org/skill:v1"
-        )
-    return Reference.parse(reference)
+    def remove_cached(self, reference: str) -> None:
+        """Take something that was pulled away, with the content that nothing else needs.
+
+        Raises:
+            NotCachedError: The name is not there, or was built here.
+            OciLayoutError: As `Layout.remove` says.
+        """
+        cache.remove_cached(self.layout, reference)
+
+    def prune_cache(
+        self, *, older_than: timedelta | None = None, dry_run: bool = False
+    ) -> list[cache.CachedSkill]:
+        """Take away what was pulled and can be pulled again by its name. Builds stay.
+
+        Args:
+            older_than: How long ago the last pull must be; any time if it is not given.
+            dry_run: Whether to change nothing, and say what would go.
+
+        Returns:
+            What went, sorted bytewise by reference.
+
+        Raises:
+            OciLayoutError: As `Layout.remove` says.
+        """
+        return cache.prune_cache(self.layout, older_than=older_than, dry_run=dry_run)
 
 
 def _require_valid(path: str | os.PathLike[str]) -> None:

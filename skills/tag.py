@@ -29,3 +29,18 @@ def require_tag(tag: str) -> None:
         raise InvalidTagError(tag) from None
     if not slash or reference.host != host or not (reference.tag or reference.digest):
         raise InvalidTagError(tag)
+
+
+def parse_source(name: str) -> Reference | None:
+    """Return the reference by which the content of a name could be pulled again, if there is one.
+
+    That is a repository with a tag or a digest. Without a registry it is one of Docker Hub, where
+    ToolHive pulls it from.
+    """
+    if "/" not in name:
+        return None
+    try:
+        reference = Reference.parse(name)
+    except InvalidNameError:
+        return None
+    return reference if reference.tag or reference.digest else None

@@ -11,9 +11,11 @@ from skills.errors import (
     FrontmatterError,
     InvalidEpochError,
     InvalidTagError,
+    LayerError,
     LocalBuildConflictError,
     NotALocalBuildError,
     NotASkillError,
+    NotCachedError,
     NotPushableError,
     SkillError,
     SkillFolderError,
@@ -32,6 +34,8 @@ EVERY = [
     NotALocalBuildError("x\ny"),
     NotASkillError("x", "it has no layer"),
     NotPushableError("x"),
+    NotCachedError("x\ny", "is not there"),
+    LayerError("is a link", path="a\nb"),
 ]
 
 
@@ -72,6 +76,8 @@ def test_several_broken_values_are_one_error() -> None:
         (InvalidEpochError, ValueError),
         (InvalidTagError, ValueError),
         (NotALocalBuildError, LookupError),
+        (NotCachedError, LookupError),
+        (LayerError, ValueError),
     ],
 )
 def test_an_error_is_also_the_builtin_that_a_caller_expects(
@@ -98,3 +104,6 @@ def test_an_error_says_what_it_is_about() -> None:
     assert NotALocalBuildError("x").name == "x"
     assert NotASkillError("x", "no layer").reference == "x"
     assert NotPushableError("x").reference == "x"
+    assert NotCachedError("x", "y").name == "x"
+    assert LayerError("is a link", path="a").path == "a"
+    assert "used: is damaged" in str(LayerError("is damaged"))

@@ -1,0 +1,191 @@
+"""The layer of a skill read back: its files, found to be harmless before one is handed out.
+
+A layer comes from anybody. It is taken only as a tar of regular files and folders, in gzip, within
+limits, of which no two readers disagree what it holds; names lead nowhere but down. Where the
+files go is not known here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+from ocilayout import (
+    DocumentError,
+    LimitExceededError,
+    NotALayoutError,
+    iter_members,
+    open_window,
+)
+from skills.errors import LayerError, TooLargeError
+from skills.folder import MAX_FILES, check_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ocilayout import Digest, Member, Window
+
+MAX_UNPACKED: Final = 500 * 1024 * 1024
+"""The largest tar that is unpacked, in bytes."""
+
+MAX_FILE: Final = 100 * 1024 * 1024
+"""The largest file, in bytes."""
+
+MAX_MEMBERS: Final = 10_000
+"""The most members of a tar, folders among them."""
+
+MAX_NAME: Final = 255
+"""The longest part of a path, in bytes; most file systems take no more."""
+
+_CHUNK: Final = 1024 * 1024
+_GZIP: Final = b"\x1f\x8b"
+
+
+@frozen(kw_only=True)
+class LayerFile:
+    """One file of a skill.
+
+    Attributes:
+        path: Where it belongs in the skill's folder, with slashes.
+        size: How large it is, in bytes.
+        offset: Where its content begins in the tar, in bytes.
+    """
+
+    path: str
+    size: int
+    offset: int
+
+
+class Layer:
+    """The files of a skill, in the order of the tar.
+
+    Attributes:
+        files: All of them; no path is there twice, or leads through another one.
+    """
+
+    def __init__(self, window: Window) -> None:
+        """Look at every member; `open_layer` is the way to it."""
+        self._window = window
+        self.files = tuple(_files(iter_members(window)))
+
+    def read(self, file: LayerFile) -> bytes:
+        """Return the content of a file."""
+        return self._window.read(file.offset, file.size)
+
+    def chunks(self, file: LayerFile) -> Iterator[bytes]:
+        """Give the content of a file in pieces."""
+        end = file.offset + file.size
+        for offset in range(file.offset, end, _CHUNK):
+            yield self._window.read(offset, min(_CHUNK, end - offset))
+
+    def find(self, path: str) -> LayerFile | None:
+        """Return the file of a path, if there is one."""
+        return next((file for file in self.files if file.path == path), None)
+
+
+@contextmanager
+def open_layer(data: bytes, *, diff_id: Digest | None = None) -> Iterator[Layer]:
+    """Open a layer; it is unpacked into a temporary file that has no name.
+
+    Args:
+        data: The compressed tar.
+        diff_id: What the tar must hash to; not looked at if it is not given.
+
+    Raises:
+        LayerError: It is no gzip of a tar, is damaged or truncated, is not what `diff_id` says,
+            or holds a link, a device, a name twice, or one that leads anywhere but down.
+        TooLargeError: It holds more files or bytes than a skill may have.
+        OSError: The temporary file cannot be written.
+    """
+    if not data.startswith(_GZIP):
+        raise LayerError("the layer is no gzip")
+    try:
+        window = open_window(io.BytesIO(data), unpack_limit=MAX_UNPACKED)
+        try:
+            _require_diff_id(window, diff_id)
+            layer = Layer(window)
+        except BaseException:
+            window.close()
+            raise
+    except NotALayoutError:
+        raise LayerError("the layer is no tar") from None
+    except LimitExceededError as error:
+        raise TooLargeError(
+            f"the layer of the skill is too large: its {error.what} has more than {error.limit}"
+            " bytes",
+            what=error.what,
+            limit=error.limit,
+        ) from None
+    except DocumentError as error:
+        (problem,) = error.problems
+        path = "" if problem.place in {"$", "."} else problem.place
+        raise LayerError(f"{problem.message} [{problem.code}]", path=path) from None
+    try:
+        yield layer
+    finally:
+        window.close()
+
+
+def _require_diff_id(window: Window, diff_id: Digest | None) -> None:
+    if diff_id is None or diff_id.algorithm != "sha256":
+        return
+    hasher = hashlib.sha256()
+    for offset in range(0, window.size, _CHUNK):
+        hasher.update(window.read(offset, _CHUNK))
+    if hasher.hexdigest() != diff_id.encoded:
+        raise LayerError("the layer is not what the config of the artifact says")
+
+
+def _files(members: Iterator[Member]) -> Iterator[LayerFile]:
+    files: set[str] = set()
+    folders: set[str] = set()
+    for number, member in enumerate(members, start=1):
+        if number > MAX_MEMBERS:
+            raise TooLargeError(
+                f"the layer of the skill has more than {MAX_MEMBERS} members",
+                what="members",
+                limit=MAX_MEMBERS,
+            )
+        reason = _check(member)
+        if reason is not None:
+            raise LayerError(reason, path=member.name)
+        parents = _parents(member.path)
+        if member.kind == "folder":
+            parents = {*parents, member.path}
+        elif member.path in files:
+            raise LayerError("is there twice", path=member.name)
+        else:
+            files.add(member.path)
+            if len(files) > MAX_FILES:
+                raise TooLargeError(
+                    f"the skill has more than {MAX_FILES} files", what="files", limit=MAX_FILES
+                )
+            yield LayerFile(path=member.path, size=member.size, offset=member.offset)
+        folders |= parents
+        if clash := files & (parents | {member.path} & folders):
+            raise LayerError("is a file and a folder", path=min(clash))
+
+
+def _check(member: Member) -> str | None:
+    if member.kind == "other":
+        return "is a link, a device, or no regular file"
+    if member.size > MAX_FILE:
+        raise TooLargeError(
+            f"the file {member.path!r} has {member.size} bytes, the limit is {MAX_FILE}",
+            what="file",
+            limit=MAX_FILE,
+        )
+    if not member.path and member.kind == "file":
+        return "is no name"
+    if any(len(part.encode()) > MAX_NAME for part in member.path.split("/")):
+        return f"has a name of more than {MAX_NAME} bytes"
+    return check_path(member.path)
+
+
+def _parents(path: str) -> set[str]:
+    parts = path.split("/")
+    return {"/".join(parts[:count]) for count in range(1, len(parts))}
