@@ -58,7 +58,7 @@ class Attempt(Protocol):
     """Runs a program to its end, whatever that is."""
 
     def __call__(
-        self, program: str, *arguments: str | Path
+        self, program: str, *arguments: str | Path, cwd: Path | None = None
     ) -> subprocess.CompletedProcess[str]: ...
 
 
@@ -74,12 +74,15 @@ def attempt(require: Callable[[str], str], tmp_path_factory: pytest.TempPathFact
         "buildah": ("--root", store / "root", "--runroot", store / "run", "--storage-driver", "vfs")
     }
 
-    def attempt(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    def attempt(
+        program: str, *arguments: str | Path, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [require(program), *options.get(program, ()), *arguments],
             capture_output=True,
             text=True,
             check=False,
+            cwd=cwd,
             env={**os.environ, "TMPDIR": str(store)},
         )
 
@@ -90,8 +93,8 @@ def attempt(require: Callable[[str], str], tmp_path_factory: pytest.TempPathFact
 def run(attempt: Attempt) -> Callable[..., str]:
     """Return a function that runs a program, which must succeed, and gives what it says."""
 
-    def run(program: str, *arguments: str | Path) -> str:
-        done = attempt(program, *arguments)
+    def run(program: str, *arguments: str | Path, cwd: Path | None = None) -> str:
+        done = attempt(program, *arguments, cwd=cwd)
         assert done.returncode == 0, f"{program}: {done.stderr}"
         return done.stdout
 

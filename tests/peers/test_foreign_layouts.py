@@ -19,7 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ocilayout import REF_NAME, Descriptor, Digest, Index, Layout
+from ocilayout import (
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
+    REF_NAME,
+    Descriptor,
+    Digest,
+    Index,
+    Layout,
+)
 
 if TYPE_CHECKING:
     import subprocess
@@ -130,19 +140,18 @@ def write_dir(folder: Path) -> None:
         (folder / f"{hashlib.sha256(data).hexdigest()}{suffix}").write_bytes(data)
         return {"mediaType": media_type, "digest": Digest.of(data), "size": len(data)}
 
-    kind = "application/vnd.oci.image"
     children = []
     for architecture in ("amd64", "arm64"):
         layer, config = layer_and_config(architecture, architecture)
         manifest = {
             "schemaVersion": 2,
-            "mediaType": f"{kind}.manifest.v1+json",
-            "config": put(config, f"{kind}.config.v1+json"),
-            "layers": [put(layer, f"{kind}.layer.v1.tar")],
+            "mediaType": OCI_MANIFEST,
+            "config": put(config, OCI_CONFIG),
+            "layers": [put(layer, OCI_LAYER)],
         }
-        child = put(json.dumps(manifest).encode(), manifest["mediaType"], ".manifest.json")
+        child = put(json.dumps(manifest).encode(), OCI_MANIFEST, ".manifest.json")
         children.append({**child, "platform": {"architecture": architecture, "os": "linux"}})
-    index = {"schemaVersion": 2, "mediaType": f"{kind}.index.v1+json", "manifests": children}
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": children}
     (folder / "manifest.json").write_text(json.dumps(index))
 
 
@@ -344,7 +353,9 @@ def test_buildah_reads_it_in_full(run: Run, edited: Path) -> None:
     """Every name is pulled; buildah knows an image by its config, which it names."""
     layout = Layout.open(edited)
     for name in layout.tags():
-        pulled = run("buildah", "pull", "--quiet", f"oci:{edited}:{name}").strip()
+        # The path becomes the name of an image, and so may not hold what no name may.
+        source = f"oci:{edited.name}:{name}"
+        pulled = run("buildah", "pull", "--quiet", source, cwd=edited.parent).strip()
         parts = {found.digest for found in layout.walk(layout.resolve(name))}
         assert f"sha256:{pulled}" in parts
 
