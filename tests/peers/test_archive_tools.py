@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
-import subprocess
-import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ocilayout import OCI_CONFIG, OCI_LAYER, Descriptor, Digest, Index, Layout, Manifest, Platform
+from ocilayout import Descriptor, Digest, Layout
 from ocilayout.archive import Archive, write_archive
 from ocilayout.copy import copy
 from ocilayout.errors import NotALayoutError
@@ -24,55 +20,10 @@ if TYPE_CHECKING:
 KEEP = "--preserve-digests"  # or layers are compressed on the way
 
 
-def run(*arguments: str | Path) -> str:
-    """Run a program and return what it says."""
-    done = subprocess.run(
-        [str(argument) for argument in arguments], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def put_image(layout: Layout, text: str, architecture: str = "amd64") -> Descriptor:
-    """Store an image of one layer, which any tool takes for one."""
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as tar:
-        info = tarfile.TarInfo("file")
-        info.size = len(text)
-        tar.addfile(info, io.BytesIO(text.encode()))
-    data = file.getvalue()
-    config = {
-        "architecture": architecture,
-        "os": "linux",
-        "config": {},
-        "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(data).hexdigest()]},
-    }
-    return layout.put_manifest(
-        Manifest(
-            config=layout.blobs.put(json.dumps(config).encode(), media_type=OCI_CONFIG),
-            layers=[layout.blobs.put(data, media_type=OCI_LAYER)],
-        )
-    )
-
-
-def put_platforms(layout: Layout) -> Descriptor:
-    """Store an index of two images."""
-    children = []
-    for architecture in ("amd64", "arm64"):
-        child = put_image(layout, architecture, architecture)
-        children.append(
-            Descriptor(
-                media_type=child.media_type,
-                digest=child.digest,
-                size=child.size,
-                platform=Platform(architecture=architecture, os="linux"),
-            )
-        )
-    return layout.put_manifest(Index(manifests=children))
-
-
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
+def layout(
+    tmp_path: Path, put_image: Callable[..., Descriptor], put_platforms: Callable[..., Descriptor]
+) -> Layout:
     """Return a layout with two images and an index."""
     layout = Layout.create(tmp_path / "layout", durability="none")
     for name in ("v1", "v2"):
@@ -91,14 +42,13 @@ def path(layout: Layout, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["v1", "v2", "all"])
 def test_skopeo_reads_our_archives(
-    require: Callable[[str], str], layout: Layout, path: Path, tmp_path: Path, name: str
+    run: Callable[..., str], layout: Layout, path: Path, tmp_path: Path, name: str
 ) -> None:
     """skopeo finds each name in an archive of several, and copies from it without loss."""
-    skopeo = require("skopeo")
-    raw = run(skopeo, "inspect", "--raw", f"oci-archive:{path}:{name}")
+    raw = run("skopeo", "inspect", "--raw", f"oci-archive:{path}:{name}")
     assert Digest.of(raw.encode()) == layout.resolve(name).digest
     folder = tmp_path / "copied"
-    run(skopeo, "copy", "--all", KEEP, f"oci-archive:{path}:{name}", f"oci:{folder}:{name}")
+    run("skopeo", "copy", "--all", KEEP, f"oci-archive:{path}:{name}", f"oci:{folder}:{name}")
     copied = Layout.open(folder)
     assert copied.resolve(name) == layout.resolve(name)
     root = layout.resolve(name)
@@ -106,23 +56,23 @@ def test_skopeo_reads_our_archives(
 
 
 def test_skopeo_reads_an_archive_of_one_name(
-    require: Callable[[str], str], layout: Layout, tmp_path: Path
+    run: Callable[..., str], layout: Layout, tmp_path: Path
 ) -> None:
     """Of an archive of one name skopeo does not ask which."""
     path = tmp_path / "one.tar"
     write_archive(layout, ["v1"], path)
-    raw = run(require("skopeo"), "inspect", "--raw", f"oci-archive:{path}")
+    raw = run("skopeo", "inspect", "--raw", f"oci-archive:{path}")
     assert Digest.of(raw.encode()) == layout.resolve("v1").digest
 
 
 @pytest.mark.parametrize("name", ["v1", "all"])
 def test_we_read_the_archives_of_skopeo(
-    require: Callable[[str], str], layout: Layout, tmp_path: Path, name: str
+    run: Callable[..., str], layout: Layout, tmp_path: Path, name: str
 ) -> None:
     """What skopeo packs is read in place, and written again as we would have."""
     path = tmp_path / "theirs.tar"
     run(
-        require("skopeo"), "copy", "--all", KEEP,
+        "skopeo", "copy", "--all", KEEP,
         f"oci:{layout.path}:{name}", f"oci-archive:{path}:{name}",
     )  # fmt: skip
     target = Layout.create(tmp_path / "target", durability="none")
@@ -138,11 +88,11 @@ def test_we_read_the_archives_of_skopeo(
 
 
 def test_an_archive_of_docker_without_a_layout(
-    require: Callable[[str], str], layout: Layout, tmp_path: Path
+    run: Callable[..., str], layout: Layout, tmp_path: Path
 ) -> None:
     """What `docker save` wrote before it saved layouts is refused by saying so."""
     path = tmp_path / "docker.tar"
-    run(require("skopeo"), "copy", f"oci:{layout.path}:v1", f"docker-archive:{path}:team/x:v1")
+    run("skopeo", "copy", f"oci:{layout.path}:v1", f"docker-archive:{path}:team/x:v1")
     with pytest.raises(NotALayoutError, match="oci-layout is missing; it is an image of Docker"):
         Archive.open(path)
 
@@ -150,11 +100,11 @@ def test_an_archive_of_docker_without_a_layout(
 @pytest.mark.parametrize("form", ["v7", "oldgnu", "gnu", "ustar", "posix"])
 @pytest.mark.parametrize("how", ["-cf", "-czf"])
 def test_we_read_what_tar_packs(
-    require: Callable[[str], str], layout: Layout, tmp_path: Path, form: str, how: str
+    run: Callable[..., str], layout: Layout, tmp_path: Path, form: str, how: str
 ) -> None:
     """A layout that GNU tar packed from inside its folder is read in each of its formats."""
     path = tmp_path / "packed"
-    run(require("tar"), f"--format={form}", "-C", layout.path, how, path, ".")
+    run("tar", f"--format={form}", "-C", layout.path, how, path, ".")
     with Archive.open(path) as archive:
         assert archive.entries() == layout.entries()
         assert list(archive.blobs) == list(layout.blobs)
@@ -163,39 +113,35 @@ def test_we_read_what_tar_packs(
                 assert archive.blobs.read(found) == layout.blobs.read(found)
 
 
-def test_tar_packed_from_outside(
-    require: Callable[[str], str], layout: Layout, tmp_path: Path
-) -> None:
+def test_tar_packed_from_outside(run: Callable[..., str], layout: Layout, tmp_path: Path) -> None:
     """A layout that was packed with its folder is refused by saying where it is."""
     path = tmp_path / "packed"
-    run(require("tar"), "-C", tmp_path, "-cf", path, layout.path.name)
+    run("tar", "-C", tmp_path, "-cf", path, layout.path.name)
     with pytest.raises(NotALayoutError, match="there is one in 'layout'"):
         Archive.open(path)
 
 
-def test_links_that_tar_packs(
-    require: Callable[[str], str], layout: Layout, tmp_path: Path
-) -> None:
+def test_links_that_tar_packs(run: Callable[..., str], layout: Layout, tmp_path: Path) -> None:
     """GNU tar packs a blob that has two names as a link, which is refused by its name."""
     first, *_ = layout.blobs
     blob = layout.blobs.path(first)
     (layout.path / "another-name").hardlink_to(blob)
     path = tmp_path / "packed"
-    run(require("tar"), "--sort=name", "-C", layout.path, "-cf", path, ".")
+    run("tar", "--sort=name", "-C", layout.path, "-cf", path, ".")
     with pytest.raises(ValueError, match=rf"{first.encoded}: it is no regular file"):
         Archive.open(path)
 
 
 def test_what_tar_and_umoci_make_of_ours(
-    require: Callable[[str], str], path: Path, layout: Layout, tmp_path: Path
+    run: Callable[..., str], path: Path, layout: Layout, tmp_path: Path
 ) -> None:
     """What tar unpacks is a layout, for us and for umoci."""
     folder = tmp_path / "unpacked"
     folder.mkdir()
-    assert run(require("tar"), "-C", folder, "-xvf", path).split()[:3] == [
+    assert run("tar", "-C", folder, "-xvf", path).split()[:3] == [
         "oci-layout", "index.json", "blobs/",
     ]  # fmt: skip
     unpacked = Layout.open(folder)
     assert list(unpacked.blobs) == list(layout.blobs)
     assert unpacked.tags() == layout.tags()
-    assert set(run(require("umoci"), "ls", "--layout", folder).split()) == set(layout.tags())
+    assert set(run("umoci", "ls", "--layout", folder).split()) == set(layout.tags())

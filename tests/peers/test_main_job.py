@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,15 +26,6 @@ def write_skill(folder: Path, name: str) -> Path:
     path.joinpath("SKILL.md").write_text(f"---\nname: {name}\ndescription: Does {name}\n---\n")
     path.joinpath("scripts/run.sh").write_text("#!/bin/sh\necho done\n")
     return path
-
-
-def run(*arguments: str | Path) -> str:
-    """Run a program and return what it says."""
-    done = subprocess.run(
-        [str(argument) for argument in arguments], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def index(store: Path) -> dict[str, Any]:
@@ -68,7 +58,7 @@ def test_build_push_pull(docker_registry: str, store: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", ["theirs", "127.0.0.1:5000/team/release-notes:v1"])
 def test_others_read_the_stores(
-    docker_registry: str, tmp_path: Path, name: str, require: Callable[[str], str]
+    docker_registry: str, tmp_path: Path, name: str, run: Callable[..., str]
 ) -> None:
     """skopeo reads what was built and what was pulled, by tag; umoci lists the names."""
     reference = f"{docker_registry}/team/release-notes:v1"
@@ -78,13 +68,13 @@ def test_others_read_the_stores(
     other = SkillService.open(tmp_path / "other")
     other.pull(reference, name=name)
     for folder, tag in ((tmp_path / "store", reference), (tmp_path / "other", name)):
-        raw = run(require("skopeo"), "inspect", "--raw", f"oci:{folder}:{tag}")
+        raw = run("skopeo", "inspect", "--raw", f"oci:{folder}:{tag}")
         assert Digest.of(raw.encode()) == built.digest
-        assert run(require("umoci"), "ls", "--layout", folder).split() == [tag]
+        assert run("umoci", "ls", "--layout", folder).split() == [tag]
 
 
 def test_skopeo_writes_into_our_store(
-    docker_registry: str, store: Path, tmp_path: Path, require: Callable[[str], str]
+    docker_registry: str, store: Path, tmp_path: Path, run: Callable[..., str]
 ) -> None:
     """What skopeo copies in is one more entry; our mark and all else in the index stay."""
     reference = f"{docker_registry}/team/release-notes:v1"
@@ -94,7 +84,7 @@ def test_skopeo_writes_into_our_store(
     service.push(reference)
     before = index(store)
     run(
-        require("skopeo"), "copy", "--all", "--src-tls-verify=false",
+        "skopeo", "copy", "--all", "--src-tls-verify=false",
         f"docker://{reference}", f"oci:{store}:theirs",
     )  # fmt: skip
     after = index(store)
@@ -109,7 +99,7 @@ def test_skopeo_writes_into_our_store(
 
 
 def test_skopeo_pulls_onto_a_build(
-    docker_registry: str, store: Path, tmp_path: Path, require: Callable[[str], str]
+    docker_registry: str, store: Path, tmp_path: Path, run: Callable[..., str]
 ) -> None:
     """A name that skopeo binds anew is no build any more, as for any pull."""
     reference = f"{docker_registry}/team/release-notes:v1"
@@ -118,14 +108,14 @@ def test_skopeo_pulls_onto_a_build(
     service.build(write_skill(tmp_path, "beta"))
     service.push(reference)
     run(
-        require("skopeo"), "copy", "--all", "--src-tls-verify=false",
+        "skopeo", "copy", "--all", "--src-tls-verify=false",
         f"docker://{reference}", f"oci:{store}:beta",
     )  # fmt: skip
     assert [build.tag for build in SkillService.open(store).list_builds()] == [reference]
 
 
 def test_no_route_carries_an_annotation(
-    docker_registry: str, store: Path, tmp_path: Path, require: Callable[[str], str]
+    docker_registry: str, store: Path, tmp_path: Path, run: Callable[..., str]
 ) -> None:
     """By layout, registry and skopeo, by tag and by digest: entries arrive with their name only."""
     service = SkillService.open(store)
@@ -139,7 +129,7 @@ def test_no_route_carries_an_annotation(
         copy(layout, built.digest, target, name="by-digest")
         copy(repository, "v1", target, name="from-registry")
         copy(repository, built.digest, target, name="from-registry-by-digest")
-    run(require("skopeo"), "copy", "--all", f"oci:{store}:release-notes", f"oci:{target.path}:last")
+    run("skopeo", "copy", "--all", f"oci:{store}:release-notes", f"oci:{target.path}:last")
     SkillService(target).copy(layout, "release-notes", name="as-a-skill")
     assert len(target.tags()) == 6
     assert {entry.descriptor.digest for entry in target.entries()} == {built.digest}
