@@ -216,7 +216,8 @@ def test_a_sparse_index_is_found_and_kept(run: Run, tmp_path: Path) -> None:
     layout = Layout.open(folder, durability="none")
     (entry,) = layout.entries()
     assert len(list(layout.walk(entry.descriptor))) == 3
-    assert Counter(problem.code for problem in layout.check()) == {"missing-blob": 2}
+    problems = Counter((problem.severity, problem.code) for problem in layout.check())
+    assert problems == {("note", "missing-blob"): 2}
     layout.tag("v1", entry.descriptor)
     layout.collect(grace=NOW)
     assert layout.blobs.read(layout.resolve("v1")) == (tmp_path / "dir/manifest.json").read_bytes()
@@ -300,9 +301,10 @@ def test_exactly_the_unreachable_goes(foreign: Path) -> None:
     assert (len(garbage) > 1) == (foreign.name == "umoci")
     for digest in layout.blobs:
         os.utime(layout.blobs.path(digest), (0, 0))
-    before, files = raw(foreign), modes(foreign)
+    before, there, files = raw(foreign), present(foreign), modes(foreign)
     assert set(layout.collect(grace=NOW).removed) == garbage
     assert raw(foreign) == before
+    assert present(foreign) == there - garbage
     assert modes(foreign).items() <= files.items()
 
 
