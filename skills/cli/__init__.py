@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from skills.cli.command import main
+from typing import TYPE_CHECKING
+
+from ocilayout.cli.extra import command_of
+
+if TYPE_CHECKING:
+    from skills.cli.command import main
+else:
+    main = command_of("skills.cli.command")
 
 __all__ = ["main"]

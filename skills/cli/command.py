@@ -8,35 +8,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ocilayout import OciLayoutError
+from ocilayout.cli.terminal import Failing, answer, json_option, table
 from skills.cli.scaffold import write_skill
 from skills.errors import SkillError
 from skills.service import STORE_VARIABLE, SkillService
 from skills.validation import validate as check
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from skills.builds import LocalBuild
 
 _DIGEST_WIDTH = 19  # "sha256:" and twelve digits
 
 
-class _Failing(click.Group):
+class _Failing(Failing):
     """A group whose commands report what goes wrong as one line."""
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 # as click has it
-        try:
-            return super().invoke(ctx)
-        except (SkillError, OciLayoutError, OSError) as error:
-            raise click.ClickException(" ".join(str(error).split())) from error
-
-
-_as_json = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+    failures = (SkillError, *Failing.failures)
 
 
 @click.group(
@@ -61,19 +52,19 @@ def main(ctx: click.Context, store: Path | None) -> None:
 @main.command(epilog="Example: skills init ./release-notes -d 'Draft release notes'")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("-d", "--description", default="", help="What the skill is for, and when to use it.")
-@_as_json
+@json_option
 def init(path: Path, description: str, *, as_json: bool) -> None:
     """Make a skill's folder, with a SKILL.md to fill in.
 
     The name of the skill is that of the folder.
     """
     written = write_skill(path, description)
-    _answer({"path": str(written)}, f"Wrote {written}", as_json=as_json)
+    answer({"path": str(written)}, f"Wrote {written}", as_json=as_json)
 
 
 @main.command(epilog="Example: skills validate ./release-notes")
 @click.argument("path", type=click.Path(path_type=Path), default=".")
-@_as_json
+@json_option
 @click.pass_context
 def validate(ctx: click.Context, path: Path, *, as_json: bool) -> None:
     """Check a skill's folder: all that must change, and what should.
@@ -83,7 +74,7 @@ def validate(ctx: click.Context, path: Path, *, as_json: bool) -> None:
     result = check(_folder(path))
     found = {"errors": list(result.errors), "warnings": list(result.warnings)}
     if as_json:
-        _answer({"valid": result.valid, **{key: said for key, said in found.items() if said}})
+        answer({"valid": result.valid, **{key: said for key, said in found.items() if said}})
     for key, said in () if as_json else found.items():
         for text in said:
             click.echo(f"{key.removesuffix('s').capitalize()}: {text}")
@@ -94,14 +85,14 @@ def validate(ctx: click.Context, path: Path, *, as_json: bool) -> None:
 @click.argument("path", type=click.Path(path_type=Path), default=".")
 @click.option("-t", "--tag", help="The name in the store; the skill's own by default.")
 @click.option("--no-validate", is_flag=True, help="Package what breaks the rules of skills, too.")
-@_as_json
+@json_option
 @click.pass_obj
 def build(
     store: Path | None, path: Path, tag: str | None, *, no_validate: bool, as_json: bool
 ) -> None:
     """Package a skill's folder into the store."""
     result = SkillService.open(store).build(_folder(path), tag=tag, validate=not no_validate)
-    _answer(
+    answer(
         {"reference": result.reference, "digest": result.digest},
         result.reference,
         as_json=as_json,
@@ -111,7 +102,7 @@ def build(
 @main.group(
     invoke_without_command=True, epilog="Example: skills builds --json, skills builds remove v1"
 )
-@_as_json
+@json_option
 @click.pass_context
 def builds(ctx: click.Context, *, as_json: bool) -> None:
     """List what was built in this store, and nothing that was only pulled."""
@@ -120,7 +111,7 @@ def builds(ctx: click.Context, *, as_json: bool) -> None:
 
 
 @builds.command("list", epilog="Example: skills builds list --json")
-@_as_json
+@json_option
 @click.pass_obj
 def list_(store: Path | None, *, as_json: bool) -> None:
     """List what was built in this store."""
@@ -129,36 +120,36 @@ def list_(store: Path | None, *, as_json: bool) -> None:
 
 @builds.command(epilog="Example: skills builds remove release-notes")
 @click.argument("tag")
-@_as_json
+@json_option
 @click.pass_obj
 def remove(store: Path | None, tag: str, *, as_json: bool) -> None:
     """Delete a build, with the content that nothing else in the store needs."""
     SkillService.open(store).delete_build(tag)
-    _answer({"removed": tag}, f"Removed build {json.dumps(tag)}", as_json=as_json)
+    answer({"removed": tag}, f"Removed build {json.dumps(tag)}", as_json=as_json)
 
 
 @builds.command(epilog="Example: skills builds adopt release-notes")
 @click.argument("tag")
-@_as_json
+@json_option
 @click.pass_obj
 def adopt(store: Path | None, tag: str, *, as_json: bool) -> None:
     """Say of a name in the store that it was built here."""
     SkillService.open(store).adopt(tag)
-    _answer({"adopted": tag}, f"Adopted {json.dumps(tag)}", as_json=as_json)
+    answer({"adopted": tag}, f"Adopted {json.dumps(tag)}", as_json=as_json)
 
 
 @main.command(epilog="Example: skills pull ghcr.io/org/release-notes:v1")
 @click.argument("reference")
 @click.option("--name", help="What to call it in the store; the reference by default.")
 @click.option("--replace", is_flag=True, help="Take the name of a build with other content.")
-@_as_json
+@json_option
 @click.pass_obj
 def pull(
     store: Path | None, reference: str, name: str | None, *, replace: bool, as_json: bool
 ) -> None:
     """Bring a skill from its registry into the store. It does not become a build."""
     result = SkillService.open(store).pull(reference, name=name, replace=replace)
-    _answer(
+    answer(
         {"reference": result.reference, "digest": result.digest},
         f"Pulled {result.reference} {result.digest}",
         as_json=as_json,
@@ -167,12 +158,12 @@ def pull(
 
 @main.command(epilog="Example: skills push ghcr.io/org/release-notes:v1")
 @click.argument("reference")
-@_as_json
+@json_option
 @click.pass_obj
 def push(store: Path | None, reference: str, *, as_json: bool) -> None:
     """Send what the store has under a reference to the registry that it names."""
     result = SkillService.open(store).push(reference)
-    _answer(
+    answer(
         {"reference": result.reference, "digest": result.digest},
         f"Pushed {result.reference} {result.digest}",
         as_json=as_json,
@@ -187,7 +178,7 @@ def _folder(path: Path) -> Path:
 def _list_builds(store: Path | None, *, as_json: bool) -> None:
     found = SkillService.open(store).list_builds()
     if as_json:
-        _answer([_row(build) for build in found])
+        answer([_row(build) for build in found])
     elif not found:
         click.echo("No locally-built skill artifacts found")
     else:
@@ -195,7 +186,7 @@ def _list_builds(store: Path | None, *, as_json: bool) -> None:
             (build.tag, f"{build.digest[:_DIGEST_WIDTH]}...", build.name, build.version)
             for build in found
         ]
-        click.echo(_table([("TAG", "DIGEST", "NAME", "VERSION"), *rows]))
+        table([("TAG", "DIGEST", "NAME", "VERSION"), *rows])
 
 
 def _row(build: LocalBuild) -> dict[str, str]:
@@ -207,16 +198,3 @@ def _row(build: LocalBuild) -> dict[str, str]:
     }
     known = {key: value for key, value in metadata.items() if value}
     return {"tag": build.tag, "digest": build.digest, **known}
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    ]
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _answer(data: object, text: str = "", *, as_json: bool = True) -> None:
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False) if as_json else text)

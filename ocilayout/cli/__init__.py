@@ -1,0 +1,24 @@
+"""The command `ocilayout`: what the library can do, from a shell.
+
+`locator` and `place` say what an argument means and open it; `look`, `edit`, `transfer` and
+`upkeep` have the verbs; `listing`, `tree` and `progress` work out what is shown. The manners that
+this command shares with others are in `terminal` and `extra`, which other packages may import:
+therefore the verbs are not loaded before somebody asks for `main`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ocilayout.cli.command import main
+
+__all__ = ["main"]
+
+
+def __getattr__(name: str) -> object:
+    if name != "main":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ocilayout.cli.extra import command_of  # noqa: PLC0415 # see the module's docstring
+
+    return command_of("ocilayout.cli.command")

@@ -1,0 +1,282 @@
+"""Listings: what is said of an entry in one row, found out by reading its documents.
+
+No layer is read. What cannot be read leaves the row with its reason, and the others as they are.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Literal
+
+from attrs import frozen
+
+from ocilayout.annotations import CREATED
+from ocilayout.archive import Archive
+from ocilayout.cli.place import Root
+from ocilayout.cli.terminal import counted, one_line, printable, short, size_text
+from ocilayout.codec import decode
+from ocilayout.config import ImageConfig
+from ocilayout.errors import (
+    BlobNotFoundError,
+    DocumentError,
+    LimitExceededError,
+    OciLayoutError,
+    UnsupportedDigestError,
+)
+from ocilayout.graph import walk
+from ocilayout.ijson import MAX_DOCUMENT
+from ocilayout.index import Index
+from ocilayout.layout import Layout
+from ocilayout.manifest import Manifest
+from ocilayout.mediatype import DOCKER_CONFIG, DOCUMENT_TYPES, INDEX_TYPES, OCI_CONFIG
+
+if TYPE_CHECKING:
+    from ocilayout.cli.place import Source
+    from ocilayout.descriptor import Descriptor, Platform
+    from ocilayout.digest import Digest
+
+HEADING: Final = ("NAME", "DIGEST", "KIND", "PLATFORMS", "SIZE", "AGE", "CONTENT")
+
+Kind = Literal["manifest", "index", "blob"]
+TimeSource = Literal["entry", "document", "config", "file"]
+
+_IMAGE_CONFIGS: Final = frozenset({OCI_CONFIG, DOCKER_CONFIG})
+_MOST_PLATFORMS: Final = 3  # in a cell
+_UNKNOWN: Final = "unknown"  # the platform that BuildKit gives to attestations
+_UNITS: Final = (
+    ("year", 365.25 * 86400),
+    ("month", 30.44 * 86400),
+    ("day", 86400.0),
+    ("hour", 3600.0),
+    ("minute", 60.0),
+    ("second", 1.0),
+)  # in seconds
+
+
+@frozen(kw_only=True)
+class Row:
+    """What is said of an entry.
+
+    Attributes:
+        root: The entry.
+        kind: What its content is; `blob` for all but manifests and indexes.
+        artifact_type: The type of the artifact, where it is one.
+        platforms: What it runs on, such as `linux/arm64`, in document order.
+        size: Of all content that is known to belong to it, each digest once, in bytes.
+        created: When it was created, or `None`.
+        created_from: Who says so: an annotation of the entry or of its document, the config, or
+            the file, whose time is that of the last put.
+        missing: How much of the content is not here; `None` where that was not asked, which is
+            in registries. Content that has `urls` may be missing.
+        error: What could not be read, or empty.
+    """
+
+    root: Root
+    kind: Kind
+    artifact_type: str | None = None
+    platforms: tuple[str, ...] = ()
+    size: int = 0
+    created: datetime | None = None
+    created_from: TimeSource | None = None
+    missing: int | None = None
+    error: str = ""
+
+    @property
+    def complete(self) -> bool | None:
+        """Whether all content is here; `None` where that was not asked."""
+        if self.error:
+            return False
+        return None if self.missing is None else not self.missing
+
+    def data(self) -> dict[str, object]:
+        """Return the row for programs."""
+        content = self.root.descriptor
+        return {
+            "name": self.root.name,
+            "digest": None if content is None else content.digest,
+            "mediaType": None if content is None else content.media_type,
+            "size": None if content is None else content.size,
+            "annotations": dict(self.root.annotations),
+            "kind": self.kind,
+            "artifactType": self.artifact_type,
+            "platforms": list(self.platforms),
+            "totalSize": self.size,
+            "created": None if self.created is None else self.created.isoformat(),
+            "createdFrom": self.created_from,
+            "missing": self.missing,
+            "complete": self.complete,
+            "error": self.error or None,
+        }
+
+    def cells(self, now: datetime) -> tuple[str, ...]:
+        """Return the row for people, in the columns of `HEADING`.
+
+        Args:
+            now: What age is measured from.
+        """
+        platforms = ", ".join(self.platforms[:_MOST_PLATFORMS])
+        if len(self.platforms) > _MOST_PLATFORMS:
+            platforms += f" and {len(self.platforms) - _MOST_PLATFORMS} more"
+        age = "" if self.created is None else age_text(self.created, now)
+        content = "" if self.missing is None else "whole"
+        if self.missing:
+            content = f"{self.missing} missing"
+        cells = (
+            self.root.name or "(no name)",
+            "" if self.root.descriptor is None else short(self.root.descriptor.digest),
+            self.artifact_type or self.kind,
+            platforms,
+            size_text(self.size),
+            f"{age} (file)" if self.created_from == "file" else age,
+            "unreadable" if self.error else content,
+        )
+        return tuple(map(printable, cells))
+
+
+def row_of(source: Source, root: Root) -> Row:
+    """Return what is said of an entry.
+
+    Raises:
+        OSError: The file system failed.
+    """
+    if root.descriptor is None:
+        return Row(root=root, kind="blob", error=root.error)
+    reading = _Reading(source)
+    content = list(walk([root.descriptor], reading.read))
+    document = reading.documents.get(root.descriptor.digest)
+    config = reading.config(document)
+    created, created_from = _created(source, root, document, config)
+    return Row(
+        root=root,
+        kind=kind_of(root.descriptor),
+        artifact_type=artifact_type_of(document),
+        platforms=_platforms(root.descriptor, document, config),
+        size=sum(descriptor.size for descriptor in content),
+        created=created,
+        created_from=created_from,
+        missing=_missing(source, content),
+        error=reading.error,
+    )
+
+
+def kind_of(descriptor: Descriptor) -> Kind:
+    """Return what a descriptor says that its content is."""
+    if descriptor.media_type not in DOCUMENT_TYPES:
+        return "blob"
+    return "index" if descriptor.media_type in INDEX_TYPES else "manifest"
+
+
+def artifact_type_of(document: Manifest | Index | None) -> str | None:
+    """Return the type of an artifact; `None` for an image, and where nobody knows.
+
+    Spec: manifest.md, Guidelines for Artifact Usage.
+    """
+    if document is None or document.artifact_type is not None or isinstance(document, Index):
+        return None if document is None else document.artifact_type
+    config = document.config.media_type
+    return None if config in _IMAGE_CONFIGS else config
+
+
+def age_text(created: datetime, now: datetime) -> str:
+    """Return how long ago something was, in its largest unit, such as `3 days`."""
+    seconds = max((now - created).total_seconds(), 0.0)
+    for name, length in _UNITS:
+        if seconds >= length:
+            return counted(int(seconds / length), name)
+    return "now"
+
+
+class _Reading:
+    """The documents of one entry, read once each, and the first thing that went wrong."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.documents: dict[Digest, Manifest | Index] = {}
+        self.error = ""
+
+    def read(self, descriptor: Descriptor) -> Manifest | Index | None:
+        try:
+            document = self._source.read_manifest(descriptor)
+        except BlobNotFoundError:
+            return None
+        except OciLayoutError as error:
+            self.error = self.error or one_line(error)
+            return None
+        self.documents[descriptor.digest] = document
+        return document
+
+    def config(self, document: Manifest | Index | None) -> ImageConfig | None:
+        if not isinstance(document, Manifest):
+            return None
+        config = document.config
+        if config.media_type not in _IMAGE_CONFIGS or config.size > MAX_DOCUMENT:
+            return None
+        try:
+            return decode(self._source.blobs.read(config), ImageConfig)
+        except (BlobNotFoundError, DocumentError, LimitExceededError, UnsupportedDigestError):
+            return None  # it is listed as missing, or is nothing that a listing needs
+        except OciLayoutError as error:
+            self.error = self.error or one_line(error)
+            return None
+
+
+def _platforms(
+    descriptor: Descriptor, document: Manifest | Index | None, config: ImageConfig | None
+) -> tuple[str, ...]:
+    found: list[Platform | ImageConfig | None] = [config or descriptor.platform]
+    if isinstance(document, Index):
+        found = [child.platform for child in document.manifests]
+    texts = dict.fromkeys(map(platform_text, found))
+    return tuple(text for text in texts if text)
+
+
+def platform_text(platform: Platform | ImageConfig | None) -> str:
+    """Return a platform such as `linux/arm64/v8`; empty for none, and that of an attestation."""
+    if platform is None or platform.os == platform.architecture == _UNKNOWN:
+        return ""
+    parts = (platform.os, platform.architecture, platform.variant)
+    return "/".join(part for part in parts if part)
+
+
+def _created(
+    source: Source, root: Root, document: Manifest | Index | None, config: ImageConfig | None
+) -> tuple[datetime | None, TimeSource | None]:
+    said: list[tuple[TimeSource, str | None]] = [("entry", root.annotations.get(CREATED))]
+    if document is not None:
+        said.append(("document", document.annotations.get(CREATED)))
+    if config is not None:
+        said.append(("config", config.created))
+    for origin, text in said:
+        time = _time(text)
+        if time is not None:
+            return time, origin
+    if isinstance(source, Layout) and root.descriptor is not None:
+        with suppress(BlobNotFoundError, ValueError, OverflowError):  # a file's time may be any
+            modified = source.blobs.modified(root.descriptor.digest)
+            return datetime.fromtimestamp(modified, UTC), "file"
+    return None, None
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None or text.startswith("0001-01-01T"):  # what Go writes for no time
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _missing(source: Source, content: list[Descriptor]) -> int | None:
+    if not isinstance(source, Layout | Archive):
+        return None
+    return sum(not is_here(source, found) and not found.urls for found in content)
+
+
+def is_here(source: Layout | Archive, descriptor: Descriptor) -> bool:
+    """Tell whether content is here, in its size."""
+    try:
+        return source.blobs.size(descriptor.digest) == descriptor.size
+    except BlobNotFoundError:
+        return False

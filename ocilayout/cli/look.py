@@ -1,0 +1,240 @@
+"""The verbs that look: `ls`, `inspect`, `cat`, `tree`, `referrers`. They change nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from ocilayout.archive import Archive
+from ocilayout.cli import option
+from ocilayout.cli.listing import HEADING, row_of
+from ocilayout.cli.terminal import (
+    answer,
+    can_write,
+    json_option,
+    printable,
+    short,
+    size_text,
+    table,
+)
+from ocilayout.cli.tree import draw, graph_of, reached
+from ocilayout.digest import Digest, is_digest
+from ocilayout.errors import DocumentError
+from ocilayout.ijson import parse
+from ocilayout.layout import Layout
+from ocilayout.manifest import Manifest
+from ocilayout.mediatype import DOCUMENT_TYPES
+from ocilayout.rules import require_document_size
+from ocilayout.selection import select
+from ocilayout.stream import CHUNK
+
+if TYPE_CHECKING:
+    from ocilayout.cli.place import Place, Root, Source
+    from ocilayout.descriptor import Descriptor, Platform
+
+_JOBS: Final = 8  # how many entries are read at once: a registry takes its time for each
+_COLOURS: Final = {"missing": "red", "unreadable": "red", "shared": "cyan"}
+
+
+@click.command(epilog="Example: ocilayout ls ./layout, ocilayout ls docker://ghcr.io/org/app")
+@option.place
+@click.option("--untagged/--no-untagged", default=True, help="Whether to show those without name.")
+@click.option("-q", "--quiet", is_flag=True, help="Only names, and digests where there is none.")
+@json_option
+def ls(place: Place, *, untagged: bool, quiet: bool, as_json: bool) -> None:
+    """List entries, and what is known of each.
+
+    That is what it is, for which platforms, how large, how old, and whether whole. The size is that
+    of all content that belongs to an entry. The age is that of its annotation `created`, or its
+    config's; where nothing says so it is followed by "(file)" and tells when the content was put
+    here last. Of a registry is not asked whether content is whole.
+    """
+    with place.open() as source:
+        roots = [root for root in place.roots(source) if untagged or root.name is not None]
+        if quiet:
+            names = [_called(root) for root in roots]
+            answer(names, "\n".join(map(printable, names)), as_json=as_json)
+            return
+        with ThreadPoolExecutor(_JOBS) as pool:
+            rows = list(pool.map(lambda root: row_of(source, root), roots))
+    if as_json:
+        answer([row.data() for row in rows])
+    elif rows:
+        now = datetime.now(UTC)
+        table([HEADING, *(row.cells(now) for row in rows)])
+        for row in rows:
+            if row.error:
+                click.echo(f"{printable(_called(row.root))}: {row.error}", err=True)
+    else:
+        click.echo("No entries")
+
+
+@click.command(epilog="Example: ocilayout inspect ./layout v1 --config --platform linux/arm64")
+@option.place
+@option.platform
+@click.option("--config", is_flag=True, help="The config of the manifest, in its place.")
+@click.option("--raw", is_flag=True, help="The bytes of the document and nothing else.")
+@json_option
+def inspect(
+    place: Place, *, platform: Platform | None, config: bool, raw: bool, as_json: bool
+) -> None:
+    """Show a manifest, an index or a config.
+
+    Above it stands what is noted at its entry, which is no part of the document.
+    """
+    if raw and as_json:
+        raise click.UsageError("--raw gives bytes, and --json an answer; choose one")
+    with place.open() as source:
+        descriptor = place.resolve(source)
+        name = place.choose(source)
+        noted = dict[str, str]()
+        if isinstance(source, Layout | Archive) and not is_digest(name):
+            noted.update(source.entry(name).annotations)
+        if platform is not None:
+            descriptor = select(descriptor, platform, source.blobs.read)
+        if config:
+            descriptor = _config_of(source, descriptor)
+        require_document_size(descriptor)
+        data = source.blobs.read(descriptor)
+    if raw:
+        _write(data)
+        return
+    found = {
+        "name": None if is_digest(name) else name,
+        "digest": descriptor.digest,
+        "mediaType": descriptor.media_type,
+        "size": descriptor.size,
+        "annotations": noted,
+        "document": _parse(data, descriptor),
+    }
+    answer(found, _inspected(found), as_json=as_json)
+
+
+@click.command(epilog="Example: ocilayout cat ./layout sha256:44136fa355b3 | jq .")
+@option.place
+def cat(place: Place) -> None:
+    """Write the bytes of a blob, verified.
+
+    A name means its manifest or index. Content that turns out to be damaged fails before its last
+    bytes are written.
+    """
+    with place.open() as source:
+        descriptor = place.resolve(source)
+        with source.blobs.open(descriptor) as stream:
+            while data := stream.read(CHUNK):
+                _write(data)
+
+
+@click.command(epilog="Example: ocilayout tree ./layout v1")
+@option.place
+@json_option
+def tree(place: Place, *, as_json: bool) -> None:
+    """Draw what content is made of, down to layers.
+
+    Without a name all entries are drawn. Marked is what is missing or unreadable, what more than
+    one entry or document needs (shared), and what is not drawn a second time. Of a registry only
+    the tags that are drawn count.
+    """
+    with place.open() as source:
+        roots = place.roots(source)
+        local = isinstance(source, Layout | Archive)
+        nodes = graph_of(source, place.all_roots(source) if local else roots, roots)
+    if as_json:
+        found = {
+            "roots": [_root_data(root) for root in roots],
+            "nodes": [node.data() for node in reached(roots, nodes)],
+        }
+        answer(found)
+        return
+    for line in draw(roots, nodes, plain=not can_write("│")):
+        marks = [click.style(mark, fg=_COLOURS.get(mark)) for mark in line.marks]
+        name = [click.style(line.name, bold=True)] if line.name else []
+        click.echo(line.guide + "  ".join([*name, line.text, *marks]))
+
+
+@click.command(epilog="Example: ocilayout referrers ./layout v1 --type application/spdx+json")
+@option.place
+@click.option("--type", "artifact_type", metavar="TYPE", help="Only those of this artifact type.")
+@json_option
+def referrers(place: Place, *, artifact_type: str | None, as_json: bool) -> None:
+    """List what refers to content as its subject.
+
+    Those are signatures, bills of materials and such. By a digest the content itself need not be
+    there.
+    """
+    with place.open() as source:
+        name = place.choose(source)
+        digest = Digest(name) if is_digest(name) else place.resolve(source).digest
+        found = source.referrers(digest, artifact_type=artifact_type)
+    if as_json:
+        answer([_referrer_data(descriptor) for descriptor in found])
+    elif found:
+        rows = [
+            (short(one.digest), printable(one.artifact_type or one.media_type), size_text(one.size))
+            for one in found
+        ]
+        table([("DIGEST", "TYPE", "SIZE"), *rows])
+    else:
+        click.echo(f"Nothing refers to {digest}")
+
+
+def _config_of(source: Source, descriptor: Descriptor) -> Descriptor:
+    document = source.read_manifest(descriptor)
+    if isinstance(document, Manifest):
+        return document.config
+    raise click.UsageError("an index has no config; choose one of its manifests with --platform")
+
+
+def _parse(data: bytes, descriptor: Descriptor) -> object:
+    try:
+        return parse(data)
+    except DocumentError:
+        if descriptor.media_type in DOCUMENT_TYPES:
+            raise
+        raise DocumentError.of(
+            "no-document",
+            f"{descriptor.digest} is {descriptor.media_type}, which is no document here;"
+            " `ocilayout cat` writes its bytes",
+        ) from None
+
+
+def _inspected(found: dict[str, Any]) -> str:
+    noted = [f"{key}={value}" for key, value in sorted(found["annotations"].items())]
+    said = {
+        "name": found["name"] or "",
+        "digest": found["digest"],
+        "type": found["mediaType"],
+        "size": size_text(found["size"]),
+        "noted": "\n".join(noted),
+    }
+    lines = [f"{key:<8}{line}" for key, text in said.items() for line in text.splitlines()]
+    lines += ["", *json.dumps(found["document"], indent=2, ensure_ascii=False).splitlines()]
+    return "\n".join(map(printable, lines))
+
+
+def _called(root: Root) -> str:
+    return root.name or ("" if root.descriptor is None else str(root.descriptor.digest))
+
+
+def _root_data(root: Root) -> dict[str, object]:
+    digest = None if root.descriptor is None else root.descriptor.digest
+    return {"name": root.name, "digest": digest, "error": root.error or None}
+
+
+def _referrer_data(descriptor: Descriptor) -> dict[str, object]:
+    return {
+        "digest": descriptor.digest,
+        "mediaType": descriptor.media_type,
+        "size": descriptor.size,
+        "artifactType": descriptor.artifact_type,
+        "annotations": dict(descriptor.annotations),
+    }
+
+
+def _write(data: bytes) -> None:
+    sys.stdout.buffer.write(data)

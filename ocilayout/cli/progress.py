@@ -1,0 +1,155 @@
+"""Progress: an account of what a copy does, and a bar of it for those who watch a terminal."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+from ocilayout.cli.terminal import counted, size_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ocilayout.digest import Digest
+    from ocilayout.event import Event
+
+
+class Watcher(Protocol):
+    """What is told how far a copy is."""
+
+    def __call__(self, moved: int, planned: int) -> None:
+        """Take note of how many bytes are there, of how many, both in bytes."""
+        ...
+
+
+class Account:
+    """What a copy did so far, by the events that it tells; for any number of threads.
+
+    A step that comes again, because somebody deleted content meanwhile, counts once.
+
+    Attributes:
+        watcher: Is told about every step, by one thread at a time.
+    """
+
+    def __init__(self) -> None:
+        """Know of nothing yet."""
+        self.watcher: Watcher = _nobody
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._sizes: dict[Digest, int] = {}
+        self._moved: dict[Digest, int] = {}
+        self._copied: set[Digest] = set()
+        self._planned_bytes = 0
+        self._moved_bytes = 0
+
+    def tell(self, event: Event) -> None:
+        """Take note of an event.
+
+        Raises:
+            KeyboardInterrupt: The account was stopped, and the transfer is to end with it.
+        """
+        if self._stopped:
+            raise KeyboardInterrupt
+        digest, size = event.descriptor.digest, event.descriptor.size
+        with self._lock:
+            if event.kind == "planned":
+                self._planned_bytes += 0 if digest in self._sizes else size
+                self._sizes[digest] = size
+            elif event.kind == "bytes":
+                self._move(digest, self._moved[digest] + event.count)
+            elif event.kind == "started":
+                self._move(digest, 0)
+            else:
+                self._move(digest, size)
+                if event.kind == "done":
+                    self._copied.add(digest)
+            self.watcher(self._moved_bytes, self._planned_bytes)
+
+    def stop(self) -> None:
+        """Let every transfer end at its next step."""
+        self._stopped = True
+
+    def data(self) -> dict[str, int]:
+        """Return the totals for programs: blobs and bytes that came, and that were there."""
+        copied = [size for digest, size in self._sizes.items() if digest in self._copied]
+        skipped = [size for digest, size in self._sizes.items() if digest not in self._copied]
+        return {
+            "copied": len(copied),
+            "copiedBytes": sum(copied),
+            "skipped": len(skipped),
+            "skippedBytes": sum(skipped),
+        }
+
+    def text(self) -> str:
+        """Return the totals for people."""
+        total = self.data()
+        text = f"{counted(total['copied'], 'blob')} copied ({size_text(total['copiedBytes'])})"
+        if total["skipped"]:
+            text += f", {total['skipped']} there already ({size_text(total['skippedBytes'])})"
+        return text
+
+    def _move(self, digest: Digest, moved: int) -> None:
+        self._moved_bytes += moved - self._moved.get(digest, 0)
+        self._moved[digest] = moved
+
+
+@contextmanager
+def accounted() -> Iterator[Account]:
+    """Give an account, drawn on standard error if that is a terminal.
+
+    Ctrl-C stops it, so that no thread goes on with a large blob that nobody waits for.
+    """
+    account = Account()
+    with _stopping(account):
+        if sys.stderr.isatty():
+            with _drawing(account):
+                yield account
+        else:
+            yield account
+
+
+@contextmanager
+def _stopping(account: Account) -> Iterator[None]:
+    def stop(number: int, frame: object) -> NoReturn:
+        del number, frame
+        account.stop()
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # where no signal arrives
+        yield
+        return
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _drawing(account: Account) -> Iterator[None]:
+    from rich.console import Console  # noqa: PLC0415 # not loaded before it is needed
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        account.watcher = lambda moved, planned: bar.update(task, completed=moved, total=planned)
+        yield
+
+
+def _nobody(moved: int, planned: int) -> None:
+    """Tell nobody."""

@@ -1,0 +1,225 @@
+"""The verb that brings content from one place to another: `cp`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+from attrs import evolve, frozen
+
+from ocilayout.archive import Archive, write_archive
+from ocilayout.cli import option
+from ocilayout.cli.locator import STREAM, InArchive, InLayout, InRegistry, Locator, parse_locator
+from ocilayout.cli.place import Place
+from ocilayout.cli.progress import accounted
+from ocilayout.cli.terminal import answer, json_option, printable
+from ocilayout.copy import copy
+from ocilayout.descriptor import Descriptor, Platform
+from ocilayout.digest import is_digest
+from ocilayout.layout import Layout
+from ocilayout.selection import select
+
+if TYPE_CHECKING:
+    from ocilayout.cli.access import Access
+    from ocilayout.cli.option import Writing
+    from ocilayout.cli.place import Source
+    from ocilayout.cli.progress import Account
+    from ocilayout.registry import Repository
+
+
+@frozen(kw_only=True)
+class Order:
+    """What is to be copied, and how.
+
+    Attributes:
+        names: What each is called in the target, by its name or its digest in the source; `None`
+            for the same name, or for none where it is a digest.
+        platform: The platform to choose, or `None` for all.
+        referrers: Whether what refers to it comes, too.
+        jobs: How many transfers run at a time.
+    """
+
+    names: dict[str, str | None]
+    platform: Platform | None
+    referrers: bool
+    jobs: int
+
+    def to_store(
+        self, source: Source, target: Layout | Repository, account: Account
+    ) -> dict[str, Descriptor]:
+        """Copy it into a layout or a repository.
+
+        Returns:
+            What arrived, by its name or its digest in the source.
+
+        Raises:
+            OciLayoutError: As `copy` says.
+        """
+        return {
+            ref: copy(
+                source,
+                ref,
+                target,
+                name=name,
+                platform=self.platform,
+                referrers=self.referrers,
+                jobs=self.jobs,
+                on_event=account.tell,
+            )
+            for ref, name in self.names.items()
+        }
+
+    def to_archive(
+        self, source: Source, file: str | BinaryIO, account: Account
+    ) -> dict[str, Descriptor]:
+        """Write it into an archive.
+
+        Returns:
+            What is in it, by its name or its digest in the source.
+
+        Raises:
+            OciLayoutError: As `write_archive` says.
+        """
+        arriving = {ref: source.resolve(ref) for ref in self.names}
+        if self.platform is not None:
+            arriving = {
+                ref: select(root, self.platform, source.blobs.read)
+                for ref, root in arriving.items()
+            }
+        renamed = any(name is not None for name in self.names.values())
+        write_archive(
+            source,
+            self.names if renamed else list(self.names),
+            file,
+            platform=self.platform,
+            referrers=self.referrers,
+            on_event=account.tell,
+        )
+        return arriving
+
+
+@click.command(
+    epilog="Example: ocilayout cp docker://ghcr.io/org/app:v1 oci:./layout,"
+    " ocilayout cp oci:./layout:v1 oci-archive:app.tar"
+)
+@click.argument("source", callback=option.read_by(parse_locator))
+@click.argument("target", callback=option.read_by(parse_locator))
+@click.option("--all", "everything", is_flag=True, help="Copy all entries, or all tags.")
+@option.platform
+@click.option("--referrers", is_flag=True, help="Copy what refers to it, too, such as signatures.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="How many transfers run at a time.",
+)
+@option.any_name
+@option.writing
+@option.access("from-")
+@option.access("to-", unpack=False)
+@json_option
+def cp(  # noqa: PLR0913 # as many as there are options
+    source: Locator,
+    target: Locator,
+    platform: Platform | None,
+    jobs: int,
+    writing: Writing,
+    from_access: Access,
+    to_access: Access,
+    *,
+    everything: bool,
+    referrers: bool,
+    any_name: bool,
+    as_json: bool,
+) -> None:
+    """Copy content between layouts, archives and registries.
+
+    Both are written oci:PATH[:NAME], oci-archive:FILE[:NAME] or docker://HOST/REPO[:TAG|@DIGEST].
+    Without a name SOURCE means its only entry, and TARGET gives the name that SOURCE has. By
+    digest content arrives without a name. A layout is made where there is none; an archive is
+    replaced as a whole. "oci-archive:-" is standard input or output.
+
+    Passwords are read in this order: that of SOURCE, then that of TARGET, a line each.
+    """
+    _require_sense(source, target, everything=everything)
+    to_access.require_use(target)
+    place = Place(source, from_access)
+    with place.open() as opened, accounted() as account:
+        order = Order(
+            names=_all_names(opened) if everything else {place.choose(opened): target.name},
+            platform=platform,
+            referrers=referrers,
+            jobs=jobs,
+        )
+        if isinstance(target, InLayout):
+            layout = writing.open(target.path, create=True, any_name=any_name)
+            arrived = order.to_store(opened, layout, account)
+        elif isinstance(target, InRegistry):
+            with to_access.repository(target) as repository:
+                arrived = order.to_store(opened, repository, account)
+        else:
+            file = sys.stdout.buffer if target.path == STREAM else target.path
+            arrived = order.to_archive(opened, file, account)
+    _report(order, arrived, target, account, as_json=as_json)
+
+
+def _report(
+    order: Order,
+    arrived: dict[str, Descriptor],
+    target: Locator,
+    account: Account,
+    *,
+    as_json: bool,
+) -> None:
+    entries: list[dict[str, object]] = []
+    lines: list[str] = []
+    for ref, descriptor in arrived.items():
+        name = order.names[ref] or (None if is_digest(ref) else ref)
+        entries.append(
+            {
+                "source": ref,
+                "name": name,
+                "digest": descriptor.digest,
+                "mediaType": descriptor.media_type,
+                "size": descriptor.size,
+            }
+        )
+        lines.append(f"Copied {ref} to {evolve(target, name=name or descriptor.digest)}")
+    answer(
+        {"entries": entries, **account.data()},
+        "\n".join(map(printable, [*lines, account.text()])),
+        as_json=as_json,
+        err=isinstance(target, InArchive) and target.path == STREAM,
+    )
+
+
+def _require_sense(source: Locator, target: Locator, *, everything: bool) -> None:
+    """Refuse what cannot be meant.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if target.name is not None and is_digest(target.name):
+        raise click.UsageError(
+            f"{target} names the target by a digest; give it a name or none: what is copied by"
+            " its digest arrives without one"
+        )
+    if everything and (source.name is not None or target.name is not None):
+        raise click.UsageError("--all copies every entry under its own name; leave out the name")
+    if not isinstance(target, InLayout):
+        option.refuse(
+            "how a layout is written; the target is none", "durability", "lock_timeout", "any_name"
+        )
+    if isinstance(target, InArchive):
+        option.refuse("how many transfers run at a time; an archive is written in one go", "jobs")
+        if target.path == STREAM and sys.stdout.isatty():
+            raise click.UsageError("standard output is a terminal; send the archive elsewhere")
+
+
+def _all_names(source: Source) -> dict[str, str | None]:
+    if isinstance(source, Layout | Archive):
+        entries = source.entries()
+        return {entry.name or str(entry.descriptor.digest): None for entry in entries}
+    return dict.fromkeys(source.tags())

@@ -1,0 +1,222 @@
+"""Trees: what content is made of, as a graph for programs and as lines for people.
+
+Whatever is reached twice is one node. In the lines its parts are drawn once, where it comes
+first. Nothing here recurses, so nesting may be as deep as documents make it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+from attrs import frozen
+
+from ocilayout.annotations import TITLE
+from ocilayout.archive import Archive
+from ocilayout.cli.listing import Kind, artifact_type_of, is_here, kind_of, platform_text
+from ocilayout.cli.terminal import one_line, printable, short, size_text
+from ocilayout.descriptor import Descriptor
+from ocilayout.errors import BlobNotFoundError, OciLayoutError
+from ocilayout.graph import successors, walk
+from ocilayout.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ocilayout.cli.place import Root, Source
+    from ocilayout.digest import Digest
+    from ocilayout.index import Index
+    from ocilayout.manifest import Manifest
+
+Mark = Literal["missing", "elsewhere", "shared", "unreadable", "drawn above"]
+
+
+@frozen(kw_only=True)
+class Node:
+    """Content of a graph.
+
+    Attributes:
+        descriptor: As the first that leads to it describes it.
+        kind: What it is.
+        artifact_type: The type of the artifact, where it is one.
+        parts: What it is made of, in document order.
+        subject: What it refers to, or `None`.
+        here: Whether it is here; `None` where that was not asked, which is in registries.
+        shared: Whether more than one entry or document leads to it.
+        error: Why it could not be read, or empty.
+    """
+
+    descriptor: Descriptor
+    kind: Kind
+    artifact_type: str | None
+    parts: tuple[Descriptor, ...]
+    subject: Descriptor | None
+    here: bool | None
+    shared: bool
+    error: str
+
+    def data(self) -> dict[str, object]:
+        """Return the node for programs."""
+        return {
+            "digest": self.descriptor.digest,
+            "mediaType": self.descriptor.media_type,
+            "size": self.descriptor.size,
+            "kind": self.kind,
+            "artifactType": self.artifact_type,
+            "platform": platform_text(self.descriptor.platform) or None,
+            "title": self.descriptor.annotations.get(TITLE),
+            "parts": [part.digest for part in self.parts],
+            "subject": None if self.subject is None else self.subject.digest,
+            "here": self.here,
+            "shared": self.shared,
+            "error": self.error or None,
+        }
+
+
+@frozen(kw_only=True)
+class Line:
+    """One line of a drawing.
+
+    Attributes:
+        guide: What leads to it from above.
+        name: The name of an entry; empty on lines below one.
+        text: What is said of the content.
+        marks: What is remarkable about it.
+    """
+
+    guide: str
+    name: str
+    text: str
+    marks: tuple[Mark, ...]
+
+
+def graph_of(source: Source, entries: Iterable[Root], begin: Iterable[Root]) -> dict[Digest, Node]:
+    """Return everything that is reached, by its digest, parents before their parts.
+
+    Args:
+        source: Where it is.
+        entries: What counts as leading to content.
+        begin: Where else to begin.
+
+    Raises:
+        OSError: The file system failed.
+    """
+    documents: dict[Digest, Manifest | Index] = {}
+    errors: dict[Digest, str] = {}
+    leading: dict[Digest, set[object]] = {}
+
+    def read(descriptor: Descriptor) -> Manifest | Index | None:
+        try:
+            document = source.read_manifest(descriptor)
+        except BlobNotFoundError:
+            return None
+        except OciLayoutError as error:
+            errors[descriptor.digest] = one_line(error)
+            return None
+        documents[descriptor.digest] = document
+        for part in successors(document):
+            leading.setdefault(part.digest, set()).add(descriptor.digest)
+        return document
+
+    roots = [*entries]
+    for position, root in enumerate(roots):
+        if root.descriptor is not None:
+            leading.setdefault(root.descriptor.digest, set()).add(position)
+    begun = [root.descriptor for root in (*roots, *begin) if root.descriptor is not None]
+    local = source if isinstance(source, Layout | Archive) else None
+    nodes: dict[Digest, Node] = {}
+    for descriptor in list(walk(begun, read)):
+        document = documents.get(descriptor.digest)
+        nodes[descriptor.digest] = Node(
+            descriptor=descriptor,
+            kind=kind_of(descriptor),
+            artifact_type=artifact_type_of(document),
+            parts=() if document is None else successors(document),
+            subject=None if document is None else document.subject,
+            here=None if local is None else is_here(local, descriptor),
+            shared=len(leading.get(descriptor.digest, ())) > 1,
+            error=errors.get(descriptor.digest, ""),
+        )
+    return nodes
+
+
+def reached(roots: Iterable[Root], nodes: dict[Digest, Node]) -> list[Node]:
+    """Return the nodes that some roots reach, parents before their parts."""
+    begun = [root.descriptor for root in roots if root.descriptor is not None]
+    pending = begun[::-1]
+    found: dict[Digest, Node] = {}
+    while pending:
+        digest = pending.pop().digest
+        if digest not in found:
+            found[digest] = nodes[digest]
+            pending.extend(reversed(nodes[digest].parts))
+    return list(found.values())
+
+
+def draw(roots: Iterable[Root], nodes: dict[Digest, Node], *, plain: bool) -> Iterator[Line]:
+    """Give the lines of a drawing.
+
+    Args:
+        roots: What is drawn, in order.
+        nodes: What they reach.
+        plain: Whether to do with ASCII.
+    """
+    fork, corner, through, gap = _ASCII if plain else _LINES
+    drawn: set[Digest] = set()
+    for root in roots:
+        name = printable(root.name or "(no name)")
+        if root.descriptor is None:
+            yield Line(guide="", name=name, text=root.error, marks=("unreadable",))
+            continue
+        pending = [("", "", name, root.descriptor, "")]
+        while pending:
+            guide, below, name, descriptor, role = pending.pop()
+            node = nodes[descriptor.digest]
+            again = bool(node.parts) and descriptor.digest in drawn
+            drawn.add(descriptor.digest)
+            yield Line(
+                guide=guide,
+                name=name,
+                text=_text(descriptor, node, role or node.kind),
+                marks=_marks(descriptor, node, again=again),
+            )
+            parts = () if again else node.parts
+            for position, part in reversed(list(enumerate(parts))):
+                connector, next_below = (
+                    (corner, gap) if position == len(parts) - 1 else (fork, through)
+                )
+                role = _role(node, position, part)
+                pending.append((below + connector, below + next_below, "", part, role))
+
+
+def _role(parent: Node, position: int, part: Descriptor) -> str:
+    if parent.kind == "index":
+        return kind_of(part)
+    return "layer" if position else "config"
+
+
+def _text(descriptor: Descriptor, node: Node, role: str) -> str:
+    said = [role, short(descriptor.digest), size_text(descriptor.size)]
+    said.append(platform_text(descriptor.platform))
+    said.append(descriptor.annotations.get(TITLE, ""))
+    said.append(node.artifact_type or "")
+    if kind_of(descriptor) == "blob":
+        said.append(descriptor.media_type)
+    if node.subject is not None:
+        said.append(f"about {short(node.subject.digest)}")
+    return printable("  ".join(part for part in said if part))
+
+
+def _marks(descriptor: Descriptor, node: Node, *, again: bool) -> tuple[Mark, ...]:
+    absent = node.here is False
+    marks: list[tuple[bool, Mark]] = [
+        (absent and not descriptor.urls, "missing"),
+        (absent and bool(descriptor.urls), "elsewhere"),
+        (bool(node.error), "unreadable"),
+        (node.shared, "shared"),
+        (again, "drawn above"),
+    ]
+    return tuple(mark for holds, mark in marks if holds)
+
+
+_LINES: Final = ("├── ", "└── ", "│   ", "    ")
+_ASCII: Final = ("|-- ", "`-- ", "|   ", "    ")

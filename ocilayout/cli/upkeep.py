@@ -1,0 +1,194 @@
+"""The verbs that keep a layout in order: `check`, `repair`, `gc`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final, Literal
+
+import click
+
+from ocilayout.check import iter_problems
+from ocilayout.cli import option
+from ocilayout.cli.terminal import answer, counted, json_option, printable, size_text
+from ocilayout.cli.value import read_duration
+from ocilayout.layout import Layout
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from pathlib import Path
+
+    from ocilayout.cli.option import Writing
+    from ocilayout.errors import Problem, Severity
+
+_SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "note")
+_COLOURS: Final = {"error": "red", "warning": "yellow"}
+
+
+@click.command(epilog="Example: ocilayout check ./layout --fail-on warning")
+@option.folder
+@click.option("--no-content", is_flag=True, help="Read documents only, and hash no other blob.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="How many blobs are hashed at once, about."
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(_SEVERITIES),
+    default="error",
+    show_default=True,
+    help="The least severity of a problem with which the exit status is 1.",
+)
+@json_option
+@click.pass_context
+def check(
+    ctx: click.Context,
+    path: Path,
+    jobs: int | None,
+    fail_on: Severity,
+    *,
+    no_content: bool,
+    as_json: bool,
+) -> None:
+    """Say what is wrong with a layout.
+
+    Each problem is said when it is found, also of a folder that is no layout. An error breaks the
+    specification, a warning is advised against or dangerous, a note is a state that is allowed,
+    such as missing content. Each has a code, a place, and the requirement that it is about.
+    """
+    found: list[Problem] = []
+    counts: Counter[Severity] = Counter()
+    for problem in iter_problems(path, content=not no_content, jobs=jobs):
+        counts[problem.severity] += 1
+        if as_json:
+            found.append(problem)
+        else:
+            _say(problem)
+    data = {"problems": [_problem_data(problem) for problem in found], **_counts_data(counts)}
+    answer(data, _summary(counts), as_json=as_json)
+    if any(counts[each] for each in _SEVERITIES[: _SEVERITIES.index(fail_on) + 1]):
+        ctx.exit(1)
+
+
+@click.command(epilog="Example: ocilayout repair ./layout --dry-run")
+@option.folder
+@click.option("--dry-run", is_flag=True, help="Change nothing, and say what would be done.")
+@option.writing
+@json_option
+@click.pass_context
+def repair(
+    ctx: click.Context, path: Path, writing: Writing, *, dry_run: bool, as_json: bool
+) -> None:
+    """Mend what can be mended without guessing.
+
+    It says what it did, and what is left. Content that is whole and entries with names are never
+    touched; damaged blobs move to `quarantine/`, so that a copy can bring them again. The exit
+    status is 1 while errors are left.
+    """
+    layout = Layout(path, durability=writing.durability, lock_timeout=writing.lock_timeout)
+    report = layout.repair(dry_run=dry_run)
+    counts = Counter(problem.severity for problem in report.remaining)
+    if not as_json:
+        for action in report.actions:
+            style = click.style("would do" if dry_run else "done", fg="green")
+            click.echo(f"{style}  {action.code}  {printable(f'{action.place}: {action.message}')}")
+        for problem in report.remaining:
+            _say(problem)
+    data = {
+        "actions": [
+            {"code": action.code, "place": action.place, "message": action.message}
+            for action in report.actions
+        ],
+        "dryRun": dry_run,
+        "problems": [_problem_data(problem) for problem in report.remaining],
+        **_counts_data(counts),
+    }
+    did = counted(len(report.actions), "repair")
+    answer(data, f"{did}; left: {_summary(counts)}", as_json=as_json)
+    if counts["error"]:
+        ctx.exit(1)
+
+
+@click.command(epilog="Example: ocilayout gc ./layout --untagged prune --grace 7d")
+@option.folder
+@click.option(
+    "--grace",
+    callback=option.read_by(read_duration),
+    default="1h",
+    show_default=True,
+    metavar="DURATION",
+    help="How old what goes must be, such as 90s, 30m, 12h or 7d.",
+)
+@click.option(
+    "--untagged",
+    type=click.Choice(["keep", "prune"]),
+    default="keep",
+    show_default=True,
+    help="Entries without a name: whether to keep them, or prune those that nothing needs.",
+)
+@click.option("--dry-run", is_flag=True, help="Change nothing, and say what would go.")
+@option.writing
+@json_option
+def gc(
+    path: Path,
+    grace: timedelta,
+    untagged: Literal["keep", "prune"],
+    writing: Writing,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Delete what no entry reaches.
+
+    What dead writers left behind goes, too. It says what it removed, and how much that frees.
+    """
+    report = writing.open(path).collect(grace=grace, untagged=untagged, dry_run=dry_run)
+    gone = [
+        *(f"entry  {descriptor.digest}" for descriptor in report.dropped),
+        *(f"blob   {digest}" for digest in report.removed),
+        *(f"file   {name}" for name in report.temporaries),
+    ]
+    what = ", ".join(
+        [
+            counted(len(report.dropped), "entry", "entries"),
+            counted(len(report.removed), "blob"),
+            counted(len(report.temporaries), "left-over file"),
+        ]
+    )
+    text = f"{'Would remove' if dry_run else 'Removed'} {what}: {size_text(report.freed)} freed"
+    if report.young:
+        text += f"; {counted(report.young, 'blob')} more when no longer young"
+    data = {
+        "removed": list(report.removed),
+        "freed": report.freed,
+        "dropped": [descriptor.digest for descriptor in report.dropped],
+        "temporaries": list(report.temporaries),
+        "young": report.young,
+        "dryRun": dry_run,
+    }
+    answer(data, "\n".join(map(printable, [*gone, text])), as_json=as_json)
+
+
+def _say(problem: Problem) -> None:
+    severity = click.style(f"{problem.severity:<7}", fg=_COLOURS.get(problem.severity))
+    requirement = f" ({problem.requirement})" if problem.requirement else ""
+    said = printable(f"{problem.place}: {problem.message}{requirement}")
+    click.echo(f"{severity}  {problem.code}  {said}")
+
+
+def _problem_data(problem: Problem) -> dict[str, str | None]:
+    return {
+        "severity": problem.severity,
+        "code": problem.code,
+        "place": problem.place,
+        "message": problem.message,
+        "requirement": problem.requirement or None,
+    }
+
+
+def _counts_data(counts: Counter[Severity]) -> dict[str, int]:
+    return {f"{severity}s": counts[severity] for severity in _SEVERITIES}
+
+
+def _summary(counts: Counter[Severity]) -> str:
+    if not counts:
+        return "no problems"
+    return ", ".join(counted(counts[severity], severity) for severity in _SEVERITIES)
