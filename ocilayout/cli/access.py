@@ -15,12 +15,16 @@ import click
 from attrs import field, frozen
 
 from ocilayout.cli.locator import InArchive, InRegistry, Locator
+from ocilayout.errors import AuthError
 from ocilayout.frozenmap import FrozenMap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ocilayout.registry import Credentials, Repository
+
+Purpose = Literal["registry", "archive"]
+"""What an option is for."""
 
 
 @frozen(kw_only=True)
@@ -39,7 +43,7 @@ class Access:
     """
 
     prefix: str = ""
-    given: FrozenMap[str, Literal["registry", "archive"]] = field(default=FrozenMap())
+    given: FrozenMap[str, Purpose] = field(default=FrozenMap())
     plain_http: bool | None = None
     ca_file: Path | None = None
     timeout: float = 30.0
@@ -53,10 +57,11 @@ class Access:
         Raises:
             UsageError: There are some.
         """
-        kind = {InArchive: "archive", InRegistry: "registry"}.get(type(locator), "layout")
-        for option, purpose in self.given.items():
-            if purpose != kind:
-                raise click.UsageError(f"{option} says how to reach a {purpose}; this is a {kind}")
+        purpose = {InArchive: "archive", InRegistry: "registry"}.get(type(locator))
+        for option, meant in self.given.items():
+            if meant != purpose:
+                article = "an" if meant == "archive" else "a"
+                raise click.UsageError(f"{option} is for {article} {meant}, and {locator} is none")
 
     @contextmanager
     def repository(self, locator: InRegistry) -> Iterator[Repository]:
@@ -65,6 +70,7 @@ class Access:
         Raises:
             UsageError: There is a user without a password, or the other way round.
             InvalidNameError: The repository has no address.
+            AuthError: The block raised it; it says which options were missing.
             OSError: The file of authorities cannot be read.
         """
         from ocilayout.registry import Repository  # noqa: PLC0415 # see the module's docstring
@@ -76,7 +82,13 @@ class Access:
             ca_certs=self.ca_file,
             timeout=self.timeout,
         ) as repository:
-            yield repository
+            try:
+                yield repository
+            except AuthError as error:
+                if self.username is not None:
+                    raise
+                how = f"--{self.prefix}username and --{self.prefix}password-stdin"
+                raise AuthError(f"{error}: {how}", status=error.status, codes=error.codes) from None
 
     def _credentials(self) -> Credentials | None:
         from ocilayout.registry import Credentials  # noqa: PLC0415

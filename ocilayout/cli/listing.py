@@ -252,7 +252,7 @@ def _created(
         if time is not None:
             return time, origin
     if isinstance(source, Layout) and root.descriptor is not None:
-        with suppress(BlobNotFoundError, ValueError, OverflowError):  # a file's time may be any
+        with suppress(BlobNotFoundError, OSError, OverflowError, ValueError):  # may be any time
             modified = source.blobs.modified(root.descriptor.digest)
             return datetime.fromtimestamp(modified, UTC), "file"
     return None, None

@@ -55,11 +55,11 @@ def ls(place: Place, *, untagged: bool, quiet: bool, as_json: bool) -> None:
     here last. Of a registry is not asked whether content is whole.
     """
     with place.open() as source:
-        roots = [root for root in place.roots(source) if untagged or root.name is not None]
         if quiet:
-            names = [_called(root) for root in roots]
+            names = place.names(source, untagged=untagged)
             answer(names, "\n".join(map(printable, names)), as_json=as_json)
             return
+        roots = [root for root in place.roots(source) if untagged or root.name is not None]
         with ThreadPoolExecutor(_JOBS) as pool:
             rows = list(pool.map(lambda root: row_of(source, root), roots))
     if as_json:
@@ -69,7 +69,7 @@ def ls(place: Place, *, untagged: bool, quiet: bool, as_json: bool) -> None:
         table([HEADING, *(row.cells(now) for row in rows)])
         for row in rows:
             if row.error:
-                click.echo(f"{printable(_called(row.root))}: {row.error}", err=True)
+                click.echo(f"{printable(row.root.ref)}: {row.error}", err=True)
     else:
         click.echo("No entries")
 
@@ -215,10 +215,6 @@ def _inspected(found: dict[str, Any]) -> str:
     lines = [f"{key:<8}{line}" for key, text in said.items() for line in text.splitlines()]
     lines += ["", *json.dumps(found["document"], indent=2, ensure_ascii=False).splitlines()]
     return "\n".join(map(printable, lines))
-
-
-def _called(root: Root) -> str:
-    return root.name or ("" if root.descriptor is None else str(root.descriptor.digest))
 
 
 def _root_data(root: Root) -> dict[str, object]:

@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from ocilayout.cli.access import Access
+from ocilayout.cli.access import Access, Purpose
 from ocilayout.cli.locator import InLayout, Locator
 from ocilayout.cli.place import Place
 from ocilayout.cli.value import read_folder, read_size, read_source
@@ -150,7 +150,7 @@ def writing(function: Verb) -> Verb:
 
 # ---------------------------------------------------------------- how a place is reached
 
-_PURPOSES: Final[dict[str, Literal["registry", "archive"]]] = {
+_PURPOSES: Final[dict[str, Purpose]] = {
     "plain_http": "registry",
     "ca_file": "registry",
     "timeout": "registry",
@@ -177,8 +177,8 @@ def access(prefix: str = "", *, unpack: bool = True) -> Callable[[Verb], Verb]:
         def verb(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401
             values = {name: kwargs.pop(under + name) for name in options}
             said = given(prefix, *options)
-            purposes = FrozenMap({said[name]: _PURPOSES[name] for name in said})
-            reached = Access(prefix=prefix, given=purposes, **values)
+            purposes: dict[str, Purpose] = {said[name]: _PURPOSES[name] for name in said}
+            reached = Access(prefix=prefix, given=FrozenMap(purposes), **values)
             function(*args, **kwargs, **{f"{under}access": reached})
 
         made: Verb = verb

@@ -24,7 +24,7 @@ from ocilayout.layout import Layout
 from ocilayout.mediatype import OCTET_STREAM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ocilayout.registry import Repository
     from ocilayout.rootentry import RootEntry
@@ -52,6 +52,11 @@ class Root:
     descriptor: Descriptor | None
     annotations: FrozenMap[str, str] = field(default=FrozenMap())
     error: str = ""
+
+    @property
+    def ref(self) -> str:
+        """The name, or the digest where there is none."""
+        return self.name or ("" if self.descriptor is None else str(self.descriptor.digest))
 
 
 @frozen
@@ -158,19 +163,34 @@ class Place:
         with ThreadPoolExecutor(_JOBS) as pool:
             return tuple(pool.map(lambda tag: _tagged(source, tag), source.tags()))
 
+    def names(self, source: Source, *, untagged: bool) -> list[str]:
+        """Return the names of the roots, without reading any of them.
+
+        Args:
+            source: The place, opened.
+            untagged: Whether to give digests of those without a name.
+
+        Raises:
+            OciLayoutError: The name is not there, or the source cannot be read.
+        """
+        if self.locator.name is None and not isinstance(source, Layout | Archive):
+            return list(source.tags())
+        return [root.ref for root in self.roots(source) if untagged or root.name is not None]
+
     def _only(self, source: Source) -> str:
         if isinstance(source, Layout | Archive):
-            names = [entry.name for entry in source.entries()]
-            digests = [str(entry.descriptor.digest) for entry in source.entries()]
+            entries = source.entries()
+            names = [entry.name for entry in entries]
+            refs = [entry.name or str(entry.descriptor.digest) for entry in entries]
         else:
-            names = list(source.tags())
-            digests = [""] * len(names)
-        if len(names) == 1:
-            return names[0] or digests[0]
-        if not names:
+            refs = list(source.tags())
+            names = [*refs]
+        if len(refs) == 1:
+            return refs[0]
+        if not refs:
             raise ReferenceNotFoundError(f"{self.locator} has no entry")
         raise ReferenceNotFoundError(
-            f"{self.locator} has {len(names)} entries; say which: {_names(names)}"
+            f"{self.locator} has {len(refs)} entries; say which: {_names(names)}"
         )
 
 
@@ -223,7 +243,7 @@ def _tagged(repository: Repository, tag: str) -> Root:
         return Root(name=tag, descriptor=None, error=one_line(error))
 
 
-def _names(entries: tuple[str, ...] | list[str | None]) -> str:
+def _names(entries: Sequence[str | None]) -> str:
     names = sorted({name for name in entries if name})
     nameless = sum(not name for name in entries)
     shown = [repr(name) for name in names[:_MOST_NAMES]]

@@ -62,9 +62,14 @@ class Node:
             "size": self.descriptor.size,
             "kind": self.kind,
             "artifactType": self.artifact_type,
-            "platform": platform_text(self.descriptor.platform) or None,
-            "title": self.descriptor.annotations.get(TITLE),
-            "parts": [part.digest for part in self.parts],
+            "parts": [
+                {
+                    "digest": part.digest,
+                    "platform": platform_text(part.platform) or None,
+                    "title": part.annotations.get(TITLE),
+                }
+                for part in self.parts
+            ],
             "subject": None if self.subject is None else self.subject.digest,
             "here": self.here,
             "shared": self.shared,

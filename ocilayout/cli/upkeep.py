@@ -85,7 +85,7 @@ def repair(
     """
     layout = Layout(path, durability=writing.durability, lock_timeout=writing.lock_timeout)
     report = layout.repair(dry_run=dry_run)
-    counts = Counter(problem.severity for problem in report.remaining)
+    counts: Counter[Severity] = Counter(problem.severity for problem in report.remaining)
     if not as_json:
         for action in report.actions:
             style = click.style("would do" if dry_run else "done", fg="green")

@@ -1,0 +1,263 @@
+"""The verb of `ocilayout` that copies."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ocilayout import Archive, Digest, Layout, write_archive
+from ocilayout.registry import Repository
+from ocilayout.testing.registry import LoopbackRegistry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cli.conftest import Command
+
+
+@pytest.fixture
+def registry() -> Iterator[LoopbackRegistry]:
+    """Return a registry with nothing in it."""
+    with LoopbackRegistry() as registry:
+        yield registry
+
+
+def prepared(command: Command, kind: str, registry: LoopbackRegistry) -> str:
+    """Return a locator of a place of a kind with `v1` and `solo` in it, without a name."""
+    if kind == "layout":
+        return "oci:lay"
+    if kind == "archive":
+        write_archive(Layout.open("lay"), ["v1", "solo"], "lay.tar")
+        return "oci-archive:lay.tar"
+    locator = f"docker://{registry.host}/from/app"
+    for name in ("v1", "solo"):
+        command.text("cp", f"oci:lay:{name}", locator)
+    return locator
+
+
+def empty(kind: str, registry: LoopbackRegistry) -> str:
+    """Return a locator of a place of a kind that is not there yet, without a name."""
+    return {
+        "layout": "oci:new/lay",
+        "archive": "oci-archive:new.tar",
+        "registry": f"docker://{registry.host}/to/app",
+    }[kind]
+
+
+KINDS = ("layout", "archive", "registry")
+
+
+@pytest.mark.parametrize("target", KINDS)
+@pytest.mark.parametrize("source", KINDS)
+class TestDirections:
+    def test_one_name(
+        self,
+        command: Command,
+        layout: Layout,
+        registry: LoopbackRegistry,
+        source: str,
+        target: str,
+    ) -> None:
+        """Content arrives whole, under the name that was given or the one that it had."""
+        here, there = prepared(command, source, registry), empty(target, registry)
+        command.text("cp", f"{here}:v1", there)
+        assert command.answer("ls", "-q", there) == ["v1"]
+        said = command.lines("cp", f"{here}:v1", f"{there}:other")
+        assert said[0] == f"Copied v1 to {there}:other"
+        assert "other" in command.answer("ls", "-q", there)
+        assert command.answer("inspect", f"{there}:other")["digest"] == layout.resolve("v1").digest
+        for digest in {found.digest for found in layout.walk(layout.resolve("v1"))}:
+            assert command.run("cat", there + f"@{digest}").stdout_bytes
+
+    def test_by_digest(
+        self,
+        command: Command,
+        layout: Layout,
+        registry: LoopbackRegistry,
+        source: str,
+        target: str,
+    ) -> None:
+        """By its digest content arrives without a name, and is there."""
+        here, there = prepared(command, source, registry), empty(target, registry)
+        digest = layout.resolve("solo").digest
+        (entry,) = command.answer("cp", f"{here}@{digest}", there)["entries"]
+        assert (entry["name"], entry["digest"]) == (None, digest)
+        assert command.answer("ls", "-q", there, str(digest)) == [digest]
+        said = command.lines("cp", f"{here}@{digest}", there)
+        assert said[0] == f"Copied {digest} to {there}@{digest}"
+
+    def test_everything(
+        self,
+        command: Command,
+        layout: Layout,
+        registry: LoopbackRegistry,
+        source: str,
+        target: str,
+    ) -> None:
+        """`--all` copies every entry under its own name."""
+        here, there = prepared(command, source, registry), empty(target, registry)
+        found = command.answer("cp", "--all", here, there)
+        assert {"solo", "v1"} <= {entry["name"] for entry in found["entries"]}
+        assert command.answer("ls", "-q", there)[:2] == ["solo", "v1"]
+        assert layout.tags() == ("solo", "v1")
+
+    def test_one_platform(
+        self,
+        command: Command,
+        layout: Layout,
+        registry: LoopbackRegistry,
+        source: str,
+        target: str,
+    ) -> None:
+        """`--platform` copies the manifest for one platform, under the name of the index."""
+        here, there = prepared(command, source, registry), empty(target, registry)
+        command.text("cp", f"{here}:v1", there, "--platform", "linux/amd64")
+        assert command.answer("inspect", there)["digest"] == layout.resolve("solo").digest
+
+
+class TestAnswer:
+    def test_totals(self, command: Command, layout: Layout) -> None:
+        """What came and what was there are told, in blobs and in bytes."""
+        content = list(layout.walk(layout.resolve("v1")))
+        solo = list(layout.walk(layout.resolve("solo")))
+        size = sum(found.size for found in content)
+        there = sum(found.size for found in solo)
+        command.text("cp", "oci:lay:solo", "oci:new")
+        answer = command.answer("cp", "oci:lay:v1", "oci:new:x")
+        assert answer == {
+            "entries": [
+                {
+                    "source": "v1",
+                    "name": "x",
+                    "digest": layout.resolve("v1").digest,
+                    "mediaType": layout.resolve("v1").media_type,
+                    "size": layout.resolve("v1").size,
+                }
+            ],
+            "copied": len(content) - len(solo),
+            "copiedBytes": size - there,
+            "skipped": len(solo),
+            "skippedBytes": there,
+        }
+        assert command.lines("cp", "oci:lay:v1", "oci:again")[1].endswith(" copied (3.8 KiB)")
+        assert command.lines("cp", "oci:lay:v1", "oci:again")[1] == (
+            f"0 blobs copied (0 B), {len(content)} there already (3.8 KiB)"
+        )
+
+    def test_referrers(self, command: Command, layout: Layout) -> None:
+        """`--referrers` takes along what refers to the content."""
+        for there in ("oci:a", "oci-archive:a.tar"):
+            command.text("cp", "oci:lay:v1", there, "--referrers")
+            assert len(command.answer("referrers", there, "v1")) == 1
+        command.text("cp", "oci:lay:v1", "oci:b")
+        assert command.answer("referrers", "oci:b", "v1") == []
+        assert len(layout.entries()) == 3
+
+    def test_the_only_entry(self, command: Command, layout: Layout) -> None:
+        """Without a name the only entry is copied, and of several none is guessed."""
+        assert "say which: 'solo', 'v1'" in command.error("cp", "oci:lay", "oci:new")
+        command.text("cp", "oci:lay:solo", "oci:new")
+        (entry,) = command.answer("cp", "oci:new", "oci:newer")["entries"]
+        assert (entry["name"], entry["digest"]) == ("solo", layout.resolve("solo").digest)
+
+    def test_what_is_noted_stays(self, command: Command, layout: Layout) -> None:
+        """Annotations of an entry belong to its layout and are not copied."""
+        layout.annotate("solo", {"org.example.team": "core"})
+        command.text("cp", "oci:lay:solo", "oci:new")
+        assert dict(Layout.open("new").entry("solo").annotations) == {}
+
+
+class TestStreams:
+    def test_an_archive_on_a_pipe(self, command: Command, layout: Layout) -> None:
+        """`-` is standard output, where nothing but the archive goes, and standard input."""
+        done = command.run("cp", "oci:lay:v1", "oci-archive:-")
+        assert done.stderr.splitlines()[0] == "Copied v1 to oci-archive:-:v1"
+        command.folder.joinpath("a.tar").write_bytes(done.stdout_bytes)
+        with Archive.open("a.tar") as archive:
+            assert archive.tags() == ("v1",)
+        command.run("cp", "oci-archive:-", "oci:new", stdin=done.stdout_bytes)
+        assert Layout.open("new").resolve("v1") == layout.resolve("v1")
+        done = command.run("cp", "oci:lay:v1", "oci-archive:-", "--json")
+        assert json.loads(done.stderr)["entries"][0]["name"] == "v1"
+
+    def test_an_archive_that_is_there(self, command: Command, layout: Layout) -> None:
+        """An archive at the target is replaced as a whole."""
+        command.text("cp", "oci:lay:v1", "oci-archive:a.tar")
+        command.text("cp", "oci:lay:solo", "oci-archive:a.tar:other")
+        with Archive.open("a.tar") as archive:
+            assert archive.tags() == ("other",)
+        assert layout.tags() == ("solo", "v1")
+
+    def test_a_damaged_source_leaves_no_archive(self, command: Command, layout: Layout) -> None:
+        """A copy that fails leaves what was at the target as it was."""
+        command.text("cp", "oci:lay:v1", "oci-archive:a.tar")
+        before = command.folder.joinpath("a.tar").read_bytes()
+        layout.blobs.path(Digest.of(b"one")).write_bytes(b"two")
+        assert "was promised" in command.error("cp", "oci:lay:solo", "oci-archive:a.tar")
+        assert command.folder.joinpath("a.tar").read_bytes() == before
+
+
+class TestMisuse:
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (["lay", "oci:new"], "'lay' is no locator; write oci:PATH[:NAME]"),
+            (["oci:lay:v1", "new"], "'new' is no locator"),
+            (["oci:lay:v1", "oci:new:"], "has an empty name"),
+            (["oci:lay:v1", f"oci:new@{Digest.of(b'')}"], "names the target by a digest"),
+            (["--all", "oci:lay:v1", "oci:new"], "leave out the name"),
+            (["--all", "oci:lay", "oci:new:v1"], "leave out the name"),
+            (["oci:lay:v1", "oci-archive:a", "--durability", "none"], "the target is none"),
+            (["oci:lay:v1", "docker://localhost/a", "--lock-timeout", "1"], "the target is none"),
+            (["oci:lay:v1", "oci-archive:a", "--any-name"], "--any-name says how a layout"),
+            (["oci:lay:v1", "oci-archive:a", "--jobs", "2"], "written in one go"),
+            (
+                ["oci:lay:v1", "oci:new", "--from-username", "x"],
+                "--from-username is for a registry",
+            ),
+            (["oci:lay:v1", "oci:new", "--to-tls"], "--to-plain-http is for a registry"),
+            (["oci:lay:v1", "oci:new", "--to-unpack-limit", "1"], "No such option"),
+            (["oci:lay:v1", "oci:new", "--platform", "x"], "is no platform"),
+        ],
+    )
+    def test_what_cannot_be_meant(
+        self, command: Command, layout: Layout, arguments: list[str], said: str
+    ) -> None:
+        """What cannot be meant is wrong use, and nothing is made."""
+        assert said in command.misuse("cp", *arguments)
+        assert not command.folder.joinpath("new").exists()
+        assert layout.tags() == ("solo", "v1")
+
+    def test_names_that_a_target_refuses(
+        self, command: Command, layout: Layout, registry: LoopbackRegistry
+    ) -> None:
+        """A name outside the grammar of layouts needs `--any-name`; a registry takes tags alone."""
+        assert "outside the ref.name grammar" in command.error("cp", "oci:lay:v1", "oci:new:a b")
+        command.text("cp", "oci:lay:v1", "oci:new:a b", "--any-name")
+        assert Layout.open("new").tags() == ("a b",)
+        layout.tag("team/app:v1", layout.resolve("solo"))
+        error = command.error("cp", "oci:lay:team/app:v1", f"docker://{registry.host}/team/app")
+        assert "is no tag" in error
+        command.text("cp", "oci:lay:team/app:v1", f"docker://{registry.host}/team/app:v1")
+
+    def test_what_is_not_there(
+        self, command: Command, layout: Layout, registry: LoopbackRegistry
+    ) -> None:
+        """A source, a name and a host that are not there are errors."""
+        assert "oci-layout is missing" in command.error("cp", "oci:nowhere:v1", "oci:new")
+        assert "'nope'" in command.error("cp", "oci:lay:nope", "oci:new")
+        locator = f"docker://{registry.host}/none/app"
+        assert "no manifest v1" in command.error("cp", f"{locator}:v1", "oci:new")
+        assert command.error("cp", locator, "oci:new") == f"{locator} has no entry"
+        assert layout.tags() == ("solo", "v1")
+
+
+def test_a_repository_is_what_the_library_sees(
+    command: Command, layout: Layout, registry: LoopbackRegistry
+) -> None:
+    """What was copied into a registry is there for any other client."""
+    command.text("cp", "oci:lay:v1", f"docker://{registry.host}/team/app:latest")
+    with Repository(f"{registry.host}/team/app") as repository:
+        assert repository.resolve("latest") == layout.resolve("v1")

@@ -1,0 +1,263 @@
+"""How `ocilayout` behaves as a program: on pipes and terminals, interrupted, and asked for help."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ocilayout import OCI_LAYER, Layout, Manifest
+from ocilayout.cli import main
+from ocilayout.mediatype import OCI_EMPTY, OCTET_STREAM
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Command
+
+PROGRAM = [sys.executable, "-c", "from ocilayout.cli import main; main(prog_name='ocilayout')"]
+VERBS = [
+    "init", "ls", "inspect", "cat", "tree", "referrers", "tag", "untag", "annotate", "rm", "cp",
+    "check", "repair", "gc",
+]  # fmt: skip
+LARGE = 4 * 2**20  # more than any pipe holds, in bytes
+
+
+def start(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
+    """Start the command as a program of its own."""
+    return subprocess.Popen([*PROGRAM, *arguments], **options)  # type: ignore[call-overload,no-any-return] # any of its options
+
+
+def put_large(layout: Layout) -> None:
+    """Give an artifact with a large layer the name `large`."""
+    layer = layout.blobs.put(os.urandom(LARGE), media_type=OCI_LAYER)
+    config = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
+    manifest = Manifest(artifact_type="a/b", config=config, layers=[layer])
+    layout.tag("large", layout.put_manifest(manifest))
+
+
+class Terminal:
+    """A program on a terminal of its own, which is read to its end."""
+
+    def __init__(self, *arguments: str, rows: str = "80", **environment: str) -> None:
+        control, terminal = pty.openpty()
+        self.process = start(
+            *arguments,
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": rows, **environment},
+        )
+        os.close(terminal)
+        self._control = control
+
+    def until(self, text: str) -> str:
+        """Read until some text was written."""
+        return self._read(text.encode())
+
+    def type(self, text: str) -> None:
+        """Type text."""
+        os.write(self._control, text.encode())
+
+    def end(self, status: int = 0) -> str:
+        """Read to the end, and expect an exit status."""
+        said = self._read(None)
+        os.close(self._control)
+        assert self.process.wait() == status, said
+        return said
+
+    def _read(self, until: bytes | None) -> str:
+        said = b""
+        while until is None or until not in said:
+            assert select.select([self._control], [], [], 60)[0], said
+            try:
+                data = os.read(self._control, 65536)
+            except OSError:  # how Linux tells the end of a terminal
+                data = b""
+            if not data:
+                assert until is None, said
+                break
+            said += data
+        return said.decode().replace("\r\n", "\n")
+
+
+class TestTerminal:
+    def test_a_table(self, command: Command, layout: Layout) -> None:
+        """On a terminal a table fits its width and has a bold heading; names are no markup."""
+        Layout.open("lay", strict_names=False).tag("[red]x", layout.resolve("solo"))
+        said = Terminal("ls", "lay", rows="60").end()
+        assert "\x1b[1m" in said
+        assert "[red]x" in said
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
+        assert max(map(len, plain.splitlines())) <= 60
+        assert command.lines("ls", "lay") != plain.splitlines()
+
+    def test_colours(self, command: Command, layout: Layout) -> None:
+        """What is remarkable has a colour, unless colours are not wanted."""
+        assert "\x1b[36mshared\x1b[0m" in Terminal("tree", "lay").end()
+        assert "\x1b" not in Terminal("tree", "lay", NO_COLOR="1").end()
+        assert "\x1b" not in command.text("tree", "lay")
+        assert layout.tags()
+
+    def test_progress(self, command: Command, layout: Layout) -> None:
+        """A copy draws a bar that goes to the end and then away, and leaves its answer."""
+        put_large(layout)
+        said = Terminal("cp", "oci:lay:large", "oci-archive:large.tar").end()
+        assert "\x1b[?25l" in said
+        assert "\x1b[?25h" in said  # the cursor is there again
+        assert "4.2 MiB" in said or "4.0/4.0 MiB" in said or "/4.0 MiB" in said
+        assert said.rstrip().splitlines()[-1].endswith("3 blobs copied (4.0 MiB)")
+        said = Terminal("cp", "oci:lay:large", "oci:new", "--json").end()
+        assert '"copied": 3' in said
+        assert command.run("cp", "oci:lay:large", "oci:newer").stderr == ""
+
+    def test_a_password_is_asked_for(self, command: Command) -> None:
+        """Who names a user and no password is asked for it, and it is not shown."""
+        terminal = Terminal("ls", "docker://127.0.0.1:1/app", "--username", "ann")
+        terminal.until("Password of ann: ")
+        terminal.type("secret\n")
+        said = terminal.end(1)
+        assert "secret" not in said
+        assert "Error: " in said
+        assert command.folder.exists()
+
+    def test_an_archive_does_not_go_to_a_terminal(self, layout: Layout) -> None:
+        """An archive on a terminal is wrong use."""
+        said = Terminal("cp", "oci:lay:v1", "oci-archive:-").end(2)
+        assert "standard output is a terminal" in said
+        assert layout.tags()
+
+
+class TestEnds:
+    def test_a_reader_that_goes_away(self, layout: Layout) -> None:
+        """When nobody reads on, the command ends quietly, as one that SIGPIPE ends."""
+        blob = layout.blobs.put(os.urandom(LARGE), media_type=OCTET_STREAM)
+        for verb in (
+            ["cat", "lay", str(blob.digest)],
+            ["cp", "oci:lay:large", "oci-archive:-"],
+            ["cp", "oci:lay:large", "oci-archive:/dev/stdout"],
+        ):
+            put_large(layout)
+            process = start(*verb, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            assert process.stdout is not None
+            assert process.stdout.read(1)
+            process.stdout.close()
+            assert process.stderr is not None
+            assert process.stderr.read() == b""
+            process.stderr.close()
+            assert process.wait() == 141
+
+    def test_text_that_nobody_reads(self, layout: Layout) -> None:
+        """The same holds for a listing whose reader was gone before it began."""
+        reading, writing = os.pipe()
+        os.close(reading)
+        process = start("ls", "lay", "--json", stdout=writing, stderr=subprocess.PIPE)
+        os.close(writing)
+        _, said = process.communicate()
+        assert (process.returncode, said) == (141, b"")
+        assert layout.tags()
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the device /dev/full is missing")
+    def test_a_full_disk(self, layout: Layout) -> None:
+        """An answer that cannot be written is an error in one line."""
+        with Path("/dev/full").open("wb") as full:
+            process = start("tree", "lay", stdout=full, stderr=subprocess.PIPE)
+            _, said = process.communicate()
+        assert (process.returncode, said) == (1, b"Error: No space left on device\n")
+        assert layout.tags()
+
+    @pytest.mark.parametrize("target", ["oci-archive:-", "oci-archive:fifo"])
+    def test_an_interrupt(self, command: Command, layout: Layout, target: str) -> None:
+        """Ctrl-C ends a copy quietly, with the status of a program that SIGINT ends."""
+        put_large(layout)
+        os.mkfifo("fifo")
+        process = start(
+            "cp", "oci:lay:large", target, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        # It is in the middle: it has written, and cannot write all.
+        stream = process.stdout if target.endswith("-") else Path("fifo").open("rb")  # noqa: SIM115
+        with stream:
+            assert stream.read(1)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+        _, said = process.communicate()
+        assert said == b""
+        assert command.folder.exists()
+
+    def test_text_in_any_encoding(self, layout: Layout) -> None:
+        """What standard output has no encoding for is escaped, and a drawing does without."""
+        with Layout.open("lay", strict_names=False).edit() as edit:
+            for name in ("ü", "λ"):
+                edit.tag(name, layout.resolve("v1"))
+        environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+        for arguments, said in (
+            (["tree", "lay", "ü"], b"\xfc  index"),
+            (["tree", "lay", "ü"], b"\n    `-- layer"),
+            (["ls", "-q", "lay"], b"\xfc\n\\u03bb"),
+            (["ls", "-q", "lay", "--json"], b'"\\u00fc",\n  "\\u03bb"'),
+        ):
+            process = start(*arguments, stdout=subprocess.PIPE, env=environment)
+            out, _ = process.communicate()
+            assert process.returncode == 0
+            assert said in out
+
+
+class TestHelp:
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_every_verb_helps_with_an_example(self, command: Command, verb: str) -> None:
+        """`--help` says what the verb does and gives an example of it."""
+        said = command.text(verb, "--help")
+        assert said.startswith(f"Usage: ocilayout {verb} ")
+        assert f"Example: ocilayout {verb} " in said
+        assert said == command.text(verb, "-h")
+
+    def test_all_verbs(self, command: Command) -> None:
+        """The verbs are these, each told in a line that is not cut short."""
+        assert list(main.commands) == VERBS
+        lines = command.lines("--help")
+        listed = lines[lines.index("Commands:") + 1 :][: len(VERBS)]
+        assert [line.split()[0] for line in listed] == VERBS
+        assert not [line for line in listed if line.endswith("...")]
+
+    def test_the_version(self, command: Command) -> None:
+        """`--version` names the command."""
+        assert command.text("--version").startswith("ocilayout, version ")
+
+    @pytest.mark.parametrize(
+        "arguments", [["nothing"], ["ls"], ["ls", "--what", "a"], ["tag", "a", "b"], ["rm", "a"]]
+    )
+    def test_wrong_use(self, command: Command, arguments: list[str]) -> None:
+        """Unknown verbs, missing arguments and unknown options exit with 2."""
+        assert "Usage: ocilayout" in command.misuse(*arguments)
+
+
+class TestCompletion:
+    def complete(self, line: str) -> list[str]:
+        """Return what a shell would be told to offer at the end of a line."""
+        words = line.split(" ")
+        done = subprocess.run(
+            PROGRAM, capture_output=True, text=True, check=True,
+            env={**os.environ, "_OCILAYOUT_COMPLETE": "bash_complete", "COMP_WORDS": line,
+                 "COMP_CWORD": str(len(words) - 1)},
+        )  # fmt: skip
+        return done.stdout.split()
+
+    def test_what_is_offered(self, layout: Layout) -> None:
+        """Verbs, files, and the names in a layout are offered; nothing where none can be had."""
+        layout.tag("v2", layout.resolve("v1"))
+        assert self.complete("ocilayout un") == ["plain,untag"]
+        assert self.complete("ocilayout ls la") == ["file,la"]
+        assert self.complete("ocilayout inspect lay v") == ["plain,v1", "plain,v2"]
+        assert self.complete("ocilayout rm lay v1 so") == ["plain,solo"]
+        assert self.complete("ocilayout inspect oci:lay so") == ["plain,solo"]
+        assert self.complete("ocilayout inspect nowhere v") == []
+        assert self.complete("ocilayout inspect docker://localhost/a v") == []
+        assert self.complete("ocilayout inspect oci: v") == []

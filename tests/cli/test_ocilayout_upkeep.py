@@ -1,0 +1,153 @@
+"""The verbs of `ocilayout` that keep a layout in order."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ocilayout import Digest, Layout
+from ocilayout.mediatype import OCTET_STREAM
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Command
+
+ONE = Digest.of(b"one")
+PLACE = f"blobs/sha256/{ONE.encoded}"
+
+
+def age(layout: Layout, *digests: Digest) -> None:
+    """Make blobs old."""
+    for digest in digests:
+        os.utime(layout.blobs.path(digest), (0, 0))
+
+
+class TestCheck:
+    def test_nothing_is_wrong(self, command: Command, layout: Layout) -> None:
+        """A layout without a fault has no problems."""
+        assert command.text("check", "lay") == "no problems\n"
+        assert command.answer("check", "lay") == {
+            "problems": [], "errors": 0, "warnings": 0, "notes": 0,
+        }  # fmt: skip
+        assert layout.tags()
+
+    def test_errors(self, command: Command, layout: Layout) -> None:
+        """An error is told with severity, code, place and requirement, and fails the command."""
+        layout.blobs.path(ONE).write_bytes(b"two")
+        done = command.run("check", "lay", status=1)
+        first, *_, last = done.stdout.splitlines()
+        assert first.startswith(f"error    digest-mismatch  {PLACE}: ")
+        assert first.endswith(" (image-layout:blob-content)")
+        assert last == "1 error, 0 warnings, 0 notes"
+        assert done.stderr == ""
+        found = command.answer("check", "lay", status=1)
+        (problem,) = found.pop("problems")
+        assert found == {"errors": 1, "warnings": 0, "notes": 0}
+        assert (problem["severity"], problem["code"]) == ("error", "digest-mismatch")
+        assert (problem["place"], problem["requirement"]) == (PLACE, "image-layout:blob-content")
+        assert sorted(problem) == ["code", "message", "place", "requirement", "severity"]
+
+    def test_without_content(self, command: Command, layout: Layout) -> None:
+        """`--no-content` does not look into blobs that are no documents."""
+        layout.blobs.path(ONE).write_bytes(b"two")
+        assert command.text("check", "lay", "--no-content") == "no problems\n"
+
+    def test_what_fails(self, command: Command, layout: Layout) -> None:
+        """`--fail-on` says from which severity on the command fails; errors always do."""
+        layout.blobs.delete(ONE)
+        command.run("check", "lay")
+        command.run("check", "lay", "--fail-on", "warning")
+        command.run("check", "lay", "--fail-on", "note", status=1)
+        layout.tag("gone", layout.blobs.put(b"gone", media_type=OCTET_STREAM))
+        layout.blobs.delete(Digest.of(b"gone"))
+        command.run("check", "lay")
+        command.run("check", "lay", "--fail-on", "warning", "--jobs", "1", status=1)
+        assert "0 is not in the range" in command.misuse("check", "lay", "--jobs", "0")
+
+    def test_what_is_no_layout(self, command: Command) -> None:
+        """A folder that is none is checked all the same; one that is not there is an error."""
+        command.folder.joinpath("empty").mkdir()
+        codes = {
+            problem["code"] for problem in command.answer("check", "empty", status=1)["problems"]
+        }
+        assert {"missing-header", "missing-index"} <= codes
+        assert command.error("check", "nowhere") == "nowhere: No such file or directory"
+
+
+class TestRepair:
+    def test_what_is_done_and_left(self, command: Command, layout: Layout) -> None:
+        """It says what it would do, does it, says what is left, and then has nothing to do."""
+        layout.blobs.path(ONE).write_bytes(b"two")
+        planned = command.answer("repair", "lay", "--dry-run")
+        assert [(action["code"], action["place"]) for action in planned["actions"]] == [
+            ("digest-mismatch", PLACE)
+        ]
+        assert (planned["dryRun"], planned["errors"]) == (True, 0)
+        assert ONE in layout.blobs
+        first, *rest = command.lines("repair", "lay", "--dry-run")
+        assert first.startswith(f"would do  digest-mismatch  {PLACE}: moves it to quarantine/")
+        assert rest == ["1 repair; left: no problems"]
+        first, second, last = command.lines("repair", "lay")
+        assert first.startswith(f"done  digest-mismatch  {PLACE}")
+        assert second.startswith("note     missing-blob  ")
+        assert last == "1 repair; left: 0 errors, 0 warnings, 1 note"
+        assert ONE not in layout.blobs
+        assert command.answer("repair", "lay")["actions"] == []
+
+    def test_errors_that_stay(self, command: Command, layout: Layout) -> None:
+        """What it cannot mend is listed, and fails the command while it is an error."""
+        layout.path.joinpath("oci-layout").unlink()
+        found = command.answer("repair", "lay", status=1)
+        assert [problem["code"] for problem in found["problems"]] == ["missing-header"]
+        done = command.run("repair", "lay", status=1)
+        assert done.stdout.endswith("0 repairs; left: 1 error, 0 warnings, 0 notes\n")
+        assert done.stderr == ""
+
+
+class TestGc:
+    def test_what_goes(self, command: Command, layout: Layout) -> None:
+        """Old garbage goes with its size told, young garbage is counted, a dry run keeps all."""
+        old = layout.blobs.put(b"x" * 2048, media_type=OCTET_STREAM).digest
+        layout.blobs.put(b"young", media_type=OCTET_STREAM)
+        age(layout, old)
+        left = layout.path / "ingest" / "left"
+        left.touch()
+        os.utime(left, (0, 0))
+        before = set(layout.blobs)
+        assert command.answer("gc", "lay", "--dry-run") == {
+            "removed": [old],
+            "freed": 2048,
+            "dropped": [],
+            "temporaries": ["ingest/left"],
+            "young": 1,
+            "dryRun": True,
+        }
+        end = "0 entries, 1 blob, 1 left-over file: 2.0 KiB freed; 1 blob more when no longer young"
+        lines = [f"blob   {old}", "file   ingest/left"]
+        assert command.lines("gc", "lay", "--dry-run") == [*lines, f"Would remove {end}"]
+        assert set(layout.blobs) == before
+        assert command.lines("gc", "lay") == [*lines, f"Removed {end}"]
+        assert before - set(layout.blobs) == {old}
+        assert command.answer("gc", "lay", "--grace", "0")["young"] == 0
+        assert command.text("gc", "lay") == (
+            "Removed 0 entries, 0 blobs, 0 left-over files: 0 B freed\n"
+        )
+
+    def test_untagged_entries(self, command: Command, layout: Layout) -> None:
+        """Entries without a name stay, unless they are to be pruned and nothing needs them."""
+        layout.untag("solo")
+        layout.untag("v1")
+        age(layout, *layout.blobs)
+        command.text("gc", "lay")
+        digests = [entry.descriptor.digest for entry in layout.entries()]
+        assert len(digests) == 3
+        lines = command.lines("gc", "lay", "--untagged", "prune", "--grace", "30m")
+        assert lines[: len(digests)] == [f"entry  {digest}" for digest in digests]
+        assert list(layout.blobs) == []
+
+    @pytest.mark.parametrize("text", ["", "h", "1w", "-1", "1.5h", "9999999999"])
+    def test_durations(self, command: Command, layout: Layout, text: str) -> None:
+        """What is no duration is wrong use."""
+        assert "is no duration; write 90s" in command.misuse("gc", "lay", "--grace", text)
+        assert layout.tags()

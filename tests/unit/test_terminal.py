@@ -1,0 +1,155 @@
+"""The manners of commands."""
+
+from __future__ import annotations
+
+import errno
+import io
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ocilayout.cli.terminal import (
+    Failing,
+    answer,
+    can_write,
+    counted,
+    one_line,
+    printable,
+    short,
+    size_text,
+    table,
+)
+from ocilayout.digest import Digest
+from ocilayout.errors import LockTimeoutError, OciLayoutError
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (2**20, "1.0 MiB"),
+     (2**63 - 1, "8.0 EiB"), (2**74, "16384.0 EiB")],
+)  # fmt: skip
+def test_sizes(size: int, text: str) -> None:
+    """A size is in the largest binary unit that it has one of."""
+    assert size_text(size) == text
+
+
+def test_counts() -> None:
+    """One thing is one, and all else are several."""
+    assert [counted(n, "blob") for n in (0, 1, 2)] == ["0 blobs", "1 blob", "2 blobs"]
+    assert counted(2, "entry", "entries") == "2 entries"
+
+
+def test_short_digests() -> None:
+    """A digest is shown by its algorithm and twelve digits."""
+    assert short(Digest.of(b"", "sha512")) == "sha512:cf83e1357eef"
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_printable_text(text: str) -> None:
+    """What is shown can be printed, and text that could be before is what it was."""
+    assert printable(text).isprintable()
+    assert (printable(text) == text) is text.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OciLayoutError("a\n b\tc"), "a b c"),
+        (OciLayoutError("a\x1b[2J\udc80"), "a\\x1b[2J\\udc80"),
+        (OciLayoutError("x " * 1000), "x " * 497 + "x ..."),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "a b"),
+         "a b: No such file or directory"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (OSError("odd"), "odd"),
+        (LockTimeoutError("held"), "held"),
+    ],
+)  # fmt: skip
+def test_errors_in_one_line(error: Exception, text: str) -> None:
+    """An error is one line of a bounded length, and names the file that it is about."""
+    assert one_line(error) == text
+
+
+def test_json_can_be_read_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    """Text stays as it is where it can be written, but for what a terminal would obey."""
+    answer({"a": "ü\x9b\x1b"}, "", as_json=True)
+    assert capsys.readouterr().out == '{\n  "a": "ü\\u009b\\u001b"\n}\n'
+    answer(["\udc80"], "", as_json=True)
+    assert capsys.readouterr().out == '[\n  "\\udc80"\n]\n'
+
+
+def test_text_or_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """People get text, and nothing where there is none."""
+    answer({}, "a", as_json=False)
+    answer({}, "", as_json=False)
+    answer({}, "b", as_json=False, err=True)
+    assert capsys.readouterr() == ("a\n", "b\n")
+
+
+def test_a_table_is_aligned(capsys: pytest.CaptureFixture[str]) -> None:
+    """On no terminal columns are as wide as they must be, and nothing trails."""
+    table([("A", "B"), ("long", "x"), ("", "")])
+    assert capsys.readouterr().out == "A      B\nlong   x\n\n"
+
+
+def test_an_encoding_without_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where standard output takes ASCII alone, that is known."""
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    assert can_write("a")
+    assert not can_write("│")
+
+
+@click.group(cls=Failing)
+def failing() -> None:
+    """Fail in every way."""
+
+
+@failing.command()
+@click.argument("number", type=int)
+def fail(number: int) -> None:
+    """Fail."""
+    click.echo("said before")
+    raise [
+        OciLayoutError("ours"),
+        OSError("system"),
+        KeyboardInterrupt(),
+        BrokenPipeError(),
+        ModuleNotFoundError("x", name="urllib3"),
+        ModuleNotFoundError("x", name="ours"),
+        ZeroDivisionError("defect"),
+    ][number]
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [
+        (0, 1, "Error: ours\n"),
+        (1, 1, "Error: system\n"),
+        (2, 130, ""),
+        (4, 1, "Error: urllib3 is not installed; pip install 'ocilayout[registry]' brings it\n"),
+    ],
+)
+def test_how_a_command_ends(number: int, status: int, said: str) -> None:
+    """What fails is said in a line, and what was interrupted is not."""
+    done = CliRunner().invoke(failing, ["fail", str(number)])
+    assert (done.exit_code, done.stderr) == (status, said)
+
+
+@pytest.mark.parametrize("number", [5, 6])
+def test_a_defect_shows(number: int) -> None:
+    """What is no answer is not made one."""
+    done = CliRunner().invoke(failing, ["fail", str(number)])
+    assert isinstance(done.exception, ModuleNotFoundError | ZeroDivisionError)
+
+
+def test_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With NO_COLOR in the environment nothing has a colour, not even on a terminal."""
+    command = Failing(
+        commands={"say": click.Command("say", callback=lambda: click.secho("red", fg="red"))}
+    )
+    assert "\x1b" in CliRunner().invoke(command, ["say"], color=True).stdout
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert CliRunner().invoke(command, ["say"], color=True).stdout == "red\n"
