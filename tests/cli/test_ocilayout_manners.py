@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from click.shell_completion import ShellComplete
 
 from ocilayout import OCI_LAYER, Layout, Manifest
 from ocilayout.cli import main
@@ -240,24 +241,30 @@ class TestHelp:
 
 
 class TestCompletion:
-    def complete(self, line: str) -> list[str]:
-        """Return what a shell would be told to offer at the end of a line."""
-        words = line.split(" ")
-        done = subprocess.run(
-            PROGRAM, capture_output=True, text=True, check=True,
-            env={**os.environ, "_OCILAYOUT_COMPLETE": "bash_complete", "COMP_WORDS": line,
-                 "COMP_CWORD": str(len(words) - 1)},
-        )  # fmt: skip
-        return done.stdout.split()
-
-    def test_what_is_offered(self, layout: Layout) -> None:
+    def test_what_is_offered(self, command: Command, layout: Layout) -> None:
         """Verbs, files, and the names in a layout are offered; nothing where none can be had."""
         layout.tag("v2", layout.resolve("v1"))
-        assert self.complete("ocilayout un") == ["plain,untag"]
-        assert self.complete("ocilayout ls la") == ["file,la"]
-        assert self.complete("ocilayout inspect lay v") == ["plain,v1", "plain,v2"]
-        assert self.complete("ocilayout rm lay v1 so") == ["plain,solo"]
-        assert self.complete("ocilayout inspect oci:lay so") == ["plain,solo"]
-        assert self.complete("ocilayout inspect nowhere v") == []
-        assert self.complete("ocilayout inspect docker://localhost/a v") == []
-        assert self.complete("ocilayout inspect oci: v") == []
+        shell = ShellComplete(main, {}, "ocilayout", "_OCILAYOUT_COMPLETE")
+
+        def offered(*words: str) -> list[tuple[str, str]]:
+            found = shell.get_completions(list(words[:-1]), words[-1])
+            return [(item.type, item.value) for item in found]
+
+        assert offered("un") == [("plain", "untag")]
+        assert offered("ls", "la") == [("file", "la")]
+        assert offered("check", "la") == [("file", "la")]
+        assert offered("inspect", "lay", "v") == [("plain", "v1"), ("plain", "v2")]
+        assert offered("rm", "lay", "v1", "so") == [("plain", "solo")]
+        assert offered("inspect", "oci:lay", "so") == [("plain", "solo")]
+        for source in ("nowhere", "docker://localhost/a", "oci:", "oci-archive:lay.tar"):
+            assert offered("inspect", source, "v") == []
+        assert command.folder.exists()
+
+    def test_a_shell_can_ask(self, layout: Layout) -> None:
+        """What the README says switches it on gives a shell the script that asks."""
+        environment = {**os.environ, "_OCILAYOUT_COMPLETE": "zsh_source"}
+        process = start(stdout=subprocess.PIPE, env=environment)
+        out, _ = process.communicate()
+        assert process.returncode == 0
+        assert b"#compdef ocilayout" in out
+        assert layout.tags()
