@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, cast
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from ocilayout.errors import (
     DocumentError,
@@ -26,13 +27,18 @@ from ocilayout.frozenmap import Json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 MAX_DOCUMENT: Final = 4 * 1024 * 1024
 """The largest document in a blob that is read, in bytes; registries have the same limit."""
 
 MAX_DEPTH: Final = 128
 """The deepest nesting of arrays and objects that is read."""
 
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_SPACES: Final = " \t\n\r"
+_UNSPACED = re.compile(r'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^" \t\n\r]++)++')
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parse(data: bytes, *, limit: int = MAX_DOCUMENT) -> dict[str, Json]:
@@ -42,26 +48,84 @@ def parse(data: bytes, *, limit: int = MAX_DOCUMENT) -> dict[str, Json]:
         DocumentError: The bytes are no I-JSON, or not an object.
         LimitExceededError: They are too many, or nested too deeply.
     """
+    text = decode_text(data, limit=limit)
+    document = _refusing(_DECODER.decode, text)
+    require_shown(document, text)
+    if not isinstance(document, dict):
+        raise wrong_type("an object", document)
+    return document
+
+
+def decode_text(data: bytes, *, limit: int = MAX_DOCUMENT) -> str:
+    """Return the text of a document.
+
+    Raises:
+        DocumentError: The bytes are no UTF-8, or begin with a byte order mark.
+        LimitExceededError: They are too many.
+    """
     if len(data) > limit:
         raise LimitExceededError(
             f"the document has {len(data)} bytes, the limit is {limit}",
             what="document",
             limit=limit,
         )
-    document = _loads(data, hook=None)
-    # A dict has lost what was said twice. Every key in the text is a quote before a colon, unless
-    # there is white space between them; a string may hold more such pairs, never fewer. So if
-    # there is no such space and the dicts have as many keys as the text has pairs, then none was
-    # lost. Otherwise a slower reader looks at each object.
-    # One byte is found far quicker than two, and a compact document has no such byte.
-    spaced = any(space in data and space + b":" in data for space in (b" ", b"\t", b"\n", b"\r"))
-    if _count_keys(document) != data.count(b'":') or spaced:
-        _refuse_duplicates(_loads(data, hook=_Object))
-    if b"\\" in data and _SURROGATE.search(data):
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise DocumentError.of("bad-encoding", "begins with a byte order mark")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise DocumentError.of(
+            "bad-encoding", f"is no UTF-8: byte {data[error.start]:#04x} at offset {error.start}"
+        ) from None
+
+
+def scan(text: str, start: int = 0) -> tuple[Json, int]:
+    """Read one value inside of a text. What it does not show is left to `require_shown`.
+
+    Args:
+        text: The text.
+        start: Where the value begins.
+
+    Returns:
+        The value, and where it ends.
+
+    Raises:
+        DocumentError: There is no JSON value.
+        LimitExceededError: It is nested too deeply.
+    """
+    return _refusing(_DECODER.raw_decode, text, start)
+
+
+def require_shown(document: Json, text: str, *, depth: int = 0) -> None:
+    """Refuse what I-JSON does not allow and a value does not show: what its text said twice.
+
+    Args:
+        document: The value.
+        text: What it was read from.
+        depth: In how many arrays and objects it stands.
+
+    Raises:
+        DocumentError: An object has a property twice, or a string holds half of a surrogate pair.
+        LimitExceededError: It is nested too deeply.
+    """
+    if _count_keys(document, depth) != _count_pairs(text):
+        _refuse_duplicates(_CAREFUL.decode(text))
+    if "\\" in text and _SURROGATE.search(text):
         _refuse_surrogates(document)
-    if not isinstance(document, dict):
-        raise wrong_type("an object", document)
-    return document
+
+
+def shows_all(objects: list[dict[str, Json]], text: str) -> bool:
+    """Tell at a glance that `require_shown` would find nothing; if not, it has to be asked.
+
+    Args:
+        objects: Those that are known to be in an array; they are in each other at most.
+        text: The text of the array, with its brackets.
+    """
+    # If there is no other array, and no name but those of these objects, then any other object in
+    # there is empty.
+    return (
+        text.find("[", 1) < 0 and "\\" not in text and sum(map(len, objects)) == _count_pairs(text)
+    )
 
 
 def dump(document: Json) -> bytes:
@@ -86,6 +150,17 @@ def dump(document: Json) -> bytes:
         raise DocumentError.of("bad-unicode", "a string holds half of a surrogate pair") from None
 
 
+def compact(text: str) -> str:
+    """Return JSON text without the white space between its tokens, and otherwise as it is.
+
+    Args:
+        text: Any number of tokens, each of them whole.
+    """
+    if not any(space in text for space in _SPACES):
+        return text
+    return "".join(_UNSPACED.findall(text))
+
+
 class _Object(dict[str, Json]):
     """An object of a document that remembers which of its properties stood there twice."""
 
@@ -97,22 +172,10 @@ class _Object(dict[str, Json]):
             self.twice = sorted(name for name, count in counts.items() if count > 1)
 
 
-def _loads(data: bytes, *, hook: Callable[[list[tuple[str, Json]]], object] | None) -> Json:
-    if data.startswith(b"\xef\xbb\xbf"):
-        raise DocumentError.of("bad-encoding", "begins with a byte order mark")
+def _refusing(read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a reader, with its errors as ours."""
     try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise DocumentError.of(
-            "bad-encoding", f"is no UTF-8: byte {data[error.start]:#04x} at offset {error.start}"
-        ) from None
-    try:
-        return cast(
-            "Json",
-            json.loads(
-                text, object_pairs_hook=hook, parse_constant=_refuse_constant, parse_float=_finite
-            ),
-        )
+        return read(*args, **kwargs)
     except DocumentError:
         raise
     except json.JSONDecodeError as error:
@@ -142,25 +205,36 @@ def _finite(text: str) -> float:
     return number
 
 
-def _count_keys(document: Json) -> int:
-    keys = depth = 0
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+_CAREFUL: Final = json.JSONDecoder(object_pairs_hook=_Object)
+
+
+def _count_pairs(text: str) -> int | None:
+    """Return at least as many as there are names before a value; `None` if nobody can tell."""
+    # A name ends with a quote before a colon, unless there is white space between. A string may
+    # hold more such pairs. One character is found far quicker than two, hence the first test.
+    if any(space in text and space + ":" in text for space in _SPACES):
+        return None
+    return text.count('":')
+
+
+def _count_keys(document: Json, depth: int) -> int:
+    keys = 0
     level: list[Any] = [document] if isinstance(document, dict | list) else []
     while level:
         depth += 1
         if depth > MAX_DEPTH:
             raise _too_deep()
-        deeper: list[Any] = []
-        for node in level:
-            if node.__class__ is dict:
-                keys += len(node)
-                values = node.values()
-            else:
-                values = node
-            for item in values:
-                kind = item.__class__
-                if kind is dict or kind is list:
-                    deeper.append(item)
-        level = deeper
+        dicts = [node for node in level if node.__class__ is dict]
+        lists = [node for node in level if node.__class__ is list]
+        keys += sum(map(len, dicts))
+        level = [
+            item
+            for item in chain(
+                chain.from_iterable(map(dict.values, dicts)), chain.from_iterable(lists)
+            )
+            if item.__class__ is dict or item.__class__ is list
+        ]
     return keys
 
 

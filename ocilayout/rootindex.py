@@ -6,10 +6,12 @@ all other entries, and the order of both stay. Pure: bytes in, bytes out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import re
+from typing import TYPE_CHECKING, Final, cast
 
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.codec import structure
+from ocilayout.entrylist import EntryList, Positions
 from ocilayout.errors import (
     AmbiguousReferenceError,
     DocumentError,
@@ -18,15 +20,13 @@ from ocilayout.errors import (
 )
 from ocilayout.field import require_without
 from ocilayout.frozenmap import FrozenMap, Json
-from ocilayout.ijson import dump, parse
+from ocilayout.ijson import compact, decode_text, dump, parse, scan
 from ocilayout.index import Index
 from ocilayout.mediatype import OCI_INDEX
 from ocilayout.rootentry import (
     RawEntry,
     RootEntry,
-    check_entry,
     entry_annotations,
-    entry_digest,
     load_entry,
     require_annotations,
     unnamed,
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
     from ocilayout.descriptor import Descriptor
     from ocilayout.digest import Digest
+
+_OPEN = re.compile(r"[ \t\n\r]*\{[ \t\n\r]*")
+_NAME = re.compile(r'("[^"\\]*+(?:\\.[^"\\]*+)*+")[ \t\n\r]*:[ \t\n\r]*')
+_COMMA = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
 
 MAX_ROOT_INDEX: Final = 256 * 1024 * 1024
 """The largest root index that is read, in bytes."""
@@ -65,19 +69,30 @@ class RootIndex:
 
         Spec: image-layout.md, index.json file.
         """
-        self._document = parse(data, limit=MAX_ROOT_INDEX)
-        # An entry that was dropped leaves an empty object, so that positions stay what they are.
-        self._entries: list[RawEntry] = _check_document(self._document)
-        self._by_name = _positions(self._entries)
-        self._by_digest: dict[str, list[int]] | None = None
+        self._read = data
+        text = decode_text(data, limit=MAX_ROOT_INDEX)
+        try:
+            start = _find_array(text)
+            if start is None:
+                text = _with_array(parse(data, limit=MAX_ROOT_INDEX))
+                start = cast("int", _find_array(text))
+            self._entries = EntryList(text, start)
+        except DocumentError as error:
+            # What is wrong with the document as a whole is said first.
+            _require_shell(parse(data, limit=MAX_ROOT_INDEX))
+            raise error.at("$.manifests") from None
+        self._around = text[:start], text[self._entries.end :]
+        _require_shell(parse("[]".join(self._around).encode(), limit=MAX_ROOT_INDEX))
+        self._by_name = Positions(self._entries.names)
+        self._by_digest: Positions | None = None
         self.changed = False
 
     def encode(self) -> bytes:
-        """Return the document as compact JSON."""
-        document = dict(self._document)
-        if self.changed:
-            document["manifests"] = [entry for entry in self._entries if entry]
-        return dump(document)
+        """Return the document: as it was read, or if it was changed, as compact JSON."""
+        if not self.changed:
+            return self._read
+        before, behind = map(compact, self._around)
+        return f"{before}{self._entries.encode()}{behind}".encode()
 
     # ------------------------------------------------------------ reading
 
@@ -89,15 +104,15 @@ class RootIndex:
         """
         if not annotations:
             return tuple(sorted(self._by_name))
-        wanted = annotations.items()
+        matching: dict[str, set[int]] = {}
+        for position, entry in self._entries.holding(next(iter(annotations))):
+            if annotations.items() <= entry_annotations(entry).items():
+                matching.setdefault(self._entries.names[position] or "", set()).add(position)
         return tuple(
             sorted(
                 name
-                for name, positions in self._by_name.items()
-                if all(
-                    wanted <= entry_annotations(self._entries[position]).items()
-                    for position in positions
-                )
+                for name, positions in matching.items()
+                if name and len(positions) == self._by_name.count(name)
             )
         )
 
@@ -107,7 +122,7 @@ class RootIndex:
         Raises:
             DocumentError: One of them breaks the specification.
         """
-        return self._load(range(len(self._entries)))
+        return tuple(_load(position, entry) for position, entry in self.raw_entries())
 
     def named(self, name: str) -> tuple[RootEntry, ...]:
         """Return the entries of a name in document order; mostly one, or none.
@@ -115,7 +130,7 @@ class RootIndex:
         Raises:
             DocumentError: One of them breaks the specification.
         """
-        return self._load(self._by_name.get(name, ()))
+        return self._load(self._by_name.of(name))
 
     def of(self, digest: Digest) -> tuple[RootEntry, ...]:
         """Return the entries of a digest in document order.
@@ -123,7 +138,7 @@ class RootIndex:
         Raises:
             DocumentError: One of them breaks the specification.
         """
-        return self._load(self._digests().get(str(digest), ()))
+        return self._load(self._digests().of(digest))
 
     def find(self, name: str) -> RootEntry:
         """Return the entry that a name means.
@@ -136,12 +151,17 @@ class RootIndex:
             AmbiguousReferenceError: Several have it, for different content.
             DocumentError: An entry of that name breaks the specification.
         """
-        positions = self._by_name.get(name, [])
-        if len({entry_digest(self._entries[position]) for position in positions}) != 1:
+        positions = self._by_name.of(name)
+        if len({self._entries.digests[position] for position in positions}) != 1:
+            candidates = (
+                ((position, self._entries[position]) for position in positions)
+                if positions
+                else self._entries.holding(CONTAINERD_IMAGE_NAME)
+            )
             full = [
                 position
-                for position in positions or range(len(self._entries))
-                if entry_annotations(self._entries[position]).get(CONTAINERD_IMAGE_NAME) == name
+                for position, entry in candidates
+                if entry_annotations(entry).get(CONTAINERD_IMAGE_NAME) == name
             ]
             positions = full or positions
         found = self._load(positions)
@@ -180,18 +200,14 @@ class RootIndex:
             "annotations": {key: noted[key] for key in sorted(noted)},
         }
         place = None
-        for position in self._by_name.pop(name, []):
-            same = entry_digest(self._entries[position]) == str(target.digest)
+        for position in self._by_name.of(name):
+            same = self._entries.digests[position] == target.digest
             if same or not self._is_last(position):
                 self._set(position, {})
                 place = position if place is None else place
             else:
                 self._set(position, unnamed(self._entries[position]))
-        if place is None:
-            place = len(self._entries)
-            self._entries.append({})
-        self._set(place, fresh)
-        self._by_name[name] = [place]
+        self._set(self._entries.append() if place is None else place, fresh)
 
     def untag(self, name: str) -> None:
         """Take a name away; the content stays as an entry without one.
@@ -199,7 +215,7 @@ class RootIndex:
         Raises:
             ReferenceNotFoundError: No entry has that name.
         """
-        for position in self._take(name):
+        for position in self._positions(name):
             last = self._is_last(position)
             self._set(position, unnamed(self._entries[position]) if last else {})
 
@@ -209,38 +225,28 @@ class RootIndex:
         Raises:
             ReferenceNotFoundError: No entry has that name.
         """
-        for position in self._take(name):
+        for position in self._positions(name):
             self._set(position, {})
 
     def raw_entries(self) -> Iterator[tuple[int, RawEntry]]:
         """Give the entries as they stand, with their positions, in document order."""
-        return ((position, entry) for position, entry in enumerate(self._entries) if entry)
+        return self._entries.holding()
 
     def drop_at(self, position: int) -> None:
         """Take one entry away, whatever its name; positions of the others stay what they are."""
-        name = entry_annotations(self._entries[position]).get(REF_NAME)
-        if name:
-            self._by_name[str(name)].remove(position)
-            if not self._by_name[str(name)]:
-                del self._by_name[str(name)]
         self._set(position, {})
 
     def drop_untagged(self, digests: Collection[str]) -> None:
         """Take the entries without a name away that are of some digests."""
-        for position, entry in enumerate(self._entries):
-            if (
-                entry
-                and entry_digest(entry) in digests
-                and not entry_annotations(entry).get(REF_NAME)
-            ):
+        for position, name in enumerate(self._entries.names):
+            if not name and self._entries.digests[position] in digests:
                 self._set(position, {})
 
     def add(self, target: Descriptor) -> None:
         """Make content an entry without a name, unless it has an entry already."""
-        if not self._digests().get(str(target.digest)):
-            self._entries.append({})
+        if not self._digests().count(target.digest):
             self._set(
-                len(self._entries) - 1,
+                self._entries.append(),
                 {
                     "mediaType": target.media_type,
                     "digest": str(target.digest),
@@ -262,10 +268,8 @@ class RootIndex:
             DocumentError: An annotation is no text.
         """
         require_annotations(changes)
-        positions = self._by_name.get(name, [])
-        digests = [entry_digest(self._entries[position]) for position in positions]
-        if not positions:
-            raise ReferenceNotFoundError(f"there is no entry named {name!r}")
+        positions = self._positions(name)
+        digests = [self._entries.digests[position] for position in positions]
         if len(set(digests)) > 1:
             raise AmbiguousReferenceError(name, digests)
         for position in positions:
@@ -280,69 +284,60 @@ class RootIndex:
             if entry != self._entries[position]:
                 self._set(position, entry)
 
-    def _take(self, name: str) -> list[int]:
-        positions = self._by_name.pop(name, [])
+    def _positions(self, name: str) -> list[int]:
+        positions = self._by_name.of(name)
         if not positions:
             raise ReferenceNotFoundError(f"there is no entry named {name!r}")
         return positions
 
-    def _digests(self) -> dict[str, list[int]]:
+    def _digests(self) -> Positions:
         if self._by_digest is None:
-            self._by_digest = {}
-            for position, entry in enumerate(self._entries):
-                if entry:
-                    self._by_digest.setdefault(entry_digest(entry), []).append(position)
+            self._by_digest = Positions(self._entries.digests)
         return self._by_digest
 
     def _is_last(self, position: int) -> bool:
-        return len(self._digests()[entry_digest(self._entries[position])]) == 1
+        return self._digests().count(self._entries.digests[position]) == 1
 
     def _set(self, position: int, entry: RawEntry) -> None:
         """Replace an entry; the one place that changes the document."""
-        digests = self._digests()
-        before = self._entries[position]
-        if before:
-            digests[entry_digest(before)].remove(position)
-        if entry:
-            digests.setdefault(entry_digest(entry), []).append(position)
-        self._entries[position] = entry
+        entries = self._entries
+        name, digest = entries.names[position], entries.digests[position]
+        entries[position] = entry
+        self._by_name.move(position, name, entries.names[position])
+        if self._by_digest is not None:
+            self._by_digest.move(position, digest, entries.digests[position])
         self.changed = True
 
     def _load(self, positions: Iterable[int]) -> tuple[RootEntry, ...]:
-        found: list[RootEntry] = []
-        for position in sorted(positions):
-            entry = self._entries[position]
-            if entry:
-                try:
-                    found.append(load_entry(entry))
-                except DocumentError as error:
-                    raise error.at(f"$.manifests[{position}]") from None
-        return tuple(found)
+        return tuple(_load(position, self._entries[position]) for position in positions)
 
 
-def _check_document(document: dict[str, Json]) -> list[RawEntry]:
-    shell = {name: value for name, value in document.items() if name != "manifests"}
-    require_without(structure(shell, Index).extra, "config", "layers")
-    entries = document.get("manifests")
-    if entries is None:  # absent, or null as Go programs write an empty list
-        return []
-    if not isinstance(entries, list):
-        raise wrong_type("an array", entries).at("$.manifests")
-    return list(entries)  # type: ignore[arg-type] # each is checked next
-
-
-def _positions(entries: list[RawEntry]) -> dict[str, list[int]]:
-    """Return the positions of all names, after a look at every entry."""
-    found: dict[str, list[int]] = {}
-    position = 0
+def _load(position: int, entry: RawEntry) -> RootEntry:
     try:
-        for position, entry in enumerate(entries):
-            name = check_entry(entry)
-            if name:
-                if name in found:
-                    found[name].append(position)
-                else:
-                    found[name] = [position]
+        return load_entry(entry)
     except DocumentError as error:
         raise error.at(f"$.manifests[{position}]") from None
-    return found
+
+
+def _find_array(text: str) -> int | None:
+    """Return where the array of entries begins in a document, or `None` if none is seen."""
+    found = _OPEN.match(text)
+    while found and (name := _NAME.match(text, found.end())):
+        if scan(name[1])[0] == "manifests":
+            return name.end() if text.startswith("[", name.end()) else None
+        found = _COMMA.match(text, scan(text, name.end())[1])
+    return None
+
+
+def _with_array(document: dict[str, Json]) -> str:
+    """Return the text of a document that has no array of entries, with an empty one."""
+    entries = document.get("manifests")
+    if entries is not None:  # absent, or null as Go programs write an empty list, is none
+        raise wrong_type("an array", entries)
+    return dump({**document, "manifests": []}).decode()
+
+
+def _require_shell(document: dict[str, Json]) -> None:
+    """Refuse what is wrong with a document apart from its entries."""
+    shell = {name: value for name, value in document.items() if name != "manifests"}
+    require_without(structure(shell, Index).extra, "config", "layers")

@@ -10,6 +10,7 @@ from attrs import frozen
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from ocilayout import entrylist
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, CREATED, LOCAL_BUILD, REF_NAME
 from ocilayout.descriptor import Descriptor
 from ocilayout.errors import AmbiguousReferenceError, ReferenceNotFoundError
@@ -20,7 +21,7 @@ from ocilayout.rootindex import RootIndex
 from ocilayout.testing import strategies as own
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 LAW = settings(deadline=None)  # no test is about time
@@ -34,6 +35,14 @@ TARGET = Descriptor.of(b"x", OCI_MANIFEST)
 OURS = {REF_NAME, CONTAINERD_IMAGE_NAME, LOCAL_BUILD}
 
 Entry = dict[str, Any]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_parts() -> Iterator[None]:
+    """Read small documents in parts, too, as large ones are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(entrylist, "PART", 1)
+        yield
 
 
 @frozen

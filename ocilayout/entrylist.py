@@ -1,0 +1,231 @@
+"""The entries of a root index, kept as the text in which they stand.
+
+All entries are looked at when they are read, one part of the text after another, and of a part
+nothing is kept but names and digests. So a large index takes little more memory than its text, and
+Python's cyclic collector has nothing to go through again and again meanwhile. A part is parsed anew
+when one of its entries is asked for. Changed entries are put into the old text, of which nothing
+else changes but white space. What stands around the array is not known here.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from ocilayout.annotations import REF_NAME
+from ocilayout.errors import DocumentError
+from ocilayout.ijson import compact, dump, require_shown, scan, shows_all
+from ocilayout.rootentry import RawEntry, check_entries, entry_annotations, entry_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PART: Final = 32 * 1024
+"""How much text is parsed at a time, in characters."""
+
+_DEPTH: Final = 1
+"""In how many objects and arrays the array stands."""
+
+_BOUNDARY = re.compile(r"\}[ \t\n\r]*,[ \t\n\r]*\{")
+
+
+class EntryList:
+    """Entries by their positions. One that was dropped is empty, so that positions stay.
+
+    Attributes:
+        names: The name of each entry, if it has one.
+        digests: The digest of each entry; empty for one that was dropped.
+        end: Where the array ends in the text.
+    """
+
+    def __init__(self, text: str, start: int) -> None:
+        """Look at all entries.
+
+        Args:
+            text: A document.
+            start: Where the array of entries begins in it.
+
+        Raises:
+            DocumentError: The array is no I-JSON, or an entry breaks what `check_entry` asks.
+            LimitExceededError: It is nested too deeply.
+        """
+        self.names: list[str | None] = []
+        self.digests: list[str] = []
+        self.end = start
+        self._text = text
+        self._spans: list[tuple[int, int]] = []
+        self._firsts: list[int] = []
+        self._parsed: dict[int, list[RawEntry]] = {}
+        self._changed: dict[int, RawEntry] = {}
+        following: int | None = start + 1
+        while following is not None:
+            following = self._read_part(following)
+        self._read = len(self.names)
+
+    def __getitem__(self, position: int) -> RawEntry:
+        if position in self._changed:
+            return self._changed[position]
+        number = self._part_of(position)
+        if number not in self._parsed:
+            self._parsed[number] = self._parse(number)
+        return self._parsed[number][position - self._firsts[number]]
+
+    def __setitem__(self, position: int, entry: RawEntry) -> None:
+        self._changed[position] = entry
+        name = entry_annotations(entry).get(REF_NAME)
+        self.names[position] = name if isinstance(name, str) else None
+        self.digests[position] = entry_digest(entry) if entry else ""
+
+    def append(self) -> int:
+        """Make room for one more entry, and return its position."""
+        position = len(self.names)
+        self.names.append(None)
+        self.digests.append("")
+        self._changed[position] = {}
+        return position
+
+    def holding(self, word: str = "") -> Iterator[tuple[int, RawEntry]]:
+        """Give entries and their positions, in document order; some that lack a word are left out.
+
+        Args:
+            word: What stands in every entry that matters, such as the name of a property.
+        """
+        for number, (start, end) in enumerate(self._spans):
+            # Behind a backslash any word may stand in disguise.
+            if any(self._text.find(sought, start, end) >= 0 for sought in (word, "\\")):
+                yield from self._present(number)
+        for position in range(self._read, len(self.names)):
+            if self._changed[position]:
+                yield position, self._changed[position]
+
+    def encode(self) -> str:
+        """Return the text of the array as it is now, without white space between its tokens."""
+        return f"[{','.join(map(compact, self._pieces()))}]"
+
+    # ------------------------------------------------------------ reading
+
+    def _read_part(self, start: int) -> int | None:
+        """Look at some entries, and return where the next ones begin, if there are any.
+
+        The text is cut where one entry seems to end and another to begin. If what lies before the
+        cut is an array without a flaw, then so it is. Otherwise the cut went through an entry or
+        through a string, or something is wrong, and all the rest is read as one.
+        """
+        cut = _BOUNDARY.search(self._text, start + PART)
+        if cut is not None:
+            part = f"[{self._text[start : cut.start() + 1]}]"
+            try:
+                entries, length = scan(part)
+            except DocumentError:
+                length = 0
+            if length == len(part):
+                self._take(start, part, entries)
+                return cut.end() - 1
+        rest = f"[{self._text[start:]}"
+        entries, length = scan(rest)
+        if entries:
+            self._take(start, rest[:length], entries)
+        self.end = start + length - 1
+        return None
+
+    def _take(self, start: int, part: str, entries: Any) -> None:  # noqa: ANN401
+        first = len(self.names)
+        found = check_entries(entries, first)
+        if not shows_all([*entries, *filter(None, found.annotations)], part):
+            require_shown(entries, part, depth=_DEPTH)
+        self.names += found.names
+        self.digests += found.digests
+        self._spans.append((start, start + len(part) - 2))
+        self._firsts.append(first)
+
+    def _parse(self, number: int) -> list[RawEntry]:
+        start, end = self._spans[number]
+        return cast("list[RawEntry]", scan(f"[{self._text[start:end]}]")[0])
+
+    def _part_of(self, position: int) -> int:
+        return bisect_right(self._firsts, position) - 1
+
+    def _present(self, number: int) -> Iterator[tuple[int, RawEntry]]:
+        for position, entry in enumerate(self._parse(number), self._firsts[number]):
+            present = self._changed.get(position, entry)
+            if present:
+                yield position, present
+
+    # ------------------------------------------------------------ writing
+
+    def _pieces(self) -> Iterator[str]:
+        """Give the texts of entries: of one, or of some with what is between them."""
+        touched = {self._part_of(position) for position in self._changed if position < self._read}
+        for number, (start, end) in enumerate(self._spans):
+            if number in touched:
+                yield from self._split(number)
+            else:
+                yield self._text[start:end]
+        added = [self._changed[position] for position in range(self._read, len(self.names))]
+        if any(added):
+            yield dump([entry for entry in added if entry])[1:-1].decode()
+
+    def _split(self, number: int) -> Iterator[str]:
+        """Give the text of each entry of a part."""
+        start, end = self._spans[number]
+        part = compact(self._text[start:end])
+        position = self._firsts[number]
+        start = 0
+        while start < len(part):
+            _, stop = scan(part, start)
+            if position not in self._changed:
+                yield part[start:stop]
+            elif self._changed[position]:
+                yield dump(self._changed[position]).decode()
+            start = stop + len(",")
+            position += 1
+
+
+class Positions:
+    """Where texts stand in a list. Most stand in one place, so no collection is made for each."""
+
+    def __init__(self, texts: Iterable[str | None]) -> None:
+        """Look where each text stands; `None` and the empty one are passed over."""
+        self._one: dict[str, int] = {}
+        self._many: dict[str, set[int]] = {}
+        for position, text in enumerate(texts):
+            if text:
+                if text in self._one:
+                    self._add(text, position)
+                else:
+                    self._one[text] = position
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._one)
+
+    def of(self, text: str) -> list[int]:
+        """Return where a text stands, in order."""
+        if text in self._many:
+            return sorted(self._many[text])
+        return [self._one[text]] if text in self._one else []
+
+    def count(self, text: str) -> int:
+        """Return in how many places a text stands."""
+        return len(self._many[text]) if text in self._many else int(text in self._one)
+
+    def move(self, position: int, before: str | None, after: str | None) -> None:
+        """Note that another text stands at a position, or none."""
+        if before:
+            self._remove(before, position)
+        if after:
+            self._add(after, position)
+
+    def _add(self, text: str, position: int) -> None:
+        first = self._one.setdefault(text, position)
+        if first != position:
+            self._many.setdefault(text, {first}).add(position)
+
+    def _remove(self, text: str, position: int) -> None:
+        places = self._many.get(text)
+        if places is None:
+            del self._one[text]
+            return
+        places.remove(position)
+        if len(places) == 1:
+            self._one[text] = self._many.pop(text).pop()

@@ -1,0 +1,115 @@
+"""Laws of reading a root index in parts: nobody can tell, neither by what is read nor refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from ocilayout import entrylist
+from ocilayout.codec import structure
+from ocilayout.descriptor import Descriptor
+from ocilayout.errors import DocumentError
+from ocilayout.field import require_without
+from ocilayout.ijson import parse
+from ocilayout.index import Index
+from ocilayout.mediatype import OCI_MANIFEST
+from ocilayout.rootentry import check_entry
+from ocilayout.rootindex import RootIndex
+from ocilayout.testing import strategies as own
+
+LAW = settings(deadline=None)  # no test is about time
+PARTS = st.sampled_from([0, 30, 100, 300])
+WHOLE = 10**9
+DAMAGE = (
+    b"",
+    *(bytes([byte]) for byte in b'"{}[],: \\'),
+    b"null",
+    b"\\u0061",
+    b"\\ud8ff",
+    b"1e400",
+)
+TARGET = Descriptor.of(b"x", OCI_MANIFEST)
+
+
+def read(data: bytes, part: int) -> dict[str, object]:
+    """Return all that a root index shows of itself, or why it is refused."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(entrylist, "PART", part)
+        try:
+            root = RootIndex(data)
+        except DocumentError as error:
+            return {"refused": error.problems}
+        names, entries = root.names(), json.dumps(list(root.raw_entries()))
+        root.tag("new", TARGET)
+        return {"names": names, "entries": entries, "edited": root.encode()}
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> bytes:
+    """Give root indexes as anybody may write them."""
+    document: dict[str, Any] = draw(own.root_index_documents())
+    document["manifests"] = (document.get("manifests") or []) * draw(st.integers(1, 3))
+    style: dict[str, Any] = draw(
+        st.sampled_from(
+            [{"separators": (",", ":")}, {}, {"indent": 2}, {"separators": (" ,\n", " :")}]
+        )
+    )
+    return json.dumps(document, ensure_ascii=draw(st.booleans()), **style).encode()
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """Give the same with some bytes replaced."""
+    good = draw(texts())
+    start = draw(st.integers(0, len(good)))
+    end = draw(st.integers(start, min(start + 4, len(good))))
+    damage = [
+        b"",
+        b'"',
+        b"}",
+        b"{",
+        b"]",
+        b"[",
+        b"null",
+        b"\\u0061",
+        b"\\ud8ff",
+        b"1e400",
+        b",",
+        b"NaN",
+    ]
+    return good[:start] + draw(st.sampled_from(damage)) + good[end:]
+
+
+@LAW
+@given(texts() | damaged(), PARTS)
+@example(b'{"schemaVersion":2,"manifests":[{"digest":"a:b"},{"digest":"a:b","digest":1}]}', 0)
+@example(b'{"schemaVersion":1,"manifests":[{"digest":"a:b"},{"digest":2}]}', 0)
+@example(b'{"schemaVersion":2,"manifests":[{"digest":"a:b"},{"digest":"a:b"}],"manifests":[]}', 0)
+@example(b'{"schemaVersion":2,"manifests":[{"digest":"a:b"},{"digest":"a:b"}]}]', 0)
+def test_a_root_index_is_the_same_however_its_text_is_cut(data: bytes, part: int) -> None:
+    assert read(data, part) == read(data, WHOLE)
+
+
+def names_in_short(data: bytes) -> tuple[str, ...]:
+    """Return the names of a root index by the simplest code that keeps the rules."""
+    document = parse(data)
+    entries = document.pop("manifests", None) or []
+    require_without(structure(document, Index).extra, "config", "layers")
+    assert isinstance(entries, list)
+    names = {check_entry(entry) for entry in entries}
+    return tuple(sorted(name for name in names if name))
+
+
+@LAW
+@given(texts() | damaged(), PARTS)
+def test_it_is_read_if_the_whole_is_ijson_and_every_entry_is_one(data: bytes, part: int) -> None:
+    try:
+        names = names_in_short(data)
+    except DocumentError:
+        assert "refused" in read(data, part)
+    else:
+        assert read(data, part)["names"] == names
