@@ -21,6 +21,8 @@ from ocilayout.rootentry import RawEntry, check_entries, entry_annotations, entr
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from ocilayout.frozenmap import Json
+
 PART: Final = 32 * 1024
 """How much text is parsed at a time, in characters."""
 
@@ -115,12 +117,9 @@ class EntryList:
         cut = _BOUNDARY.search(self._text, start + PART)
         if cut is not None:
             part = f"[{self._text[start : cut.start() + 1]}]"
-            try:
-                entries, length = scan(part)
-            except DocumentError:
-                length = 0
-            if length == len(part):
-                self._take(start, part, entries)
+            whole = _scan_whole(part)
+            if whole is not None:
+                self._take(start, part, whole)
                 return cut.end() - 1
         rest = f"[{self._text[start:]}"
         entries, length = scan(rest)
@@ -180,6 +179,15 @@ class EntryList:
                 yield dump(self._changed[position]).decode()
             start = stop + len(",")
             position += 1
+
+
+def _scan_whole(text: str) -> Json:
+    """Return the value that a text is, or `None` if the text is no value or more than one."""
+    try:
+        value, length = scan(text)
+    except DocumentError:
+        return None
+    return value if length == len(text) else None
 
 
 class Positions:
