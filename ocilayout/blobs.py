@@ -48,12 +48,13 @@ class Blobs:
             root: The folder of the layout.
         """
         self._root = root
+        self._folder = str(root / "blobs")
         self._held: set[Digest] = set()
         self._synced: dict[Digest, int] = {}
 
     def path(self, digest: Digest) -> Path:
         """Return where the blob of a digest lies, whether it is there or not."""
-        return self._root / "blobs" / digest.algorithm / digest.encoded
+        return Path(self._name(digest))
 
     def __contains__(self, digest: object) -> bool:
         if isinstance(digest, str):
@@ -65,12 +66,11 @@ class Blobs:
 
     def __iter__(self) -> Iterator[Digest]:
         found: list[Digest] = []
-        folders = _names(self._root / "blobs")
-        for algorithm in folders:
-            for name in _names(self._root / "blobs" / algorithm):
+        for folder in _scan(self._folder):
+            for file in _scan(folder.path):
                 with suppress(DocumentError):
-                    digest = Digest(f"{algorithm}:{name}")
-                    if digest in self:
+                    digest = Digest(f"{folder.name}:{file.name}")
+                    if file.is_file(follow_symlinks=False):
                         found.append(digest)
         return iter(sorted(found))
 
@@ -161,8 +161,13 @@ class Blobs:
             IntegrityError: It is not what the descriptor says, or no regular file.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
         """
-        with self.open(descriptor) if verify else self._open(descriptor) as stream:
-            return stream.readall()
+        verifier = Verifier(descriptor) if verify else None  # else it is not even opened
+        with self._open(descriptor) as file:
+            data = file.readall()
+        if verifier is not None:
+            verifier.update(data)
+            verifier.finish()
+        return data
 
     def open(self, descriptor: Descriptor) -> VerifiedReader:
         """Open a blob for reading; it is verified at the end of the stream.
@@ -176,13 +181,17 @@ class Blobs:
         new_hasher(descriptor.digest.algorithm)  # what cannot be verified is not opened
         return VerifiedReader(self._open(descriptor), descriptor)
 
+    def _name(self, digest: Digest) -> str:
+        # For every blob that is looked at; a `Path` takes longer to make than a file to open.
+        return f"{self._folder}/{digest.replace(':', '/', 1)}"
+
     def _open(self, descriptor: Descriptor) -> io.FileIO:
-        path = self.path(descriptor.digest)
         try:
-            number = open_quietly(path)
+            number = open_quietly(self._name(descriptor.digest))
         except (FileNotFoundError, NotADirectoryError):
             raise _missing(descriptor.digest) from None
         except OSError:
+            path = self.path(descriptor.digest)
             if path.is_symlink():
                 raise _irregular(descriptor, "a symbolic link") from None
             if path.is_socket():
@@ -254,7 +263,7 @@ class Blobs:
 
     def _stat(self, digest: Digest) -> os.stat_result | None:
         try:
-            status = self.path(digest).lstat()
+            status = os.lstat(self._name(digest))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -333,9 +342,10 @@ def _write(target: io.FileIO, data: bytes) -> None:
         view = view[target.write(view) or 0 :]
 
 
-def _names(folder: Path) -> list[str]:
+def _scan(folder: str) -> list[os.DirEntry[str]]:
     try:
-        return [path.name for path in folder.iterdir()]
+        with os.scandir(folder) as found:
+            return list(found)
     except (FileNotFoundError, NotADirectoryError):
         return []
 

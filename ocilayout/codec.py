@@ -30,7 +30,7 @@ from ocilayout.header import UNSUPPORTED_VERSION
 from ocilayout.ijson import MAX_DOCUMENT, dump, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from attrs import Attribute
 
@@ -145,59 +145,58 @@ def _object(model: type[Extensible]) -> Callable[[Any, Any], Extensible]:
         for attribute in attrs.fields(attrs.resolve_types(model))
         if attribute.name != "extra"
     }
+    attributes = [attribute for attribute, _ in members.values()]
+    needed = {attribute.name for attribute in attributes if required(attribute)}
     folded = known_keys(model)
     # What a document does not say is not said: constructors have defaults for those who write.
-    unsaid = [a.name for a, _ in members.values() if NoneType in get_args(a.type)]
+    unsaid = {a.name: None for a in attributes if NoneType in get_args(a.type)}
 
     def hook(value: object, _: type) -> Extensible:
         if not isinstance(value, dict):
             raise wrong_type("an object", value)
         problems: list[Problem] = []
-        found: dict[str, Any] = {"extra": {}, **dict.fromkeys(unsaid)}
+        extra: dict[str, Json] = {}
+        found: dict[str, Any] = {"extra": extra, **unsaid}
         for name, item in value.items():
             if name in members:
-                _structure_member(*members[name], item, found, problems)
+                attribute, structure = members[name]
+                try:
+                    if item is not None:
+                        found[attribute.name] = structure(item, attribute.type)
+                except DocumentError as error:
+                    problems.extend(error.at(place_of(attribute)).problems)
             elif name.casefold() in folded:
                 problems.append(_case_variant(name, folded[name.casefold()]))
             else:
-                found["extra"][name] = item
-        problems.extend(
-            Problem(code="missing-property", message="is required", place=join_place("$", name))
-            for name, (attribute, _) in members.items()
-            if required(attribute) and value.get(name) is None
-        )
+                extra[name] = item
+        if problems or not needed <= found.keys():
+            raise _refusal([*problems, *_each_problem(attributes, found, value)])
         try:
-            if not problems:
-                return model(**found)
-        except DocumentError as error:
-            problems.extend(error.problems)
-        if any(problem.code == UNSUPPORTED_VERSION for problem in problems):
-            raise UnsupportedVersionError(problems)
-        raise DocumentError(problems)
+            return model(**found)
+        except DocumentError as error:  # a constructor stops at the first problem
+            raise _refusal([*_each_problem(attributes, found, value)] or error.problems) from None
 
     return hook
 
 
-def _structure_member(
-    attribute: Attribute[Any],
-    structure: Callable[[Any, Any], Any],
-    item: Json,
-    found: dict[str, Any],
-    problems: list[Problem],
-) -> None:
-    if item is None:
-        return
-    try:
-        value = structure(item, attribute.type)
-    except DocumentError as error:
-        problems.extend(error.at(place_of(attribute)).problems)
-        return
-    try:
-        if attribute.validator is not None:
-            attribute.validator(cast("Any", None), attribute, value)
-        found[attribute.name] = value
-    except DocumentError as error:
-        problems.extend(error.problems)
+def _refusal(problems: Sequence[Problem]) -> DocumentError:
+    unsupported = any(problem.code == UNSUPPORTED_VERSION for problem in problems)
+    return UnsupportedVersionError(problems) if unsupported else DocumentError(problems)
+
+
+def _each_problem(
+    attributes: list[Attribute[Any]], found: dict[str, Any], value: dict[str, Json]
+) -> Iterator[Problem]:
+    """Give what is wrong with the properties of an object, each by itself."""
+    for attribute in attributes:
+        if required(attribute) and value.get(json_key(attribute)) is None:
+            place = place_of(attribute)
+            yield Problem(code="missing-property", message="is required", place=place)
+        elif attribute.validator is not None and found.get(attribute.name) is not None:
+            try:
+                attribute.validator(cast("Any", None), attribute, found[attribute.name])
+            except DocumentError as error:
+                yield from error.problems
 
 
 def _case_variant(name: str, known: str) -> Problem:

@@ -184,12 +184,13 @@ class Verifier:
         """
         if self.seen != self.descriptor.size:
             raise self._wrong_size("fewer")
-        actual = Digest(f"{self.descriptor.digest.algorithm}:{self._hasher.hexdigest()}")
-        if actual != self.descriptor.digest:
+        encoded = self._hasher.hexdigest()
+        if encoded != self.descriptor.digest.encoded:
+            actual = f"{self.descriptor.digest.algorithm}:{encoded}"
             raise DigestMismatchError(
                 f"{self.descriptor.digest} was promised, the content is {actual}",
                 descriptor=self.descriptor,
-                actual=str(actual),
+                actual=actual,
             )
 
     def _wrong_size(self, how: str) -> SizeMismatchError:

@@ -117,16 +117,19 @@ def text(_: object, attribute: Attribute[Any], value: object) -> None:
     """Require a string."""
     if not isinstance(value, str):
         raise _refuse_type(attribute, "a string", value)
-    _require_unicode(value, place_of(attribute))
+    if not _is_unicode(value):
+        raise _refuse_unicode(place_of(attribute))
 
 
-def _require_unicode(value: str, place: str) -> None:
+def _is_unicode(value: str) -> bool:
     try:
-        value.encode()
+        return value.isascii() or bool(value.encode())
     except UnicodeEncodeError:
-        raise DocumentError.of(
-            "bad-unicode", "a string holds half of a surrogate pair", place
-        ) from None
+        return False
+
+
+def _refuse_unicode(place: str) -> DocumentError:
+    return DocumentError.of("bad-unicode", "a string holds half of a surrogate pair", place)
 
 
 def boolean(_: object, attribute: Attribute[Any], value: object) -> None:
@@ -199,8 +202,8 @@ def each(expected: type) -> Validator:
                 raise wrong_type(f"a {expected.__name__}", member).at(
                     f"{place_of(attribute)}[{position}]"
                 )
-            if isinstance(member, str):
-                _require_unicode(member, f"{place_of(attribute)}[{position}]")
+            if isinstance(member, str) and not _is_unicode(member):
+                raise _refuse_unicode(f"{place_of(attribute)}[{position}]")
 
     return check
 
@@ -213,11 +216,12 @@ def strings(_: object, attribute: Attribute[Any], value: Mapping[object, object]
     for name, member in value.items():
         if not isinstance(name, str):
             raise wrong_type("a string", name).at(join_place(place_of(attribute), str(name)))
-        place = join_place(place_of(attribute), name)
         if not isinstance(member, str):
-            raise wrong_type("a string", member).at(place)
-        _require_unicode(name, place_of(attribute))
-        _require_unicode(member, place)
+            raise wrong_type("a string", member).at(join_place(place_of(attribute), name))
+        if not _is_unicode(name):
+            raise _refuse_unicode(place_of(attribute))
+        if not _is_unicode(member):
+            raise _refuse_unicode(join_place(place_of(attribute), name))
 
 
 def known_keys(model: type) -> dict[str, str]:
