@@ -27,7 +27,7 @@ from ocilayout.errors import (
 from ocilayout.stream import CHUNK, VerifiedReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from ocilayout.stream import Readable, Source
 
@@ -65,14 +65,24 @@ class Blobs:
         return isinstance(digest, Digest) and self._stat(digest) is not None
 
     def __iter__(self) -> Iterator[Digest]:
+        return iter(self.others(()))
+
+    def others(self, known: Collection[str]) -> list[Digest]:
+        """Return the digests of all blobs but some, sorted.
+
+        Args:
+            known: The digests of those that are left out, whether they are there or not.
+        """
         found: list[Digest] = []
         for folder in _scan(self._folder):
             for file in _scan(folder.path):
-                with suppress(DocumentError):
-                    digest = Digest(f"{folder.name}:{file.name}")
-                    if file.is_file(follow_symlinks=False):
-                        found.append(digest)
-        return iter(sorted(found))
+                text = f"{folder.name}:{file.name}"
+                if text not in known:
+                    with suppress(DocumentError):
+                        digest = Digest(text)
+                        if file.is_file(follow_symlinks=False):
+                            found.append(digest)
+        return sorted(found)
 
     def size(self, digest: Digest) -> int:
         """Return the size of a blob on disk, in bytes.

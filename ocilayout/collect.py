@@ -20,6 +20,8 @@ from ocilayout.digest import Digest
 from ocilayout.disk import open_quietly
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.graph import document_of, successors, walk
+from ocilayout.link import Link, link_of, links, reached
+from ocilayout.rules import require_document_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -168,10 +170,19 @@ class Collection:
         )
 
     def _unreached(self, index: RootIndex) -> list[Digest]:
-        roots = [entry.descriptor for entry in index.entries()]
-        live = {descriptor.digest for descriptor in walk(roots, self._read, subjects=True)}
+        live = reached(_roots(index), self._follow)
         # A blob of an algorithm that is not known here is somebody's, and never garbage.
-        return [digest for digest in self._blobs if digest not in live and digest.verifiable]
+        return [digest for digest in self._blobs.others(live) if digest.verifiable]
+
+    def _follow(self, link: Link) -> list[Link]:
+        descriptor = Descriptor(media_type=link.media_type, digest=link.digest, size=link.size)
+        require_document_size(descriptor)
+        # What cannot be verified is read all the same: here it matters only what it refers to.
+        try:
+            data = self._blobs.read(descriptor, verify=descriptor.digest.verifiable)
+        except BlobNotFoundError:
+            return []
+        return links(data, descriptor)
 
     def _prunable(self, index: RootIndex) -> list[Descriptor]:
         entries = index.entries()
@@ -205,3 +216,12 @@ class Collection:
                     if remove:
                         path.unlink()
                     yield path
+
+
+def _roots(index: RootIndex) -> list[Link]:
+    found = [link_of(entry) for _, entry in index.raw_entries()]
+    plain = [link for link in found if link is not None]
+    if len(plain) == len(found):
+        return plain
+    descriptors = [entry.descriptor for entry in index.entries()]
+    return [Link(to.media_type, to.digest, to.size) for to in descriptors]

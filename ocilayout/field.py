@@ -24,7 +24,7 @@ Validator = Callable[[object, "Attribute[Any]", Any], None]
 _KEY = "json"
 _ALWAYS = "always"
 _REQUIRED = "required"
-_MAX_INT64 = 2**63 - 1
+MAX_INT64 = 2**63 - 1
 
 # RFC 3339 section 5.6, date-time. The fraction may have any number of digits.
 _DATE_TIME = re.compile(
@@ -83,6 +83,8 @@ def _refuse_type(attribute: Attribute[Any], expected: str, value: object) -> Doc
 
 def to_tuple(values: Iterable[Any]) -> tuple[Any, ...]:
     """Convert a sequence; a string is none."""
+    if type(values) is tuple:
+        return values
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise wrong_type("a sequence", values)
     return tuple(values)
@@ -90,9 +92,11 @@ def to_tuple(values: Iterable[Any]) -> tuple[Any, ...]:
 
 def to_map(values: Mapping[str, Any]) -> FrozenMap[str, Any]:
     """Convert a mapping."""
+    if isinstance(values, FrozenMap):
+        return values
     if not isinstance(values, Mapping):
         raise wrong_type("a mapping", values)
-    return values if isinstance(values, FrozenMap) else FrozenMap(values)
+    return FrozenMap(values)
 
 
 def to_json_map(values: Mapping[str, Json]) -> FrozenMap[str, FrozenJson]:
@@ -156,7 +160,7 @@ def size(_: object, attribute: Attribute[Any], value: object) -> None:
     """Require a number of bytes: an integer from 0 to 2**63 - 1."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise _refuse_type(attribute, "an integer", value)
-    if not 0 <= value <= _MAX_INT64:
+    if not 0 <= value <= MAX_INT64:
         raise invalid(attribute, "bad-size", f"{value} is no size: 0 to 2**63 - 1 bytes")
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from ocilayout.errors import (
@@ -212,8 +211,13 @@ _CAREFUL: Final = json.JSONDecoder(object_pairs_hook=_Object)
 def _count_pairs(text: str) -> int | None:
     """Return at least as many as there are names before a value; `None` if nobody can tell."""
     # A name ends with a quote before a colon, unless there is white space between. A string may
-    # hold more such pairs. One character is found far quicker than two, hence the first test.
-    if any(space in text and space + ":" in text for space in _SPACES):
+    # hold more such pairs. One character is found far quicker than two, hence the first tests.
+    if (
+        (" " in text and " :" in text)
+        or ("\n" in text and "\n:" in text)
+        or ("\t" in text and "\t:" in text)
+        or ("\r" in text and "\r:" in text)
+    ):
         return None
     return text.count('":')
 
@@ -225,16 +229,18 @@ def _count_keys(document: Json, depth: int) -> int:
         depth += 1
         if depth > MAX_DEPTH:
             raise _too_deep()
-        dicts = [node for node in level if node.__class__ is dict]
-        lists = [node for node in level if node.__class__ is list]
-        keys += sum(map(len, dicts))
-        level = [
-            item
-            for item in chain(
-                chain.from_iterable(map(dict.values, dicts)), chain.from_iterable(lists)
-            )
-            if item.__class__ is dict or item.__class__ is list
-        ]
+        deeper: list[Any] = []
+        for node in level:
+            if node.__class__ is dict:
+                keys += len(node)
+                values = node.values()
+            else:
+                values = node
+            for item in values:
+                kind = item.__class__
+                if kind is dict or kind is list:
+                    deeper.append(item)
+        level = deeper
     return keys
 
 

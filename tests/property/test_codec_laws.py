@@ -18,9 +18,11 @@ from ocilayout.codec import decode, encode
 from ocilayout.config import ImageConfig
 from ocilayout.descriptor import Descriptor, Platform
 from ocilayout.errors import DocumentError, LimitExceededError
+from ocilayout.graph import successors
 from ocilayout.header import Header
 from ocilayout.ijson import MAX_DEPTH, dump, parse
 from ocilayout.index import Index
+from ocilayout.link import Link, links
 from ocilayout.manifest import Manifest
 from ocilayout.rootindex import RootIndex
 from ocilayout.rules import decode_document, document_type
@@ -40,6 +42,7 @@ MODELS: tuple[type[Extensible], ...] = (
     Manifest,
     Platform,
 )
+TYPES = sorted(mediatype.DOCUMENT_TYPES)
 DOCUMENTS: st.SearchStrategy[Extensible] = st.one_of(
     own.manifests(),
     own.indexes(),
@@ -184,7 +187,29 @@ class TestBadInput:
             root.entries()
 
     @LAW
-    @given(own.manifests() | own.indexes(), st.sampled_from(sorted(mediatype.DOCUMENT_TYPES)))
+    @given(own.manifests() | own.indexes(), st.data())
+    def test_links_are_those_of_the_model_or_refused_with_it(
+        self, model: Manifest | Index, data: st.DataObject
+    ) -> None:
+        document: Json = json.loads(encode(model))
+        where = data.draw(st.none() | st.sampled_from([place for place, _ in nodes(document)]))
+        if where is not None:
+            document = replaced(document, where, data.draw(own.json_values()))
+        descriptor = Descriptor.of(dump(document), data.draw(st.sampled_from(TYPES)))
+        try:
+            expected = decode_document(dump(document), descriptor)
+        except DocumentError:
+            with pytest.raises(DocumentError):
+                links(dump(document), descriptor)
+            return
+        subject = () if expected.subject is None else (expected.subject,)
+        assert sorted(links(dump(document), descriptor)) == sorted(
+            Link(found.media_type, found.digest, found.size)
+            for found in (*successors(expected), *subject)
+        )
+
+    @LAW
+    @given(own.manifests() | own.indexes(), st.sampled_from(TYPES))
     def test_a_document_is_never_read_as_what_it_does_not_say(
         self, model: Manifest | Index, media_type: str
     ) -> None:

@@ -79,6 +79,21 @@ def test_what_no_entry_reaches_goes(layout: Layout) -> None:
     assert layout.collect(grace=NOW).removed == ()
 
 
+def test_an_entry_of_whatever_form_is_a_root(layout: Layout) -> None:
+    """An entry with properties beyond the usual ones holds on to its content like any other."""
+    layout.tag("a", put(layout, "kept", age=9))
+    path = layout.path / "index.json"
+    document = json.loads(path.read_bytes())
+    document["manifests"][0] |= {"platform": {"os": "linux", "architecture": "arm"}, "x": 1}
+    path.write_text(json.dumps(document))
+    assert layout.collect(grace=NOW).removed == ()
+    document["manifests"][0]["size"] = -1
+    path.write_text(json.dumps(document))
+    with pytest.raises(DocumentError) as caught:
+        layout.collect(grace=NOW)
+    assert [found.place for found in caught.value.problems] == ["$.manifests[0].size"]
+
+
 def test_what_is_young_stays(layout: Layout) -> None:
     """A blob younger than the grace period is counted and kept."""
     put(layout, "old", age=7200)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ocilayout.errors import DocumentError, LimitExceededError
-from ocilayout.ijson import MAX_DEPTH, MAX_DOCUMENT, dump, parse
+from ocilayout.ijson import MAX_DEPTH, MAX_DOCUMENT, compact, dump, parse, shows_all
 
 if TYPE_CHECKING:
     from ocilayout.frozenmap import Json
@@ -150,3 +151,37 @@ class TestDump:
         assert dump({"<a>": '&\u2028\u2029\u00e9\U0001f433\x7f\x00"\\/'}) == (
             '{"\\u003ca\\u003e":"\\u0026\\u2028\\u2029\u00e9\U0001f433\x7f\\u0000\\"\\\\/"}'.encode()
         )
+
+
+class TestShowsAll:
+    """At a glance only what is surely right passes."""
+
+    @pytest.mark.parametrize("text", ['[{"a":1,"b":{"c":"d"}},{}]', '[{"a":{}}]', "[]"])
+    def test_an_array_of_known_objects_passes(self, text: str) -> None:
+        found = json.loads(text)
+        inner = [value for item in found for value in item.values() if isinstance(value, dict)]
+        assert shows_all([*found, *inner], text)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '[{"a":1,"a":1}]',
+            '[{"a" :1,"a" :1}]',
+            '[{"a":{"b":1}}]',
+            '[{"a":[[]]}]',
+            '[{"a":"\\ud800"}]',
+            '[{"a":"\\":"}]',
+        ],
+    )
+    def test_what_may_be_wrong_does_not(self, text: str) -> None:
+        assert not shows_all(json.loads(text), text)
+
+
+class TestCompact:
+    def test_white_space_goes_from_between_tokens_and_stays_in_strings(self) -> None:
+        spaced = ' {\n"a b" :\t[ 1.50,\r\n"\\" , ]\\\\" , null ] , "c":"\\\\" } '
+        assert compact(spaced) == '{"a b":[1.50,"\\" , ]\\\\",null],"c":"\\\\"}'
+
+    def test_compact_text_stays_as_it_is(self) -> None:
+        for text in ("", '{"a":[1,{}]}', '},{"a b":"c , d"}'):
+            assert compact(text) == text

@@ -1,0 +1,134 @@
+"""Links: what a document refers to, and no more of it than it takes to follow that.
+
+Whoever wants to know what is reached in a store needs of each reference its digest and its media
+type, and no models, whose making costs several times what the reading does. A document that is
+plain, as most are, is looked at just as strictly without them. Any other is decoded, so there is no
+document that one way refuses and the other does not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ocilayout.digest import Digest
+from ocilayout.errors import DocumentError
+from ocilayout.field import MAX_INT64
+from ocilayout.graph import successors
+from ocilayout.ijson import parse
+from ocilayout.mediatype import DOCUMENT_TYPES, INDEX_TYPES, is_media_type
+from ocilayout.rules import decode_document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ocilayout.descriptor import Descriptor
+    from ocilayout.frozenmap import Json
+
+_ALWAYS: Final = frozenset({"schemaVersion", "mediaType", "artifactType", "annotations", "subject"})
+_OF_INDEX: Final = _ALWAYS | {"manifests"}
+_OF_MANIFEST: Final = _ALWAYS | {"config", "layers"}
+_OF_DESCRIPTOR: Final = frozenset({"mediaType", "digest", "size", "annotations"})
+
+
+class Link(NamedTuple):
+    """A reference to content.
+
+    Attributes:
+        media_type: What the reference says that the content is.
+        digest: The identity of the content.
+        size: Its length, in bytes.
+    """
+
+    media_type: str
+    digest: Digest
+    size: int
+
+
+def link_of(value: Json) -> Link | None:
+    """Return the link that a descriptor is; `None` if it is not plain, whether valid or not."""
+    if not isinstance(value, dict) or not value.keys() <= _OF_DESCRIPTOR:
+        return None
+    media_type, digest, size = value.get("mediaType"), value.get("digest"), value.get("size")
+    if (
+        type(media_type) is not str
+        or type(digest) is not str
+        or type(size) is not int
+        or not is_media_type(media_type)
+        or not 0 <= size <= MAX_INT64
+        or not _plain_annotations(value)
+    ):
+        return None
+    try:
+        return Link(media_type, Digest(digest), size)
+    except DocumentError:
+        return None
+
+
+def links(data: bytes, descriptor: Descriptor) -> list[Link]:
+    """Return what a manifest or an index is made of, and its subject.
+
+    Args:
+        data: The bytes, verified already.
+        descriptor: The descriptor; its media type says what the bytes are.
+
+    Raises:
+        DocumentError: As `decode_document` does.
+        LimitExceededError: As `decode_document` does.
+    """
+    found = _plain_links(parse(data), descriptor.media_type)
+    if found is not None:
+        return found
+    document = decode_document(data, descriptor)
+    subject = [] if document.subject is None else [document.subject]
+    return [Link(to.media_type, to.digest, to.size) for to in (*successors(document), *subject)]
+
+
+def reached(roots: Iterable[Link], follow: Callable[[Link], Iterable[Link]]) -> set[Digest]:
+    """Return all that can be reached, the roots included.
+
+    Args:
+        roots: Where to begin.
+        follow: Gives the links of a document; asked once for each digest.
+
+    Raises:
+        Exception: Whatever `follow` raises.
+    """
+    found: set[Digest] = set()
+    followed: set[Digest] = set()
+    pending = list(roots)
+    while pending:
+        link = pending.pop()
+        found.add(link.digest)
+        # One reference may call content opaque that another calls a manifest.
+        if link.media_type in DOCUMENT_TYPES and link.digest not in followed:
+            followed.add(link.digest)
+            pending.extend(follow(link))
+    return found
+
+
+def _plain_links(document: dict[str, Json], media_type: str) -> list[Link] | None:
+    is_index = media_type in INDEX_TYPES
+    version = document.get("schemaVersion")
+    parts = document.get("manifests" if is_index else "layers")
+    if (
+        media_type not in DOCUMENT_TYPES
+        or not document.keys() <= (_OF_INDEX if is_index else _OF_MANIFEST)
+        or (type(version), version) != (int, 2)
+        or document.get("mediaType", media_type) != media_type
+        or not isinstance(document.get("artifactType", ""), str)
+        or not isinstance(parts, list)
+        or not _plain_annotations(document)
+    ):
+        return None
+    values = [*parts, *(document[name] for name in ("config", "subject") if name in document)]
+    found = [link for link in map(link_of, values) if link is not None]
+    return found if len(found) == len(values) and is_index != ("config" in document) else None
+
+
+def _plain_annotations(value: dict[str, Json]) -> bool:
+    annotations = value.get("annotations")
+    if annotations is None:
+        return True
+    return isinstance(annotations, dict) and all(
+        isinstance(text, str) for text in annotations.values()
+    )
