@@ -24,7 +24,7 @@ from ocilayout.errors import (
     DocumentError,
     IntegrityError,
 )
-from ocilayout.stream import CHUNK, VerifiedReader
+from ocilayout.stream import PIECE, VerifiedReader, pour
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -143,9 +143,9 @@ class Blobs:
         """
         if isinstance(source, bytes | bytearray | memoryview):
             data = bytes(source)
-            if expected is None:
+            if expected is None and len(data) < PIECE:  # maybe it need not be written
                 expected = Descriptor.of(data, media_type)
-            else:
+            elif expected is not None:
                 verify(data, expected)
             source = io.BytesIO(data)
         if expected is not None:
@@ -330,26 +330,14 @@ class Blobs:
 
 def _copy_hashing(source: Readable, target: io.FileIO, algorithm: str) -> tuple[Digest, int]:
     hasher = new_hasher(algorithm)
-    size = 0
-    while data := source.read(CHUNK):
-        hasher.update(data)
-        size += len(data)
-        _write(target, data)
+    size = pour(source, target, hasher.update)
     return Digest(f"{algorithm}:{hasher.hexdigest()}"), size
 
 
 def _copy_verifying(source: Readable, target: io.FileIO, expected: Descriptor) -> None:
     verifier = Verifier(expected)
-    while data := source.read(CHUNK):
-        verifier.update(data)
-        _write(target, data)
+    pour(source, target, verifier.update)
     verifier.finish()
-
-
-def _write(target: io.FileIO, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[target.write(view) or 0 :]
 
 
 def _scan(folder: str) -> list[os.DirEntry[str]]:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import io
 import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ocilayout.descriptor import Verifier
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ocilayout.descriptor import Descriptor
 
 CHUNK: Final = 1024 * 1024
 """How much is read and written at a time, in bytes."""
+
+
+PIECE: Final = 2 * CHUNK
+"""How much of a blob is written at a time, in bytes."""
+
+_AHEAD: Final = 2
+"""How many pieces the one that writes may be ahead of the one that takes in."""
 
 
 class Readable(Protocol):
@@ -90,3 +101,49 @@ class VerifiedReader(io.RawIOBase):
         if not self.closed:
             self._raw.close()
         super().close()
+
+
+def pour(source: Readable, target: io.FileIO, take: Callable[[bytes], object]) -> int:
+    """Write a stream to a file, and let somebody take in the same bytes in their order.
+
+    Hashing and writing each leave a processor idle half of the time, and neither needs the
+    interpreter meanwhile. So of anything large, another thread takes in what this one writes.
+
+    Args:
+        source: Where the bytes come from.
+        target: The file.
+        take: Called with all bytes, from another thread maybe, but never twice at a time.
+
+    Returns:
+        How many bytes there were.
+
+    Raises:
+        OSError: The file system refused.
+        Exception: Whatever the source and `take` raise.
+    """
+    size = 0
+    data = source.read(PIECE)
+    if len(data) < PIECE:
+        while data:
+            take(data)
+            size += _write(target, data)
+            data = source.read(PIECE)
+        return size
+    with ThreadPoolExecutor(1) as thread:
+        taken: deque[Future[object]] = deque()
+        while data:
+            if len(taken) == _AHEAD:
+                taken.popleft().result()
+            taken.append(thread.submit(take, data))
+            size += _write(target, data)
+            data = source.read(PIECE)
+        for future in taken:
+            future.result()
+    return size
+
+
+def _write(target: io.FileIO, data: bytes) -> int:
+    view = memoryview(data)
+    while view:
+        view = view[target.write(view) or 0 :]
+    return len(data)

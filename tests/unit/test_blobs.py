@@ -20,7 +20,7 @@ from ocilayout.errors import (
     SizeMismatchError,
     UnsupportedDigestError,
 )
-from ocilayout.stream import VerifiedReader
+from ocilayout.stream import PIECE, VerifiedReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,10 +134,52 @@ def test_every_source_gives_the_same_blob(
     assert blobs.path(put.digest).read_bytes() == DATA
 
 
-def test_more_than_a_chunk_is_stored_whole(blobs: Blobs) -> None:
-    """Content larger than what is read at a time comes back as it was."""
-    data = os.urandom(2 * MEBIBYTE + 17)
-    assert blobs.read(blobs.put(io.BytesIO(data), media_type=TEXT)) == data
+@pytest.mark.parametrize("size", [PIECE - 1, PIECE, 5 * PIECE, 5 * PIECE + 17])
+@pytest.mark.parametrize("expecting", [False, True])
+@pytest.mark.parametrize("wrap", [bytes, io.BytesIO])
+def test_more_than_a_piece_is_stored_whole(
+    blobs: Blobs, size: int, wrap: Callable[[bytes], Source], *, expecting: bool
+) -> None:
+    """Content larger than what is written at a time comes back as it was."""
+    data = os.urandom(size)
+    expected = described(data) if expecting else None
+    put = blobs.put(wrap(data), media_type=TEXT, expected=expected)
+    assert put == described(data)
+    assert blobs.read(put) == data
+
+
+@pytest.mark.parametrize("size", [4 * PIECE - 1, 4 * PIECE, 4 * PIECE + 1])
+def test_large_content_that_was_not_promised_is_not_stored(
+    blobs: Blobs, root: Path, size: int
+) -> None:
+    """Another size or another byte is found in content of several pieces, too."""
+    expected = sized(described(b"x" * 4 * PIECE), 4 * PIECE)
+    with pytest.raises(IntegrityError):
+        blobs.put(io.BytesIO(b"y" * size), media_type=TEXT, expected=expected)
+    assert files(root) == []
+
+
+def test_an_endless_stream_of_large_pieces_is_cut_off(blobs: Blobs, root: Path) -> None:
+    """What is taken in beside the writing still ends the writing soon."""
+
+    class Endless(Trickle):
+        def read(self, size: int, /) -> bytes:
+            self.reads += 1
+            return b"x" * size
+
+    source = Endless(b"")
+    with pytest.raises(SizeMismatchError):
+        blobs.put(source, media_type=TEXT, expected=sized(described(), 1000))
+    assert source.reads < 9
+    assert files(root) == []
+
+
+def test_a_large_source_that_breaks_leaves_nothing(blobs: Blobs, root: Path) -> None:
+    """An error of a source after several pieces passes as it is, and no file is left."""
+    source = Trickle(b"x" * 3 * PIECE, PIECE, breaks=True)
+    with pytest.raises(OSError, match="cable"):
+        blobs.put(source, media_type=TEXT)
+    assert files(root) == []
 
 
 def test_empty_content_is_content(blobs: Blobs) -> None:
