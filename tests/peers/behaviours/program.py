@@ -224,13 +224,18 @@ class Buildah:
         return run("buildah", "--version").split()[2]
 
     def read(self, folder: Folder, name: str | None, scratch: Path) -> str:
-        source = f"oci:{folder.path}" + ("" if name is None else f":{name}")
-        found = run(*self._words(scratch), "pull", "--quiet", "--arch=amd64", "--os=linux", source)
+        tag = "" if name is None else f":{name}"
+        found = self._pull(folder.path, tag, scratch, "--arch=amd64", "--os=linux")
         return folder.texts.get(f"sha256:{found.strip()}", "")
 
     def create(self, source: Folder, target: Path, scratch: Path) -> None:
-        found = run(*self._words(scratch), "pull", "--quiet", f"oci:{source.path}:a")
+        found = self._pull(source.path, ":a", scratch)
         run(*self._words(scratch), "push", "--quiet", found.strip(), f"oci:{target}:a")
+
+    def _pull(self, path: Path, tag: str, scratch: Path, *options: str) -> str:
+        # The path becomes the name of an image, and so may not hold what no name may.
+        source = f"oci:{path.name}{tag}"
+        return run(*self._words(scratch), "pull", "--quiet", *options, source, cwd=path.parent)
 
     def _words(self, scratch: Path) -> list[str | Path]:
         return ["buildah", "--storage-driver=vfs", "--root", scratch / "root", "--runroot",
