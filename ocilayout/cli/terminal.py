@@ -70,7 +70,6 @@ class Failing(click.Group):
                 raise
             raise click.ClickException(message) from error
         except self.failures as error:
-            _forsake_stdout_if_broken()
             raise click.ClickException(one_line(error)) from error
 
     def _invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
@@ -179,13 +178,6 @@ def _write_anything() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-def _forsake_stdout_if_broken() -> None:
-    try:
-        sys.stdout.flush()
-    except OSError:
-        _forsake_stdout()
 
 
 def _forsake_stdout() -> None:

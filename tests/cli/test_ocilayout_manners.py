@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 from typing import TYPE_CHECKING
 
 import pytest
@@ -146,7 +147,7 @@ class TestEnds:
             ["cp", "oci:lay:large", "oci-archive:/dev/stdout"],
         ):
             put_large(layout)
-            process = start(*verb, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            process = start(*verb, stdout=PIPE, stderr=PIPE)
             assert process.stdout is not None
             assert process.stdout.read(1)
             process.stdout.close()
@@ -159,7 +160,7 @@ class TestEnds:
         """The same holds for a listing whose reader was gone before it began."""
         reading, writing = os.pipe()
         os.close(reading)
-        process = start("ls", "lay", "--json", stdout=writing, stderr=subprocess.PIPE)
+        process = start("ls", "lay", "--json", stdout=writing, stderr=PIPE)
         os.close(writing)
         _, said = process.communicate()
         assert (process.returncode, said) == (141, b"")
@@ -169,7 +170,7 @@ class TestEnds:
     def test_a_full_disk(self, layout: Layout) -> None:
         """An answer that cannot be written is an error in one line."""
         with Path("/dev/full").open("wb") as full:
-            process = start("tree", "lay", stdout=full, stderr=subprocess.PIPE)
+            process = start("tree", "lay", stdout=full, stderr=PIPE)
             _, said = process.communicate()
         assert (process.returncode, said) == (1, b"Error: No space left on device\n")
         assert layout.tags()
@@ -179,9 +180,7 @@ class TestEnds:
         """Ctrl-C ends a copy quietly, with the status of a program that SIGINT ends."""
         put_large(layout)
         os.mkfifo("fifo")
-        process = start(
-            "cp", "oci:lay:large", target, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        process = start("cp", "oci:lay:large", target, stdout=PIPE, stderr=PIPE)
         assert process.stdout is not None
         # It is in the middle: it has written, and cannot write all.
         stream = process.stdout if target.endswith("-") else Path("fifo").open("rb")  # noqa: SIM115
@@ -205,10 +204,27 @@ class TestEnds:
             (["ls", "-q", "lay"], b"\xfc\n\\u03bb"),
             (["ls", "-q", "lay", "--json"], b'"\\u00fc",\n  "\\u03bb"'),
         ):
-            process = start(*arguments, stdout=subprocess.PIPE, env=environment)
+            process = start(*arguments, stdout=PIPE, env=environment)
             out, _ = process.communicate()
             assert process.returncode == 0
             assert said in out
+
+
+class TestPipes:
+    def test_from_one_to_the_other(self, command: Command, layout: Layout) -> None:
+        """An archive is written to a pipe and read from one."""
+        writer = start("cp", "oci:lay:v1", "oci-archive:-", stdout=PIPE, stderr=PIPE)
+        reader = start("tree", "-", stdin=writer.stdout, stdout=PIPE)
+        out, _ = reader.communicate()
+        assert writer.stdout is not None
+        writer.stdout.close()
+        assert writer.stderr is not None
+        assert writer.stderr.read().startswith(b"Copied v1 to oci-archive:-:v1\n")
+        writer.stderr.close()
+        assert (writer.wait(), reader.wait()) == (0, 0)
+        command.text("cp", "oci:lay:v1", "oci:alone")
+        assert out.decode() == command.text("tree", "alone")
+        assert layout.tags()
 
 
 class TestHelp:
@@ -263,7 +279,7 @@ class TestCompletion:
     def test_a_shell_can_ask(self, layout: Layout) -> None:
         """What the README says switches it on gives a shell the script that asks."""
         environment = {**os.environ, "_OCILAYOUT_COMPLETE": "zsh_source"}
-        process = start(stdout=subprocess.PIPE, env=environment)
+        process = start(stdout=PIPE, env=environment)
         out, _ = process.communicate()
         assert process.returncode == 0
         assert b"#compdef ocilayout" in out

@@ -138,6 +138,14 @@ def test_how_a_command_ends(number: int, status: int, said: str) -> None:
     assert (done.exit_code, done.stderr) == (status, said)
 
 
+def test_a_stream_that_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that has another stream in place of standard output is answered there."""
+    monkeypatch.setattr(sys, "stdout", stream := io.StringIO())
+    with pytest.raises(click.ClickException, match="ours"):
+        failing.main(["fail", "0"], standalone_mode=False)
+    assert stream.getvalue() == "said before\n"
+
+
 @pytest.mark.parametrize("number", [5, 6])
 def test_a_defect_shows(number: int) -> None:
     """What is no answer is not made one."""
