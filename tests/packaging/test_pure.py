@@ -71,8 +71,10 @@ def test_a_compiled_file_would_be_found(tmp_path: Path) -> None:
     [
         ("import ocilayout", {"urllib3", "click", "rich", "hypothesis", "ruamel", "starlette"}),
         ("import ocilayout.copy", {"urllib3", "click", "rich", "hypothesis", "ruamel"}),
+        ("from ocilayout.cli import main", {"urllib3", "rich", "hypothesis", "ruamel"}),
+        ("import ocilayout.cli.terminal", {"urllib3", "rich", "hypothesis", "ruamel"}),
         ("import skills", {"click", "rich", "hypothesis", "starlette"}),
-        ("import skills.cli", {"hypothesis", "starlette"}),
+        ("import skills.cli", {"rich", "hypothesis", "starlette"}),
     ],
 )
 def test_an_import_loads_only_what_it_needs(site: Path, statement: str, absent: set[str]) -> None:
