@@ -47,7 +47,8 @@ class Problem:
         code: A stable identifier in kebab case, such as `missing-property`.
         message: One sentence for a person.
         place: A JSON path that starts with `$`, or a path relative to the layout.
-        severity: `error` breaks a MUST, `warning` a SHOULD, `note` is a state the spec allows.
+        severity: `error` breaks a MUST, `warning` a SHOULD, `note` is a state the spec allows; to
+            the letter in `ocilayout.check.finding`.
         requirement: The id of the row in spec-notes, empty where there is none.
     """
 

@@ -78,6 +78,12 @@ _ARCHITECTURE: Final = frozenset(
 # Two labels of a domain at least; what follows them is the key's own affair.
 _REVERSE_DOMAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\.[A-Za-z0-9].*", re.DOTALL)
 
+# RFC 3986, URI: a scheme, and then the characters that one may have. What a scheme makes of them is
+# not looked at.
+_URI = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*"
+)
+
 _EMPTY: Final = b"{}"
 
 
@@ -92,6 +98,7 @@ def on_descriptor(descriptor: Descriptor, place: str) -> Iterator[Problem]:
     if descriptor.platform is not None:
         yield from on_platform(descriptor.platform, f"{place}.platform")
     yield from _on_artifact_type(descriptor.artifact_type, place)
+    yield from _on_urls(descriptor.urls, f"{place}.urls")
     if descriptor.media_type == OCI_EMPTY and not _is_empty(descriptor):
         yield Problem(
             code="wrong-empty",
@@ -197,6 +204,23 @@ def _on_artifact_type(artifact_type: str | None, place: str) -> Iterator[Problem
             message=f"{artifact_type!r} is no media type as of RFC 6838",
             place=f"{place}.artifactType",
         )
+
+
+def _on_urls(urls: Iterable[str], place: str) -> Iterator[Problem]:
+    for number, url in enumerate(urls):
+        match = _URI.fullmatch(url)
+        if match is None:
+            yield Problem(
+                code="url-form",
+                message=f"{url!r} is no URI of RFC 3986",
+                place=f"{place}[{number}]",
+            )
+        elif match["scheme"].lower() not in ("http", "https"):
+            yield Problem(
+                code="url-scheme",
+                message=f"{url!r} is neither of http nor of https",
+                place=f"{place}[{number}]",
+            )
 
 
 def _is_empty(descriptor: Descriptor) -> bool:

@@ -21,9 +21,10 @@ class Kind:
     """What a code says.
 
     Attributes:
-        severity: `error` breaks a MUST, `warning` a SHOULD or is a danger, `note` is allowed.
-        requirement: The id of the row in spec-notes, `page:slug`; empty where the specification
-            is silent.
+        severity: `error` breaks a MUST, or is what readers disagree about; `warning` breaks a
+            SHOULD, is a danger, or breaks a MUST that no reader minds; `note` is allowed.
+        requirement: The id of the row in spec-notes, `page:slug`; empty where it is about the
+            file system and not about the specification.
         meaning: What is the case, in one sentence.
         repair: What repair does about it; empty where that would take guessing.
     """
@@ -78,7 +79,8 @@ def problems_of(error: DocumentError | LimitExceededError) -> Iterable[Problem]:
 
 
 _JSON = "considerations:json"
-_UNIQUE = "considerations:duplicate-keys"
+_EXACT = "considerations:numbers-and-texts"
+_LIMITS = "considerations:limits"
 _TYPES = "considerations:property-types"
 _HEADER = "image-layout:oci-layout-file"
 _INDEX = "image-layout:index-json"
@@ -86,9 +88,9 @@ _BLOBS = "image-layout:blobs-folder"
 _CONTENT = "image-layout:blob-content"
 _SPARSE = "image-layout:missing-blobs"
 _NAMES = "image-layout:blob-names"
-_REF_NAME = "annotations:ref-name"
-_PLATFORM = "image-index:platform"
-_TYPE = "descriptor:media-type"
+_SAME_NAME = "annotations:same-name"
+_PLATFORM = "image-index:platform-values"
+_INDEPENDENT = "descriptor:independent"
 _QUARANTINE = "moves it to `quarantine/`, so that a pull can bring the right content"
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
@@ -103,7 +105,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "makes the folder, unless something else has its name",
         ),
         "unsupported-version": Kind(
-            "error", _HEADER, "The layout is of a version other than 1.0.0."
+            "error", "image-layout:version", "The layout is of a version other than 1.0.0."
         ),
         "unreadable-file": Kind("error", "", "A file or a folder cannot be read, or is none."),
         # ------------------------------------------------ any document
@@ -111,26 +113,32 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "error", _JSON, "The document is not in UTF-8, or has a byte order mark."
         ),
         "bad-json": Kind("error", _JSON, "The document is no JSON, or something follows it."),
-        "bad-number": Kind("error", _JSON, "A number is out of range."),
-        "bad-unicode": Kind("error", _JSON, "A string holds half of a surrogate pair."),
-        "duplicate-property": Kind("error", _UNIQUE, "An object has a property twice."),
-        "case-variant": Kind(
-            "error", _UNIQUE, "A property is a known one in another case, which some take for it."
+        "bad-number": Kind("error", _EXACT, "A number is out of range."),
+        "bad-unicode": Kind("error", _EXACT, "A string holds half of a surrogate pair."),
+        "duplicate-property": Kind(
+            "error", "considerations:duplicate-keys", "An object has a property twice."
         ),
-        "too-deep": Kind("warning", "", "The document is nested deeper than is read here."),
-        "too-large": Kind("warning", "", "The document has more bytes than are read here."),
+        "case-variant": Kind(
+            "error",
+            "considerations:case",
+            "A property is a known one in another case, which some take for it.",
+        ),
+        "too-deep": Kind("warning", _LIMITS, "The document is nested deeper than is read here."),
+        "too-large": Kind("warning", _LIMITS, "The document has more bytes than are read here."),
         "wrong-type": Kind("error", _TYPES, "A value is of another JSON type than it must be."),
         "missing-property": Kind("error", _TYPES, "A required property is absent."),
         "wrong-value": Kind("error", _TYPES, "A property has none of the values that it may have."),
         "bad-version": Kind("error", "image-index:schema-version", "`schemaVersion` is not 2."),
         "bad-time": Kind("error", "config:created", "A time is no RFC 3339 date-time."),
         "null-list": Kind(
-            "note",
+            "warning",
             "image-index:manifests",
             "`manifests` or `layers` is null or absent, which readers take for empty.",
         ),
         # ------------------------------------------------ descriptors
-        "bad-media-type": Kind("error", _TYPE, "A media type is none as of RFC 6838."),
+        "bad-media-type": Kind(
+            "error", "descriptor:media-type", "A media type is none as of RFC 6838."
+        ),
         "bad-digest": Kind(
             "error", "descriptor:digest-grammar", "A digest is outside the grammar."
         ),
@@ -144,22 +152,30 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "error", "descriptor:size", "Descriptors give content that is not here different sizes."
         ),
         "media-type-conflict": Kind(
-            "warning", _TYPE, "One descriptor calls content a manifest, another something else."
+            "warning",
+            _INDEPENDENT,
+            "One descriptor calls content a manifest, another something else.",
         ),
         "several-media-types": Kind(
-            "note", _TYPE, "Descriptors give opaque content different media types."
+            "note", _INDEPENDENT, "Descriptors give opaque content different media types."
         ),
         "wrong-empty": Kind(
-            "error",
+            "warning",
             "manifest:empty-descriptor",
             "A descriptor of the empty type is not that of `{}`.",
         ),
+        "url-form": Kind("error", "descriptor:urls", "An entry of `urls` is no URI."),
+        "url-scheme": Kind(
+            "warning", "descriptor:urls-scheme", "An entry of `urls` is neither http nor https."
+        ),
         "empty-platform": Kind("warning", _PLATFORM, "`os` or `architecture` is an empty text."),
         "unknown-platform": Kind(
-            "note", _PLATFORM, "`os` is no GOOS, or `architecture` no GOARCH, that is known here."
+            "warning",
+            _PLATFORM,
+            "`os` is no GOOS, or `architecture` no GOARCH, that is known here.",
         ),
         "artifact-type-form": Kind(
-            "warning", "manifest:artifact-type", "An artifact type is no media type."
+            "warning", "manifest:artifact-type-form", "An artifact type is no media type."
         ),
         "annotation-key-form": Kind(
             "warning", "annotations:key-form", "A key is not in reverse domain notation."
@@ -187,18 +203,18 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         # ------------------------------------------------ entries of the root index
         "duplicate-entry": Kind(
             "note",
-            _INDEX,
+            "image-layout:several-entries",
             "An entry says exactly what one before it says.",
             "drops the later entry",
         ),
-        "duplicate-name": Kind("warning", _REF_NAME, "One name is given to different content."),
+        "duplicate-name": Kind("warning", _SAME_NAME, "One name is given to different content."),
         "shared-name": Kind(
             "note",
-            _REF_NAME,
+            _SAME_NAME,
             "One name is given to different content, and `io.containerd.image.name` decides.",
         ),
-        "name-form": Kind("warning", _REF_NAME, "A name is outside the grammar."),
-        "digest-name": Kind("warning", _REF_NAME, "A name reads as a digest."),
+        "name-form": Kind("warning", "annotations:ref-name", "A name is outside the grammar."),
+        "digest-name": Kind("warning", "annotations:digest-name", "A name reads as a digest."),
         "dangling-name": Kind("warning", _SPARSE, "The content of a name is not here."),
         "dangling-entry": Kind(
             "warning",
@@ -221,9 +237,11 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "note", "image-layout:unreferenced-blobs", "No entry leads to a blob; a collection may."
         ),
         "stray-file": Kind(
-            "warning", _NAMES, "A name in `blobs/` is no digest or its folder's name."
+            "error", _NAMES, "A name in `blobs/` is no digest or its folder's name."
         ),
-        "linked-folder": Kind("note", _BLOBS, "`blobs`, or a folder in it, is a symbolic link."),
+        "linked-folder": Kind(
+            "note", "image-layout:links", "`blobs`, or a folder in it, is a symbolic link."
+        ),
         "unreadable-to-others": Kind(
             "warning", "", "Others may read `index.json`, but not this file or folder."
         ),
