@@ -1,4 +1,7 @@
-"""Annotation keys that a store acts on."""
+"""Annotation keys that a store acts on.
+
+Spec: annotations:reserved.
+"""
 
 from __future__ import annotations
 

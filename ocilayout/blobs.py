@@ -39,6 +39,8 @@ class Blobs:
 
     Iterating gives the digests of all blobs, sorted; files whose name is no digest are passed
     over. A symbolic link, or anything else that is no regular file, is no blob.
+
+    Spec: image-layout:blob-names, image-layout:blobs-folder, image-layout:links.
     """
 
     def __init__(self, root: Path) -> None:
@@ -140,6 +142,8 @@ class Blobs:
             UnsupportedDigestError: The expected digest cannot be computed here.
             DocumentError: The media type is none.
             OSError: The file system refused; nothing was stored.
+
+        Spec: image-layout:blob-content, considerations:no-change.
         """
         if isinstance(source, bytes | bytearray | memoryview):
             data = bytes(source)
@@ -170,6 +174,8 @@ class Blobs:
             BlobNotFoundError: There is no such blob.
             IntegrityError: It is not what the descriptor says, or no regular file.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
+
+        Spec: descriptor:verify, descriptor:digest-algorithm.
         """
         verifier = Verifier(descriptor) if verify else None  # else it is not even opened
         with self._open(descriptor) as file:
@@ -187,6 +193,8 @@ class Blobs:
             IntegrityError: Its size is not what the descriptor says, or it is no regular file;
                 or, from the stream's `read`, its content is another.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
+
+        Spec: descriptor:verify, descriptor:size-first.
         """
         new_hasher(descriptor.digest.algorithm)  # what cannot be verified is not opened
         return VerifiedReader(self._open(descriptor), descriptor)

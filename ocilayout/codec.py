@@ -49,7 +49,7 @@ def decode(data: bytes, model: type[M], *, limit: int = MAX_DOCUMENT) -> M:
         DocumentError: The bytes break the specification; all problems are listed.
         LimitExceededError: The document is too large or nested too deeply.
 
-    Spec: considerations.md, Extensibility and Canonicalization.
+    Spec: considerations:property-types, considerations:unknown-properties, considerations:case.
     """
     return _converter.structure(parse(data, limit=limit), model)
 
@@ -59,6 +59,8 @@ def structure(value: Json, model: type[M]) -> M:
 
     Raises:
         DocumentError: The value breaks the specification; all problems are listed.
+
+    Spec: considerations:property-types.
     """
     return _converter.structure(value, model)
 
@@ -71,6 +73,8 @@ def encode(model: Extensible) -> bytes:
 
     Raises:
         DocumentError: An unknown property holds what no document can.
+
+    Spec: considerations:canonical, annotations:none.
     """
     return dump(_converter.unstructure(model))
 

@@ -133,6 +133,8 @@ class Collection:
             DocumentError: One breaks the specification, or `index.json` does. Nothing was removed.
             LimitExceededError: One is too large. Nothing was removed.
             LockTimeoutError: Another writer held the lock for too long.
+
+        Spec: image-layout:garbage.
         """
         dropped: list[Descriptor] = []
         doomed: dict[Digest, int] = {}

@@ -30,7 +30,7 @@ class ContainerConfig(fields.Extensible):
     Raises:
         DocumentError: A value has the wrong type.
 
-    Spec: config.md, config.
+    Spec: config:execution, config:labels, config:reserved.
     """
 
     user: str | None = field(
@@ -85,7 +85,7 @@ class RootFs(fields.Extensible):
     Raises:
         DocumentError: A value breaks the specification.
 
-    Spec: config.md, rootfs.
+    Spec: config:rootfs, config:rootfs-type, config:diff-ids.
     """
 
     type: str = field(
@@ -115,7 +115,7 @@ class History(fields.Extensible):
     Raises:
         DocumentError: A value breaks the specification.
 
-    Spec: config.md, history.
+    Spec: config:history, config:created.
     """
 
     created: str | None = field(default=None, validator=fields.optional(fields.date_time))
@@ -150,7 +150,8 @@ class ImageConfig(fields.Extensible):
     Raises:
         DocumentError: A value breaks the specification.
 
-    Spec: config.md, Properties.
+    Spec: config:created, config:platform, config:rootfs, config:history, config:unknown-fields,
+        manifest:config-type.
     """
 
     created: str | None = field(default=None, validator=fields.optional(fields.date_time))

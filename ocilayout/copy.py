@@ -149,6 +149,10 @@ def copy(
         LimitExceededError: A manifest is larger than 4 MiB.
         RegistryError: A registry failed or refused.
         OSError: The file system failed.
+
+    Spec: considerations:no-change, descriptor:data-intact, descriptor:download,
+        image-index:unknown-entries, manifest:unknown-artifact-type, manifest:unknown-config-type,
+        manifest:unknown-layers, manifest:layer-types.
     """
     root = source.resolve(ref)
     if platform is not None:

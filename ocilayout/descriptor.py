@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def check_media_type(_: object, attribute: Attribute[Any], value: object) -> None:
     """Require a media type.
 
-    Spec: descriptor.md, mediaType.
+    Spec: descriptor:media-type, manifest:config-type-form, manifest:layer-type-form.
     """
     fields.text(_, attribute, value)
     if not is_media_type(str(value)):
@@ -51,7 +51,7 @@ class Platform(fields.Extensible):
     Raises:
         DocumentError: A value has the wrong type.
 
-    Spec: image-index.md, platform.
+    Spec: image-index:platform, image-index:os-features, image-index:features.
     """
 
     architecture: str = field(validator=fields.text)
@@ -103,7 +103,8 @@ class Descriptor(fields.Extensible):
     Raises:
         DocumentError: A value breaks the specification.
 
-    Spec: descriptor.md, Properties.
+    Spec: descriptor:media-type, descriptor:digest, descriptor:size, descriptor:annotations,
+        descriptor:data.
     """
 
     media_type: str = field(validator=check_media_type)
@@ -120,7 +121,8 @@ class Descriptor(fields.Extensible):
     artifact_type: str | None = field(default=None, validator=fields.optional(fields.text))
 
     def __attrs_post_init__(self) -> None:
-        # Spec: descriptor.md, data. A digest that cannot be computed leaves the size to check.
+        # Spec: descriptor:data, descriptor:data-verify.
+        # A digest that cannot be computed leaves the size to check.
         if self.data is not None and (
             len(self.data) != self.size
             or (
@@ -149,6 +151,8 @@ class Verifier:
     """Checks bytes against a descriptor while they pass.
 
     It fails as early as it can: on the first byte too many, or at the end.
+
+    Spec: descriptor:verify, descriptor:size-trust.
     """
 
     def __init__(self, descriptor: Descriptor) -> None:
@@ -211,6 +215,8 @@ def require_size(descriptor: Descriptor, size: int) -> None:
 
     Raises:
         SizeMismatchError: It differs.
+
+    Spec: descriptor:size-trust.
     """
     if size != descriptor.size:
         raise SizeMismatchError(
@@ -226,6 +232,8 @@ def verify(data: bytes, descriptor: Descriptor) -> None:
     Raises:
         IntegrityError: They are not.
         UnsupportedDigestError: The digest's algorithm cannot be computed here.
+
+    Spec: descriptor:verify.
     """
     verifier = Verifier(descriptor)
     verifier.update(data)

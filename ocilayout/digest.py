@@ -55,7 +55,8 @@ class Digest(str):
         DocumentError: The text is outside the grammar, or the encoded part has not the length
             and the alphabet of its registered algorithm.
 
-    Spec: descriptor.md, Digests.
+    Spec: descriptor:digest-grammar, descriptor:digest-algorithm, descriptor:sha256-encoded,
+        descriptor:sha512-encoded, descriptor:blake3-encoded.
     """
 
     __slots__ = ()
@@ -93,6 +94,8 @@ class Digest(str):
 
         Raises:
             UnsupportedDigestError: The algorithm cannot be computed here.
+
+        Spec: descriptor:digest-value.
         """
         hasher = new_hasher(algorithm)
         hasher.update(memoryview(data))
@@ -135,6 +138,8 @@ def new_hasher(algorithm: str) -> Hasher:
 
     Raises:
         UnsupportedDigestError: The algorithm cannot be computed here.
+
+    Spec: descriptor:sha256, descriptor:sha512, descriptor:blake3.
     """
     if algorithm in _HASHLIB:
         return hashlib.new(algorithm, usedforsecurity=False)

@@ -77,6 +77,8 @@ class Edit:
         Raises:
             InvalidNameError: The name must not be written, or the target is no digest.
             ReferenceNotFoundError: The layout does not have the target.
+
+        Spec: annotations:ref-name.
         """
         require_ref_name(name, strict=self._strict_names)
         descriptor = self._target(target)
@@ -124,6 +126,8 @@ class Edit:
             AmbiguousReferenceError: A name that is to be annotated means several things.
             LockTimeoutError: Another writer held the lock for too long.
             DocumentError: `index.json` breaks the specification.
+
+        Spec: image-layout:missing-blobs, image-layout:writers.
         """
         reached: list[Digest] = []
         if self._indexfile.durable or self._blobs.holding:

@@ -149,7 +149,10 @@ def binary(_: object, attribute: Attribute[Any], value: object) -> None:
 
 
 def date_time(_: object, attribute: Attribute[Any], value: object) -> None:
-    """Require a string that is an RFC 3339 date-time."""
+    """Require a string that is an RFC 3339 date-time.
+
+    Spec: config:created.
+    """
     if not isinstance(value, str):
         raise _refuse_type(attribute, "a string", value)
     if _DATE_TIME.fullmatch(value) is None:
@@ -157,7 +160,10 @@ def date_time(_: object, attribute: Attribute[Any], value: object) -> None:
 
 
 def size(_: object, attribute: Attribute[Any], value: object) -> None:
-    """Require a number of bytes: an integer from 0 to 2**63 - 1."""
+    """Require a number of bytes: an integer from 0 to 2**63 - 1.
+
+    Spec: descriptor:size.
+    """
     if not isinstance(value, int) or isinstance(value, bool):
         raise _refuse_type(attribute, "an integer", value)
     if not 0 <= value <= MAX_INT64:
@@ -215,7 +221,7 @@ def each(expected: type) -> Validator:
 def strings(_: object, attribute: Attribute[Any], value: Mapping[object, object]) -> None:
     """Require a mapping of strings to strings.
 
-    Spec: annotations.md, Rules.
+    Spec: annotations:map, annotations:unknown-keys.
     """
     for name, member in value.items():
         if not isinstance(name, str):
@@ -265,7 +271,7 @@ class Extensible:
     Raises:
         DocumentError: One of them is a known property, or a case variant of one.
 
-    Spec: considerations.md, Extensibility.
+    Spec: considerations:unknown-properties.
     """
 
     extra: FrozenMap[str, FrozenJson] = field(
@@ -279,7 +285,7 @@ def require_without(extra: Mapping[str, object], *names: str) -> None:
     Raises:
         DocumentError: One of the names is among the extra properties, in whatever case.
 
-    Spec: manifest.md and image-index.md; CVE-2021-41190.
+    Spec: manifest:unambiguous.
     """
     for name in extra:
         if name.casefold() in names:

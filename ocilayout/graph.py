@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 def successors(document: Manifest | Index) -> tuple[Descriptor, ...]:
-    """Return what a document is made of, in document order; not its subject."""
+    """Return what a document is made of, in document order; not its subject.
+
+    Spec: image-index:manifest-entries, image-index:nested.
+    """
     if isinstance(document, Index):
         return document.manifests
     return (document.config, *document.layers)
@@ -46,6 +49,9 @@ def walk(
 
     Raises:
         Exception: Whatever `read` raises.
+
+    Spec: image-layout:entry-types, image-layout:opaque-blobs, image-index:unknown-entries,
+        manifest:layer-types, manifest:unknown-layers.
     """
     visited: set[Digest] = set()
     expanded: set[Digest] = set()

@@ -39,7 +39,7 @@ class Header(fields.Extensible):
         UnsupportedVersionError: The version is another one.
         DocumentError: The version is no string.
 
-    Spec: image-layout.md, oci-layout file.
+    Spec: image-layout:oci-layout-file, image-layout:header-extra, image-layout:version.
     """
 
     image_layout_version: str = field(

@@ -46,6 +46,9 @@ def parse(data: bytes, *, limit: int = MAX_DOCUMENT) -> dict[str, Json]:
     Raises:
         DocumentError: The bytes are no I-JSON, or not an object.
         LimitExceededError: They are too many, or nested too deeply.
+
+    Spec: considerations:json, considerations:duplicate-keys, considerations:numbers-and-texts,
+        considerations:limits, annotations:unique-keys.
     """
     text = decode_text(data, limit=limit)
     document = _refusing(_DECODER.decode, text)
@@ -134,6 +137,8 @@ def dump(document: Json) -> bytes:
 
     Raises:
         DocumentError: It holds a number or a string that no document can.
+
+    Spec: considerations:canonical.
     """
     try:
         text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -26,7 +26,8 @@ class Index(fields.Extensible):
     Raises:
         DocumentError: A value breaks the specification.
 
-    Spec: image-index.md, Image Index Property Descriptions.
+    Spec: image-index:schema-version, image-index:media-type, image-index:media-type-set,
+        image-index:manifests, image-index:subject, image-index:annotations, manifest:unambiguous.
     """
 
     schema_version: int = field(

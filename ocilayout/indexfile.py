@@ -45,6 +45,8 @@ class IndexFile:
 
     Attributes:
         durable: Whether a write is forced onto the disk before it counts.
+
+    Spec: image-layout:index-json, image-layout:writers.
     """
 
     def __init__(self, root: Path, *, durable: bool, lock_timeout: float) -> None:

@@ -48,6 +48,8 @@ class Layout(View[Blobs]):
     Attributes:
         path: The folder, as an absolute path: where the process goes does not move it.
         blobs: The content.
+
+    Spec: image-layout:transports.
     """
 
     path: Path
@@ -94,7 +96,7 @@ class Layout(View[Blobs]):
             LockTimeoutError: Another process is making it, and takes too long.
             OSError: The file system refused.
 
-        Spec: image-layout.md, Content.
+        Spec: image-layout:blobs-folder, image-layout:oci-layout-file, image-layout:index-json.
         """
         layout = cls(
             Path(path),
@@ -132,7 +134,7 @@ class Layout(View[Blobs]):
             DocumentError: `oci-layout` or `index.json` breaks the specification.
             LimitExceededError: One of them is too large.
 
-        Spec: image-layout.md, oci-layout file and index.json file.
+        Spec: image-layout:oci-layout-file, image-layout:version, image-layout:index-json.
         """
         layout = cls(
             Path(path),
@@ -169,6 +171,8 @@ class Layout(View[Blobs]):
             DocumentError: The bytes break the specification or are of another type.
             LimitExceededError: They are more than 4 MiB.
             UnsupportedDigestError: The algorithm cannot be computed here.
+
+        Spec: considerations:property-types, considerations:limits.
         """
         data = document if isinstance(document, bytes) else encode(document)
         descriptor = Descriptor.of(data, media_type or document_type(data), algorithm)
@@ -201,7 +205,7 @@ class Layout(View[Blobs]):
             LockTimeoutError: Another writer held the lock for too long.
             DocumentError: `index.json` breaks the specification.
 
-        Spec: annotations.md, org.opencontainers.image.ref.name.
+        Spec: annotations:ref-name, annotations:travel.
         """
         with self.edit() as edit:
             edit.tag(name, target, annotations=annotations)
@@ -295,6 +299,8 @@ class Layout(View[Blobs]):
             DocumentError: One breaks the specification, or `index.json` does; as before.
             LimitExceededError: One is too large; as before.
             LockTimeoutError: Another writer held the lock for too long.
+
+        Spec: image-layout:garbage.
         """
         collection = Collection(
             self.path,

@@ -27,7 +27,9 @@ class Manifest(fields.Extensible):
     Raises:
         DocumentError: A value breaks the specification.
 
-    Spec: manifest.md, Image Manifest Property Descriptions.
+    Spec: manifest:schema-version, manifest:media-type, manifest:media-type-set,
+        manifest:unknown-artifact-type, manifest:config, manifest:layers, manifest:layer-order,
+        manifest:subject, manifest:annotations, manifest:unambiguous.
     """
 
     schema_version: int = field(

@@ -1,6 +1,8 @@
 """Media types: their grammar, and the ones that a store has to tell apart.
 
 Only manifests and indexes are read by a store; every other type is opaque to it.
+
+Spec: media-types:names, media-types:docker.
 """
 
 from __future__ import annotations
@@ -37,5 +39,8 @@ _MEDIA_TYPE = re.compile(rf"{_NAME}/{_NAME}")
 
 
 def is_media_type(text: str) -> bool:
-    """Tell whether text follows the naming rules of RFC 6838; parameters are not part of it."""
+    """Tell whether text follows the naming rules of RFC 6838; parameters are not part of it.
+
+    Spec: descriptor:media-type.
+    """
     return _MEDIA_TYPE.fullmatch(text) is not None

@@ -51,7 +51,7 @@ def require_ref_name(name: str, *, strict: bool = True) -> None:
     Raises:
         InvalidNameError: The name is empty, reads as a digest, or is outside the grammar.
 
-    Spec: annotations.md, org.opencontainers.image.ref.name.
+    Spec: annotations:ref-name, annotations:digest-name.
     """
     if not name:
         raise InvalidNameError("a name must not be empty")
@@ -77,7 +77,7 @@ class Reference:
     Raises:
         InvalidNameError: A part is outside its grammar.
 
-    Spec: distribution-spec, Pulling manifests.
+    Spec: distribution:name, distribution:name-length, distribution:tag.
     """
 
     host: str

@@ -27,7 +27,7 @@ _NO_TAG = re.compile(r"[^A-Za-z0-9_.-]")
 def fallback_tag(digest: Digest) -> str:
     """Return the tag of the list of referrers to a digest, such as `sha256-<hex>`.
 
-    Spec: distribution-spec, Referrers Tag Schema.
+    Spec: distribution:referrers-tag.
     """
     return _NO_TAG.sub("-", f"{digest.algorithm[:32]}-{digest.encoded[:64]}")
 
@@ -37,6 +37,8 @@ class Referrers:
 
     Attributes:
         complete: Whether all of them were there to be read.
+
+    Spec: image-layout:referrers.
     """
 
     def __init__(self, root: RootIndex, read: Read) -> None:
@@ -84,7 +86,7 @@ def describe_referrer(plain: Descriptor, document: Manifest | Index) -> Descript
         plain: The descriptor of the referrer.
         document: The referrer.
 
-    Spec: distribution-spec, Listing Referrers and Pushing Manifests with Subject.
+    Spec: distribution:list-type, distribution:list-annotations, manifest:artifact-type-fallback.
     """
     artifact_type = document.artifact_type
     if not artifact_type and not isinstance(document, Index):

@@ -51,6 +51,8 @@ def check_entry(entry: Json) -> str | None:
     Raises:
         DocumentError: The entry is no object, has no digest or a name that is no string, or a
             property that others would read as one of these.
+
+    Spec: considerations:case.
     """
     if not isinstance(entry, dict):
         raise wrong_type("an object", entry)
@@ -140,6 +142,8 @@ def load_entry(entry: RawEntry) -> RootEntry:
 
     Raises:
         DocumentError: It breaks the specification.
+
+    Spec: considerations:property-types.
     """
     descriptor = structure(entry, Descriptor)
     annotations = {key: value for key, value in descriptor.annotations.items() if key != REF_NAME}
@@ -162,7 +166,10 @@ def entry_annotations(entry: RawEntry) -> dict[str, Json]:
 
 
 def unnamed(entry: RawEntry) -> RawEntry:
-    """Return an entry without its name, and without what was said of that name."""
+    """Return an entry without its name, and without what was said of that name.
+
+    Spec: annotations:none, annotations:travel.
+    """
     result = dict(entry)
     kept = {key: value for key, value in entry_annotations(entry).items() if key not in NAME_BOUND}
     if kept:
@@ -178,6 +185,8 @@ def require_annotations(annotations: Mapping[str, str | None]) -> None:
     Raises:
         InvalidNameError: They would set the name.
         DocumentError: A key or a value is no string, or none that a document can hold.
+
+    Spec: annotations:map.
     """
     if REF_NAME in annotations:
         raise InvalidNameError(f"{REF_NAME} is the name itself; give it by tagging")

@@ -54,6 +54,9 @@ class RootIndex:
 
     Attributes:
         changed: Whether an edit changed anything since the document was read.
+
+    Spec: image-layout:entry-types, image-layout:name-meaning, annotations:unknown-keys,
+        considerations:no-change.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -67,7 +70,8 @@ class RootIndex:
                 and digests need it; what else is wrong with one shows when it is asked for.
             LimitExceededError: They are more than 256 MiB, or nested too deeply.
 
-        Spec: image-layout.md, index.json file.
+        Spec: image-layout:index-json, image-index:schema-version, image-index:manifests,
+            manifest:unambiguous.
         """
         self._read = data
         text = decode_text(data, limit=MAX_ROOT_INDEX)
@@ -150,6 +154,8 @@ class RootIndex:
             ReferenceNotFoundError: No entry has that name.
             AmbiguousReferenceError: Several have it, for different content.
             DocumentError: An entry of that name breaks the specification.
+
+        Spec: annotations:same-name.
         """
         positions = self._by_name.of(name)
         if len({self._entries.digests[position] for position in positions}) != 1:
@@ -190,6 +196,8 @@ class RootIndex:
         Raises:
             InvalidNameError: The annotations try to set the name.
             DocumentError: An annotation is no text.
+
+        Spec: annotations:travel.
         """
         require_annotations(annotations or {})
         noted = {**(annotations or {}), REF_NAME: name}
@@ -266,6 +274,8 @@ class RootIndex:
             AmbiguousReferenceError: Several have it, for different content.
             InvalidNameError: The changes try to set the name.
             DocumentError: An annotation is no text.
+
+        Spec: annotations:map.
         """
         require_annotations(changes)
         positions = self._positions(name)

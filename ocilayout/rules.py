@@ -20,6 +20,8 @@ def require_document_size(descriptor: Descriptor) -> None:
 
     Raises:
         LimitExceededError: It is larger than 4 MiB.
+
+    Spec: considerations:limits, distribution:manifest-size.
     """
     if descriptor.size > MAX_DOCUMENT:
         raise LimitExceededError(
@@ -42,7 +44,8 @@ def decode_document(data: bytes, descriptor: Descriptor) -> Manifest | Index:
             with successors, or the document says that it is of another type (CVE-2021-41190).
         LimitExceededError: The document is too large or nested too deeply.
 
-    Spec: manifest.md and image-index.md, mediaType.
+    Spec: image-index:media-type, image-index:manifest-entries, manifest:media-type,
+        distribution:media-type-matches, distribution:manifest-type-said.
     """
     if descriptor.media_type not in DOCUMENT_TYPES:
         raise DocumentError.of(
@@ -67,6 +70,8 @@ def document_type(data: bytes) -> str:
     Raises:
         DocumentError: The bytes are no JSON object.
         LimitExceededError: They are too many, or nested too deeply.
+
+    Spec: considerations:json.
     """
     document = parse(data)
     said = document.get("mediaType")

@@ -68,7 +68,8 @@ def select(root: Descriptor, platform: Platform | str, read: Read) -> Descriptor
         DocumentError: The platform is none, or a document on the way breaks the specification.
         Exception: Whatever `read` raises; but an index inside, or a config, may be missing.
 
-    Spec: image-index.md, platform.
+    Spec: image-index:platform-values, image-index:os-version, image-index:variant,
+        image-index:first-match, manifest:unknown-config, manifest:config-type.
     """
     if isinstance(platform, str):
         platform = Platform.parse(platform)

@@ -28,7 +28,7 @@ def require(root: Path, indexfile: IndexFile) -> None:
         DocumentError: One of the two breaks the specification.
         LimitExceededError: One of the two is too large.
 
-    Spec: image-layout.md, oci-layout file and index.json file.
+    Spec: image-layout:oci-layout-file, image-layout:version, image-layout:index-json.
     """
     try:
         with (root / "oci-layout").open("rb") as file:
@@ -56,6 +56,8 @@ def make(root: Path, indexfile: IndexFile, *, complete: bool) -> bool:
         LayoutExistsError: The folder holds something else, or is none.
         LockTimeoutError: Another process is making it, and takes too long.
         OSError: The file system refused.
+
+    Spec: image-layout:blobs-folder, image-layout:oci-layout-file, image-layout:index-json.
     """
     if (root / "oci-layout").exists():
         return False

@@ -47,6 +47,8 @@ class VerifiedReader(io.RawIOBase):
 
     The last bytes are handed out only after all of them were found to be right, so a caller who
     reads as many bytes as the descriptor says need not read on to be safe.
+
+    Spec: descriptor:verify.
     """
 
     def __init__(self, raw: Readable, descriptor: Descriptor) -> None:

@@ -106,6 +106,8 @@ class View(ABC, Generic[B]):
             AmbiguousReferenceError: Several entries have the name, for different content.
             DocumentError: `index.json` or the entry breaks the specification.
             IntegrityError: The content of a digest without an entry is damaged.
+
+        Spec: annotations:same-name.
         """
         if not is_digest(name_or_digest):
             return self.entry(name_or_digest).descriptor.plain()
@@ -122,6 +124,8 @@ class View(ABC, Generic[B]):
             DocumentError: It breaks the specification, or the descriptor is of something else.
             LimitExceededError: It is larger than 4 MiB.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
+
+        Spec: descriptor:verify, considerations:property-types, considerations:limits.
         """
         return self._read_document(descriptor, verify=True)
 
@@ -134,6 +138,8 @@ class View(ABC, Generic[B]):
             IntegrityError: A manifest on the way is damaged.
             DocumentError: A manifest on the way breaks the specification.
             LimitExceededError: A manifest on the way is larger than 4 MiB.
+
+        Spec: image-layout:missing-blobs.
         """
         return walk([descriptor], self._read_if_there)
 
@@ -159,7 +165,7 @@ class View(ABC, Generic[B]):
                 specification.
             IntegrityError: A manifest is damaged.
 
-        Spec: distribution-spec, Listing Referrers.
+        Spec: image-layout:referrers.
         """
         digest = Digest(digest)
         return tuple(

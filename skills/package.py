@@ -147,6 +147,9 @@ def package(path: str | os.PathLike[str], *, epoch: int) -> Package:
         TooLargeError: A limit is exceeded.
         InvalidEpochError: The epoch is out of range.
         OSError: The file system failed.
+
+    Spec: layer:gzip, layer:no-duplicates, config:diff-id-value, manifest:artifact-config,
+        annotations:created, config:reproducible.
     """
     if not 0 <= epoch <= MAX_EPOCH:
         raise InvalidEpochError(epoch, limit=MAX_EPOCH)

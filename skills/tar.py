@@ -26,6 +26,8 @@ def write_tar(files: Mapping[str, bytes], epoch: int) -> bytes:
     Args:
         files: The content by path, in the order of the tar.
         epoch: The time of all files, in seconds since 1970, 0 to 2**32 - 1.
+
+    Spec: layer:tar, layer:attributes, layer:sparse, config:reproducible.
     """
     parts: list[bytes] = []
     for path, data in files.items():

@@ -47,6 +47,8 @@ class Inventory:
             NotALayoutError: It is no tar, or no layout is in its root.
             DocumentError: The tar is refused, or one of its members is.
             LimitExceededError: An extended header is too large.
+
+        Spec: image-layout:archive.
         """
         self.blobs: dict[Digest, tuple[int, int]] = {}
         self._window = window

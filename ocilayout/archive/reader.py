@@ -66,7 +66,7 @@ class Archive(View[ArchiveBlobs]):
             LimitExceededError: One of the two, or what gzip unpacks to, is too large.
             OSError: The file cannot be read, or the temporary file cannot be written.
 
-        Spec: image-layout.md, Content.
+        Spec: image-layout:transports, image-layout:oci-layout-file.
         """
         window = open_window(path_or_file, unpack_limit=unpack_limit)
         try:

@@ -121,7 +121,7 @@ def write_archive(
         RegistryError: A registry failed or refused.
         OSError: The file cannot be written.
 
-    Spec: image-layout.md, Content.
+    Spec: image-layout:transports, image-layout:archive.
     """
     if isinstance(names, str):
         raise TypeError(f"names are given one by one; for one, give [{names!r}]")

@@ -93,6 +93,9 @@ def on_descriptor(descriptor: Descriptor, place: str) -> Iterator[Problem]:
     Args:
         descriptor: The descriptor.
         place: Its JSON path.
+
+    Spec: descriptor:urls, descriptor:urls-scheme, descriptor:artifact-type,
+        manifest:empty-descriptor.
     """
     yield from _on_annotations(descriptor.annotations, f"{place}.annotations")
     if descriptor.platform is not None:
@@ -108,7 +111,10 @@ def on_descriptor(descriptor: Descriptor, place: str) -> Iterator[Problem]:
 
 
 def on_document(document: Manifest | Index) -> Iterator[Problem]:
-    """Say what is unwise in a manifest or an index, apart from the descriptors in it."""
+    """Say what is unwise in a manifest or an index, apart from the descriptors in it.
+
+    Spec: image-index:artifact-type, manifest:artifact-type, manifest:artifact-type-form.
+    """
     yield from _on_annotations(document.annotations, "$.annotations")
     yield from _on_artifact_type(document.artifact_type, "$")
     if (
@@ -129,6 +135,8 @@ def on_platform(platform: Platform | ImageConfig, place: str) -> Iterator[Proble
     Args:
         platform: What has an operating system and an architecture.
         place: Its JSON path.
+
+    Spec: image-index:platform-values, config:platform-values.
     """
     for name, value, known in (
         ("architecture", platform.architecture, _ARCHITECTURE),
@@ -153,6 +161,8 @@ def on_name(name: str, place: str) -> Iterator[Problem]:
     Args:
         name: The name.
         place: The JSON path of the entry.
+
+    Spec: annotations:ref-name, annotations:digest-name.
     """
     place = join_place(f"{place}.annotations", REF_NAME)
     if is_digest(name):
@@ -171,6 +181,8 @@ def on_nulls(document: Mapping[str, object], names: Iterable[str]) -> Iterator[P
     Args:
         document: The document as JSON.
         names: The lists that it should have.
+
+    Spec: image-index:manifests, manifest:layers.
     """
     for name in names:
         if document.get(name) is None:

@@ -53,8 +53,6 @@ def iter_problems(
     Raises:
         OSError: The folder cannot be read.
         ValueError: There are to be fewer than one job.
-
-    Spec: image-layout.md, Content.
     """
     if jobs is None:
         jobs = min(_MAX_JOBS, os.cpu_count() or 1)

@@ -37,7 +37,10 @@ _READ_FOLDER = _READ_FILE | stat.S_IXGRP | stat.S_IXOTH
 
 
 class Holding:
-    """What a layout holds on disk."""
+    """What a layout holds on disk.
+
+    Spec: image-layout:blob-names, image-layout:blob-content, image-layout:links.
+    """
 
     def __init__(self, root: Path, survey: Survey, *, content: bool, jobs: int) -> None:
         """Prepare; nothing is read yet.

@@ -124,6 +124,8 @@ class RootReading:
 
     Attributes:
         complete: Whether every entry told what it refers to, as far as was read.
+
+    Spec: image-layout:index-json.
     """
 
     def __init__(self, data: bytes) -> None:

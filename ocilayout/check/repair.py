@@ -91,6 +91,8 @@ def repair(
     Raises:
         LockTimeoutError: Another writer held the lock for too long.
         OSError: The folder cannot be read, or the file system refused a change.
+
+    Spec: image-layout:blobs-folder, image-layout:blob-content.
     """
     before = tuple(iter_problems(root))
     if {"missing-header", "missing-index"} <= {problem.code for problem in before}:

@@ -60,6 +60,8 @@ class Survey:
     Attributes:
         complete: Whether everything that can be reached was; not if a document was damaged.
         judged: The digests whose blobs were compared with them; what was wrong was said.
+
+    Spec: image-layout:missing-blobs, descriptor:independent, manifest:unknown-config.
     """
 
     def __init__(self, root: Path, *, content: bool) -> None:

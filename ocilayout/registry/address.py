@@ -42,6 +42,8 @@ def join(url: str, location: str | None, *, status: int) -> str:
 
     Raises:
         RegistryError: It is missing or no address, holds credentials, or leads out of TLS.
+
+    Spec: distribution:location.
     """
     try:
         target = urljoin(url, location) if location else ""

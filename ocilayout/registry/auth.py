@@ -63,10 +63,7 @@ class Credentials:
             raise InvalidNameError("a user name must not hold a colon")
 
     def basic(self) -> str:
-        """Return the value of `Authorization` for Basic authentication.
-
-        Spec: RFC 7617, section 2, in UTF-8.
-        """
+        """Return the value of `Authorization` for Basic authentication: RFC 7617, in UTF-8."""
         pair = f"{self.username}:{self.password}".encode()
         return "Basic " + base64.b64encode(pair).decode("ascii")
 
@@ -81,6 +78,8 @@ class Authenticator:
     """Meets the challenges of one registry, for one repository.
 
     What it learnt from the first challenge it offers unasked from then on.
+
+    Spec: distribution:authentication.
     """
 
     def __init__(

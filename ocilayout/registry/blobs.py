@@ -63,6 +63,8 @@ class RepositoryBlobs:
 
         Raises:
             RegistryError: The registry refused or failed.
+
+        Spec: distribution:head.
         """
         return self._holds(descriptor, "pull")
 
@@ -93,6 +95,8 @@ class RepositoryBlobs:
             LimitExceededError: It is a manifest or an index, and too large for one.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
             RegistryError: The registry refused or failed.
+
+        Spec: distribution:verify-blob, media-types:mismatch.
         """
         with self.open(descriptor) as stream:
             return stream.readall()
@@ -108,6 +112,9 @@ class RepositoryBlobs:
             LimitExceededError: It is a manifest or an index, and too large for one.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
             RegistryError: The registry refused or failed.
+
+        Spec: distribution:accept, distribution:verify-manifest, distribution:verify-blob,
+            media-types:mismatch.
         """
         headers = {}
         if descriptor.media_type in DOCUMENT_TYPES:
@@ -152,7 +159,7 @@ class RepositoryBlobs:
             RegistryError: The registry refused or failed.
             OSError: The source cannot be read.
 
-        Spec: distribution-spec, Pushing blobs, POST then PUT.
+        Spec: distribution:upload, distribution:location, distribution:put-digest.
         """
         if expected is not None and not isinstance(source, bytes | bytearray | memoryview):
             wanted = Descriptor(media_type=media_type, digest=expected.digest, size=expected.size)
@@ -186,7 +193,8 @@ class RepositoryBlobs:
             RegistryError: The registry refused or failed, or the list of referrers could not be
                 brought up to date.
 
-        Spec: distribution-spec, Pushing manifests; Pushing Manifests with Subject.
+        Spec: distribution:manifest-type, distribution:manifest-type-said,
+            distribution:subject-list.
         """
         verify(data, descriptor)
         document = decode_document(data, descriptor)

@@ -27,7 +27,10 @@ _LENGTH = re.compile(r"[0-9]{1,18}")  # below 2**63
 
 
 def content_type(answer: Answer) -> str:
-    """Return the media type of an answer without parameters, in lower case."""
+    """Return the media type of an answer without parameters, in lower case.
+
+    Spec: distribution:content-type-parameters, media-types:returned.
+    """
     return (answer.header("Content-Type") or "").partition(";")[0].strip().lower()
 
 
@@ -60,6 +63,8 @@ def require_digest(answer: Answer, descriptor: Descriptor) -> None:
     Raises:
         DigestMismatchError: It does.
         RegistryError: What it says is no digest.
+
+    Spec: distribution:digest-header, distribution:put-digest.
     """
     said = content_digest(answer)
     if said is None or said.algorithm != descriptor.digest.algorithm:
@@ -108,6 +113,8 @@ def fetched(answer: Answer, wanted: Digest | None) -> tuple[bytes, Descriptor]:
         LimitExceededError: It is too large for a manifest.
         RegistryError: It is no manifest.
         UnsupportedDigestError: Its digest's algorithm cannot be computed here.
+
+    Spec: distribution:digest-header, distribution:verify-manifest, distribution:docker-headers.
     """
     data = answer.read_all(MAX_DOCUMENT)
     media_type = content_type(answer)

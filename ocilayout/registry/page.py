@@ -38,7 +38,7 @@ def iter_pages(
         RegistryError: The registry refused or failed, or the list leads to another host or in a
             circle.
 
-    Spec: distribution-spec, Listing Tags and Listing Referrers, `Link`.
+    Spec: distribution:tags-link, distribution:referrers.
     """
     url: str | None = f"{session.base}/{where}"
     visited: set[str] = set()

@@ -53,7 +53,8 @@ def list_referrers(
         LimitExceededError: There are too many.
         RegistryError: The registry refused or failed, or its list cannot be read or does not end.
 
-    Spec: distribution-spec, Listing Referrers.
+    Spec: distribution:referrers, distribution:referrers-filter, distribution:referrers-fallback,
+        distribution:referrers-none, distribution:older-registries.
     """
     found: dict[Digest, Descriptor] = {}
     for descriptor in _listed(session, digest, artifact_type):
@@ -77,7 +78,8 @@ def add_referrer(
         RegistryError: The registry refused or failed, the tag names something else than a list,
             or others changed the list each time. The referrer is there and not listed.
 
-    Spec: distribution-spec, Pushing Manifests with Subject.
+    Spec: distribution:subject-list, distribution:list-empty, distribution:list-other,
+        distribution:list-once, distribution:list-condition.
     """
     tag = fallback_tag(subject)
     for attempt in range(_ATTEMPTS):

@@ -104,7 +104,7 @@ class Repository:
             RegistryError: The registry refused or failed, has no such repository, or its list
                 cannot be read or does not end.
 
-        Spec: distribution-spec, Listing tags.
+        Spec: distribution:tags.
         """
         return tuple(sorted(list_tags(self._session), key=str.encode))
 
@@ -124,7 +124,8 @@ class Repository:
             LimitExceededError: The manifest is too large.
             RegistryError: The registry refused or failed, or answers with no manifest.
 
-        Spec: distribution-spec, Checking if content exists in the registry.
+        Spec: distribution:head, distribution:reference, distribution:docker-headers,
+            distribution:older-registries.
         """
         name = str(name_or_digest)
         wanted = Digest.parse(name) if is_digest(name) else None
@@ -169,7 +170,7 @@ class Repository:
             RegistryError: The registry refused or failed, or its list cannot be read or does not
                 end.
 
-        Spec: distribution-spec, Listing Referrers.
+        Spec: distribution:referrers.
         """
         return list_referrers(self._session, Digest.parse(digest), artifact_type)
 
@@ -183,6 +184,8 @@ class Repository:
             LimitExceededError: It is too large.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
             RegistryError: The registry refused or failed.
+
+        Spec: distribution:verify-manifest, considerations:property-types.
         """
         _require_document(descriptor)
         return decode_document(self.blobs.read(descriptor), descriptor)
@@ -213,7 +216,7 @@ class Repository:
             RegistryError: The registry refused or failed; what the manifest refers to may be
                 missing there.
 
-        Spec: distribution-spec, Pushing manifests.
+        Spec: distribution:reference.
         """
         data = document if isinstance(document, bytes) else encode(document)
         descriptor = Descriptor.of(data, media_type or document_type(data), algorithm)
@@ -234,7 +237,7 @@ class Repository:
             IntegrityError: The registry holds something else under the target's digest.
             RegistryError: The registry refused or failed.
 
-        Spec: distribution-spec, Pushing manifests.
+        Spec: distribution:tag.
         """
         self._require_tag(name)
         if isinstance(target, str) and not is_digest(target):

@@ -23,7 +23,7 @@ def list_tags(session: Session) -> set[str]:
         RegistryError: The registry refused or failed, or its list cannot be read, leads to
             another host or does not end.
 
-    Spec: distribution-spec, Listing tags.
+    Spec: distribution:tags.
     """
     found: set[str] = set()
     for page in iter_pages(session, "tags/list", what="tags"):

@@ -106,6 +106,8 @@ class Transport:
             TransportError: The connection failed, or a certificate was not accepted.
             RegistryError: A redirect leads nowhere, in a circle or out of TLS.
             OSError: The body could not be read.
+
+        Spec: distribution:redirects, descriptor:no-processing.
         """
         redirects = 0
         while True:

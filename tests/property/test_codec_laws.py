@@ -64,6 +64,7 @@ GO_ORDER = {
 }
 
 
+@pytest.mark.spec("config:unknown-fields", "considerations:unknown-properties")
 class TestRoundTrip:
     @LAW
     @given(DOCUMENTS)
@@ -75,6 +76,7 @@ class TestRoundTrip:
         assert encode(again) == data  # equality alone would let 1, 1.0 and true pass for another
 
 
+@pytest.mark.spec("considerations:canonical")
 class TestGoBytes:
     @LAW
     @given(DOCUMENTS)
@@ -419,6 +421,7 @@ def write(value: Any, draw: st.DrawFn, spaces: st.SearchStrategy[str]) -> str:
     return draw(spaces) + text + draw(spaces)
 
 
+@pytest.mark.spec("considerations:duplicate-keys", "annotations:unique-keys")
 class TestDuplicates:
     @LAW
     @given(texts(twins=True))

@@ -132,6 +132,7 @@ def whole(layout: Layout) -> dict[Digest, bytes]:
     }
 
 
+@pytest.mark.spec("considerations:no-change")
 @given(graph=graphs(), referrers=st.booleans(), jobs=st.integers(1, 4))
 def test_exactly_the_graph_arrives(graph: Graph, jobs: int, *, referrers: bool) -> None:
     """What is reached from the name, and refers to that if asked for, arrives; nothing else."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
 from attrs import frozen
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -134,6 +135,7 @@ def walked(graph: Graph, roots: Iterable[Link], *, subjects: bool = False) -> li
     return [DIGESTS.index(descriptor.digest) for descriptor in found]
 
 
+@pytest.mark.spec("image-layout:opaque-blobs")
 class TestWalk:
     @LAW
     @given(graph=graphs(), roots=ROOTS, subjects=st.booleans())

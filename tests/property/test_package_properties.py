@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import pytest
 from attrs import frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -82,6 +83,7 @@ def write(folder: Path, files: dict[str, bytes], how: Circumstances) -> None:
         os.umask(before)
 
 
+@pytest.mark.spec("config:reproducible")
 @LAW
 @given(files=FILES, epoch=EPOCHS, one=CIRCUMSTANCES, other=CIRCUMSTANCES)
 def test_only_paths_contents_and_the_epoch_matter(
@@ -98,6 +100,7 @@ def test_only_paths_contents_and_the_epoch_matter(
     )
 
 
+@pytest.mark.spec("layer:tar", "layer:no-duplicates")
 @LAW
 @given(files=FILES, epoch=EPOCHS)
 def test_python_reads_back_what_was_packaged(files: dict[str, bytes], epoch: int) -> None:

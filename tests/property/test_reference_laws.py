@@ -59,6 +59,7 @@ def follows_ref_name_grammar(text: str) -> bool:
     return True
 
 
+@pytest.mark.spec("annotations:ref-name")
 class TestRefName:
     @LAW
     @given(own.ref_names() | NAMELIKE)
@@ -121,6 +122,7 @@ class TestReference:
         assert Reference.parse(str(reference)) == reference
 
 
+@pytest.mark.spec("descriptor:digest-grammar", "image-layout:blob-names")
 class TestDigest:
     @LAW
     @given(own.digests())

@@ -165,6 +165,7 @@ def require_let_go(case: Case, after: list[Entry], held: set[str]) -> None:
     assert all(text(entry) in possible for entry in after)
 
 
+@pytest.mark.spec("image-layout:name-meaning", "annotations:unknown-keys")
 class TestReading:
     @LAW
     @given(DOCUMENTS)
@@ -237,6 +238,7 @@ class TestReading:
             assert {str(root.find(case.name).descriptor.digest)} == meant
 
 
+@pytest.mark.spec("considerations:no-change")
 class TestTag:
     @LAW
     @given(cases())

@@ -289,6 +289,7 @@ def test_gzip(layout: Layout, image: Descriptor, tmp_path: Path) -> None:
         Archive.open(path, unpack_limit=len(data) - 1)
 
 
+@pytest.mark.spec("image-layout:unknown-files")
 def test_output_of_docker_save(layout: Layout, image: Descriptor) -> None:
     """What other programs put beside a layout does not matter, nor does the order."""
     files = unpacked(written(layout))
@@ -321,6 +322,7 @@ def test_of_two_blobs_the_last_one(layout: Layout, image: Descriptor) -> None:
         opened(wrong_last).blobs.read(image)
 
 
+@pytest.mark.spec("image-layout:oci-layout-file")
 @pytest.mark.parametrize(
     ("files", "error"),
     [
@@ -386,6 +388,7 @@ def test_copy_from_an_archive(layout: Layout, image: Descriptor, tmp_path: Path)
 # ------------------------------------------------------------ writing
 
 
+@pytest.mark.spec("image-layout:transports", "image-layout:archive")
 def test_what_stands_in_an_archive(layout: Layout, image: Descriptor) -> None:
     """Documents come first, then folders and blobs in the order of their digests."""
     layout.tag("long", put_artifact(layout, "a", "b", algorithm="sha512"))

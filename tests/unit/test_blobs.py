@@ -120,6 +120,7 @@ SOURCES: list[Callable[[Path], Source]] = [
 KINDS = ["bytes", "bytearray", "memoryview", "path", "str", "file", "trickle"]
 
 
+@pytest.mark.spec("image-layout:blob-content")
 @pytest.mark.parametrize("expecting", [False, True])
 @pytest.mark.parametrize("source", SOURCES, ids=KINDS)
 def test_every_source_gives_the_same_blob(
@@ -205,6 +206,7 @@ def test_the_answer_is_plain_and_of_the_type_that_was_given(blobs: Blobs) -> Non
     assert blobs.put(DATA, media_type="x/y", expected=expected) == Descriptor.of(DATA, "x/y")
 
 
+@pytest.mark.spec("descriptor:sha512", "descriptor:prefer-sha256")
 @pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
 @pytest.mark.parametrize("wrap", [bytes, Trickle])
 def test_the_expected_digest_chooses_the_algorithm(
@@ -217,6 +219,7 @@ def test_the_expected_digest_chooses_the_algorithm(
     assert list(blobs) == [expected.digest]
 
 
+@pytest.mark.spec("image-layout:blob-content", "descriptor:verify")
 @pytest.mark.parametrize(
     ("expected", "error"),
     [
@@ -245,6 +248,7 @@ def test_other_content_than_expected_is_not_stored(
     assert files(root) == []
 
 
+@pytest.mark.spec("descriptor:size-first")
 def test_an_endless_stream_is_cut_off(blobs: Blobs, root: Path) -> None:
     """A stream that does not end is refused at the first byte too many."""
 
@@ -260,6 +264,7 @@ def test_an_endless_stream_is_cut_off(blobs: Blobs, root: Path) -> None:
     assert files(root) == []
 
 
+@pytest.mark.spec("descriptor:digest-algorithm")
 def test_what_cannot_be_verified_is_not_stored(blobs: Blobs, root: Path) -> None:
     """A promise by an unknown algorithm is refused before anything is read."""
     source = Trickle(b"abc")
@@ -378,6 +383,7 @@ def test_holds_asks_for_the_size_too(blobs: Blobs) -> None:
 # ---------------------------------------------------------------- what is no regular file
 
 
+@pytest.mark.spec("image-layout:links")
 def test_a_symlink_is_no_blob(blobs: Blobs, tmp_path: Path) -> None:
     """A link in a blob's place is neither followed nor listed, even to the right content."""
     (tmp_path / "secret").write_bytes(DATA)
@@ -393,6 +399,7 @@ def test_a_symlink_is_no_blob(blobs: Blobs, tmp_path: Path) -> None:
         blobs.size(described().digest)
 
 
+@pytest.mark.spec("image-layout:links")
 def test_put_replaces_a_symlink_and_leaves_its_target(blobs: Blobs, tmp_path: Path) -> None:
     """A link in a blob's place gives way to the blob; what it led to is not written."""
     (tmp_path / "secret").write_bytes(b"mine")
@@ -431,6 +438,7 @@ def test_a_folder_is_no_blob(blobs: Blobs, root: Path) -> None:
 # ---------------------------------------------------------------- what is there
 
 
+@pytest.mark.spec("descriptor:digest-algorithm")
 def test_blobs_of_unknown_algorithms_are_listed_and_not_readable(blobs: Blobs) -> None:
     """Content that cannot be verified here is there, has a size, and is not read."""
     for name in ("newhash:abc", "md5:xyz", "sha256+b64u:Ab_-="):
@@ -446,6 +454,7 @@ def test_blobs_of_unknown_algorithms_are_listed_and_not_readable(blobs: Blobs) -
         blobs.open(unknown("md5:xyz"))
 
 
+@pytest.mark.spec("image-layout:blob-names")
 def test_iterating_gives_sorted_digests_and_passes_over_other_files(blobs: Blobs) -> None:
     """Files whose names are no digests are not listed, wherever they lie."""
     put = [blobs.put(bytes([number]), media_type=TEXT).digest for number in range(20)]
@@ -458,6 +467,7 @@ def test_iterating_gives_sorted_digests_and_passes_over_other_files(blobs: Blobs
     assert len(set(put)) == 20
 
 
+@pytest.mark.spec("image-layout:blobs-folder")
 def test_a_layout_without_blobs_has_none(blobs: Blobs, root: Path) -> None:
     """A missing folder is an empty one, and the first put makes it."""
     (root / "blobs").rmdir()
@@ -506,6 +516,7 @@ def test_delete_removes_one_blob(blobs: Blobs) -> None:
 # ---------------------------------------------------------------- reading
 
 
+@pytest.mark.spec("descriptor:verify", "descriptor:size-trust", "image-layout:blob-content")
 @pytest.mark.parametrize(
     ("there", "error", "actual"),
     [
@@ -532,6 +543,7 @@ def test_a_missing_blob_says_so(blobs: Blobs) -> None:
         blobs.open(described())
 
 
+@pytest.mark.spec("descriptor:size")
 def test_a_forged_size_allocates_nothing(blobs: Blobs) -> None:
     """A descriptor that promises four exbibytes costs no more memory than the bytes there are."""
     place(blobs, described().digest, DATA)
@@ -586,6 +598,7 @@ def test_reading_no_bytes_gives_none_and_breaks_nothing() -> None:
     assert reader.read() == DATA[5:]
 
 
+@pytest.mark.spec("descriptor:verify")
 @pytest.mark.parametrize("step", [1, 100, len(DATA)])
 def test_who_stops_after_the_promised_size_is_safe(step: int) -> None:
     """The last bytes come only if all are right, so nobody has to read on to the end."""

@@ -53,6 +53,7 @@ class TestDecode:
         assert isinstance(found.digest, Digest)
         assert isinstance(found.annotations, FrozenMap)
 
+    @pytest.mark.spec("config:null")
     def test_null_is_as_good_as_nothing_where_a_property_is_optional(self) -> None:
         names = ("urls", "annotations", "data", "platform", "artifactType")
         assert decoded(**dict.fromkeys(names)) == decoded()
@@ -60,6 +61,16 @@ class TestDecode:
     def test_an_unknown_null_is_kept(self) -> None:
         assert decoded(x=None).extra == FrozenMap({"x": None})
 
+    @pytest.mark.spec(
+        "considerations:property-types",
+        "considerations:case",
+        "descriptor:media-type",
+        "descriptor:digest",
+        "descriptor:size",
+        "descriptor:data",
+        "image-index:platform",
+        "annotations:map",
+    )
     @pytest.mark.parametrize(
         ("changes", "code", "place"),
         [
@@ -142,6 +153,7 @@ class TestStructure:
 
 
 class TestEncode:
+    @pytest.mark.spec("considerations:canonical", "considerations:unknown-properties")
     def test_properties_are_in_the_specifications_order_and_unknown_ones_sorted_behind(
         self,
     ) -> None:
@@ -163,6 +175,7 @@ class TestEncode:
             '"y":null,"z":{"b":1,"a":2}}'
         )
 
+    @pytest.mark.spec("annotations:none")
     def test_what_is_absent_or_empty_is_left_out_unless_it_is_required(self) -> None:
         assert json.loads(encode(decoded(urls=[], annotations={}))) == DOCUMENT
         assert "manifests" in json.loads(encode(Index()))

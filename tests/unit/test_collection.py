@@ -65,6 +65,7 @@ def whole(layout: Layout, root: Descriptor) -> bool:
     return all(part.digest in layout.blobs for part in layout.walk(root))
 
 
+@pytest.mark.spec("image-layout:unreferenced-blobs")
 def test_what_no_entry_reaches_goes(layout: Layout) -> None:
     """Unreached blobs are deleted, and the report says which and how much; the rest stays."""
     layout.tag("a", put(layout, "kept", age=9))
@@ -125,6 +126,7 @@ def test_a_dry_run_changes_nothing(layout: Layout, tmp_path: Path) -> None:
     assert names(layout) == ["a"]
 
 
+@pytest.mark.spec("image-layout:garbage")
 def test_entries_without_names_are_roots_unless_they_are_pruned(layout: Layout) -> None:
     """Kept by default; pruned if no name reaches them; kept if one does."""
     child = put(layout, "child", age=9)
@@ -160,6 +162,7 @@ def test_referrers_of_what_stays_are_not_pruned(layout: Layout) -> None:
     assert whole(layout, countersigned)
 
 
+@pytest.mark.spec("image-layout:garbage", "manifest:subject")
 def test_a_subject_is_reached(layout: Layout) -> None:
     """What a named manifest refers to as its subject stays, with all that it is made of."""
     image = put(layout, "image", age=9)
@@ -201,6 +204,7 @@ def test_a_damaged_manifest_stops_everything(layout: Layout) -> None:
     assert (layout.path / "index.json").read_bytes() == b""
 
 
+@pytest.mark.spec("image-layout:missing-blobs")
 def test_a_missing_manifest_does_not(layout: Layout) -> None:
     """A sparse layout is collected; what only a missing manifest would reach is garbage."""
     root = put(layout, "x", age=9)
@@ -211,6 +215,7 @@ def test_a_missing_manifest_does_not(layout: Layout) -> None:
     assert list(layout.blobs) == []
 
 
+@pytest.mark.spec("descriptor:digest-algorithm")
 def test_unknown_algorithms_are_never_garbage(layout: Layout) -> None:
     """What cannot be verified here is somebody's; a manifest of it is read for its parts."""
     unknown = layout.path / "blobs" / "md9" / "abc"
@@ -248,6 +253,7 @@ def test_only_left_overs_of_the_dead_go(layout: Layout) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["alive", "young"]
 
 
+@pytest.mark.spec("image-layout:blob-names", "image-layout:unknown-files")
 def test_stray_files_are_left_alone(layout: Layout) -> None:
     """What is no blob by its name is not ours to delete."""
     folder = layout.path / "blobs" / "sha256"

@@ -52,6 +52,7 @@ def decoded(**changes: Any) -> ImageConfig:
     return decode(json.dumps({**DOCUMENT, **changes}).encode(), ImageConfig)
 
 
+@pytest.mark.spec("config:execution", "config:diff-ids", "config:history", "manifest:config-type")
 def test_every_property_is_read_and_written_in_the_specifications_order() -> None:
     """The author's mail address is escaped as Go escapes it."""
     expected = json.dumps(DOCUMENT, separators=(",", ":"))
@@ -76,12 +77,14 @@ def test_the_smallest_one_has_architecture_system_and_layers() -> None:
     assert decode(data, ImageConfig) == found
 
 
+@pytest.mark.spec("config:null")
 def test_null_is_as_good_as_nothing() -> None:
     """Docker writes `null` for a command that is not there."""
     found = decoded(config={"Cmd": None, "Entrypoint": None, "Volumes": None, "Labels": None})
     assert found.config == ContainerConfig()
 
 
+@pytest.mark.spec("config:created")
 @pytest.mark.parametrize(
     "time",
     [
@@ -96,6 +99,16 @@ def test_a_time_is_kept_as_it_was_written(time: str) -> None:
     assert decoded(created=time).created == time
 
 
+@pytest.mark.spec(
+    "config:created",
+    "config:platform",
+    "config:execution",
+    "config:labels",
+    "config:rootfs",
+    "config:rootfs-type",
+    "config:diff-ids",
+    "config:history",
+)
 @pytest.mark.parametrize(
     ("changes", "code", "place"),
     [

@@ -85,6 +85,7 @@ def target(tmp_path: Path) -> Layout:
 # ---------------------------------------------------------------- names
 
 
+@pytest.mark.spec("considerations:no-change", "descriptor:data-intact", "image-index:consumers")
 @BOTH
 def test_a_copy_is_the_same_graph(source: Layout, target: Layout, jobs: int) -> None:
     """All that a name means is there after, byte by byte, and nothing else."""
@@ -138,6 +139,7 @@ def test_a_child_can_be_copied(source: Layout, target: Layout) -> None:
     assert image.digest not in target.blobs
 
 
+@pytest.mark.spec("annotations:travel")
 @pytest.mark.parametrize("by_digest", [False, True])
 @BOTH
 def test_what_is_noted_at_an_entry_stays_here(
@@ -154,6 +156,7 @@ def test_what_is_noted_at_an_entry_stays_here(
     assert dict(source.entry("a").annotations) == NOTES
 
 
+@pytest.mark.spec("annotations:unknown-keys")
 def test_annotations_inside_the_content_arrive(source: Layout, target: Layout) -> None:
     """What a document says is part of its bytes, and so it arrives as it is."""
     source.tag("a", put_image(source))
@@ -220,6 +223,7 @@ def test_what_is_there_is_not_written_again(source: Layout, target: Layout, jobs
     assert identities(target) == first
 
 
+@pytest.mark.spec("image-layout:external-store")
 @BOTH
 def test_an_incomplete_target_is_completed(source: Layout, target: Layout, jobs: int) -> None:
     """A target that has the root and lacks any of its parts has them all after."""
@@ -306,6 +310,7 @@ def test_content_that_vanishes_during_a_copy_is_brought_again(
 # ---------------------------------------------------------------- external content
 
 
+@pytest.mark.spec("descriptor:download", "layer:download")
 @BOTH
 def test_external_content_is_not_fetched(source: Layout, target: Layout, jobs: int) -> None:
     """A layer that only its URLs lead to is left out, and the rest is copied."""

@@ -27,6 +27,7 @@ def describe(**values: Any) -> Descriptor:
 
 
 class TestDescriptor:
+    @pytest.mark.spec("descriptor:digest", "descriptor:size")
     def test_only_media_type_digest_and_size_are_needed(self) -> None:
         found = describe()
         assert found == Descriptor.of(DATA, "text/plain")
@@ -55,10 +56,19 @@ class TestDescriptor:
         with pytest.raises(AttributeError):
             describe().size = 6  # type: ignore[misc]
 
+    @pytest.mark.spec("descriptor:size")
     @pytest.mark.parametrize("size", [0, 2**63 - 1])
     def test_a_size_may_be_as_small_and_large_as_the_specification_says(self, size: int) -> None:
         assert describe(size=size).size == size
 
+    @pytest.mark.spec(
+        "descriptor:media-type",
+        "descriptor:digest",
+        "descriptor:size",
+        "descriptor:annotations",
+        "descriptor:data",
+        "descriptor:data-verify",
+    )
     @pytest.mark.parametrize(
         ("values", "code", "place"),
         [
@@ -129,6 +139,7 @@ class TestDescriptor:
         with pytest.raises(DocumentError):
             encode(describe(**values))
 
+    @pytest.mark.spec("descriptor:data")
     def test_data_of_an_unknown_algorithm_is_checked_by_its_size(self) -> None:
         assert describe(digest=UNKNOWN, data=b"HELLO").data == b"HELLO"
 
@@ -160,6 +171,7 @@ class TestPlatform:
     def test_its_text_is_what_tools_write(self, values: dict[str, str], text: str) -> None:
         assert str(Platform(**values)) == text  # type: ignore[arg-type]
 
+    @pytest.mark.spec("image-index:platform")
     @pytest.mark.parametrize(
         ("values", "place"),
         [
@@ -178,6 +190,7 @@ class TestPlatform:
         ]
 
 
+@pytest.mark.spec("descriptor:verify", "descriptor:size-trust", "descriptor:sha256")
 class TestVerify:
     @pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
     def test_the_right_bytes_pass(self, algorithm: str) -> None:

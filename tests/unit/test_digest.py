@@ -31,6 +31,7 @@ HEX = hashlib.sha256(b"").hexdigest()
 
 
 class TestParse:
+    @pytest.mark.spec("descriptor:digest-grammar", "descriptor:digest-algorithm")
     @pytest.mark.parametrize(
         ("text", "algorithm"),
         [
@@ -48,6 +49,12 @@ class TestParse:
         assert (digest, digest.algorithm) == (text, algorithm)
         assert digest.encoded == text.removeprefix(f"{algorithm}:")
 
+    @pytest.mark.spec(
+        "descriptor:digest-grammar",
+        "descriptor:sha256-encoded",
+        "descriptor:sha512-encoded",
+        "descriptor:blake3-encoded",
+    )
     @pytest.mark.parametrize(
         "text",
         [
@@ -111,6 +118,7 @@ class TestParse:
 
 
 class TestOf:
+    @pytest.mark.spec("descriptor:digest-value", "descriptor:sha256", "descriptor:sha512")
     @pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
     @pytest.mark.parametrize("data", [b"abc", bytearray(b"abc"), memoryview(b"abc")])
     def test_it_is_computed_as_hashlib_does(
@@ -128,6 +136,7 @@ class TestOf:
         with pytest.raises(UnsupportedDigestError):
             new_hasher(algorithm)
 
+    @pytest.mark.spec("descriptor:digest-algorithm", "descriptor:blake3")
     def test_a_digest_of_an_unknown_algorithm_is_kept_but_not_verifiable(self) -> None:
         assert not Digest("md5:x").verifiable
 

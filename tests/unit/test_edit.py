@@ -310,6 +310,7 @@ def test_a_damaged_manifest_is_not_named(layout: Layout) -> None:
     assert layout.tags() == ()
 
 
+@pytest.mark.spec("image-layout:missing-blobs")
 def test_a_sparse_graph_can_be_named(layout: Layout) -> None:
     """Parts that nobody put here may be missing: a list of platforms need not have them all."""
     missing = Descriptor.of(b"elsewhere", OCI_MANIFEST)
@@ -384,6 +385,7 @@ def test_a_pipe_in_a_blobs_place_holds_no_edit_up(layout: Layout) -> None:
 # ---------------------------------------------------------------- durability
 
 
+@pytest.mark.spec("image-layout:writers")
 def test_content_is_on_disk_before_its_entry(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,7 @@ def read(descriptor: Descriptor) -> Manifest | Index | None:
     return DOCUMENTS.get(descriptor.digest)
 
 
+@pytest.mark.spec("image-index:manifest-entries")
 class TestSuccessors:
     def test_those_of_a_manifest_are_config_and_layers(self) -> None:
         manifest = Manifest(config=CONFIG, layers=LAYERS, subject=LIST)
@@ -49,6 +50,7 @@ class TestWalk:
     def test_roots_are_walked_in_order(self) -> None:
         assert list(walk([LAYERS[1], SIGNATURE], read)) == [LAYERS[1], SIGNATURE, CONFIG]
 
+    @pytest.mark.spec("manifest:subject")
     def test_a_subject_is_visited_if_asked_for_and_a_cycle_of_them_ends(self) -> None:
         assert list(walk([SIGNATURE], read, subjects=True)) == [
             SIGNATURE,
@@ -63,6 +65,7 @@ class TestWalk:
             Descriptor.of(b"gone", DOCKER_INDEX)
         ]
 
+    @pytest.mark.spec("descriptor:independent")
     def test_what_another_reference_calls_a_manifest_is_read_even_if_seen_as_opaque_before(
         self,
     ) -> None:

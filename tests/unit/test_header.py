@@ -9,10 +9,12 @@ from ocilayout.errors import DocumentError, UnsupportedVersionError
 from ocilayout.header import VERSION, Header
 
 
+@pytest.mark.spec("image-layout:oci-layout-file")
 def test_a_new_header_is_written_as_the_specification_shows_it() -> None:
     assert encode(Header()) == b'{"imageLayoutVersion":"1.0.0"}'
 
 
+@pytest.mark.spec("image-layout:header-extra")
 def test_unknown_properties_are_kept() -> None:
     data = b'{"imageLayoutVersion":"1.0.0","x":[1]}'
     assert encode(decode(data, Header)) == data
@@ -25,6 +27,7 @@ def test_another_version_is_unsupported_when_constructed() -> None:
     assert (problem.code, problem.place) == ("unsupported-version", "$.imageLayoutVersion")
 
 
+@pytest.mark.spec("image-layout:version")
 def test_another_version_is_unsupported_when_read() -> None:
     with pytest.raises(UnsupportedVersionError) as caught:
         decode(b'{"imageLayoutVersion":"2.0.0","x":1}', Header)

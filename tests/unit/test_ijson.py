@@ -40,6 +40,12 @@ class TestParse:
     def test_the_order_of_properties_is_kept(self) -> None:
         assert list(parse(b'{"b":1,"a":2,"c":3}')) == ["b", "a", "c"]
 
+    @pytest.mark.spec(
+        "considerations:json",
+        "considerations:duplicate-keys",
+        "considerations:numbers-and-texts",
+        "annotations:unique-keys",
+    )
     @pytest.mark.parametrize(
         ("data", "code", "place"),
         [
@@ -114,6 +120,7 @@ class TestParse:
             parse(data)
 
 
+@pytest.mark.spec("considerations:limits")
 class TestLimits:
     def test_the_largest_document_is_read_and_one_byte_more_is_not(self) -> None:
         assert parse(b"{}" + b" " * (MAX_DOCUMENT - 2)) == {}
@@ -138,6 +145,7 @@ class TestLimits:
             parse(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
 
 
+@pytest.mark.spec("considerations:canonical", "config:compact", "descriptor:canonical")
 class TestDump:
     @pytest.mark.parametrize("value", ["\ud800", float("nan"), float("-inf")])
     def test_it_refuses_what_no_document_can_hold(self, value: Json) -> None:

@@ -35,26 +35,31 @@ def decoded(**changes: Any) -> Index:
     return decode(json.dumps({**DOCUMENT, **changes}).encode(), Index)
 
 
+@pytest.mark.spec("image-index:manifests", "image-index:subject")
 def test_every_property_is_read_and_written_in_the_specifications_order() -> None:
     found = decoded()
     assert (found.manifests, found.subject) == ((CHILD,), CHILD.plain())
     assert encode(found) == json.dumps(DOCUMENT, separators=(",", ":")).encode()
 
 
+@pytest.mark.spec("image-index:manifests")
 def test_a_new_index_has_an_empty_array_of_manifests() -> None:
     assert encode(Index()) == (
         b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'
     )
 
 
+@pytest.mark.spec("media-types:docker")
 def test_a_docker_manifest_list_is_one() -> None:
     assert decoded(mediaType=DOCKER_INDEX).media_type == DOCKER_INDEX
 
 
+@pytest.mark.spec("image-index:manifests")
 def test_manifests_may_be_null_as_go_programs_write_it() -> None:
     assert decoded(manifests=None).manifests == ()
 
 
+@pytest.mark.spec("image-index:media-type-set")
 def test_a_document_that_does_not_say_its_media_type_has_none() -> None:
     data = b'{"schemaVersion":2,"manifests":[]}'
     found = decode(data, Index)
@@ -62,6 +67,12 @@ def test_a_document_that_does_not_say_its_media_type_has_none() -> None:
     assert encode(found) == data
 
 
+@pytest.mark.spec(
+    "image-index:schema-version",
+    "image-index:media-type",
+    "manifest:unambiguous",
+    "image-index:annotations",
+)
 @pytest.mark.parametrize(
     ("changes", "code", "place"),
     [
@@ -69,6 +80,7 @@ def test_a_document_that_does_not_say_its_media_type_has_none() -> None:
         ({"mediaType": OCI_MANIFEST}, "wrong-value", "$.mediaType"),
         ({"mediaType": 1}, "wrong-type", "$.mediaType"),
         ({"manifests": [{}, 1]}, "wrong-type", "$.manifests[1]"),
+        ({"annotations": {"a": 1}}, "wrong-type", "$.annotations.a"),
         ({"config": {}}, "ambiguous-document", "$.config"),
         ({"LAYERS": []}, "ambiguous-document", "$.LAYERS"),
         ({"Manifests": []}, "case-variant", "$.Manifests"),

@@ -101,6 +101,7 @@ def test_a_torn_file_is_read_again(root: Path, monkeypatch: pytest.MonkeyPatch) 
     assert indexfile(root).snapshot().names() == ()
 
 
+@pytest.mark.spec("image-layout:index-json")
 @pytest.mark.parametrize(
     "broken", [b"", EMPTY[:20], b"\xff", b"[]", b"null", EMPTY + b"{}"], ids=repr
 )
@@ -143,6 +144,7 @@ def test_a_missing_file_is_no_empty_one(root: Path) -> None:
 # ---------------------------------------------------------------- the lock
 
 
+@pytest.mark.spec("image-layout:writers")
 def test_the_lock_excludes_and_says_what_is_locked(root: Path) -> None:
     """While one holds the lock, another's edit raises, names the file, and changes nothing."""
     with (
@@ -341,6 +343,7 @@ def test_the_new_file_is_on_disk_before_it_has_the_name(
     assert steps == (expected if durable else [("renamed", new)])
 
 
+@pytest.mark.spec("considerations:no-change")
 def test_what_the_edit_does_not_name_stays(root: Path) -> None:
     """Unknown properties, unknown entries and their order outlive an edit."""
     entry = {"mediaType": "x/y", "digest": "md5:abc", "size": 1, "com.example": [1]}

@@ -85,6 +85,7 @@ def test_no_layout(entries: list[Entry], why: str) -> None:
         inventory(*entries)
 
 
+@pytest.mark.spec("image-layout:archive")
 @pytest.mark.parametrize("kind", [*LINKS, tarfile.DIRTYPE, b"?"])
 @pytest.mark.parametrize("name", [HEADER, INDEX, KNOWN, UNKNOWN, "./" + KNOWN])
 def test_links_in_the_place_of_files(name: str, kind: bytes) -> None:

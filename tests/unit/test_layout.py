@@ -123,6 +123,9 @@ def layout(tmp_path: Path) -> Layout:
 # ---------------------------------------------------------------- making
 
 
+@pytest.mark.spec(
+    "image-layout:blobs-folder", "image-layout:oci-layout-file", "image-layout:index-json"
+)
 def test_a_new_layout_has_the_files_of_the_specification(tmp_path: Path) -> None:
     """A new layout is a header, an empty index and a folder of blobs; parents are made."""
     layout = Layout.create(tmp_path / "new" / "layout")
@@ -251,6 +254,7 @@ def test_a_creation_waits_for_another(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- opening
 
 
+@pytest.mark.spec("image-layout:oci-layout-file", "image-layout:index-json")
 @pytest.mark.parametrize("missing", ["oci-layout", "index.json"])
 def test_what_lacks_a_file_is_no_layout(layout: Layout, missing: str) -> None:
     """Without its header or its index a folder is no layout; the error names what is missing."""
@@ -277,6 +281,7 @@ def test_no_folder_is_no_layout(tmp_path: Path) -> None:
         Layout.open(tmp_path / "file")
 
 
+@pytest.mark.spec("image-layout:version")
 @pytest.mark.parametrize("version", ["1.0.1", "2.0.0", "1.0", ""])
 def test_other_versions_are_not_opened(layout: Layout, version: str) -> None:
     """Any version but 1.0.0 is refused as such."""
@@ -286,6 +291,7 @@ def test_other_versions_are_not_opened(layout: Layout, version: str) -> None:
     assert caught.value.problems[0].place == "$.imageLayoutVersion"
 
 
+@pytest.mark.spec("image-layout:oci-layout-file")
 @pytest.mark.parametrize(
     "header", [b"", b"{}", b"[]", b'{"imageLayoutVersion":1}', b'{"ImageLayoutVersion":"1.0.0"}']
 )
@@ -296,6 +302,7 @@ def test_a_header_that_is_none_is_refused(layout: Layout, header: bytes) -> None
         Layout.open(layout.path)
 
 
+@pytest.mark.spec("image-layout:header-extra")
 def test_a_header_may_say_more(layout: Layout) -> None:
     """Unknown properties, indentation and a final newline are no reason to refuse."""
     (layout.path / "oci-layout").write_bytes(b'{\n "x": [1],\n "imageLayoutVersion": "1.0.0"\n}\n')
@@ -314,6 +321,7 @@ def test_opening_writes_nothing(layout: Layout) -> None:
     assert tree(layout.path) == before
 
 
+@pytest.mark.spec("image-layout:opaque-blobs")
 def test_opening_reads_no_blob(layout: Layout) -> None:
     """A layout opens, lists and resolves when its blobs are damaged or gone."""
     root = put_image(layout)
@@ -335,6 +343,7 @@ def test_an_unknown_durability_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.spec("image-index:manifests")
 @pytest.mark.parametrize(
     "index",
     [
@@ -354,6 +363,7 @@ def test_what_others_write_for_an_empty_layout_is_one(layout: Layout, index: str
     assert opened.tags() == ("a",)
 
 
+@pytest.mark.spec("image-layout:unknown-files")
 def test_stray_files_are_left_alone(layout: Layout) -> None:
     """Files that other programs leave in a layout do not matter and stay."""
     strays = ["manifest.json", "oci-put-blob123", ".umoci-x", "index.json.1.tmp", "blobs/sha256/x"]
@@ -405,6 +415,7 @@ def test_an_entry_has_what_is_noted_at_it(layout: Layout) -> None:
         layout.entry("c")
 
 
+@pytest.mark.spec("annotations:travel")
 def test_resolve_is_always_plain(layout: Layout) -> None:
     """By name or by digest, only media type, digest and size are told, whatever an entry says."""
     target = put_artifact(layout)
@@ -436,6 +447,7 @@ def test_resolve_finds_what_has_no_entry_of_its_own(layout: Layout) -> None:
         layout.resolve("b")
 
 
+@pytest.mark.spec("image-layout:opaque-blobs")
 @pytest.mark.parametrize(
     "content",
     [
@@ -480,6 +492,7 @@ def test_damaged_content_does_not_resolve_by_digest(layout: Layout) -> None:
         layout.resolve(target.digest)
 
 
+@pytest.mark.spec("annotations:same-name")
 def test_one_name_for_several_contents_is_ambiguous(layout: Layout) -> None:
     """A name with entries of different content raises and lists them; tagging leaves one."""
     first, second = put_artifact(layout, "1"), put_artifact(layout, "2")
@@ -508,6 +521,7 @@ def test_one_name_twice_for_the_same_content_is_not_ambiguous(layout: Layout) ->
     assert len(layout.entries()) == 1
 
 
+@pytest.mark.spec("annotations:same-name")
 def test_full_names_tell_equal_tags_apart(layout: Layout) -> None:
     """BuildKit writes the same tag for several images; their full names resolve them."""
     contents = {f"docker.io/library/{name}:latest": put_artifact(layout, name) for name in "ab"}
@@ -525,6 +539,7 @@ def test_full_names_tell_equal_tags_apart(layout: Layout) -> None:
     assert layout.tags() == ("latest",)
 
 
+@pytest.mark.spec("annotations:digest-name")
 def test_a_name_that_reads_as_a_digest_is_a_digest(layout: Layout) -> None:
     """Where another program named something like a digest, the digest is what resolves."""
     target, named = put_artifact(layout, "1"), put_artifact(layout, "2")
@@ -620,6 +635,7 @@ def test_put_manifest_takes_the_algorithm_that_is_given(layout: Layout) -> None:
         layout.put_manifest(data, algorithm="md5")
 
 
+@pytest.mark.spec("considerations:limits")
 def test_manifests_have_a_limit(layout: Layout) -> None:
     """A manifest of more than 4 MiB is neither stored nor read; the largest is both."""
     edge = encode(Index()).ljust(MAX_DOCUMENT)
@@ -672,6 +688,7 @@ def test_walk_stops_at_damage(layout: Layout) -> None:
         list(layout.walk(root))
 
 
+@pytest.mark.spec("media-types:docker")
 def test_docker_documents_are_walked_like_oci_ones(layout: Layout) -> None:
     """What Docker writes is tagged, walked and removed with all its parts."""
     config = layout.blobs.put(b"{}", media_type=DOCKER_CONFIG)
@@ -686,6 +703,7 @@ def test_docker_documents_are_walked_like_oci_ones(layout: Layout) -> None:
 # ---------------------------------------------------------------- tagging
 
 
+@pytest.mark.spec("descriptor:platform", "annotations:travel")
 def test_a_tag_is_an_entry_of_four_properties(layout: Layout) -> None:
     """A new entry says type, digest, size and name, whatever the target's descriptor says."""
     target = put_artifact(layout)
@@ -762,6 +780,7 @@ def test_a_tag_may_name_a_blob(layout: Layout) -> None:
     assert layout.resolve("a") == blob
 
 
+@pytest.mark.spec("annotations:ref-name")
 @pytest.mark.parametrize(
     "name", ["a", "A.b_c-d:e@f+g", "a--b", "host.example:5000/org/skill:v1", "a@b", "0"]
 )
@@ -771,6 +790,7 @@ def test_names_of_the_grammar_can_be_written(layout: Layout, name: str) -> None:
     assert Layout.open(layout.path).tags() == (name,)
 
 
+@pytest.mark.spec("annotations:ref-name", "image-layout:name-meaning")
 @pytest.mark.parametrize("name", ["-a", "a-", "a b", "a__b", "a/", "/a", "ä", "a\n", ".a"])
 def test_names_outside_of_the_grammar_need_a_lenient_handle(layout: Layout, name: str) -> None:
     """Such names are refused unless the handle allows them, and always read."""
@@ -786,6 +806,7 @@ def test_names_outside_of_the_grammar_need_a_lenient_handle(layout: Layout, name
     assert layout.tags() == ()
 
 
+@pytest.mark.spec("annotations:digest-name")
 @pytest.mark.parametrize("name", ["", "sha256:" + "a" * 64, "sha512:" + "0" * 128])
 def test_some_names_are_refused_by_every_handle(layout: Layout, name: str) -> None:
     """A name that reads as a digest, and an empty one, cannot be written."""
@@ -916,6 +937,7 @@ def test_remove_of_one_of_two_names_deletes_nothing(layout: Layout) -> None:
     assert is_whole(layout, target)
 
 
+@pytest.mark.spec("image-layout:garbage")
 def test_entries_without_a_name_hold_their_content(layout: Layout) -> None:
     """A root that lost its name is a root."""
     old = put_artifact(layout, "shared", "old")

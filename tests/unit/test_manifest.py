@@ -30,6 +30,7 @@ def decoded(**changes: Any) -> Manifest:
     return decode(json.dumps({**DOCUMENT, **changes}).encode(), Manifest)
 
 
+@pytest.mark.spec("manifest:config", "manifest:layers", "manifest:layer-order", "manifest:subject")
 def test_every_property_is_read_and_written_in_the_specifications_order() -> None:
     found = decoded()
     assert (found.config, found.layers, found.subject) == (CONFIG, (LAYER,), LAYER)
@@ -46,15 +47,18 @@ def test_a_manifest_of_a_config_alone_has_an_empty_array_of_layers() -> None:
     }
 
 
+@pytest.mark.spec("media-types:docker")
 def test_a_docker_manifest_is_one() -> None:
     assert decoded(mediaType=DOCKER_MANIFEST).media_type == DOCKER_MANIFEST
 
 
+@pytest.mark.spec("manifest:layers", "manifest:layers-set")
 @pytest.mark.parametrize("layers", [[], None])
 def test_it_may_have_no_layers(layers: list[Any] | None) -> None:
     assert decoded(layers=layers).layers == ()
 
 
+@pytest.mark.spec("manifest:media-type-set")
 def test_a_document_that_does_not_say_its_media_type_has_none() -> None:
     document = {name: value for name, value in DOCUMENT.items() if name != "mediaType"}
     data = json.dumps(document, separators=(",", ":")).encode()
@@ -63,6 +67,14 @@ def test_a_document_that_does_not_say_its_media_type_has_none() -> None:
     assert encode(found) == data
 
 
+@pytest.mark.spec(
+    "manifest:schema-version",
+    "manifest:media-type",
+    "manifest:config",
+    "manifest:layers",
+    "manifest:annotations",
+    "manifest:unambiguous",
+)
 @pytest.mark.parametrize(
     ("changes", "code", "place"),
     [

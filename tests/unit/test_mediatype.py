@@ -14,6 +14,7 @@ KNOWN = [
 ]
 
 
+@pytest.mark.spec("descriptor:media-type", "manifest:config-type-form", "manifest:layer-type-form")
 class TestGrammar:
     @pytest.mark.parametrize(
         "text", [*KNOWN, "a/b", "0/9", "a!#$&-^_.+/b!#$&-^_.+", f"{'a' * 127}/{'b' * 127}"]
@@ -32,6 +33,7 @@ class TestGrammar:
         assert not is_media_type(text)
 
 
+@pytest.mark.spec("media-types:docker")
 def test_manifests_and_indexes_of_both_families_are_documents() -> None:
     assert {mediatype.OCI_INDEX, mediatype.DOCKER_INDEX} == INDEX_TYPES
     assert {mediatype.OCI_MANIFEST, mediatype.DOCKER_MANIFEST} == MANIFEST_TYPES

@@ -63,6 +63,7 @@ def skill(tmp_path: Path) -> Path:
     "vector", PACKAGES, ids=lambda item: f"{item['skill']}-{item['source_date_epoch']}"
 )
 class TestVectors:
+    @pytest.mark.spec("config:diff-id-value", "layer:gzip")
     def test_the_tar_is_that_of_toolhive(self, vector: dict[str, Any]) -> None:
         made = package(VECTORS / "skills" / vector["skill"], epoch=vector["source_date_epoch"])
         tar = gzip.decompress(made.layer.data)
@@ -81,6 +82,7 @@ class TestVectors:
             assert str(blob.descriptor.digest) == expected["digest"]
             assert blob.descriptor.size == expected["size"]
 
+    @pytest.mark.spec("annotations:created")
     def test_manifests_and_index_have_the_recorded_annotations(
         self, vector: dict[str, Any]
     ) -> None:
@@ -95,6 +97,13 @@ class TestVectors:
 
 
 class TestArtifact:
+    @pytest.mark.spec(
+        "manifest:artifact-config",
+        "manifest:artifact-layer",
+        "manifest:portable-layers",
+        "image-index:portable",
+        "image-index:platform-set",
+    )
     def test_documents_are_those_of_a_store_that_toolhive_left_but_for_the_layer(self) -> None:
         made = package(VECTORS / "skills" / "release-notes", epoch=0)
         store = VECTORS / "stores" / "built" / "blobs" / "sha256"
@@ -319,6 +328,7 @@ def test_a_build_depends_on_neither_place_nor_time_nor_user(tmp_path: Path) -> N
 
 
 class TestTar:
+    @pytest.mark.spec("layer:attributes")
     def test_a_header_has_these_bytes(self) -> None:
         tar = write_tar({"dir/file": b"data"}, 1)
         fields = (

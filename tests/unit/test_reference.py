@@ -11,6 +11,7 @@ from ocilayout.reference import Reference, is_ref_name, require_ref_name
 DIGEST = Digest.of(b"")
 
 
+@pytest.mark.spec("annotations:ref-name", "annotations:digest-name")
 class TestRefName:
     @pytest.mark.parametrize(
         "name", ["v1", "1.0", "a-b_c:d@e+f.g", "a--b", "ghcr.io/org/skill:v1", "A/b/C"]
@@ -67,6 +68,7 @@ class TestParse:
         found = Reference.parse(text)
         assert (found.host, found.repository, found.tag, found.digest) == expected
 
+    @pytest.mark.spec("distribution:name", "distribution:name-length", "distribution:tag")
     @pytest.mark.parametrize(
         ("text", "reason"),
         [

@@ -40,6 +40,7 @@ def put(
     )
 
 
+@pytest.mark.spec("image-layout:referrers", "image-index:subject")
 def test_entries_refer_with_a_name_and_without(layout: Layout) -> None:
     """Every entry whose manifest has the subject is found once, in document order."""
     image = put(layout, "image")
@@ -58,6 +59,7 @@ def test_entries_refer_with_a_name_and_without(layout: Layout) -> None:
     assert layout.referrers(Digest.of(b"nothing")) == ()
 
 
+@pytest.mark.spec("image-layout:referrers")
 def test_a_list_under_the_fallback_tag_counts_too(layout: Layout) -> None:
     """What registries without the API keep under a tag is read, without what was found before."""
     image = put(layout, "image")
@@ -85,6 +87,9 @@ def test_a_fallback_tag_of_something_else_lists_nothing(layout: Layout) -> None:
     assert layout.referrers(image.digest) == ()
 
 
+@pytest.mark.spec(
+    "manifest:artifact-type-fallback", "descriptor:artifact-type-value", "distribution:list-type"
+)
 def test_a_type_is_asked_for(layout: Layout) -> None:
     """Only referrers of that type are given; without one, the config's media type stands for it."""
     image = put(layout, "image")
@@ -121,6 +126,7 @@ def test_damage_and_nonsense_are_errors(layout: Layout) -> None:
         layout.referrers("image")
 
 
+@pytest.mark.spec("distribution:referrers-tag")
 @pytest.mark.parametrize(
     ("digest", "tag"),
     [

@@ -115,6 +115,7 @@ def test_a_folder_that_is_no_layout_is_left_alone(tmp_path: Path) -> None:
     assert picture(tmp_path) == before
 
 
+@pytest.mark.spec("image-layout:blobs-folder")
 def test_a_missing_folder_of_blobs_is_made(tmp_path: Path) -> None:
     root = Layout.create(tmp_path / "new").path
     (root / "blobs").rmdir()
@@ -158,6 +159,7 @@ def test_an_entry_whose_blob_is_there_is_kept_even_if_nobody_knows_it(layout: La
     assert done(mend(layout.path)) == []
 
 
+@pytest.mark.spec("image-layout:several-entries")
 def test_exact_repetitions_of_an_entry_are_dropped(layout: Layout) -> None:
     (entry,) = entries(layout.path)
     other = {**entry, "strange": 1}
@@ -214,6 +216,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.spec("image-layout:blob-content")
 @pytest.mark.parametrize("how", DAMAGES)
 @pytest.mark.parametrize("durable", [True, False])
 def test_a_damaged_blob_is_moved_aside_so_that_a_put_can_refill_it(
@@ -275,6 +278,7 @@ def test_a_blob_of_an_unknown_algorithm_or_a_wrong_size_alone_is_not_moved(layou
     assert codes(report.remaining).count("size-mismatch") == 2
 
 
+@pytest.mark.spec("image-layout:links")
 @pytest.mark.parametrize("linked", ["blobs", "blobs/sha256"])
 def test_blobs_in_a_folder_that_is_a_link_belong_to_others(
     layout: Layout, tmp_path: Path, linked: str

@@ -49,6 +49,7 @@ class TestRead:
         assert RootIndex(EMPTY).entries() == ()
         assert RootIndex(EMPTY).names() == ()
 
+    @pytest.mark.spec("image-index:manifests")
     @pytest.mark.parametrize("rest", ["", ',"manifests":null', ',"manifests":[]'])
     def test_null_and_nothing_are_no_entries(self, rest: str) -> None:
         data = f'{{"schemaVersion":2{rest}}}'.encode()
@@ -97,6 +98,13 @@ class TestRead:
         with pytest.raises(LimitExceededError):
             RootIndex(b'{"schemaVersion":2,"x":' + b"[" * 200 + b"]" * 200 + b"}")
 
+    @pytest.mark.spec(
+        "image-layout:index-json",
+        "image-index:schema-version",
+        "image-index:media-type",
+        "manifest:unambiguous",
+        "considerations:case",
+    )
     @pytest.mark.parametrize(
         ("document", "code", "place"),
         [
@@ -139,6 +147,7 @@ class TestRead:
             root(entry(A), bad)
         assert [(found.code, found.place) for found in caught.value.problems] == [(code, place)]
 
+    @pytest.mark.spec("considerations:unknown-properties")
     def test_an_entry_with_an_unknown_property_is_read(self) -> None:
         assert root(entry(A, "a", x=1)).names() == ("a",)
 
@@ -151,6 +160,7 @@ class TestRead:
             assert [found.place for found in caught.value.problems] == ["$.manifests[1].size"]
 
 
+@pytest.mark.spec("annotations:same-name")
 class TestFind:
     def test_one_entry_of_the_name_is_meant(self) -> None:
         assert root(entry(A, "a"), entry(B, "b")).find("b").descriptor == B
@@ -187,6 +197,7 @@ class TestFind:
             root({**entry(B, "bad"), "size": "1"}).find("x")
 
 
+@pytest.mark.spec("annotations:travel")
 class TestTag:
     def test_a_new_name_is_appended_with_its_annotations_sorted(self) -> None:
         index = root(entry(A, "a"))

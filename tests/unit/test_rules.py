@@ -34,6 +34,9 @@ def read(document: Manifest | Index, media_type: str) -> Manifest | Index:
 
 
 class TestDecodeDocument:
+    @pytest.mark.spec(
+        "image-index:media-type-set", "manifest:media-type-set", "image-index:manifest-entries"
+    )
     @pytest.mark.parametrize(
         ("document", "media_type"),
         [
@@ -52,6 +55,9 @@ class TestDecodeDocument:
     ) -> None:
         assert read(document, media_type) == document
 
+    @pytest.mark.spec(
+        "image-index:media-type", "manifest:media-type", "distribution:media-type-matches"
+    )
     @pytest.mark.parametrize(
         ("document", "media_type", "code"),
         [
@@ -70,6 +76,7 @@ class TestDecodeDocument:
             (problem.code, problem.place) for problem in caught.value.problems
         ]
 
+    @pytest.mark.spec("manifest:unambiguous")
     def test_what_could_be_read_as_either_kind_is_refused(self) -> None:
         """CVE-2021-41190."""
         document = {**json.loads(encode(SILENT_MANIFEST)), "manifests": []}
@@ -85,6 +92,7 @@ class TestDecodeDocument:
             read(Index(), media_type)
         assert [problem.code for problem in caught.value.problems] == ["not-a-manifest"]
 
+    @pytest.mark.spec("considerations:limits", "distribution:manifest-size")
     def test_a_document_beyond_the_limit_is_refused(self) -> None:
         data = b" " * MAX_DOCUMENT + b"{}"
         with pytest.raises(LimitExceededError):

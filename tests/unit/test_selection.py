@@ -76,6 +76,7 @@ def chosen(layout: Layout, root: Descriptor, platform: Platform | str) -> int:
     return int(layout.read_manifest(found).annotations["note"])
 
 
+@pytest.mark.spec("image-index:variant", "image-index:first-match", "image-index:platform-values")
 @pytest.mark.parametrize(
     ("offered", "wanted", "place"),
     [
@@ -131,6 +132,7 @@ def test_what_does_not_fit_is_refused(layout: Layout, offered: list[str], wanted
     assert (", ".join(offered) or "no platforms") in str(caught.value)
 
 
+@pytest.mark.spec("image-index:os-version", "config:os-version")
 def test_a_version_of_the_system_counts_if_it_is_wanted(layout: Layout) -> None:
     """It is the same, or one that the wanted one begins; `10.0.1` does not begin `10.0.17763`."""
     versions = ["10.0.14393.1", "10.0.17763.5820", None]
@@ -149,6 +151,7 @@ def test_a_version_of_the_system_counts_if_it_is_wanted(layout: Layout) -> None:
             place(version)
 
 
+@pytest.mark.spec("image-index:os-features")
 def test_features_that_nobody_asked_for_come_last(layout: Layout) -> None:
     """Of two that fit, that with fewer features beyond the wanted ones is taken."""
     root = put_index(
@@ -162,6 +165,7 @@ def test_features_that_nobody_asked_for_come_last(layout: Layout) -> None:
     assert chosen(layout, root, wanted) == 1
 
 
+@pytest.mark.spec("image-index:nested", "image-index:consumers")
 def test_an_index_inside_is_looked_into(layout: Layout) -> None:
     """What an index says of one inside holds for what that one says nothing of."""
     silent = put_index(layout, None)
@@ -192,6 +196,7 @@ def test_a_sparse_layout_is_looked_through(layout: Layout) -> None:
         select(root, "linux/amd64", layout.blobs.read)
 
 
+@pytest.mark.spec("manifest:config-type", "manifest:unknown-config")
 @pytest.mark.parametrize(
     ("config", "config_type", "fits"),
     [
