@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ocilayout.requirement import iter_requirements
+
 ROOT = Path(__file__).parents[2]
 COMPILED_SUFFIXES = {*EXTENSION_SUFFIXES, ".so", ".pyd", ".dll", ".dylib", ".a", ".o", ".exe"}
 # ELF, Mach-O in both byte orders and as a fat file, and Windows executables.
@@ -56,6 +58,19 @@ def test_every_wheel_is_pure(site: Path) -> None:
         said = wheel.read_text()
         assert "Root-Is-Purelib: true" in said, wheel
         assert "-none-any" in said, wheel
+
+
+def test_the_requirements_are_installed(site: Path) -> None:
+    """The installed package reads its own copy of the tables, which are those of the sources."""
+    program = (
+        f"import sys; sys.path.insert(0, {str(site)!r}); from ocilayout import requirement;"
+        "print(*[row.id for row in requirement.iter_requirements()])"
+    )
+    said = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert said == [row.id for row in iter_requirements(ROOT / "spec-notes")]
+    assert (site / "ocilayout" / "spec-notes" / "decisions").is_dir()
 
 
 def test_a_compiled_file_would_be_found(tmp_path: Path) -> None:

@@ -25,7 +25,6 @@ PACKAGES: Final = ("ocilayout", "skills")
 _ID = r"[a-z-]+:[a-z0-9-]+"
 _CITED = re.compile(rf"({_ID}(?:,\s+{_ID})*)\.(?!\w)")
 _SPEC = "Spec: "
-_LAST_CELL = re.compile(r"(?<=\| )[^|]*(?= \|\Z)")
 
 
 @frozen
@@ -195,12 +194,11 @@ def filled(page: str, marks: Iterable[Mark]) -> str:
     marked: dict[str, set[str]] = {}
     for mark in marks:
         marked.setdefault(mark.requirement, set()).add(mark.test)
-    lines = []
-    for line in page.splitlines():
+    lines = page.splitlines()
+    for number, line in enumerate(lines):
         for row in parse_page(line):
-            tests = ", ".join(f"`{test}`" for test in sorted(marked.get(row.id, ())))
-            line = _LAST_CELL.sub(lambda _, cell=tests or NOTHING: cell, line)  # noqa: PLW2901
-        lines.append(line)
+            tests = [f"`{test}`" for test in sorted(marked.get(row.id, ()))]
+            lines[number] = f"{line.rpartition(' | ')[0]} | {', '.join(tests) or NOTHING} |"
     return "\n".join(lines) + "\n"
 
 

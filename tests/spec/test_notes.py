@@ -54,8 +54,25 @@ def test_the_column_of_tests_is_what_the_marks_say(page: str) -> None:
 def test_every_page_of_the_folder_is_read_or_is_no_table() -> None:
     """A page with rows that nobody reads would be held to nothing."""
     others = {path.stem for path in NOTES.glob("*.md")} - set(PAGES)
-    assert others == {"README", "behaviours", "problems"}
+    assert others == {"README", "behaviours", "problems", "skills"}
     assert {row.page for row in iter_requirements()} == set(PAGES)
+
+
+def test_a_finding_is_as_grave_as_its_requirement() -> None:
+    """An error breaks a MUST or what the text leaves open; two MUSTs that nobody minds are left."""
+    levels = {row.id: row.level for row in iter_requirements()}
+    allowed = {
+        "MUST": {"error"},
+        "SHOULD": {"warning", "note"},
+        "MAY": {"warning", "note"},
+        "open": {"error", "warning", "note"},
+    }
+    odd = {
+        code
+        for code, kind in KINDS.items()
+        if kind.requirement and kind.severity not in allowed[levels[kind.requirement]]
+    }
+    assert odd == {"artifact-type-form", "null-list"}  # decision 0060
 
 
 def test_what_agrees_has_no_faults() -> None:

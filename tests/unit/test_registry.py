@@ -296,6 +296,7 @@ def page(*names: str, link: str | None = None) -> Reply:
     return Reply(200, {} if link is None else {"Link": link}, body)
 
 
+@pytest.mark.spec("distribution:tags", "distribution:tags-link")
 def test_tags_follow_pages_and_are_sorted_bytewise(registry: Scripted, repo: Repository) -> None:
     """All pages are read, relative and absolute ones, and the tags come sorted bytewise."""
     pages = {
@@ -375,6 +376,12 @@ def test_the_tags_of_no_repository_are_an_error(registry: Scripted, repo: Reposi
 # ------------------------------------------------------------------ resolve
 
 
+@pytest.mark.spec(
+    "distribution:head",
+    "distribution:accept",
+    "distribution:content-type-parameters",
+    "media-types:returned",
+)
 def test_resolve_asks_for_headers_and_answers_plainly(registry: Scripted, repo: Repository) -> None:
     """With honest headers one HEAD is enough, and the descriptor is plain."""
     registry.routes[f"HEAD {manifest_path('v1')}"] = described(
@@ -387,6 +394,7 @@ def test_resolve_asks_for_headers_and_answers_plainly(registry: Scripted, repo: 
     assert seen.headers["accept-encoding"] == "identity"
 
 
+@pytest.mark.spec("distribution:docker-headers", "distribution:older-registries")
 @pytest.mark.parametrize(
     "head",
     [
@@ -433,6 +441,7 @@ def test_a_digest_of_another_algorithm_is_computed(registry: Scripted, repo: Rep
         repo.resolve(wanted)
 
 
+@pytest.mark.spec("distribution:digest-header", "distribution:verify-manifest")
 def test_an_answer_for_another_digest_is_refused(registry: Scripted, repo: Repository) -> None:
     """A header that names another digest than was asked for is a mismatch."""
     registry.default = described(MANIFEST + b" ")
@@ -442,6 +451,7 @@ def test_an_answer_for_another_digest_is_refused(registry: Scripted, repo: Repos
     assert caught.value.actual == Digest.of(MANIFEST + b" ")
 
 
+@pytest.mark.spec("distribution:digest-header")
 def test_a_body_that_its_header_denies_is_refused(registry: Scripted, repo: Repository) -> None:
     """A body that does not hash to its own header is a mismatch."""
     registry.routes[f"HEAD {manifest_path('v1')}"] = Reply(200)
@@ -470,6 +480,7 @@ def test_what_is_no_manifest_does_not_resolve(
         repo.resolve("v1")
 
 
+@pytest.mark.spec("distribution:head")
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 def test_what_is_missing_is_not_found(registry: Scripted, repo: Repository, method: str) -> None:
     """A 404 says that there is no such reference, whichever request it answers."""
@@ -479,6 +490,7 @@ def test_what_is_missing_is_not_found(registry: Scripted, repo: Repository, meth
         repo.resolve("v1")
 
 
+@pytest.mark.spec("distribution:manifest-size")
 def test_an_oversize_body_is_left(registry: Scripted, repo: Repository) -> None:
     """A manifest beyond 4 MiB is not read to its end, whatever length is declared."""
     registry.routes[f"HEAD {manifest_path('v1')}"] = Reply(200)
@@ -501,6 +513,7 @@ def test_an_oversize_body_is_left(registry: Scripted, repo: Repository) -> None:
     assert endless.wait(5)
 
 
+@pytest.mark.spec("distribution:reference", "distribution:tag")
 @pytest.mark.parametrize("name", ["", "a b", "x/y", "../../v2", "-a", "a" * 129, "sha256:beef"])
 def test_a_name_that_is_no_tag_is_not_asked_for(
     registry: Scripted, repo: Repository, name: str
@@ -525,6 +538,7 @@ def test_manifests_and_blobs_are_read_where_they_are(registry: Scripted, repo: R
         assert stream.read(5) == LAYER[:5]
 
 
+@pytest.mark.spec("descriptor:no-processing")
 def test_an_encoding_is_not_undone(registry: Scripted, repo: Repository) -> None:
     """Bytes are hashed as they come, even if a header says that they are compressed."""
     registry.routes[f"GET {blob_path(BLOB)}"] = Reply(200, {"Content-Encoding": "gzip"}, LAYER)
@@ -550,6 +564,9 @@ def test_a_stream_begins_before_the_blob_ends(registry: Scripted, repo: Reposito
         assert stream.readall() == LAYER[100:]
 
 
+@pytest.mark.spec(
+    "distribution:verify-blob", "distribution:verify-manifest", "media-types:mismatch"
+)
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
@@ -633,6 +650,7 @@ def test_only_manifests_are_read_as_manifests(registry: Scripted, repo: Reposito
     assert registry.seen == []
 
 
+@pytest.mark.spec("distribution:media-type-matches")
 def test_a_manifest_of_another_type_is_refused(registry: Scripted, repo: Repository) -> None:
     """A verified body that says it is of another type than its descriptor is refused."""
     registry.default = Reply(200, body=MANIFEST)
@@ -640,6 +658,7 @@ def test_a_manifest_of_another_type_is_refused(registry: Scripted, repo: Reposit
         repo.read_manifest(Descriptor.of(MANIFEST, OCI_INDEX))
 
 
+@pytest.mark.spec("distribution:head")
 def test_blobs_are_found_by_their_digest(registry: Scripted, repo: Repository) -> None:
     """`in`, `size` and `holds` ask for headers only."""
     registry.routes[f"HEAD {blob_path(BLOB)}"] = Reply(200, body=LAYER)
@@ -690,6 +709,7 @@ class Trickle(io.RawIOBase):
         return data
 
 
+@pytest.mark.spec("distribution:upload", "distribution:location")
 @pytest.mark.parametrize("expected", [None, BLOB])
 @pytest.mark.parametrize("kind", ["bytes", "bytearray", "path", "file", "stream"])
 def test_every_source_is_sent_whole(
@@ -794,6 +814,7 @@ def test_another_host_gets_the_upload_but_no_credentials(
     assert other.authorizations() == [None, None]
 
 
+@pytest.mark.spec("distribution:put-digest")
 @pytest.mark.parametrize("status", [200, 201, 204])
 def test_a_registry_that_stored_something_else_is_caught(
     registry: Scripted, repo: Repository, status: int
@@ -849,6 +870,7 @@ def test_a_media_type_that_is_none_is_refused(registry: Scripted, repo: Reposito
     assert registry.seen == []
 
 
+@pytest.mark.spec("distribution:reference", "distribution:manifest-type")
 @pytest.mark.parametrize("document", [MODEL, MANIFEST])
 @pytest.mark.parametrize("media_type", [None, OCI_MANIFEST])
 def test_a_manifest_is_sent_under_its_digest(
@@ -882,6 +904,7 @@ def test_a_manifest_put_as_content_goes_where_manifests_go(
     assert registry.seen[-1].body == MANIFEST
 
 
+@pytest.mark.spec("distribution:manifest-type-said")
 @pytest.mark.parametrize("document", [b"{}", b"no json", b'{"schemaVersion":2,"manifests":[]}x'])
 def test_what_is_no_manifest_is_not_sent(
     registry: Scripted, repo: Repository, document: bytes
@@ -907,6 +930,7 @@ def test_a_tag_is_the_same_bytes_under_a_name(
     assert put.headers["content-type"] == OCI_MANIFEST
 
 
+@pytest.mark.spec("distribution:tag")
 @pytest.mark.parametrize(
     ("name", "target", "error"),
     [
@@ -940,6 +964,7 @@ def failing(status: int, *codes: str, **headers: str) -> Reply:
     return Reply(status, named, json.dumps({"errors": errors}).encode())
 
 
+@pytest.mark.spec("distribution:errors", "distribution:docker-codes")
 @pytest.mark.parametrize(
     ("reply", "error", "text"),
     [
@@ -1164,6 +1189,7 @@ def redirect(location: str, status: int = 307) -> Reply:
     return Reply(status, {"Location": location})
 
 
+@pytest.mark.spec("distribution:redirects")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_to_another_host_takes_no_credentials_along(
     registry: Scripted, other: Scripted, ann: Repository, status: int
@@ -1212,6 +1238,7 @@ def test_a_demand_of_another_host_is_not_met(
     assert other.authorizations() == [None]
 
 
+@pytest.mark.spec("distribution:redirects")
 def test_tls_is_not_left(secure: Scripted, other: Scripted, trusting: Repository) -> None:
     """A redirect from https to http is refused and not followed."""
     secure.default = redirect(f"http://{other.host}/a")
@@ -1320,6 +1347,7 @@ def token_server(registry: Scripted, other: Scripted) -> TokenServer:
     return TokenServer(registry, other)
 
 
+@pytest.mark.spec("distribution:authentication")
 def test_basic_is_sent_once_it_was_asked_for(registry: Scripted, ann: Repository) -> None:
     """The first request goes without, its repetition and all later ones with credentials."""
     basic(registry)
@@ -1357,6 +1385,7 @@ def test_wrong_credentials_are_tried_once(registry: Scripted, ann: Repository) -
         assert len(registry.seen) == count
 
 
+@pytest.mark.spec("distribution:authentication")
 def test_a_token_is_had_without_credentials(token_server: TokenServer, repo: Repository) -> None:
     """A stranger asks the token server with service and scope, and without Authorization."""
     assert repo.tags() == ("a",)

@@ -86,6 +86,16 @@ def store_list(server: LoopbackRegistry, index: Index) -> str:
     return Digest.of(data)
 
 
+@pytest.mark.spec(
+    "distribution:referrers",
+    "distribution:referrers-filter",
+    "distribution:referrers-fallback",
+    "distribution:older-registries",
+    "distribution:list-type",
+    "distribution:list-annotations",
+    "distribution:list-empty",
+    "distribution:list-once",
+)
 def test_referrers_are_found_with_type_and_annotations(registry: LoopbackRegistry) -> None:
     """Each referrer comes once, with what it says of itself, whichever way the registry goes."""
     with repository(registry) as repo:
@@ -128,6 +138,7 @@ def test_the_answer_has_the_shape_of_a_layout_s(registry: LoopbackRegistry, tmp_
         assert len(said) == 2
 
 
+@pytest.mark.spec("distribution:subject-list")
 def test_a_registry_that_takes_note_gets_no_list(registry: LoopbackRegistry) -> None:
     """The list under the tag is written only where the registry does not answer OCI-Subject."""
     with repository(registry) as repo:
@@ -154,6 +165,7 @@ def test_there_is_an_end_to_referrers(
 # ------------------------------------------------------------------ the list under a tag
 
 
+@pytest.mark.spec("distribution:subject-list")
 def test_a_list_keeps_all_that_is_in_it(old: LoopbackRegistry) -> None:
     """What somebody else wrote into the list and around it stays, byte for byte of meaning."""
     with repository(old) as repo:
@@ -169,6 +181,7 @@ def test_a_list_keeps_all_that_is_in_it(old: LoopbackRegistry) -> None:
         assert (found.annotations, found.extra) == (index.annotations, index.extra)
 
 
+@pytest.mark.spec("distribution:list-condition")
 def test_a_referrer_that_a_rival_overwrote_is_listed_again(old: LoopbackRegistry) -> None:
     """A list that was replaced right after we wrote it gets our entry a second time."""
     assert isinstance(old.tags, Contended)
@@ -194,6 +207,7 @@ def test_a_rival_who_never_stops_is_an_error(old: LoopbackRegistry) -> None:
         assert len([1 for method, _ in old.requests if method == "PUT"]) < 20
 
 
+@pytest.mark.spec("distribution:list-other", "distribution:referrers-none")
 @pytest.mark.parametrize("kind", ["manifest", "no json"])
 def test_a_tag_that_is_no_list_is_left_alone(old: LoopbackRegistry, kind: str) -> None:
     """A tag of that name with something else under it is an error, and stays as it is."""
