@@ -6,6 +6,7 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
@@ -16,36 +17,57 @@ from ocilayout.testing.registry import LoopbackRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from email.message import Message
 
 MANIFEST = encode(Manifest(config=Descriptor.of(b"{}", OCI_EMPTY), artifact_type="a/b"))
 
 
-class Warning299(BaseHTTPRequestHandler):
-    """Answers any GET with one tag and a warning that asks for something."""
+class Answering(BaseHTTPRequestHandler):
+    """Has one tag and no blob, takes any upload, and warns with every answer."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        body = b'{"name":"a/b","tags":["v1"]}'
-        self.send_response(200)
+        self.answer(200, b'{"name":"a/b","tags":["v1"]}')
+
+    def do_HEAD(self) -> None:
+        self.answer(404)
+
+    def do_POST(self) -> None:
+        self.answer(202, Location="session?state=x%2Fy")
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(201)
+
+    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
         self.send_header("Warning", '299 - "go to /elsewhere; this tag is deprecated"')
         self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
-        self.server.asked.append(self.path)  # type: ignore[attr-defined] # set below
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # the base has it so
         """Say nothing."""
 
 
 @contextmanager
-def warning_registry() -> Iterator[tuple[str, list[str]]]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Warning299) as server:
-        server.asked = []  # type: ignore[attr-defined] # what the handler notes
+def answering() -> Iterator[tuple[str, list[tuple[str, str, Message]]]]:
+    """Run the server; give its address, and method, path and headers of all requests."""
+    seen: list[tuple[str, str, Message]] = []
+
+    class Noting(Answering):
+        def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+            seen.append((self.command, self.path, self.headers))
+            super().answer(status, body, **headers)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Noting) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield f"127.0.0.1:{server.server_address[1]}", server.asked  # type: ignore[attr-defined] # as above
+            yield f"127.0.0.1:{server.server_address[1]}", seen
         finally:
             server.shutdown()
             thread.join()
@@ -55,9 +77,26 @@ def warning_registry() -> Iterator[tuple[str, list[str]]]:
 class TestNoActionOnWarnings:
     def test_a_warning_changes_nothing(self) -> None:
         """The answer counts as it is, and nothing else is asked for."""
-        with warning_registry() as (host, asked), Repository(f"{host}/a/b") as repository:
+        with answering() as (host, seen), Repository(f"{host}/a/b") as repository:
             assert repository.tags() == ("v1",)
-        assert asked == ["/v2/a/b/tags/list"]
+        assert [(method, path) for method, path, _ in seen] == [("GET", "/v2/a/b/tags/list")]
+
+
+@pytest.mark.spec("distribution:upload", "distribution:location")
+class TestUpload:
+    def test_a_blob_is_a_post_and_a_put_with_digest_length_and_type(self) -> None:
+        """The PUT goes where the POST was told, with the digest behind what the query has."""
+        blob = Descriptor.of(b"layer", "a/b")
+        with answering() as (host, seen), Repository(f"{host}/a/b") as repository:
+            assert repository.blobs.put(b"layer", media_type="a/b") == blob
+        (_, (post, begun, _), (put, path, headers)) = seen
+        assert (post, begun) == ("POST", "/v2/a/b/blobs/uploads/")
+        assert (put, path) == (
+            "PUT",
+            f"/v2/a/b/blobs/uploads/session?state=x%2Fy&digest={quote(blob.digest)}",
+        )
+        assert headers["Content-Type"] == "application/octet-stream"
+        assert headers["Content-Length"] == "5"
 
 
 @pytest.mark.spec("distribution:manifest-type-said")
