@@ -34,21 +34,26 @@ MARK = Mark("page:slug", "unit/test_digest.py::test_it")
 CITED = Citation("page:slug", "ocilayout.digest")
 
 
-def test_rows_tests_modules_and_code_agree() -> None:
+@pytest.fixture(scope="module")
+def marks() -> list[Mark]:
+    return all_marks()
+
+
+def test_rows_tests_modules_and_code_agree(marks: list[Mark]) -> None:
     """No MUST lacks a test, no mark a row, no row its module; the code cites rows that cite it."""
     modules = all_modules()
     citations = [
         citation for name, source in modules.items() for citation in citations_in(source, name)
     ]
     citations += [Citation(kind.requirement) for kind in KINDS.values() if kind.requirement]
-    assert faults(all_rows(), all_marks(), modules, citations) == []
+    assert faults(all_rows(), marks, modules, citations) == []
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_column_of_tests_is_what_the_marks_say(page: str) -> None:
+def test_the_column_of_tests_is_what_the_marks_say(page: str, marks: list[Mark]) -> None:
     """`python -m tests.spec.notes` would change nothing."""
     text = (NOTES / f"{page}.md").read_text()
-    assert filled(text, all_marks()) == text
+    assert filled(text, marks) == text
 
 
 def test_every_page_of_the_folder_is_read_or_is_no_table() -> None:
