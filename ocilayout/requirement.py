@@ -44,7 +44,6 @@ NOT_OURS: Final = "Not ours: "
 _ROW = re.compile(r"\| (?=[a-z-]+:)")
 _CELL_END = re.compile(r"(?<!\\)\|")
 _CELLS: Final = 6
-_LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
 
 
 @frozen(kw_only=True)
@@ -108,22 +107,6 @@ def find(requirement: str) -> Requirement:
     near = get_close_matches(requirement, rows, n=3)
     hint = f"; {' and '.join(near)} come near" if near else ""
     raise NotFoundError(f"there is no requirement {requirement!r}{hint}")
-
-
-def explain(row: Requirement) -> str:
-    """Return a row as text for a person, in several lines without one at the end.
-
-    Links to other pages become their paths.
-
-    Args:
-        row: The row.
-    """
-    cells = (("asks", row.text), ("here", row.ours))
-    parts = [(noun, _LINK.sub(r"\1 (spec-notes/\2)", cell)) for noun, cell in cells]
-    parts += [("module", module) for module in row.modules]
-    parts += [("test", f"tests/{test}") for test in row.tests]
-    said = [f"  {noun:<8}{value}" for noun, value in parts]
-    return "\n".join([f"{row.id} ({row.level})", *said])
 
 
 def parse_page(text: str) -> Iterator[Requirement]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ocilayout.cli.edit import annotate, init, rm, tag, untag
+from ocilayout.cli.explain import explain
 from ocilayout.cli.look import cat, inspect, ls, referrers, tree
 from ocilayout.cli.terminal import Failing
 from ocilayout.cli.transfer import cp
@@ -37,6 +38,7 @@ def main() -> None:
 
 
 for _verb in (
-    init, ls, inspect, cat, tree, referrers, tag, untag, annotate, rm, cp, check, repair, gc,
+    init, ls, inspect, cat, tree, referrers, tag, untag, annotate, rm, cp, check, explain, repair,
+    gc,
 ):  # fmt: skip
     main.add_command(_verb)

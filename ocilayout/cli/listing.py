@@ -170,7 +170,7 @@ def kind_of(descriptor: Descriptor) -> Kind:
 def artifact_type_of(document: Manifest | Index | None) -> str | None:
     """Return the type of an artifact; `None` for an image, and where nobody knows.
 
-    Spec: manifest.md, Guidelines for Artifact Usage.
+    Spec: manifest:artifact-type-fallback.
     """
     if document is None or document.artifact_type is not None or isinstance(document, Index):
         return None if document is None else document.artifact_type

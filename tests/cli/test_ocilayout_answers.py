@@ -47,6 +47,7 @@ def test_every_key_is_documented(command: Command, layout: Layout) -> None:
         "cp": run("cp", "oci:lay:v1", "oci:other"),
         "rm": run("rm", "lay", "solo"),
         "gc": run("gc", "lay"),
+        "explain": run("explain", "image-layout:blob-content"),
     }
     layout.blobs.path(Digest.of(b"one")).write_bytes(b"two")
     answers["check"] = run("check", "lay", status=1)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PROGRAM = [sys.executable, "-c", "from ocilayout.cli import main; main(prog_name='ocilayout')"]
 VERBS = [
     "init", "ls", "inspect", "cat", "tree", "referrers", "tag", "untag", "annotate", "rm", "cp",
-    "check", "repair", "gc",
+    "check", "explain", "repair", "gc",
 ]  # fmt: skip
 LARGE = 4 * 2**20  # more than any pipe holds, in bytes
 

@@ -11,7 +11,6 @@ from ocilayout.errors import NotFoundError
 from ocilayout.requirement import (
     PAGES,
     Requirement,
-    explain,
     find,
     iter_requirements,
     parse_page,
@@ -52,25 +51,6 @@ class TestParse:
         with pytest.raises(ValueError, match=reason) as caught:
             list(parse_page(row))
         assert row in str(caught.value)
-
-
-class TestExplain:
-    def test_a_person_is_shown_all_cells_and_where_links_lead(self) -> None:
-        (row,) = parse_page(ROW.replace("Done.", "As of [0060](decisions/0060-severity.md), `x`."))
-        assert explain(row).splitlines() == [
-            "a:b (MUST)",
-            "  asks    One | two.",
-            "  here    As of 0060 (spec-notes/decisions/0060-severity.md), `x`.",
-            "  module  m",
-            "  module  n.o",
-            "  test    tests/t.py::test_a",
-            "  test    tests/u.py",
-        ]
-
-    def test_every_row_can_be_shown(self) -> None:
-        for row in iter_requirements():
-            assert explain(row).startswith(f"{row.id} ({row.level})\n  asks    {row.text[0]}")
-            assert "](" not in explain(row)
 
 
 class TestFind:

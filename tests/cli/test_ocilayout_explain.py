@@ -1,0 +1,66 @@
+"""`ocilayout explain`: from the id of a requirement to what is known of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from click.shell_completion import ShellComplete
+
+from ocilayout import Digest, Layout
+from ocilayout.check.finding import KINDS
+from ocilayout.cli import main
+from ocilayout.requirement import find, iter_requirements
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Command
+
+
+def test_what_check_says_can_be_explained(command: Command, layout: Layout) -> None:
+    """The id behind a problem is one that is known, for every kind of problem."""
+    layout.blobs.path(Digest.of(b"one")).write_bytes(b"two")
+    (problem,) = command.answer("check", "lay", status=1)["problems"]
+    first = command.lines("explain", problem["requirement"])[0]
+    assert first == "image-layout:blob-content (MUST)"
+    for kind in KINDS.values():
+        assert not kind.requirement or command.lines("explain", kind.requirement)
+
+
+def test_all_cells_are_shown_and_where_links_lead(command: Command) -> None:
+    """For people a line each, with the paths of links, modules and tests."""
+    row = find("image-index:first-match")
+    asked, here, *rest = command.lines("explain", row.id)[1:]
+    assert asked == f"  asks    {row.text}"
+    assert here.startswith("  here    ")
+    assert here.endswith("0062 (spec-notes/decisions/0062-first-match.md).")
+    assert rest == [
+        *(f"  module  {module}" for module in row.modules),
+        *(f"  test    tests/{test}" for test in row.tests),
+    ]
+
+
+def test_programs_get_the_cells(command: Command) -> None:
+    """As they stand in the notes."""
+    row = find("distribution:chunks")
+    assert command.answer("explain", row.id) == {
+        "id": row.id,
+        "level": "MUST",
+        "asks": row.text,
+        "here": row.ours,
+        "modules": [],
+        "tests": [],
+    }
+
+
+@pytest.mark.parametrize("requirement", ["descriptor:digest-gramar", "digest-grammar"])
+def test_what_is_no_id_is_an_error_that_helps(command: Command, requirement: str) -> None:
+    """One that was misspelt is named rightly."""
+    assert "descriptor:digest-grammar" in command.error("explain", requirement)
+
+
+def test_ids_are_completed() -> None:
+    """A shell offers what begins so."""
+    complete = ShellComplete(main, {}, "ocilayout", "_OCILAYOUT_COMPLETE")
+    offered = [item.value for item in complete.get_completions(["explain"], "layer:")]
+    assert offered == [row.id for row in iter_requirements() if row.page == "layer"]
+    assert "layer:tar" in offered
