@@ -144,6 +144,9 @@ class Descriptor(fields.Extensible):
 
     def plain(self) -> Descriptor:
         """Return media type, digest and size, without anything that is said about them."""
+        others = (self.data, self.platform, self.artifact_type)
+        if not (self.urls or self.annotations or self.extra) and others == (None, None, None):
+            return self
         return Descriptor(media_type=self.media_type, digest=self.digest, size=self.size)
 
 

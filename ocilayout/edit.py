@@ -166,7 +166,7 @@ class Edit:
         return descriptor
 
     def _require_present(self, put_here: set[Digest]) -> None:
-        for target in self._targets:
+        for target in {(target.digest, target.size): target for target in self._targets}.values():
             require_size(target, self._blobs.size(target.digest))
         for digest in sorted(put_here):
             if digest not in self._blobs:

@@ -55,7 +55,7 @@ def require_ref_name(name: str, *, strict: bool = True) -> None:
     """
     if not name:
         raise InvalidNameError("a name must not be empty")
-    if is_digest(name):
+    if ":" in name and is_digest(name):
         raise InvalidNameError(f"{name!r} reads as a digest and cannot name anything else")
     if strict and not is_ref_name(name):
         raise InvalidNameError(

@@ -6,7 +6,7 @@ from operator import itemgetter
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from ocilayout.annotations import NAME_BOUND, REF_NAME
 from ocilayout.codec import structure
@@ -145,11 +145,15 @@ def load_entry(entry: RawEntry) -> RootEntry:
 
     Spec: considerations:property-types.
     """
-    descriptor = structure(entry, Descriptor)
-    annotations = {key: value for key, value in descriptor.annotations.items() if key != REF_NAME}
+    noted = entry_annotations(entry)
+    bare = entry
+    if all(type(text) is str for text in noted.values()):
+        bare = {name: value for name, value in entry.items() if name != "annotations"}
+    descriptor = structure(bare, Descriptor)  # refuses the annotations if they are still there
+    annotations = {key: str(text) for key, text in noted.items() if key != REF_NAME}
     return RootEntry(
-        name=descriptor.annotations.get(REF_NAME) or None,
-        descriptor=evolve(descriptor, annotations=FrozenMap()),
+        name=str(noted.get(REF_NAME) or "") or None,
+        descriptor=descriptor,
         annotations=FrozenMap(annotations),
     )
 
@@ -188,6 +192,8 @@ def require_annotations(annotations: Mapping[str, str | None]) -> None:
 
     Spec: annotations:map.
     """
+    if not annotations:
+        return
     if REF_NAME in annotations:
         raise InvalidNameError(f"{REF_NAME} is the name itself; give it by tagging")
     written = {key: value for key, value in annotations.items() if value is not None}
