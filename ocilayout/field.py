@@ -24,6 +24,7 @@ Validator = Callable[[object, "Attribute[Any]", Any], None]
 _KEY = "json"
 _ALWAYS = "always"
 _REQUIRED = "required"
+_NOTHING: FrozenMap[str, FrozenJson] = FrozenMap()
 MAX_INT64 = 2**63 - 1
 
 # RFC 3339 section 5.6, date-time. The fraction may have any number of digits.
@@ -101,6 +102,8 @@ def to_map(values: Mapping[str, Any]) -> FrozenMap[str, Any]:
 
 def to_json_map(values: Mapping[str, Json]) -> FrozenMap[str, FrozenJson]:
     """Convert unknown properties, whatever they hold."""
+    if not values and isinstance(values, Mapping):
+        return _NOTHING
     try:
         return FrozenMap({name: freeze(value) for name, value in to_map(values).items()})
     except TypeError as error:

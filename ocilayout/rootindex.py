@@ -73,8 +73,7 @@ class RootIndex:
         Spec: image-layout:index-json, image-index:schema-version, image-index:manifests,
             manifest:unambiguous.
         """
-        self._read = data
-        text = decode_text(data, limit=MAX_ROOT_INDEX)
+        self._read = text = decode_text(data, limit=MAX_ROOT_INDEX)
         try:
             start = _find_array(text)
             if start is None:
@@ -94,7 +93,7 @@ class RootIndex:
     def encode(self) -> bytes:
         """Return the document: as it was read, or if it was changed, as compact JSON."""
         if not self.changed:
-            return self._read
+            return self._read.encode()
         before, behind = map(compact, self._around)
         return f"{before}{self._entries.encode()}{behind}".encode()
 
