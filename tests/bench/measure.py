@@ -1,0 +1,147 @@
+"""Cases, and the measuring of one: both sides by turns, medians, and how far they spread."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from attrs import field, frozen
+
+_BUDGET: Final = 12.0
+"""About how long all repetitions of a case take at one size, in seconds."""
+
+_FEWEST, _MOST = 5, 41
+
+
+def nothing() -> None:
+    """Do nothing."""
+
+
+@frozen(kw_only=True)
+class Subject:
+    """A case made ready at one size.
+
+    Attributes:
+        ours: What is measured.
+        yardsticks: What it is compared with; with the slowest, if there are several.
+        before: Called before each of them, unmeasured.
+    """
+
+    ours: Callable[[], object]
+    yardsticks: Mapping[str, Callable[[], object]]
+    before: Callable[[], object] = nothing
+
+
+@frozen(kw_only=True)
+class Case:
+    """Something to measure.
+
+    Attributes:
+        name: What it is chosen by.
+        about: What is measured, in a few words.
+        make: Makes it ready in an empty folder, at a size.
+        sizes: The sizes, rising.
+        unit: Of what the size is the number.
+        limits: The ratio that is wanted at most, by size.
+        grows: Whether the time for each of the unit is compared between the sizes.
+        needs: A program without which there is no yardstick.
+    """
+
+    name: str
+    about: str
+    make: Callable[[Path, int], Subject]
+    sizes: tuple[int, ...] = (1_000, 10_000, 100_000)
+    unit: str = "entries"
+    limits: Mapping[int, float] = field(factory=dict)
+    grows: bool = True
+    needs: str | None = None
+
+
+@frozen(kw_only=True)
+class Result:
+    """What was measured of a case at one size.
+
+    Attributes:
+        case: The name of the case.
+        about: What was measured.
+        size: The size.
+        unit: Of what.
+        repetitions: How often each side was measured.
+        ours: Our times, in seconds, in the order of measuring.
+        yardstick: What they are compared with.
+        theirs: Its times.
+        limit: The ratio that is wanted at most, if one is.
+    """
+
+    case: str
+    about: str
+    size: int
+    unit: str
+    repetitions: int
+    ours: list[float]
+    yardstick: str
+    theirs: list[float]
+    limit: float | None
+
+    @property
+    def ratio(self) -> float:
+        """The median of our times over the median of theirs."""
+        return statistics.median(self.ours) / statistics.median(self.theirs)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """Between what the middle half of the ratios of neighbouring measurements lies."""
+        ratios = [ours / theirs for ours, theirs in zip(self.ours, self.theirs, strict=True)]
+        low, _, high = statistics.quantiles(ratios, n=4)
+        return low, high
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the limit is kept, if there is one."""
+        return None if self.limit is None else self.ratio <= self.limit
+
+
+def measure(case: Case, size: int, folder: Path, *, repetitions: int | None = None) -> Result:
+    """Measure a case.
+
+    Args:
+        case: The case.
+        size: Its size.
+        folder: An empty folder to work in.
+        repetitions: How often to measure each side; by default as often as there is time for.
+    """
+    subject = case.make(folder, size)
+    acts = [subject.ours, *subject.yardsticks.values()]
+    warm = sum(_time(act, subject) for act in acts)
+    if repetitions is None:
+        repetitions = min(max(int(_BUDGET / warm), _FEWEST), _MOST)
+    times: list[list[float]] = [[] for _ in acts]
+    for turn in range(repetitions):
+        for number in range(len(acts)):
+            which = (turn + number) % len(acts)
+            times[which].append(_time(acts[which], subject))
+    ours, *theirs = times
+    slowest = max(range(len(theirs)), key=lambda which: statistics.median(theirs[which]))
+    return Result(
+        case=case.name,
+        about=case.about,
+        size=size,
+        unit=case.unit,
+        repetitions=repetitions,
+        ours=ours,
+        yardstick=list(subject.yardsticks)[slowest],
+        theirs=theirs[slowest],
+        limit=case.limits.get(size),
+    )
+
+
+def _time(act: Callable[[], object], subject: Subject) -> float:
+    subject.before()
+    gc.collect()  # nobody pays for what others left
+    start = time.perf_counter()
+    act()
+    return time.perf_counter() - start
