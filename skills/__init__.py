@@ -6,46 +6,67 @@ from skills.builds import BuildResult, LocalBuild
 from skills.cache import CachedSkill
 from skills.content import SkillContent, SkillFile
 from skills.errors import (
+    AmbiguousSkillError,
+    ClientError,
     FrontmatterError,
     InvalidEpochError,
     InvalidTagError,
     LayerError,
     LocalBuildConflictError,
+    LocalEditsError,
+    NameMismatchError,
     NotALocalBuildError,
     NotASkillError,
     NotCachedError,
+    NotInstalledError,
     NotPushableError,
+    RecordError,
+    ScopeError,
     SkillError,
     SkillFolderError,
+    TargetError,
+    TargetExistsError,
     TooLargeError,
     ValidationError,
 )
+from skills.install import InstalledSkill
 from skills.package import Package, package
-from skills.service import SkillService, default_store
+from skills.service import SkillService
 from skills.skillmd import SkillMd
+from skills.store import default_store
 from skills.validation import Finding, ValidationResult, validate
 
 __all__ = [
+    "AmbiguousSkillError",
     "BuildResult",
     "CachedSkill",
+    "ClientError",
     "Finding",
     "FrontmatterError",
+    "InstalledSkill",
     "InvalidEpochError",
     "InvalidTagError",
     "LayerError",
     "LocalBuild",
     "LocalBuildConflictError",
+    "LocalEditsError",
+    "NameMismatchError",
     "NotALocalBuildError",
     "NotASkillError",
     "NotCachedError",
+    "NotInstalledError",
     "NotPushableError",
     "Package",
+    "RecordError",
+    "ScopeError",
     "SkillContent",
     "SkillError",
     "SkillFile",
     "SkillFolderError",
     "SkillMd",
     "SkillService",
+    "TargetError",
+    "TargetExistsError",
     "TooLargeError",
     "ValidationError",
     "ValidationResult",

@@ -210,3 +210,117 @@ class NotPushableError(SkillError, ValueError):
             f"{reference!r} does not say where to push to; build the skill under a full reference"
             " such as ghcr.io/org/skill:v1, and push that"
         )
+
+
+class NameMismatchError(SkillError):
+    """What was found is another skill than the one that was asked for.
+
+    Attributes:
+        asked: The name that was asked for.
+        found: The name that the skill gives itself.
+    """
+
+    def __init__(self, asked: str, found: str, *, where: str) -> None:
+        self.asked = asked
+        self.found = found
+        super().__init__(
+            f"{where} is to be the skill {asked!r}, but it calls itself {found!r};"
+            " one of the two names must change"
+        )
+
+
+class AmbiguousSkillError(SkillError):
+    """Several local builds are the skill that was asked for.
+
+    Attributes:
+        name: The name of the skill.
+        choices: Tag and version of each.
+    """
+
+    def __init__(self, name: str, choices: Iterable[tuple[str, str]]) -> None:
+        self.name = name
+        self.choices = tuple(choices)
+        listed = ", ".join(
+            f"{tag!r} (version {version or 'none'})" for tag, version in self.choices
+        )
+        super().__init__(
+            f"several local builds are the skill {name!r}: {listed}; ask for one by its version,"
+            " its full reference or its digest"
+        )
+
+
+class ClientError(SkillError, ValueError):
+    """A client is not known, does not take skills, or none is there.
+
+    Attributes:
+        client: Its name; empty where none was found.
+    """
+
+    def __init__(self, client: str, reason: str) -> None:
+        self.client = client
+        super().__init__(reason)
+
+
+class ScopeError(SkillError, ValueError):
+    """A scope is none, or a folder is not the root of a project."""
+
+
+class TargetError(SkillError):
+    """A folder cannot be used to install a skill into.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path!r} {reason}")
+
+
+class TargetExistsError(TargetError):
+    """There is something in the place of a skill that was not installed from here."""
+
+
+class LocalEditsError(TargetError):
+    """The files of an installed skill are not what was installed.
+
+    Attributes:
+        changes: The paths that were changed, added or removed, sorted.
+    """
+
+    def __init__(self, path: str, changes: Iterable[str]) -> None:
+        self.changes = tuple(changes)
+        shown = ", ".join(map(repr, self.changes[:3]))
+        more = f" and {len(self.changes) - 3} more" if len(self.changes) > 3 else ""  # noqa: PLR2004
+        super().__init__(
+            path, f"was changed since it was installed: {shown}{more}; keep a copy, and use force"
+        )
+
+
+class NotInstalledError(SkillError, LookupError):
+    """A skill is not installed there.
+
+    Attributes:
+        name: Its name.
+    """
+
+    def __init__(self, name: str, scope: str) -> None:
+        self.name = name
+        super().__init__(
+            f"the skill {name!r} is not installed for the {scope}; list what is installed"
+        )
+
+
+class RecordError(SkillError):
+    """The record of what is installed cannot be read.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        super().__init__(
+            f"the record of what is installed, {path!r}, cannot be read: {reason}; move it away to"
+            " begin anew"
+        )

@@ -26,7 +26,7 @@ from skills.tag import require_tag
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ocilayout import Descriptor, Digest, Layout, Readable
+    from ocilayout import Descriptor, Digest, Layout, Readable, RootIndex
     from ocilayout.copy import CopySource, Event, ReadableBlobs
     from ocilayout.registry import Repository
 
@@ -87,12 +87,32 @@ class Exchange:
             require_tag(name)
         with self._registry(parsed) as repository:
             ref = str(parsed.digest or parsed.tag)
-            return self.bring(repository, ref, name, replace=replace, on_event=on_event)
+            content = self.bring(repository, ref, name, replace=replace, on_event=on_event)
+        return builds.BuildResult(reference=name, digest=content.digest)
 
     def bring(
-        self, source: CopySource, ref: str, name: str, *, replace: bool, on_event: Report = None
-    ) -> builds.BuildResult:
-        """Bring what a source has under a name into the store, under a name of the store."""
+        self,
+        source: CopySource,
+        ref: str,
+        name: str | None,
+        *,
+        replace: bool,
+        on_event: Report = None,
+    ) -> Descriptor:
+        """Bring what a source has under a name into the store.
+
+        Args:
+            source: A `Layout`, an `Archive` or a `Repository`.
+            ref: A name or a digest in it.
+            name: What to call it in the store; nothing if it is not given.
+            replace: Whether a local build may lose the name.
+            on_event: As for `ocilayout.copy.copy`.
+
+        Raises:
+            LocalBuildConflictError: Other content was built here under that name.
+            TooLargeError: A part of it is larger than any skill's.
+            OciLayoutError: As `ocilayout.copy.copy` says.
+        """
         content = source.resolve(ref)
         bounded = Bounded(source)
 
@@ -101,18 +121,19 @@ class Exchange:
 
         def bind() -> None:
             with self._layout.edit() as edit:
-                edit.tag(
-                    name,
-                    content,
-                    when=lambda root: builds.may_bind(
-                        root.named(name), name, content, replace=replace
-                    ),
-                )
+                if name is None:
+                    edit.add(content)
+                else:
+                    edit.tag(name, content, when=may_bind(name))
 
-        # Asked twice: here, so that nothing is brought in vain, and under the lock.
-        builds.may_bind(self._layout.entries(name=name), name, content, replace=replace)
+        def may_bind(name: str) -> Callable[[RootIndex], bool]:
+            return lambda root: builds.may_bind(root.named(name), name, content, replace=replace)
+
+        if name is not None:
+            # Asked twice: here, so that nothing is brought in vain, and under the lock.
+            builds.may_bind(self._layout.entries(name=name), name, content, replace=replace)
         put_and_bind(put, bind)
-        return builds.BuildResult(reference=name, digest=content.digest)
+        return content
 
     def push(self, reference: str, *, on_event: Report) -> builds.BuildResult:
         """Send what the store has under a reference to its registry; see `SkillService.push`."""

@@ -1,64 +1,37 @@
-"""The one class that ties the skills layer together: a store, and registries beyond it."""
+"""The one class that ties the skills layer together: a store, and what is installed from it."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from platformdirs import user_data_path
-
-from ocilayout import InvalidNameError, Layout
-from ocilayout.copy import put_and_bind
-from ocilayout.registry import Repository
-from skills import builds, cache
-from skills.builds import BuildResult
-from skills.content import SkillContent, read_content
-from skills.errors import ValidationError
-from skills.exchange import Exchange
-from skills.package import package, source_date_epoch
-from skills.tag import require_tag
-from skills.validation import validate
+from skills import validation
+from skills.install import Installer, Sources, State, default_state, require_skill
+from skills.layer import open_layer
+from skills.store import Store, open_layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import timedelta
+    import os
+    from collections.abc import Callable, Iterable
+    from typing import Self
 
-    from ocilayout import Reference
-    from ocilayout.copy import CopySource
+    from ocilayout import Layout, Reference
+    from ocilayout.registry import Repository
     from skills.exchange import Report
-
-STORE_VARIABLE: Final = "OCI_SKILLS_STORE"
-
-
-def default_store() -> Path:
-    """Return where the store is: `$OCI_SKILLS_STORE`, else the one that ToolHive uses.
-
-    That is `toolhive/skills` in `$XDG_DATA_HOME`, if that is an absolute path (`~` and variables
-    are expanded), or in the platform's data folder.
-    """
-    if store := os.environ.get(STORE_VARIABLE):
-        return Path(store)
-    data = Path(os.path.expandvars(os.environ.get("XDG_DATA_HOME", ""))).expanduser()
-    return (data if data.is_absolute() else user_data_path()) / "toolhive" / "skills"
+    from skills.install import InstalledSkill
+    from skills.validation import ValidationResult
 
 
-def repository_of(reference: Reference) -> Repository:
-    """Return the repository of a reference, asked for without credentials."""
-    return Repository(f"{reference.host}/{reference.repository}")
-
-
-class SkillService:
-    """Skills in a local store.
-
-    Attributes:
-        layout: The store.
-    """
-
-    layout: Layout
+class SkillService(Store):
+    """Skills in a local store, and those that are installed for a user."""
 
     def __init__(
-        self, layout: Layout, *, registry: Callable[[Reference], Repository] | None = None
+        self,
+        layout: Layout,
+        *,
+        registry: Callable[[Reference], Repository] | None = None,
+        home: str | os.PathLike[str] | None = None,
+        state: str | os.PathLike[str] | None = None,
     ) -> None:
         """Use a store.
 
@@ -66,9 +39,15 @@ class SkillService:
             layout: The store.
             registry: Makes the repository of a reference, for credentials or certificates;
                 by default one that is asked for without credentials. It is closed after use.
+            home: The home folder to install into; that of the user by default.
+            state: Where it is remembered what is installed; by default `ocilayout/skills` in
+                `$XDG_STATE_HOME`, or in `.local/state` of the home folder that is given.
         """
-        self.layout = layout
-        self._exchange = Exchange(layout, registry or repository_of)
+        super().__init__(layout, registry=registry)
+        if state is None:
+            state = default_state() if home is None else Path(home, ".local/state/ocilayout/skills")
+        user = Path.home() if home is None else Path(home)
+        self._installer = Installer(user, State(Path(state)))
 
     @classmethod
     def open(
@@ -76,223 +55,142 @@ class SkillService:
         path: str | os.PathLike[str] | None = None,
         *,
         registry: Callable[[Reference], Repository] | None = None,
-    ) -> SkillService:
+        home: str | os.PathLike[str] | None = None,
+        state: str | os.PathLike[str] | None = None,
+    ) -> Self:
         """Open a store, and make it if it is not there.
 
         Args:
             path: The folder of the store; `default_store()` if it is not given.
             registry: As for the constructor.
+            home: As for the constructor.
+            state: As for the constructor.
 
         Raises:
             LayoutExistsError: The folder holds something that is no store.
             OciLayoutError: As `Layout.open` says.
             OSError: The file system refused.
         """
-        # Tags of ToolHive may lie outside the ref.name grammar; `require_tag` is the rule here.
-        layout = Layout.open(
-            default_store() if path is None else path, create=True, strict_names=False
-        )
-        return cls(layout, registry=registry)
+        return cls(open_layout(path), registry=registry, home=home, state=state)
 
-    def build(
-        self, path: str | os.PathLike[str], *, tag: str | None = None, validate: bool = True
-    ) -> BuildResult:
-        """Package a skill's folder, and put it into the store as a local build.
-
-        The same folder gives the same digest, wherever and whenever it is built; times are those
-        of `SOURCE_DATE_EPOCH`, 0 if it is not set.
-
-        Args:
-            path: The folder with the SKILL.md.
-            tag: The name in the store; the name of the skill if it is not given.
-            validate: Whether to refuse what breaks the rules of skills.
+    def validate(self, path: str | os.PathLike[str]) -> ValidationResult:
+        """Check a skill folder; all that is wrong is reported at once.
 
         Raises:
-            InvalidTagError: The tag is none; nothing was packaged.
-            ValidationError: The skill breaks the rules.
-            SkillFolderError: The folder, or something in it, cannot be packaged.
-            FrontmatterError: The SKILL.md cannot be read.
-            TooLargeError: The skill is larger than what can be installed.
-            OciLayoutError: As `Layout.tag` says.
             OSError: The file system failed.
         """
-        if tag is not None:
-            require_tag(tag)
-        if validate:
-            _require_valid(path)
-        packed = package(path, epoch=source_date_epoch(os.environ))
-        name = packed.skill.name if tag is None else tag
-        require_tag(name)
+        return validation.validate(path)
 
-        def put() -> None:
-            for descriptor, data in packed.blobs:
-                self.layout.blobs.put(data, media_type=descriptor.media_type, expected=descriptor)
-
-        def bind() -> None:
-            self.layout.tag(name, packed.index, annotations=builds.MARK)
-
-        put_and_bind(put, bind)
-        return BuildResult(reference=name, digest=packed.index.digest)
-
-    def list_builds(self) -> list[builds.LocalBuild]:
-        """Return what was built here, sorted bytewise by tag; nothing that was only pulled.
-
-        Raises:
-            DocumentError: `index.json` breaks the specification.
-        """
-        return builds.list_builds(self.layout)
-
-    def delete_build(self, tag: str) -> None:
-        """Take a build away, with the content that nothing else in the store needs.
-
-        Raises:
-            NotALocalBuildError: The name is not there, or was not built here.
-            OciLayoutError: As `Layout.remove` says.
-        """
-        builds.delete_build(self.layout, tag)
-
-    def adopt(self, tag: str) -> None:
-        """Say of a name that it was built here, such as one from before there was a mark.
-
-        Raises:
-            ReferenceNotFoundError: There is no such name.
-            NotASkillError: It means something that is not a skill.
-            OciLayoutError: As `Layout.annotate` says.
-        """
-        builds.adopt(self.layout, tag)
-
-    def pull(
+    def install(
         self,
-        reference: str,
+        source: str | os.PathLike[str],
         *,
-        name: str | None = None,
+        version: str | None = None,
+        clients: Iterable[str] = (),
+        scope: str | None = None,
+        project_root: str | os.PathLike[str] | None = None,
+        force: bool = False,
         replace: bool = False,
         on_event: Report = None,
-    ) -> BuildResult:
-        """Bring an artifact from its registry into the store. It is not listed as a build.
+    ) -> InstalledSkill:
+        """Install a skill for clients, or bring it up to date where it is installed.
+
+        Its files are written aside and swapped in, so that at any instant the old or the new ones
+        are there, whole. What is installed already is compared file by file, and left as it is if
+        it is the same.
 
         Args:
-            reference: `host/repository`, with a tag or a digest; `latest` if it has neither.
-            name: What to call it in the store; the reference if it is not given.
-            replace: Whether it may take the name of other content that was built here, which
-                then stays without a name.
+            source: The name of a skill that was built here; a full reference, which is asked for
+                at its registry; a digest in the store; or an archive, by its path or as
+                `oci-archive:PATH[:NAME]`.
+            version: Which one, where the source does not say.
+            clients: For whom, by name; by default, or with `all`, for every client that is found.
+                Clients that have the skill already keep it.
+            scope: `user` or `project`; by default that of a project if its root is given.
+            project_root: A folder with a `.git` in it.
+            force: Whether what is in the way may be lost: local edits, and folders that were not
+                installed from here.
+            replace: Whether what comes from a registry or an archive may take the name of other
+                content that was built here.
             on_event: As for `ocilayout.copy.copy`.
-
-        Raises:
-            InvalidNameError: The reference is none.
-            InvalidTagError: The name is none.
-            LocalBuildConflictError: Other content was built here under that name.
-            TooLargeError: A part of it is larger than any skill's.
-            RegistryError: The registry failed or refused.
-            OciLayoutError: As `ocilayout.copy.copy` says.
-        """
-        return self._exchange.pull(reference, name=name, replace=replace, on_event=on_event)
-
-    def copy(
-        self, source: CopySource, ref: str, *, name: str, replace: bool = False
-    ) -> BuildResult:
-        """Bring an artifact from another layout or a registry into the store, as `pull` does.
-
-        Args:
-            source: A `Layout`, an `Archive` or a `Repository`.
-            ref: A name or a digest in it.
-            name: What to call it in the store.
-            replace: As for `pull`.
-
-        Raises:
-            InvalidTagError: The name is none.
-            LocalBuildConflictError: Other content was built here under that name.
-            TooLargeError: A part of it is larger than any skill's.
-            OciLayoutError: As `ocilayout.copy.copy` says.
-        """
-        require_tag(name)
-        return self._exchange.bring(source, ref, name, replace=replace)
-
-    def push(self, reference: str, *, on_event: Report = None) -> BuildResult:
-        """Send what the store has under a reference to the registry that the reference names.
-
-        Args:
-            reference: A name in the store that is a full reference.
-            on_event: As for `ocilayout.copy.copy`.
-
-        Raises:
-            ReferenceNotFoundError: The store has nothing under that name.
-            NotPushableError: The name has no registry, or neither tag nor digest.
-            RegistryError: The registry failed or refused.
-            OciLayoutError: As `ocilayout.copy.copy` says.
-        """
-        return self._exchange.push(reference, on_event=on_event)
-
-    # ------------------------------------------------------------ looking and keeping
-
-    def get_content(
-        self, reference: str, *, refresh: bool = False, on_event: Report = None
-    ) -> SkillContent:
-        """Look at a skill without installing it.
-
-        What the store has under the reference is shown, be it built or pulled, and no registry is
-        asked. Otherwise it is pulled, and stays in the store until the cache is pruned.
-
-        Args:
-            reference: A name or a digest in the store, or a full reference.
-            refresh: Whether to ask the registry what the reference means now.
-            on_event: As for `ocilayout.copy.copy`.
-
-        Raises:
-            InvalidNameError: It is not in the store, and says no registry to pull it from.
-            LocalBuildConflictError: Other content was built here under that name, and the registry
-                was to be asked.
-            NotASkillError: It is no skill.
-            LayerError: Its files are damaged, or hold what must not be installed.
-            TooLargeError: It is larger than what can be installed.
-            RegistryError: The registry failed or refused.
-            OciLayoutError: Its content is damaged, or as `ocilayout.copy.copy` says.
-        """
-        content = None if refresh else self._exchange.find(reference)
-        if content is None:
-            if not refresh and "/" not in reference:
-                raise InvalidNameError(
-                    f"{reference!r} is not in the store, and names no registry to pull it from"
-                )
-            content = self.layout.resolve(self.pull(reference, on_event=on_event).reference)
-        return read_content(self.layout, content, reference)
-
-    def list_cache(self) -> list[cache.CachedSkill]:
-        """Return what was pulled into the store, sorted bytewise by reference; no builds.
-
-        Raises:
-            DocumentError: `index.json` breaks the specification.
-        """
-        return cache.list_cache(self.layout)
-
-    def remove_cached(self, reference: str) -> None:
-        """Take something that was pulled away, with the content that nothing else needs.
-
-        Raises:
-            NotCachedError: The name is not there, or was built here.
-            OciLayoutError: As `Layout.remove` says.
-        """
-        cache.remove_cached(self.layout, reference)
-
-    def prune_cache(
-        self, *, older_than: timedelta | None = None, dry_run: bool = False
-    ) -> list[cache.CachedSkill]:
-        """Take away what was pulled and can be pulled again by its name. Builds stay.
-
-        Args:
-            older_than: How long ago the last pull must be; any time if it is not given.
-            dry_run: Whether to change nothing, and say what would go.
 
         Returns:
-            What went, sorted bytewise by reference.
+            What is installed now.
 
         Raises:
-            OciLayoutError: As `Layout.remove` says.
+            InvalidNameError: The source is neither a name nor a reference.
+            ReferenceNotFoundError: There is no such skill.
+            AmbiguousSkillError: Several builds are that skill.
+            NameMismatchError: What was found is another skill than the source says.
+            NotASkillError: It is no skill.
+            LayerError: Its files are damaged, or hold what must not be installed.
+            TooLargeError: It is larger than what is installed.
+            LocalBuildConflictError: Other content was built here under the name that it would get.
+            ClientError: A client is unknown, or none was found.
+            ScopeError: The scope is none, or the folder is no project.
+            TargetError: A folder cannot be used: there is something else, a link leads away, or
+                the files were edited.
+            RecordError: The record of what is installed cannot be read.
+            RegistryError: The registry failed or refused.
+            OciLayoutError: As `ocilayout.copy.copy` says.
+            OSError: The file system refused; everything is as it was.
         """
-        return cache.prune_cache(self.layout, older_than=older_than, dry_run=dry_run)
+        sources = Sources(self.layout, self._exchange)
+        found = sources.find(source, version=version, replace=replace, on_event=on_event)
+        data = self.layout.blobs.read(found.artifact.layer)
+        with open_layer(data, diff_id=found.artifact.diff_id) as layer:
+            require_skill(found, layer)
+            return self._installer.install(
+                found,
+                layer,
+                clients=clients,
+                scope=scope,
+                project_root=project_root,
+                force=force,
+            )
 
+    def uninstall(
+        self,
+        name: str,
+        *,
+        scope: str | None = None,
+        project_root: str | os.PathLike[str] | None = None,
+        force: bool = False,
+    ) -> None:
+        """Remove a skill from all clients that it was installed for, and the folders made for it.
 
-def _require_valid(path: str | os.PathLike[str]) -> None:
-    result = validate(path)
-    if not result.valid:
-        raise ValidationError(result.errors)
+        Args:
+            name: The name of the skill.
+            scope: As for `install`.
+            project_root: As for `install`.
+            force: Whether local edits may be lost.
+
+        Raises:
+            NotInstalledError: It is not installed there.
+            LocalEditsError: Its files were edited.
+            ScopeError: As for `install`.
+            RecordError: As for `install`.
+            OSError: The file system refused; what is still there is still recorded.
+        """
+        self._installer.uninstall(name, scope=scope, project_root=project_root, force=force)
+
+    def list_installed(
+        self,
+        *,
+        scope: str | None = None,
+        client: str | None = None,
+        project_root: str | os.PathLike[str] | None = None,
+    ) -> list[InstalledSkill]:
+        """Return what is installed, sorted by name.
+
+        Args:
+            scope: Only what is installed for the user, or only what is in projects.
+            client: Only what is installed for this client.
+            project_root: Only what is in this project.
+
+        Raises:
+            ClientError: There is no such client.
+            ScopeError: The scope is none, or the folder is no project.
+            RecordError: As for `install`.
+        """
+        return self._installer.installed(scope=scope, client=client, project_root=project_root)

@@ -31,6 +31,15 @@ def require_tag(tag: str) -> None:
         raise InvalidTagError(tag)
 
 
+def is_tag(name: str) -> bool:
+    """Tell whether a build may have a name; see `require_tag`."""
+    try:
+        require_tag(name)
+    except InvalidTagError:
+        return False
+    return True
+
+
 def parse_source(name: str) -> Reference | None:
     """Return the reference by which the content of a name could be pulled again, if there is one.
 

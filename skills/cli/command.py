@@ -15,7 +15,8 @@ import click
 from ocilayout.cli.terminal import Failing, answer, json_option, table
 from skills.cli.scaffold import write_skill
 from skills.errors import SkillError
-from skills.service import STORE_VARIABLE, SkillService
+from skills.service import SkillService
+from skills.store import STORE_VARIABLE
 from skills.validation import validate as check
 
 if TYPE_CHECKING:

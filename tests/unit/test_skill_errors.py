@@ -8,17 +8,26 @@ import pytest
 
 from skills import errors
 from skills.errors import (
+    AmbiguousSkillError,
+    ClientError,
     FrontmatterError,
     InvalidEpochError,
     InvalidTagError,
     LayerError,
     LocalBuildConflictError,
+    LocalEditsError,
+    NameMismatchError,
     NotALocalBuildError,
     NotASkillError,
     NotCachedError,
+    NotInstalledError,
     NotPushableError,
+    RecordError,
+    ScopeError,
     SkillError,
     SkillFolderError,
+    TargetError,
+    TargetExistsError,
     TooLargeError,
     ValidationError,
 )
@@ -36,6 +45,15 @@ EVERY = [
     NotPushableError("x"),
     NotCachedError("x\ny", "is not there"),
     LayerError("is a link", path="a\nb"),
+    NameMismatchError("a\nb", "c\nd", where="what is asked for"),
+    AmbiguousSkillError("x", [("a\nb", ""), ("c", "1")]),
+    ClientError("x", "there is no client 'x'"),
+    ScopeError("'x' is no scope"),
+    TargetError("a\nb", "is no folder"),
+    TargetExistsError("a\nb", "is there"),
+    LocalEditsError("a\nb", ["c\nd"]),
+    NotInstalledError("x\ny", "user"),
+    RecordError("a\nb", "it is damaged"),
 ]
 
 
@@ -78,6 +96,11 @@ def test_several_broken_values_are_one_error() -> None:
         (NotALocalBuildError, LookupError),
         (NotCachedError, LookupError),
         (LayerError, ValueError),
+        (ClientError, ValueError),
+        (ScopeError, ValueError),
+        (NotInstalledError, LookupError),
+        (TargetExistsError, TargetError),
+        (LocalEditsError, TargetError),
     ],
 )
 def test_an_error_is_also_the_builtin_that_a_caller_expects(

@@ -1,0 +1,123 @@
+"""Where a skill is installed: the scope, its root, and the folder for each client.
+
+Links above a skill's folder are followed as long as they stay below the root: many people keep
+their settings in a repository of their own and link to it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, cast
+
+from attrs import frozen
+
+from skills.errors import ScopeError, TargetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from skills.clients import Client
+
+Scope = Literal["user", "project"]
+
+SCOPES: Final = ("user", "project")
+
+
+@frozen(kw_only=True)
+class Place:
+    """A scope and where it begins.
+
+    Attributes:
+        scope: `user`, or `project`.
+        root: The home folder or the root of the project, without symbolic links.
+    """
+
+    scope: Scope
+    root: Path
+
+    @property
+    def key(self) -> str:
+        """What the record knows the place by: nothing for the user, else the project's root."""
+        return "" if self.scope == "user" else str(self.root)
+
+
+def place_of(scope: str | None, project_root: str | os.PathLike[str] | None, home: Path) -> Place:
+    """Return the place that is meant.
+
+    Args:
+        scope: `user` or `project`; by default that of a project if its root is given.
+        project_root: The folder of a project, with a `.git` in it.
+        home: The home folder.
+
+    Raises:
+        ScopeError: The scope is none, or does not go with the root, or the root is none.
+    """
+    if scope is None:
+        scope = "user" if project_root is None else "project"
+    require_scope(scope)
+    if scope == "user":
+        if project_root is not None:
+            raise ScopeError("the root of a project goes with the scope project alone")
+        return Place(scope="user", root=_real(home))
+    if project_root is None or not os.fspath(project_root):
+        raise ScopeError("the scope project needs the root of the project")
+    try:
+        root = _real(Path(project_root))
+        is_project = root.is_dir() and os.path.lexists(root / ".git")
+    except ValueError:  # a NUL in the path
+        is_project = False
+    if not is_project:
+        raise ScopeError(
+            f"{str(project_root)!r} is no project; give a folder that has a .git in it"
+        )
+    return Place(scope=cast("Scope", scope), root=root)
+
+
+def require_scope(scope: str) -> None:
+    """Refuse what is no scope.
+
+    Raises:
+        ScopeError: It is none.
+    """
+    if scope not in SCOPES:
+        raise ScopeError(f"{scope!r} is no scope; use user or project")
+
+
+def targets_of(place: Place, name: str, clients: Iterable[Client]) -> dict[Path, list[str]]:
+    """Return the folders of a skill, each with the names of the clients that look there.
+
+    Args:
+        place: Where to install.
+        name: The name of the skill, which was checked.
+        clients: For whom.
+
+    Raises:
+        TargetError: A symbolic link leads out of the home folder or the project, or is in the
+            place of the skill itself, or something is that is no folder.
+    """
+    found: dict[Path, list[str]] = {}
+    for client in clients:
+        folder = client.user if place.scope == "user" else client.project
+        base = _real(place.root / folder)
+        if not base.is_relative_to(place.root):
+            raise TargetError(
+                str(place.root / folder), f"leads to {str(base)!r}, out of {str(place.root)!r}"
+            )
+        target = base / name
+        if target.is_symlink() or (target.exists() and not target.is_dir()):
+            raise TargetError(
+                str(target), "is no folder; it is left as it is, move it away to install there"
+            )
+        found.setdefault(target, []).append(client.name)
+    return found
+
+
+def missing_parents(target: Path, root: Path) -> list[Path]:
+    """Return the folders above a target that are not there yet, from the outside in."""
+    parents = target.relative_to(root).parents
+    return [root / parent for parent in reversed(parents) if not (root / parent).exists()]
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))

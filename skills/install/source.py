@@ -1,0 +1,211 @@
+"""What is to be installed: a local build, what a reference means, or what is in an archive.
+
+A name with a registry in it is asked for there, since a tag may have moved; a local build under
+that name stays what it is, and is installed if the registry knows of nothing else. A bare name is
+that of a skill, and is looked for among the builds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+from ocilayout import (
+    Archive,
+    InvalidNameError,
+    Reference,
+    ReferenceNotFoundError,
+    RegistryError,
+)
+from skills import builds, skillmd
+from skills.artifact import Artifact, read_artifact
+from skills.errors import AmbiguousSkillError, NameMismatchError, NotASkillError
+from skills.exchange import parse
+from skills.folder import SKILL_MD
+from skills.tag import is_tag, parse_source
+from skills.validation import check_name
+
+if TYPE_CHECKING:
+    import os
+
+    from ocilayout import Descriptor, Layout
+    from skills.exchange import Exchange, Report
+    from skills.layer import Layer
+
+ARCHIVE_PREFIX: Final = "oci-archive:"
+_FOREIGN: Final = ("git://", "http://", "https://")
+
+
+@frozen(kw_only=True)
+class Candidate:
+    """A skill in the store that can be installed.
+
+    Attributes:
+        artifact: What it says of itself.
+        tag: The tag in its reference; empty if there is none.
+        version: The version that was asked for; empty if none was.
+    """
+
+    artifact: Artifact
+    tag: str = ""
+    version: str = ""
+
+
+class Sources:
+    """What finds skills to install, and brings them into a store."""
+
+    def __init__(self, layout: Layout, exchange: Exchange) -> None:
+        """Use a store, and what brings content into it."""
+        self._layout = layout
+        self._exchange = exchange
+
+    def find(
+        self,
+        source: str | os.PathLike[str],
+        *,
+        version: str | None,
+        replace: bool,
+        on_event: Report,
+    ) -> Candidate:
+        """Find a skill, and bring it into the store if it is not there.
+
+        Args:
+            source: The name of a skill, a full reference, a digest in the store, or an archive:
+                its path, or `oci-archive:PATH[:NAME]`.
+            version: Which one, if the source does not say.
+            replace: Whether what comes may take the name of other content that was built here.
+            on_event: As for `ocilayout.copy.copy`.
+
+        Raises:
+            SkillError: As `SkillService.install` says.
+            OciLayoutError: As `SkillService.install` says.
+        """
+        if not isinstance(source, str):
+            return self._from_archive(Path(source), None, replace=replace)
+        if source.startswith(ARCHIVE_PREFIX):
+            path, _, name = source.removeprefix(ARCHIVE_PREFIX).partition(":")
+            return self._from_archive(Path(path), name or None, replace=replace)
+        if source.startswith(_FOREIGN):
+            raise InvalidNameError(f"{source!r} is no reference; skills come from registries here")
+        if "/" in source:
+            return self._from_reference(source, version, replace=replace, on_event=on_event)
+        if ":" in source or "@" in source:
+            return self._candidate(self._layout.resolve(source), source)
+        return self._by_name(source, version or "")
+
+    # ------------------------------------------------------------ ways to find it
+
+    def _from_reference(
+        self, text: str, version: str | None, *, replace: bool, on_event: Report
+    ) -> Candidate:
+        parsed = parse(text)
+        if parsed.tag is None and parsed.digest is None:
+            text = f"{text}:{version or 'latest'}"
+            parsed = parse(text)
+        content = self._content_of(text, parsed, replace=replace, on_event=on_event)
+        return self._candidate(content, text, parsed, version=version or "")
+
+    def _content_of(
+        self, text: str, parsed: Reference, *, replace: bool, on_event: Report
+    ) -> Descriptor:
+        here = self._layout.entries(name=text)
+        content = here[-1].descriptor if here else None
+        if content is not None and content.digest == parsed.digest:
+            return content  # a digest means the same everywhere
+        try:
+            self._exchange.pull(text, name=None, replace=replace, on_event=on_event)
+        except (RegistryError, ReferenceNotFoundError):
+            # A build that was not pushed, or cannot be asked for: nobody says that it is another.
+            if content is None or replace or not builds.is_local_build(here):
+                raise
+            return content
+        return self._layout.resolve(text)
+
+    def _by_name(self, name: str, version: str) -> Candidate:
+        if reason := check_name(name):
+            raise InvalidNameError(f"{reason}; or give a full reference")
+        tagged = self._tagged(name)
+        if tagged is not None and tagged.name == name and version in ("", tagged.version):
+            return Candidate(artifact=tagged, version=version)
+        found = [
+            build
+            for build in builds.list_builds(self._layout)
+            if build.name == name and version in ("", build.version, build.tag)
+        ]
+        if len({build.digest for build in found}) > 1:
+            raise AmbiguousSkillError(name, [(build.tag, build.version) for build in found])
+        if found:
+            tag = found[0].tag
+            content = self._layout.resolve(tag)
+            return self._candidate(content, tag, parse_source(tag), version=version)
+        if tagged is not None and tagged.name != name:
+            raise NameMismatchError(name, tagged.name, where=f"what the store has as {name!r}")
+        wanted = f"version {version} of " if version else ""
+        raise ReferenceNotFoundError(
+            f"there is no {wanted}the skill {name!r} among the builds; build it, or give a full"
+            " reference such as ghcr.io/org/skill:v1"
+        )
+
+    def _tagged(self, name: str) -> Artifact | None:
+        try:
+            content = self._layout.resolve(name)
+        except ReferenceNotFoundError:
+            return None
+        return read_artifact(self._layout, content, name)
+
+    def _from_archive(self, path: Path, name: str | None, *, replace: bool) -> Candidate:
+        with Archive.open(path) as archive:
+            entries = archive.entries(name=name)
+            if len({entry.descriptor.digest for entry in entries}) != 1:
+                names = ", ".join(map(repr, archive.tags())) or "no names"
+                raise ReferenceNotFoundError(
+                    f"{str(path)!r} does not say which skill is meant; it has {names}, give one as"
+                    f" {ARCHIVE_PREFIX}{path}:NAME"
+                )
+            entry = entries[0]
+            digest = str(entry.descriptor.digest)
+            taken = entry.name if entry.name is not None and is_tag(entry.name) else None
+            self._exchange.bring(archive, digest, taken, replace=replace)
+        parsed = parse_source(taken or "")
+        return self._candidate(entry.descriptor, taken or digest, parsed)
+
+    # ------------------------------------------------------------ what it must be
+
+    def _candidate(
+        self,
+        content: Descriptor,
+        reference: str,
+        source: Reference | None = None,
+        *,
+        version: str = "",
+    ) -> Candidate:
+        artifact = read_artifact(self._layout, content, reference)
+        if reason := check_name(artifact.name):
+            raise NotASkillError(reference, reason)
+        tag = ""
+        if source is not None:
+            tag = source.tag or ""
+            last = source.repository.rpartition("/")[2]
+            if artifact.name != last:
+                raise NameMismatchError(last, artifact.name, where=f"what {reference!r} names")
+        return Candidate(artifact=artifact, tag=tag, version=version)
+
+
+def require_skill(candidate: Candidate, layer: Layer) -> None:
+    """Refuse a layer that does not hold the skill which its artifact says it is.
+
+    Raises:
+        NotASkillError: It has no SKILL.md, or one that nobody can read.
+        NameMismatchError: Its SKILL.md gives it another name.
+    """
+    artifact = candidate.artifact
+    file = layer.find(SKILL_MD)
+    if file is None:
+        raise NotASkillError(artifact.reference, f"it has no file {SKILL_MD}")
+    draft = skillmd.draft(layer.read(file))
+    if draft.skill is None:
+        raise NotASkillError(artifact.reference, str(draft.problems[0]))
+    if draft.skill.name != artifact.name:
+        raise NameMismatchError(artifact.name, draft.skill.name, where=f"its {SKILL_MD}")

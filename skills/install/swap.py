@@ -1,0 +1,164 @@
+"""Trees that change places: at once where the system can, and otherwise in two steps.
+
+Linux and macOS can exchange two folders, so that a path never means nothing. Python has no name
+for that, so it is called through `ctypes`; on a file system or a system that cannot, the old tree
+is moved aside first, and whoever is killed in between leaves it there to be put back.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Swap = Callable[[Path, Path], bool]
+
+_AT_FDCWD: Final = -2 if sys.platform == "darwin" else -100
+_EXCHANGE: Final = 2  # RENAME_EXCHANGE of Linux, and RENAME_SWAP of macOS
+_CANNOT: Final = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
+
+
+@frozen(kw_only=True)
+class Move:
+    """One tree that is to go to its place.
+
+    Attributes:
+        target: Its place.
+        staged: Where it was written, beside its place; after an exchange the old tree is there.
+        aside: Where the old tree waits if the system cannot exchange, or is to be removed.
+        inode: The number of the staged folder, which tells it wherever it is; `None` before it
+            was written whole, and for a removal.
+    """
+
+    target: Path
+    staged: Path
+    aside: Path
+    inode: int | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the new tree is in its place."""
+        return self.inode is not None and inode_of(self.target) == self.inode
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Let two folders change places, so that at no instant either of them is missing.
+
+    Returns:
+        Whether that was possible here; if not, nothing happened.
+
+    Raises:
+        OSError: The file system refused.
+    """
+    call = _system_call()
+    if call is None:
+        return False
+    number = call(os.fsencode(one), os.fsencode(other))
+    if number in _CANNOT:
+        return False
+    if number:
+        raise OSError(number, os.strerror(number), str(one), None, str(other))
+    return True
+
+
+def swap_in(move: Move, swap: Swap = exchange) -> None:
+    """Put a staged tree into its place.
+
+    Args:
+        move: What goes where.
+        swap: How two folders change places; returns false if it cannot.
+
+    Raises:
+        OSError: The file system refused. The old tree is in its place, or aside.
+    """
+    if not os.path.lexists(move.target):
+        move.staged.rename(move.target)
+    elif not swap(move.staged, move.target):
+        move.target.rename(move.aside)
+        move.staged.rename(move.target)
+    _sync(move.target.parent)
+
+
+def swap_back(move: Move, swap: Swap = exchange) -> None:
+    """Undo what `swap_in` did, as far as it came.
+
+    Args:
+        move: What went where.
+        swap: As for `swap_in`.
+
+    Raises:
+        OSError: The file system refused.
+    """
+    if move.done:
+        if os.path.lexists(move.staged):
+            swap(move.staged, move.target)  # the same two could change places before
+        else:
+            move.target.rename(move.staged)
+    restore(move)
+
+
+def restore(move: Move) -> None:
+    """Put an old tree back that waits aside while nothing is in its place.
+
+    Raises:
+        OSError: The file system refused.
+    """
+    if os.path.lexists(move.aside) and not os.path.lexists(move.target):
+        move.aside.rename(move.target)
+        _sync(move.target.parent)
+
+
+def take_out(move: Move) -> None:
+    """Move a tree aside, to be removed there; its place is empty at once.
+
+    Raises:
+        OSError: The file system refused.
+    """
+    if os.path.lexists(move.target):
+        move.target.rename(move.aside)
+        _sync(move.target.parent)
+
+
+def inode_of(path: Path) -> int | None:
+    """Return the number that tells a folder from all others beside it; nothing if there is none."""
+    try:
+        return path.lstat().st_ino
+    except FileNotFoundError:
+        return None
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@cache
+def _system_call() -> Callable[[bytes, bytes], int] | None:
+    """Return what calls the system; it answers with an error number, 0 for none."""
+    try:
+        import ctypes  # noqa: PLC0415 # some builds of Python lack it
+
+        library = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "darwin":
+            raw, before = library.renamex_np, ()
+        else:
+            raw, before = library.renameat2, (_AT_FDCWD,)
+    except (ImportError, OSError, AttributeError):
+        return None
+
+    def call(one: bytes, other: bytes) -> int:
+        failed = raw(*before, one, *before, other, _EXCHANGE)
+        return ctypes.get_errno() if failed else 0
+
+    return call

@@ -1,0 +1,218 @@
+"""The files of a skill on disk: written from a layer, compared with what was written, removed.
+
+Every step down is made from an open folder and follows no symbolic link, so nothing outside of the
+folder that was given is touched, whatever somebody put there.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import stat
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from skills.layer import Layer
+
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CHUNK: Final = 1024 * 1024
+
+# Less the umask. Nothing of a skill is executable, as nothing of its artifact is.
+_FILE_MODE: Final = 0o644
+_FOLDER_MODE: Final = 0o755
+
+LEFT_BY_PROGRAMS: Final = frozenset({".DS_Store", "__pycache__"})
+"""What appears in a folder without anybody editing it: from file managers, and from scripts that
+were run."""
+
+
+@frozen(kw_only=True)
+class FileRecord:
+    """A file as it was installed.
+
+    Attributes:
+        path: Where it lies in the skill's folder, with slashes.
+        size: How large it is, in bytes.
+        sha256: What it hashes to, in hexadecimal.
+    """
+
+    path: str
+    size: int
+    sha256: str
+
+
+@frozen(kw_only=True)
+class Changes:
+    """How a folder differs from what was installed in it.
+
+    Attributes:
+        edited: What a replacement would destroy: files that were changed, and what was added.
+        missing: Files that are gone.
+    """
+
+    edited: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.edited or self.missing)
+
+
+def write_tree(layer: Layer, folder: Path) -> tuple[FileRecord, ...]:
+    """Write the files of a layer into a new folder, and force them onto the disk.
+
+    Args:
+        layer: The files; their paths were checked.
+        folder: Where to; it must not be there yet.
+
+    Raises:
+        FileExistsError: The folder is there, or two files have one name on this file system.
+        OSError: The file system refused; a part may be written.
+    """
+    folder.mkdir(mode=_FOLDER_MODE)
+    written: list[FileRecord] = []
+    with _opened(folder) as root:
+        for file in layer.files:
+            *parents, name = file.path.split("/")
+            with _descended(root, parents, make=True) as parent:
+                digest = _write_file(parent, name, layer.chunks(file))
+            written.append(FileRecord(path=file.path, size=file.size, sha256=digest))
+        for path in sorted({parent for file in written for parent in _parents(file.path)}):
+            with _descended(root, path.split("/") if path else []) as handle:
+                os.fsync(handle)
+    return tuple(written)
+
+
+def compare(folder: Path, files: Iterable[FileRecord]) -> Changes:
+    """Compare a folder with what was installed in it; every file is read.
+
+    Args:
+        folder: Where it was installed.
+        files: What was installed.
+
+    Raises:
+        OSError: The file system failed, or a file cannot be read.
+    """
+    expected = {file.path: file for file in files}
+    folders = {parent for path in expected for parent in _parents(path)}
+    edited: list[str] = []
+    seen: set[str] = set()
+    try:
+        with _opened(folder) as root:
+            for path, is_folder in _walk(root, folders):
+                if is_folder and path in folders:
+                    continue
+                file = None if is_folder else expected.get(path)
+                seen.add(path)
+                if file is None or not _is_as_written(root, file):
+                    edited.append(path)
+    except FileNotFoundError:
+        return Changes(missing=tuple(sorted(expected)))
+    except OSError as error:
+        if error.errno not in {errno.ENOTDIR, errno.ELOOP}:
+            raise
+        return Changes(edited=(".",), missing=tuple(sorted(expected)))
+    return Changes(edited=tuple(sorted(edited)), missing=tuple(sorted(expected.keys() - seen)))
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove whatever is at a path, with all that is in it; links are not followed.
+
+    Raises:
+        OSError: The file system refused; a part may be gone.
+    """
+    with suppress(FileNotFoundError):
+        if folder.is_symlink() or not folder.is_dir():
+            folder.unlink()
+        else:
+            shutil.rmtree(folder)
+
+
+def _write_file(parent: int, name: str, chunks: Iterator[bytes]) -> str:
+    hasher = hashlib.sha256()
+    handle = os.open(name, _NEW, _FILE_MODE, dir_fd=parent)
+    with os.fdopen(handle, "wb") as file:
+        for chunk in chunks:
+            hasher.update(chunk)
+            file.write(chunk)
+        file.flush()
+        os.fsync(handle)
+    return hasher.hexdigest()
+
+
+def _is_as_written(root: int, file: FileRecord) -> bool:
+    *parents, name = file.path.split("/")
+    hasher = hashlib.sha256()
+    try:
+        with _descended(root, parents) as parent:
+            handle = os.open(name, _READ, dir_fd=parent)
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO}:
+            return False
+        raise
+    with os.fdopen(handle, "rb", buffering=0) as stream:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_size != file.size:
+            return False
+        while data := stream.read(_CHUNK):
+            hasher.update(data)
+    return hasher.hexdigest() == file.sha256
+
+
+def _walk(root: int, known: set[str]) -> Iterator[tuple[str, bool]]:
+    """Give every path and whether it is a folder; folders that are not known are not entered."""
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        with (
+            _descended(root, folder.split("/") if folder else []) as handle,
+            os.scandir(handle) as entries,
+        ):
+            for entry in entries:
+                if entry.name in LEFT_BY_PROGRAMS:
+                    continue
+                path = f"{folder}/{entry.name}" if folder else entry.name
+                is_folder = entry.is_dir(follow_symlinks=False)
+                yield path, is_folder
+                if is_folder and path in known:
+                    pending.append(path)
+
+
+def _parents(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:count]) for count in range(len(parts))]
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    handle = os.open(folder, _FOLDER)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _descended(root: int, parts: Iterable[str], *, make: bool = False) -> Iterator[int]:
+    """Open a folder below another one, step by step; what is missing is made if that is asked."""
+    handle = os.dup(root)
+    try:
+        for part in parts:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(part, _FOLDER_MODE, dir_fd=handle)
+            below = os.open(part, _FOLDER, dir_fd=handle)
+            os.close(handle)
+            handle = below
+        yield handle
+    finally:
+        os.close(handle)

@@ -1,0 +1,1089 @@
+"""Installing: what is decided for each state of folders and record, and from which sources."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ocilayout import (
+    AuthError,
+    InvalidNameError,
+    Layout,
+    LockTimeoutError,
+    NotALayoutError,
+    ReferenceNotFoundError,
+    RegistryError,
+    TransportError,
+    write_archive,
+)
+from ocilayout.testing.registry import LoopbackRegistry
+from skills import (
+    AmbiguousSkillError,
+    ClientError,
+    InstalledSkill,
+    LocalBuildConflictError,
+    LocalEditsError,
+    NameMismatchError,
+    NotASkillError,
+    NotInstalledError,
+    RecordError,
+    ScopeError,
+    SkillService,
+    TargetError,
+    TargetExistsError,
+)
+from skills.install import State, default_state
+from skills.install.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ocilayout import Reference
+    from ocilayout.registry import Repository
+
+CLAUDE, CURSOR, AGENTS = ".claude/skills", ".cursor/skills", ".agents/skills"
+
+
+class World:
+    """A store, a home folder, and skills to build."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.home = folder / "home"
+        self.home.mkdir()
+        self.service = SkillService.open(folder / "store", home=self.home)
+
+    def build(
+        self, name: str = "hello", version: str = "1", *, tag: str | None = None, **files: str
+    ) -> str:
+        """Build a skill and return its digest."""
+        path = self.folder / f"{name}-{version}" / name
+        (path / "docs").mkdir(parents=True, exist_ok=True)
+        (path / "SKILL.md").write_text(
+            f"---\nname: {name}\ndescription: Does {name}\nversion: {version}\n"
+            "toolhive.requires: [ghcr.io/org/other:v1]\n---\n"
+        )
+        for file, text in ({"notes": version} | files).items():
+            (path / "docs" / file).write_text(text)
+        return self.service.build(path, tag=tag).digest
+
+    def install(self, source: str = "hello", **options: Any) -> InstalledSkill:
+        """Install for one client, unless others are given."""
+        return self.service.install(source, **{"clients": ["claude-code"], **options})
+
+    def tree(self) -> dict[str, str | None]:
+        """Return all that is in the home folder but the record."""
+        return {
+            str(path.relative_to(self.home)): path.read_text() if path.is_file() else None
+            for path in sorted(self.home.rglob("*"))
+            if ".local" not in path.parts
+        }
+
+    def notes(self, base: str = CLAUDE) -> Path:
+        """Return a file of the installed skill."""
+        return self.home / base / "hello" / "docs" / "notes"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+class TestFresh:
+    def test_a_skill_is_installed_with_its_files_and_noted(self, world: World) -> None:
+        """The folder has the files, and the record says what is there."""
+        digest = world.build()
+        before = datetime.now(UTC) - timedelta(seconds=5)
+        found = world.install()
+        assert (found.name, found.version, found.description) == ("hello", "1", "Does hello")
+        assert (found.scope, found.project_root) == ("user", None)
+        assert (found.reference, found.tag, found.digest) == ("hello", "", digest)
+        assert (found.status, found.clients) == ("installed", ("claude-code",))
+        assert found.dependencies == ("ghcr.io/org/other:v1",)
+        assert found.folders == (world.home / CLAUDE / "hello",)
+        assert before < found.installed_at < datetime.now(UTC) + timedelta(seconds=5)
+        assert world.service.list_installed() == [found]
+        assert world.notes().read_text() == "1"
+        assert sorted(world.tree()) == [
+            ".claude", CLAUDE, f"{CLAUDE}/hello", f"{CLAUDE}/hello/SKILL.md",
+            f"{CLAUDE}/hello/docs", f"{CLAUDE}/hello/docs/notes",
+        ]  # fmt: skip
+
+    def test_the_record_has_the_digest_of_every_file(self, world: World) -> None:
+        """It is a SQLite database with path, size and SHA-256 of what was installed."""
+        world.build()
+        world.install()
+        path = world.home / ".local/state/ocilayout/skills/installed.db"
+        with sqlite3.connect(path) as connection:
+            found = dict(connection.execute("SELECT path, sha256 FROM file").fetchall())
+        connection.close()
+        root = world.home / CLAUDE / "hello"
+        assert found == {
+            name: hashlib.sha256((root / name).read_bytes()).hexdigest()
+            for name in ("SKILL.md", "docs/notes")
+        }
+
+    def test_modes_are_those_of_new_files(self, world: World) -> None:
+        """Nothing is executable, whatever the tar says, and the umask counts."""
+        world.build()
+        before = os.umask(0o027)
+        try:
+            world.install()
+        finally:
+            os.umask(before)
+        root = world.home / CLAUDE / "hello"
+        modes = {stat.S_IMODE(path.stat().st_mode) for path in (root, root / "docs")}
+        assert modes == {0o750}
+        assert stat.S_IMODE(world.notes().stat().st_mode) == 0o640
+
+    def test_clients_that_share_a_folder_share_the_files(self, world: World) -> None:
+        """Each folder is written once, and every client is noted."""
+        world.build()
+        found = world.install(clients=["goose", "cursor", "codex"])
+        assert found.clients == ("codex", "cursor", "goose")
+        assert found.folders == (
+            world.home / AGENTS / "hello",
+            world.home / CURSOR / "hello",
+        )
+
+    def test_by_default_it_is_for_every_client_that_is_there(self, world: World) -> None:
+        """A client is there if it left a trace in the home folder."""
+        (world.home / ".claude.json").touch()
+        (world.home / ".codex").mkdir()
+        world.build()
+        assert world.install(clients=[]).clients == ("claude-code", "codex")
+
+    def test_without_any_client_nothing_happens(self, world: World) -> None:
+        """That nobody is there, or a client is unknown, leaves no trace."""
+        world.build()
+        for clients in ([], ["emacs"]):
+            with pytest.raises(ClientError):
+                world.install(clients=clients)
+        assert list(world.home.iterdir()) == []
+
+    def test_a_folder_of_somebody_else_is_not_overwritten(self, world: World) -> None:
+        """It is refused, for all clients at once; with force it is replaced."""
+        world.build()
+        theirs = world.home / CURSOR / "hello" / "theirs"
+        theirs.parent.mkdir(parents=True)
+        theirs.write_text("precious")
+        before = world.tree()
+        with pytest.raises(TargetExistsError, match="not installed from here") as caught:
+            world.install(clients=["claude-code", "cursor"])
+        assert caught.value.path == str(theirs.parent)
+        assert world.tree() == before
+        assert world.service.list_installed() == []
+        world.install(clients=["claude-code", "cursor"], force=True)
+        assert not theirs.exists()
+        assert world.notes(CURSOR).exists()
+
+    @pytest.mark.parametrize("kind", ["file", "link", "link to nothing"])
+    def test_what_is_no_folder_stays_even_with_force(self, world: World, kind: str) -> None:
+        """A file or a link in the place of a skill is left as it is."""
+        world.build()
+        target = world.home / CLAUDE / "hello"
+        target.parent.mkdir(parents=True)
+        if kind == "file":
+            target.write_text("x")
+        else:
+            target.symlink_to(world.folder if kind == "link" else "nowhere")
+        with pytest.raises(TargetError, match="is no folder"):
+            world.install(force=True)
+        assert os.path.lexists(target)
+
+    def test_links_above_the_skill_are_followed_within_the_home(self, world: World) -> None:
+        """Settings in a repository that is linked to are used; leading out is refused."""
+        world.build()
+        dotfiles = world.home / "dotfiles" / "claude"
+        dotfiles.mkdir(parents=True)
+        (world.home / ".claude").symlink_to("dotfiles/claude")
+        found = world.install()
+        assert found.folders == (dotfiles / "skills" / "hello",)
+        world.service.uninstall("hello")
+        assert list(dotfiles.iterdir()) == []
+        outside = world.folder / "outside"
+        outside.mkdir()
+        (world.home / ".cursor").symlink_to(outside)
+        with pytest.raises(TargetError, match="out of"):
+            world.install(clients=["cursor"])
+        assert list(outside.iterdir()) == []
+
+    def test_two_clients_with_one_folder_by_a_link_share_it(self, world: World) -> None:
+        """The folder that is meant counts, not the way to it."""
+        world.build()
+        (world.home / ".claude").mkdir()
+        (world.home / ".cursor").symlink_to(".claude")
+        found = world.install(clients=["claude-code", "cursor"])
+        assert found.folders == (world.home / CLAUDE / "hello",)
+        assert found.clients == ("claude-code", "cursor")
+
+
+class TestAgain:
+    def test_the_same_digest_changes_nothing(self, world: World) -> None:
+        """Files, their times and the record stay as they are."""
+        world.build()
+        first = world.install()
+        before = world.notes().stat()
+        record = world.home / ".local/state/ocilayout/skills/installed.db"
+        noted = record.read_bytes()
+        assert world.install() == first
+        after = world.notes().stat()
+        assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+        assert record.read_bytes() == noted
+
+    @pytest.mark.parametrize("how", ["changed", "added", "folder", "link", "replaced", "by link"])
+    def test_local_edits_are_noticed_and_kept(self, world: World, how: str) -> None:
+        """Whatever was changed or added is named; only force takes it away."""
+        world.build()
+        installed = world.install()
+        root = world.home / CLAUDE / "hello"
+        if how == "changed":
+            world.notes().write_text("2")
+        elif how == "added":
+            (root / ".env").write_text("SECRET=1")
+        elif how == "folder":
+            (root / "mine").mkdir()
+        elif how == "link":
+            (root / "link").symlink_to("/etc/passwd")
+        elif how == "replaced":
+            world.notes().unlink()
+            world.notes().mkdir()
+        else:
+            (root / "docs").rename(world.folder / "docs")
+            (root / "docs").symlink_to(world.folder / "docs")
+        edited = world.tree()
+        for act in (world.install, lambda: world.service.uninstall("hello")):
+            with pytest.raises(LocalEditsError) as caught:
+                act()
+            assert caught.value.path == str(root)
+            assert len(caught.value.changes) == 1
+            assert repr(caught.value.changes[0]) in str(caught.value)
+        world.build(version="2")
+        with pytest.raises(LocalEditsError):
+            world.install()
+        assert world.tree() == edited
+        assert world.service.list_installed() == [installed]
+        world.install(force=True)
+        assert sorted(world.tree()) == [
+            ".claude", CLAUDE, f"{CLAUDE}/hello", f"{CLAUDE}/hello/SKILL.md",
+            f"{CLAUDE}/hello/docs", f"{CLAUDE}/hello/docs/notes",
+        ]  # fmt: skip
+        assert world.notes().read_text() == "2"
+
+    def test_edits_can_be_removed_with_force(self, world: World) -> None:
+        """`uninstall` takes edited files away only when it is told to."""
+        world.build()
+        world.install()
+        world.notes().write_text("2")
+        world.service.uninstall("hello", force=True)
+        assert world.tree() == {}
+
+    def test_a_folder_that_became_a_link_is_only_unlinked(self, world: World) -> None:
+        """Removing with force removes the link, and nothing behind it."""
+        world.build()
+        world.install()
+        root = world.home / CLAUDE / "hello"
+        moved = root.rename(world.folder / "moved")
+        root.symlink_to(moved)
+        with pytest.raises(LocalEditsError):
+            world.service.uninstall("hello")
+        world.service.uninstall("hello", force=True)
+        assert not os.path.lexists(root)
+        assert sorted(path.name for path in moved.iterdir()) == ["SKILL.md", "docs"]
+
+    def test_many_edits_are_counted(self, world: World) -> None:
+        """The message names three, the error all of them."""
+        world.build()
+        world.install()
+        for number in range(5):
+            (world.notes().parent / f"n{number}").touch()
+        with pytest.raises(LocalEditsError, match="and 2 more") as caught:
+            world.install()
+        assert len(caught.value.changes) == 5
+
+    @pytest.mark.parametrize("how", ["file", "folder"])
+    def test_what_is_missing_is_restored(self, world: World, how: str) -> None:
+        """Nobody loses anything by it, so no force is needed; the record alone is not believed."""
+        world.build()
+        first = world.install()
+        if how == "file":
+            world.notes().unlink()
+        else:
+            for path in sorted(world.home.rglob(".claude/**/*"), reverse=True):
+                path.rmdir() if path.is_dir() else path.unlink()
+            (world.home / ".claude").rmdir()
+        again = world.install()
+        assert world.notes().read_text() == "1"
+        assert again.digest == first.digest
+
+    def test_what_programs_leave_behind_is_no_edit(self, world: World) -> None:
+        """Compiled scripts and a file manager's notes do not stand in the way."""
+        world.build()
+        world.install()
+        (world.notes().parent / "__pycache__").mkdir()
+        (world.notes().parent / "__pycache__" / "x.pyc").write_text("x")
+        (world.home / CLAUDE / "hello" / ".DS_Store").write_text("x")
+        world.install()
+        world.service.uninstall("hello")
+        assert world.tree() == {}
+
+    def test_another_digest_replaces_the_files_everywhere(self, world: World) -> None:
+        """An update reaches every client that has the skill, and those that are named."""
+        world.build()
+        first = world.install(clients=["claude-code", "cursor"])
+        world.build(version="2", extra="x")
+        second = world.install(clients=["codex"])
+        assert second.clients == ("claude-code", "codex", "cursor")
+        assert (second.version, second.status) == ("2", "installed")
+        assert second.installed_at >= first.installed_at
+        for base in (CLAUDE, CURSOR, AGENTS):
+            assert world.notes(base).read_text() == "2"
+            assert (world.notes(base).parent / "extra").exists()
+        world.build(version="3")
+        world.install(clients=["cursor"])
+        assert not (world.notes().parent / "extra").exists()
+
+    def test_a_new_client_gets_what_the_others_have(self, world: World) -> None:
+        """The same digest for another client writes only its folder."""
+        world.build()
+        world.install()
+        inode = world.notes().stat().st_ino
+        assert world.install(clients=["cursor"]).clients == ("claude-code", "cursor")
+        assert world.notes().stat().st_ino == inode
+        assert world.notes(CURSOR).read_text() == "1"
+
+    def test_a_client_that_shares_a_folder_is_only_noted(self, world: World) -> None:
+        """Nothing is written for it, and when it was installed stays."""
+        world.build()
+        first = world.install(clients=["codex"])
+        inode = world.notes(AGENTS).stat().st_ino
+        again = world.install(clients=["goose"])
+        assert again.clients == ("codex", "goose")
+        assert again.installed_at == first.installed_at
+        assert world.notes(AGENTS).stat().st_ino == inode
+
+    def test_another_name_for_the_same_digest_is_noted(self, world: World) -> None:
+        """The reference is that of the last install; files stay."""
+        digest = world.build()
+        world.install()
+        inode = world.notes().stat().st_ino
+        again = world.install(digest)
+        assert (again.reference, again.digest) == (digest, digest)
+        assert world.notes().stat().st_ino == inode
+
+    def test_without_clients_those_that_have_it_are_meant(self, world: World) -> None:
+        """An update needs no list of clients, though none is found."""
+        world.build()
+        world.install()
+        world.build(version="2")
+        assert world.install(clients=[]).clients == ("claude-code",)
+        assert world.notes().read_text() == "2"
+
+    def test_a_client_that_is_not_known_any_more_is_left_alone(self, world: World) -> None:
+        """The record may name a client of another version."""
+        world.build()
+        world.install()
+        path = world.home / ".local/state/ocilayout/skills/installed.db"
+        with sqlite3.connect(path) as connection:
+            connection.execute("UPDATE client SET name = 'gone'")
+        connection.close()
+        assert world.install(clients=["cursor"]).clients == ("cursor", "gone")
+        world.service.uninstall("hello")
+        assert world.tree() == {}
+
+    def test_a_file_that_cannot_be_read_is_an_error(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What the file system refuses is not taken for an edit."""
+        world.build()
+        world.install()
+        real = os.open
+
+        def refusing(path: Any, flags: int, *args: Any, **options: Any) -> int:
+            if path == "notes":
+                raise PermissionError(13, "no", path)
+            return real(path, flags, *args, **options)
+
+        monkeypatch.setattr(os, "open", refusing)
+        with pytest.raises(PermissionError):
+            world.install()
+
+
+class TestFailures:
+    @pytest.mark.parametrize("existing", [False, True])
+    def test_a_full_disk_leaves_everything_as_it_was(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, *, existing: bool
+    ) -> None:
+        """If a file cannot be written, no folder has changed, and no part is left over."""
+        world.build()
+        if existing:
+            world.install(clients=["claude-code", "cursor"])
+        before, listed = world.tree(), world.service.list_installed()
+        world.build(version="2")
+        real = os.fsync
+        count = 0
+
+        def full(handle: int) -> None:
+            nonlocal count
+            count += 1
+            if count == 4 and Path(f"/proc/self/fd/{handle}").exists():
+                raise OSError(28, "No space left on device")
+            real(handle)
+
+        with monkeypatch.context() as patched:
+            patched.setattr("skills.install.tree.os.fsync", full)
+            with pytest.raises(OSError, match="No space"):
+                world.install(clients=["claude-code", "cursor"])
+        assert world.tree() == before
+        assert world.service.list_installed() == listed
+        world.install(clients=["claude-code", "cursor"])
+
+    @pytest.mark.parametrize("existing", [False, True])
+    @pytest.mark.parametrize("aside", [False, True])
+    def test_if_the_second_folder_fails_the_first_is_put_back(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, *, existing: bool, aside: bool
+    ) -> None:
+        """An install is made for all clients or for none."""
+        world.build()
+        if existing:
+            world.install(clients=["claude-code", "cursor"])
+        before, listed = world.tree(), world.service.list_installed()
+        world.build(version="2")
+        if aside:
+            monkeypatch.setattr(world.service._installer, "_swap", lambda *_: False)
+        real = Path.rename
+
+        def refusing(self: Path, target: Path) -> Path:
+            if CURSOR in str(target) and self.name.endswith(".new"):
+                raise OSError(5, "broken")
+            return real(self, target)
+
+        if existing and not aside:
+            swap = world.service._installer._swap
+
+            def swapping(one: Path, other: Path) -> bool:
+                if CURSOR in str(other):
+                    raise OSError(5, "broken")
+                return swap(one, other)
+
+            monkeypatch.setattr(world.service._installer, "_swap", swapping)
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "rename", refusing)
+            with pytest.raises(OSError, match="broken"):
+                world.install(clients=["claude-code", "cursor"])
+        assert world.tree() == before
+        assert world.service.list_installed() == listed
+
+    def test_what_cannot_be_removed_now_is_removed_later(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The new files are in their place and noted; the old ones go with the next command."""
+        world.build()
+        world.install()
+        world.build(version="2")
+
+        def refusing(folder: Path) -> None:
+            if folder.exists():
+                raise OSError(16, "busy")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("skills.install.operation.remove_tree", refusing)
+            installed = world.install()
+            assert installed.version == "2"
+            assert world.service.list_installed() == [installed]
+            left = [path.name for path in (world.home / CLAUDE).iterdir() if path.name[0] == "."]
+            assert len(left) == 1
+        assert world.service.list_installed() == [installed]
+        assert [path.name for path in (world.home / CLAUDE).iterdir()] == ["hello"]
+
+    def test_what_was_left_over_never_comes_back(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An old tree that could not be removed is no reason to restore it later."""
+        world.build()
+        world.install()
+        with monkeypatch.context() as patched:
+            patched.setattr(
+                "skills.install.operation.remove_tree",
+                lambda _: (_ for _ in ()).throw(OSError(16, "busy")),
+            )
+            world.service.uninstall("hello")
+        assert world.service.list_installed() == []
+        assert world.tree() == {}
+
+    def test_a_removal_that_fails_half_way_is_noted_so(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is gone is not listed, and what is there can be removed later."""
+        world.build()
+        world.install(clients=["claude-code", "cursor"])
+        real = Path.rename
+
+        def refusing(self: Path, target: Path) -> Path:
+            if CURSOR in str(target):
+                raise OSError(5, "broken")
+            return real(self, target)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "rename", refusing)
+            with pytest.raises(OSError, match="broken"):
+                world.service.uninstall("hello")
+        (found,) = world.service.list_installed()
+        assert (found.clients, found.status) == (("cursor",), "installed")
+        assert world.notes(CURSOR).exists()
+        assert not world.notes().exists()
+        world.service.uninstall("hello")
+        assert world.tree() == {}
+
+    def test_an_install_that_was_cut_short_is_pending_until_it_is_repeated(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """If one folder has the new files and one the old ones, the list says so."""
+        world.build()
+        world.install(clients=["claude-code", "cursor"])
+        world.build(version="2")
+        swap = world.service._installer._swap
+
+        class Killed(BaseException):
+            """What ends a process without letting it clean up."""
+
+        def swapping(one: Path, other: Path) -> bool:
+            if CURSOR in str(other):
+                raise Killed
+            return swap(one, other)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(world.service._installer, "_swap", swapping)
+            patched.setattr("skills.install.operation.swap_back", lambda *_: None)
+            with pytest.raises(Killed):
+                world.install()
+        (found,) = world.service.list_installed()
+        assert (found.status, found.version) == ("pending", "2")
+        assert found.clients == ("claude-code", "cursor")
+        assert (world.notes().read_text(), world.notes(CURSOR).read_text()) == ("2", "1")
+        assert world.install().status == "installed"
+        assert world.notes(CURSOR).read_text() == "2"
+
+
+class TestScopes:
+    def project(self, world: World, name: str = "project", *, worktree: bool = False) -> Path:
+        root = world.folder / name
+        root.mkdir()
+        if worktree:
+            (root / ".git").write_text("gitdir: elsewhere")
+        else:
+            (root / ".git").mkdir()
+        return root
+
+    @pytest.mark.parametrize("worktree", [False, True])
+    def test_a_project_has_its_own_folders(self, world: World, *, worktree: bool) -> None:
+        """The root of the project decides, and is enough to say the scope."""
+        root = self.project(world, worktree=worktree)
+        world.build()
+        found = world.install(clients=["vscode", "claude-code"], project_root=root)
+        assert (found.scope, found.project_root) == ("project", root)
+        assert found.folders == (root / ".claude/skills/hello", root / ".github/skills/hello")
+        assert world.tree() == {}
+        world.service.uninstall("hello", scope="project", project_root=str(root))
+        assert [path.name for path in root.iterdir()] == [".git"]
+
+    def test_a_relative_root_and_a_link_are_what_they_lead_to(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """However the root is written, it is one project."""
+        root = self.project(world)
+        (world.folder / "link").symlink_to(root)
+        monkeypatch.chdir(root)
+        world.build()
+        first = world.install(project_root=".")
+        assert world.install(project_root=world.folder / "link") == first
+        assert first.project_root == root
+
+    def test_user_and_projects_are_told_apart(self, world: World) -> None:
+        """One skill may be there for the user and in projects, in other versions."""
+        one, other = self.project(world, "one"), self.project(world, "other")
+        world.build()
+        for_user = world.install()
+        in_one = world.install(project_root=one, clients=["cursor"])
+        world.build(version="2")
+        in_other = world.install(project_root=other)
+        listed = world.service.list_installed
+        assert listed() == [in_one, in_other, for_user]
+        assert listed(scope="user") == [for_user]
+        assert listed(scope="project") == [in_one, in_other]
+        assert listed(project_root=other) == [in_other]
+        assert listed(scope="project", project_root=one) == [in_one]
+        assert listed(client="claude-code") == [in_other, for_user]
+        assert listed(client="goose") == []
+        world.service.uninstall("hello")
+        assert listed() == [in_one, in_other]
+        with pytest.raises(NotInstalledError):
+            world.service.uninstall("hello")
+
+    @pytest.mark.parametrize(
+        ("scope", "root", "reason"),
+        [
+            ("team", None, "is no scope"),
+            ("", None, "is no scope"),
+            ("user", ".", "goes with the scope project alone"),
+            ("project", None, "needs the root"),
+            ("project", "", "needs the root"),
+            (None, "nowhere", "is no project"),
+            (None, ".", "is no project"),
+            (None, "file", "is no project"),
+            (None, "a\0b", "is no project"),
+        ],
+    )
+    def test_scopes_that_mean_nothing(
+        self,
+        world: World,
+        monkeypatch: pytest.MonkeyPatch,
+        scope: str | None,
+        root: str | None,
+        reason: str,
+    ) -> None:
+        """Each is refused by its reason, by every verb, and nothing is written."""
+        monkeypatch.chdir(world.folder)
+        (world.folder / "file").touch()
+        world.build()
+        with pytest.raises(ScopeError, match=reason):
+            world.install(scope=scope, project_root=root)
+        with pytest.raises(ScopeError, match=reason):
+            world.service.uninstall("hello", scope=scope, project_root=root)
+        if (scope, root) != ("project", None):
+            with pytest.raises(ScopeError):
+                world.service.list_installed(scope=scope, project_root=root)
+        assert list(world.home.iterdir()) == []
+
+    def test_a_home_that_is_a_project_has_each_folder_once(self, world: World) -> None:
+        """What is installed for the user is not taken over by a project of the same folder."""
+        (world.home / ".git").mkdir()
+        world.build()
+        world.install()
+        with pytest.raises(TargetExistsError, match="is installed for the user"):
+            world.install(project_root=world.home, force=True)
+        world.service.uninstall("hello")
+        world.install(project_root=world.home)
+        with pytest.raises(TargetExistsError, match="is installed for the project"):
+            world.install()
+
+    def test_an_unknown_client_is_refused_by_the_list(self, world: World) -> None:
+        """A list for a client that does not exist is a mistake."""
+        with pytest.raises(ClientError):
+            world.service.list_installed(client="emacs")
+
+    def test_what_is_not_installed_cannot_be_removed(self, world: World) -> None:
+        """Without a record, and with one that does not have it."""
+        with pytest.raises(NotInstalledError) as caught:
+            world.service.uninstall("hello")
+        assert caught.value.name == "hello"
+        world.build()
+        world.install()
+        with pytest.raises(NotInstalledError):
+            world.service.uninstall("other")
+
+
+class TestHomeFolder:
+    def test_install_list_and_uninstall_leave_it_as_it_was(self, world: World) -> None:
+        """All that was made is gone, and all that was there is there."""
+        (world.home / ".claude" / "skills").mkdir(parents=True)
+        (world.home / ".cursor").mkdir()
+        (world.home / ".cursor" / "mine").write_text("mine")
+        before = {path: path.stat().st_mode for path in world.home.rglob("*")}
+        world.build()
+        world.build(name="other")
+        clients = ["claude-code", "cursor", "codex", "windsurf", "opencode"]
+        world.install(clients=clients)
+        world.install("other", clients=clients[::-1])
+        assert len(world.service.list_installed()) == 2
+        world.service.uninstall("hello")
+        world.service.uninstall("other")
+        assert {path: path.stat().st_mode for path in world.home.rglob("*")} == before
+
+    def test_folders_that_somebody_uses_stay(self, world: World) -> None:
+        """A folder that was made here is only removed if it is empty."""
+        world.build()
+        world.install()
+        (world.home / ".claude" / "mine").write_text("mine")
+        world.service.uninstall("hello")
+        assert world.tree() == {".claude": None, ".claude/mine": "mine"}
+
+    def test_looking_makes_no_record(self, world: World) -> None:
+        """A list of nothing writes nothing."""
+        assert world.service.list_installed() == []
+        assert list(world.home.iterdir()) == []
+
+
+class TestRecord:
+    def test_its_place_is_that_of_the_platform(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """`XDG_STATE_HOME` counts if it is absolute."""
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+        assert default_state() == tmp_path / "ocilayout" / "skills"
+        monkeypatch.setenv("HOME", str(tmp_path))
+        for value in ("", "relative"):
+            monkeypatch.setenv("XDG_STATE_HOME", value)
+            assert default_state().is_relative_to(tmp_path)
+            assert default_state() != tmp_path / "ocilayout" / "skills"
+
+    def test_a_service_uses_the_home_and_the_record_of_the_user(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Without other places, those of the environment are used."""
+        monkeypatch.setenv("HOME", str(world.home))
+        monkeypatch.setenv("XDG_STATE_HOME", str(world.folder / "state"))
+        world.build()
+        service = SkillService(world.service.layout)
+        found = service.install("hello", clients=["cursor"])
+        assert found.folders == (world.home / CURSOR / "hello",)
+        assert (world.folder / "state/ocilayout/skills/installed.db").exists()
+        assert SkillService(world.service.layout).list_installed() == [found]
+        other = SkillService(world.service.layout, state=world.folder / "elsewhere")
+        assert other.list_installed() == []
+
+    @pytest.mark.parametrize("how", ["garbage", "later"])
+    def test_a_record_that_cannot_be_read_is_left_alone(self, world: World, how: str) -> None:
+        """It is neither overwritten nor taken for an empty one."""
+        world.build()
+        world.install()
+        path = world.home / ".local/state/ocilayout/skills/installed.db"
+        if how == "garbage":
+            path.write_bytes(b"garbage" * 1000)
+        else:
+            with sqlite3.connect(path) as connection:
+                connection.execute("PRAGMA user_version = 99")
+            connection.close()
+        before = path.read_bytes()
+        for act in (world.install, world.service.list_installed):
+            with pytest.raises(RecordError, match="move it away") as caught:
+                act()
+            assert caught.value.path == str(path)
+        assert path.read_bytes() == before
+        assert world.notes().exists()
+
+    def test_one_process_at_a_time_has_it(self, world: World) -> None:
+        """Whoever waits too long is told so."""
+        path = world.home / "state"
+        with State(path).open() as record:
+            assert record.is_empty
+            with (
+                pytest.raises(LockTimeoutError, match="another process"),
+                State(path, lock_timeout=0).open(),
+            ):
+                raise AssertionError
+        assert not path.exists()
+
+    def test_a_record_that_was_cut_short_while_it_was_made_is_made(self, world: World) -> None:
+        """An empty file is no reason to fail."""
+        path = world.home / ".local/state/ocilayout/skills"
+        path.mkdir(parents=True)
+        (path / "installed.db").touch()
+        assert world.service.list_installed() == []
+        assert not (path / "installed.db").exists()
+
+    def test_a_transaction_that_fails_is_undone(self, world: World) -> None:
+        """Nothing of it is in the record afterwards."""
+        path = world.folder / "record.db"
+        record = Record(path)
+
+        def fail() -> None:
+            with record._database.transaction():
+                record.journal.note_folder(world.folder)
+                raise KeyError
+
+        with pytest.raises(KeyError):
+            fail()
+        assert record.journal.folders() == ()
+        record.close()
+
+    def test_the_folder_may_go_while_somebody_waits(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whoever finds the folder gone makes it anew."""
+        path = world.home / "deep" / "state"
+        real = Path.mkdir
+        gone: list[Path] = []
+
+        def vanishing(self: Path, *args: Any, **options: Any) -> None:
+            real(self, *args, **options)
+            if self == path and not gone:
+                gone.append(self)
+                self.rmdir()
+
+        monkeypatch.setattr(Path, "mkdir", vanishing)
+        with State(path).open() as record:
+            assert record.is_empty
+            assert gone == [path]
+        assert not (world.home / "deep").exists()
+
+
+@pytest.fixture
+def registry() -> Iterator[LoopbackRegistry]:
+    with LoopbackRegistry() as running:
+        yield running
+
+
+class TestSources:
+    @pytest.fixture
+    def remote(self, world: World, registry: LoopbackRegistry) -> str:
+        """Push a skill from another store and return its reference."""
+        reference = f"{registry.host}/team/hello:v1"
+        origin = World.__new__(World)
+        origin.folder = world.folder / "there"
+        origin.service = SkillService.open(world.folder / "origin")
+        origin.build(tag=reference)
+        origin.service.push(reference)
+        registry.requests.clear()
+        return reference
+
+    def test_a_reference_is_pulled_and_installed(self, world: World, remote: str) -> None:
+        """It is in the store afterwards, and no build."""
+        found = world.install(remote)
+        assert (found.reference, found.tag) == (remote, "v1")
+        assert world.service.list_builds() == []
+        assert [skill.reference for skill in world.service.list_cache()] == [remote]
+
+    def test_a_tag_is_followed_and_a_digest_is_not_asked_for(
+        self, world: World, remote: str, registry: LoopbackRegistry
+    ) -> None:
+        """What a tag means is asked each time; what a digest means cannot change."""
+        found = world.install(remote)
+        registry.requests.clear()
+        world.install(remote)
+        assert registry.requests == [("HEAD", "/v2/team/hello/manifests/v1")]
+        pinned = remote.removesuffix(":v1") + f"@{found.digest}"
+        world.install(pinned)
+        registry.requests.clear()
+        assert world.install(pinned).reference == pinned
+        assert registry.requests == []
+
+    def test_a_name_that_lies_about_its_digest_is_asked_for(
+        self, world: World, remote: str, registry: LoopbackRegistry
+    ) -> None:
+        """An entry under a pinned name is not believed to be what the name says."""
+        digest = world.service.pull(remote).digest
+        pinned = remote.removesuffix(":v1") + f"@{digest}"
+        world.build(version="evil")
+        world.service.layout.tag(pinned, world.service.layout.resolve("hello"))
+        registry.requests.clear()
+        assert world.install(pinned).digest == digest
+        assert registry.requests
+
+    def test_a_version_is_the_tag_where_none_is_said(self, world: World, remote: str) -> None:
+        """Otherwise it is `latest`; what was asked for is noted."""
+        bare = remote.removesuffix(":v1")
+        found = world.install(bare, version="v1")
+        assert (found.reference, found.tag, found.version) == (remote, "v1", "v1")
+        with pytest.raises(ReferenceNotFoundError):
+            world.install(bare)
+
+    def test_the_repository_must_be_called_as_the_skill(
+        self, world: World, registry: LoopbackRegistry
+    ) -> None:
+        """Otherwise somebody would get another skill than the one that was typed."""
+        reference = f"{registry.host}/team/innocent:v1"
+        world.build(tag=reference)
+        world.service.push(reference)
+        with pytest.raises(NameMismatchError) as caught:
+            world.install(reference)
+        assert (caught.value.asked, caught.value.found) == ("innocent", "hello")
+        assert list(world.home.iterdir()) == []
+
+    def test_a_build_under_a_full_reference_needs_no_registry(self, world: World) -> None:
+        """Nobody can say that it is another, so the build is meant."""
+        reference = "127.0.0.1:1/team/hello:v1"
+        digest = world.build(tag=reference)
+        found = world.install(reference)
+        assert (found.digest, found.tag) == (digest, "v1")
+        with pytest.raises(TransportError):
+            world.install("127.0.0.1:1/team/other:v1")
+        with pytest.raises(TransportError):
+            world.install(reference, replace=True)
+
+    @pytest.mark.parametrize("kind", [AuthError, RegistryError])
+    def test_a_build_that_may_not_be_asked_for_is_installed(
+        self, world: World, kind: type[RegistryError]
+    ) -> None:
+        """A registry that does not answer does not contradict."""
+
+        def refusing(reference: Reference) -> Repository:
+            raise kind(str(reference))
+
+        world.build(tag="ghcr.io/team/hello:v1")
+        service = SkillService(world.service.layout, registry=refusing, home=world.home)
+        assert service.install("ghcr.io/team/hello:v1", clients=["codex"]).status == "installed"
+
+    def test_a_build_that_the_registry_has_otherwise_is_a_conflict(
+        self, world: World, remote: str
+    ) -> None:
+        """It stays, and nothing is installed, unless it may be replaced."""
+        world.build(version="mine", tag=remote)
+        with pytest.raises(LocalBuildConflictError):
+            world.install(remote)
+        assert [build.tag for build in world.service.list_builds()] == [remote]
+        assert list(world.home.iterdir()) == []
+        assert world.install(remote, replace=True).version == "1"
+        assert world.service.list_builds() == []
+
+    def test_a_skill_is_found_among_the_builds_by_its_name(self, world: World) -> None:
+        """Whatever the tag is, the name of the skill is asked for."""
+        world.build(tag="ghcr.io/org/hello:v1")
+        found = world.install("hello")
+        assert (found.reference, found.tag) == ("ghcr.io/org/hello:v1", "v1")
+
+    def test_several_builds_of_one_skill_need_a_version(self, world: World) -> None:
+        """The tag that is the name wins; then the version or the tag decides."""
+        first = world.build(version="1", tag="one")
+        second = world.build(version="2", tag="two")
+        with pytest.raises(AmbiguousSkillError) as caught:
+            world.install("hello")
+        assert caught.value.choices == (("one", "1"), ("two", "2"))
+        assert world.install("hello", version="1").digest == first
+        assert world.install("hello", version="two").digest == second
+        third = world.build(version="3")
+        assert world.install("hello").digest == third
+        assert world.install("hello", version="2").digest == second
+        world.build(version="2", tag="also")
+        assert world.install("hello", version="2").digest == second
+        with pytest.raises(ReferenceNotFoundError, match="version 9 of"):
+            world.install("hello", version="9")
+
+    def test_a_tag_of_another_skill_is_not_what_was_asked_for(self, world: World) -> None:
+        """A name is that of a skill; a tag that means another one does not hide builds of it."""
+        world.build(name="other", tag="hello")
+        with pytest.raises(NameMismatchError):
+            world.install("hello")
+        digest = world.build(tag="v1")
+        assert world.install("hello").digest == digest
+
+    def test_a_pulled_name_can_be_installed(self, world: World, remote: str) -> None:
+        """What was pulled under the name of the skill is found, like a build."""
+        world.service.pull(remote, name="hello")
+        assert world.install("hello").reference == "hello"
+
+    @pytest.mark.parametrize(
+        ("source", "kind"),
+        [
+            ("nothing", ReferenceNotFoundError),
+            ("Not-A-Name", InvalidNameError),
+            ("", InvalidNameError),
+            ("x", InvalidNameError),
+            ("sha256:" + "0" * 64, ReferenceNotFoundError),
+            ("hello:v1", ReferenceNotFoundError),
+            ("ghcr.io/UP/hello:v1", InvalidNameError),
+            ("git://example.com/hello", InvalidNameError),
+            ("https://example.com/hello", InvalidNameError),
+            ("oci-archive:nowhere.tar", NotALayoutError),
+        ],
+    )
+    def test_what_is_no_source(self, world: World, source: str, kind: type[Exception]) -> None:
+        """Each is refused by its reason, and nothing is written."""
+        with pytest.raises(kind):
+            world.install(source)
+        assert list(world.home.iterdir()) == []
+
+    def test_what_is_no_skill_is_not_installed(self, world: World) -> None:
+        """An artifact must be a skill, and have a skill's name."""
+        layout = world.service.layout
+        layout.tag("hello", layout.blobs.put(b"x", media_type="text/plain"))
+        with pytest.raises(NotASkillError):
+            world.install("hello")
+
+
+class TestArchives:
+    @pytest.fixture
+    def origin(self, world: World) -> World:
+        there = World.__new__(World)
+        there.folder = world.folder / "there"
+        there.service = SkillService.open(world.folder / "origin")
+        return there
+
+    def archive(self, origin: World, *names: str) -> Path:
+        path = origin.folder / "skills.tar"
+        write_archive(origin.service.layout, names or None, path)
+        return path
+
+    @pytest.mark.parametrize("form", ["path", "text", "named"])
+    def test_an_archive_is_brought_into_the_store_and_installed(
+        self, world: World, origin: World, form: str
+    ) -> None:
+        """It comes under the name that it has there, and is no build."""
+        digest = origin.build(tag="ghcr.io/org/hello:v1")
+        path = self.archive(origin)
+        text = f"oci-archive:{path}" + (":ghcr.io/org/hello:v1" if form == "named" else "")
+        found = world.service.install(path if form == "path" else text, clients=["cursor"])
+        assert (found.digest, found.tag) == (digest, "v1")
+        assert found.reference == "ghcr.io/org/hello:v1"
+        assert world.service.list_builds() == []
+        assert world.service.layout.tags() == ("ghcr.io/org/hello:v1",)
+
+    def test_of_several_skills_one_must_be_named(self, world: World, origin: World) -> None:
+        """The message lists the names."""
+        origin.build()
+        origin.build(name="other")
+        path = self.archive(origin)
+        with pytest.raises(ReferenceNotFoundError, match="'hello', 'other'"):
+            world.service.install(path, clients=["cursor"])
+        with pytest.raises(ReferenceNotFoundError, match="does not say which"):
+            world.install(f"oci-archive:{path}:nothing")
+        assert world.install(f"oci-archive:{path}:other").name == "other"
+
+    def test_content_without_a_name_is_known_by_its_digest(
+        self, world: World, origin: World
+    ) -> None:
+        """An archive need not name what it holds, or name it as a skill may be named."""
+        digest = origin.build()
+        layout = Layout.open(world.folder / "origin", strict_names=False)
+        for name in (digest, "a name"):
+            if name != digest:
+                layout.tag(name, layout.resolve(digest))
+            found = world.service.install(self.archive(origin, name), clients=["cursor"])
+            assert (found.reference, found.tag) == (digest, "")
+            assert world.service.layout.tags() == ()
+        assert world.install(digest, clients=["codex"]).clients == ("codex", "cursor")
+
+    def test_a_build_of_that_name_is_kept(self, world: World, origin: World) -> None:
+        """Other content does not take the name of a build, unless it may."""
+        origin.build(version="theirs")
+        path = self.archive(origin)
+        world.build(version="mine")
+        with pytest.raises(LocalBuildConflictError):
+            world.service.install(path, clients=["cursor"])
+        assert len(world.service.list_builds()) == 1
+        world.service.install(path, clients=["cursor"], replace=True)
+        assert world.service.list_builds() == []
+
+    def test_the_repository_must_be_called_as_the_skill(self, world: World, origin: World) -> None:
+        """A full name in an archive says which skill it is to be."""
+        origin.build(tag="ghcr.io/org/innocent:v1")
+        with pytest.raises(NameMismatchError):
+            world.service.install(self.archive(origin), clients=["cursor"])
+
+
+def test_a_plan_survives_as_text(world: World) -> None:
+    """What an operation notes can be read back, with paths of any bytes."""
+    from skills.install.plan import Plan  # noqa: PLC0415 # it is about this one
+
+    world.build()
+    world.install()
+    odd = Path(os.fsdecode(b"/tmp/\xff"))
+    path = world.home / ".local/state/ocilayout/skills/installed.db"
+    record = Record(path)
+    entry = record.find("hello", "user", "")
+    assert entry is not None
+    plan = Plan(kind="install", entry=entry, moves=(), clients={"codex": odd}, folders=(odd,))
+    assert Plan.decode(plan.encode()) == plan
+    assert json.loads(plan.encode())["entry"]["name"] == "hello"
+    number = record.journal.begin(plan)
+    assert [found.plan for found in record.journal.operations()] == [plan]
+    record.journal.drop(number)
+    record.close()
