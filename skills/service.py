@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ocilayout.registry import Repository
     from skills.exchange import Report
     from skills.install import InstalledSkill
+    from skills.store import Durability
     from skills.validation import ValidationResult
 
 
@@ -32,6 +33,7 @@ class SkillService(Store):
         registry: Callable[[Reference], Repository] | None = None,
         home: str | os.PathLike[str] | None = None,
         state: str | os.PathLike[str] | None = None,
+        durability: Durability = "commit",
     ) -> None:
         """Use a store.
 
@@ -42,12 +44,13 @@ class SkillService(Store):
             home: The home folder to install into; that of the user by default.
             state: Where it is remembered what is installed; by default `ocilayout/skills` in
                 `$XDG_STATE_HOME`, or in `.local/state` of the home folder that is given.
+            durability: Whether what is installed is forced onto the disk, as for `Layout.open`.
         """
         super().__init__(layout, registry=registry)
         if state is None:
             state = default_state() if home is None else Path(home, ".local/state/ocilayout/skills")
         user = Path.home() if home is None else Path(home)
-        self._installer = Installer(user, State(Path(state)))
+        self._installer = Installer(user, State(Path(state), durable=durability == "commit"))
 
     @classmethod
     def open(
@@ -57,6 +60,7 @@ class SkillService(Store):
         registry: Callable[[Reference], Repository] | None = None,
         home: str | os.PathLike[str] | None = None,
         state: str | os.PathLike[str] | None = None,
+        durability: Durability = "commit",
     ) -> Self:
         """Open a store, and make it if it is not there.
 
@@ -65,13 +69,20 @@ class SkillService(Store):
             registry: As for the constructor.
             home: As for the constructor.
             state: As for the constructor.
+            durability: As for `Layout.open`, for the store and for what is installed.
 
         Raises:
             LayoutExistsError: The folder holds something that is no store.
             OciLayoutError: As `Layout.open` says.
             OSError: The file system refused.
         """
-        return cls(open_layout(path), registry=registry, home=home, state=state)
+        return cls(
+            open_layout(path, durability=durability),
+            registry=registry,
+            home=home,
+            state=state,
+            durability=durability,
+        )
 
     def validate(self, path: str | os.PathLike[str]) -> ValidationResult:
         """Check a skill folder; all that is wrong is reported at once.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from platformdirs import user_data_path
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ocilayout.copy import CopySource
     from skills.exchange import Report
 
+Durability = Literal["commit", "none"]
+
 STORE_VARIABLE: Final = "OCI_SKILLS_STORE"
 
 
@@ -43,11 +45,14 @@ def default_store() -> Path:
     return (data if data.is_absolute() else user_data_path()) / "toolhive" / "skills"
 
 
-def open_layout(path: str | os.PathLike[str] | None = None) -> Layout:
+def open_layout(
+    path: str | os.PathLike[str] | None = None, *, durability: Durability = "commit"
+) -> Layout:
     """Open the layout of a store, and make it if it is not there.
 
     Args:
         path: The folder of the store; `default_store()` if it is not given.
+        durability: As for `Layout.open`.
 
     Raises:
         LayoutExistsError: The folder holds something that is no store.
@@ -55,7 +60,8 @@ def open_layout(path: str | os.PathLike[str] | None = None) -> Layout:
         OSError: The file system refused.
     """
     # Tags of ToolHive may lie outside the ref.name grammar; `require_tag` is the rule here.
-    return Layout.open(default_store() if path is None else path, create=True, strict_names=False)
+    where = default_store() if path is None else path
+    return Layout.open(where, create=True, durability=durability, strict_names=False)
 
 
 def repository_of(reference: Reference) -> Repository:

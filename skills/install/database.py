@@ -66,8 +66,12 @@ COMMIT;
 class Database:
     """An open database with the tables of the record."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, durable: bool) -> None:
         """Open it, and make it if it is not there.
+
+        Args:
+            path: The file.
+            durable: Whether to force each transaction onto the disk.
 
         Raises:
             RecordError: The file is no database, is damaged, or is of a later version.
@@ -76,7 +80,7 @@ class Database:
         with self._readable():
             self._connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
         try:
-            self._prepare()
+            self._prepare(durable=durable)
         except BaseException:
             self.close()
             raise
@@ -109,8 +113,9 @@ class Database:
             raise
         self.rows("COMMIT")
 
-    def _prepare(self) -> None:
+    def _prepare(self, *, durable: bool) -> None:
         self.rows("PRAGMA foreign_keys = ON")
+        self.rows(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
         ((version,),) = self.rows("PRAGMA user_version")
         if version == 0:
             with self._readable():

@@ -68,7 +68,7 @@ class Installer:
         place = place_of(scope, project_root, self._home)
         names = list(clients)
         with self._state.open() as record:
-            recover(record)
+            recover(record, durable=self._state.durable)
             entry = record.find(candidate.artifact.name, place.scope, place.key)
             known = {} if entry is None else record.targets(entry)
             before = () if entry is None else record.clients(entry)
@@ -90,7 +90,7 @@ class Installer:
                 if entry.reference == fresh.reference and set(plan.clients) == set(before):
                     return record.describe(entry)
                 plan = evolve(plan, entry=evolve(fresh, installed_at=entry.installed_at))
-            put_in_place(record, plan, layer, self._swap)
+            put_in_place(record, plan, layer, self._swap, durable=self._state.durable)
             return record.describe(plan.entry)
 
     def uninstall(
@@ -106,7 +106,7 @@ class Installer:
         if not self._state.exists:
             raise NotInstalledError(name, place.scope)
         with self._state.open() as record:
-            recover(record)
+            recover(record, durable=self._state.durable)
             entry = record.find(name, place.scope, place.key)
             if entry is None:
                 raise NotInstalledError(name, place.scope)
@@ -120,7 +120,7 @@ class Installer:
                 moves=tuple(_move(path) for path in targets),
                 clients={},
             )
-            take_away(record, plan)
+            take_away(record, plan, durable=self._state.durable)
 
     def installed(
         self,
@@ -141,7 +141,7 @@ class Installer:
         if not self._state.exists:
             return []
         with self._state.open() as record:
-            recover(record)
+            recover(record, durable=self._state.durable)
             return [
                 skill
                 for skill in record.skills()

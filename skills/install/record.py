@@ -86,13 +86,17 @@ class Record:
         journal: What is under way.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
         """Open a record, and make it if it is not there.
+
+        Args:
+            path: The file.
+            durable: Whether to force what is noted onto the disk.
 
         Raises:
             RecordError: The file is no record, is damaged, or is of a later version.
         """
-        self._database = Database(path)
+        self._database = Database(path, durable=durable)
         self.journal = Journal(self._database)
 
     def close(self) -> None:

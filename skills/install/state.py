@@ -37,16 +37,19 @@ class State:
 
     Attributes:
         path: The folder.
+        durable: Whether what is done is forced onto the disk.
     """
 
-    def __init__(self, path: Path, *, lock_timeout: float = 30.0) -> None:
+    def __init__(self, path: Path, *, durable: bool = True, lock_timeout: float = 30.0) -> None:
         """Say where it is; nothing is touched yet.
 
         Args:
             path: The folder.
+            durable: Whether what is done is forced onto the disk.
             lock_timeout: How long to wait for another process, in seconds.
         """
         self.path = path
+        self.durable = durable
         self._lock_timeout = lock_timeout
 
     @property
@@ -65,7 +68,7 @@ class State:
         """
         lock, made = self._acquire()
         try:
-            record = Record(self.path / _FILES[0])
+            record = Record(self.path / _FILES[0], durable=self.durable)
             try:
                 for folder in made:
                     record.journal.note_folder(folder)

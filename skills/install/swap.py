@@ -84,7 +84,6 @@ def swap_in(move: Move, swap: Swap = exchange) -> None:
     elif not swap(move.staged, move.target):
         move.target.rename(move.aside)
         move.staged.rename(move.target)
-    _sync(move.target.parent)
 
 
 def swap_back(move: Move, swap: Swap = exchange) -> None:
@@ -113,7 +112,6 @@ def restore(move: Move) -> None:
     """
     if os.path.lexists(move.aside) and not os.path.lexists(move.target):
         move.aside.rename(move.target)
-        _sync(move.target.parent)
 
 
 def take_out(move: Move) -> None:
@@ -124,7 +122,6 @@ def take_out(move: Move) -> None:
     """
     if os.path.lexists(move.target):
         move.target.rename(move.aside)
-        _sync(move.target.parent)
 
 
 def inode_of(path: Path) -> int | None:
@@ -133,14 +130,6 @@ def inode_of(path: Path) -> int | None:
         return path.lstat().st_ino
     except FileNotFoundError:
         return None
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @cache

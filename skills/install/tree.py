@@ -67,12 +67,13 @@ class Changes:
         return bool(self.edited or self.missing)
 
 
-def write_tree(layer: Layer, folder: Path) -> tuple[FileRecord, ...]:
-    """Write the files of a layer into a new folder, and force them onto the disk.
+def write_tree(layer: Layer, folder: Path, *, durable: bool) -> tuple[FileRecord, ...]:
+    """Write the files of a layer into a new folder.
 
     Args:
         layer: The files; their paths were checked.
         folder: Where to; it must not be there yet.
+        durable: Whether to force them onto the disk.
 
     Raises:
         FileExistsError: The folder is there, or two files have one name on this file system.
@@ -84,9 +85,10 @@ def write_tree(layer: Layer, folder: Path) -> tuple[FileRecord, ...]:
         for file in layer.files:
             *parents, name = file.path.split("/")
             with _descended(root, parents, make=True) as parent:
-                digest = _write_file(parent, name, layer.chunks(file))
+                digest = _write_file(parent, name, layer.chunks(file), durable=durable)
             written.append(FileRecord(path=file.path, size=file.size, sha256=digest))
-        for path in sorted({parent for file in written for parent in _parents(file.path)}):
+        folders = sorted({parent for file in written for parent in _parents(file.path)})
+        for path in folders if durable else ():
             with _descended(root, path.split("/") if path else []) as handle:
                 os.fsync(handle)
     return tuple(written)
@@ -137,15 +139,26 @@ def remove_tree(folder: Path) -> None:
             shutil.rmtree(folder)
 
 
-def _write_file(parent: int, name: str, chunks: Iterator[bytes]) -> str:
+def sync(folder: Path) -> None:
+    """Force the names in a folder onto the disk, if it is there.
+
+    Raises:
+        OSError: The disk reported an error.
+    """
+    with suppress(FileNotFoundError), _opened(folder) as handle:
+        os.fsync(handle)
+
+
+def _write_file(parent: int, name: str, chunks: Iterator[bytes], *, durable: bool) -> str:
     hasher = hashlib.sha256()
     handle = os.open(name, _NEW, _FILE_MODE, dir_fd=parent)
     with os.fdopen(handle, "wb") as file:
         for chunk in chunks:
             hasher.update(chunk)
             file.write(chunk)
-        file.flush()
-        os.fsync(handle)
+        if durable:
+            file.flush()
+            os.fsync(handle)
     return hasher.hexdigest()
 
 

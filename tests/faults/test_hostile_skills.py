@@ -250,7 +250,7 @@ class Target:
         self.home = folder / "home"
         (self.home / ".claude" / "skills").mkdir(parents=True)
         (self.home / ".bashrc").write_text("mine")
-        self.service = SkillService.open(folder / "store", home=self.home)
+        self.service = SkillService.open(folder / "store", home=self.home, durability="none")
         self.before = self.outside()
 
     def outside(self) -> dict[str, bytes | None]:
@@ -482,7 +482,7 @@ def test_a_hostile_folder_is_not_built(
     folder.mkdir()
     (folder / "SKILL.md").write_bytes(SKILL_MD)
     spoil(folder)
-    service = SkillService.open(tmp_path / "store")
+    service = SkillService.open(tmp_path / "store", durability="none")
     with pytest.raises(kind) as caught:
         service.build(folder, validate=False)
     clear(caught.value)
@@ -497,7 +497,7 @@ def test_a_hostile_name_is_built_by_no_tag_that_it_would_be(tmp_path: Path) -> N
     folder = tmp_path / "hello"
     folder.mkdir()
     name_that_leads_up(folder)
-    service = SkillService.open(tmp_path / "store", home=tmp_path / "home")
+    service = SkillService.open(tmp_path / "store", home=tmp_path / "home", durability="none")
     with pytest.raises(SkillError, match="is no tag"):
         service.build(folder, validate=False)
     assert service.layout.entries() == ()

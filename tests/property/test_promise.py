@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
+import subprocess
+import sys
 import tempfile
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,6 +26,7 @@ from ocilayout import (
     LOCAL_BUILD,
     Descriptor,
     Index,
+    InvalidNameError,
     Layout,
     Manifest,
     Reference,
@@ -31,7 +36,16 @@ from ocilayout import (
 from ocilayout.copy import copy, transfer
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
-from skills import LocalBuildConflictError, NotALocalBuildError, SkillService, package
+from skills import (
+    LocalBuildConflictError,
+    NameMismatchError,
+    NotALocalBuildError,
+    NotASkillError,
+    NotCachedError,
+    NotInstalledError,
+    SkillService,
+    package,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +53,8 @@ if TYPE_CHECKING:
 MARK = {LOCAL_BUILD: "true"}
 SKILLS = ("alpha", "beta")
 BARE = ("alpha", "v1")
-REPOSITORIES = ("team/one", "team/two")
+# The skill that belongs there can be installed from there, the other one cannot.
+REPOSITORIES = ("team/alpha", "team/beta")
 
 
 def write_skill(folder: Path, name: str) -> Path:
@@ -85,6 +100,74 @@ def described(plain: Descriptor, annotations: dict[str, str]) -> Descriptor:
     )
 
 
+# Another process with the same store: calls what it is told to, by its path from the service.
+PEER = """
+import pickle, sys
+from operator import attrgetter
+from ocilayout.copy import copy
+from skills import SkillService
+
+service = None
+while True:
+    verb, arguments, options = pickle.load(sys.stdin.buffer)
+    try:
+        if verb == "open":
+            service = SkillService.open(*arguments, **options)
+            answer = None
+        elif verb == "copy_into":
+            answer = copy(*arguments, service.layout, **options)
+        else:
+            answer = attrgetter(verb)(service)(*arguments, **options)
+    except Exception as error:
+        answer = error
+    pickle.dump(answer, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
+"""
+
+
+class Peer:
+    """A service in another process, called like one in this."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", PEER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def call(self, verb: str, *arguments: object, **options: object) -> Any:
+        """Let the other process do something; what it raises is raised."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        pickle.dump((verb, arguments, options), self._process.stdin)
+        self._process.stdin.flush()
+        answer = pickle.load(self._process.stdout)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """End the other process."""
+        self._process.kill()
+        self._process.communicate()
+
+
+class Here:
+    """A service in this process, called like one in another."""
+
+    def __init__(self) -> None:
+        self._service: SkillService | None = None
+
+    def call(self, verb: str, *arguments: Any, **options: Any) -> Any:
+        """Do something."""
+        if verb == "open":
+            self._service = SkillService.open(*arguments, **options)
+            return None
+        assert self._service is not None
+        if verb == "copy_into":
+            source, ref = arguments
+            return copy(source, ref, self._service.layout, **options)
+        return attrgetter(verb)(self._service)(*arguments, **options)
+
+
 class World:
     """A registry with artifacts in it, the same ones that can be built, and a hostile one."""
 
@@ -108,6 +191,10 @@ class World:
         # What may hold the mark on the wire: the bytes of the hostile artifact, and no others.
         self.hostile = {body for body in registry.received if LOCAL_BUILD.encode() in body}
 
+    def index_of(self, digest: str) -> int:
+        """Return which of the artifacts has a digest."""
+        return [str(content.digest) for content in self.remote].index(digest)
+
     def point(self, repository: str, content: int) -> None:
         """Let the remote tag mean other content."""
         self.registry.tags[repository, "v1"] = self.remote[content].digest
@@ -126,40 +213,59 @@ def world() -> Iterator[World]:
         yield World(Path(folder), registry)
 
 
+@pytest.fixture(scope="module")
+def peer() -> Iterator[Peer]:
+    found = Peer()
+    yield found
+    found.close()
+
+
 class Promise(RuleBasedStateMachine):
-    """Any sequence of what can happen to names, against a dict of what they mean and why."""
+    """Any sequence of what two processes can do to names, against a dict of what they mean and
+    why."""
 
     world: World
+    peer: Peer
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        self.handles: list[SkillService] = []
+        self.home = self.folder / "home"
+        self.home.mkdir()
+        self.processes: tuple[Here | Peer, ...] = (Here(), self.peer)
         self.model: dict[str, tuple[str, bool]] = {}  # name: (digest, built here)
+        self.installed: dict[str, str] = {}  # name: digest
         self.remote = dict.fromkeys(REPOSITORIES, 0)
         self.world.registry.received.clear()
 
     names = st.sampled_from([*BARE, *(f"one-or-two/{repository}" for repository in REPOSITORIES)])
     contents = st.sampled_from(range(len(SKILLS)))
     repositories = st.sampled_from(REPOSITORIES)
+    who = st.integers(0, 1)
 
     @initialize()
     def begin(self) -> None:
         for repository in REPOSITORIES:
             self.world.point(repository, 0)
-        self.handles = [SkillService.open(self.folder / "store") for _ in range(2)]
+        for number in range(2):
+            self.reopen(number)
 
     def name(self, name: str) -> str:
         """Turn the name of a repository into the full reference of its tag."""
         prefix, slash, repository = name.partition("/")
         return self.world.reference(repository) if slash else prefix
 
-    def service(self, handle: int) -> SkillService:
-        return self.handles[handle]
+    def call(self, who: int, verb: str, *arguments: object, **options: object) -> Any:
+        """Let one of the two processes do something."""
+        return self.processes[who].call(verb, *arguments, **options)
 
-    @rule(name=names, content=contents, handle=st.integers(0, 1))
-    def build(self, name: str, content: int, handle: int) -> None:
-        result = self.service(handle).build(self.world.skills[content], tag=self.name(name))
+    @rule(who=who)
+    def reopen(self, who: int) -> None:
+        self.call(who, "open", self.folder / "store", home=self.home, durability="none")
+
+    @rule(name=names, content=contents, who=who)
+    def build(self, name: str, content: int, who: int) -> None:
+        result = self.call(who, "build", self.world.skills[content], tag=self.name(name))
         assert result.digest == self.world.remote[content].digest
         self.model[self.name(name)] = (result.digest, True)
 
@@ -178,121 +284,197 @@ class Promise(RuleBasedStateMachine):
         name=st.none() | names,
         by_digest=st.booleans(),
         replace=st.booleans(),
-        handle=st.integers(0, 1),
+        who=who,
     )
     def pull(
-        self, repository: str, name: str | None, handle: int, *, by_digest: bool, replace: bool
+        self, repository: str, name: str | None, who: int, *, by_digest: bool, replace: bool
     ) -> None:
         content = self.world.remote[self.remote[repository]]
         reference = self.world.reference(repository)
         if by_digest:
             reference = f"{self.world.registry.host}/{repository}@{content.digest}"
         given = None if name is None else self.name(name)
-        refused = self.expect_bind(given or reference, content.digest, replace=replace)
-        service = self.service(handle)
-        if refused:
+        if self.expect_bind(given or reference, content.digest, replace=replace):
             with pytest.raises(LocalBuildConflictError):
-                service.pull(reference, name=given, replace=replace)
+                self.call(who, "pull", reference, name=given, replace=replace)
         else:
-            service.pull(reference, name=given, replace=replace)
+            self.call(who, "pull", reference, name=given, replace=replace)
+
+    @rule(name=names, refresh=st.booleans(), who=who)
+    def preview(self, name: str, who: int, *, refresh: bool) -> None:
+        """Look at a skill: what the store has is shown, and anything else is a pull."""
+        reference = self.name(name)
+        asked = refresh or reference not in self.model
+        if "/" not in reference and asked:
+            with pytest.raises(InvalidNameError):
+                self.call(who, "get_content", reference, refresh=refresh)
+            return
+        requests = len(self.world.registry.requests)
+        if asked:
+            digest = self.world.remote[self.remote[name.partition("/")[2]]].digest
+            if self.expect_bind(reference, digest, replace=False):
+                with pytest.raises(LocalBuildConflictError):
+                    self.call(who, "get_content", reference, refresh=refresh)
+                return
+        content = self.world.index_of(self.model[reference][0])
+        if content < len(SKILLS):
+            found = self.call(who, "get_content", reference, refresh=refresh)
+            assert found.name == SKILLS[content]
+        else:  # an index of indexes is no skill
+            with pytest.raises(NotASkillError):
+                self.call(who, "get_content", reference, refresh=refresh)
+        assert asked or len(self.world.registry.requests) == requests
+
+    @rule(repository=repositories, replace=st.booleans(), who=who)
+    def install(self, repository: str, who: int, *, replace: bool) -> None:
+        """Install what a reference means now: a pull, and files in the home folder."""
+        reference = self.world.reference(repository)
+        content = self.remote[repository]
+        skill = repository.removeprefix("team/")
+        options: dict[str, Any] = {"clients": ["codex"], "replace": replace}
+        if self.expect_bind(reference, self.world.remote[content].digest, replace=replace):
+            with pytest.raises(LocalBuildConflictError):
+                self.call(who, "install", reference, **options)
+        elif content < len(SKILLS) and SKILLS[content] == skill:
+            self.call(who, "install", reference, **options)
+            self.installed[skill] = self.model[reference][0]
+        else:
+            with pytest.raises((NameMismatchError, NotASkillError)):
+                self.call(who, "install", reference, **options)
+
+    @rule(skill=st.sampled_from(SKILLS), who=who)
+    def uninstall(self, skill: str, who: int) -> None:
+        if self.installed.pop(skill, None) is None:
+            with pytest.raises(NotInstalledError):
+                self.call(who, "uninstall", skill)
+        else:
+            self.call(who, "uninstall", skill)
+
+    @rule(name=names, who=who)
+    def remove_cached(self, name: str, who: int) -> None:
+        if self.model.get(self.name(name), ("", True))[1]:
+            with pytest.raises(NotCachedError):
+                self.call(who, "remove_cached", self.name(name))
+        else:
+            self.call(who, "remove_cached", self.name(name))
+            del self.model[self.name(name)]
+
+    @rule(who=who)
+    def prune_cache(self, who: int) -> None:
+        """What can be pulled again goes, and no build, and nothing without a registry."""
+        goes = {name for name, (_, here) in self.model.items() if not here and "/" in name}
+        found = self.call(who, "prune_cache")
+        assert {skill.reference for skill in found} == goes
+        for name in goes:
+            del self.model[name]
 
     @rule(repository=repositories, content=st.integers(0, len(SKILLS)))
     def change_remote(self, repository: str, content: int) -> None:
         self.world.point(repository, content)
         self.remote[repository] = content
 
-    @rule(content=st.integers(0, len(SKILLS)), name=names, handle=st.integers(0, 1))
-    def copy_from_layout(self, content: int, name: str, handle: int) -> None:
+    @rule(content=st.integers(0, len(SKILLS)), name=names, who=who)
+    def copy_from_layout(self, content: int, name: str, who: int) -> None:
         """Bring content from a layout where its entry is marked."""
         source = self.world.origin.layout
         ref = source.tags()[content]
         digest = source.resolve(ref).digest
         if not self.expect_bind(self.name(name), digest, replace=True):
-            self.service(handle).copy(source, ref, name=self.name(name), replace=True)
+            self.call(who, "copy", source, ref, name=self.name(name), replace=True)
 
-    @rule(content=st.integers(0, len(SKILLS)), name=names, handle=st.integers(0, 1))
-    def plain_copy(self, content: int, name: str, handle: int) -> None:
+    @rule(content=st.integers(0, len(SKILLS)), name=names, who=who)
+    def plain_copy(self, content: int, name: str, who: int) -> None:
         """Copy without the skills layer: it knows no builds, and carries no mark."""
         source = self.world.origin.layout
         ref = source.tags()[content]
-        digest = copy(source, ref, self.service(handle).layout, name=self.name(name)).digest
+        digest = self.call(who, "copy_into", source, ref, name=self.name(name)).digest
         if self.model.get(self.name(name), ("", False))[0] != digest:
             self.model[self.name(name)] = (digest, False)
 
-    @rule(source=names, name=names, handle=st.integers(0, 1))
-    def retag(self, source: str, name: str, handle: int) -> None:
+    @rule(source=names, name=names, who=who)
+    def retag(self, source: str, name: str, who: int) -> None:
         """Tag by digest, also with the digest of a build, also a name with what it means."""
-        layout = self.service(handle).layout
         if self.name(source) not in self.model:
             with pytest.raises(ReferenceNotFoundError):
-                layout.resolve(self.name(source))
+                self.call(who, "layout.resolve", self.name(source))
             return
-        digest = layout.resolve(self.name(source)).digest
-        layout.tag(self.name(name), digest)
+        digest = self.call(who, "layout.resolve", self.name(source)).digest
+        self.call(who, "layout.tag", self.name(name), digest)
         self.model[self.name(name)] = (digest, False)
 
-    @rule(name=names, handle=st.integers(0, 1))
-    def untag(self, name: str, handle: int) -> None:
+    @rule(name=names, who=who)
+    def untag(self, name: str, who: int) -> None:
         if self.model.pop(self.name(name), None) is not None:
-            self.service(handle).layout.untag(self.name(name))
+            self.call(who, "layout.untag", self.name(name))
 
-    @rule(name=names, handle=st.integers(0, 1))
-    def adopt(self, name: str, handle: int) -> None:
+    @rule(name=names, who=who)
+    def adopt(self, name: str, who: int) -> None:
         before = self.model.get(self.name(name))
         if before is None:
             with pytest.raises(ReferenceNotFoundError):
-                self.service(handle).adopt(self.name(name))
+                self.call(who, "adopt", self.name(name))
         else:
-            self.service(handle).adopt(self.name(name))
+            self.call(who, "adopt", self.name(name))
             self.model[self.name(name)] = (before[0], True)
 
-    @rule(name=names, handle=st.integers(0, 1))
-    def delete(self, name: str, handle: int) -> None:
+    @rule(name=names, who=who)
+    def delete(self, name: str, who: int) -> None:
         if self.model.get(self.name(name), ("", False))[1]:
-            self.service(handle).delete_build(self.name(name))
+            self.call(who, "delete_build", self.name(name))
             del self.model[self.name(name)]
         else:
             with pytest.raises(NotALocalBuildError):
-                self.service(handle).delete_build(self.name(name))
+                self.call(who, "delete_build", self.name(name))
 
-    @rule(repository=repositories, handle=st.integers(0, 1))
-    def push(self, repository: str, handle: int) -> None:
+    @rule(repository=repositories, who=who)
+    def push(self, repository: str, who: int) -> None:
         name = self.world.reference(repository)
         if name in self.model:
-            self.service(handle).push(name)
-            digests = [str(content.digest) for content in self.world.remote]
-            self.remote[repository] = digests.index(self.model[name][0])
-
-    @rule(handle=st.integers(0, 1))
-    def reopen(self, handle: int) -> None:
-        self.handles[handle] = SkillService.open(self.folder / "store")
+            self.call(who, "push", name)
+            self.remote[repository] = self.world.index_of(self.model[name][0])
 
     @invariant()
     def listed_is_what_was_built(self) -> None:
         """The list is exactly the names whose last binding was made by build or adopt."""
         built = {name: digest for name, (digest, here) in self.model.items() if here}
-        for service in self.handles:
-            found = service.list_builds()
+        for who in range(2):
+            found = self.call(who, "list_builds")
             assert [build.tag for build in found] == sorted(built)
             assert {build.tag: build.digest for build in found} == built
 
     @invariant()
+    def cached_is_all_that_was_not(self) -> None:
+        """The cache is exactly the names whose last binding was made by anything else."""
+        pulled = {name: digest for name, (digest, here) in self.model.items() if not here}
+        for who in range(2):
+            found = self.call(who, "list_cache")
+            assert [skill.reference for skill in found] == sorted(pulled)
+            assert {skill.reference: skill.digest for skill in found} == pulled
+
+    @invariant()
+    def installed_is_what_was_installed_last(self) -> None:
+        """What is installed does not depend on what the store has."""
+        for who in range(2):
+            found = self.call(who, "list_installed")
+            assert {skill.name: skill.digest for skill in found} == self.installed
+        there = {path.parent.name for path in self.home.glob(".agents/skills/*/SKILL.md")}
+        assert there == set(self.installed)
+
+    @invariant()
     def names_mean_what_they_were_bound_to(self) -> None:
         """Every name means its last content, and all of it is there."""
-        for service in self.handles:
-            layout = service.layout
-            meant = {name: layout.resolve(name).digest for name in layout.tags()}
-            assert meant == {name: digest for name, (digest, _) in self.model.items()}
-            for name in meant:
-                for part in layout.walk(layout.resolve(name)):
-                    layout.blobs.read(part)
+        layout = Layout.open(self.folder / "store")
+        meant = {name: layout.resolve(name).digest for name in layout.tags()}
+        assert meant == {name: digest for name, (digest, _) in self.model.items()}
+        for name in meant:
+            for part in layout.walk(layout.resolve(name)):
+                layout.blobs.read(part)
 
     @invariant()
     def only_named_entries_are_marked(self) -> None:
         """No entry keeps the mark when it loses its name."""
-        for service in self.handles[:1]:
-            for entry in service.layout.entries():
-                assert entry.name or LOCAL_BUILD not in entry.annotations
+        for entry in Layout.open(self.folder / "store").entries():
+            assert entry.name or LOCAL_BUILD not in entry.annotations
 
     @invariant()
     def no_pushed_byte_is_marked(self) -> None:
@@ -304,14 +486,16 @@ class Promise(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-def test_what_was_pulled_is_never_listed(world: World) -> None:
-    """For any history of a store, the list is what build and adopt bound last, and no more."""
+def test_what_was_pulled_is_never_listed(world: World, peer: Peer) -> None:
+    """For any history of a store that two processes share, the list is what build and adopt bound
+    last, and no more."""
     Promise.world = world
+    Promise.peer = peer
     run_state_machine_as_test(
         Promise,
         settings=settings(
-            max_examples=settings().max_examples,
-            stateful_step_count=20,
+            max_examples=settings().max_examples // 2,
+            stateful_step_count=30,
             suppress_health_check=list(HealthCheck),
         ),
     )
@@ -335,11 +519,11 @@ def test_no_pushed_byte_contains_the_mark(tmp_path: Path) -> None:
 @pytest.mark.parametrize("by_digest", [False, True])
 def test_a_hostile_artifact_is_not_listed(world: World, tmp_path: Path, *, by_digest: bool) -> None:
     """The mark in manifests, a nested index, layer descriptors and annotations has no effect."""
-    world.point("team/one", len(SKILLS))
+    world.point("team/alpha", len(SKILLS))
     content = world.remote[len(SKILLS)]
-    reference = world.reference("team/one")
+    reference = world.reference("team/alpha")
     if by_digest:
-        reference = f"{world.registry.host}/team/one@{content.digest}"
+        reference = f"{world.registry.host}/team/alpha@{content.digest}"
     service = SkillService.open(tmp_path / "store")
     assert service.pull(reference).digest == content.digest
     root = service.layout.read_manifest(content)
@@ -348,25 +532,26 @@ def test_a_hostile_artifact_is_not_listed(world: World, tmp_path: Path, *, by_di
     assert service.layout.entry(reference).annotations == {}
 
 
-def test_a_preview_pull_leaves_the_list_as_it_was(world: World, tmp_path: Path) -> None:
+def test_a_preview_leaves_the_list_as_it_was(world: World, tmp_path: Path) -> None:
     """Looking at somebody else's skill by tag lists nothing that was not listed before."""
-    world.point("team/one", 1)
+    world.point("team/alpha", 1)
     service = SkillService.open(tmp_path / "store")
     service.build(world.skills[0])
     before = service.list_builds()
-    service.pull(world.reference("team/one"))
+    assert service.get_content(world.reference("team/alpha")).name == "beta"
     assert service.list_builds() == before
     assert [build.tag for build in before] == ["alpha"]
 
 
-def test_an_install_pull_leaves_the_list_as_it_was(world: World, tmp_path: Path) -> None:
-    """Pulling by digest what equals a build under another name lists only the build."""
-    world.point("team/two", 0)
-    service = SkillService.open(tmp_path / "store")
+def test_an_install_leaves_the_list_as_it_was(world: World, tmp_path: Path) -> None:
+    """Installing by digest and tag what equals a build under another name lists only the build."""
+    world.point("team/alpha", 0)
+    service = SkillService.open(tmp_path / "store", home=tmp_path / "home")
     built = service.build(world.skills[0])
     before = service.list_builds()
-    service.pull(f"{world.registry.host}/team/two@{built.digest}")
-    service.pull(world.reference("team/two"))
+    pinned = f"{world.registry.host}/team/alpha@{built.digest}"
+    for reference in (pinned, world.reference("team/alpha")):
+        assert service.install(reference, clients=["codex"]).digest == built.digest
     assert service.list_builds() == before
     assert len(service.layout.tags()) == 3
 

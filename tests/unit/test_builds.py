@@ -46,7 +46,7 @@ def write_skill(folder: Path, name: str, version: str = "1.0") -> Path:
 
 @pytest.fixture
 def service(tmp_path: Path) -> SkillService:
-    return SkillService.open(tmp_path / "store")
+    return SkillService.open(tmp_path / "store", durability="none")
 
 
 def put_config(layout: Layout, labels: dict[str, str] | None = None) -> Descriptor:
@@ -63,7 +63,7 @@ def put_config(layout: Layout, labels: dict[str, str] | None = None) -> Descript
 def test_stores_of_the_go_program_give_its_answers(store: str, tmp_path: Path) -> None:
     """Every tag of a store that ToolHive left has its digest, and its builds are the builds."""
     shutil.copytree(STORES / store, tmp_path / store)
-    service = SkillService.open(tmp_path / store)
+    service = SkillService.open(tmp_path / store, durability="none")
     tags = {tag: service.layout.resolve(tag).digest for tag in service.layout.tags()}
     assert tags == ANSWERS[store]["tags"]
     assert [build.tag for build in service.list_builds()] == ANSWERS[store]["builds"]
@@ -185,11 +185,11 @@ def test_every_entry_of_a_name_must_be_marked(service: SkillService, tmp_path: P
     built = service.build(write_skill(tmp_path, "alpha"))
     (entry,) = json.loads((tmp_path / "store" / "index.json").read_text())["manifests"]
     duplicate(tmp_path / "store", [entry])
-    service = SkillService.open(tmp_path / "store")
+    service = SkillService.open(tmp_path / "store", durability="none")
     assert [build.digest for build in service.list_builds()] == [built.digest]
     plain = {**entry, "annotations": {"org.opencontainers.image.ref.name": "alpha"}}
     duplicate(tmp_path / "store", [plain])
-    service = SkillService.open(tmp_path / "store")
+    service = SkillService.open(tmp_path / "store", durability="none")
     assert service.list_builds() == []
     with pytest.raises(NotALocalBuildError):
         service.delete_build("alpha")
@@ -323,7 +323,7 @@ def test_what_cannot_be_adopted(service: SkillService, tmp_path: Path) -> None:
     }
     duplicate(tmp_path / "store", [entry])
     with pytest.raises(AmbiguousReferenceError):
-        SkillService.open(tmp_path / "store").adopt("alpha")
+        SkillService.open(tmp_path / "store", durability="none").adopt("alpha")
 
 
 def test_a_name_that_goes_while_the_list_is_made_is_left_out(

@@ -33,8 +33,8 @@ class World:
     def __init__(self, folder: Path, registry: LoopbackRegistry) -> None:
         self.folder = folder
         self.registry = registry
-        self.service = SkillService.open(folder / "store")
-        origin = SkillService.open(folder / "origin")
+        self.service = SkillService.open(folder / "store", durability="none")
+        origin = SkillService.open(folder / "origin", durability="none")
         self.references = [f"{registry.host}/team/hello:v{number}" for number in (1, 2, 3)]
         for number, reference in enumerate(self.references):
             origin.build(write_skill(folder / "origin-skill", "hello", str(number)), tag=reference)
@@ -246,7 +246,7 @@ def test_an_ambiguous_name_is_listed_by_its_last_entry(world: World) -> None:
     index = world.folder / "store" / "index.json"
     name = world.references[0].encode()
     index.write_bytes(index.read_bytes().replace(world.references[1].encode(), name))
-    service = SkillService.open(world.folder / "store")
+    service = SkillService.open(world.folder / "store", durability="none")
     assert [skill.digest for skill in service.list_cache()] == [second.digest]
     with pytest.raises(AmbiguousReferenceError):
         service.get_content(world.references[0])

@@ -62,7 +62,7 @@ def write_skill(folder: Path, name: str = "hello", text: str = TEXT) -> Path:
 
 @pytest.fixture
 def service(tmp_path: Path) -> SkillService:
-    return SkillService.open(tmp_path / "store")
+    return SkillService.open(tmp_path / "store", durability="none")
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def registry() -> Iterator[LoopbackRegistry]:
 def remote(registry: LoopbackRegistry, tmp_path: Path) -> str:
     """Push a skill from another store and return its reference."""
     reference = f"{registry.host}/team/hello:v1"
-    origin = SkillService.open(tmp_path / "origin")
+    origin = SkillService.open(tmp_path / "origin", durability="none")
     origin.build(write_skill(tmp_path / "there"), tag=reference)
     origin.push(reference)
     registry.requests.clear()
@@ -285,7 +285,7 @@ class TestPullCache:
     ) -> None:
         """Without it the store's answer stays the same, with it the tag is followed."""
         before = service.get_content(remote)
-        origin = SkillService.open(tmp_path / "origin")
+        origin = SkillService.open(tmp_path / "origin", durability="none")
         text = TEXT.replace("Says hello", "Says more")
         origin.build(write_skill(tmp_path / "there", text=text), tag=remote)
         origin.push(remote)
@@ -299,7 +299,7 @@ class TestPullCache:
         self, service: SkillService, registry: LoopbackRegistry, remote: str, tmp_path: Path
     ) -> None:
         """The name that a pull gave is found by what was typed for it."""
-        origin = SkillService.open(tmp_path / "origin")
+        origin = SkillService.open(tmp_path / "origin", durability="none")
         latest = f"{registry.host}/team/hello:latest"
         origin.build(write_skill(tmp_path / "there"), tag=latest)
         origin.push(latest)

@@ -59,7 +59,8 @@ class World:
         self.folder = folder
         self.home = folder / "home"
         self.home.mkdir()
-        self.service = SkillService.open(folder / "store", home=self.home)
+        # What is forced onto the disk makes no difference here but of time.
+        self.service = SkillService.open(folder / "store", home=self.home, durability="none")
 
     def build(
         self, name: str = "hello", version: str = "1", *, tag: str | None = None, **files: str
@@ -428,18 +429,19 @@ class TestFailures:
             world.install(clients=["claude-code", "cursor"])
         before, listed = world.tree(), world.service.list_installed()
         world.build(version="2")
-        real = os.fsync
+        real = os.fdopen
         count = 0
 
-        def full(handle: int) -> None:
+        def full(*arguments: Any, **options: Any) -> Any:
             nonlocal count
-            count += 1
-            if count == 4 and Path(f"/proc/self/fd/{handle}").exists():
+            count += "wb" in arguments
+            if count == 4:
+                os.close(arguments[0])
                 raise OSError(28, "No space left on device")
-            real(handle)
+            return real(*arguments, **options)
 
         with monkeypatch.context() as patched:
-            patched.setattr("skills.install.tree.os.fsync", full)
+            patched.setattr(os, "fdopen", full)
             with pytest.raises(OSError, match="No space"):
                 world.install(clients=["claude-code", "cursor"])
         assert world.tree() == before
@@ -691,6 +693,27 @@ class TestScopes:
             world.service.uninstall("other")
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_what_is_installed_is_forced_onto_the_disk(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By default every file, every folder and the place of the tree are synced."""
+    world.build()
+    synced: list[str] = []
+    real = os.fsync
+
+    def noting(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    world.install()
+    assert synced == []
+    service = SkillService(world.service.layout, home=world.home)
+    service.install("hello", clients=["cursor"])
+    assert {"SKILL.md", "notes", "docs", "skills"} < set(synced)
+
+
 class TestHomeFolder:
     def test_install_list_and_uninstall_leave_it_as_it_was(self, world: World) -> None:
         """All that was made is gone, and all that was there is there."""
@@ -839,7 +862,7 @@ class TestSources:
         reference = f"{registry.host}/team/hello:v1"
         origin = World.__new__(World)
         origin.folder = world.folder / "there"
-        origin.service = SkillService.open(world.folder / "origin")
+        origin.service = SkillService.open(world.folder / "origin", durability="none")
         origin.build(tag=reference)
         origin.service.push(reference)
         registry.requests.clear()
@@ -1004,7 +1027,7 @@ class TestArchives:
     def origin(self, world: World) -> World:
         there = World.__new__(World)
         there.folder = world.folder / "there"
-        there.service = SkillService.open(world.folder / "origin")
+        there.service = SkillService.open(world.folder / "origin", durability="none")
         return there
 
     def archive(self, origin: World, *names: str) -> Path:

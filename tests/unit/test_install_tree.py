@@ -36,7 +36,7 @@ FILES = {"SKILL.md": b"x", "docs/a": b"a" * 3_000_000, "docs/deep/er/b": b""}
 
 def write(folder: Path, files: dict[str, bytes] | None = None) -> tuple[FileRecord, ...]:
     with open_layer(compress(write_tar(files or FILES, 0), 0)) as layer:
-        return write_tree(layer, folder)
+        return write_tree(layer, folder, durable=True)
 
 
 def content(folder: Path) -> dict[str, bytes]:

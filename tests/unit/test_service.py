@@ -38,7 +38,7 @@ def write_skill(folder: Path, name: str, description: str = "x") -> Path:
 
 @pytest.fixture
 def service(tmp_path: Path) -> SkillService:
-    return SkillService.open(tmp_path / "store")
+    return SkillService.open(tmp_path / "store", durability="none")
 
 
 class TestDefaultStore:
@@ -75,7 +75,7 @@ class TestDefaultStore:
         """A store is not made in a folder that is something else."""
         (tmp_path / "photo.jpg").write_bytes(b"x")
         with pytest.raises(LayoutExistsError, match="photo"):
-            SkillService.open(tmp_path)
+            SkillService.open(tmp_path, durability="none")
 
 
 class TestBuild:
@@ -195,7 +195,7 @@ class TestPullAndPush:
             reference = f"{registry.host}/team/alpha:v1"
             built = service.build(write_skill(tmp_path, "alpha"), tag=reference)
             assert service.push(reference) == built
-            other = SkillService.open(tmp_path / "other")
+            other = SkillService.open(tmp_path / "other", durability="none")
             assert other.pull(reference, name="mine").digest == built.digest
             assert other.layout.tags() == ("mine",)
             assert other.list_builds() == []
@@ -208,7 +208,7 @@ class TestPullAndPush:
             reference = f"{registry.host}/team/alpha:latest"
             service.build(write_skill(tmp_path, "alpha"), tag=reference)
             service.push(reference)
-            other = SkillService.open(tmp_path / "other")
+            other = SkillService.open(tmp_path / "other", durability="none")
             assert other.pull(f"{registry.host}/team/alpha").reference == reference
             assert other.layout.tags() == (reference,)
 
@@ -285,7 +285,7 @@ class TestPullAndPush:
 
     def test_a_copy_from_a_layout_is_a_pull(self, service: SkillService, tmp_path: Path) -> None:
         """From another store, content comes without the mark that it has there."""
-        origin = SkillService.open(tmp_path / "origin")
+        origin = SkillService.open(tmp_path / "origin", durability="none")
         built = origin.build(write_skill(tmp_path, "alpha"))
         assert service.copy(origin.layout, "alpha", name="alpha").digest == built.digest
         assert service.list_builds() == []
