@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import frozen
 
@@ -62,16 +62,12 @@ def place_of(scope: str | None, project_root: str | os.PathLike[str] | None, hom
         return Place(scope="user", root=_real(home))
     if project_root is None or not os.fspath(project_root):
         raise ScopeError("the scope project needs the root of the project")
-    try:
-        root = _real(Path(project_root))
-        is_project = root.is_dir() and os.path.lexists(root / ".git")
-    except ValueError:  # a NUL in the path
-        is_project = False
-    if not is_project:
+    root = Path(project_root)
+    if "\0" in str(root) or not os.path.lexists(root / ".git"):
         raise ScopeError(
             f"{str(project_root)!r} is no project; give a folder that has a .git in it"
         )
-    return Place(scope=cast("Scope", scope), root=root)
+    return Place(scope="project", root=_real(root))
 
 
 def require_scope(scope: str) -> None:

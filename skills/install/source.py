@@ -144,7 +144,7 @@ class Sources:
             raise NameMismatchError(name, tagged.name, where=f"what the store has as {name!r}")
         wanted = f"version {version} of " if version else ""
         raise ReferenceNotFoundError(
-            f"there is no {wanted}the skill {name!r} among the builds; build it, or give a full"
+            f"no build in the store is {wanted}the skill {name!r}; build it, or give a full"
             " reference such as ghcr.io/org/skill:v1"
         )
 

@@ -1,0 +1,90 @@
+"""What is answered to programs, with the keys that ToolHive gives to the same things.
+
+A key of which nothing is known is left out, where ToolHive leaves it out, too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from skills.builds import BuildResult, LocalBuild
+    from skills.cache import CachedSkill
+    from skills.content import SkillContent
+    from skills.install import InstalledSkill
+    from skills.validation import ValidationResult
+
+
+def validation_answer(result: ValidationResult) -> dict[str, Any]:
+    """Return what a validation found; lists that are empty are left out."""
+    found = {"errors": list(result.errors), "warnings": list(result.warnings)}
+    return {"valid": result.valid} | _known(found)
+
+
+def result_answer(result: BuildResult) -> dict[str, Any]:
+    """Return what a build, a pull or a push was about."""
+    return {"reference": result.reference, "digest": result.digest}
+
+
+def build_answer(build: LocalBuild) -> dict[str, Any]:
+    """Return a local build; metadata that is empty is left out."""
+    said = {"name": build.name, "description": build.description, "version": build.version}
+    return {"tag": build.tag, "digest": build.digest} | _known(said)
+
+
+def content_answer(content: SkillContent) -> dict[str, Any]:
+    """Return what there is to see of a skill; version and licence are left out if empty."""
+    return {
+        "name": content.name,
+        "description": content.description,
+        **_known({"version": content.version, "license": content.license}),
+        "body": content.body,
+        "files": [{"path": file.path, "size": file.size} for file in content.files],
+    }
+
+
+def cached_answer(skill: CachedSkill) -> dict[str, Any]:
+    """Return something that was pulled; ToolHive has no such list."""
+    pulled = None if skill.pulled is None else time_text(skill.pulled)
+    answer = {"reference": skill.reference, "digest": skill.digest, "size": skill.size}
+    return answer | {"pulled": pulled}
+
+
+def installed_answer(skill: InstalledSkill) -> dict[str, Any]:
+    """Return an installed skill; what is not known of it is left out."""
+    known = {
+        "project_root": None if skill.project_root is None else str(skill.project_root),
+        "reference": skill.reference,
+        "tag": skill.tag,
+        "digest": skill.digest,
+    }
+    more = {
+        "clients": list(skill.clients),
+        "dependencies": [{"reference": reference} for reference in skill.dependencies],
+    }
+    return {
+        # An artifact does not say its author.
+        "metadata": {
+            "name": skill.name,
+            "version": skill.version,
+            "description": skill.description,
+            "author": "",
+        },
+        "scope": skill.scope,
+        **_known(known),
+        "status": skill.status,
+        "installed_at": time_text(skill.installed_at),
+        **_known(more),
+        "managed": True,
+    }
+
+
+def time_text(time: datetime) -> str:
+    """Return a time in UTC as RFC 3339 text, in seconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _known(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value}

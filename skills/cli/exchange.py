@@ -1,0 +1,156 @@
+"""The verbs around registries: `content`, `pull`, `push` and `cache`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from ocilayout.cli.progress import accounted
+from ocilayout.cli.terminal import answer, json_option, printable, size_text
+from skills.answer import cached_answer, content_answer, result_answer, time_text
+from skills.cli.option import (
+    name_argument,
+    read_age,
+    reference_argument,
+    service_of,
+    short_digest,
+    write_table,
+)
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from pathlib import Path
+
+    from skills.content import SkillContent
+
+
+@click.command(epilog="Example: skills content ghcr.io/org/release-notes:v1")
+@reference_argument
+@click.option("--refresh", is_flag=True, help="Ask the registry what the reference means now.")
+@json_option
+@click.pass_obj
+def content(store: Path | None, reference: str, *, refresh: bool, as_json: bool) -> None:
+    """Look at a skill without installing it.
+
+    What the store has is shown; anything else is pulled first, and kept for the next time.
+    """
+    service = service_of(store)
+    with accounted() as account:
+        found = service.get_content(reference, refresh=refresh, on_event=account.tell)
+    answer(content_answer(found), _content_text(found), as_json=as_json)
+
+
+@click.command(epilog="Example: skills pull ghcr.io/org/release-notes:v1")
+@reference_argument
+@click.option("--name", help="What to call it in the store; the reference by default.")
+@click.option("--replace", is_flag=True, help="Take the name of a build with other content.")
+@json_option
+@click.pass_obj
+def pull(
+    store: Path | None, reference: str, name: str | None, *, replace: bool, as_json: bool
+) -> None:
+    """Bring a skill from its registry into the store. It does not become a build."""
+    service = service_of(store)
+    with accounted() as account:
+        result = service.pull(reference, name=name, replace=replace, on_event=account.tell)
+    said = f"Pulled {result.reference} {result.digest}"
+    answer(result_answer(result), said, as_json=as_json)
+
+
+@click.command(epilog="Example: skills push ghcr.io/org/release-notes:v1")
+@reference_argument
+@json_option
+@click.pass_obj
+def push(store: Path | None, reference: str, *, as_json: bool) -> None:
+    """Send what the store has under a reference to the registry that it names."""
+    service = service_of(store)
+    with accounted() as account:
+        result = service.push(reference, on_event=account.tell)
+    said = f"Pushed {result.reference} {result.digest}"
+    answer(result_answer(result), said, as_json=as_json)
+
+
+@click.group(
+    invoke_without_command=True, epilog="Example: skills cache, skills cache prune --older-than 30d"
+)
+@json_option
+@click.pass_context
+def cache(ctx: click.Context, *, as_json: bool) -> None:
+    """List what was pulled into the store, and when; no builds."""
+    if ctx.invoked_subcommand is None:
+        _list_cache(ctx.obj, as_json=as_json)
+
+
+@cache.command("list", epilog="Example: skills cache list --json")
+@json_option
+@click.pass_obj
+def list_(store: Path | None, *, as_json: bool) -> None:
+    """List what was pulled into the store, and when."""
+    _list_cache(store, as_json=as_json)
+
+
+@cache.command(epilog="Example: skills cache remove ghcr.io/org/release-notes:v1")
+@name_argument
+@json_option
+@click.pass_obj
+def remove(store: Path | None, name: str, *, as_json: bool) -> None:
+    """Take something that was pulled away, with the content that nothing else needs."""
+    service_of(store).remove_cached(name)
+    answer({"removed": name}, f"Removed {json.dumps(name)} from the cache", as_json=as_json)
+
+
+@cache.command(epilog="Example: skills cache prune --older-than 30d")
+@click.option(
+    "--older-than",
+    callback=read_age,
+    metavar="AGE",
+    help="Only what was not pulled for so long: a number and s, m, h, d or w, such as 30d.",
+)
+@click.option("--dry-run", is_flag=True, help="Change nothing, and say what would go.")
+@json_option
+@click.pass_obj
+def prune(
+    store: Path | None, older_than: timedelta | None, *, dry_run: bool, as_json: bool
+) -> None:
+    """Take away what was pulled and can be pulled again by its name. Builds stay."""
+    found = service_of(store).prune_cache(older_than=older_than, dry_run=dry_run)
+    names = [skill.reference for skill in found]
+    verb = "Would remove" if dry_run else "Removed"
+    text = "\n".join(f"{verb} {json.dumps(name)} from the cache" for name in names)
+    answer({"removed": names, "dryRun": dry_run}, text or "Nothing to remove", as_json=as_json)
+
+
+def _list_cache(store: Path | None, *, as_json: bool) -> None:
+    found = service_of(store).list_cache()
+    if as_json:
+        answer([cached_answer(skill) for skill in found])
+    elif not found:
+        answer(None, "No pulled skill artifacts found", as_json=False)
+    else:
+        rows = [
+            (
+                skill.reference,
+                short_digest(skill.digest),
+                size_text(skill.size),
+                "missing" if skill.pulled is None else time_text(skill.pulled),
+            )
+            for skill in found
+        ]
+        write_table(("REFERENCE", "DIGEST", "SIZE", "PULLED"), rows)
+
+
+def _content_text(found: SkillContent) -> str:
+    """Return a skill as people read it: what it says of itself, its files, its SKILL.md."""
+    said = {
+        "Name": found.name,
+        "Version": found.version,
+        "Description": found.description,
+        "License": found.license,
+    }
+    lines = [f"{key + ':':<13}{printable(text)}" for key, text in said.items() if text]
+    lines.append("Files:")
+    lines += [f"  {printable(file.path)} ({size_text(file.size)})" for file in found.files]
+    body = (printable(line) for line in found.body.expandtabs().splitlines())
+    return "\n".join([*lines, "", *body])
