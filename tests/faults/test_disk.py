@@ -152,11 +152,12 @@ def test_a_disk_that_cannot_sync_gets_no_entry(
 
 
 READER = """
-import os, sys
+import os, sys, tempfile
 from ocilayout import *
 from ocilayout.copy import copy
-import filelock, filelock._unix
 layout = Layout.open(sys.argv[1])
+with tempfile.TemporaryDirectory() as folder:  # what is imported at need may be closed to others
+    Layout.create(folder + "/layout").tag("a", Layout.open(folder + "/layout").put_manifest(Index()))
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)
