@@ -94,11 +94,14 @@ class DocumentError(OciLayoutError, ValueError):
 
     Attributes:
         problems: All that was found, each with its JSON path; never empty.
+        source: The file or the digest of the bytes, empty where neither is known.
     """
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], *, source: str = "") -> None:
         self.problems = tuple(problems)
-        super().__init__("; ".join(map(str, self.problems)))
+        self.source = source
+        found = "; ".join(map(str, self.problems))
+        super().__init__(f"{source}: {found}" if source else found)
 
     @classmethod
     def of(cls, code: str, message: str, place: str = "$") -> DocumentError:
@@ -111,7 +114,15 @@ class DocumentError(OciLayoutError, ValueError):
         Args:
             place: The JSON path of the value that the error is about.
         """
-        return type(self)(problem.under(place) for problem in self.problems)
+        return type(self)((problem.under(place) for problem in self.problems), source=self.source)
+
+    def read_from(self, source: str) -> DocumentError:
+        """Return the same error, whose message says what the bytes are.
+
+        Args:
+            source: The path of the file, or the digest of the blob.
+        """
+        return type(self)(self.problems, source=source)
 
 
 def join_place(place: str, name: str) -> str:

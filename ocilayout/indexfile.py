@@ -169,7 +169,7 @@ class IndexFile:
             except DocumentError as error:
                 torn = {problem.code for problem in error.problems} <= _TORN_CODES
                 if not torn or time.monotonic() > deadline:
-                    raise
+                    raise error.read_from(str(self._path)) from None
                 time.sleep(_POLL)
 
     def _replace(self, identity: _Identity, document: RootIndex) -> bool:

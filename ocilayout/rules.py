@@ -52,15 +52,18 @@ def decode_document(data: bytes, descriptor: Descriptor) -> Manifest | Index:
             "not-a-manifest",
             f"{descriptor.digest} is {descriptor.media_type}, no manifest and no index",
         )
-    document: Manifest | Index = (
-        decode(data, Index) if descriptor.media_type in INDEX_TYPES else decode(data, Manifest)
-    )
+    try:
+        document: Manifest | Index = (
+            decode(data, Index) if descriptor.media_type in INDEX_TYPES else decode(data, Manifest)
+        )
+    except DocumentError as error:
+        raise error.read_from(str(descriptor.digest)) from None
     if document.media_type not in (None, descriptor.media_type):
         raise DocumentError.of(
             "media-type-differs",
             f"the document says {document.media_type}, its descriptor {descriptor.media_type}",
             "$.mediaType",
-        )
+        ).read_from(str(descriptor.digest))
     return document
 
 

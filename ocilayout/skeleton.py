@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ocilayout.codec import decode, encode
 from ocilayout.disk import fsync, write_new
-from ocilayout.errors import LayoutExistsError, NotALayoutError
+from ocilayout.errors import DocumentError, LayoutExistsError, NotALayoutError
 from ocilayout.header import MAX_HEADER, Header
 from ocilayout.rootindex import EMPTY
 
@@ -31,13 +31,21 @@ def require(root: Path, indexfile: IndexFile) -> None:
     Spec: image-layout:oci-layout-file, image-layout:version, image-layout:index-json.
     """
     try:
-        with (root / "oci-layout").open("rb") as file:
-            decode(file.read(MAX_HEADER + 1), Header, limit=MAX_HEADER)
+        _require_version(root / "oci-layout")
         indexfile.snapshot()
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotALayoutError(
-            f"{root} is no OCI image layout: {Path(str(error.filename)).name} is missing"
-        ) from None
+        missing = Path(str(error.filename)).name
+        reason = f"{missing} is missing" if root.exists() else "there is nothing at this path"
+        raise NotALayoutError(f"{root} is no OCI image layout: {reason}") from None
+
+
+def _require_version(path: Path) -> None:
+    with path.open("rb") as file:
+        data = file.read(MAX_HEADER + 1)
+    try:
+        decode(data, Header, limit=MAX_HEADER)
+    except DocumentError as error:
+        raise error.read_from(str(path)) from None
 
 
 def make(root: Path, indexfile: IndexFile, *, complete: bool) -> bool:

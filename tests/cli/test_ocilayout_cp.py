@@ -246,7 +246,7 @@ class TestMisuse:
         self, command: Command, layout: Layout, registry: LoopbackRegistry
     ) -> None:
         """A source, a name and a host that are not there are errors."""
-        assert "oci-layout is missing" in command.error("cp", "oci:nowhere:v1", "oci:new")
+        assert "there is nothing at this path" in command.error("cp", "oci:nowhere:v1", "oci:new")
         assert "'nope'" in command.error("cp", "oci:lay:nope", "oci:new")
         locator = f"docker://{registry.host}/none/app"
         assert "no manifest v1" in command.error("cp", f"{locator}:v1", "oci:new")

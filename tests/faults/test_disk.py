@@ -157,7 +157,8 @@ from ocilayout import *
 from ocilayout.copy import copy
 layout = Layout.open(sys.argv[1])
 with tempfile.TemporaryDirectory() as folder:  # what is imported at need may be closed to others
-    Layout.create(folder + "/layout").tag("a", Layout.open(folder + "/layout").put_manifest(Index()))
+    scratch = Layout.create(folder + "/layout")
+    scratch.tag("a", scratch.put_manifest(Index()))
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)

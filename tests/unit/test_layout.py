@@ -1000,3 +1000,21 @@ def test_remove_of_what_is_half_gone(layout: Layout) -> None:
     assert layout.tags() == ("sparse",)
     assert sparse.digest in layout.blobs
     assert target.digest not in layout.blobs
+
+
+@pytest.mark.parametrize("name", ["index.json", "oci-layout"])
+def test_an_error_of_a_file_says_which(layout: Layout, name: str) -> None:
+    """What cannot be parsed is named by its path, and each problem by its JSON path alone."""
+    (layout.path / name).write_text("[]")
+    with pytest.raises(DocumentError) as caught:
+        Layout.open(layout.path)
+    assert str(caught.value).startswith(f"{layout.path / name}: $: ")
+    assert caught.value.source == str(layout.path / name)
+    assert caught.value.problems[0].place == "$"
+
+
+def test_an_error_of_a_blob_says_which(layout: Layout) -> None:
+    """A manifest that breaks the specification is named by its digest."""
+    stored = layout.blobs.put(b"{}", media_type=OCI_MANIFEST)
+    with pytest.raises(DocumentError, match=f"^{stored.digest}: "):
+        layout.read_manifest(stored)
