@@ -126,6 +126,7 @@ class Edit:
             AmbiguousReferenceError: A name that is to be annotated means several things.
             LockTimeoutError: Another writer held the lock for too long.
             DocumentError: `index.json` breaks the specification.
+            LimitExceededError: It would become larger than 256 MiB, which nobody could read again.
 
         Spec: image-layout:missing-blobs, image-layout:writers.
         """

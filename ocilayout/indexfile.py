@@ -141,6 +141,7 @@ class IndexFile:
         Raises:
             LockTimeoutError: Others held the lock for too long.
             DocumentError: The file does not parse. It is left as it is.
+            LimitExceededError: It would become too large to be read. It is left as it is.
             Exception: Whatever `change` and `check` raise. The file is left as it is.
         """
         with self.locked():

@@ -15,6 +15,7 @@ from ocilayout.entrylist import EntryList, Positions
 from ocilayout.errors import (
     AmbiguousReferenceError,
     DocumentError,
+    LimitExceededError,
     ReferenceNotFoundError,
     wrong_type,
 )
@@ -91,11 +92,24 @@ class RootIndex:
         self.changed = False
 
     def encode(self) -> bytes:
-        """Return the document: as it was read, or if it was changed, as compact JSON."""
+        """Return the document: as it was read, or if it was changed, as compact JSON.
+
+        Raises:
+            LimitExceededError: It was changed and has more bytes than are read again.
+        """
         if not self.changed:
             return self._read.encode()
         before, behind = map(compact, self._around)
-        return f"{before}{self._entries.encode()}{behind}".encode()
+        data = f"{before}{self._entries.encode()}{behind}".encode()
+        if len(data) > MAX_ROOT_INDEX:
+            raise LimitExceededError(
+                f"with this change the root index has {len(data)} bytes, the limit is"
+                f" {MAX_ROOT_INDEX}; nothing is changed. Remove entries first, or begin another"
+                " layout",
+                what="document",
+                limit=MAX_ROOT_INDEX,
+            )
+        return data
 
     # ------------------------------------------------------------ reading
 

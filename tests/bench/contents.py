@@ -149,7 +149,6 @@ CASES: Final = (
         name="check",
         about="Layout.open and check()",
         make=_check,
-        sizes=(1_000, 10_000),
         unit="manifests",
     ),
     Case(

@@ -27,7 +27,8 @@ def measure_growth(folder: Path, mebibytes: int) -> int:
     return int(done.stdout)
 
 
-def _peak() -> int:
+def peak() -> int:
+    """Return the largest amount of memory that this process has held, in bytes."""
     # That of `getrusage` counts what a process had in common with its parent, too.
     try:
         status = Path("/proc/self/status").read_text()
@@ -40,9 +41,9 @@ def _peak() -> int:
 def _main(folder: Path) -> None:
     blobs = Layout.create(folder / "target", durability="none").blobs
     blobs.put(b"something small", media_type="text/plain")  # whatever is made once, is made now
-    before = _peak()
+    before = peak()
     blobs.put(folder / "source", media_type="text/plain")
-    sys.stdout.write(f"{_peak() - before}\n")
+    sys.stdout.write(f"{peak() - before}\n")
 
 
 if __name__ == "__main__":

@@ -1018,3 +1018,18 @@ def test_an_error_of_a_blob_says_which(layout: Layout) -> None:
     stored = layout.blobs.put(b"{}", media_type=OCI_MANIFEST)
     with pytest.raises(DocumentError, match=f"^{stored.digest}: "):
         layout.read_manifest(stored)
+
+
+def test_an_index_never_becomes_too_large_to_be_read(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An edit that would write more than is read again is refused, and changes nothing."""
+    stored = layout.put_manifest(Index())
+    layout.tag("a", stored)
+    before = (layout.path / "index.json").read_bytes()
+    monkeypatch.setattr("ocilayout.rootindex.MAX_ROOT_INDEX", len(before) + 1000)
+    with pytest.raises(LimitExceededError, match="Remove entries first"):
+        layout.tag("b", stored, annotations={"x": "x" * 1000})
+    assert (layout.path / "index.json").read_bytes() == before
+    layout.tag("b", stored)
+    assert layout.tags() == ("a", "b")
