@@ -1,0 +1,318 @@
+"""How the machine of `ocilayout.testing.machine` drives a store, and three ways to do it.
+
+An adapter opens stores. Each verb of a store that it names in `verbs` is put under test; the others
+are never called. Whoever has a store of their own writes one class for it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+
+from attrs import frozen
+
+from ocilayout.copy import copy
+from ocilayout.digest import Digest
+from ocilayout.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from multiprocessing.connection import Connection
+    from pathlib import Path
+    from types import TracebackType
+
+    from ocilayout.descriptor import Descriptor
+    from ocilayout.testing.content import Content
+
+VERBS: Final = frozenset({"put", "tag", "untag", "annotate", "remove", "collect", "copy"})
+"""The verbs that change a store."""
+
+
+class Store(Protocol):
+    """One open handle on a layout in a folder.
+
+    A verb that is asked for a name that is not there must raise `LookupError` and change nothing. So
+    must `tag`, if the content is gone. Whatever else a verb raises, is a finding.
+    """
+
+    def put(self, content: Content, /) -> None:
+        """Store all blobs of a content, without an entry."""
+        ...
+
+    def tag(self, name: str, target: Descriptor, notes: Mapping[str, str], /) -> None:
+        """Let a name mean content that is there, with annotations at its entry."""
+        ...
+
+    def untag(self, name: str, /) -> None:
+        """Take a name away and keep the content."""
+        ...
+
+    def annotate(self, name: str, changes: Mapping[str, str | None], /) -> None:
+        """Set annotations at the entry of a name; `None` takes one away."""
+        ...
+
+    def remove(self, name: str, /) -> None:
+        """Take a name away and delete what only it reached."""
+        ...
+
+    def collect(self, *, prune: bool, grace: bool, dry_run: bool) -> Removed:
+        """Delete what nothing reaches.
+
+        Args:
+            prune: Whether entries without names go that nothing needs.
+            grace: Whether what is young stays; all content is.
+            dry_run: Whether to change nothing, and say what would go.
+        """
+        ...
+
+    def copy(self, source: Path, ref: str, *, name: str | None, referrers: bool) -> None:
+        """Copy what a name or a digest means in the layout of another folder into this one.
+
+        Args:
+            source: The other folder.
+            ref: The name or the digest.
+            name: What to call it here; by default `ref`, if that is a name.
+            referrers: Whether what refers to it comes along.
+        """
+        ...
+
+    def look(self) -> View:
+        """Return what the store says that it holds."""
+        ...
+
+
+@frozen
+class Removed:
+    """What a collection says that it removed, or would.
+
+    Attributes:
+        blobs: The digests of blobs.
+        entries: The digests of entries without a name, in document order.
+    """
+
+    blobs: frozenset[Digest]
+    entries: tuple[Digest, ...]
+
+
+@frozen
+class View:
+    """What a store says that it holds, by its own verbs of reading.
+
+    Attributes:
+        names: All names, in the order in which the store gives them.
+        meant: What each name means.
+        notes: What is noted at the entry of each name.
+        referrers: What refers to each digest that an entry has; `None` if it cannot tell.
+    """
+
+    names: tuple[str, ...]
+    meant: Mapping[str, Descriptor]
+    notes: Mapping[str, Mapping[str, str]]
+    referrers: Mapping[Digest, tuple[Digest, ...]] | None = None
+
+
+class Adapter(Protocol):
+    """A store to put under the machine.
+
+    Attributes:
+        verbs: Those of `VERBS` that it has.
+        exact: Whether entries, their order, what is noted and the set of blobs must be what the
+            model says. If not, names must mean what the model says, and be whole.
+        handles: How many handles are used side by side.
+    """
+
+    verbs: Collection[str]
+    exact: bool
+    handles: int
+
+    def create(self, path: Path, /) -> None:
+        """Make an empty layout in a folder that is not there."""
+        ...
+
+    def open(self, path: Path, number: int, /) -> Store:
+        """Open a handle on a layout.
+
+        Args:
+            path: The folder.
+            number: Which handle, from 0 to `handles` - 1.
+        """
+        ...
+
+
+# ---------------------------------------------------------------- our own
+
+
+class LayoutStore:
+    """A `Layout` as the machine drives it."""
+
+    def __init__(self, path: Path) -> None:
+        self.layout = Layout.open(path, durability="none")
+
+    def put(self, content: Content) -> None:
+        """See `Store`."""
+        *parts, (root, document) = content.blobs
+        for descriptor, data in parts:
+            self.layout.blobs.put(data, media_type=descriptor.media_type, expected=descriptor)
+        self.layout.put_manifest(document, algorithm=root.digest.algorithm)
+
+    def tag(self, name: str, target: Descriptor, notes: Mapping[str, str]) -> None:
+        """See `Store`."""
+        self.layout.tag(name, target.digest, annotations=notes)
+
+    def untag(self, name: str) -> None:
+        """See `Store`."""
+        self.layout.untag(name)
+
+    def annotate(self, name: str, changes: Mapping[str, str | None]) -> None:
+        """See `Store`."""
+        self.layout.annotate(name, changes)
+
+    def remove(self, name: str) -> None:
+        """See `Store`."""
+        self.layout.remove(name)
+
+    def collect(self, *, prune: bool, grace: bool, dry_run: bool) -> Removed:
+        """See `Store`."""
+        report = self.layout.collect(
+            grace=timedelta(hours=grace),
+            untagged="prune" if prune else "keep",
+            dry_run=dry_run,
+        )
+        return Removed(frozenset(report.removed), tuple(entry.digest for entry in report.dropped))
+
+    def copy(self, source: Path, ref: str, *, name: str | None, referrers: bool) -> None:
+        """See `Store`."""
+        copy(Layout.open(source), ref, self.layout, name=name, referrers=referrers, jobs=1)
+
+    def look(self) -> View:
+        """See `Store`."""
+        names = self.layout.tags()
+        return View(
+            names=names,
+            meant={name: self.layout.resolve(name) for name in names},
+            notes={name: dict(self.layout.entry(name).annotations) for name in names},
+            referrers={
+                digest: tuple(found.digest for found in self.layout.referrers(digest))
+                for digest in {entry.descriptor.digest for entry in self.layout.entries()}
+            },
+        )
+
+
+class LayoutAdapter:
+    """Puts `Layout` under the machine: two handles here and one in another process.
+
+    A context manager: the other process lives from entering to leaving it.
+    """
+
+    verbs = VERBS
+    exact = True
+    handles = 3
+
+    def __init__(self) -> None:
+        self._process: _Process | None = None
+
+    def __enter__(self) -> Self:
+        self._process = _Process()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process is not None:
+            self._process.end()
+            self._process = None
+
+    def create(self, path: Path) -> None:
+        """See `Adapter`."""
+        Layout.create(path, durability="none")
+
+    def open(self, path: Path, number: int) -> Store:
+        """See `Adapter`; the last handle is that of the other process."""
+        if number < self.handles - 1:
+            return LayoutStore(path)
+        if self._process is None:
+            raise RuntimeError("the other process lives only inside the with block")
+        return _Elsewhere(self._process, path)
+
+
+class _Process:
+    """Another process with one open store, which does what it is told, one thing at a time."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def ask(self, path: Path, verb: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 # those of the verb
+        """Let it do one thing with a layout, and return or raise what that does."""
+        self._pipe.send((path, verb, arguments, options))
+        error, answer = self._pipe.recv()
+        if error is not None:
+            raise error
+        return answer
+
+    def end(self) -> None:
+        """End it."""
+        self._pipe.close()
+        self._process.join()
+
+
+def _serve(pipe: Connection) -> None:
+    stores: dict[Path, LayoutStore] = {}
+    while True:
+        try:
+            path, verb, arguments, options = pipe.recv()
+        except EOFError:
+            return
+        try:
+            if verb == "open":
+                stores[path], answer = LayoutStore(path), None
+            else:
+                answer = getattr(stores[path], verb)(*arguments, **options)
+        except Exception as error:  # noqa: BLE001 # it is raised on the other side
+            pipe.send((error, None))
+        else:
+            pipe.send((None, answer))
+
+
+class _Elsewhere:
+    """A store in another process."""
+
+    def __init__(self, process: _Process, path: Path) -> None:
+        self._process, self._path = process, path
+        self._ask("open")
+
+    def _ask(self, verb: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 # those of the verb
+        return self._process.ask(self._path, verb, *arguments, **options)
+
+    def put(self, content: Content) -> None:
+        self._ask("put", content)
+
+    def tag(self, name: str, target: Descriptor, notes: Mapping[str, str]) -> None:
+        self._ask("tag", name, target, notes)
+
+    def untag(self, name: str) -> None:
+        self._ask("untag", name)
+
+    def annotate(self, name: str, changes: Mapping[str, str | None]) -> None:
+        self._ask("annotate", name, changes)
+
+    def remove(self, name: str) -> None:
+        self._ask("remove", name)
+
+    def collect(self, *, prune: bool, grace: bool, dry_run: bool) -> Removed:
+        removed: Removed = self._ask("collect", prune=prune, grace=grace, dry_run=dry_run)
+        return removed
+
+    def copy(self, source: Path, ref: str, *, name: str | None, referrers: bool) -> None:
+        self._ask("copy", source, ref, name=name, referrers=referrers)
+
+    def look(self) -> View:
+        view: View = self._ask("look")
+        return view

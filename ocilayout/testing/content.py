@@ -1,0 +1,167 @@
+"""Content to put into a store under test: small graphs that share as much as real ones do.
+
+All of it is made here, from the bytes up: layers and configs that several manifests have in common,
+indexes in indexes, Docker's media types, digests of two algorithms, and what refers to other content
+as its subject, also from inside of the very index that its subject is in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import field, frozen
+
+from ocilayout.codec import encode
+from ocilayout.descriptor import Descriptor
+from ocilayout.index import Index
+from ocilayout.manifest import Manifest
+from ocilayout.mediatype import (
+    DOCKER_CONFIG,
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    INDEX_TYPES,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
+)
+from ocilayout.referrer import fallback_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ocilayout.digest import Digest
+
+
+@frozen
+class Content:
+    """A manifest or an index, with all that it is made of.
+
+    Attributes:
+        title: What a failing example calls it.
+        blobs: Descriptors and bytes, the parts before what is made of them, the root last.
+        subject: What the root refers to as its subject, if to anything; no part of it.
+        parts: The digests that the root is made of, in document order.
+    """
+
+    title: str
+    blobs: tuple[tuple[Descriptor, bytes], ...] = field(repr=False)
+    parts: tuple[Digest, ...] = field(repr=False)
+    subject: Digest | None = field(default=None, repr=False)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, FBT001 # Hypothesis asks
+        printer.text(f"<{self.title}>")
+
+    @property
+    def root(self) -> Descriptor:
+        """The plain descriptor of the manifest or the index."""
+        return self.blobs[-1][0]
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of the root."""
+        return self.root.digest
+
+    @property
+    def digests(self) -> frozenset[Digest]:
+        """The digests of all blobs."""
+        return frozenset(descriptor.digest for descriptor, _ in self.blobs)
+
+
+_CONFIG: Final = b'{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}'
+
+
+def _manifest(
+    title: str,
+    *layers: str,
+    media_type: str = OCI_MANIFEST,
+    subject: Content | None = None,
+    algorithm: str = "sha256",
+) -> Content:
+    config_type = OCI_CONFIG if media_type == OCI_MANIFEST else DOCKER_CONFIG
+    blobs = [(Descriptor.of(_CONFIG, config_type, algorithm), _CONFIG)]
+    blobs += [(Descriptor.of(data, OCI_LAYER, algorithm), data) for data in map(str.encode, layers)]
+    config, *others = (descriptor for descriptor, _ in blobs)
+    document = Manifest(
+        media_type=media_type,
+        config=config,
+        layers=others,
+        subject=None if subject is None else subject.root,
+    )
+    return _content(title, blobs, document, algorithm)
+
+
+def _index(
+    title: str,
+    *children: Content,
+    media_type: str = OCI_INDEX,
+    subject: Content | None = None,
+) -> Content:
+    blobs = dict(blob for child in children for blob in child.blobs)
+    document = Index(
+        media_type=media_type,
+        manifests=[child.root for child in children],
+        subject=None if subject is None else subject.root,
+    )
+    return _content(title, blobs.items(), document, "sha256")
+
+
+def _content(
+    title: str,
+    blobs: Iterable[tuple[Descriptor, bytes]],
+    document: Manifest | Index,
+    algorithm: str,
+) -> Content:
+    data = encode(document)
+    root = Descriptor.of(data, document.media_type or "", algorithm)
+    if isinstance(document, Index):
+        parts = document.manifests
+    else:
+        parts = (document.config, *document.layers)
+    return Content(
+        title=title,
+        blobs=(*blobs, (root, data)),
+        parts=tuple(part.digest for part in parts),
+        subject=None if document.subject is None else document.subject.digest,
+    )
+
+
+_ONE = _manifest("one", "base", "first")
+_TWO = _manifest("two", "base", "second")
+_THREE = _manifest("three", "third")
+_PAIR = _index("pair", _ONE, _TWO)
+_DOCKER = _manifest("docker", "base", "fourth", media_type=DOCKER_MANIFEST)
+_SIGNATURE = _manifest("signature of one", "signed", subject=_ONE)
+_SECOND = _manifest("signature of the signature", "signed", "again", subject=_SIGNATURE)
+
+CONTENTS: Final[tuple[Content, ...]] = (
+    _ONE,
+    _TWO,
+    _THREE,
+    _PAIR,
+    _index("nested", _PAIR, _THREE),
+    _DOCKER,
+    _index("docker list", _DOCKER, media_type=DOCKER_INDEX),
+    _manifest("of sha512", "base", "fifth", algorithm="sha512"),
+    _SIGNATURE,
+    _SECOND,
+    _index("index about the pair", _THREE, subject=_PAIR),
+    # What is inside refers to what is inside, so that a walk through subjects goes round.
+    _index("one and its signature", _ONE, _SIGNATURE),
+    _index("about one, and of it", _ONE, _SECOND, subject=_ONE),
+    _index("list of referrers", _SIGNATURE),
+)
+"""All content, each with another root."""
+
+BY_DIGEST: Final[Mapping[Digest, Content]] = {content.digest: content for content in CONTENTS}
+"""The same by the digests of their roots; every manifest and index inside is one of them."""
+
+FALLBACK_TAGS: Final[Mapping[str, Digest]] = {
+    fallback_tag(content.digest): content.digest for content in (_ONE, _PAIR)
+}
+"""Names under which an index is taken for the list of referrers to other content."""
+
+
+def is_index(content: Content) -> bool:
+    """Tell whether the root is an index."""
+    return content.root.media_type in INDEX_TYPES
