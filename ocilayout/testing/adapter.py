@@ -1,4 +1,4 @@
-"""How the machine of `ocilayout.testing.machine` drives a store, and three ways to do it.
+"""How the machine of `ocilayout.testing.machine` drives a store, and one way to do it, for our own.
 
 An adapter opens stores. Each verb of a store that it names in `verbs` is put under test; the others
 are never called. Whoever has a store of their own writes one class for it.
@@ -7,22 +7,23 @@ are never called. Whoever has a store of their own writes one class for it.
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from attrs import frozen
 
 from ocilayout.copy import copy
+from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
 from ocilayout.layout import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
     from multiprocessing.connection import Connection
     from pathlib import Path
     from types import TracebackType
 
-    from ocilayout.descriptor import Descriptor
     from ocilayout.testing.content import Content
 
 VERBS: Final = frozenset({"put", "tag", "untag", "annotate", "remove", "collect", "copy"})
@@ -32,8 +33,8 @@ VERBS: Final = frozenset({"put", "tag", "untag", "annotate", "remove", "collect"
 class Store(Protocol):
     """One open handle on a layout in a folder.
 
-    A verb that is asked for a name that is not there must raise `LookupError` and change nothing. So
-    must `tag`, if the content is gone. Whatever else a verb raises, is a finding.
+    A verb that is asked for a name that is not there must raise `LookupError` and change nothing.
+    So must `tag`, if the content is gone. Whatever else a verb raises, is a finding.
     """
 
     def put(self, content: Content, /) -> None:
@@ -113,18 +114,25 @@ class View:
 
 
 class Adapter(Protocol):
-    """A store to put under the machine.
+    """A store to put under the machine."""
 
-    Attributes:
-        verbs: Those of `VERBS` that it has.
-        exact: Whether entries, their order, what is noted and the set of blobs must be what the
-            model says. If not, names must mean what the model says, and be whole.
-        handles: How many handles are used side by side.
-    """
+    @property
+    def verbs(self) -> Collection[str]:
+        """Those of `VERBS` that it has."""
+        ...
 
-    verbs: Collection[str]
-    exact: bool
-    handles: int
+    @property
+    def exact(self) -> bool:
+        """Whether all that is in `index.json` and `blobs/` must be what the model says.
+
+        If not, names must mean what the model says, and be whole.
+        """
+        ...
+
+    @property
+    def handles(self) -> int:
+        """How many handles are used side by side."""
+        ...
 
     def create(self, path: Path, /) -> None:
         """Make an empty layout in a folder that is not there."""

@@ -1,8 +1,8 @@
 """Content to put into a store under test: small graphs that share as much as real ones do.
 
-All of it is made here, from the bytes up: layers and configs that several manifests have in common,
-indexes in indexes, Docker's media types, digests of two algorithms, and what refers to other content
-as its subject, also from inside of the very index that its subject is in.
+All of it is made here, from the bytes up: layers and configs that several manifests have in
+common, indexes in indexes, Docker's media types, digests of two algorithms, and what refers to
+other content as its subject, also from inside of the very index that its subject is in.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from attrs import field, frozen
 
 from ocilayout.codec import encode
 from ocilayout.descriptor import Descriptor
+from ocilayout.digest import Digest  # attrs
 from ocilayout.index import Index
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import (
@@ -29,8 +30,6 @@ from ocilayout.referrer import fallback_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from ocilayout.digest import Digest
 
 
 @frozen
@@ -49,7 +48,7 @@ class Content:
     parts: tuple[Digest, ...] = field(repr=False)
     subject: Digest | None = field(default=None, repr=False)
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, FBT001 # Hypothesis asks
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:  # noqa: ANN401, FBT001 # Hypothesis asks
         printer.text(f"<{self.title}>")
 
     @property

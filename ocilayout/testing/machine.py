@@ -1,9 +1,9 @@
 """A state machine that runs a store against a model of it.
 
-Hypothesis makes up sequences of verbs on two layouts, through several handles at once, and after each
-one everything that can be seen is compared with `ocilayout.testing.model`: by reading the files of the
-layout with nothing but `json`, and by asking the store. A sequence that finds a difference is shrunk to
-the shortest one that does.
+Hypothesis makes up sequences of verbs on two layouts, through several handles at once, and after
+each one everything that can be seen is compared with `ocilayout.testing.model`: by reading the
+files of the layout with nothing but `json`, and by asking the store. A sequence that finds a
+difference is shrunk to the shortest one that does.
 
     def test_my_store() -> None:
         check_store(MyAdapter())
@@ -76,7 +76,8 @@ def check_store(
         Exception: Whatever a verb raised that it must not.
     """
     run_state_machine_as_test(
-        lambda: StoreMachine(adapter, folder=folder, on_step=on_step), settings=settings
+        lambda: StoreMachine(adapter, folder=folder, on_step=on_step),  # type: ignore[arg-type] # a factory will do, as its documentation says
+        settings=settings,
     )
 
 
@@ -221,7 +222,7 @@ class StoreMachine(RuleBasedStateMachine):
         model = Model(list(side.model.entries), set(side.model.blobs)) if dry_run else side.model
         must = model.collect(prune=prune)
         if self.adapter.exact:
-            assert Collected(removed.blobs, removed.entries) == must
+            _same("collected", Collected(removed.blobs, removed.entries), must)
 
     @precondition(_has("collect"))
     @rule(at=_some, by=_some, prune=st.booleans())
@@ -230,8 +231,7 @@ class StoreMachine(RuleBasedStateMachine):
         side, number = self._choose(at, by)
         removed = side.stores[number].collect(prune=prune, grace=True, dry_run=False)
         if self.adapter.exact:
-            assert not removed.blobs
-            assert not removed.entries
+            _same("collected, of young", (removed.blobs, removed.entries), (frozenset(), ()))
 
     @precondition(_has("copy"))
     @rule(at=_some, by=_some, name=_names, renamed=st.none() | _names, referrers=st.booleans())
@@ -281,20 +281,18 @@ class StoreMachine(RuleBasedStateMachine):
     def _require_files(self, side: _Side) -> None:
         entries = _read_entries(side.path)
         if self.adapter.exact:
-            assert entries == [
-                (entry.name, str(entry.digest), entry.notes) for entry in side.model.entries
-            ]
-            assert _list_blobs(side.path) == side.model.blobs
-            ingest = side.path / "ingest"
-            assert not ingest.exists() or not any(ingest.iterdir())
-            assert not list(side.path.glob("*.tmp"))
+            must = [(entry.name, str(entry.digest), entry.notes) for entry in side.model.entries]
+            _same("entries", entries, must)
+            _same("blobs", _list_blobs(side.path), side.model.blobs)
+            _same("temporaries", [*side.path.glob("ingest/*"), *side.path.glob("*.tmp")], [])
         else:
             named = {name: digest for name, digest, _ in entries if name is not None}
-            assert named == {
+            names = {
                 entry.name: str(entry.digest)
                 for entry in side.model.entries
                 if entry.name is not None
             }
+            _same("names", named, names)
 
     def _require_whole(self, side: _Side) -> None:
         """Require that all that is named is there, to the byte; what was so before, may be so."""
@@ -306,7 +304,7 @@ class StoreMachine(RuleBasedStateMachine):
                 path = side.path / "blobs" / digest.algorithm / digest.encoded
                 seen = (side.path, digest, path.stat().st_mtime_ns)
                 if seen not in self._verified:
-                    assert path.read_bytes() == data
+                    _same(f"content of {digest}", path.read_bytes(), data)
                     self._verified.add(seen)
 
     def _require_view(self, side: _Side) -> None:
@@ -317,17 +315,16 @@ class StoreMachine(RuleBasedStateMachine):
         side.seen = state
         side.asked = (side.asked + 1) % len(side.stores)
         view = side.stores[side.asked].look()  # by turns, so that each has missed some changes
-        assert sorted(view.names) == list(side.model.names())
-        assert {name: found.plain() for name, found in view.meant.items()} == {
-            name: BY_DIGEST[entry.digest].root for name, entry in named.items()
-        }
+        _same("names", sorted(view.names), list(side.model.names()))
+        roots = {name: BY_DIGEST[entry.digest].root for name, entry in named.items()}
+        _same("what names mean", view.meant, roots)
         if self.adapter.exact:
-            assert view.names == side.model.names()
-            assert view.notes == {name: entry.notes for name, entry in named.items()}
+            _same("order of names", view.names, side.model.names())
+            notes = {name: entry.notes for name, entry in named.items()}
+            _same("what is noted", view.notes, notes)
         if view.referrers is not None:
-            assert view.referrers == {
-                digest: tuple(side.model.referrers(digest)) for digest in view.referrers
-            }
+            referrers = {digest: tuple(side.model.referrers(digest)) for digest in view.referrers}
+            _same("referrers", view.referrers, referrers)
 
     # ------------------------------------------------------------ parts of verbs
 
@@ -347,9 +344,9 @@ class StoreMachine(RuleBasedStateMachine):
         try:
             side.stores[number].tag(name, content.root, {})
         except LookupError:
-            assert not there
+            _same("content is there to be named", there, False)  # noqa: FBT003 # a value
         else:
-            assert there
+            _same("content is there to be named", there, True)  # noqa: FBT003 # a value
             side.model.tag(name, content.digest, {})
 
     def _remove(self, side: _Side, number: int, name: str) -> None:
@@ -369,10 +366,16 @@ def _done(entry: Entry | None, act: Callable[[], object]) -> Entry | None:
     try:
         act()
     except LookupError:
-        assert entry is None
+        _same("what was said not to be there", entry, None)
         return None
-    assert entry is not None
+    if entry is None:
+        raise AssertionError("a verb did something to a name that is not there")
     return entry
+
+
+def _same(what: str, found: object, wanted: object) -> None:
+    if found != wanted:  # no assert statement: Python may be told to leave those out
+        raise AssertionError(f"{what}: there is {found!r}, there must be {wanted!r}")
 
 
 def _read_entries(path: Path) -> list[tuple[str | None, str, dict[str, str]]]:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from attrs import define, field, frozen
 
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, LOCAL_BUILD
+from ocilayout.digest import Digest
 from ocilayout.testing.content import BY_DIGEST, FALLBACK_TAGS, is_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from ocilayout.digest import Digest
 
 
 @define
