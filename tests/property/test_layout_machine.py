@@ -22,7 +22,7 @@ def test_a_layout_holds_what_the_model_says() -> None:
         check_store(
             adapter,
             settings=settings(
-                max_examples=STEPS // 40 if deep else 40,
+                max_examples=STEPS // 40 if deep else 30,
                 stateful_step_count=50,
             ),
             on_step=lambda: next(steps),
