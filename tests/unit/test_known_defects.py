@@ -438,7 +438,7 @@ def test_a_layer_that_reads_like_a_manifest_is_no_manifest(layout: Layout, tmp_p
     with LoopbackRegistry() as registry, Repository(f"{registry.host}/x") as repository:
         copy(layout, "a", repository, name="v1")
         assert {digest for _, digest in registry.manifests} == {root.digest}
-        assert inner.digest in registry.blobs
+        assert ("x", inner.digest) in registry.blobs
     grow_old(layout)
     assert layout.collect(grace=NOW).removed == (Digest.of(b"inner"),)
 

@@ -1,0 +1,78 @@
+"""Manifests that are right by the letter and made to be too much, for `Holdings.put_manifests`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ocilayout.codec import encode
+from ocilayout.descriptor import Descriptor
+from ocilayout.digest import Digest
+from ocilayout.index import Index
+from ocilayout.manifest import Manifest
+from ocilayout.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_EMPTY = Descriptor.of(b"{}", OCI_EMPTY)
+
+
+def nested(depth: int) -> Iterator[bytes]:
+    """Yield indexes, each inside the next, around one manifest.
+
+    Args:
+        depth: How many indexes there are, >= 0.
+    """
+    data = encode(Manifest(config=_EMPTY))
+    media_type = OCI_MANIFEST
+    yield data
+    for _ in range(depth):
+        data = encode(Index(manifests=[Descriptor.of(data, media_type)]))
+        media_type = OCI_INDEX
+        yield data
+
+
+def wide(children: int) -> Iterator[bytes]:
+    """Yield manifests, all different, and an index of all of them.
+
+    Args:
+        children: How many manifests there are, >= 0.
+    """
+    found = []
+    for number in range(children):
+        data = encode(Manifest(config=_EMPTY, annotations={"number": str(number)}))
+        found.append(Descriptor.of(data, OCI_MANIFEST))
+        yield data
+    yield encode(Index(manifests=found))
+
+
+def layered(layers: int) -> Iterator[bytes]:
+    """Yield a manifest of many layers, none of which is anywhere.
+
+    Args:
+        layers: How many layers there are, >= 0.
+    """
+    found = [
+        Descriptor(media_type=OCI_LAYER, digest=Digest.of(str(number).encode()), size=1)
+        for number in range(layers)
+    ]
+    yield encode(Manifest(config=_EMPTY, layers=found))
+
+
+def huge(size: int) -> Iterator[bytes]:
+    """Yield a manifest of many bytes.
+
+    Args:
+        size: At least how many bytes it has.
+    """
+    yield encode(Manifest(config=_EMPTY, annotations={"note": "x" * size}))
+
+
+def deep(depth: int) -> Iterator[bytes]:
+    """Yield a manifest with an unknown property of nested arrays.
+
+    Args:
+        depth: How many arrays there are, each inside the other, > 0.
+    """
+    manifest = encode(Manifest(config=_EMPTY))
+    yield manifest[:-1] + b',"com.example.deep":' + b"[" * depth + b"]" * depth + b"}"

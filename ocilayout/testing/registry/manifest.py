@@ -1,0 +1,85 @@
+"""Manifests in order: had, stored and deleted, by tag and by digest."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from ocilayout.descriptor import Descriptor
+from ocilayout.digest import Digest, is_digest
+from ocilayout.errors import OciLayoutError
+from ocilayout.ijson import MAX_DOCUMENT
+from ocilayout.rules import decode_document
+from ocilayout.testing.registry.exchange import Answer, Request, refusal, reply
+
+if TYPE_CHECKING:
+    from ocilayout.testing.registry.content import Holdings
+
+
+def get_manifest(held: Holdings, request: Request) -> Answer:
+    """Answer with a manifest."""
+    digest = _digest_of(held, request)
+    found = held.manifests.get((request.name, digest))
+    if found is None:
+        return refusal(HTTPStatus.NOT_FOUND, "MANIFEST_UNKNOWN")
+    media_type, data = found
+    headers = {"Docker-Content-Digest": digest, "ETag": f'"{digest}"'}
+    return reply(HTTPStatus.OK, data, media_type=media_type, headers=headers)
+
+
+def put_manifest(held: Holdings, request: Request, *, note_subject: bool) -> Answer:
+    """Store a manifest that can be read and whose parts are there.
+
+    Args:
+        held: What the registry holds.
+        request: The request.
+        note_subject: Whether to answer with `OCI-Subject`.
+    """
+    data, reference = request.body, request.reference
+    if len(data) > MAX_DOCUMENT:
+        return refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "SIZE_INVALID")
+    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip()
+    by_digest = is_digest(reference)
+    try:
+        digest = Digest.of(data, Digest(reference).algorithm if by_digest else "sha256")
+        document = decode_document(data, Descriptor.of(data, media_type))
+    except OciLayoutError as error:
+        return refusal(HTTPStatus.BAD_REQUEST, "MANIFEST_INVALID", str(error))
+    if by_digest and digest != reference:
+        return refusal(HTTPStatus.BAD_REQUEST, "DIGEST_INVALID")
+    if not held.has_parts(request.name, document):
+        return refusal(HTTPStatus.BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN")
+    condition = request.headers.get("If-Match")
+    if condition is not None and condition.strip('"') != _digest_of(held, request):
+        return refusal(HTTPStatus.PRECONDITION_FAILED, "DENIED", "it was changed meanwhile")
+    held.manifests[request.name, digest] = (media_type, data)
+    if not by_digest:
+        held.tags[request.name, reference] = digest
+    headers = {
+        "Location": f"/v2/{request.name}/manifests/{digest}",
+        "Docker-Content-Digest": str(digest),
+    }
+    if document.subject is not None and note_subject:
+        headers["OCI-Subject"] = str(document.subject.digest)
+    return reply(HTTPStatus.CREATED, headers=headers)
+
+
+def delete_manifest(held: Holdings, request: Request) -> Answer:
+    """Delete a tag, or a manifest with all its tags."""
+    key = (request.name, request.reference)
+    if not is_digest(request.reference):
+        found = held.tags.pop(key, None) is not None
+    else:
+        found = held.manifests.pop(key, None) is not None
+        for (name, tag), digest in list(held.tags.items()):
+            if (name, digest) == key:
+                held.tags.pop((name, tag), None)
+    if not found:
+        return refusal(HTTPStatus.NOT_FOUND, "MANIFEST_UNKNOWN")
+    return reply(HTTPStatus.ACCEPTED)
+
+
+def _digest_of(held: Holdings, request: Request) -> str:
+    if is_digest(request.reference):
+        return request.reference
+    return held.tags.get((request.name, request.reference), "")
