@@ -92,6 +92,8 @@ class TokenAuth:
         life: What is said of the life of a token, in seconds; `None` to say nothing.
         service: The name of the service in challenges.
         realm: Where challenges send to; the registry's own `/token` if `None`.
+        insufficient: What a request is answered whose token is for less: 401 as CNCF's registry
+            does, or 403 as RFC 6750 and others do.
         issued: Every token that was issued, expired ones too, in order.
     """
 
@@ -101,6 +103,7 @@ class TokenAuth:
     life: int | None = 300
     service: str = "loopback"
     realm: str | None = None
+    insufficient: int = HTTPStatus.UNAUTHORIZED
     issued: list[Token] = field(factory=list, init=False)
     _valid: dict[str, Token] = field(factory=dict, init=False)
     _refresh: dict[str, str] = field(factory=dict, init=False)
@@ -125,8 +128,8 @@ class TokenAuth:
             demand += f',scope="{_as_scopes(needed)}"'
         if scheme:
             demand += f',error="{"invalid_token" if token is None else "insufficient_scope"}"'
-        headers = {"WWW-Authenticate": demand}
-        return refusal(HTTPStatus.UNAUTHORIZED, "UNAUTHORIZED", headers=headers)
+        status = HTTPStatus.UNAUTHORIZED if token is None else self.insufficient
+        return refusal(status, "UNAUTHORIZED", headers={"WWW-Authenticate": demand})
 
     def grant(self, request: Request) -> Answer:
         """Issue a token, to a GET with Basic authentication or to an OAuth2 POST."""

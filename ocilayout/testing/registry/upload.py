@@ -8,7 +8,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from ocilayout.digest import Digest, is_digest
-from ocilayout.errors import UnsupportedDigestError
 from ocilayout.testing.registry.exchange import Answer, Request, refusal, reply
 
 if TYPE_CHECKING:
@@ -77,11 +76,8 @@ def cancel_upload(held: Holdings, request: Request) -> Answer:
 
 
 def _store(held: Holdings, request: Request, digest: str, data: bytes) -> Answer:
-    try:
-        right = is_digest(digest) and Digest.of(data, Digest(digest).algorithm) == digest
-    except UnsupportedDigestError:
-        right = False
-    if not right:
+    wanted = Digest(digest) if is_digest(digest) else None
+    if wanted is None or not wanted.verifiable or Digest.of(data, wanted.algorithm) != wanted:
         return refusal(HTTPStatus.BAD_REQUEST, "DIGEST_INVALID")
     held.blobs[request.name, digest] = data
     return _created(request, digest)
