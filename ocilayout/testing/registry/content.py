@@ -10,7 +10,7 @@ from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest, new_hasher
 from ocilayout.errors import OciLayoutError
 from ocilayout.graph import successors
-from ocilayout.mediatype import OCTET_STREAM
+from ocilayout.mediatype import OCI_MANIFEST, OCTET_STREAM
 from ocilayout.referrer import describe_referrer
 from ocilayout.rules import decode_document, document_type
 from ocilayout.testing.registry.exchange import PIECE
@@ -85,18 +85,14 @@ class Holdings:
             document: The model, or any bytes.
             tag: A tag for it.
             media_type: What to call it; if `None`, what it says itself, or what its properties
-                show, which needs bytes that are JSON.
+                show; a manifest, if it cannot be read.
             digest: The digest that it is to be had by; its own if `None`.
 
         Returns:
             A descriptor of it, with its size as it is and its digest as it was given.
-
-        Raises:
-            DocumentError: The bytes are no JSON object, and no media type was given.
-            LimitExceededError: They are too many, and no media type was given.
         """
         data = document if isinstance(document, bytes) else encode(document)
-        media_type = media_type or document_type(data)
+        media_type = media_type or _document_type(data)
         digest = digest or Digest.of(data)
         self.manifests[name, digest] = (media_type, data)
         if tag is not None:
@@ -113,10 +109,6 @@ class Holdings:
 
         Returns:
             A descriptor of the last.
-
-        Raises:
-            DocumentError: Some bytes are no JSON object.
-            LimitExceededError: Some are too many.
         """
         *others, root = documents
         for document in others:
@@ -154,6 +146,13 @@ class Holdings:
             if repository == name and subject is not None and subject.digest == digest:
                 found.append(describe_referrer(descriptor, document))
         return found
+
+
+def _document_type(data: bytes) -> str:
+    try:
+        return document_type(data)
+    except OciLayoutError:
+        return OCI_MANIFEST
 
 
 def _digest(content: Content) -> Digest:

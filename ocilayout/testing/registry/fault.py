@@ -237,9 +237,15 @@ def flip(at: int = 0) -> Fault:
     """Send a body of the right length with one wrong bit.
 
     Args:
-        at: Which byte holds it, from 0.
+        at: Which byte holds it, from 0, or from -1 at the end.
     """
-    return _rewritten(lambda data: data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+
+    def change(data: bytes) -> bytes:
+        spoilt = bytearray(data)
+        spoilt[at] ^= 1
+        return bytes(spoilt)
+
+    return _rewritten(change)
 
 
 def grow(data: bytes = b"\0") -> Fault:
@@ -324,6 +330,25 @@ def cut(after: int) -> Fault:
                 raise HangUpError
 
     return _sent(pieces)
+
+
+def promise(length: int) -> Fault:
+    """Say another Content-Length than the body has, and close the connection behind the body.
+
+    Args:
+        length: What it says, in bytes.
+    """
+
+    def pieces(found: Answer) -> Iterator[bytes]:
+        yield from found.pieces()
+        raise HangUpError
+
+    def fault(request: Request, proceed: Proceed) -> Answer:
+        found = _sent(pieces)(request, proceed)
+        found.set_header("Content-Length", str(length))
+        return found
+
+    return fault
 
 
 def overflow(data: bytes = b"\0") -> Fault:

@@ -1,0 +1,906 @@
+"""A registry that lies, breaks or plays for time: the right error, and nothing wrong on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trustme
+from attrs import define
+
+from ocilayout.copy import copy
+from ocilayout.digest import Digest
+from ocilayout.errors import (
+    AuthError,
+    BlobNotFoundError,
+    DigestMismatchError,
+    DocumentError,
+    LimitExceededError,
+    OciLayoutError,
+    RateLimitedError,
+    ReferenceNotFoundError,
+    RegistryError,
+    SizeMismatchError,
+    TransportError,
+)
+from ocilayout.ijson import MAX_DEPTH, MAX_DOCUMENT
+from ocilayout.index import Index
+from ocilayout.layout import Layout
+from ocilayout.manifest import Manifest
+from ocilayout.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from ocilayout.registry import Credentials, Repository
+from ocilayout.testing.registry import Fault, Holdings, LoopbackRegistry, TokenAuth, bomb, fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ocilayout.descriptor import Descriptor
+
+NAME = "team/app"
+V2 = f"/v2/{NAME}"
+ANN = Credentials("ann", "open-sesame")
+OTHER = str(Digest.of(b"something else"))
+CONFIG = b'{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}'
+HTML = b"<!doctype html><title>Sign in</title>"
+
+
+@define
+class Lab:
+    """A registry that may lie, another one that nobody asked for, and layouts on both ends."""
+
+    registry: LoopbackRegistry
+    other: LoopbackRegistry
+    source: Layout
+    target: Layout
+    root: Descriptor
+    manifest: Descriptor
+    layer: Descriptor
+    timeout: float = 5.0
+
+    def lie(self, on: str, how: Fault, **more: Any) -> None:
+        """Let the registry misbehave."""
+        self.registry.misbehave(on, how, **more)
+
+    def plant(self, document: bytes, media_type: str = OCI_MANIFEST) -> None:
+        """Let the tag mean a document that no right registry would have taken."""
+        self.registry.put_manifest(NAME, document, tag="v1", media_type=media_type)
+
+    def open(self) -> Repository:
+        return Repository(f"{self.registry.host}/{NAME}", credentials=ANN, timeout=self.timeout)
+
+    def pull(self, tag: str = "v1") -> None:
+        with self.open() as repository:
+            copy(repository, tag, self.target)
+
+    def push(self, tag: str = "pushed") -> None:
+        with self.open() as repository:
+            copy(self.source, "v1", repository, name=tag)
+
+
+def put_image(layout: Layout) -> Descriptor:
+    """Store an image of one platform in an index, with layers that take several reads."""
+    layers = [
+        layout.blobs.put(bytes([number]) * 200_000, media_type=OCI_LAYER) for number in (1, 2)
+    ]
+    config = layout.blobs.put(CONFIG, media_type=OCI_CONFIG)
+    manifest = layout.put_manifest(Manifest(config=config, layers=layers))
+    return layout.put_manifest(Index(manifests=[manifest]))
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    layout = Layout.create(tmp_path_factory.mktemp("source") / "layout", durability="none")
+    layout.tag("v1", put_image(layout))
+    return layout
+
+
+@pytest.fixture(scope="module")
+def held(source: Layout) -> Holdings:
+    """What the registry holds before it lies: the image, as our client pushes it."""
+    with LoopbackRegistry() as registry, Repository(f"{registry.host}/{NAME}") as repository:
+        for tag in ("v1", "right"):
+            copy(source, "v1", repository, name=tag)
+        return registry
+
+
+def fill(registry: LoopbackRegistry, held: Holdings) -> None:
+    registry.blobs.update(held.blobs)
+    registry.manifests.update(held.manifests)
+    registry.tags.update(held.tags)
+
+
+@pytest.fixture
+def lab(tmp_path: Path, source: Layout, held: Holdings) -> Iterator[Lab]:
+    target = Layout.create(tmp_path / "target", durability="none")
+    config = target.blobs.put(b"kept", media_type="text/plain")
+    target.tag("kept", target.put_manifest(Manifest(config=config)))
+    root, manifest, _, layer, _ = source.walk(source.resolve("v1"))
+    with LoopbackRegistry() as registry, LoopbackRegistry() as other:
+        fill(registry, held)
+        yield Lab(registry, other, source, target, root, manifest, layer)
+
+
+def require_sound(layout: Layout) -> None:
+    """Require that every blob is what its name says, and that nothing lies around."""
+    for path in layout.path.glob("blobs/*/*"):
+        assert hashlib.new(path.parent.name, path.read_bytes()).hexdigest() == path.name
+    names = {path.name for path in layout.path.iterdir()}
+    assert names <= {"oci-layout", "index.json", "index.json.lock", "blobs", "ingest"}
+    assert list(layout.path.glob("ingest/*")) == []
+
+
+def require_secrets_kept(lab: Lab) -> None:
+    """Require that no other host was told who we are."""
+    assert [one for one in lab.other.requests if "Authorization" in one.headers] == []
+
+
+Row = tuple[Callable[[Lab], object], type[OciLayoutError], str | None]
+
+
+def rows(table: dict[str, Row]) -> pytest.MarkDecorator:
+    """Parametrise by a table of what is done, the error, and a part of its message."""
+    return pytest.mark.parametrize(
+        ("prepare", "error", "said"), [pytest.param(*row, id=name) for name, row in table.items()]
+    )
+
+
+def document(**changes: Any) -> bytes:
+    """A manifest of a config that is in the registry, and of whatever else is said."""
+    config = {"mediaType": OCI_CONFIG, "digest": str(Digest.of(CONFIG)), "size": len(CONFIG)}
+    whole = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": []}
+    return json.dumps({**whole, **changes}).encode()
+
+
+# ------------------------------------------------------------------ pulling
+
+PULLS: dict[str, Row] = {
+    # bytes and what is said of them
+    "a tag's digest is another": (
+        lambda lab: lab.lie("HEAD manifest", fault.header("Docker-Content-Digest", OTHER)),
+        BlobNotFoundError,
+        OTHER,
+    ),
+    "a tag's digest is none": (
+        lambda lab: lab.lie("manifest", fault.header("Docker-Content-Digest", "sha256:../x")),
+        RegistryError,
+        "is no digest",
+    ),
+    "a tag's size is too small": (
+        lambda lab: lab.lie("HEAD manifest", fault.header("Content-Length", "7")),
+        SizeMismatchError,
+        "7",
+    ),
+    "a tag's size is enormous": (
+        lambda lab: lab.lie("HEAD manifest", fault.header("Content-Length", str(10**15))),
+        LimitExceededError,
+        "limit",
+    ),
+    "a tag's type is another": (
+        lambda lab: lab.lie("HEAD manifest", fault.header("Content-Type", OCI_MANIFEST)),
+        DocumentError,
+        None,
+    ),
+    "one bit of a manifest is wrong": (
+        lambda lab: lab.lie("GET manifest", fault.flip(20), reference=lab.manifest.digest),
+        DigestMismatchError,
+        None,
+    ),
+    "a manifest is another one": (
+        lambda lab: lab.lie("GET manifest", fault.body(document())),
+        SizeMismatchError,
+        None,
+    ),
+    "one bit of a layer is wrong": (
+        lambda lab: lab.lie("GET blob", fault.flip(150_000), reference=lab.layer.digest),
+        DigestMismatchError,
+        None,
+    ),
+    "the last bit of a layer is wrong": (
+        lambda lab: lab.lie("GET blob", fault.flip(-1), reference=lab.layer.digest),
+        DigestMismatchError,
+        None,
+    ),
+    "a layer is too long": (
+        lambda lab: lab.lie("GET blob", fault.grow(), reference=lab.layer.digest),
+        SizeMismatchError,
+        None,
+    ),
+    "a layer is too short": (
+        lambda lab: lab.lie("GET blob", fault.shrink(), reference=lab.layer.digest),
+        SizeMismatchError,
+        None,
+    ),
+    "a layer is empty": (
+        lambda lab: lab.lie("GET blob", fault.body(b"")),
+        SizeMismatchError,
+        None,
+    ),
+    "a layer comes compressed": (
+        lambda lab: lab.lie("GET blob", fault.gzip()),
+        SizeMismatchError,
+        None,
+    ),
+    "a manifest comes compressed": (
+        lambda lab: lab.lie("GET manifest", fault.gzip()),
+        SizeMismatchError,
+        None,
+    ),
+    "a layer is not there": (
+        lambda lab: lab.lie("GET blob", fault.refuse(404, "BLOB_UNKNOWN")),
+        BlobNotFoundError,
+        None,
+    ),
+    "a layer has no content": (
+        lambda lab: lab.lie("GET blob", fault.answer(204)),
+        RegistryError,
+        "204",
+    ),
+    "a layer is a part nobody asked for": (
+        lambda lab: lab.lie("GET blob", fault.status(206)),
+        RegistryError,
+        "206",
+    ),
+    # how it is sent
+    "a layer is cut": (
+        lambda lab: lab.lie("GET blob", fault.cut(150_000), reference=lab.layer.digest),
+        TransportError,
+        "broke",
+    ),
+    "a layer is cut before it begins": (
+        lambda lab: lab.lie("GET blob", fault.cut(0)),
+        TransportError,
+        "broke",
+    ),
+    "a manifest is cut": (
+        lambda lab: lab.lie("GET manifest", fault.cut(10)),
+        TransportError,
+        "broke",
+    ),
+    "less comes than the length says": (
+        lambda lab: lab.lie("GET blob", fault.promise(300_000)),
+        TransportError,
+        "broke",
+    ),
+    "a chunk is cut": (
+        lambda lab: lab.lie("GET blob", fault.chunked(broken_after=1500)),
+        TransportError,
+        "broke",
+    ),
+    "the answer is no HTTP": (
+        lambda lab: lab.lie("GET blob", fault.raw(b"220 ready\r\n")),
+        TransportError,
+        "not HTTP",
+    ),
+    "there is no answer": (
+        lambda lab: lab.lie("manifest", fault.hang_up()),
+        TransportError,
+        "broke",
+    ),
+    "a header has no end": (
+        lambda lab: lab.lie("GET blob", fault.header("X-Long", "x" * 100_000)),
+        TransportError,
+        "not HTTP",
+    ),
+    "there are headers without end": (
+        lambda lab: lab.lie("GET blob", fault.header("X", "\r\nX: ".join("x" * 1000))),
+        TransportError,
+        "not HTTP",
+    ),
+    "a layer stalls": (
+        lambda lab: (
+            setattr(lab, "timeout", 0.2),
+            lab.lie("GET blob", fault.Stall(after=100_000), reference=lab.layer.digest),
+        ),
+        TransportError,
+        "timeout",
+    ),
+    "an answer does not begin": (
+        lambda lab: (setattr(lab, "timeout", 0.2), lab.lie("GET blob", fault.Stall())),
+        TransportError,
+        "timeout",
+    ),
+    # refusals
+    "too many requests": (
+        lambda lab: lab.lie(
+            "GET blob", fault.refuse(429, "TOOMANYREQUESTS", headers={"Retry-After": "86400"})
+        ),
+        RateLimitedError,
+        "86400",
+    ),
+    "it is broken": (
+        lambda lab: lab.lie("GET blob", fault.refuse(500)),
+        RegistryError,
+        "500",
+    ),
+    "it is overloaded": (
+        lambda lab: lab.lie("manifest", fault.refuse(503, "UNAVAILABLE")),
+        RegistryError,
+        "503",
+    ),
+    "an error is a web page": (
+        lambda lab: lab.lie("GET blob", fault.answer(500, HTML, media_type="text/html")),
+        RegistryError,
+        "500",
+    ),
+    "a manifest that is not there is a web page": (
+        lambda lab: lab.lie("manifest", fault.answer(404, HTML, media_type="text/html")),
+        ReferenceNotFoundError,
+        "v1",
+    ),
+    "an error's body has no end": (
+        lambda lab: lab.lie("GET blob", fault.answer(500, b" " * 1_000_000)),
+        RegistryError,
+        "500",
+    ),
+    "a manifest is a web page": (
+        lambda lab: lab.lie("manifest", fault.answer(200, HTML, media_type="text/html")),
+        RegistryError,
+        None,
+    ),
+    "a status is of its own": (
+        lambda lab: lab.lie("GET blob", fault.status(599)),
+        RegistryError,
+        "599",
+    ),
+    # redirects
+    "a redirect leads to a host with something else": (
+        lambda lab: (
+            lab.other.put_blob(NAME, b"x" * lab.layer.size, digest=lab.layer.digest),
+            lab.lie(
+                "GET blob",
+                fault.redirect(lab.other.url, keep_path=True),
+                reference=lab.layer.digest,
+            ),
+        ),
+        DigestMismatchError,
+        None,
+    ),
+    "a redirect leads to a host that asks who we are": (
+        lambda lab: (
+            setattr(lab.registry, "auth", TokenAuth({"ann": "open-sesame"})),
+            setattr(lab.other, "auth", TokenAuth({"ann": "open-sesame"})),
+            lab.lie("GET blob", fault.redirect(lab.other.url, keep_path=True)),
+        ),
+        AuthError,
+        None,
+    ),
+    "redirects go round": (
+        lambda lab: lab.lie("GET blob", fault.redirect("", keep_path=True)),
+        RegistryError,
+        "redirects",
+    ),
+    "redirects have no end": (
+        lambda lab: lab.lie("GET blob", fault.redirect_forever(302)),
+        RegistryError,
+        "redirects",
+    ),
+    "a redirect leads to a file": (
+        lambda lab: lab.lie("GET blob", fault.redirect("file:///etc/passwd")),
+        RegistryError,
+        "Location",
+    ),
+    "a redirect holds a password": (
+        lambda lab: lab.lie("GET blob", fault.redirect("http://ann:secret@127.0.0.1/")),
+        RegistryError,
+        "Location",
+    ),
+    "a redirect leads nowhere": (
+        lambda lab: lab.lie("GET blob", fault.answer(307)),
+        RegistryError,
+        "Location",
+    ),
+    # who we are
+    "it asks who we are for ever": (
+        lambda lab: lab.lie(
+            "GET blob", fault.refuse(401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+        ),
+        AuthError,
+        None,
+    ),
+    "no token is ever good": (
+        lambda lab: (
+            setattr(lab.registry, "auth", auth := TokenAuth({"ann": "open-sesame"})),
+            lab.lie("GET blob", fault.before(auth.expire)),
+        ),
+        AuthError,
+        None,
+    ),
+    "its question cannot be read": (
+        lambda lab: lab.lie(
+            "GET blob", fault.refuse(401, headers={"WWW-Authenticate": 'Bearer realm="'})
+        ),
+        AuthError,
+        "WWW-Authenticate",
+    ),
+    "it asks nothing we know": (
+        lambda lab: lab.lie(
+            "GET blob", fault.refuse(401, headers={"WWW-Authenticate": "Negotiate"})
+        ),
+        AuthError,
+        "negotiate",
+    ),
+    "tokens are had from elsewhere, in the clear": (
+        lambda lab: lab.lie(
+            "manifest",
+            fault.refuse(
+                401, headers={"WWW-Authenticate": 'Bearer realm="http://registry.example/token"'}
+            ),
+        ),
+        AuthError,
+        "not encrypted",
+    ),
+    "tokens are had from a file": (
+        lambda lab: lab.lie(
+            "manifest",
+            fault.refuse(401, headers={"WWW-Authenticate": 'Bearer realm="file:///etc/passwd"'}),
+        ),
+        AuthError,
+        "token server",
+    ),
+    "a token is a web page": (
+        lambda lab: (
+            setattr(lab.registry, "auth", TokenAuth({"ann": "open-sesame"})),
+            lab.lie("token", fault.answer(200, HTML, media_type="text/html")),
+        ),
+        RegistryError,
+        "without a usable token",
+    ),
+    "a token breaks the header": (
+        lambda lab: (
+            setattr(lab.registry, "auth", TokenAuth({"ann": "open-sesame"})),
+            lab.lie("token", fault.rewrite(lambda said: {**said, "token": "a\r\nHost: b"})),
+        ),
+        RegistryError,
+        "without a usable token",
+    ),
+    "the token server is broken": (
+        lambda lab: (
+            setattr(lab.registry, "auth", TokenAuth({"ann": "open-sesame"})),
+            lab.lie("token", fault.refuse(500)),
+        ),
+        RegistryError,
+        "token server",
+    ),
+    # documents
+    "a manifest is an index, too": (
+        lambda lab: lab.plant(document(manifests=[])),
+        DocumentError,
+        "manifests",
+    ),
+    "a property stands there twice": (
+        lambda lab: lab.plant(document().replace(b"{", b'{"layers": [], ', 1)),
+        DocumentError,
+        "layers",
+    ),
+    "a property stands there in capitals, too": (
+        lambda lab: lab.plant(document(Layers=[])),
+        DocumentError,
+        "Layers",
+    ),
+    "a document says another type": (
+        lambda lab: lab.plant(document(mediaType=OCI_INDEX)),
+        DocumentError,
+        "mediaType",
+    ),
+    "a document is no JSON": (
+        lambda lab: lab.plant(b"layers: []"),
+        DocumentError,
+        None,
+    ),
+    "a document is no UTF-8": (
+        lambda lab: lab.plant(document(annotations={"a": "b"}).replace(b'"b"', b'"\xff"')),
+        DocumentError,
+        "UTF-8",
+    ),
+    "a digest leads out of the folder": (
+        lambda lab: lab.plant(
+            document(layers=[{"mediaType": OCI_LAYER, "digest": "sha256:../../x", "size": 1}])
+        ),
+        DocumentError,
+        "digest",
+    ),
+    "a size is below zero": (
+        lambda lab: lab.plant(
+            document(layers=[{"mediaType": OCI_LAYER, "digest": OTHER, "size": -1}])
+        ),
+        DocumentError,
+        "size",
+    ),
+    "embedded data is something else": (
+        lambda lab: lab.plant(
+            document(layers=[{"mediaType": OCI_LAYER, "digest": OTHER, "size": 1, "data": "eA=="}])
+        ),
+        DocumentError,
+        "data",
+    ),
+    "a layer is larger than anything": (
+        lambda lab: lab.plant(
+            document(
+                layers=[
+                    {
+                        "mediaType": OCI_LAYER,
+                        "digest": lab.layer.digest,
+                        "size": 2**60,
+                    }
+                ]
+            )
+        ),
+        SizeMismatchError,
+        None,
+    ),
+    "a document is huge": (
+        lambda lab: lab.registry.put_manifests(NAME, bomb.huge(MAX_DOCUMENT), tag="v1"),
+        LimitExceededError,
+        "limit",
+    ),
+    "a document is deep": (
+        lambda lab: lab.plant(*bomb.deep(MAX_DEPTH)),
+        LimitExceededError,
+        None,
+    ),
+    "one of many children is not there": (
+        lambda lab: (
+            lab.registry.put_manifests(NAME, bomb.wide(50), tag="v1"),
+            lab.lie("GET manifest", fault.refuse(404), skip=10),
+        ),
+        BlobNotFoundError,
+        None,
+    ),
+}
+
+
+@rows(PULLS)
+def test_a_pull_from_a_liar_fails_and_leaves_nothing(
+    lab: Lab, prepare: Callable[[Lab], object], error: type[OciLayoutError], said: str | None
+) -> None:
+    """The error is of the right kind, no entry is new, no blob is wrong, and all still works."""
+    before = lab.target.entries()
+    prepare(lab)
+    with pytest.raises(error, match=said) as caught:
+        lab.pull()
+    assert type(caught.value) is error
+    assert "open-sesame" not in str(caught.value)
+    require_secrets_kept(lab)
+    assert lab.target.entries() == before
+    require_sound(lab.target)
+    lab.registry.behave()
+    lab.timeout = 5.0
+    lab.pull("right")
+    assert lab.target.resolve("right") == lab.root
+    assert lab.target.check() == ()
+
+
+# ------------------------------------------------------------------ pushing
+
+
+PUSHES: dict[str, Row] = {
+    "an upload has no place": (
+        lambda lab: lab.lie("POST uploads", fault.header("Location", None)),
+        RegistryError,
+        "Location",
+    ),
+    "an upload goes to a file": (
+        lambda lab: lab.lie("POST uploads", fault.header("Location", "file:///tmp/x")),
+        RegistryError,
+        "Location",
+    ),
+    "an upload goes to a host that knows nothing of it": (
+        lambda lab: lab.lie(
+            "POST uploads", fault.header("Location", f"{lab.other.url}{V2}/blobs/uploads/1")
+        ),
+        RegistryError,
+        "404",
+    ),
+    "uploads are refused": (
+        lambda lab: lab.lie("POST uploads", fault.refuse(403, "DENIED")),
+        AuthError,
+        "DENIED",
+    ),
+    "uploads are lost each time": (
+        lambda lab: lab.lie("upload", fault.before(lab.registry.uploads.clear)),
+        RegistryError,
+        "BLOB_UPLOAD_UNKNOWN",
+    ),
+    "uploads break off each time": (
+        lambda lab: lab.lie("PUT upload", fault.hang_up(received=1000)),
+        TransportError,
+        "broke",
+    ),
+    "it finds another digest": (
+        lambda lab: lab.lie("PUT upload", fault.refuse(400, "DIGEST_INVALID")),
+        RegistryError,
+        "DIGEST_INVALID",
+    ),
+    "it says that it stored another blob": (
+        lambda lab: lab.lie("PUT upload", fault.header("Docker-Content-Digest", OTHER)),
+        DigestMismatchError,
+        OTHER,
+    ),
+    "it says that it stored no digest": (
+        lambda lab: lab.lie("PUT upload", fault.header("Docker-Content-Digest", "none")),
+        RegistryError,
+        "is no digest",
+    ),
+    "it pretends to store blobs": (
+        lambda lab: lab.lie("PUT upload", fault.pretend()),
+        RegistryError,
+        "MANIFEST_BLOB_UNKNOWN",
+    ),
+    "it says that it stored another manifest": (
+        lambda lab: lab.lie("PUT manifest", fault.pretend(OTHER)),
+        DigestMismatchError,
+        OTHER,
+    ),
+    "a manifest is too large for it": (
+        lambda lab: lab.lie("PUT manifest", fault.refuse(413, "SIZE_INVALID")),
+        RegistryError,
+        "413",
+    ),
+    "a manifest is taken for later": (
+        lambda lab: lab.lie("PUT manifest", fault.answer(202)),
+        RegistryError,
+        "202",
+    ),
+    "a manifest is answered with a redirect to a file": (
+        lambda lab: lab.lie("PUT manifest", fault.redirect("file:///tmp/x")),
+        RegistryError,
+        "Location",
+    ),
+    "too many pushes": (
+        lambda lab: lab.lie("POST uploads", fault.refuse(429, headers={"Retry-After": "86400"})),
+        RateLimitedError,
+        "86400",
+    ),
+    "it forgets who we are for ever": (
+        lambda lab: lab.lie(
+            "PUT manifest", fault.refuse(401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+        ),
+        AuthError,
+        None,
+    ),
+}
+
+
+def stamps(layout: Layout) -> dict[Path, tuple[int, int, int]]:
+    """What shows whether a file was written, for all files of a layout."""
+    return {
+        path: (found.st_ino, found.st_size, found.st_mtime_ns)
+        for path in layout.path.rglob("*")
+        for found in [path.stat()]
+    }
+
+
+@rows(PUSHES)
+def test_a_push_to_a_liar_fails_and_names_nothing(
+    lab: Lab, prepare: Callable[[Lab], object], error: type[OciLayoutError], said: str | None
+) -> None:
+    """The error is of the right kind, no tag moved, nothing changed here, and all still works."""
+    before = stamps(lab.source)
+    lab.registry.blobs.clear()
+    lab.registry.manifests.clear()
+    lab.registry.tags.clear()
+    prepare(lab)
+    with pytest.raises(error, match=said) as caught:
+        lab.push()
+    assert type(caught.value) is error
+    assert "open-sesame" not in str(caught.value)
+    require_secrets_kept(lab)
+    assert lab.registry.tags == {}
+    assert stamps(lab.source) == before
+    lab.registry.behave()
+    lab.push()
+    lab.pull("pushed")
+    assert lab.target.resolve("pushed") == lab.root
+    assert lab.target.check() == ()
+
+
+# ------------------------------------------------------------------ lists
+
+
+LISTS: dict[str, Row] = {
+    "tags go on at another host": (
+        lambda lab: lab.lie(
+            "tags", fault.header("Link", f'<{lab.other.url}{V2}/tags/list>; rel="next"')
+        ),
+        RegistryError,
+        "another host",
+    ),
+    "tags go on where they began": (
+        lambda lab: lab.lie("tags", fault.header("Link", f'<{V2}/tags/list>; rel="next"')),
+        RegistryError,
+        "circle",
+    ),
+    "tags go on in a file": (
+        lambda lab: lab.lie("tags", fault.header("Link", '<file:///etc/passwd>; rel="next"')),
+        RegistryError,
+        "Location",
+    ),
+    "tags are numbers": (
+        lambda lab: lab.lie("tags", fault.body(b'{"tags": [1]}')),
+        RegistryError,
+        "no array of strings",
+    ),
+    "tags are a web page": (
+        lambda lab: lab.lie("tags", fault.answer(200, HTML, media_type="text/html")),
+        RegistryError,
+        "cannot be read",
+    ),
+    "tags are too much for a page": (
+        lambda lab: lab.lie("tags", fault.body(b" " * (MAX_DOCUMENT + 1))),
+        LimitExceededError,
+        "bytes",
+    ),
+    "tags are cut": (
+        lambda lab: lab.lie("tags", fault.cut(5)),
+        TransportError,
+        "broke",
+    ),
+    "referrers go on at another host": (
+        lambda lab: lab.lie("referrers", fault.header("Link", f'<{lab.other.url}/x>; rel="next"')),
+        RegistryError,
+        "another host",
+    ),
+    "referrers are a manifest": (
+        lambda lab: lab.lie("referrers", fault.body(document())),
+        RegistryError,
+        "cannot be read",
+    ),
+    "referrers have digests that are none": (
+        lambda lab: lab.lie(
+            "referrers",
+            fault.rewrite(
+                lambda said: {
+                    **said,
+                    "manifests": [{"mediaType": OCI_MANIFEST, "digest": "sha256:x", "size": 1}],
+                }
+            ),
+        ),
+        RegistryError,
+        "cannot be read",
+    ),
+}
+
+
+@rows(LISTS)
+def test_a_list_of_a_liar_is_no_list(
+    lab: Lab, prepare: Callable[[Lab], object], error: type[OciLayoutError], said: str | None
+) -> None:
+    """The error is of the right kind, nobody else was asked, and it can be asked again."""
+    prepare(lab)
+    with lab.open() as repository:
+
+        def ask() -> object:
+            return repository.tags(), repository.referrers(lab.root.digest)
+
+        with pytest.raises(error, match=said) as caught:
+            ask()
+        assert type(caught.value) is error
+        assert lab.other.requests == []
+        lab.registry.behave()
+        assert ask() == (("right", "v1"), ())
+
+
+@pytest.mark.parametrize("on", ["tags", "referrers"])
+def test_a_list_without_end_is_left(monkeypatch: pytest.MonkeyPatch, lab: Lab, on: str) -> None:
+    """Pages that never end are an error that says where it was enough."""
+    monkeypatch.setattr("ocilayout.registry.page._MAX_PAGES", 10)
+    lab.lie(on, fault.endless("manifests" if on == "referrers" else on))
+    with lab.open() as repository, pytest.raises(LimitExceededError) as caught:
+        _ = repository.tags(), repository.referrers(lab.root.digest)
+    assert (caught.value.what, caught.value.limit) == ("pages", 10)
+    assert len(lab.registry.requests) <= 12
+
+
+# ------------------------------------------------------------------ out of TLS
+
+
+def pull(repository: Repository, target: Layout) -> None:
+    copy(repository, "v1", target)
+
+
+def push(repository: Repository, _target: Layout) -> None:
+    repository.blobs.put(b"new", media_type=OCI_LAYER)
+
+
+Work = Callable[[Repository, Layout], None]
+WAYS_OUT: dict[str, tuple[str, Callable[[LoopbackRegistry], Fault], Work, type[RegistryError]]] = {
+    "a redirect": (
+        "GET blob",
+        lambda other: fault.redirect(other.url, keep_path=True),
+        pull,
+        RegistryError,
+    ),
+    "a token server": (
+        "manifest",
+        lambda other: fault.refuse(
+            401, headers={"WWW-Authenticate": f'Bearer realm="{other.url}/token"'}
+        ),
+        pull,
+        AuthError,
+    ),
+    "an upload": (
+        "POST uploads",
+        lambda other: fault.header("Location", f"{other.url}{V2}/blobs/uploads/1"),
+        push,
+        RegistryError,
+    ),
+}
+
+
+@pytest.mark.parametrize(("on", "spoil", "work", "error"), WAYS_OUT.values(), ids=WAYS_OUT)
+def test_tls_is_not_left(
+    lab: Lab,
+    tmp_path: Path,
+    on: str,
+    spoil: Callable[[LoopbackRegistry], Fault],
+    work: Work,
+    error: type[RegistryError],
+) -> None:
+    """What leads from https to http is not followed, and the other host hears nothing."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with (
+        LoopbackRegistry(ssl_context=context) as registry,
+        Repository(
+            f"{registry.host}/{NAME}",
+            plain_http=False,
+            credentials=ANN,
+            ca_certs=tmp_path / "ca.pem",
+            timeout=5,
+        ) as repository,
+    ):
+        fill(registry, lab.registry)
+        registry.misbehave(on, spoil(lab.other))
+        with pytest.raises(error, match="not encrypted"):
+            work(repository, lab.target)
+        assert lab.other.requests == []
+        assert lab.target.tags() == ("kept",)
+        require_sound(lab.target)
+
+
+# ------------------------------------------------------------------ what does no harm
+
+
+HARMLESS: dict[str, Callable[[Lab], object]] = {
+    "a length is too small, and the rest comes later": lambda lab: lab.lie(
+        "GET blob", fault.overflow(b"rest")
+    ),
+    "layers come in chunks": lambda lab: lab.lie("GET blob", fault.chunked()),
+    "layers come from elsewhere": lambda lab: (
+        lab.other.blobs.update(lab.registry.blobs),
+        lab.lie("GET blob", fault.redirect(lab.other.url, keep_path=True)),
+    ),
+    "no header says a digest": lambda lab: lab.lie(
+        "manifest", fault.header("Docker-Content-Digest", None)
+    ),
+    "HEAD is not there": lambda lab: lab.lie("HEAD manifest", fault.refuse(405)),
+    "tokens expire on the way": lambda lab: setattr(
+        lab.registry, "auth", TokenAuth({"ann": "open-sesame"}, uses=2)
+    ),
+    "a connection breaks before the answer": lambda lab: lab.lie(
+        "manifest", fault.hang_up(), times=1
+    ),
+    "a warning stands there": lambda lab: lab.lie(
+        "manifest", fault.header("Warning", '299 - "go away"')
+    ),
+    "types have parameters": lambda lab: lab.lie(
+        "manifest", fault.header("Content-Type", f"{OCI_INDEX}; charset=utf-8"), reference="v1"
+    ),
+}
+
+
+@pytest.mark.parametrize("prepare", HARMLESS.values(), ids=HARMLESS)
+def test_what_does_no_harm_is_no_error(lab: Lab, prepare: Callable[[Lab], object]) -> None:
+    """Where the bytes can be had and are right, they are pulled."""
+    prepare(lab)
+    lab.pull()
+    assert lab.target.resolve("v1") == lab.root
+    assert lab.target.check() == ()
+    require_secrets_kept(lab)
