@@ -24,7 +24,8 @@ from ocilayout.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from ocilayout.testing.registry import BasicAuth, LoopbackRegistry, TokenAuth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
+    from email.message import Message
     from pathlib import Path
 
 NAME = "team/app"
@@ -42,7 +43,7 @@ class Said:
     """An answer, as a client sees it."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes
 
     def codes(self) -> list[str]:
@@ -72,7 +73,7 @@ class Client:
         body: bytes | Iterable[bytes] | None = None,
         **headers: str,
     ) -> Said:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = {name.replace("_", "-"): value for name, value in headers.items() if value}
         self._connection.request(method, path, body, {**self._headers, **named})
         answer = self._connection.getresponse()
         return Said(answer.status, answer.headers, answer.read())
@@ -511,8 +512,7 @@ class TestTokens:
     @staticmethod
     def token(client: Client, *scopes: str, authorization: str = ANN, **more: str) -> Any:
         query = urlencode([*(("scope", scope) for scope in scopes), *more.items()])
-        headers = {"Authorization": authorization} if authorization else {}
-        said = client("GET", f"/token?{query}", **headers)
+        said = client("GET", f"/token?{query}", Authorization=authorization)
         return json.loads(said.body) if said.status == 200 else said.status
 
     def test_a_challenge_says_what_is_needed(
