@@ -254,6 +254,21 @@ class TestUploads:
                     pass
         assert client("GET", place).headers["Range"] == "0-5"
 
+    def test_chunks_of_http(self, registry: LoopbackRegistry, client: Client) -> None:
+        """A body without a length is read to its end, with trailers; a broken one as far as it goes."""
+        place = client.begin()
+        head = f"PATCH {place} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        port = int(registry.host.partition(":")[2])
+        bodies = ["3\r\n012\r\n0\r\nTrailer: x\r\n\r\n", "2\r\n34\r\n5", "1\r\n5\r\nno\r\n"]
+        for body in bodies:
+            with socket.create_connection(("127.0.0.1", port)) as sending:
+                sending.sendall((head + body).encode())
+                sending.shutdown(socket.SHUT_WR)
+                while sending.recv(1000):
+                    pass
+        assert registry.received == [b"012", b"34", b"5"]
+        assert client("GET", place).headers["Range"] == "0-5"
+
     def test_cancelling(self, registry: LoopbackRegistry, client: Client) -> None:
         """A cancelled upload is gone, whatever is asked of it."""
         place = client.begin()
@@ -319,6 +334,15 @@ class TestManifests:
         assert (registry.manifests, registry.tags) == ({}, {})
         assert self.put(client, str(Digest.of(MANIFEST, "sha512"))).status == 201
         assert registry.tags == {}
+
+    def test_a_subject_is_noted(self, registry: LoopbackRegistry, client: Client) -> None:
+        """A registry says that it took note of a subject, unless it is told to be an old one."""
+        client.push(b"{}")
+        subject = Descriptor.of(MANIFEST, OCI_MANIFEST)
+        about = encode(Manifest(config=EMPTY, subject=subject))
+        assert self.put(client, "about", about).headers["OCI-Subject"] == subject.digest
+        registry.subject_header = False
+        assert "OCI-Subject" not in self.put(client, "about", about).headers
 
     def test_content_that_is_elsewhere_need_not_be_here(
         self, registry: LoopbackRegistry, client: Client
