@@ -886,7 +886,9 @@ HARMLESS: dict[str, Callable[[Lab], object]] = {
         "manifest", fault.header("Docker-Content-Digest", None)
     ),
     "HEAD is not there": lambda lab: lab.lie("HEAD manifest", fault.refuse(405)),
-    "tokens expire on the way": lambda lab: lab.guard().lie("blob", fault.after(lab.tokens.expire)),
+    "tokens expire on the way": lambda lab: lab.guard().lie(
+        "blob", fault.after(lab.tokens.expire), times=1
+    ),
     "a connection breaks before the answer": lambda lab: lab.lie(
         "manifest", fault.hang_up(), times=1
     ),

@@ -255,7 +255,7 @@ class TestUploads:
         assert client("GET", place).headers["Range"] == "0-5"
 
     def test_chunks_of_http(self, registry: LoopbackRegistry, client: Client) -> None:
-        """A body without a length is read to its end, with trailers; a broken one as far as it goes."""
+        """A body without a length is read to its end; one that breaks, as far as it goes."""
         place = client.begin()
         head = f"PATCH {place} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
         port = int(registry.host.partition(":")[2])
