@@ -136,11 +136,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _read(self, size: int) -> Iterator[bytes]:
         while size > 0:
-            data = self.rfile.read1(min(size, PIECE))
-            if not data:
-                raise EOFError
+            data = self.rfile.read(min(size, PIECE))
             size -= len(data)
             yield data
+            if size and len(data) < PIECE:
+                raise EOFError
 
     def _send(self, answer: Answer, *, with_body: bool) -> None:
         if answer.raw is not None:
