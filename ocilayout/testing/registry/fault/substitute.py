@@ -1,0 +1,124 @@
+"""What is answered in place of the registry, which stores, deletes and begins nothing."""
+
+from __future__ import annotations
+
+import itertools
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from ocilayout.digest import Digest
+from ocilayout.testing.registry.exchange import Answer, HangUpError, Request, refusal, reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ocilayout.testing.registry.rule import Fault
+
+    Proceed = Callable[[], Answer]
+
+
+def answer(
+    status: int,
+    body: bytes = b"",
+    *,
+    media_type: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Fault:
+    """Answer this, whatever was asked.
+
+    Args:
+        status: The status.
+        body: The body.
+        media_type: What the body is said to be.
+        headers: More headers.
+    """
+    return lambda _request, _proceed: reply(status, body, media_type=media_type, headers=headers)
+
+
+def refuse(
+    status: int, code: str = "UNKNOWN", *, headers: Mapping[str, str] | None = None
+) -> Fault:
+    """Refuse with an error as the distribution-spec words it.
+
+    Args:
+        status: The status, such as 503.
+        code: The code of the error.
+        headers: More headers, such as `{"Retry-After": "1"}`.
+    """
+    return lambda _request, _proceed: refusal(status, code, headers=headers)
+
+
+def redirect(
+    to: str, *, status: int = HTTPStatus.TEMPORARY_REDIRECT, keep_path: bool = False
+) -> Fault:
+    """Redirect.
+
+    Args:
+        to: The value of `Location`.
+        status: The status.
+        keep_path: Whether to put the path and the query of the request behind `to`.
+    """
+
+    def fault(request: Request, _proceed: Proceed) -> Answer:
+        return reply(status, headers={"Location": to + request.target if keep_path else to})
+
+    return fault
+
+
+def redirect_forever(status: int = HTTPStatus.TEMPORARY_REDIRECT) -> Fault:
+    """Redirect to the same place again and again, with another query each time.
+
+    Args:
+        status: The status.
+    """
+    count = itertools.count(1)
+
+    def fault(request: Request, _proceed: Proceed) -> Answer:
+        return reply(status, headers={"Location": f"{request.path}?hop={next(count)}"})
+
+    return fault
+
+
+def pretend(digest: str | None = None) -> Fault:
+    """Answer a PUT of a manifest or of an upload with 201, and store nothing.
+
+    Args:
+        digest: What `Docker-Content-Digest` says; the right digest if `None`.
+    """
+
+    def fault(request: Request, _proceed: Proceed) -> Answer:
+        stored = request.argument("digest") or Digest.of(request.body)
+        kind = "blobs" if request.endpoint == "upload" else "manifests"
+        headers = {
+            "Location": f"/v2/{request.name}/{kind}/{stored}",
+            "Docker-Content-Digest": digest or stored,
+        }
+        return reply(HTTPStatus.CREATED, headers=headers)
+
+    return fault
+
+
+def raw(data: bytes) -> Fault:
+    """Send bytes in place of an answer, and close the connection.
+
+    Args:
+        data: The bytes, the status line with them.
+    """
+    return lambda _request, _proceed: Answer(raw=data)
+
+
+def hang_up(*, received: int | None = None) -> Fault:
+    """Close the connection instead of answering.
+
+    Args:
+        received: Read so many bytes of the request's body before, all of it if `None`. What is
+            read of an upload counts: it can be asked for and continued.
+    """
+
+    def fault(request: Request, proceed: Proceed) -> Answer:
+        request.receive(received)
+        if request.endpoint == "upload" and not request.whole:
+            proceed()
+        raise HangUpError
+
+    return fault
