@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ class Holdings:
         manifests: Media type and bytes of every manifest, by repository and digest.
         tags: The digest of every tag, by repository and tag.
         uploads: What arrived of every unfinished upload, by repository and id.
+        lock: Held while something is looked at and changed by what was seen.
     """
 
     def __init__(self) -> None:
@@ -41,6 +43,7 @@ class Holdings:
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.tags: dict[tuple[str, str], str] = {}
         self.uploads: dict[tuple[str, str], bytearray] = {}
+        self.lock = threading.Lock()
 
     def put_blob(
         self,

@@ -50,11 +50,12 @@ def put_manifest(held: Holdings, request: Request, *, note_subject: bool) -> Ans
     if not held.has_parts(request.name, document):
         return refusal(HTTPStatus.BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN")
     condition = request.headers.get("If-Match")
-    if condition is not None and condition.strip('"') != _digest_of(held, request):
-        return refusal(HTTPStatus.PRECONDITION_FAILED, "DENIED", "it was changed meanwhile")
-    held.manifests[request.name, digest] = (media_type, data)
-    if not by_digest:
-        held.tags[request.name, reference] = digest
+    with held.lock:
+        if condition is not None and condition.strip('"') != _digest_of(held, request):
+            return refusal(HTTPStatus.PRECONDITION_FAILED, "DENIED", "it was changed meanwhile")
+        held.manifests[request.name, digest] = (media_type, data)
+        if not by_digest:
+            held.tags[request.name, reference] = digest
     headers = {
         "Location": f"/v2/{request.name}/manifests/{digest}",
         "Docker-Content-Digest": str(digest),

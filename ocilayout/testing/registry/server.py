@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from http import HTTPStatus
-from threading import RLock
 from typing import TYPE_CHECKING, Self
 
 from ocilayout.testing.registry.blob import delete_blob, get_blob
@@ -86,7 +85,6 @@ class LoopbackRegistry(Holdings):
         self._ssl_context = ssl_context
         self._rules: list[Rule] = []
         self._stalls: list[Stall] = []
-        self._lock = RLock()
         self._server: Server | None = None
 
     # ------------------------------------------------------------ serving
@@ -211,8 +209,7 @@ class LoopbackRegistry(Holdings):
         if handler is None:
             allowed = {"Allow": ", ".join(handlers)}
             return refusal(HTTPStatus.METHOD_NOT_ALLOWED, "UNSUPPORTED", headers=allowed)
-        with self._lock:
-            return handler(self, request)
+        return handler(self, request)
 
     def _handlers(self, endpoint: str) -> Mapping[str, Handle]:
         """Return what is done at an endpoint, by method; nothing where there is none."""

@@ -35,9 +35,10 @@ def append_upload(held: Holdings, request: Request) -> Answer:
     upload = held.uploads.get((request.name, request.reference))
     if upload is None:
         return refusal(HTTPStatus.NOT_FOUND, "BLOB_UPLOAD_UNKNOWN")
-    if not _in_order(request, len(upload)):
-        return _out_of_order(request, len(upload))
-    upload += request.body
+    with held.lock:
+        if not _in_order(request, len(upload)):
+            return _out_of_order(request, len(upload))
+        upload += request.body
     return _accepted(request, request.reference, len(upload))
 
 
@@ -53,8 +54,10 @@ def finish_upload(held: Holdings, request: Request) -> Answer:
         upload += request.body
         return _accepted(request, request.reference, len(upload))
     held.uploads.pop(key, None)
-    # A blob that came in one piece is not copied.
-    data = bytes(upload + request.body) if upload else request.body
+    data = request.body  # a blob that came in one piece is not copied
+    if upload:
+        upload += data
+        data = bytes(upload)
     return _store(held, request, request.argument("digest"), data)
 
 
