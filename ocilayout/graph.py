@@ -81,7 +81,7 @@ def with_referrers(
     """Return content and, after it, all that refers to it or to a document inside, and so on.
 
     A referrer that is not to be had is left out: lists of referrers are often older than what
-    they list.
+    they list. So is one that is about something else, whoever lists it.
 
     Args:
         root: The content.
@@ -103,7 +103,11 @@ def with_referrers(
                 continue
             asked.add(found.digest)
             for referrer in referrers(found.digest):
-                if referrer.digest not in known and document_of(referrer, read) is not None:
+                if referrer.digest in known:
+                    continue
+                document = document_of(referrer, read)
+                subject = None if document is None else document.subject
+                if subject is not None and subject.digest == found.digest:
                     known.add(referrer.digest)
                     roots.append(referrer.plain())
     return roots

@@ -12,7 +12,9 @@ import pytest
 import trustme
 from attrs import define, field
 
+from ocilayout.codec import encode
 from ocilayout.copy import copy
+from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
 from ocilayout.errors import (
     AuthError,
@@ -49,7 +51,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ocilayout.descriptor import Descriptor
 
 NAME = "team/app"
 V2 = f"/v2/{NAME}"
@@ -878,6 +879,25 @@ def test_a_list_without_end_is_left(monkeypatch: pytest.MonkeyPatch, lab: Lab, o
         _ = repository.tags(), repository.referrers(lab.root.digest)
     assert (caught.value.what, caught.value.limit) == ("pages", 10)
     assert len(lab.registry.requests) <= 12
+
+
+def test_who_is_listed_as_a_referrer_and_is_none_stays_away(lab: Lab) -> None:
+    """A copy with referrers takes those that say so themselves, whatever the list says."""
+    config = lab.registry.put_blob(NAME, CONFIG, media_type=OCI_CONFIG)
+    stranger, about = (
+        lab.registry.put_manifest(NAME, Manifest(config=config, subject=subject))
+        for subject in (Descriptor.of(b"another", OCI_MANIFEST), lab.root)
+    )
+    listed = encode(Index(manifests=[stranger, about]))
+    lab.lie("referrers", fault.body(listed))
+    with lab.open() as repository:
+        copy(repository, "v1", lab.target, referrers=True)
+    assert [entry.descriptor.digest for entry in lab.target.entries()][1:] == [
+        lab.root.digest,
+        about.digest,
+    ]
+    assert lab.target.referrers(lab.root.digest)[0].digest == about.digest
+    require_sound(lab.target)
 
 
 # ------------------------------------------------------------------ out of TLS

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from ocilayout.descriptor import Descriptor
 from ocilayout.errors import DocumentError
-from ocilayout.graph import successors, walk
+from ocilayout.graph import successors, walk, with_referrers
 from ocilayout.index import Index
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import DOCKER_INDEX, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
@@ -22,10 +22,14 @@ LAYERS = tuple(Descriptor.of(f"layer {number}".encode(), OCI_LAYER) for number i
 IMAGE = Descriptor.of(b"image", OCI_MANIFEST)
 LIST = Descriptor.of(b"list", OCI_INDEX)
 SIGNATURE = Descriptor.of(b"signature", OCI_MANIFEST)
+ABOUT = Descriptor.of(b"about", OCI_MANIFEST)
+NOTE = Descriptor.of(b"note", OCI_MANIFEST)
 DOCUMENTS: dict[Digest, Manifest | Index] = {
     IMAGE.digest: Manifest(config=CONFIG, layers=LAYERS),
     LIST.digest: Index(manifests=[IMAGE], subject=SIGNATURE),
     SIGNATURE.digest: Manifest(config=CONFIG, subject=LIST),
+    ABOUT.digest: Manifest(config=CONFIG, subject=IMAGE),
+    NOTE.digest: Manifest(config=CONFIG, subject=ABOUT),
 }
 
 
@@ -82,3 +86,16 @@ class TestWalk:
 
         with pytest.raises(DocumentError):
             list(walk([IMAGE], refuse))
+
+
+class TestWithReferrers:
+    def test_those_of_everything_inside_follow_and_theirs_too(self) -> None:
+        about = {IMAGE.digest: [ABOUT], ABOUT.digest: [NOTE]}
+        found = with_referrers(LIST, read, lambda digest: about.get(digest, []))
+        assert found == [LIST, ABOUT, NOTE]
+
+    def test_what_is_not_there_or_about_something_else_is_left_out(self) -> None:
+        """A list of referrers may say anything; a referrer says itself what it is about."""
+        listed = [Descriptor.of(b"gone", OCI_MANIFEST), CONFIG, IMAGE, NOTE, ABOUT]
+        assert with_referrers(IMAGE, read, lambda _: listed) == [IMAGE, ABOUT, NOTE]
+        assert with_referrers(LIST, read, lambda _: [IMAGE, NOTE, CONFIG]) == [LIST]
