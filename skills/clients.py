@@ -92,6 +92,23 @@ def find_client(name: str) -> Client:
     )
 
 
+def require_clients(names: Iterable[str]) -> tuple[Client, ...]:
+    """Return the clients that are named, each once; none where those that are there are meant.
+
+    Args:
+        names: Names, in any order; none, or `all` alone in any case, for those that are there.
+
+    Raises:
+        ClientError: A name is not that of a client which takes skills, or `all` is not alone.
+    """
+    given = list(names)
+    if [name.lower() for name in given] == [ALL]:
+        return ()
+    if any(name.lower() == ALL for name in given):
+        raise ClientError(ALL, f"{ALL!r} means every client, so give it alone")
+    return tuple(find_client(name) for name in dict.fromkeys(given))
+
+
 def select_clients(names: Iterable[str], home: Path) -> tuple[Client, ...]:
     """Return the clients that are meant by names.
 
@@ -107,11 +124,8 @@ def select_clients(names: Iterable[str], home: Path) -> tuple[Client, ...]:
         ClientError: A name is not that of a client which takes skills, or `all` is not alone, or
             no client is there.
     """
-    given = list(names)
-    if given and [name.lower() for name in given] != [ALL]:
-        if any(name.lower() == ALL for name in given):
-            raise ClientError(ALL, f"{ALL!r} means every client, so give it alone")
-        return tuple(find_client(name) for name in dict.fromkeys(given))
+    if given := require_clients(names):
+        return given
     found = tuple(client for client in CLIENTS if (home / client.trace).exists())
     if not found:
         raise ClientError(

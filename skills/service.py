@@ -146,6 +146,8 @@ class SkillService(Store):
             OciLayoutError: As `ocilayout.copy.copy` says.
             OSError: The file system refused; everything is as it was.
         """
+        names = list(clients)
+        self._installer.require(clients=names, scope=scope, project_root=project_root)
         sources = Sources(self.layout, self._exchange)
         found = sources.find(source, version=version, replace=replace, on_event=on_event)
         data = self.layout.blobs.read(found.artifact.layer)
@@ -154,7 +156,7 @@ class SkillService(Store):
             return self._installer.install(
                 found,
                 layer,
-                clients=clients,
+                clients=names,
                 scope=scope,
                 project_root=project_root,
                 force=force,

@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS skill (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
     scope TEXT NOT NULL CHECK (scope IN ('user', 'project')),
-    root TEXT NOT NULL,
+    root BLOB NOT NULL,
     reference TEXT NOT NULL,
     tag TEXT NOT NULL,
     digest TEXT NOT NULL,

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from skills.clients import find_client, select_clients
+from skills.clients import find_client, require_clients, select_clients
 from skills.errors import ClientError, LocalEditsError, NotInstalledError, TargetExistsError
 from skills.install.operation import put_in_place, recover, take_away
 from skills.install.place import Place, missing_parents, place_of, require_scope, targets_of
 from skills.install.plan import Entry, Plan
 from skills.install.swap import Move, exchange
 from skills.install.tree import compare
+from skills.validation import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,6 +45,22 @@ class Installer:
         self._home = home
         self._state = state
         self._swap = swap
+
+    def require(
+        self,
+        *,
+        clients: Iterable[str],
+        scope: str | None,
+        project_root: str | os.PathLike[str] | None,
+    ) -> None:
+        """Refuse clients and a place that mean nothing, before a registry is asked for anything.
+
+        Raises:
+            ClientError: A client is unknown, or `all` is not alone.
+            ScopeError: As for `install`.
+        """
+        place_of(scope, project_root, self._home)
+        require_clients(clients)
 
     def install(
         self,
@@ -103,7 +120,7 @@ class Installer:
     ) -> None:
         """Remove a skill; see `SkillService.uninstall`."""
         place = place_of(scope, project_root, self._home)
-        if not self._state.exists:
+        if not self._state.exists or check_name(name):
             raise NotInstalledError(name, place.scope)
         with self._state.open() as record:
             recover(record, durable=self._state.durable)

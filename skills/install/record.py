@@ -141,7 +141,7 @@ class Record:
             f"SELECT {_ENTRY} FROM skill WHERE {_KEY}",  # noqa: S608 # constants
             name,
             scope,
-            root,
+            os.fsencode(root),
         )
         return _entry(found[0]) if found else None
 
@@ -231,7 +231,7 @@ class Record:
             f"SELECT id FROM skill WHERE {_KEY}",  # noqa: S608 # constants
             entry.name,
             entry.scope,
-            entry.root,
+            os.fsencode(entry.root),
         )
         return found[0][0] if found else None
 
@@ -242,8 +242,9 @@ class Record:
             " tag = excluded.tag, digest = excluded.digest, version = excluded.version,"
             " description = excluded.description, requires = excluded.requires,"
             " installed_at = excluded.installed_at",
-            entry.name, entry.scope, entry.root, entry.reference, entry.tag, entry.digest,
-            entry.version, entry.description, json.dumps(entry.requires), entry.installed_at,
+            entry.name, entry.scope, os.fsencode(entry.root), entry.reference, entry.tag,
+            entry.digest, entry.version, entry.description, json.dumps(entry.requires),
+            entry.installed_at,
         )  # fmt: skip
         return self._number(entry)
 
@@ -272,7 +273,7 @@ def _entry(row: Row) -> Entry:
     return Entry(
         name=name,
         scope=scope,
-        root=root,
+        root=os.fsdecode(root),
         reference=reference,
         tag=tag,
         digest=digest,

@@ -82,6 +82,8 @@ class Sources:
             SkillError: As `SkillService.install` says.
             OciLayoutError: As `SkillService.install` says.
         """
+        if version and not version.isprintable():
+            raise InvalidNameError(f"{version!r} is no version")
         if not isinstance(source, str):
             return self._from_archive(Path(source), None, replace=replace)
         if source.startswith(ARCHIVE_PREFIX):

@@ -665,6 +665,42 @@ class TestScopes:
                 world.service.list_installed(scope=scope, project_root=root)
         assert list(world.home.iterdir()) == []
 
+    def test_a_project_may_be_called_by_any_bytes(self, world: World) -> None:
+        """A path need not be text."""
+        root = world.folder / "p\udcff"
+        (root / ".git").mkdir(parents=True)
+        world.build()
+        installed = world.install(project_root=root)
+        assert installed.project_root == root
+        assert world.service.list_installed(project_root=root) == [installed]
+        world.service.uninstall("hello", project_root=root)
+        assert [path.name for path in root.iterdir()] == [".git"]
+
+    @pytest.mark.parametrize(
+        ("options", "kind"),
+        [
+            ({"scope": "all"}, ScopeError),
+            ({"scope": "project"}, ScopeError),
+            ({"clients": ["emacs"]}, ClientError),
+            ({"clients": ["codex", "all"]}, ClientError),
+            ({"version": "1\udcff"}, InvalidNameError),
+            ({"version": "1\n"}, InvalidNameError),
+        ],
+    )
+    def test_what_means_nothing_is_refused_before_a_registry_is_asked(
+        self, world: World, options: dict[str, Any], kind: type[Exception]
+    ) -> None:
+        """No connection is made, and nothing gets into the store."""
+
+        def repository(reference: Reference) -> Repository:
+            raise AssertionError(reference)
+
+        world.service = SkillService(world.service.layout, registry=repository, home=world.home)
+        with pytest.raises(kind):
+            world.install("ghcr.io/team/hello", **options)
+        assert world.service.layout.tags() == ()
+        assert list(world.home.iterdir()) == []
+
     def test_a_home_that_is_a_project_has_each_folder_once(self, world: World) -> None:
         """What is installed for the user is not taken over by a project of the same folder."""
         (world.home / ".git").mkdir()
@@ -691,6 +727,9 @@ class TestScopes:
         world.install()
         with pytest.raises(NotInstalledError):
             world.service.uninstall("other")
+        for name in ("", "..", "hello\udcff", "hello\0"):
+            with pytest.raises(NotInstalledError):
+                world.service.uninstall(name)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
