@@ -13,28 +13,40 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _EXTRAS: Final = {
+    "anyio": "server",
     "click": "cli",
     "platformdirs": "skills",
     "rich": "cli",
     "ruamel": "skills",
+    "starlette": "server",
     "urllib3": "registry",
+    "uvicorn": "server",
 }
 
+SKILLS_EXTRAS: Final = "skills,cli"
+"""What the command `skills` needs."""
 
-def advice(error: ModuleNotFoundError) -> str | None:
-    """Return what to do about a module that is missing, or `None` if no extra brings it."""
+
+def advice(error: ModuleNotFoundError, *, extras: str | None = None) -> str | None:
+    """Return what to do about a module that is missing, or `None` if no extra brings it.
+
+    Args:
+        error: What Python said.
+        extras: The extras that are to be installed; by default the one that brings the module.
+    """
     package = (error.name or "").partition(".")[0]
     extra = _EXTRAS.get(package)
     if extra is None:
         return None
-    return f"{package} is not installed; pip install 'ocilayout[{extra}]' brings it"
+    return f"{package} is not installed; pip install 'ocilayout[{extras or extra}]' brings it"
 
 
-def command_of(module: str) -> Callable[..., Any]:
+def command_of(module: str, *, extras: str | None = None) -> Callable[..., Any]:
     """Return the command that a module has as `main`, or one that says what is missing for it.
 
     Args:
         module: The full name of the module.
+        extras: All extras that the command needs, if it is more than one.
 
     Raises:
         ModuleNotFoundError: A module is missing that no extra brings.
@@ -42,8 +54,17 @@ def command_of(module: str) -> Callable[..., Any]:
     try:
         command: Callable[..., Any] = import_module(module).main
     except ModuleNotFoundError as error:
-        message = advice(error)
+        message = advice(error, extras=extras)
         if message is None:
             raise
         return lambda **_: sys.exit(f"Error: {message}")
     return command
+
+
+def skills() -> None:
+    """Run the command `skills`, if its extras are there.
+
+    It stands here since importing anything of the package `skills` takes its extra, and the script
+    is there without it.
+    """
+    command_of("skills.cli", extras=SKILLS_EXTRAS)()

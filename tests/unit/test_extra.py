@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 import ocilayout.cli
 from ocilayout.cli.extra import advice, command_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_advice() -> None:
@@ -31,15 +36,19 @@ def test_a_defect_is_no_missing_extra() -> None:
     ("command", "missing", "extra"),
     [
         ("ocilayout", "click", "cli"),
-        ("skills", "click", "cli"),
+        ("skills", "click", "skills,cli"),
+        ("skills", "ruamel", "skills,cli"),
+        ("skills", "platformdirs", "skills,cli"),
         ("ocilayout", "rich", None),  # not before it is needed
+        ("skills", "starlette", None),
     ],
 )
 def test_a_command_without_its_extra(command: str, missing: str, extra: str | None) -> None:
     """A command that lacks a package says in one line what to install."""
     program = (
         f"import sys; sys.modules[{missing!r}] = None; sys.argv = [{command!r}, '--version'];"
-        f"from {command}.cli import main; main()"
+        f"from importlib.metadata import entry_points;"
+        f"(script,) = entry_points(group='console_scripts', name={command!r}); script.load()()"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
@@ -50,4 +59,22 @@ def test_a_command_without_its_extra(command: str, missing: str, extra: str | No
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         f"Error: {missing} is not installed; pip install 'ocilayout[{extra}]' brings it\n"
+    )
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn", "anyio"])
+def test_a_verb_without_its_extra(missing: str, tmp_path: Path) -> None:
+    """A verb that needs one more extra says so, and the others work without it."""
+    program = (
+        f"import sys; sys.modules[{missing!r}] = None; sys.argv = ['skills', 'serve'];"
+        "from skills.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "OCI_SKILLS_STORE": str(tmp_path / "store")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"Error: {missing} is not installed; pip install 'ocilayout[server]' brings it\n"
     )
