@@ -8,7 +8,6 @@ Nothing here knows a store; what is made is kept in memory, 95 MiB at most and i
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -37,6 +36,7 @@ from ocilayout import (
 from skills import skillmd
 from skills.errors import FrontmatterError, InvalidEpochError, TooLargeError
 from skills.folder import MAX_LAYER, SKILL_MD, read, scan
+from skills.gojson import go_json
 from skills.tar import compress, write_tar
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def _annotations(skill: skillmd.SkillMd, created: str) -> FrozenMap[str, str]:
         VERSION: skill.version,
     }
     if skill.requires:
-        annotations[REQUIRES] = _json(skill.requires)
+        annotations[REQUIRES] = go_json(skill.requires)
     return FrozenMap(annotations)
 
 
@@ -237,13 +237,7 @@ def _labels(skill: skillmd.SkillMd, files: Iterable[str]) -> FrozenMap[str, str]
             DESCRIPTION: skill.description,
             VERSION: skill.version,
             LICENSE: skill.license,
-            ALLOWED_TOOLS: "null" if skill.allowed_tools is None else _json(skill.allowed_tools),
-            FILES: _json(files),
+            ALLOWED_TOOLS: go_json(skill.allowed_tools),
+            FILES: go_json(list(files)),
         }
     )
-
-
-def _json(texts: Iterable[str]) -> str:
-    """Return a JSON array as Go's encoding/json writes it."""
-    text = json.dumps(list(texts), ensure_ascii=False, separators=(",", ":"))
-    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)

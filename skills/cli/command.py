@@ -14,6 +14,7 @@ from ocilayout.cli.terminal import Failing
 from skills.cli.build import build, builds, init, validate
 from skills.cli.exchange import cache, content, pull, push
 from skills.cli.install import install, list_, uninstall
+from skills.cli.serve import serve
 from skills.errors import SkillError
 from skills.store import STORE_VARIABLE
 
@@ -53,6 +54,6 @@ def main(ctx: click.Context, store: Path | None) -> None:
 
 
 for _verb in (
-    init, validate, build, builds, content, push, pull, cache, install, list_, uninstall,
+    init, validate, build, builds, content, push, pull, cache, install, list_, uninstall, serve,
 ):  # fmt: skip
     main.add_command(_verb)

@@ -351,7 +351,7 @@ class TestCompletion:
         """As in the help."""
         assert self.complete("") == [
             "init", "validate", "build", "builds", "content", "push", "pull", "cache", "install",
-            "list", "uninstall",
+            "list", "uninstall", "serve",
         ]  # fmt: skip
 
 

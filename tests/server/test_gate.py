@@ -1,0 +1,143 @@
+"""Who may speak to the server: programs that name its address, and pages of its own."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from skills.server import PREFIX, bind, url_of
+from skills.server.gate import _names_of
+from tests.server.conftest import Running
+
+if TYPE_CHECKING:
+    from tests.server.conftest import Client
+
+
+def ask(client: Client, *headers: str, version: str = "1.1") -> tuple[int, str]:
+    """Send a GET with these header lines, and no others; return status and body.
+
+    PORT in a line stands for the port of the server.
+    """
+    address = client.running.address
+    lines = [f"GET {PREFIX}/builds HTTP/{version}", *headers, "Connection: close", "", ""]
+    with socket.create_connection(address, timeout=30) as connection:
+        connection.sendall("\r\n".join(lines).replace("PORT", str(address[1])).encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+    head, _, body = answer.partition("\r\n\r\n")
+    return int(head.split()[1]), body
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:PORT", "localhost:PORT", "LocalHost:PORT", "skills.example", "x.example:1"]
+)
+def test_what_the_server_is_called_is_let_in(client: Client, host: str) -> None:
+    """Its address, what loopback is called, and what it was told; in any case."""
+    client.serve(hosts=["skills.example", "X.example:1"])
+    assert ask(client, f"Host: {host}") == (200, '{"builds":[]}\n')
+    assert ask(client, f"Host: {host}", f"Origin: http://{host}")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example:PORT", "evil.example", "127.0.0.1", "127.0.0.1:1", "localhost", "localhost.",
+        "localhost.evil.example:PORT", "127.0.0.1.evil.example:PORT", "127.0.0.2:PORT",
+        "[::1]:PORT", "user@127.0.0.1:PORT", "127.0.0.1:PORT:PORT", "0:PORT", ":PORT", "",
+        "x.example", "x.example:2", "2130706433:PORT", "127.0.0.1:²",
+    ],
+)  # fmt: skip
+def test_any_other_name_is_not(client: Client, host: str) -> None:
+    """A name may be made to point here by those who own it; the answer says nothing of ours."""
+    client.serve(hosts=["x.example:1"])
+    status, body = ask(client, f"Host: {host}")
+    assert status == 403
+    assert "not called" in body
+    assert "builds" not in body
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [("Host: evil.example:PORT", "Host: 127.0.0.1:PORT"), ("Host: a", "Host: 127.0.0.1:PORT")],
+)
+def test_two_names_are_one_too_many(client: Client, lines: tuple[str, ...]) -> None:
+    """Whichever comes first, the request gets no answer from the store."""
+    assert ask(client, *lines)[0] in {400, 403}
+
+
+def test_no_name_is_one_too_few(client: Client) -> None:
+    """HTTP/1.0 knows none."""
+    assert ask(client, version="1.0")[0] == 403
+    assert ask(client)[0] == 400
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Origin: http://evil.example",
+        "Origin: http://evil.example:PORT",
+        "Origin: http://localhost:1",
+        "Origin: http://127.0.0.1",
+        "Origin: null",
+        "Origin: ",
+        "Origin: file://",
+        "Origin: ftp://127.0.0.1:PORT",
+        "Origin: 127.0.0.1:PORT",
+        "Sec-Fetch-Site: cross-site",
+        "Sec-Fetch-Site: same-site",
+        "Sec-Fetch-Site: new",
+    ],
+)
+def test_pages_of_others_are_refused(client: Client, line: str) -> None:
+    """Even if they name the server rightly, as they do without any tricks."""
+    assert ask(client, "Host: 127.0.0.1:PORT", line)[0] == 403
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+def test_what_a_person_opens_is_let_in(client: Client, site: str) -> None:
+    """An address that was typed, and what our own pages ask for."""
+    assert ask(client, "Host: 127.0.0.1:PORT", f"Sec-Fetch-Site: {site}")[0] == 200
+
+
+def test_nothing_is_done_for_a_page_of_others(client: Client) -> None:
+    """A form that any page may send is refused before it is read."""
+    client.service.build(client.skill())
+    headers = {"Origin": "http://evil.example", "Content-Type": "text/plain"}
+    asked = {"name": "hello", "clients": ["codex"]}
+    assert client.send("POST", "", asked, headers=headers).status == 403
+    assert client.send("DELETE", "/builds/hello", headers=headers).status == 403
+    assert list(client.home.iterdir()) == []
+    assert client.service.layout.tags() == ("hello",)
+
+
+@pytest.mark.parametrize(
+    ("address", "names"),
+    [
+        ("127.0.0.1", {"127.0.0.1", "localhost"}),
+        ("127.1.2.3", {"127.1.2.3", "localhost"}),
+        ("192.0.2.1", {"192.0.2.1"}),
+        ("::1", {"[::1]", "localhost"}),
+        ("::ffff:127.0.0.1", {"127.0.0.1", "localhost"}),
+        ("::ffff:192.0.2.1", {"192.0.2.1"}),
+        ("fe80::1%eth0", {"[fe80::1]"}),
+    ],
+)
+def test_an_address_is_called_as_a_url_writes_it(address: str, names: set[str]) -> None:
+    """Only loopback has a name besides."""
+    assert _names_of(address) == names
+
+
+def test_it_listens_at_loopback_of_either_kind(client: Client) -> None:
+    """The address of IPv6 stands in brackets."""
+    with bind("::1", 0) as listener:
+        app = client.running.app
+        running = Running(listener)
+        running.app = app
+        client.running = running
+        try:
+            assert url_of(listener) == f"http://[::1]:{running.address[1]}{PREFIX}"
+            assert ask(client, "Host: [::1]:PORT")[0] == 200
+            assert ask(client, "Host: 127.0.0.1:PORT")[0] == 403
+        finally:
+            running.stop()

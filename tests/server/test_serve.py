@@ -1,0 +1,82 @@
+"""`skills serve` as a program: what it says, where it listens, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from skills.server import bind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RUN = "from skills.cli import main; main(prog_name='skills')"
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run `skills serve` with a store of its own; it is gone at the end."""
+    environment = {**os.environ, "OCI_SKILLS_STORE": str(folder / "store"), "HOME": str(folder)}
+    with subprocess.Popen(
+        [sys.executable, "-c", RUN, "serve", *arguments],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)]
+)
+def test_it_serves_until_a_signal_ends_it(
+    tmp_path: Path, sent: signal.Signals, status: int
+) -> None:
+    """Where it listens is said once it does, and it ends as programs do that a signal ends."""
+    with serving(tmp_path, "--port", "0", "--json") as process:
+        assert process.stdout is not None
+        url = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")["url"]
+        assert url.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(f"{url}/builds") as answer:
+            assert answer.read() == b'{"builds":[]}\n'
+        process.send_signal(sent)
+        assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == status
+
+
+def test_it_warns_where_others_can_reach_it(tmp_path: Path) -> None:
+    """Beyond loopback it listens only when it is told to, and not without a word."""
+    with serving(tmp_path, "--host", "0.0.0.0", "--port", "0") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("Warning: whoever reaches this address")
+        assert process.stdout.readline().startswith("Serving http://0.0.0.0:")
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
+    """With the address, and exit status 1."""
+    with bind("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with serving(tmp_path, "--port", str(port)) as process:
+            out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (1, "")
+    assert err.startswith(f"Error: 127.0.0.1:{port}: Address already in use")
+    assert err.count("\n") == 1
+
+
+def test_a_host_that_does_not_exist_is_said_in_one_line(tmp_path: Path) -> None:
+    """With its name."""
+    with serving(tmp_path, "--host", "nowhere.invalid") as process:
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("Error: nowhere.invalid:8080: ")
