@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -11,17 +12,34 @@ from pathlib import Path
 import pytest
 
 from ocilayout.cli import main
+from ocilayout.testing.registry import LoopbackRegistry
+from skills import package
+from skills.cli import main as skills_main
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
+RUN_SKILLS = "from skills.cli import main; main(prog_name='skills')"
+
+
+def section(heading: str) -> str:
+    """Return what stands under a heading."""
+    (found,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", README, re.DOTALL | re.MULTILINE)
+    return str(found)
+
+
+def block(language: str, heading: str) -> str:
+    """Return the only block in a language under a heading."""
+    (found,) = re.findall(
+        rf"^```{language}\n(.*?)^```$", section(heading), re.DOTALL | re.MULTILINE
+    )
+    return str(found)
 
 
 @pytest.mark.parametrize("heading", ["Try it", "Test it"])
 def test_a_command_is_one_line_in_a_block_of_its_own(heading: str) -> None:
     """Under each heading stands exactly one block of shell, and it is a single line."""
-    (section,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", README, re.DOTALL | re.MULTILINE)
-    (block,) = re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
-    assert block.count("\n") == 1
-    assert block.startswith("python3 -m venv ")
+    command = block("sh", heading)
+    assert command.count("\n") == 1
+    assert command.startswith("python3 -m venv ")
 
 
 def test_what_the_command_answers_is_what_it_says(tmp_path: Path) -> None:
@@ -29,7 +47,7 @@ def test_what_the_command_answers_is_what_it_says(tmp_path: Path) -> None:
     (program,) = re.findall(
         r"^```python\n(.*?^layout\.tag[^\n]*)", README, re.DOTALL | re.MULTILINE
     )
-    (example,) = re.findall(r"^```console\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    example = block("console", "The command")
     tmp_path.joinpath("notes.txt").write_text("Remember the milk.\n")
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
     run = "from ocilayout.cli import main; main(prog_name='ocilayout')"
@@ -51,5 +69,72 @@ def test_what_the_command_answers_is_what_it_says(tmp_path: Path) -> None:
 
 def test_every_verb_is_in_the_table() -> None:
     """The table of verbs has those of the command, in its order."""
-    (section,) = re.findall(r"^## The command\n(.*?)(?=^## )", README, re.DOTALL | re.MULTILINE)
-    assert re.findall(r"^\| `([a-z]+) [A-Z]", section, re.MULTILINE) == list(main.commands)
+    verbs = re.findall(r"^\| `([a-z]+) [A-Z]", section("The command"), re.MULTILINE)
+    assert verbs == list(main.commands)
+    verbs = re.findall(r"^\| `skills ([a-z]+)", section("Skills"), re.MULTILINE)
+    assert sorted(dict.fromkeys(verbs)) == sorted(skills_main.commands)
+
+
+class Reader:
+    """Somebody with an empty home folder who types what the README says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "home"
+        self.home.mkdir()
+        self.folder = folder
+        inherited = {key: value for key, value in os.environ.items() if "XDG" not in key}
+        self.environment = {
+            **inherited, "HOME": str(self.home), "OCI_SKILLS_STORE": str(folder / "store"),
+        }  # fmt: skip
+
+    def type(self, line: str) -> str:
+        """Run a line that begins with `skills`, and return what it answers."""
+        program, *arguments = shlex.split(line)
+        assert program == "skills"
+        done = subprocess.run(
+            [sys.executable, "-c", RUN_SKILLS, *arguments],
+            cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, ""), line
+        return done.stdout
+
+
+def without_what_differs(text: str, host: str, digest: str) -> list[str]:
+    """Return lines without the address of a registry, the time, what a digest is, and padding.
+
+    The digest is that of a compressed layer, which another deflate writes otherwise.
+    """
+    text = re.sub(f"{digest[:19]}[0-9a-f]*", "DIGEST", text.replace(host, "HOST"))
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
+    return [re.sub(" +", " ", line) for line in text.splitlines()]
+
+
+def test_the_round_of_a_skill_answers_what_it_says(tmp_path: Path) -> None:
+    """Every line of the example of skills, run with a registry on loopback, answers so, and the
+    home folder is empty at the end, as it was at the beginning."""
+    example = block("console", "Skills")
+    (shown,) = set(re.findall(r"sha256:[0-9a-f]{64}", example))
+    reader = Reader(tmp_path)
+    with LoopbackRegistry() as registry:
+        said = ""
+        for line in re.findall(r"^\$ (.*)$", example, re.MULTILINE):
+            said += f"$ {line}\n{reader.type(line.replace('127.0.0.1:5000', registry.host))}"
+            said = said.replace(registry.host, "127.0.0.1:5000")
+    made = package(tmp_path / "hello", epoch=0).index.digest
+    assert without_what_differs(said, "127.0.0.1:5000", made) == without_what_differs(
+        example, "127.0.0.1:5000", shown
+    )
+    verbs = set(re.findall(r"^\$ skills ([a-z]+)", example, re.MULTILINE))
+    assert verbs == skills_main.commands.keys() - {"serve"}
+    assert list(reader.home.iterdir()) == []
+
+
+def test_what_is_tried_first_ends_as_it_says(tmp_path: Path) -> None:
+    """The commands of skills in the line under "Try it" answer what stands below it."""
+    shown = block("text", "Try it")
+    reader = Reader(tmp_path)
+    lines = [part.strip(" )\n") for part in block("sh", "Try it").split("&&")]
+    said = "".join(reader.type(line) for line in lines if line.startswith("skills "))
+    made = package(tmp_path / "hello", epoch=0).index.digest
+    (digest,) = re.findall(r"sha256:[0-9a-f]{12}", shown)
+    assert without_what_differs(said, "HOST", made) == without_what_differs(shown, "HOST", digest)
