@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ocilayout import Reference
 from skills import (
     FrontmatterError,
     InvalidEpochError,
@@ -259,3 +260,33 @@ def a_bad_tag(folder: Path) -> None:
 def a_late_epoch(folder: Path) -> None:
     with pytest.raises(InvalidEpochError):
         package(folder, epoch=4294967296)
+
+
+@row("S-29")
+def a_repository_of_one_letter(folder: Path) -> None:
+    assert built(folder, "localhost/x:v1") == ["localhost/x:v1"]
+
+
+@row("S-30")
+def a_repository_of_docker_hub_alone(folder: Path) -> None:
+    assert built(folder, "docker.io/skill:v1") == ["docker.io/skill:v1"]
+    assert Reference.parse("docker.io/skill:v1").repository == "library/skill"
+
+
+@row("S-31")
+def tags_that_no_registry_takes(folder: Path) -> None:
+    for tag in ("ghcr.io/a..b/c:v1", "ghcr.io/a/b:.v1"):
+        with pytest.raises(InvalidTagError):
+            built(folder, tag)
+
+
+@row("S-32")
+def a_digest_of_another_kind(folder: Path) -> None:
+    tag = f"ghcr.io/a/b@sha512:{'0' * 128}"
+    assert built(folder, tag) == [tag]
+
+
+def built(folder: Path, tag: str) -> list[str]:
+    service = SkillService.open(folder.parent / "store", durability="none")
+    service.build(folder, tag=tag)
+    return [build.tag for build in service.list_builds()]
