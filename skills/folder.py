@@ -182,10 +182,12 @@ def _root(path: str) -> Iterator[int]:
     except (FileNotFoundError, ValueError):  # ValueError: a NUL in the path
         raise SkillFolderError(path, "does not exist; give the path of a skill folder") from None
     except OSError as error:
-        if Path(path).is_symlink():
+        if error.errno != errno.ENAMETOOLONG and Path(path).is_symlink():
             reason = "is a symbolic link; give the path of the folder itself"
         elif isinstance(error, NotADirectoryError):
             reason = "is no folder; give the path of a skill folder"
+        elif error.errno == errno.ENAMETOOLONG:
+            reason = "is longer than a path can be; give the path of a skill folder"
         else:
             raise
         raise SkillFolderError(path, reason) from None

@@ -225,6 +225,10 @@ class TestFolder:
         assert not result.valid
         assert "does not exist" in result.errors[0]
 
+    def test_a_path_that_is_too_long_is_an_error(self, tmp_path: Path) -> None:
+        (error,) = validate(tmp_path / ("x" * 300)).errors
+        assert "is longer than a path can be" in error
+
     def test_a_file_is_no_folder(self, skill: Path) -> None:
         assert "is no folder" in only_error(skill / "SKILL.md")
         assert "is no folder" in only_error(skill / "SKILL.md" / "x")
