@@ -247,9 +247,8 @@ class TestFolder:
 
     def test_a_failure_of_the_file_system_passes(self, tmp_path: Path) -> None:
         (tmp_path / "loop").symlink_to("loop")
-        for path, reason in (("x" * 300, "name too long"), ("loop/x", "symbolic links")):
-            with pytest.raises(OSError, match=reason):
-                validate(tmp_path / path)
+        with pytest.raises(OSError, match="symbolic links"):
+            validate(tmp_path / "loop" / "x")
 
     @pytest.mark.parametrize("kind", ["nothing", "folder", "other case"])
     def test_skill_md_is_required(self, skill: Path, kind: str) -> None:
