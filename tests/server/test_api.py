@@ -389,6 +389,7 @@ class TestErrors:
         """None of it is shown."""
         client.remote()
         for digest, data in list(client.registry.blobs.items()):
+            assert isinstance(data, bytes)
             client.registry.blobs[digest] = data[:-1] + b"!"
         said = client.send("GET", f"/content?ref={client.reference}")
         assert said.status == 502
