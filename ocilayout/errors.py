@@ -261,7 +261,22 @@ class AuthError(RegistryError):
 
 
 class RateLimitedError(RegistryError):
-    """The registry asks to come back later."""
+    """The registry asks to come back later.
+
+    Attributes:
+        retry_after: How much later, in seconds, or `None` if it does not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        codes: Iterable[str] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        self.retry_after = retry_after
+        super().__init__(message, status=status, codes=codes)
 
 
 class TransportError(RegistryError):

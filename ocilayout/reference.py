@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ocilayout.digest import Digest, is_digest
 from ocilayout.errors import DocumentError, InvalidNameError
@@ -34,6 +34,9 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _MAX_REPOSITORY = 255
 
 DOCKER_HUB = "docker.io"
+
+# The other names that programs give to Docker Hub; they mean the same repositories.
+_HUB_NAMES = frozenset({"index.docker.io", "registry-1.docker.io"})
 
 
 def is_ref_name(text: str) -> bool:
@@ -64,12 +67,33 @@ def require_ref_name(name: str, *, strict: bool = True) -> None:
         )
 
 
+def require_repository(path: str) -> None:
+    """Refuse what is no path of a repository.
+
+    Raises:
+        InvalidNameError: It is outside the grammar, or too long.
+
+    Spec: distribution:name, distribution:name-length.
+    """
+    if _REPOSITORY.fullmatch(path) is None or len(path) > _MAX_REPOSITORY:
+        raise InvalidNameError(
+            f"{path!r} is no repository: lower-case letters and digits, joined by"
+            f" . _ __ or dashes, in components separated by /, {_MAX_REPOSITORY} characters"
+            " at most"
+        )
+
+
+def _one_name(host: str) -> str:
+    return DOCKER_HUB if host in _HUB_NAMES else host
+
+
 @frozen(kw_only=True)
 class Reference:
     """A reference into a registry.
 
     Attributes:
-        host: The registry's host with its port, such as `ghcr.io` or `127.0.0.1:5000`.
+        host: The registry's host with its port, such as `ghcr.io` or `127.0.0.1:5000`; of Docker
+            Hub always `docker.io`, also if it was given as `index.docker.io`.
         repository: The path of the repository, such as `org/skill`.
         tag: The tag, or `None`.
         digest: The digest, or `None`; where there is one it decides and the tag is a comment.
@@ -80,7 +104,7 @@ class Reference:
     Spec: distribution:name, distribution:name-length, distribution:tag.
     """
 
-    host: str
+    host: str = field(converter=_one_name)
     repository: str
     tag: str | None = None
     digest: Digest | None = None
@@ -88,7 +112,8 @@ class Reference:
     def __attrs_post_init__(self) -> None:
         if _HOST.fullmatch(self.host) is None or not _is_host(self.host):
             raise InvalidNameError(
-                f"{self.host!r} is no registry host; one holds a dot or a port, or is localhost"
+                f"{self.host!r} is no registry host; one holds a dot, a port or a capital, or is"
+                " localhost"
             )
         if self.host == DOCKER_HUB and "/" not in self.repository:
             raise InvalidNameError(
@@ -96,12 +121,7 @@ class Reference:
             )
         if self.digest is not None and not isinstance(self.digest, Digest):
             raise InvalidNameError(f"{self.digest!r} is no digest")
-        if _REPOSITORY.fullmatch(self.repository) is None or len(self.repository) > _MAX_REPOSITORY:
-            raise InvalidNameError(
-                f"{self.repository!r} is no repository: lower-case letters and digits, joined by"
-                f" . _ __ or dashes, in components separated by /, {_MAX_REPOSITORY} characters"
-                " at most"
-            )
+        require_repository(self.repository)
         if self.tag is not None and _TAG.fullmatch(self.tag) is None:
             raise InvalidNameError(
                 f"{self.tag!r} is no tag: a letter, digit or _, then up to 127 of these, . and -"
@@ -111,9 +131,9 @@ class Reference:
     def parse(cls, text: str) -> Reference:
         """Read `host/repository[:tag][@digest]`.
 
-        The first component is a host if it holds a dot or a colon, or is `localhost`. Without a
-        host the reference is Docker Hub's, where a repository of one component belongs to
-        `library`. No tag is made up.
+        The first component is a host if it holds a dot, a colon or a capital, or is `localhost`.
+        Without a host the reference is Docker Hub's, where a repository of one component belongs
+        to `library`; the other names of its host mean `docker.io`. No tag is made up.
 
         Raises:
             InvalidNameError: The text is no such reference.
@@ -125,7 +145,7 @@ class Reference:
             raise InvalidNameError(f"{text!r}: {error.problems[0].message}") from error
         first, slash, path = rest.partition("/")
         if slash and _is_host(first):
-            host = first
+            host = DOCKER_HUB if first in _HUB_NAMES else first
         else:
             host, path = DOCKER_HUB, rest
         repository, colon, tag = path.partition(":")
@@ -141,4 +161,9 @@ class Reference:
 
 def _is_host(component: str) -> bool:
     """Tell a host from the first component of a repository on Docker Hub."""
-    return component == "localhost" or "." in component or ":" in component
+    return (
+        component == "localhost"
+        or "." in component
+        or ":" in component
+        or component != component.lower()
+    )

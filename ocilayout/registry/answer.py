@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import time
 from typing import TYPE_CHECKING, Final
 
 from urllib3.exceptions import (
@@ -14,6 +15,7 @@ from urllib3.exceptions import (
     LocationValueError,
     NameResolutionError,
     NewConnectionError,
+    ProxyError,
     SSLError,
 )
 from urllib3.exceptions import TimeoutError as ExpiredError
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from urllib3 import BaseHTTPResponse
 
+_SLOWEST: Final = 1024  # bytes a second
 _MAX_DRAIN: Final = 64 * 1024  # what is read only to use the connection again, in bytes
 
 FAILURES: Final = (HTTPError, OSError, http.client.HTTPException)
@@ -43,10 +46,20 @@ class Answer:
     Spec: distribution:no-action-on-warnings.
     """
 
-    def __init__(self, response: BaseHTTPResponse, url: str) -> None:
+    def __init__(self, response: BaseHTTPResponse, url: str, *, stall: float) -> None:
+        """Take a response.
+
+        Args:
+            response: The response, its body unread.
+            url: Where it came from.
+            stall: Over how long a time the body must not bring less than 1 KiB a second.
+        """
         self.status = response.status
         self.url = url
         self._response = response
+        self._stall = stall
+        self._waited = 0.0
+        self._brought = 0
 
     def header(self, name: str) -> str | None:
         """Return a header, several joined with commas, or `None`."""
@@ -60,13 +73,23 @@ class Answer:
         """Return up to so many bytes of the body, none at the end.
 
         Raises:
-            TransportError: The connection failed, or ended too early.
+            TransportError: The connection failed, stalled, or ended too early.
         """
+        before = time.monotonic()
         try:
             # Not `read`: http.client takes a chunk of negative size for all that there is.
-            return self._response.read1(min(size, CHUNK), decode_content=False) or b""
+            data = self._response.read1(min(size, CHUNK), decode_content=False) or b""
         except FAILURES as error:
             raise failure(self.url, error) from None
+        # Only the time that was spent waiting counts: whoever takes the bytes may be slow, too.
+        self._waited += time.monotonic() - before
+        self._brought += len(data)
+        if self._waited > self._stall:
+            if data and self._brought < _SLOWEST * self._stall:
+                self.close()
+                raise TransportError(f"{origin(self.url)}: what it sends has stalled")
+            self._waited, self._brought = 0.0, 0
+        return data
 
     def read_all(self, limit: int) -> bytes:
         """Return the whole body.
@@ -117,6 +140,11 @@ def failure(url: str, error: Exception) -> TransportError:
         reason = (
             f"TLS failed, {error}; a registry with an authority of its own needs ca_certs, one"
             " without TLS plain_http"
+        )
+    elif isinstance(error, ProxyError):
+        reason = (
+            "the proxy that leads there cannot be reached or refuses; look at HTTPS_PROXY,"
+            " HTTP_PROXY and NO_PROXY"
         )
     elif isinstance(error, NameResolutionError):
         reason = "the host name cannot be resolved"

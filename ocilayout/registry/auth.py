@@ -1,13 +1,12 @@
 """Who we are to a registry: Basic credentials, and bearer tokens from its token server.
 
-A password goes to two places only: to the registry that it was given for, and to the token
-server that this registry names, if that is reached over TLS. Nothing in here shows one.
+A password or an identity token goes to two places only: to the registry that it was given for,
+and to the token server that this registry names, if that is reached over TLS. Nothing in here
+shows one.
 """
 
 from __future__ import annotations
 
-import base64
-import re
 import threading
 import time
 from typing import TYPE_CHECKING, Final, Literal
@@ -17,7 +16,6 @@ from attrs import field, frozen
 
 from ocilayout.errors import (
     AuthError,
-    InvalidNameError,
     OciLayoutError,
     RateLimitedError,
     RegistryError,
@@ -25,14 +23,16 @@ from ocilayout.errors import (
 from ocilayout.ijson import parse
 from ocilayout.registry.address import is_loopback, origin, parse_address
 from ocilayout.registry.challenge import Challenge, parse_challenges
+from ocilayout.registry.credential import Credentials, Finder, Secrets, is_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from ocilayout.frozenmap import Json
+    from ocilayout.registry.answer import Answer
     from ocilayout.registry.transport import Transport
 
-Actions = Literal["pull", "pull,push"]
+Actions = Literal["pull", "pull,push", "delete"]
 """What a request does to its repository, as scopes name it."""
 
 _MAX_TOKEN_ANSWER: Final = 1024 * 1024  # bytes
@@ -40,32 +40,7 @@ _MAX_TOKEN_ANSWER: Final = 1024 * 1024  # bytes
 _DEFAULT_LIFE: Final = 60.0
 _MAX_LIFE: Final = 24 * 3600.0
 _MARGIN: Final = 10.0  # a token is not used in its last seconds, lest it expires on the way
-_HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
-
-
-@frozen
-class Credentials:
-    """A user of a registry.
-
-    Attributes:
-        username: The name; without a colon, which ends it in Basic authentication.
-        password: The password, or a token that the registry takes in its place.
-
-    Raises:
-        InvalidNameError: The name holds a colon.
-    """
-
-    username: str
-    password: str = field(repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        if ":" in self.username:
-            raise InvalidNameError("a user name must not hold a colon")
-
-    def basic(self) -> str:
-        """Return the value of `Authorization` for Basic authentication: RFC 7617, in UTF-8."""
-        pair = f"{self.username}:{self.password}".encode()
-        return "Basic " + base64.b64encode(pair).decode("ascii")
+_CLIENT: Final = "ocilayout"  # what a token server knows us by
 
 
 @frozen
@@ -88,7 +63,8 @@ class Authenticator:
         *,
         registry: str,
         repository: str,
-        credentials: Credentials | None = None,
+        name: str = "",
+        credentials: Credentials | Finder | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Know nothing yet.
@@ -97,13 +73,23 @@ class Authenticator:
             transport: How token servers are reached.
             registry: The address of the registry, `https://ghcr.io` say.
             repository: The path of the repository.
-            credentials: Who we are; nobody if `None`.
+            name: What a finder of credentials is asked for.
+            credentials: Who we are; what finds it out, once the registry asks; or `None` for
+                nobody.
             clock: What tells the age of tokens, in seconds.
         """
         self._transport = transport
         self._registry = registry
         self._repository = repository
-        self._credentials = credentials
+        self._name = name
+        self._find: Finder | None = None
+        self._credentials: Credentials | None = None
+        self._identity = ""
+        self._secrets = Secrets()
+        if credentials is None or isinstance(credentials, Credentials):
+            self._become(credentials)
+        else:
+            self._find = credentials
         self._clock = clock
         self._lock = threading.RLock()
         self._basic: str | None = None
@@ -115,6 +101,11 @@ class Authenticator:
     def known(self) -> bool:
         """Whether there are credentials."""
         return self._credentials is not None
+
+    def reveals(self, text: str) -> bool:
+        """Tell whether a text has a secret in it that was sent, so that it is not shown."""
+        with self._lock:
+            return self._secrets.within(text)
 
     def header(self, actions: Actions) -> str | None:
         """Return the value of `Authorization` that a request should begin with, if any.
@@ -145,6 +136,9 @@ class Authenticator:
         challenges = [found for text in demands for found in parse_challenges(text)]
         bearer = next((found for found in challenges if found.scheme == "bearer"), None)
         with self._lock:
+            if self._find is not None:
+                find, self._find = self._find, None
+                self._become(find(self._name))
             if bearer is not None:
                 self._bearer = bearer
                 self._extra[actions] = self._more_scopes(bearer, actions)
@@ -154,13 +148,19 @@ class Authenticator:
                 raise AuthError(
                     f"{self._registry} asks for {names}, known are Basic and Bearer", status=401
                 )
-            if self._credentials is None:
+            if self._credentials is None or self._identity:
                 raise AuthError(
                     f"{self._registry} wants a user name and a password; pass Credentials",
                     status=401,
                 )
             self._basic = self._credentials.basic()
             return self._basic
+
+    def _become(self, credentials: Credentials | None) -> None:
+        self._credentials = credentials
+        if credentials is not None:
+            self._identity = credentials.identity_token
+            self._secrets.add(*credentials.secrets())
 
     def _own_scope(self, actions: Actions) -> str:
         return f"repository:{self._repository}:{actions}"
@@ -177,31 +177,62 @@ class Authenticator:
         scopes = self._scopes(actions)
         asked_at = self._clock()
         token, life = self._ask(challenge, scopes)
+        self._secrets.add(token)
         self._tokens[actions] = _Token(token, asked_at + life - _MARGIN)
         return f"Bearer {token}"
 
     def _ask(self, challenge: Challenge, scopes: Iterable[str]) -> tuple[str, float]:
         realm = self._require_realm(challenge.parameters.get("realm", ""))
-        query = [("scope", scope) for scope in scopes]
-        if "service" in challenge.parameters:
-            query.insert(0, ("service", challenge.parameters["service"]))
-        answer = self._transport.request(
-            "GET",
-            f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}",
-            headers={"Accept": "application/json"},
-            authorization=None if self._credentials is None else self._credentials.basic(),
-        )
-        with answer:
+        service = challenge.parameters.get("service")
+        query = [] if service is None else [("service", service)]
+        ask = self._exchange if self._identity else self._request
+        with ask(realm, query, scopes) as answer:
             if answer.status != 200:  # noqa: PLR2004 # the status named OK
                 raise self._refused(answer.status, realm)
             body = answer.read_all(_MAX_TOKEN_ANSWER)
         try:
-            return _read_token(parse(body))
+            document = parse(body)
+            found = _read_token(document)
         except (OciLayoutError, ValueError):
             # Not chained: the reason could quote the token.
             raise RegistryError(
                 f"the token server {origin(realm)} answered without a usable token", status=200
             ) from None
+        following = document.get("refresh_token")
+        if self._identity and isinstance(following, str) and following:
+            self._identity = following  # the one before may be used up
+            self._secrets.add(following)
+        return found
+
+    def _request(self, realm: str, query: list[tuple[str, str]], scopes: Iterable[str]) -> Answer:
+        """Ask for a token as distribution-spec's token page says, with a password or none."""
+        query = query + [("scope", scope) for scope in scopes]
+        return self._transport.request(
+            "GET",
+            f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}",
+            headers={"Accept": "application/json"},
+            authorization=None if self._credentials is None else self._credentials.basic(),
+        )
+
+    def _exchange(self, realm: str, query: list[tuple[str, str]], scopes: Iterable[str]) -> Answer:
+        """Ask for a token by OAuth2, RFC 6749 section 6, with an identity token."""
+        form = [
+            ("grant_type", "refresh_token"),
+            *query,
+            ("client_id", _CLIENT),
+            ("scope", " ".join(scopes)),
+            ("refresh_token", self._identity),
+        ]
+        return self._transport.request(
+            "POST",
+            realm,
+            headers={
+                "Accept": "application/json",
+                "Content-Type": "application/x-www-form-urlencoded",
+            },
+            body=urlencode(form).encode(),
+            follow=False,
+        )
 
     def _require_realm(self, realm: str) -> str:
         parsed = parse_address(realm)
@@ -234,7 +265,7 @@ def refusal(*, known: bool) -> str:
     """
     if known:
         return "refuses these credentials; check the user name, the password and its rights"
-    return "does not serve strangers; pass Credentials"
+    return "does not serve strangers; pass Credentials, or log in"
 
 
 def _covers(own: str, scope: str) -> bool:
@@ -251,7 +282,7 @@ def _read_token(answer: Mapping[str, Json]) -> tuple[str, float]:
         ValueError: There is none, or it cannot stand in a header.
     """
     token = answer.get("token") or answer.get("access_token")
-    if not isinstance(token, str) or _HEADER_SAFE.fullmatch(token) is None:
+    if not isinstance(token, str) or not is_token(token):
         raise ValueError
     life = answer.get("expires_in")
     if isinstance(life, bool) or not isinstance(life, int | float):

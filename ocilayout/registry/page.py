@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from ocilayout.errors import LimitExceededError, RegistryError
+from ocilayout.errors import RegistryError
+from ocilayout.limit import require_at_most
 from ocilayout.registry.address import join, origin
 from ocilayout.registry.session import OK, Session
 
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from ocilayout.registry.answer import Answer
-
-_MAX_PAGES: Final = 10_000
 
 
 def iter_pages(
@@ -46,29 +45,12 @@ def iter_pages(
         if url in visited:
             raise RegistryError(f"the registry's list of {what} leads in a circle", status=OK)
         visited.add(url)
-        require_below(what, "pages", len(visited), _MAX_PAGES)
+        name = f"the registry's list of {what}"
+        require_at_most(session.limits.pages, len(visited), of=name, unit="pages")
         with session.request("GET", url, accept=accept, headers=headers) as answer:
             url = _next_page(answer, session.base, what)
             yield answer
         accept = {OK}
-
-
-def require_below(what: str, unit: str, count: int, limit: int) -> None:
-    """Refuse a list that is too long.
-
-    Args:
-        what: What the list is of.
-        unit: What is counted.
-        count: How many there are.
-        limit: How many there may be.
-
-    Raises:
-        LimitExceededError: There are more.
-    """
-    if count > limit:
-        raise LimitExceededError(
-            f"the registry's list of {what} has more than {limit} {unit}", what=unit, limit=limit
-        )
 
 
 def _next_page(answer: Answer, base: str, what: str) -> str | None:

@@ -8,8 +8,6 @@ that, and what cannot be, is in spec-notes/decisions/0030.
 
 from __future__ import annotations
 
-import random
-import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
@@ -19,22 +17,22 @@ from ocilayout.codec import decode, encode
 from ocilayout.errors import DocumentError, RegistryError
 from ocilayout.ijson import MAX_DOCUMENT
 from ocilayout.index import Index
+from ocilayout.limit import require_at_most
 from ocilayout.mediatype import OCI_INDEX
 from ocilayout.referrer import describe_referrer, fallback_tag
 from ocilayout.registry.content import ANY_MANIFEST, fetched
-from ocilayout.registry.page import iter_pages, require_below
+from ocilayout.registry.page import iter_pages
 from ocilayout.registry.session import CREATED, NOT_FOUND, OK, PRECONDITION_FAILED, Session
 from ocilayout.rules import decode_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ocilayout.descriptor import Descriptor
     from ocilayout.digest import Digest
     from ocilayout.manifest import Manifest
     from ocilayout.registry.answer import Answer
 
-_MAX_REFERRERS: Final = 100_000
 _ATTEMPTS: Final = 8
 _PAUSE: Final = 0.02  # seconds; the longest pause before the second attempt, doubled for each more
 
@@ -59,7 +57,12 @@ def list_referrers(
     found: dict[Digest, Descriptor] = {}
     for descriptor in _listed(session, digest, artifact_type):
         found.setdefault(descriptor.digest, descriptor)
-        require_below("referrers", "referrers", len(found), _MAX_REFERRERS)
+        require_at_most(
+            session.limits.listed,
+            len(found),
+            of="the registry's list of referrers",
+            unit="referrers",
+        )
     return tuple(found.values())
 
 
@@ -81,25 +84,78 @@ def add_referrer(
     Spec: distribution:subject-list, distribution:list-empty, distribution:list-other,
         distribution:list-once, distribution:list-condition.
     """
+
+    def change(current: Index) -> Index | None:
+        if any(listed.digest == plain.digest for listed in current.manifests):
+            return None
+        return evolve(current, manifests=(*current.manifests, describe_referrer(plain, document)))
+
+    said = f"{plain.digest} was stored and is not listed as a referrer"
+    if not _change_list(session, subject, change, said):
+        raise RegistryError(
+            f"{said}: the tag {fallback_tag(subject)} names something else than a list of"
+            " referrers; move that tag away and push again"
+        )
+
+
+def remove_referrer(session: Session, subject: Digest, referrer: Digest) -> None:
+    """Make sure that something is not in the list under its subject's fallback tag.
+
+    A registry with the referrers API has none to keep, and what names something else is left.
+
+    Args:
+        session: The conversation with the registry.
+        subject: The content that it referred to.
+        referrer: The referrer; it is deleted already.
+
+    Raises:
+        RegistryError: The registry refused or failed, or others changed the list each time.
+
+    Spec: distribution:delete.
+    """
+    with session.request(
+        "GET", f"referrers/{subject}", accept={OK, NOT_FOUND}, headers={"Accept": OCI_INDEX}
+    ) as answer:
+        answer.drain()
+        if answer.status == OK:
+            return
+
+    def change(current: Index) -> Index | None:
+        left = tuple(listed for listed in current.manifests if listed.digest != referrer)
+        return None if len(left) == len(current.manifests) else evolve(current, manifests=left)
+
+    _change_list(session, subject, change, f"{referrer} was deleted and is listed as a referrer")
+
+
+def _change_list(
+    session: Session, subject: Digest, change: Callable[[Index], Index | None], said: str
+) -> bool:
+    """Change a list of referrers until it stays changed.
+
+    Args:
+        session: The conversation with the registry.
+        subject: The content that the list is of.
+        change: Returns the list as it should be, or `None` if it is so.
+        said: What is the case if it does not stay, for the error.
+
+    Returns:
+        Whether there is a list; not if its tag names something else.
+
+    Raises:
+        RegistryError: The registry refused or failed, or others changed the list each time.
+    """
     tag = fallback_tag(subject)
     for attempt in range(_ATTEMPTS):
         if attempt:
-            pause = random.uniform(0, _PAUSE * 2**attempt)  # noqa: S311 # parts writers, no secret
-            time.sleep(pause)
+            session.retry.sleep(session.retry.uniform() * _PAUSE * 2**attempt)
         current, etag = _read_list(session, tag)
         if current is None:
-            raise RegistryError(
-                f"{plain.digest} was stored and is not listed as a referrer: the tag {tag} names"
-                " something else than a list of referrers; move that tag away and push again"
-            )
-        if any(listed.digest == plain.digest for listed in current.manifests):
-            return
-        listed = (*current.manifests, describe_referrer(plain, document))
-        _write_list(session, tag, evolve(current, manifests=listed), etag)
-    raise RegistryError(
-        f"{plain.digest} was stored and is not listed as a referrer: others changed the list"
-        f" {tag} each of {_ATTEMPTS} times; push again"
-    )
+            return False
+        wanted = change(current)
+        if wanted is None:
+            return True
+        _write_list(session, tag, wanted, etag)
+    raise RegistryError(f"{said}: others changed the list {tag} each of {_ATTEMPTS} times")
 
 
 def _listed(session: Session, digest: Digest, artifact_type: str | None) -> Iterator[Descriptor]:

@@ -1,7 +1,8 @@
 """A repository of a registry, with the reading verbs of a layout and what a copy writes.
 
 What a tag resolves to is what its bytes hash to, or what the registry says they do; whatever
-is read by a descriptor is verified against it. Not in here: deletion, the catalog.
+is read by a descriptor is verified against it. Not in here: the catalog of a registry, which is
+no part of the distribution-spec.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ from ocilayout.codec import encode
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest, is_digest
 from ocilayout.errors import DocumentError, InvalidNameError, ReferenceNotFoundError
+from ocilayout.limit import DEFAULT, Limits
 from ocilayout.mediatype import DOCUMENT_TYPES
 from ocilayout.reference import DOCKER_HUB, Reference
 from ocilayout.registry.address import is_loopback, origin
-from ocilayout.registry.auth import Authenticator, Credentials
+from ocilayout.registry.auth import Authenticator
 from ocilayout.registry.blobs import RepositoryBlobs
 from ocilayout.registry.content import ANY_MANIFEST, described, fetched
-from ocilayout.registry.referrer import list_referrers
+from ocilayout.registry.referrer import list_referrers, remove_referrer
 from ocilayout.registry.session import METHOD_NOT_ALLOWED, NOT_FOUND, OK, Session
 from ocilayout.registry.tags import list_tags
 from ocilayout.registry.transport import Transport
+from ocilayout.registry.trust import Trust
 from ocilayout.rules import decode_document, document_type
 
 if TYPE_CHECKING:
@@ -31,6 +34,10 @@ if TYPE_CHECKING:
 
     from ocilayout.index import Index
     from ocilayout.manifest import Manifest
+    from ocilayout.registry.credential import Credentials, Finder
+    from ocilayout.registry.patience import Retry, Timeouts
+    from ocilayout.registry.proxy import Proxies
+    from ocilayout.registry.trust import File
 
 _DOCKER_HUB_API: Final = "registry-1.docker.io"
 
@@ -43,28 +50,45 @@ class Repository:
         blobs: Its content by digests.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 # each is an option by its name
         self,
         name: str,
         *,
         plain_http: bool | None = None,
-        credentials: Credentials | None = None,
+        credentials: Credentials | Finder | None = None,
         ca_certs: str | os.PathLike[str] | None = None,
-        timeout: float = 30.0,
+        client_cert: File | tuple[File, File] | None = None,
+        certs: str | os.PathLike[str] | None = None,
+        proxies: Proxies | None = None,
+        timeout: float | Timeouts = 30.0,
+        retry: Retry | None = None,
+        limits: Limits = DEFAULT,
+        chunk_size: int | None = None,
     ) -> None:
         """Name a repository; nothing is sent yet.
 
         Args:
             name: `host/path`, without tag and digest.
             plain_http: Whether to do without TLS; if `None`, for loopback hosts only.
-            credentials: Who to be; nobody if `None`. Without TLS they go unencrypted.
+            credentials: Who to be; what finds it out once the registry asks, such as
+                `find_credentials`; or `None` for nobody. Without TLS they go unencrypted.
             ca_certs: A PEM file of the authorities to trust; those of the system if `None`.
-            timeout: The longest wait for a connection and for each single read, in seconds.
+            client_cert: A PEM file with a certificate of ours and its key, or two such files.
+            certs: A folder of certificates as Docker keeps one for each registry, which
+                `find_certs` finds: `*.crt` are trusted besides the others, and `*.cert` with
+                `*.key` is ours.
+            proxies: Which proxies to use; those of the environment if `None`.
+            timeout: The longest waits, in seconds; a number stands for each of them.
+            retry: When requests are sent again; four times at most by default.
+            limits: How much is accepted.
+            chunk_size: How large the chunks are that blobs are sent in, in bytes; `None` for
+                blobs in one piece.
 
         Raises:
-            InvalidNameError: The name is outside the grammar, or has a tag or a digest.
-            OSError: The PEM file cannot be read or holds no certificate.
-            ValueError: The timeout is not above 0.
+            InvalidNameError: The name is outside the grammar, or has a tag or a digest; or a
+                proxy has no address.
+            OSError: A file of certificates cannot be read or holds none.
+            ValueError: A timeout or the size of chunks is not above 0.
         """
         self._reference = _parse_name(name)
         self.name = str(self._reference)
@@ -75,13 +99,25 @@ class Repository:
             host = _DOCKER_HUB_API
         registry = f"{'http' if plain_http else 'https'}://{host}"
         _require_address(registry)
-        transport = Transport(ca_certs=ca_certs, timeout=timeout)
+        transport = Transport(
+            registry=registry,
+            trust=Trust(ca_certs=ca_certs, client_cert=client_cert, folder=certs),
+            timeout=timeout,
+            retry=retry,
+            proxies=proxies,
+        )
         repository = self._reference.repository
         authenticator = Authenticator(
-            transport, registry=registry, repository=repository, credentials=credentials
+            transport,
+            registry=registry,
+            repository=repository,
+            name=self.name,
+            credentials=credentials,
         )
-        self._session = Session(transport, authenticator, registry=registry, repository=repository)
-        self.blobs = RepositoryBlobs(self._session)
+        self._session = Session(
+            transport, authenticator, registry=registry, repository=repository, limits=limits
+        )
+        self.blobs = RepositoryBlobs(self._session, chunk_size=chunk_size)
 
     def __enter__(self) -> Self:
         return self
@@ -95,6 +131,26 @@ class Repository:
     def close(self) -> None:
         """Close the connections that are not in use; a stream that is open stays so."""
         self._session.close()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the registry has warned of so far, each text once; for people to read.
+
+        Spec: distribution:warnings.
+        """
+        return self._session.warnings
+
+    def ping(self) -> None:
+        """Find out whether there is a registry of this API, and whether it lets us in.
+
+        Raises:
+            AuthError: It does not accept who we are.
+            RegistryError: There is none, or it failed.
+
+        Spec: distribution:version.
+        """
+        with self._session.request("GET", f"{self._session.registry}/v2/", accept={OK}) as answer:
+            answer.drain()
 
     def tags(self) -> tuple[str, ...]:
         """Return all tags, sorted bytewise.
@@ -223,12 +279,16 @@ class Repository:
         self.blobs.send_manifest(data, descriptor, name=str(descriptor.digest))
         return descriptor
 
-    def tag(self, name: str, target: Descriptor | Digest | str) -> None:
-        """Let a tag name a manifest that is in the repository.
+    def tag(
+        self, name: str, target: Descriptor | Digest | str, *, document: bytes | None = None
+    ) -> None:
+        """Let a tag name a manifest.
 
         Args:
             name: The tag; moved if there is one.
             target: The manifest or index: a descriptor, a digest, or a digest as text.
+            document: Its bytes, if they are at hand; then it need not be in the repository yet,
+                and if it is by a descriptor of sha256 nothing is read.
 
         Raises:
             InvalidNameError: The name is no tag, or the target is text and no digest.
@@ -247,7 +307,57 @@ class Repository:
         if not isinstance(target, Descriptor):
             target = self.resolve(str(target))
         _require_document(target)
-        self.blobs.send_manifest(self.blobs.read(target), target, name=name)
+        if document is None:
+            document = self.blobs.read(target)
+        self.blobs.send_manifest(document, target, name=name)
+
+    def untag(self, name: str) -> None:
+        """Take a tag away; what it names stays.
+
+        Raises:
+            InvalidNameError: The name is no tag.
+            ReferenceNotFoundError: There is no such tag.
+            RegistryError: The registry refused or failed; many do not do it.
+
+        Spec: distribution:delete-done.
+        """
+        self._require_tag(name)
+        if not self._session.delete(f"manifests/{name}"):
+            raise self._missing(name)
+
+    def delete(self, target: Descriptor | Digest | str) -> None:
+        """Delete a manifest or an index, with all tags that name it.
+
+        What it refers to stays. If it refers to a subject, in a registry without the referrers
+        API, then it is taken off the list of that subject's referrers.
+
+        Args:
+            target: The manifest or index: a descriptor, a digest, or a digest as text.
+
+        Raises:
+            InvalidNameError: The target is text and no digest; `untag` takes a tag away.
+            ReferenceNotFoundError: It is not in the repository.
+            DigestMismatchError: The registry holds something else under the digest.
+            RegistryError: The registry refused or failed, many do not delete; or the list of
+                referrers could not be brought up to date.
+
+        Spec: distribution:delete, distribution:delete-done.
+        """
+        digest = target.digest if isinstance(target, Descriptor) else target
+        if not is_digest(str(digest)):
+            raise InvalidNameError(f"{digest!r} is no digest; untag takes a tag away")
+        digest = Digest.parse(digest)
+        path = f"manifests/{digest}"
+        headers = {"Accept": ANY_MANIFEST}
+        with self._session.request("GET", path, accept={OK, NOT_FOUND}, headers=headers) as answer:
+            if answer.status == NOT_FOUND:
+                answer.drain()
+                raise self._missing(str(digest))
+            document = decode_document(*fetched(answer, digest))
+        if not self._session.delete(path):
+            raise self._missing(str(digest))
+        if document.subject is not None:
+            remove_referrer(self._session, document.subject.digest, digest)
 
     def _require_tag(self, name: str) -> None:
         Reference(host=self._reference.host, repository=self._reference.repository, tag=name)

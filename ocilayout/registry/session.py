@@ -6,12 +6,14 @@ Every status that a caller did not say it accepts becomes the error that names i
 from __future__ import annotations
 
 import re
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from ocilayout.errors import AuthError, OciLayoutError, RateLimitedError, RegistryError
-from ocilayout.ijson import parse
+from ocilayout.errors import AuthError
+from ocilayout.limit import DEFAULT, Limits
 from ocilayout.registry.address import origin
 from ocilayout.registry.auth import Actions, Authenticator, refusal
+from ocilayout.registry.refusal import Refuser, shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -23,19 +25,21 @@ OK: Final = 200
 CREATED: Final = frozenset({200, 201, 204})
 """What registries answer to a PUT that they accepted; the specification says 201."""
 ACCEPTED: Final = 202
+NO_CONTENT: Final = 204
+PARTIAL: Final = 206
 UNAUTHORIZED: Final = 401
 FORBIDDEN: Final = 403
 NOT_FOUND: Final = 404
 METHOD_NOT_ALLOWED: Final = 405
 PRECONDITION_FAILED: Final = 412
-TOO_MANY_REQUESTS: Final = 429
+RANGE_NOT_SATISFIABLE: Final = 416
 
-_MAX_ERROR: Final = 64 * 1024  # bytes
-_MAX_CODES: Final = 16
-# distribution-spec, Error codes: upper-case letters, digits and _. What else a body says is not
-# repeated, since it may be what it was sent.
-_CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-_SECONDS = re.compile(r"[0-9]{1,9}")
+_DELETED: Final = frozenset({OK, ACCEPTED, NO_CONTENT})
+"""What registries answer to a DELETE that they did; the specification says 202."""
+
+_MAX_WARNINGS: Final = 64
+# distribution-spec, Warnings: 299 - "text"; a quoted-string of RFC 9110. Others are not meant.
+_WARNING: Final = re.compile(r'299 - "((?:[^"\\]|\\.)*)"')
 
 
 class Session:
@@ -43,10 +47,20 @@ class Session:
 
     Attributes:
         base: The address of the repository in the API, without a slash at the end.
+        registry: The address of the registry.
+        repository: The path of the repository.
+        retry: When requests are sent again.
+        limits: How much is accepted.
     """
 
     def __init__(
-        self, transport: Transport, authenticator: Authenticator, *, registry: str, repository: str
+        self,
+        transport: Transport,
+        authenticator: Authenticator,
+        *,
+        registry: str,
+        repository: str,
+        limits: Limits = DEFAULT,
     ) -> None:
         """Prepare; nothing is sent.
 
@@ -55,11 +69,30 @@ class Session:
             authenticator: Who we are.
             registry: The address of the registry, without a slash at the end.
             repository: The path of the repository.
+            limits: How much is accepted.
         """
         self._transport = transport
         self._authenticator = authenticator
         self._origin = origin(registry)
         self.base = f"{registry}/v2/{repository}"
+        self.registry = registry
+        self.repository = repository
+        self.retry = transport.retry
+        self.limits = limits
+        self._refuser = Refuser(
+            path=repository,
+            known=lambda: authenticator.known,
+            reveals=authenticator.reveals,
+            retry=transport.retry,
+        )
+        self._warnings: dict[str, None] = {}
+        self._lock = Lock()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the registry warned of, each text once, in the order of arrival."""
+        with self._lock:
+            return tuple(self._warnings)
 
     def request(
         self,
@@ -70,6 +103,7 @@ class Session:
         actions: Actions = "pull",
         headers: Mapping[str, str] | None = None,
         body: bytes | Body | None = None,
+        once: bool = False,
     ) -> Answer:
         """Send a request, with credentials if it goes to the registry itself.
 
@@ -80,6 +114,7 @@ class Session:
             actions: What the request does.
             headers: What to send besides what every request has.
             body: The body.
+            once: Whether a failure that may pass is left to the caller.
 
         Returns:
             The answer, to be closed.
@@ -90,14 +125,14 @@ class Session:
             TransportError: The connection failed.
             RegistryError: Any other failure; its status and codes are in it.
 
-        Spec: distribution:errors, distribution:docker-codes.
+        Spec: distribution:errors.
         """
         url = where if "://" in where else f"{self.base}/{where}"
         headers = {} if headers is None else headers
         ours = origin(url) == self._origin
         sent = self._authenticator.header(actions) if ours else None
         answer = self._transport.request(
-            method, url, headers=headers, authorization=sent, body=body
+            method, url, headers=headers, authorization=sent, body=body, once=once
         )
         if answer.status == UNAUTHORIZED and ours and origin(answer.url) == self._origin:
             demands = answer.headers("WWW-Authenticate")
@@ -112,12 +147,30 @@ class Session:
                     status=UNAUTHORIZED,
                 )
             answer = self._transport.request(
-                method, url, headers=headers, authorization=renewed, body=body
+                method, url, headers=headers, authorization=renewed, body=body, once=once
             )
+        self._take_warnings(answer)
         if answer.status in accept:
             return answer
         with answer:
-            raise self._failure(answer, method)
+            raise self._refuser.error(answer, method)
+
+    def delete(self, where: str) -> bool:
+        """Delete something; tell whether it was there.
+
+        Args:
+            where: What, as a path below the repository.
+
+        Raises:
+            RegistryError: As for `request`; many registries do not delete.
+
+        Spec: distribution:delete-done.
+        """
+        with self.request(
+            "DELETE", where, accept={*_DELETED, NOT_FOUND}, actions="delete"
+        ) as answer:
+            answer.drain()
+            return answer.status != NOT_FOUND
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -128,36 +181,18 @@ class Session:
             f"{self._origin} {refusal(known=self._authenticator.known)}", status=UNAUTHORIZED
         )
 
-    def _failure(self, answer: Answer, method: str) -> RegistryError:
-        status = answer.status
-        host = origin(answer.url)
-        codes = _read_codes(answer)
-        named = f" ({', '.join(codes)})" if codes else ""
-        if status in {UNAUTHORIZED, FORBIDDEN}:
-            reason = refusal(known=self._authenticator.known)
-            return AuthError(f"{host} {reason}{named}", status=status, codes=codes)
-        if status == TOO_MANY_REQUESTS:
-            wait = _SECONDS.fullmatch(answer.header("Retry-After") or "")
-            when = "later" if wait is None else f"in {wait[0]} seconds"
-            return RateLimitedError(
-                f"{host} has had too many requests; come back {when}{named}",
-                status=status,
-                codes=codes,
-            )
-        path = self.base.partition("/v2/")[2]
-        return RegistryError(
-            f"{host} answers {status}{named} to {method} in {path}", status=status, codes=codes
-        )
+    def _take_warnings(self, answer: Answer) -> None:
+        """Keep what a registry warns of; it changes nothing else.
 
-
-def _read_codes(answer: Answer) -> tuple[str, ...]:
-    """Return the error codes of a body, none if it is not what the specification says."""
-    try:
-        errors = parse(answer.read_all(_MAX_ERROR)).get("errors")
-    except OciLayoutError:
-        return ()
-    entries = errors if isinstance(errors, list) else []
-    codes = [entry.get("code") for entry in entries if isinstance(entry, dict)]
-    return tuple(code for code in codes if isinstance(code, str) and _CODE.fullmatch(code))[
-        :_MAX_CODES
-    ]
+        Spec: distribution:no-action-on-warnings, distribution:warnings.
+        """
+        texts = answer.headers("Warning")
+        if not texts or origin(answer.url) != self._origin:
+            return
+        found = [
+            shown(re.sub(r"\\(.)", r"\1", text)) for text in _WARNING.findall(", ".join(texts))
+        ]
+        with self._lock:
+            for text in found:
+                if len(self._warnings) < _MAX_WARNINGS and not self._authenticator.reveals(text):
+                    self._warnings[text] = None

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from ocilayout.errors import DocumentError, RegistryError
 from ocilayout.ijson import MAX_DOCUMENT, parse
-from ocilayout.registry.page import iter_pages, require_below
+from ocilayout.limit import require_at_most
+from ocilayout.registry.page import iter_pages
 from ocilayout.registry.session import OK, Session
 
 if TYPE_CHECKING:
     from ocilayout.registry.answer import Answer
-
-_MAX_TAGS: Final = 1_000_000
 
 
 def list_tags(session: Session) -> set[str]:
@@ -28,7 +27,9 @@ def list_tags(session: Session) -> set[str]:
     found: set[str] = set()
     for page in iter_pages(session, "tags/list", what="tags"):
         found.update(_read_tags(page))
-        require_below("tags", "tags", len(found), _MAX_TAGS)
+        require_at_most(
+            session.limits.listed, len(found), of="the registry's list of tags", unit="tags"
+        )
     return found
 
 

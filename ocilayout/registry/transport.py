@@ -1,31 +1,37 @@
-"""Requests: connections, the authorities that they trust, retries and redirects.
+"""Requests: connections, proxies, retries and redirects.
 
 Redirects are followed here, because here it is known who may see credentials: only the origin
-that they were given for. Every failure of a connection leaves as a `TransportError`. Environment
-variables that name proxies are not regarded.
+that they were given for. Every failure of a connection leaves as a `TransportError`. A request is
+sent again only where that is safe: it was not sent, it was refused before anything was done, or
+the method says that twice is as good as once.
 """
 
 from __future__ import annotations
 
-import ssl
-from functools import cache
-from typing import TYPE_CHECKING, Final, Protocol
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import urllib3
-from urllib3.exceptions import NewConnectionError, ProtocolError
+from urllib3.exceptions import NameResolutionError, NewConnectionError, ProtocolError
+from urllib3.util import make_headers, parse_url
 
 from ocilayout.errors import RegistryError
 from ocilayout.registry.address import join, origin
 from ocilayout.registry.answer import FAILURES, Answer, failure
+from ocilayout.registry.patience import Retry, Timeouts
+from ocilayout.registry.proxy import Proxies
+from ocilayout.registry.trust import Trust
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS: Final = 5
-_ATTEMPTS: Final = 3
 _BLOCK: Final = 128 * 1024  # what is sent at a time, in bytes
+_CONNECTIONS: Final = 16  # that are kept open to one host
+_TOO_MANY: Final = 429
+_PASSING: Final = frozenset({408, _TOO_MANY, 500, 502, 503, 504})
+"""Failures that may be over when the request is sent again."""
 
 
 class BodyFailedError(Exception):
@@ -57,29 +63,43 @@ class Body(Protocol):
 
 
 class Transport:
-    """Connections to whatever hosts a registry sends us to; safe to use from several threads."""
+    """Connections to whatever hosts a registry sends us to; safe to use from several threads.
+
+    Attributes:
+        retry: When requests are sent again.
+    """
 
     def __init__(
-        self, *, ca_certs: str | os.PathLike[str] | None = None, timeout: float = 30.0
+        self,
+        *,
+        registry: str = "",
+        trust: Trust | None = None,
+        timeout: float | Timeouts = 30.0,
+        retry: Retry | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         """Prepare to connect.
 
         Args:
-            ca_certs: A PEM file of the authorities to trust; those of the system if `None`.
-            timeout: The longest wait for a connection and for each single read, in seconds.
+            registry: The address of the registry, which alone sees a certificate of ours.
+            trust: What TLS is built on; the authorities of the system if `None`.
+            timeout: How long to wait, in seconds.
+            retry: When to send a request again.
+            proxies: Which proxies to use; those of the environment if `None`.
 
         Raises:
-            OSError: The PEM file cannot be read or holds no certificate.
-            ValueError: The timeout is not above 0.
+            InvalidNameError: A proxy of the environment has no address.
+            OSError: A file of certificates cannot be read.
+            ValueError: A timeout is not above 0.
         """
-        self._pool = urllib3.PoolManager(
-            num_pools=8,
-            maxsize=8,
-            retries=False,
-            timeout=urllib3.Timeout(connect=timeout, read=timeout),
-            ssl_context=_system_trust() if ca_certs is None else _trust(ca_certs),
-            blocksize=_BLOCK,
-        )
+        self.retry = Retry() if retry is None else retry
+        self._registry = registry and origin(registry)
+        self._timeouts = Timeouts.of(timeout)
+        self._trust = Trust() if trust is None else trust
+        self._trust.require()
+        self._proxies = Proxies.from_environment() if proxies is None else proxies
+        self._pools: dict[tuple[str | None, str, bool], urllib3.PoolManager] = {}
+        self._lock = Lock()
 
     def request(
         self,
@@ -89,6 +109,8 @@ class Transport:
         headers: Mapping[str, str],
         authorization: str | None = None,
         body: bytes | Body | None = None,
+        once: bool = False,
+        follow: bool = True,
     ) -> Answer:
         """Send a request and follow redirects.
 
@@ -101,6 +123,8 @@ class Transport:
             headers: What to send besides what every request has.
             authorization: The value of `Authorization`, for the origin of `url` alone.
             body: The body; needs a Content-Length in `headers` if it is a stream.
+            once: Whether to send it once, whatever the answer.
+            follow: Whether to follow redirects; not if the body is a secret.
 
         Raises:
             TransportError: The connection failed, or a certificate was not accepted.
@@ -114,8 +138,12 @@ class Transport:
             sent = {"User-Agent": "ocilayout", "Accept-Encoding": "identity", **headers}
             if authorization is not None:
                 sent["Authorization"] = authorization
-            answer = self._send(method, url, sent, body)
-            if answer.status not in _REDIRECTS or not _repeatable(method, answer.status, body):
+            try:
+                answer = self._send(method, url, sent, body, once=once)
+            except BodyFailedError as error:
+                raise error.reason from None
+            redirected = follow and answer.status in _REDIRECTS
+            if not redirected or not _repeatable(method, answer.status, body):
                 return answer
             answer.drain()
             following = join(url, answer.header("Location"), status=answer.status)
@@ -131,41 +159,107 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections that are not in use."""
-        self._pool.clear()
+        with self._lock:
+            for pool in self._pools.values():
+                pool.clear()
 
     def _send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | Body | None,
+        *,
+        once: bool,
+    ) -> Answer:
+        """Send a request to one host, as often as it is safe and there is hope."""
+        attempts = 1 if once else self.retry.attempts
+        for attempt in range(1, attempts):
+            try:
+                answer = self._send_once(method, url, headers, body)
+            except FAILURES as error:
+                if not _lost_in_vain(method, body, error):
+                    raise failure(url, error) from None
+                delay = self.retry.backoff(attempt)
+            else:
+                if not _refused_for_now(method, body, answer.status):
+                    return answer
+                asked = self.retry.asked(answer.header("Retry-After"))
+                bearable = self.retry.delay(attempt, asked)
+                if bearable is None:
+                    return answer
+                answer.drain()
+                delay = bearable
+            self.retry.sleep(delay)
+        try:
+            return self._send_once(method, url, headers, body)
+        except FAILURES as error:
+            raise failure(url, error) from None
+
+    def _send_once(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | Body | None
     ) -> Answer:
-        attempts = _ATTEMPTS if method in {"GET", "HEAD"} else 1
-        while True:
-            attempts -= 1
-            try:
-                response = self._pool.urlopen(
-                    method,
-                    url,
-                    headers=headers,
-                    body=body,
-                    redirect=False,
-                    preload_content=False,
-                    decode_content=False,
-                )
-            except BodyFailedError as error:
-                raise error.reason from None
-            except FAILURES as error:
-                if attempts > 0 and isinstance(error, NewConnectionError | ProtocolError):
-                    continue
-                raise failure(url, error) from None
-            return Answer(response, url)
+        response = self._pool(url).urlopen(
+            method,
+            url,
+            headers=headers,
+            body=body,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+        )
+        return Answer(response, url, stall=self._timeouts.stall)
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        """Return the connections to an address, by the proxy that leads there."""
+        target = origin(url)
+        key = (self._proxies.choose(url), target.partition(":")[0], target == self._registry)
+        with self._lock:
+            pool = self._pools.get(key)
+            if pool is None:
+                pool = self._pools[key] = self._connect(*key)
+            return pool
+
+    def _connect(self, proxy: str | None, scheme: str, own: bool) -> urllib3.PoolManager:  # noqa: FBT001 # the parts of a key
+        options: dict[str, Any] = {
+            "num_pools": 8,
+            "maxsize": _CONNECTIONS,
+            "retries": False,
+            "timeout": urllib3.Timeout(connect=self._timeouts.connect, read=self._timeouts.read),
+            "blocksize": _BLOCK,
+        }
+        if scheme == "https":  # loading authorities takes a while
+            options["ssl_context"] = self._trust.context(own=own)
+        if proxy is None:
+            return urllib3.PoolManager(**options)
+        parsed = parse_url(proxy)
+        if parsed.scheme == "https":
+            options["proxy_ssl_context"] = Trust().context(own=False)
+        return urllib3.ProxyManager(
+            parsed._replace(auth=None).url,
+            proxy_headers=make_headers(proxy_basic_auth=parsed.auth) if parsed.auth else None,
+            **options,
+        )
 
 
-@cache
-def _system_trust() -> ssl.SSLContext:
-    # Loading the authorities of a system takes tens of milliseconds.
-    return ssl.create_default_context()
+def _lost_in_vain(method: str, body: bytes | Body | None, error: Exception) -> bool:
+    """Tell whether a request may be sent again whose connection failed."""
+    if isinstance(error, NewConnectionError):  # then nothing was sent
+        return not isinstance(error, NameResolutionError)
+    # What was deleted would not be found again.
+    return isinstance(error, ProtocolError) and method != "DELETE" and _idempotent(method, body)
 
 
-def _trust(ca_certs: str | os.PathLike[str]) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=ca_certs)
+def _refused_for_now(method: str, body: bytes | Body | None, status: int) -> bool:
+    """Tell whether a request may be sent again that was answered so."""
+    if status == _TOO_MANY:  # then nothing was done
+        return body is None or isinstance(body, bytes)
+    return status in _PASSING and _idempotent(method, body)
+
+
+def _idempotent(method: str, body: bytes | Body | None) -> bool:
+    """Tell whether a request that is sent twice does what one does: RFC 9110, section 9.2.2."""
+    return method in {"GET", "HEAD", "PUT", "DELETE"} and (body is None or isinstance(body, bytes))
 
 
 def _repeatable(method: str, status: int, body: bytes | Body | None) -> bool:

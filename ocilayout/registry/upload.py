@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from ocilayout.descriptor import Descriptor, verify
+from ocilayout.descriptor import Descriptor, Verifier, verify
 from ocilayout.digest import Digest, new_hasher
 from ocilayout.registry.transport import BodyFailedError
-from ocilayout.stream import CHUNK, Readable, Source, VerifiedReader
+from ocilayout.stream import CHUNK, Readable, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,14 @@ class Seekable(Readable, Protocol):
 
 
 class Upload:
-    """The body of an upload: it fails before its last bytes if it is not what it should be."""
+    """What is sent: it fails before its last bytes if it is not what it should be.
+
+    Each byte is hashed once, also if it has to be sent twice.
+
+    Attributes:
+        descriptor: What it must be.
+        position: Where it stands, in bytes.
+    """
 
     def __init__(self, file: Readable, descriptor: Descriptor) -> None:
         """Begin where a file stands.
@@ -44,14 +51,16 @@ class Upload:
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
         """
         self.descriptor = descriptor
-        self._source = _Counted(file)
+        self.position = 0
+        self._file = file
         self._again = _start(file)
-        self._verified = VerifiedReader(self._source, descriptor)
+        self._verifier = Verifier(descriptor)
+        self._checked = False
 
     @property
     def complete(self) -> bool:
         """Whether all bytes were read."""
-        return self._source.count == self.descriptor.size
+        return self.position == self.descriptor.size
 
     def read(self, size: int, /) -> bytes:
         """Return up to so many bytes, none at the end.
@@ -61,7 +70,7 @@ class Upload:
             BodyFailedError: The file cannot be read.
         """
         try:
-            return self._verified.read(size) or b""
+            return self._read(size)
         except OSError as error:
             raise BodyFailedError(error) from error
 
@@ -72,7 +81,25 @@ class Upload:
             IntegrityError: The bytes are not what the descriptor says.
             OSError: The file cannot be read.
         """
-        return self._verified.readall()
+        return b"".join(iter(lambda: self._read(CHUNK), b""))
+
+    def go_to(self, position: int) -> bool:
+        """Go to where it shall be read on; tell whether that was possible.
+
+        Args:
+            position: The place, in bytes from the beginning; one below 0 is none.
+
+        Raises:
+            OSError: The file does not go there although it said that it does.
+        """
+        if position == self.position:
+            return True
+        if self._again is None or not 0 <= position <= self._verifier.seen:
+            return False
+        file, start = self._again
+        file.seek(start + position)
+        self.position = position
+        return True
 
     def rewind(self) -> bool:
         """Go back to the beginning; tell whether that was possible.
@@ -80,31 +107,55 @@ class Upload:
         Raises:
             OSError: The file does not go back although it said that it does.
         """
-        if self._source.count == 0:
-            return True
-        if self._again is None:
-            return False
-        file, start = self._again
-        file.seek(start)
-        self._source = _Counted(file)
-        self._verified = VerifiedReader(self._source, self.descriptor)
-        return True
+        return self.go_to(0)
 
-
-class _Counted:
-    """A file that counts what was read, and that is closed only by whoever opened it."""
-
-    def __init__(self, file: Readable) -> None:
-        self._file = file
-        self.count = 0
-
-    def read(self, size: int, /) -> bytes:
+    def _read(self, size: int) -> bytes:
+        if size <= 0:
+            return b""
         data = self._file.read(size)
-        self.count += len(data)
+        self.position += len(data)
+        new = self.position - self._verifier.seen
+        if new > 0:
+            self._verifier.update(data[-new:])
+        # The last bytes are given away only after all were found to be right.
+        if not self._checked and (not data or self.complete):
+            self._verifier.update(self._file.read(1) if data else b"")
+            self._verifier.finish()
+            self._checked = True
         return data
 
-    def close(self) -> None:
-        """Leave the file open."""
+
+class Part:
+    """A part of an upload, as a body of its own."""
+
+    def __init__(self, upload: Upload, size: int) -> None:
+        """Begin where an upload stands.
+
+        Args:
+            upload: The whole.
+            size: How long the part is, in bytes.
+        """
+        self._upload = upload
+        self._start = upload.position
+        self._size = size
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to so many bytes, none at the end.
+
+        Raises:
+            IntegrityError: The bytes of the whole are not what its descriptor says.
+            BodyFailedError: The file cannot be read.
+        """
+        left = self._start + self._size - self._upload.position
+        return self._upload.read(min(size, left)) if left > 0 else b""
+
+    def rewind(self) -> bool:
+        """Go back to the beginning of the part; tell whether that was possible.
+
+        Raises:
+            OSError: The file does not go back although it said that it does.
+        """
+        return self._upload.go_to(self._start)
 
 
 @contextmanager

@@ -109,7 +109,7 @@ class TestParse:
 
 class TestConstructor:
     @pytest.mark.parametrize(
-        ("host", "repository"), [("registry", "a"), ("docker.io", "alpine"), ("A", "a/b")]
+        ("host", "repository"), [("registry", "a"), ("docker.io", "alpine"), ("a", "a/b")]
     )
     def test_a_reference_that_would_read_back_as_another_is_refused(
         self, host: str, repository: str

@@ -13,10 +13,11 @@ from ocilayout.digest import Digest
 from ocilayout.errors import DocumentError, LimitExceededError, RegistryError
 from ocilayout.index import Index
 from ocilayout.layout import Layout
+from ocilayout.limit import Limits
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import OCI_EMPTY, OCI_INDEX
 from ocilayout.referrer import fallback_tag
-from ocilayout.registry import Repository, referrer
+from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
 
 if TYPE_CHECKING:
@@ -148,12 +149,9 @@ def test_a_registry_that_takes_note_gets_no_list(registry: LoopbackRegistry) -> 
     assert listed is not registry.subject_header
 
 
-def test_there_is_an_end_to_referrers(
-    monkeypatch: pytest.MonkeyPatch, registry: LoopbackRegistry
-) -> None:
+def test_there_is_an_end_to_referrers(registry: LoopbackRegistry) -> None:
     """A list without end is left at a limit."""
-    monkeypatch.setattr(referrer, "_MAX_REFERRERS", 2)
-    with repository(registry) as repo:
+    with Repository(f"{registry.host}/{NAME}", limits=Limits(listed=2)) as repo:
         image = put(repo, "image")
         for number in range(3):
             put(repo, str(number), subject=image)

@@ -1,0 +1,51 @@
+"""Limits: how much of what others say is taken in before it is refused."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import frozen
+
+from ocilayout.errors import LimitExceededError
+from ocilayout.ijson import MAX_DOCUMENT
+
+
+@frozen(kw_only=True)
+class Limits:
+    """The most that is accepted of content from elsewhere.
+
+    Attributes:
+        document: Bytes of a manifest or an index; 4 MiB at most, which is what is read at all.
+        children: Manifests in one index.
+        layers: Layers in one manifest.
+        documents: Manifests and indexes in one graph, all together.
+        listed: Tags, or referrers, in a list of a registry.
+        pages: Pages of such a list.
+    """
+
+    document: int = MAX_DOCUMENT
+    children: int = 10_000
+    layers: int = 10_000
+    documents: int = 10_000
+    listed: int = 1_000_000
+    pages: int = 10_000
+
+
+DEFAULT: Final = Limits()
+"""Those that hold where no others are said."""
+
+
+def require_at_most(limit: int, count: int, *, of: str, unit: str) -> None:
+    """Refuse what there is too much of.
+
+    Args:
+        limit: How much is accepted.
+        count: How much there is.
+        of: What has it.
+        unit: What is counted; also what the error says was measured.
+
+    Raises:
+        LimitExceededError: There is more.
+    """
+    if count > limit:
+        raise LimitExceededError(f"{of} has more than {limit} {unit}", what=unit, limit=limit)
