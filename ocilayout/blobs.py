@@ -154,9 +154,9 @@ class Blobs:
             source = io.BytesIO(data)
         if expected is not None:
             result = Descriptor(media_type=media_type, digest=expected.digest, size=expected.size)
-            new_hasher(expected.digest.algorithm)  # what cannot be verified is not stored
             if self.holds(result):
                 return result
+            new_hasher(expected.digest.algorithm)  # what cannot be verified is not stored
         if isinstance(source, str | os.PathLike):
             with Path(source).open("rb") as file:
                 return self._put_file(file, media_type, expected)
@@ -344,7 +344,7 @@ def _copy_hashing(source: Readable, target: io.FileIO, algorithm: str) -> tuple[
 
 def _copy_verifying(source: Readable, target: io.FileIO, expected: Descriptor) -> None:
     verifier = Verifier(expected)
-    pour(source, target, verifier.update)
+    pour(source, target, verifier.update, wanted=expected.size)
     verifier.finish()
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from attrs import field, frozen
 
 from ocilayout.descriptor import Descriptor
+from ocilayout.stream import is_seekable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ocilayout.stream import Readable
+    from ocilayout.stream import Readable, Seekable
 
     Report = Callable[["Event"], None]
 
@@ -34,7 +35,7 @@ class Event:
 
 
 class Told:
-    """A stream that reports how much of it was read."""
+    """A stream that reports how much of it was read; what is read again is reported once."""
 
     def __init__(self, raw: Readable, descriptor: Descriptor, report: Report) -> None:
         """Wrap a stream.
@@ -47,12 +48,33 @@ class Told:
         self._raw = raw
         self._descriptor = descriptor
         self._report = report
+        self._position = 0
+        self._told = 0
 
     def read(self, size: int = -1, /) -> bytes:
         """Return up to so many bytes, none at the end."""
         data = self._raw.read(size)
-        self._report(Event(kind="bytes", descriptor=self._descriptor, count=len(data)))
+        self._position += len(data)
+        new = max(0, self._position - self._told)
+        self._told += new
+        self._report(Event(kind="bytes", descriptor=self._descriptor, count=new))
         return data
+
+    def seekable(self) -> bool:
+        """Tell whether the stream can be read again."""
+        return is_seekable(self._raw)
+
+    def tell(self) -> int:
+        """Return where the stream behind stands, in bytes."""
+        return cast("Seekable", self._raw).tell()
+
+    def seek(self, position: int, /) -> int:
+        """Go to a place of the stream behind, in bytes; only if `seekable` says so."""
+        raw = cast("Seekable", self._raw)
+        start = raw.tell() - self._position
+        raw.seek(position)
+        self._position = position - start
+        return position
 
     def close(self) -> None:
         """Close the stream behind it."""

@@ -83,6 +83,20 @@ def require_repository(path: str) -> None:
         )
 
 
+def require_tag(tag: str) -> None:
+    """Refuse what is no tag.
+
+    Raises:
+        InvalidNameError: It is outside the grammar.
+
+    Spec: distribution:tag.
+    """
+    if _TAG.fullmatch(tag) is None:
+        raise InvalidNameError(
+            f"{tag!r} is no tag: a letter, digit or _, then up to 127 of these, . and -"
+        )
+
+
 def _one_name(host: str) -> str:
     return DOCKER_HUB if host in _HUB_NAMES else host
 
@@ -122,10 +136,8 @@ class Reference:
         if self.digest is not None and not isinstance(self.digest, Digest):
             raise InvalidNameError(f"{self.digest!r} is no digest")
         require_repository(self.repository)
-        if self.tag is not None and _TAG.fullmatch(self.tag) is None:
-            raise InvalidNameError(
-                f"{self.tag!r} is no tag: a letter, digit or _, then up to 127 of these, . and -"
-            )
+        if self.tag is not None:
+            require_tag(self.tag)
 
     @classmethod
     def parse(cls, text: str) -> Reference:

@@ -6,7 +6,7 @@ import io
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from ocilayout.descriptor import Verifier
 
@@ -38,8 +38,75 @@ class Readable(Protocol):
         ...
 
 
+class Seekable(Readable, Protocol):
+    """What can be read again."""
+
+    def tell(self) -> int:
+        """Return where it stands, in bytes."""
+        ...
+
+    def seek(self, position: int, /) -> int:
+        """Go to where it stood."""
+        ...
+
+
+def is_seekable(stream: Readable) -> bool:
+    """Tell whether a stream can be read again; one that has only `read` cannot."""
+    seekable = getattr(stream, "seekable", None)
+    return seekable is not None and bool(seekable())
+
+
 Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Readable
 """What a blob may be made of: bytes, the path of a file, or an open binary file."""
+
+
+class LateStream:
+    """A stream that is opened once somebody wants to read.
+
+    Attributes:
+        opened: Whether somebody did.
+    """
+
+    def __init__(self, open_raw: Callable[[], Readable]) -> None:
+        """Prepare to open a stream.
+
+        Args:
+            open_raw: Opens it.
+        """
+        self.opened = False
+        self._open = open_raw
+        self._stream: Readable | None = None
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to so many bytes, none at the end.
+
+        Raises:
+            Exception: Whatever opening and reading the stream raises.
+        """
+        return self._raw().read(size)
+
+    def seekable(self) -> bool:
+        """Tell whether the stream can be read again."""
+        return is_seekable(self._raw())
+
+    def tell(self) -> int:
+        """Return where the stream stands, in bytes."""
+        return cast("Seekable", self._raw()).tell()
+
+    def seek(self, position: int, /) -> int:
+        """Go to a place, in bytes; only if `seekable` says so."""
+        return cast("Seekable", self._raw()).seek(position)
+
+    def close(self) -> None:
+        """Close the stream, if it was opened."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def _raw(self) -> Readable:
+        if self._stream is None:
+            self.opened = True
+            self._stream = self._open()
+        return self._stream
 
 
 class VerifiedReader(io.RawIOBase):
@@ -63,7 +130,7 @@ class VerifiedReader(io.RawIOBase):
         """
         super().__init__()
         self._verifier = Verifier(descriptor)
-        self._raw = raw
+        self._raw: Readable = raw
         self._done = False
 
     def readable(self) -> bool:
@@ -98,6 +165,18 @@ class VerifiedReader(io.RawIOBase):
         """
         return b"".join(iter(lambda: self.read(CHUNK) or b"", b""))
 
+    def detach(self) -> Readable:
+        """Return the stream behind, for somebody who verifies it himself; this one is done with.
+
+        Raises:
+            ValueError: Something was read already.
+        """
+        if self._verifier.seen or self._done:
+            raise ValueError("something was read already; read on, it is verified at the end")
+        # Whoever forgets this one closes it, and must not close what he was given.
+        raw, self._raw, self._done = self._raw, io.BytesIO(), True
+        return raw
+
     def close(self) -> None:
         """Close this stream and the one behind it."""
         if not self.closed:
@@ -105,7 +184,13 @@ class VerifiedReader(io.RawIOBase):
         super().close()
 
 
-def pour(source: Readable, target: io.FileIO, take: Callable[[bytes], object]) -> int:
+def pour(
+    source: Readable,
+    target: io.FileIO,
+    take: Callable[[bytes], object],
+    *,
+    wanted: int | None = None,
+) -> int:
     """Write a stream to a file, and let somebody take in the same bytes in their order.
 
     Hashing and writing each leave a processor idle half of the time, and neither needs the
@@ -115,6 +200,8 @@ def pour(source: Readable, target: io.FileIO, take: Callable[[bytes], object]) -
         source: Where the bytes come from.
         target: The file.
         take: Called with all bytes, from another thread maybe, but never twice at a time.
+        wanted: How many bytes there should be, if that is known. No more than one beyond them
+            is asked for at a time.
 
     Returns:
         How many bytes there were.
@@ -123,13 +210,18 @@ def pour(source: Readable, target: io.FileIO, take: Callable[[bytes], object]) -
         OSError: The file system refused.
         Exception: Whatever the source and `take` raise.
     """
+
+    def next_piece() -> bytes:
+        most = PIECE if wanted is None else min(PIECE, max(wanted - size, 0) + 1)
+        return _read_piece(source, most)
+
     size = 0
-    data = source.read(PIECE)
+    data = next_piece()
     if len(data) < PIECE:
         while data:
             take(data)
             size += _write(target, data)
-            data = source.read(PIECE)
+            data = next_piece()
         return size
     with ThreadPoolExecutor(1) as thread:
         taken: deque[Future[object]] = deque()
@@ -138,10 +230,23 @@ def pour(source: Readable, target: io.FileIO, take: Callable[[bytes], object]) -
                 taken.popleft().result()
             taken.append(thread.submit(take, data))
             size += _write(target, data)
-            data = source.read(PIECE)
+            data = next_piece()
         for future in taken:
             future.result()
     return size
+
+
+def _read_piece(source: Readable, size: int) -> bytes:
+    """Return so many bytes, in whatever portions they come; fewer at the end only."""
+    data = source.read(size)
+    if not data or len(data) == size:
+        return data
+    parts = [data]
+    left = size - len(data)
+    while left and (data := source.read(left)):
+        parts.append(data)
+        left -= len(data)
+    return b"".join(parts)
 
 
 def _write(target: io.FileIO, data: bytes) -> int:

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from ocilayout.descriptor import Descriptor, verify
-from ocilayout.digest import Digest
+from ocilayout.digest import Digest, is_digest
 from ocilayout.errors import (
     BlobNotFoundError,
     DocumentError,
@@ -19,7 +19,7 @@ from ocilayout.errors import (
 )
 from ocilayout.limit import require_at_most
 from ocilayout.mediatype import DOCUMENT_TYPES
-from ocilayout.reference import require_repository
+from ocilayout.reference import require_repository, require_tag
 from ocilayout.registry.content import ANY_MANIFEST, content_length, require_digest
 from ocilayout.registry.delivery import Delivery, begin, mount
 from ocilayout.registry.download import Download, read_range
@@ -300,6 +300,7 @@ class RepositoryBlobs:
         Raises:
             IntegrityError: The bytes are not what the descriptor says, or the registry says
                 that it stored something else.
+            InvalidNameError: The name is neither.
             DocumentError: They are no such document.
             LimitExceededError: They are too many.
             RegistryError: The registry refused or failed, or the list of referrers could not be
@@ -308,6 +309,8 @@ class RepositoryBlobs:
         Spec: distribution:manifest-type, distribution:manifest-type-said,
             distribution:subject-list.
         """
+        if not is_digest(name):
+            require_tag(name)
         verify(data, descriptor)
         document = decode_document(data, descriptor)
         answer = self._session.request(

@@ -16,7 +16,7 @@ from ocilayout.digest import Digest, is_digest
 from ocilayout.errors import DocumentError, InvalidNameError, ReferenceNotFoundError
 from ocilayout.limit import DEFAULT, Limits
 from ocilayout.mediatype import DOCUMENT_TYPES
-from ocilayout.reference import DOCKER_HUB, Reference
+from ocilayout.reference import DOCKER_HUB, Reference, require_tag
 from ocilayout.registry.address import is_loopback, origin
 from ocilayout.registry.auth import Authenticator
 from ocilayout.registry.blobs import RepositoryBlobs
@@ -186,7 +186,7 @@ class Repository:
         name = str(name_or_digest)
         wanted = Digest.parse(name) if is_digest(name) else None
         if wanted is None:
-            self._require_tag(name)
+            require_tag(name)
         path = f"manifests/{name}"
         headers = {"Accept": ANY_MANIFEST}
         accept = {OK, NOT_FOUND, METHOD_NOT_ALLOWED}
@@ -279,16 +279,12 @@ class Repository:
         self.blobs.send_manifest(data, descriptor, name=str(descriptor.digest))
         return descriptor
 
-    def tag(
-        self, name: str, target: Descriptor | Digest | str, *, document: bytes | None = None
-    ) -> None:
-        """Let a tag name a manifest.
+    def tag(self, name: str, target: Descriptor | Digest | str) -> None:
+        """Let a tag name a manifest that is in the repository.
 
         Args:
             name: The tag; moved if there is one.
             target: The manifest or index: a descriptor, a digest, or a digest as text.
-            document: Its bytes, if they are at hand; then it need not be in the repository yet,
-                and if it is by a descriptor of sha256 nothing is read.
 
         Raises:
             InvalidNameError: The name is no tag, or the target is text and no digest.
@@ -299,7 +295,7 @@ class Repository:
 
         Spec: distribution:tag.
         """
-        self._require_tag(name)
+        require_tag(name)
         if isinstance(target, str) and not is_digest(target):
             raise InvalidNameError(
                 f"{target!r} is no digest; resolve a tag first, and give what it names"
@@ -307,9 +303,7 @@ class Repository:
         if not isinstance(target, Descriptor):
             target = self.resolve(str(target))
         _require_document(target)
-        if document is None:
-            document = self.blobs.read(target)
-        self.blobs.send_manifest(document, target, name=name)
+        self.blobs.send_manifest(self.blobs.read(target), target, name=name)
 
     def untag(self, name: str) -> None:
         """Take a tag away; what it names stays.
@@ -321,7 +315,7 @@ class Repository:
 
         Spec: distribution:delete-done.
         """
-        self._require_tag(name)
+        require_tag(name)
         if not self._session.delete(f"manifests/{name}"):
             raise self._missing(name)
 
@@ -358,9 +352,6 @@ class Repository:
             raise self._missing(str(digest))
         if document.subject is not None:
             remove_referrer(self._session, document.subject.digest, digest)
-
-    def _require_tag(self, name: str) -> None:
-        Reference(host=self._reference.host, repository=self._reference.repository, tag=name)
 
     def _missing(self, name: str) -> ReferenceNotFoundError:
         return ReferenceNotFoundError(f"{self.name} has no manifest {name}")

@@ -7,27 +7,15 @@ import os
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 from ocilayout.descriptor import Descriptor, Verifier, verify
 from ocilayout.digest import Digest, new_hasher
 from ocilayout.registry.transport import BodyFailedError
-from ocilayout.stream import CHUNK, Readable, Source
+from ocilayout.stream import CHUNK, Readable, Seekable, Source, is_seekable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-class Seekable(Readable, Protocol):
-    """What can be read again."""
-
-    def tell(self) -> int:
-        """Return where it stands, in bytes."""
-        ...
-
-    def seek(self, position: int, /) -> int:
-        """Go to where it stood."""
-        ...
 
 
 class Upload:
@@ -206,9 +194,7 @@ def open_upload(
 
 def _start(file: Readable) -> tuple[Seekable, int] | None:
     """Return a file with the place where it stands, or `None` if it cannot go back there."""
-    # What has only `read` is a stream, too.
-    seekable = getattr(file, "seekable", None)
-    if seekable is None or not seekable():
+    if not is_seekable(file):
         return None
     again = cast("Seekable", file)
     return again, again.tell()
