@@ -12,9 +12,10 @@ import io
 import os
 import secrets
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ocilayout.descriptor import Descriptor, Verifier, require_size, verify
 from ocilayout.digest import Digest, new_hasher
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from ocilayout.stream import Readable, Source
 
+_FEW: Final = 4  # blobs that are synced one by one
+_SYNCS: Final = 8  # how many are synced at a time, of more
 _WRITE_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL
 
 
@@ -255,23 +258,33 @@ class Blobs:
         Raises:
             OSError: The disk reported an error; nothing may be said to be stored.
         """
-        folders: set[Path] = set()
-        done: dict[Digest, int] = {}
+        pending: dict[Digest, int] = {}
         for digest in digests:
             status = self._stat(digest)
             # By its inode, since somebody may have deleted what was synced, and put it anew.
-            if status is None or self._synced.get(digest) == status.st_ino:
-                continue
-            path = self.path(digest)
-            with suppress(FileNotFoundError):
-                fsync(path)
-                folders.add(path.parent)
-                done[digest] = status.st_ino
+            if status is not None and self._synced.get(digest) != status.st_ino:
+                pending[digest] = status.st_ino
+        if len(pending) <= _FEW:
+            done = list(filter(self._sync, pending))
+        else:
+            # A file system writes its journal once for all that wait for it at the same time.
+            with ThreadPoolExecutor(_SYNCS) as pool:
+                synced = pool.map(self._sync, pending)
+                done = [digest for digest, there in zip(pending, synced, strict=True) if there]
+        folders = {self.path(digest).parent for digest in done}
         for folder in sorted(folders):
             fsync(folder)
         if folders:
             fsync(self._root / "blobs")
-        self._synced |= done
+        self._synced |= {digest: pending[digest] for digest in done}
+
+    def _sync(self, digest: Digest) -> bool:
+        """Force a blob onto the disk; tell whether it was there."""
+        try:
+            fsync(self.path(digest))
+        except FileNotFoundError:
+            return False
+        return True
 
     def _status(self, digest: Digest) -> os.stat_result:
         status = self._stat(digest)

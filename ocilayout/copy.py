@@ -41,6 +41,7 @@ __all__ = [
     "Limits",
     "ReadableBlobs",
     "RemoteBlobs",
+    "RemoteSource",
     "WritableBlobs",
     "copy",
     "copy_all",
@@ -128,6 +129,15 @@ class CopySource(Protocol):
 
     def referrers(self, digest: Digest, /) -> tuple[Descriptor, ...]:
         """Return what refers to content as its subject."""
+        ...
+
+
+@runtime_checkable
+class RemoteSource(CopySource, Protocol):
+    """A source that is a repository: a manifest and what it is come in one answer."""
+
+    def fetch(self, name_or_digest: str, /) -> tuple[bytes, Descriptor]:
+        """Return a manifest's bytes with a plain descriptor."""
         ...
 
 
@@ -252,9 +262,9 @@ def copy_all(
             plan = _Plan(source, target, pool, on_event or ignore, limits)
 
             def find(ref: str, plan: _Plan = plan) -> tuple[Descriptor, list[Descriptor]]:
-                root = source.resolve(ref)
+                root = plan.resolve(ref)
                 if platform is not None:
-                    root = select(root, platform, source.blobs.read)
+                    root = select(root, platform, plan.load)
                 if not referrers:
                     return root, []
                 return root, with_referrers(root, plan.read_if_there, source.referrers)[1:]
@@ -340,9 +350,23 @@ class _Plan:
         self._report = report
         self._limits = limits
         self._documents: dict[Digest, tuple[Descriptor, bytes, Manifest | Index]] = {}
+        self._fetched: dict[Digest, bytes] = {}
         self._put: Callable[..., Descriptor] = target.blobs.put
         if self._remote is not None and (beside := self._remote.beside(source.blobs)):
             self._put = partial(self._remote.put, mount_from=beside)
+
+    def resolve(self, ref: str) -> Descriptor:
+        """Return what a name or a digest means in the source."""
+        if not isinstance(self._source, RemoteSource):
+            return self._source.resolve(ref)
+        data, root = self._source.fetch(ref)
+        self._fetched[root.digest] = data
+        return root
+
+    def load(self, descriptor: Descriptor) -> bytes:
+        """Return the bytes of a document of the source, verified."""
+        data = self._fetched.get(descriptor.digest)
+        return self._source.blobs.read(descriptor) if data is None else data
 
     def run(self, named: list[tuple[str | None, Descriptor]], others: list[Descriptor]) -> None:
         """Bring content, and give it its names, or make it entries."""
@@ -392,7 +416,7 @@ class _Plan:
         require_at_most(limits.document, descriptor.size, of=name, unit="bytes")
         data = self._read_near(descriptor)
         if data is None:
-            data = self._source.blobs.read(descriptor)
+            data = self.load(descriptor)
         document = decode_document(data, descriptor)
         if isinstance(document, Index):
             require_at_most(limits.children, len(document.manifests), of=name, unit="children")

@@ -183,10 +183,7 @@ class Repository:
         Spec: distribution:head, distribution:reference, distribution:docker-headers,
             distribution:older-registries.
         """
-        name = str(name_or_digest)
-        wanted = Digest.parse(name) if is_digest(name) else None
-        if wanted is None:
-            require_tag(name)
+        name, wanted = _parse_manifest_name(name_or_digest)
         path = f"manifests/{name}"
         headers = {"Accept": ANY_MANIFEST}
         accept = {OK, NOT_FOUND, METHOD_NOT_ALLOWED}
@@ -195,14 +192,38 @@ class Repository:
             if answer.status == NOT_FOUND:
                 raise self._missing(name)
             descriptor = described(answer, wanted) if answer.status == OK else None
-        if descriptor is not None:
-            return descriptor
-        accept = {OK, NOT_FOUND}
-        with self._session.request("GET", path, accept=accept, headers=headers) as answer:
+        return self.fetch(name)[1] if descriptor is None else descriptor
+
+    def fetch(self, name_or_digest: Digest | str) -> tuple[bytes, Descriptor]:
+        """Return what a tag or a digest names, and what that is, in one round trip.
+
+        Args:
+            name_or_digest: A tag, or the digest of a manifest or an index.
+
+        Returns:
+            Its bytes, and the plain descriptor that they were verified against.
+
+        Raises:
+            InvalidNameError: The name is neither.
+            ReferenceNotFoundError: The registry has no such manifest.
+            DigestMismatchError: The registry answers with something else.
+            LimitExceededError: The manifest is too large.
+            RegistryError: The registry refused or failed, or answers with no manifest.
+            UnsupportedDigestError: Its digest's algorithm cannot be computed here.
+
+        Spec: distribution:reference, distribution:verify-manifest.
+        """
+        name, wanted = _parse_manifest_name(name_or_digest)
+        with self._session.request(
+            "GET",
+            f"manifests/{name}",
+            accept={OK, NOT_FOUND},
+            headers={"Accept": ANY_MANIFEST},
+        ) as answer:
             if answer.status == NOT_FOUND:
                 answer.drain()
                 raise self._missing(name)
-            return fetched(answer, wanted)[1]
+            return fetched(answer, wanted)
 
     def referrers(
         self, digest: Digest | str, *, artifact_type: str | None = None
@@ -341,20 +362,26 @@ class Repository:
         if not is_digest(str(digest)):
             raise InvalidNameError(f"{digest!r} is no digest; untag takes a tag away")
         digest = Digest.parse(digest)
-        path = f"manifests/{digest}"
-        headers = {"Accept": ANY_MANIFEST}
-        with self._session.request("GET", path, accept={OK, NOT_FOUND}, headers=headers) as answer:
-            if answer.status == NOT_FOUND:
-                answer.drain()
-                raise self._missing(str(digest))
-            document = decode_document(*fetched(answer, digest))
-        if not self._session.delete(path):
+        document = decode_document(*self.fetch(digest))
+        if not self._session.delete(f"manifests/{digest}"):
             raise self._missing(str(digest))
         if document.subject is not None:
             remove_referrer(self._session, document.subject.digest, digest)
 
     def _missing(self, name: str) -> ReferenceNotFoundError:
         return ReferenceNotFoundError(f"{self.name} has no manifest {name}")
+
+
+def _parse_manifest_name(name: Digest | str) -> tuple[str, Digest | None]:
+    """Return a tag, or a digest twice.
+
+    Raises:
+        InvalidNameError: It is neither.
+    """
+    if is_digest(str(name)):
+        return str(name), Digest.parse(name)
+    require_tag(str(name))
+    return str(name), None
 
 
 def _parse_name(name: str) -> Reference:
