@@ -385,7 +385,7 @@ class _Plan:
 
         Args:
             roots: Where it begins.
-            but: The documents that are left out.
+            but: The documents that are left out, unless they are parts of others.
         """
         if len(roots) > 1:  # their documents are read several at a time
             self._each(lambda root: list(walk([root], self.read)), roots)
@@ -394,8 +394,13 @@ class _Plan:
         for descriptor in found:
             self._report(Event(kind="planned", descriptor=descriptor))
         self._each(self._bring_blob, blobs)
+        parts = {
+            part.digest
+            for _, _, document in self._documents.values()
+            for part in successors(document)
+        }
         for digest in self._children_first({descriptor.digest for descriptor in found}):
-            if digest not in but:
+            if digest in parts or digest not in but:
                 self._put_document(digest)
 
     def _each(self, do: Callable[[_T], object], subjects: Iterable[_T]) -> None:

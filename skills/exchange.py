@@ -18,7 +18,7 @@ from ocilayout import (
     ReferenceNotFoundError,
     decode,
 )
-from ocilayout.copy import put_and_bind, transfer
+from ocilayout.copy import copy, put_and_bind, transfer
 from skills import builds
 from skills.errors import NotPushableError, TooLargeError
 from skills.tag import require_tag
@@ -147,9 +147,13 @@ class Exchange:
         ):
             raise NotPushableError(reference)
         with self._registry(parsed) as repository:
-            transfer(self._layout, content, repository, on_event=on_event)
-            if parsed.tag is not None:
-                repository.tag(parsed.tag, content)
+            copy(
+                self._layout,
+                str(content.digest),
+                repository,
+                name=parsed.tag,
+                on_event=on_event,
+            )
         return builds.BuildResult(reference=reference, digest=content.digest)
 
 

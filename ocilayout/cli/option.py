@@ -17,7 +17,7 @@ from click.shell_completion import CompletionItem
 from ocilayout.cli.access import Access, Purpose
 from ocilayout.cli.locator import InLayout, Locator
 from ocilayout.cli.place import Place
-from ocilayout.cli.value import read_folder, read_size, read_source
+from ocilayout.cli.value import read_chunk_size, read_folder, read_size, read_source
 from ocilayout.descriptor import Platform
 from ocilayout.errors import DocumentError, OciLayoutError
 from ocilayout.frozenmap import FrozenMap
@@ -153,24 +153,33 @@ def writing(function: Verb) -> Verb:
 _PURPOSES: Final[dict[str, Purpose]] = {
     "plain_http": "registry",
     "ca_file": "registry",
+    "client_cert": "registry",
+    "cert_dir": "registry",
+    "proxy": "registry",
     "timeout": "registry",
+    "chunk_size": "registry",
+    "authfile": "registry",
+    "no_login": "registry",
     "username": "registry",
     "password_stdin": "registry",
     "unpack_limit": "archive",
 }
 
 
-def access(prefix: str = "", *, unpack: bool = True) -> Callable[[Verb], Verb]:
+def access(prefix: str = "", *, reads: bool = True, writes: bool = False) -> Callable[[Verb], Verb]:
     """Take how a registry or an archive is reached, as `access` with the prefix before it.
 
     Args:
         prefix: What the names of the options begin with, such as `from-`.
-        unpack: Whether an archive may be read there.
+        reads: Whether an archive may be read there.
+        writes: Whether a registry may be written to.
     """
     under = prefix.replace("-", "_")
     options = _access_options(prefix, under)
-    if not unpack:
+    if not reads:
         del options["unpack_limit"]
+    if not writes:
+        del options["chunk_size"]
 
     def decorate(function: Verb) -> Verb:
         @wraps(function)
@@ -203,6 +212,21 @@ def _access_options(prefix: str, under: str) -> dict[str, Callable[[Verb], Verb]
             type=click.Path(dir_okay=False, path_type=Path),
             help="Trust these authorities (PEM) and not those of the system.",
         ),
+        "client_cert": click.option(
+            f"--{prefix}client-cert",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="Say who we are by this certificate, with its key in the same file (PEM).",
+        ),
+        "cert_dir": click.option(
+            f"--{prefix}cert-dir",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Certificates as Docker has them, in *.crt, *.cert and *.key.",
+        ),
+        "proxy": click.option(
+            f"--{prefix}proxy",
+            metavar="URL",
+            help="Reach the registry through this proxy, or through none if it is empty.",
+        ),
         "timeout": click.option(
             f"--{prefix}timeout",
             type=click.FloatRange(min=0, min_open=True),
@@ -210,6 +234,20 @@ def _access_options(prefix: str, under: str) -> dict[str, Callable[[Verb], Verb]
             show_default=True,
             metavar="SECONDS",
             help="How long to wait for the registry.",
+        ),
+        "chunk_size": click.option(
+            f"--{prefix}chunk-size",
+            callback=read_by(read_chunk_size),
+            metavar="SIZE",
+            help="Send blobs in chunks of this size, such as 16MiB; in one piece by default.",
+        ),
+        "authfile": click.option(
+            f"--{prefix}authfile",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="Look for a login in this file and not in those of Docker and Podman.",
+        ),
+        "no_login": click.option(
+            f"--{prefix}no-login", is_flag=True, help="Look for no login; be nobody."
         ),
         "username": click.option(
             f"--{prefix}username",

@@ -14,7 +14,7 @@ from ocilayout.cli.locator import STREAM, InArchive, InLayout, InRegistry, Locat
 from ocilayout.cli.place import Place
 from ocilayout.cli.progress import accounted
 from ocilayout.cli.terminal import answer, json_option, printable
-from ocilayout.copy import copy
+from ocilayout.copy import copy_all
 from ocilayout.descriptor import Descriptor, Platform
 from ocilayout.digest import is_digest
 from ocilayout.layout import Layout
@@ -54,21 +54,17 @@ class Order:
             What arrived, by its name or its digest in the source.
 
         Raises:
-            OciLayoutError: As `copy` says.
+            OciLayoutError: As `copy_all` says.
         """
-        return {
-            ref: copy(
-                source,
-                ref,
-                target,
-                name=name,
-                platform=self.platform,
-                referrers=self.referrers,
-                jobs=self.jobs,
-                on_event=account.tell,
-            )
-            for ref, name in self.names.items()
-        }
+        return copy_all(
+            source,
+            self.names,
+            target,
+            platform=self.platform,
+            referrers=self.referrers,
+            jobs=self.jobs,
+            on_event=account.tell,
+        )
 
     def to_archive(
         self, source: Source, file: str | BinaryIO, account: Account
@@ -118,7 +114,7 @@ class Order:
 @option.any_name
 @option.writing
 @option.access("from-")
-@option.access("to-", unpack=False)
+@option.access("to-", reads=False, writes=True)
 @json_option
 def cp(  # noqa: PLR0913 # as many as there are options
     source: Locator,

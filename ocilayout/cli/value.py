@@ -81,6 +81,18 @@ def read_size(text: str) -> int:
     return int(match[1]) * _BYTES[match[2]]
 
 
+def read_chunk_size(text: str) -> int:
+    """Read the size of a chunk, such as `16MiB`.
+
+    Raises:
+        ValueError: It is none, or there is nothing in it.
+    """
+    size = read_size(text)
+    if size == 0:
+        raise ValueError("a chunk has one byte at least")
+    return size
+
+
 def read_note(text: str) -> tuple[str, str]:
     """Read an annotation, `KEY=VALUE`.
 

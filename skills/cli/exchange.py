@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ocilayout.cli.option import access as registry_access
 from ocilayout.cli.progress import accounted
 from ocilayout.cli.terminal import answer, json_option, printable, size_text
 from skills.answer import cached_answer, content_answer, result_answer, time_text
 from skills.cli.option import (
+    connected,
     name_argument,
     read_age,
     reference_argument,
@@ -23,21 +25,24 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
+    from ocilayout.cli.access import Access
     from skills.content import SkillContent
 
 
 @click.command(epilog="Example: skills content ghcr.io/org/release-notes:v1")
 @reference_argument
 @click.option("--refresh", is_flag=True, help="Ask the registry what the reference means now.")
+@registry_access(reads=False)
 @json_option
 @click.pass_obj
-def content(store: Path | None, reference: str, *, refresh: bool, as_json: bool) -> None:
+def content(
+    store: Path | None, reference: str, access: Access, *, refresh: bool, as_json: bool
+) -> None:
     """Look at a skill without installing it.
 
     What the store has is shown; anything else is pulled first, and kept for the next time.
     """
-    service = service_of(store)
-    with accounted() as account:
+    with connected(store, access) as service, accounted() as account:
         found = service.get_content(reference, refresh=refresh, on_event=account.tell)
     answer(content_answer(found), _content_text(found), as_json=as_json)
 
@@ -46,14 +51,20 @@ def content(store: Path | None, reference: str, *, refresh: bool, as_json: bool)
 @reference_argument
 @click.option("--name", help="What to call it in the store; the reference by default.")
 @click.option("--replace", is_flag=True, help="Take the name of a build with other content.")
+@registry_access(reads=False)
 @json_option
 @click.pass_obj
-def pull(
-    store: Path | None, reference: str, name: str | None, *, replace: bool, as_json: bool
+def pull(  # as many as there are options
+    store: Path | None,
+    reference: str,
+    name: str | None,
+    access: Access,
+    *,
+    replace: bool,
+    as_json: bool,
 ) -> None:
     """Bring a skill from its registry into the store. It does not become a build."""
-    service = service_of(store)
-    with accounted() as account:
+    with connected(store, access) as service, accounted() as account:
         result = service.pull(reference, name=name, replace=replace, on_event=account.tell)
     said = f"Pulled {result.reference} {result.digest}"
     answer(result_answer(result), said, as_json=as_json)
@@ -61,12 +72,12 @@ def pull(
 
 @click.command(epilog="Example: skills push ghcr.io/org/release-notes:v1")
 @reference_argument
+@registry_access(reads=False, writes=True)
 @json_option
 @click.pass_obj
-def push(store: Path | None, reference: str, *, as_json: bool) -> None:
+def push(store: Path | None, reference: str, access: Access, *, as_json: bool) -> None:
     """Send what the store has under a reference to the registry that it names."""
-    service = service_of(store)
-    with accounted() as account:
+    with connected(store, access) as service, accounted() as account:
         result = service.push(reference, on_event=account.tell)
     said = f"Pushed {result.reference} {result.digest}"
     answer(result_answer(result), said, as_json=as_json)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from ocilayout.cli.option import access as registry_access
 from ocilayout.cli.progress import accounted
 from ocilayout.cli.terminal import answer, json_option
 from skills.answer import installed_answer
@@ -15,12 +16,14 @@ from skills.cli.option import (
     complete_clients,
     complete_name,
     complete_skill,
+    connected,
     project_root,
     service_of,
     write_table,
 )
 
 if TYPE_CHECKING:
+    from ocilayout.cli.access import Access
     from skills.install import InstalledSkill
 
 # An archive is told from a reference as a shell tells a program from a command.
@@ -48,6 +51,7 @@ _force = click.option("--force", is_flag=True, help="Lose local edits, and what 
 @click.option("--version", help="Which one, if the source does not say.")
 @_force
 @click.option("--replace", is_flag=True, help="Take the name of a build with other content.")
+@registry_access(reads=False)
 @json_option
 @click.pass_obj
 def install(
@@ -55,6 +59,7 @@ def install(
     /,
     source: str,
     clients: str,
+    access: Access,
     *,
     as_json: bool,
     **options: Any,  # noqa: ANN401 # those of the service, by their names
@@ -64,8 +69,7 @@ def install(
     SOURCE is the name of a skill that was built here, a full reference, a digest in the store, or
     an archive: a path that begins with / or ./, or oci-archive:PATH[:NAME].
     """
-    service = service_of(store)
-    with accounted() as account:
+    with connected(store, access) as service, accounted() as account:
         found = service.install(
             Path(source) if _PATH.match(source) else source,
             clients=clients.split(",") if clients else (),

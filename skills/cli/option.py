@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ocilayout import Layout, OciLayoutError
+from ocilayout.cli.access import warn
 from ocilayout.cli.terminal import printable, table
 from skills.clients import ALL, CLIENTS
 from skills.errors import SkillError
@@ -18,7 +20,11 @@ from skills.service import SkillService
 from skills.store import default_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ocilayout import Reference
+    from ocilayout.cli.access import Access
+    from ocilayout.registry import Repository
 
 _DIGEST_WIDTH: Final = 19  # "sha256:" and twelve digits
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -32,6 +38,30 @@ def service_of(store: Path | None) -> SkillService:
         OciLayoutError: As `SkillService.open` says.
     """
     return SkillService.open(store)
+
+
+@contextmanager
+def connected(store: Path | None, access: Access) -> Iterator[SkillService]:
+    """Open a store whose registries are reached as the options say.
+
+    Raises:
+        UsageError: Options contradict each other.
+        AuthError: The block raised it; it says which options were missing.
+        OciLayoutError: As `SkillService.open` says.
+    """
+    opened: list[Repository] = []
+
+    def connect(reference: Reference) -> Repository:
+        repository = access.connect(f"{reference.host}/{reference.repository}")
+        opened.append(repository)
+        return repository
+
+    with access.explaining():
+        try:
+            yield SkillService.open(store, registry=connect)
+        finally:
+            for repository in opened:
+                warn(repository)
 
 
 def short_digest(digest: str) -> str:

@@ -427,7 +427,7 @@ class TestPlaces:
         assert "oci-layout is missing" in command.error(verb, ".")
         assert command.error(verb, "file")
         assert "has an empty path" in command.misuse(verb, "oci:")
-        assert "is no repository" in command.misuse(verb, "docker://A/b:c:d")
+        assert "is no repository" in command.misuse(verb, "docker://a/B:c:d")
 
     def test_options_that_mean_nothing(self, command: Command, layout: Layout) -> None:
         """Options of a registry are refused where there is none, as are those of archives."""
