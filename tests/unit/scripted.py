@@ -37,6 +37,7 @@ class Reply:
 
 
 class Handler(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True  # else every answer waits for an acknowledgement
     protocol_version = "HTTP/1.1"
     server: Scripted
 

@@ -1,0 +1,142 @@
+"""Law: no secret is in an error, a repr, a warning or a log, whatever a registry answers."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import traceback
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ocilayout.errors import OciLayoutError
+from ocilayout.mediatype import OCI_LAYER
+from ocilayout.registry import Credentials, Repository, Retry
+from tests.unit.scripted import Handler, Reply, Scripted, Seen, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PASSWORD = "open-sesame/+%"
+IDENTITY = "identity-of-ann"
+TOKEN = "token-of-ann"
+PAIR = base64.b64encode(f"ann:{PASSWORD}".encode()).decode()
+AT_ONCE = Retry(attempts=2, sleep=lambda _: None)
+
+WAYS: list[Callable[[str], str]] = [
+    str,
+    str.upper,
+    lambda secret: quote(secret, safe=""),
+    lambda secret: base64.b64encode(secret.encode()).decode(),
+]
+texts = st.builds(
+    lambda secret, way, before, after: before + way(secret) + after,
+    st.sampled_from([PASSWORD, PAIR, IDENTITY, TOKEN]),
+    st.sampled_from(WAYS),
+    st.sampled_from(["", "your password is ", "\n"]),
+    st.sampled_from(["", "!", '"']),
+)
+HEADERS = [
+    "WWW-Authenticate", "Location", "Warning", "Link", "Docker-Content-Digest", "Retry-After",
+    "OCI-Subject", "Content-Type",
+]  # fmt: skip
+
+
+@st.composite
+def replies(draw: st.DrawFn) -> Reply:
+    """An answer that repeats secrets wherever there is room for one."""
+    said = draw(texts)
+    status = draw(st.sampled_from([200, 201, 202, 307, 400, 401, 403, 404, 413, 429, 500]))
+    errors = {"errors": [{"code": draw(st.sampled_from(["DENIED", "X"])), "message": said}]}
+    documents = [json.dumps(errors), json.dumps({"tags": said}), json.dumps({said: 1}), said]
+    line = "".join(char for char in said if char.isprintable())
+    values = [line, f'299 - "{line}"', f"https://ann:{line}@h/", f"<{line}>; rel=next"]
+    names = draw(st.lists(st.sampled_from(HEADERS), max_size=3, unique=True))
+    headers = {name: draw(st.sampled_from(values)) for name in names}
+    return Reply(status, headers, draw(st.sampled_from(documents)).encode())
+
+
+def entrance(server: Scripted, reply: Reply, *, broken_tokens: bool) -> None:
+    """Ask for a token first, and then answer as it was drawn."""
+    bearer = {"WWW-Authenticate": f'Bearer realm="http://{server.host}/token"'}
+    token = Reply(200, body=json.dumps({"token": TOKEN}).encode())
+    server.routes["GET /token"] = server.routes["POST /token"] = reply if broken_tokens else token
+
+    def answer(seen: Seen, _: Handler) -> Reply:
+        return reply if "authorization" in seen.headers else Reply(401, bearer)
+
+    server.default = answer
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[tuple[Scripted, Scripted]]:
+    """A registry, and another host that it may lead to."""
+    with serving() as registry, serving() as other:
+        yield registry, other
+
+
+@settings(deadline=None)
+@given(replies(), st.booleans(), st.booleans())
+def test_no_secret_is_ever_shown(
+    hosts: tuple[Scripted, Scripted],
+    reply: Reply,
+    identity: bool,  # noqa: FBT001 # drawn
+    broken_tokens: bool,  # noqa: FBT001 # drawn
+) -> None:
+    """Errors with their chains, reprs, warnings and logs hold none, and no other host gets one."""
+    secret = IDENTITY if identity else ""
+    credentials = Credentials("ann", PASSWORD, identity_token=secret)
+    shown = [repr(credentials)]
+    registry, other = hosts
+    other.seen.clear()
+    with ExitStack() as stack:
+        if reply.status == 307:
+            reply = Reply(307, {"Location": f"http://{other.host}/v2/"}, reply.body)
+        entrance(registry, reply, broken_tokens=broken_tokens)
+        records = stack.enter_context(_logged())
+        repo = stack.enter_context(
+            Repository(
+                f"{registry.host}/org/app", credentials=credentials, retry=AT_ONCE, timeout=5
+            )
+        )
+        for act in (
+            repo.tags,
+            repo.ping,
+            lambda: repo.resolve("v1"),
+            lambda: repo.blobs.put(b"x", media_type=OCI_LAYER),
+        ):
+            try:
+                act()
+            except OciLayoutError as error:
+                shown += ["".join(traceback.format_exception(error)), repr(vars(error))]
+        shown += [repr(repo), repr(repo.warnings), *records]
+        for seen in other.seen:
+            shown += [f"{name}: {value}" for name, value in seen.headers.items()]
+            shown.append(seen.body.decode(errors="replace"))
+    everything = "\n".join(shown).lower()
+    for hidden in (PASSWORD, PAIR, TOKEN, *([IDENTITY] if identity else [])):
+        for way in WAYS:
+            assert way(hidden).lower().rstrip("=") not in everything
+
+
+class _logged:  # noqa: N801 # used like a function
+    """Give the list of all that is logged inside the block."""
+
+    def __enter__(self) -> list[str]:
+        self.records: list[str] = []
+        self.handler = logging.Handler()
+        self.handler.emit = lambda record: self.records.append(record.getMessage())  # type: ignore[method-assign] # what a handler is for
+        self.logger = logging.getLogger()
+        self.level = self.logger.level
+        self.logger.addHandler(self.handler)
+        self.logger.setLevel(logging.DEBUG)
+        return self.records
+
+    def __exit__(self, *_: object) -> None:
+        self.logger.removeHandler(self.handler)
+        self.logger.setLevel(self.level)
