@@ -183,7 +183,7 @@ def start_registry(require: Callable[[str], str], tmp_path: Path) -> Iterator[St
         count = 0
 
         def start(
-            *, auth: Mapping[str, Any] | None = None, tls: Mapping[str, str] | None = None
+            *, auth: Mapping[str, Any] | None = None, tls: Mapping[str, Any] | None = None
         ) -> str:
             nonlocal count
             for _ in range(_STARTS):
@@ -209,7 +209,7 @@ def _start(
     program: str,
     folder: Path,
     auth: Mapping[str, Any],
-    tls: Mapping[str, str],
+    tls: Mapping[str, Any],
 ) -> str | None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -217,7 +217,10 @@ def _start(
     config = {
         "version": 0.1,
         "log": {"level": "warn"},
-        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(folder / "data")},
+            "delete": {"enabled": True},
+        },
         "http": {"addr": host, "secret": "of the test", "tls": dict(tls)},
         "auth": dict(auth),
     }

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import socket
 import subprocess
 import threading
 import time
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs, urlsplit
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
 
     class StartRegistry(Protocol):
         def __call__(
-            self, *, auth: Mapping[str, Any] | None = None, tls: Mapping[str, str] | None = None
+            self, *, auth: Mapping[str, Any] | None = None, tls: Mapping[str, Any] | None = None
         ) -> str: ...
 
 
@@ -381,6 +383,21 @@ class _TokenHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self) -> None:
+        """Exchange the identity token of ann, by OAuth2."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        form = parse_qs(body.decode())
+        known = form["refresh_token"] == ["identity of ann"] and "Authorization" not in self.headers
+        if not known or form["grant_type"] != ["refresh_token"] or form["service"] != [SERVICE]:
+            self.send_error(401)
+            return
+        token = self.tokens.issue("ann", form["scope"][0].split(" "))
+        answer = json.dumps({"access_token": token, "expires_in": 300}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
     def log_message(self, *_: object) -> None:
         """Print nothing."""
 
@@ -438,6 +455,24 @@ def test_a_token_that_may_only_pull_does_not_push(
         repo.resolve("v1")
 
 
+def test_an_identity_token_is_as_good_as_a_password(
+    start_registry: StartRegistry, tokens: TokenServer
+) -> None:
+    """What `docker login` leaves behind is exchanged for tokens, also for two repositories."""
+    host = start_registry(auth=tokens.config)
+    ann = Credentials("", "", identity_token="identity of ann")
+    with (
+        Repository(f"{host}/org/app", credentials=ann) as repo,
+        Repository(f"{host}/org/twin", credentials=ann) as twin,
+    ):
+        assert_round_trip(repo)
+        copy(repo, "v1", twin)
+        assert pull_image(twin, "v1") == pull_image(repo, "v1")
+    assert {user for user, _ in tokens.issued} == {"ann"}
+    mounted = [scopes for _, scopes in tokens.issued if "repository:org/app:pull" in scopes[1:]]
+    assert mounted  # the token for the twin may read where it takes over from
+
+
 def test_encoded_documents_arrive_as_they_are(docker_registry: str) -> None:
     """Bytes that no encoder of ours would write keep their digest."""
     with Repository(f"{docker_registry}/org/app") as repo:
@@ -464,3 +499,183 @@ def test_referrers_are_listed_under_a_tag(docker_registry: str) -> None:
         (plain,) = repo.referrers(image.digest, artifact_type="text/plain")
         assert plain.digest == signatures[0]
         assert repo.tags() == (fallback_tag(image.digest),)
+
+
+# ------------------------------------------------------------------ in chunks, and cut
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 1_000_000, 1_000_001])
+@pytest.mark.parametrize("kind", ["bytes", "file", "stream"])
+def test_chunks_of_all_sizes_arrive(docker_registry: str, size: int, kind: str) -> None:
+    """What is sent in chunks is there as a whole."""
+    data = (bytes(range(251)) * (size // 251 + 1))[:size]
+    expected = Descriptor.of(data, OCI_LAYER)
+    sources: dict[str, Any] = {"bytes": data, "file": io.BytesIO(data), "stream": _Stream(data)}
+    with Repository(f"{docker_registry}/org/app", chunk_size=300_000) as repo:
+        assert repo.blobs.put(sources[kind], media_type=OCI_LAYER, expected=expected) == expected
+        assert repo.blobs.read(expected) == data
+
+
+class _Stream(io.RawIOBase):
+    """A stream that cannot seek."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self.raw = io.BytesIO(data)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self.raw.read(size)
+
+
+@contextmanager
+def cutting(host: str, left: list[int]) -> Iterator[str]:
+    """Stand before a registry, and cut connections behind so many bytes on the way in, one each."""
+    address = (host.partition(":")[0], int(host.partition(":")[2]))
+    threads: list[threading.Thread] = []
+    ends_of_all: list[socket.socket] = []
+
+    def pump(source: socket.socket, target: socket.socket, limit: float) -> None:
+        with suppress(OSError):
+            while limit > 0 and (data := source.recv(65536)):
+                target.sendall(data[: int(min(limit, len(data)))])
+                limit -= len(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def serve(listener: socket.socket, stack: ExitStack) -> None:
+        with suppress(OSError):
+            while True:
+                client = stack.enter_context(listener.accept()[0])
+                server = stack.enter_context(socket.create_connection(address))
+                ends_of_all.extend((client, server))
+                limit = left.pop(0) if left else float("inf")
+                for ends in ((client, server, limit), (server, client, float("inf"))):
+                    threads.append(threading.Thread(target=pump, args=ends))
+                    threads[-1].start()
+
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        server = threading.Thread(target=serve, args=(listener, stack))
+        server.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+        server.join()
+        for end in ends_of_all:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("chunk_size", [None, 500_000])
+def test_an_upload_survives_cuts(docker_registry: str, chunk_size: int | None) -> None:
+    """A connection that breaks twice on the way in ends in a blob that is whole."""
+    data = bytes(range(251)) * 12_000
+    cuts = [1_400_000, 900_000]
+    with (
+        cutting(docker_registry, cuts) as host,
+        Repository(f"{host}/org/app", chunk_size=chunk_size) as repo,
+    ):
+        blob = repo.blobs.put(io.BytesIO(data), media_type=OCI_LAYER)
+        assert repo.blobs.read(blob) == data
+    assert cuts == []
+
+
+def test_a_part_of_a_blob_is_had(docker_registry: str) -> None:
+    """The registry honours ranges."""
+    with Repository(f"{docker_registry}/org/app") as repo:
+        repo.ping()
+        blob = repo.blobs.put(bytes(range(256)), media_type=OCI_LAYER)
+        part = repo.blobs.read_unverified(blob.digest, start=10, length=5)
+        assert part == bytes(range(10, 15))
+        assert repo.blobs.read_unverified(blob.digest, start=300, length=5) == b""
+
+
+# ------------------------------------------------------------------ taken over, and deleted
+
+
+def test_blobs_are_taken_over_within_the_registry(docker_registry: str) -> None:
+    """A mount needs no byte; a copy between two repositories does it by itself."""
+    with (
+        Repository(f"{docker_registry}/org/app") as first,
+        Repository(f"{docker_registry}/org/twin") as second,
+    ):
+        root = push_image(first, "v1")
+        (layer, *_) = [Descriptor.of(data, OCI_LAYER) for data in pull_image(first, "v1")]
+        assert second.blobs.mount(layer, "org/app")
+        assert second.blobs.holds(layer)
+        assert not second.blobs.mount(Descriptor.of(b"missing", OCI_LAYER), "org/app")
+        assert not second.blobs.mount(Descriptor.of(b"missing", OCI_LAYER), "nobody/home")
+        kinds: dict[str, set[str]] = {}
+        copy(
+            first, "v1", second, on_event=lambda event: kinds.setdefault(
+                event.descriptor.digest, set()
+            ).add(event.kind),
+        )  # fmt: skip
+        assert kinds[layer.digest] == {"planned", "skipped"}
+        assert second.resolve("v1") == root
+        assert pull_image(second, "v1") == pull_image(first, "v1")
+
+
+def test_what_is_deleted_is_gone(docker_registry: str) -> None:
+    """Manifests with their tags, blobs; a tag alone cannot be taken away there, and it says so."""
+    with Repository(f"{docker_registry}/org/app") as repo:
+        root = push_image(repo, "v1", "v2")
+        blob = repo.blobs.put(b"alone", media_type=OCI_LAYER)
+        with pytest.raises(RegistryError, match=r"UNSUPPORTED|DIGEST_INVALID"):
+            repo.untag("v1")
+        repo.delete(root)
+        repo.blobs.delete(blob.digest)
+        for name in ("v1", "v2", str(root.digest)):
+            with pytest.raises(ReferenceNotFoundError):
+                repo.resolve(name)
+        assert blob.digest not in repo.blobs
+        with pytest.raises(ReferenceNotFoundError):
+            repo.delete(root)
+        with pytest.raises(BlobNotFoundError):
+            repo.blobs.delete(blob.digest)
+
+
+@pytest.mark.spec("distribution:delete")
+def test_a_referrer_that_is_deleted_is_off_the_list(docker_registry: str) -> None:
+    """Without the referrers API the list under the tag is kept right."""
+    with Repository(f"{docker_registry}/org/app") as repo:
+        config = repo.blobs.put(b"{}", media_type=OCI_CONFIG)
+        image = repo.put_manifest(Manifest(config=config))
+        first, second = (
+            repo.put_manifest(Manifest(artifact_type=f"text/{kind}", config=config, subject=image))
+            for kind in ("plain", "html")
+        )
+        repo.delete(first)
+        assert [one.digest for one in repo.referrers(image.digest)] == [second.digest]
+        repo.delete(second)
+        assert repo.referrers(image.digest) == ()
+
+
+def test_a_certificate_of_ours_is_enough(start_registry: StartRegistry, tmp_path: Path) -> None:
+    """A registry that wants to know us by a certificate knows us by one, and else nobody."""
+    authority = trustme.CA()
+    certificate, ours = authority.issue_cert("127.0.0.1"), authority.issue_cert("ann@example.com")
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.crt"))
+    certificate.cert_chain_pems[0].write_to_path(str(tmp_path / "server.pem"))
+    certificate.private_key_pem.write_to_path(str(tmp_path / "server.key"))
+    folder = tmp_path / "certs"
+    folder.mkdir()
+    authority.cert_pem.write_to_path(str(folder / "ca.crt"))
+    ours.cert_chain_pems[0].write_to_path(str(folder / "client.cert"))
+    ours.private_key_pem.write_to_path(str(folder / "client.key"))
+    host = start_registry(
+        tls={
+            "certificate": str(tmp_path / "server.pem"),
+            "key": str(tmp_path / "server.key"),
+            "clientcas": [str(tmp_path / "ca.crt")],
+        }
+    )
+    with Repository(f"{host}/org/app", plain_http=False, certs=folder) as repo:
+        assert_round_trip(repo)
+    with (
+        Repository(f"{host}/org/app", plain_http=False, ca_certs=tmp_path / "ca.crt") as repo,
+        pytest.raises(TransportError),
+    ):
+        repo.tags()

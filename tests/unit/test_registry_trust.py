@@ -54,7 +54,7 @@ def guarded(authority: trustme.CA) -> Iterator[Scripted]:
         yield server
 
 
-def named(name: str = "ghcr.io/org/app", **how: Any) -> Repository:
+def named(name: str = "ghcr.io/org/app", /, **how: Any) -> Repository:
     return Repository(name, plain_http=False, timeout=5, retry=AT_ONCE, **how)
 
 
