@@ -8,12 +8,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import contents, indexes
+from tests.bench import contents, indexes, registry
 from tests.bench.measure import Case, Result, measure
 from tests.bench.memory import measure_growth
 from tests.bench.report import Report
 
-CASES = {case.name: case for case in (*indexes.CASES, *contents.CASES)}
+CASES = {case.name: case for case in (*indexes.CASES, *contents.CASES, *registry.CASES)}
 
 
 def main() -> None:
@@ -22,8 +22,9 @@ def main() -> None:
     chosen = arguments.case or list(CASES.values())
     results: list[Result] = []
     for case in chosen:
-        if case.needs is not None and shutil.which(case.needs) is None:
-            sys.stderr.write(f"{case.name}: left out, there is no {case.needs} here\n")
+        missing = [program for program in case.needs if shutil.which(program) is None]
+        if missing:
+            sys.stderr.write(f"{case.name}: left out, there is no {missing[0]} here\n")
             continue
         for size in _sizes(case, quick=arguments.quick):
             sys.stderr.write(f"{case.name}: {case.about}, {size:,} {case.unit} ...\n")
@@ -43,7 +44,7 @@ def main() -> None:
 def _sizes(case: Case, *, quick: bool) -> tuple[int, ...]:
     if not quick:
         return case.sizes
-    return (min(case.sizes[0], 64 if case.unit == "MiB" else 1_000),)
+    return (min(case.sizes[0], {"MiB": 64, "artifacts": 20}.get(case.unit, 1_000)),)
 
 
 def _parse() -> argparse.Namespace:

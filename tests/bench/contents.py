@@ -143,7 +143,7 @@ CASES: Final = (
         make=_collect,
         unit="manifests",
         limits={10_000: 0.6},
-        needs="umoci",
+        needs=("umoci",),
     ),
     Case(
         name="check",

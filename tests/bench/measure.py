@@ -29,11 +29,13 @@ class Subject:
         ours: What is measured.
         yardsticks: What it is compared with; with the slowest, if there are several.
         before: Called before each of them, unmeasured.
+        after: Called once at the end.
     """
 
     ours: Callable[[], object]
     yardsticks: Mapping[str, Callable[[], object]]
     before: Callable[[], object] = nothing
+    after: Callable[[], object] = nothing
 
 
 @frozen(kw_only=True)
@@ -48,7 +50,7 @@ class Case:
         unit: Of what the size is the number.
         limits: The ratio that is wanted at most, by size.
         grows: Whether the time for each of the unit is compared between the sizes.
-        needs: A program without which there is no yardstick.
+        needs: Programs without which there is no yardstick.
     """
 
     name: str
@@ -58,7 +60,7 @@ class Case:
     unit: str = "entries"
     limits: Mapping[int, float] = field(factory=dict)
     grows: bool = True
-    needs: str | None = None
+    needs: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -115,6 +117,13 @@ def measure(case: Case, size: int, folder: Path, *, repetitions: int | None = No
         repetitions: How often to measure each side; by default as often as there is time for.
     """
     subject = case.make(folder, size)
+    try:
+        return _measure(case, size, subject, repetitions)
+    finally:
+        subject.after()
+
+
+def _measure(case: Case, size: int, subject: Subject, repetitions: int | None) -> Result:
     acts = [subject.ours, *subject.yardsticks.values()]
     warm = sum(_time(act, subject) for act in acts)
     if repetitions is None:
