@@ -42,8 +42,6 @@ class Answer:
     Attributes:
         status: The HTTP status.
         url: Where it came from, behind all redirects. May hold secrets, unlike `origin`.
-
-    Spec: distribution:no-action-on-warnings.
     """
 
     def __init__(self, response: BaseHTTPResponse, url: str, *, stall: float) -> None:

@@ -250,7 +250,7 @@ class RepositoryBlobs:
             RegistryError: The registry refused or failed.
             OSError: The source cannot be read.
 
-        Spec: distribution:upload, distribution:location, distribution:put-digest.
+        Spec: distribution:upload, distribution:put-digest.
         """
         if mount_from is not None:
             require_repository(mount_from)

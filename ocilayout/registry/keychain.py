@@ -167,9 +167,10 @@ class _Config:
 
     def _decode(self, auth: str) -> tuple[str, str]:
         try:
-            name, colon, password = base64.b64decode(auth, validate=True).decode().partition(":")
+            pair = base64.b64decode(auth, validate=True).decode()
         except (binascii.Error, ValueError):
-            colon = ""
+            pair = ""
+        name, colon, password = pair.partition(":")
         if not colon:
             raise AuthError(
                 f"an auth in {self._where} is not NAME:PASSWORD in Base64; log in again"

@@ -124,8 +124,6 @@ class Session:
             RateLimitedError: It asks to come back later.
             TransportError: The connection failed.
             RegistryError: Any other failure; its status and codes are in it.
-
-        Spec: distribution:errors.
         """
         url = where if "://" in where else f"{self.base}/{where}"
         headers = {} if headers is None else headers

@@ -365,6 +365,7 @@ def test_a_part_that_is_another_is_refused(registry: Scripted) -> None:
                 repo.blobs.read_unverified(BLOB.digest, start=start, length=length)
 
 
+@pytest.mark.spec("distribution:delete-done")
 @pytest.mark.parametrize("status", [200, 202, 204])
 def test_things_are_deleted(registry: Scripted, status: int) -> None:
     """Blobs by digest, tags by name; what is not there is not found."""
