@@ -12,7 +12,6 @@ import pytest
 import trustme
 from attrs import define, field
 
-from ocilayout.codec import encode
 from ocilayout.copy import copy
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
@@ -32,12 +31,14 @@ from ocilayout.errors import (
 from ocilayout.ijson import MAX_DEPTH, MAX_DOCUMENT
 from ocilayout.index import Index
 from ocilayout.layout import Layout
+from ocilayout.limit import DEFAULT, Limits
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
-from ocilayout.registry import Credentials, Repository
+from ocilayout.registry import Credentials, Repository, Retry
 from ocilayout.testing.registry import (
     Answer,
     Fault,
+    HangUpError,
     Holdings,
     LoopbackRegistry,
     Request,
@@ -74,6 +75,7 @@ class Lab:
     layer: Descriptor
     tokens: TokenAuth = field(factory=lambda: TokenAuth({"ann": "open-sesame"}))
     timeout: float = 5.0
+    limits: Limits = DEFAULT
 
     def lie(self, on: str, how: Fault, **more: Any) -> Lab:
         """Let the registry misbehave."""
@@ -85,10 +87,21 @@ class Lab:
         self.registry.put_manifests(NAME, documents, tag="v1")
         return self
 
+    def cut_once(self, on: str, rest: Fault) -> Lab:
+        """Let a layer be cut, and what comes behind be spoilt."""
+        of = {"reference": self.layer.digest}
+        return self.lie(on, fault.cut(100_000), **of, times=1).lie(on, rest, **of, skip=1)
+
     def guard(self) -> Lab:
         """Let both registries ask for tokens."""
         self.registry.auth = self.tokens
         self.other.auth = TokenAuth({"ann": "open-sesame"})
+        return self
+
+    def empty(self) -> Lab:
+        """Let the registry hold nothing."""
+        for held in (self.registry.blobs, self.registry.manifests, self.registry.tags):
+            held.clear()
         return self
 
     def hurry(self) -> Lab:
@@ -103,16 +116,28 @@ class Lab:
             self.other.blobs[NAME, self.layer.digest] = spoilt["layer"]
         return self
 
-    def open(self) -> Repository:
-        return Repository(f"{self.registry.host}/{NAME}", credentials=ANN, timeout=self.timeout)
+    def limit(self, **limits: int) -> Lab:
+        """Let our client take less."""
+        self.limits = Limits(**limits)
+        return self
+
+    def open(self, *, chunk_size: int | None = None) -> Repository:
+        return Repository(
+            f"{self.registry.host}/{NAME}",
+            credentials=ANN,
+            timeout=self.timeout,
+            retry=Retry(sleep=lambda _: None),
+            limits=self.limits,
+            chunk_size=chunk_size,
+        )
 
     def pull(self, tag: str = "v1") -> None:
         with self.open() as repository:
-            copy(repository, tag, self.target)
+            copy(repository, tag, self.target, limits=self.limits)
 
-    def push(self, tag: str = "pushed") -> None:
-        with self.open() as repository:
-            copy(self.source, "v1", repository, name=tag)
+    def push(self, *, chunk_size: int | None = None, jobs: int = 4) -> None:
+        with self.open(chunk_size=chunk_size) as repository:
+            copy(self.source, "v1", repository, name="pushed", jobs=jobs)
 
 
 def put_image(layout: Layout) -> Descriptor:
@@ -589,6 +614,54 @@ PULLS: dict[str, Row] = {
         LimitExceededError,
         None,
     ),
+    "a document is larger than we take": (
+        lambda lab: lab.limit(document=1000).plant(*bomb.huge(1000)),
+        LimitExceededError,
+        "1000",
+    ),
+    "there are more children than we take": (
+        lambda lab: lab.limit(children=20).plant(*bomb.wide(21)),
+        LimitExceededError,
+        "20 children",
+    ),
+    "there are more layers than we take": (
+        lambda lab: lab.limit(layers=20).plant(*bomb.layered(21)),
+        LimitExceededError,
+        "20 layers",
+    ),
+    "indexes are deeper than we take": (
+        lambda lab: lab.limit(documents=20).plant(*bomb.nested(20)),
+        LimitExceededError,
+        "20 documents",
+    ),
+    # the rest of what was cut
+    "the rest begins elsewhere": (
+        lambda lab: lab.cut_once("GET blob", fault.header("Content-Range", "bytes 5-9/10")),
+        RegistryError,
+        "does not go on from there",
+    ),
+    "one bit of the rest is wrong": (
+        lambda lab: lab.cut_once("GET blob", fault.flip(5)),
+        DigestMismatchError,
+        None,
+    ),
+    "the rest is too long": (
+        lambda lab: lab.cut_once("GET blob", fault.grow()),
+        SizeMismatchError,
+        None,
+    ),
+    "there is no rest": (
+        lambda lab: lab.cut_once("GET blob", fault.refuse(404)),
+        RegistryError,
+        "404",
+    ),
+    "the rest is outside of what there is": (
+        lambda lab: lab.cut_once(
+            "GET blob", fault.refuse(416, headers={"Content-Range": "bytes */5"})
+        ),
+        RegistryError,
+        "does not go on from there",
+    ),
     "one of many children is not there": (
         lambda lab: lab.plant(*bomb.wide(50)).lie("GET manifest", fault.refuse(404), skip=10),
         BlobNotFoundError,
@@ -613,7 +686,7 @@ def test_a_pull_from_a_liar_fails_and_leaves_nothing(
     assert lab.target.entries() == before
     require_sound(lab.target)
     lab.registry.behave()
-    lab.timeout = 5.0
+    lab.timeout, lab.limits = 5.0, DEFAULT
     lab.pull("right")
     assert lab.target.resolve("right") == lab.root
     assert lab.target.check() == ()
@@ -766,9 +839,7 @@ def test_a_push_to_a_liar_fails_and_names_nothing(
 ) -> None:
     """The error is of the right kind, no tag moved, nothing changed here, and all still works."""
     before = stamps(lab.source)
-    lab.registry.blobs.clear()
-    lab.registry.manifests.clear()
-    lab.registry.tags.clear()
+    lab.empty()
     prepare(lab)
     with pytest.raises(error, match=said) as caught:
         lab.push()
@@ -782,6 +853,128 @@ def test_a_push_to_a_liar_fails_and_names_nothing(
     lab.pull("pushed")
     assert lab.target.resolve("pushed") == lab.root
     assert lab.target.check() == ()
+
+
+IN_CHUNKS: dict[str, Row] = {
+    "every chunk is of an upload that it forgot": (
+        lambda lab: lab.lie("PATCH upload", fault.refuse(404, "BLOB_UPLOAD_UNKNOWN")),
+        RegistryError,
+        "BLOB_UPLOAD_UNKNOWN",
+    ),
+    "no chunk is in order": (
+        lambda lab: lab.lie("PATCH upload", fault.refuse(416, "BLOB_UPLOAD_INVALID")),
+        RegistryError,
+        "416",
+    ),
+    "it never has what it had": (
+        lambda lab: lab.lie("PATCH upload", fault.hang_up(received=1000), skip=1, times=1).lie(
+            "GET upload", fault.header("Range", "0-500")
+        ),
+        RegistryError,
+        "416",
+    ),
+    "chunks have no place": (
+        lambda lab: lab.lie("PATCH upload", fault.header("Location", None)),
+        RegistryError,
+        "Location",
+    ),
+    "chunks go on at another host": (
+        lambda lab: lab.lie(
+            "PATCH upload", fault.header("Location", f"{lab.other.url}{V2}/blobs/uploads/1")
+        ),
+        RegistryError,
+        "404",
+    ),
+    "no chunk arrives": (
+        lambda lab: lab.lie("PATCH upload", fault.hang_up(received=0)),
+        TransportError,
+        "broke",
+    ),
+    "chunks are forgotten at the end": (
+        lambda lab: lab.lie("PUT upload", fault.pretend()),
+        RegistryError,
+        "MANIFEST_BLOB_UNKNOWN",
+    ),
+}
+
+
+@rows(IN_CHUNKS)
+def test_a_push_in_chunks_to_a_liar_fails_and_names_nothing(
+    lab: Lab, prepare: Callable[[Lab], object], error: type[OciLayoutError], said: str | None
+) -> None:
+    """The error is of the right kind, it comes to an end, no tag moved, and all still works."""
+    lab.empty()
+    prepare(lab)
+    with pytest.raises(error, match=said) as caught:
+        lab.push(chunk_size=50_000)
+    assert type(caught.value) is error
+    require_secrets_kept(lab)
+    assert lab.registry.tags == {}
+    assert len(lab.registry.requests) < 60
+    lab.registry.behave()
+    lab.push(chunk_size=50_000)
+    assert lab.registry.tags == {(NAME, "pushed"): lab.root.digest}
+
+
+BEARABLE: dict[str, Callable[[Lab], object]] = {
+    "an upload is lost half-way": lambda lab: lab.lie(
+        "PATCH upload", fault.before(lab.registry.uploads.clear), skip=1, times=1
+    ),
+    "a chunk breaks off": lambda lab: lab.lie(
+        "PATCH upload", fault.hang_up(received=1000), times=1
+    ),
+    "it says that it took less": lambda lab: lab.lie("PATCH upload", fault.header("Range", "0-9")),
+    "it says that it took more": lambda lab: lab.lie(
+        "PATCH upload", fault.header("Range", "0-99999999")
+    ),
+    "it says nonsense of what it took": lambda lab: lab.lie(
+        "PATCH upload", fault.header("Range", "lots")
+    ),
+    "it has less than it had": lambda lab: lab.lie(
+        "PATCH upload", fault.hang_up(received=1000), skip=1, times=1
+    ).lie("GET upload", fault.header("Range", "0-500"), times=1),
+    "it has more than was sent": lambda lab: lab.lie(
+        "PATCH upload", fault.hang_up(received=1000), times=1
+    ).lie("GET upload", fault.header("Range", "0-99999999")),
+    "the last answer is lost": lambda lab: lab.lie("PUT upload", fault.after(hang_up), times=1),
+    "the answer to a manifest is lost": lambda lab: lab.lie(
+        "PUT manifest", fault.after(hang_up), times=1
+    ),
+    "a token expires between two chunks": lambda lab: lab.guard().lie(
+        "PATCH upload", fault.before(lab.tokens.expire), times=1
+    ),
+    "chunks should be larger than anything": lambda lab: lab.lie(
+        "POST uploads", fault.header("OCI-Chunk-Min-Length", "9" * 18)
+    ),
+    "it is overloaded for a moment": lambda lab: lab.lie(
+        "PUT manifest", fault.refuse(503), times=1
+    ),
+}
+
+
+def hang_up() -> None:
+    raise HangUpError
+
+
+@pytest.mark.parametrize("prepare", BEARABLE.values(), ids=BEARABLE)
+def test_a_push_gets_over_what_can_be_borne(lab: Lab, prepare: Callable[[Lab], object]) -> None:
+    """What is lost or misunderstood on the way is sent again, and arrives whole."""
+    lab.empty()
+    prepare(lab)
+    lab.push(chunk_size=50_000, jobs=1)  # so that no token expires which nobody used yet
+    assert lab.registry.tags == {(NAME, "pushed"): lab.root.digest}
+    lab.registry.behave()
+    lab.pull("pushed")
+    assert lab.target.check() == ()
+    require_secrets_kept(lab)
+
+
+def test_a_mount_that_is_of_something_else_is_an_error(lab: Lab) -> None:
+    """A registry that says it mounted another blob is not believed."""
+    lab.registry.put_blob("from/x", b"mounted")
+    lab.lie("POST uploads", fault.header("Docker-Content-Digest", OTHER))
+    with lab.open() as repository, pytest.raises(DigestMismatchError, match=OTHER):
+        repository.blobs.mount(Descriptor.of(b"mounted", OCI_LAYER), "from/x")
 
 
 # ------------------------------------------------------------------ lists
@@ -871,33 +1064,13 @@ def test_a_list_of_a_liar_is_no_list(
 
 
 @pytest.mark.parametrize("on", ["tags", "referrers"])
-def test_a_list_without_end_is_left(monkeypatch: pytest.MonkeyPatch, lab: Lab, on: str) -> None:
+def test_a_list_without_end_is_left(lab: Lab, on: str) -> None:
     """Pages that never end are an error that says where it was enough."""
-    monkeypatch.setattr("ocilayout.registry.page._MAX_PAGES", 10)
-    lab.lie(on, fault.endless("manifests" if on == "referrers" else on))
+    lab.limit(pages=10).lie(on, fault.endless("manifests" if on == "referrers" else on))
     with lab.open() as repository, pytest.raises(LimitExceededError) as caught:
         _ = repository.tags(), repository.referrers(lab.root.digest)
     assert (caught.value.what, caught.value.limit) == ("pages", 10)
     assert len(lab.registry.requests) <= 12
-
-
-def test_who_is_listed_as_a_referrer_and_is_none_stays_away(lab: Lab) -> None:
-    """A copy with referrers takes those that say so themselves, whatever the list says."""
-    config = lab.registry.put_blob(NAME, CONFIG, media_type=OCI_CONFIG)
-    stranger, about = (
-        lab.registry.put_manifest(NAME, Manifest(config=config, subject=subject))
-        for subject in (Descriptor.of(b"another", OCI_MANIFEST), lab.root)
-    )
-    listed = encode(Index(manifests=[stranger, about]))
-    lab.lie("referrers", fault.body(listed))
-    with lab.open() as repository:
-        copy(repository, "v1", lab.target, referrers=True)
-    assert [entry.descriptor.digest for entry in lab.target.entries()][1:] == [
-        lab.root.digest,
-        about.digest,
-    ]
-    assert lab.target.referrers(lab.root.digest)[0].digest == about.digest
-    require_sound(lab.target)
 
 
 # ------------------------------------------------------------------ out of TLS
@@ -973,6 +1146,17 @@ def test_tls_is_not_left(
 
 
 HARMLESS: dict[str, Callable[[Lab], object]] = {
+    "it is broken for a moment": lambda lab: lab.lie("GET", fault.refuse(500), times=3),
+    "it is overloaded for a moment": lambda lab: lab.lie(
+        "manifest", fault.refuse(503, headers={"Retry-After": "7"}), times=2
+    ),
+    "there are too many requests for a moment": lambda lab: lab.lie(
+        "GET blob", fault.refuse(429, headers={"Retry-After": "7"}), times=3
+    ),
+    "layers are cut": lambda lab: lab.lie("GET blob", fault.cut(70_000)),
+    "layers are cut, and begin anew": lambda lab: lab.lie(
+        "GET blob", fault.cut(70_000), times=2
+    ).lie("GET blob", fault.ignore(header="Range")),
     "a length is too small, and the rest comes later": lambda lab: lab.lie(
         "GET blob", fault.overflow(b"rest")
     ),
