@@ -1,0 +1,73 @@
+"""Hypothesis strategies for the values, documents and layouts of the specification.
+
+What they give is valid, and as odd as valid may be: unknown properties, Unicode, maps that are
+empty or large, documents that refer to subjects. The exceptions are `broken_documents` and
+`near_misses`, which give what is valid but for one defect, and say what the defect is.
+
+Values are in `value`, documents in `document` and `rootindex`, folders in `tree` and `layout`. A
+near-miss is a `nearmiss`, put together by `spoil` from the ways to spoil something: of documents in
+`flaw` and `lapse`, of the rest of a layout in `damage` and `entry`.
+"""
+
+# No `from __future__ import annotations`: a strategy has that name.
+
+from ocilayout.testing.strategies.document import (
+    Document,
+    configs,
+    container_configs,
+    documents,
+    headers,
+    histories,
+    indexes,
+    manifests,
+    rootfs,
+)
+from ocilayout.testing.strategies.layout import layouts
+from ocilayout.testing.strategies.nearmiss import Finding, NearMiss
+from ocilayout.testing.strategies.rootindex import root_index_documents
+from ocilayout.testing.strategies.spoil import CODES, broken_documents, near_misses
+from ocilayout.testing.strategies.text import json_values
+from ocilayout.testing.strategies.tree import File, Folder, Link, Node, Tree
+from ocilayout.testing.strategies.value import (
+    annotations,
+    descriptors,
+    digests,
+    media_types,
+    platforms,
+    ref_names,
+    references,
+    root_entries,
+)
+
+__all__ = [
+    "CODES",
+    "Document",
+    "File",
+    "Finding",
+    "Folder",
+    "Link",
+    "NearMiss",
+    "Node",
+    "Tree",
+    "annotations",
+    "broken_documents",
+    "configs",
+    "container_configs",
+    "descriptors",
+    "digests",
+    "documents",
+    "headers",
+    "histories",
+    "indexes",
+    "json_values",
+    "layouts",
+    "manifests",
+    "media_types",
+    "near_misses",
+    "platforms",
+    "ref_names",
+    "references",
+    "root_entries",
+    "root_index_documents",
+    "rootfs",
+]

@@ -1,0 +1,254 @@
+"""What can be wrong with a layout beyond its documents: with files, blobs and references.
+
+Each function spoils a layout in the making in one way. A fresh blob bears the defect where one of
+those that are there might mean more than one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from attrs import frozen
+from hypothesis import strategies as st
+
+from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
+from ocilayout.testing.strategies.carrier import ANYWHERE, INSIDE, carry, fresh, manifest
+from ocilayout.testing.strategies.draft import path_of
+from ocilayout.testing.strategies.layout import LEFTOVERS
+from ocilayout.testing.strategies.nearmiss import Finding
+from ocilayout.testing.strategies.tree import File, Folder, Link, Node
+from ocilayout.testing.strategies.value import computable, digests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hypothesis.strategies import DrawFn
+
+    from ocilayout.testing.strategies.draft import Draft, Members
+
+
+@frozen
+class Damaged:
+    """What became of a layout.
+
+    Attributes:
+        place: Where the defect is.
+        also: What comes with it.
+    """
+
+    place: str
+    also: tuple[Finding, ...] = ()
+
+
+class Damage(Protocol):
+    """A way to spoil a layout."""
+
+    def __call__(self, draw: DrawFn, draft: Draft, /) -> Damaged:
+        """Spoil a layout, which is changed."""
+        ...
+
+
+DAMAGES: Final[dict[str, Damage]] = {}
+"""By the codes of what is wrong then."""
+
+
+def damage(code: str) -> Callable[[Damage], Damage]:
+    """Return a decorator that enters a way to spoil a layout in the table."""
+
+    def enter(function: Damage) -> Damage:
+        DAMAGES[code] = function
+        return function
+
+    return enter
+
+
+# ---------------------------------------------------------------- files
+
+
+@damage("missing-header")
+def missing_header(_: DrawFn, draft: Draft) -> Damaged:
+    """Have no `oci-layout`."""
+    draft.files["oci-layout"] = None
+    return Damaged("oci-layout")
+
+
+@damage("missing-index")
+def missing_index(_: DrawFn, draft: Draft) -> Damaged:
+    """Have no `index.json`."""
+    draft.files["index.json"] = None
+    return Damaged("index.json")
+
+
+@damage("missing-blobs-folder")
+def missing_blobs_folder(draw: DrawFn, draft: Draft) -> Damaged:
+    """Have no folder `blobs`, and so no content."""
+    draft.entries.clear()
+    draft.nodes = draw(st.sampled_from([{}, {"blobs": b""}, {"blobs": Link("nowhere")}]))
+    return Damaged("blobs")
+
+
+@damage("unreadable-file")
+def unreadable_file(draw: DrawFn, draft: Draft) -> Damaged:
+    """Have a folder in the place of a file, or a link that leads nowhere else."""
+    name = draw(st.sampled_from(["oci-layout", "index.json"]))
+    instead: list[Node] = [Folder(), Link(name)]
+    draft.files[name] = draw(st.sampled_from(instead))
+    return Damaged(name)
+
+
+@damage("linked-folder")
+def linked_folder(draw: DrawFn, draft: Draft) -> Damaged:
+    """Have a link in the place of a folder."""
+    draft.enter(fresh(draw, draft))
+    folders = {name.rpartition("/")[0] for name in draft.blobs()}
+    name = draw(st.sampled_from(["blobs", *sorted(folders)]))
+    moved: dict[str, Node] = {
+        "moved" + path.removeprefix(name) if path.startswith(f"{name}/") else path: node
+        for path, node in draft.nodes.items()
+    }
+    draft.nodes = {**moved, name: Link("../" * name.count("/") + "moved")}
+    return Damaged(name)
+
+
+@damage("stray-file")
+def stray_file(draw: DrawFn, draft: Draft) -> Damaged:
+    """Have something among the blobs that is none."""
+    names = ["README", "readme", ".hidden", "SHA256", "sha256/README", "sha256/" + "0" * 63, "a b"]
+    place = "blobs/" + draw(st.sampled_from(names))
+    draft.nodes[place] = draw(st.sampled_from([b"", b"x"]))
+    return Damaged(place)
+
+
+@damage("unreadable-to-others")
+def unreadable_to_others(draw: DrawFn, draft: Draft) -> Damaged:
+    """Have something that only its owner may read, while all may read the index."""
+    draft.enter(fresh(draw, draft))
+    path = draw(st.sampled_from(draft.blobs()))
+    if draw(st.booleans()):
+        draft.nodes[path] = File(draft.content(path), mode=draw(st.sampled_from([0o600, 0o640])))
+        return Damaged(path)
+    folder = draw(st.sampled_from(["blobs", path.rpartition("/")[0]]))
+    draft.nodes[folder] = Folder(mode=draw(st.sampled_from([0o700, 0o750, 0o744])))
+    return Damaged(folder)
+
+
+@damage("leftover")
+def leftover(draw: DrawFn, draft: Draft) -> Damaged:
+    """Have what a writer left that died."""
+    place = draw(st.sampled_from(LEFTOVERS))
+    draft.nodes[place] = draw(st.sampled_from([b"", b"half"]))
+    return Damaged(place)
+
+
+# ---------------------------------------------------------------- blobs
+
+
+@damage("digest-mismatch")
+def digest_mismatch(draw: DrawFn, draft: Draft) -> Damaged:
+    """Have a blob that is not what its name says."""
+    draft.enter(fresh(draw, draft))
+    path = draw(st.sampled_from(draft.blobs()))
+    right = draft.content(path)
+    flipped = bytes([right[0] ^ 1]) + right[1:] if right else b"x"
+    draft.nodes[path] = draw(st.sampled_from([flipped, right + b"x", right[:-1] or b" " + right]))
+    return Damaged(path)
+
+
+@damage("irregular-blob")
+def irregular_blob(draw: DrawFn, draft: Draft) -> Damaged:
+    """Have a link or a folder in the place of a blob."""
+    draft.enter(fresh(draw, draft))
+    path = draw(st.sampled_from(draft.blobs()))
+    instead: list[Node] = [Folder(), Link("nowhere"), Link("../../oci-layout")]
+    draft.nodes[path] = draw(st.sampled_from(instead))
+    return Damaged(path)
+
+
+@damage("unreferenced-blob")
+def unreferenced_blob(draw: DrawFn, draft: Draft) -> Damaged:
+    """Have a blob to which nothing leads."""
+    return Damaged(path_of(str(fresh(draw, draft)["digest"])))
+
+
+@damage("unverifiable")
+def unverifiable(draw: DrawFn, draft: Draft) -> Damaged:
+    """Have a blob under a digest that nobody can compute."""
+    digest = draw(digests(["md5", "multihash+base58", "x.y_z-0"]))
+    draft.nodes[path_of(digest)] = b"content"
+    carry(draw, draft, {"mediaType": OCI_LAYER, "digest": str(digest), "size": 7}, ANYWHERE)
+    return Damaged(path_of(digest))
+
+
+@damage("missing-blob")
+def missing_blob(draw: DrawFn, draft: Draft) -> Damaged:
+    """Refer to content that is not here."""
+    nowhere = absent(draw)
+    carry(draw, draft, nowhere, INSIDE)
+    return Damaged(path_of(str(nowhere["digest"])))
+
+
+# ---------------------------------------------------------------- references
+
+
+@damage("size-mismatch")
+def size_mismatch(draw: DrawFn, draft: Draft) -> Damaged:
+    """Say another size than the blob has."""
+    descriptor = fresh(draw, draft)
+    size = len(draft.content(path_of(str(descriptor["digest"]))))
+    wrong = {**descriptor, "size": draw(st.sampled_from([size + 1, size - 1, 0, 2**63 - 1]))}
+    return Damaged(carry(draw, draft, wrong, ANYWHERE) + ".size")
+
+
+@damage("size-conflict")
+def size_conflict(draw: DrawFn, draft: Draft) -> Damaged:
+    """Say two sizes of content that is not here."""
+    nowhere = absent(draw)
+    other = {**nowhere, "size": draw(st.sampled_from([0, 8, 2**40]))}
+    path = manifest(draft, layers=[nowhere, other])
+    missing = Finding("missing-blob", path_of(str(nowhere["digest"])))
+    return Damaged(f"{path}$.layers[1].size", (missing,))
+
+
+@damage("media-type-conflict")
+def media_type_conflict(draw: DrawFn, draft: Draft) -> Damaged:
+    """Call one thing a manifest here and something else there."""
+    document = draft.describe(draft.content(manifest(draft)), OCI_MANIFEST)
+    other = {**document, "mediaType": draw(st.sampled_from([OCTET_STREAM, OCI_LAYER]))}
+    return Damaged(carry(draw, draft, other, ANYWHERE) + ".mediaType")
+
+
+@damage("several-media-types")
+def several_media_types(draw: DrawFn, draft: Draft) -> Damaged:
+    """Call one opaque thing by two types."""
+    descriptor = fresh(draw, draft)
+    draft.enter(descriptor)
+    other = {**descriptor, "mediaType": draw(st.sampled_from([OCTET_STREAM, "text/html"]))}
+    return Damaged(carry(draw, draft, other, ANYWHERE) + ".mediaType")
+
+
+@damage("wrong-empty")
+def wrong_empty(draw: DrawFn, draft: Draft) -> Damaged:
+    """Say of something else that it is the empty content."""
+    content = draw(st.sampled_from([b"", b"{ }", b"{}\n", b"[]", b"null"]))
+    algorithm = draw(st.sampled_from(computable()))
+    descriptor = draft.describe(b"near-miss " + content, OCI_EMPTY, algorithm)
+    return Damaged(carry(draw, draft, descriptor, ANYWHERE))
+
+
+@damage("absent-subject")
+def absent_subject(draw: DrawFn, draft: Draft) -> Damaged:
+    """Refer to a subject that is not here."""
+    return Damaged(carry(draw, draft, {**absent(draw), "mediaType": OCI_MANIFEST}, ["subject"]))
+
+
+@damage("missing-artifact-type")
+def missing_artifact_type(draw: DrawFn, draft: Draft) -> Damaged:
+    """Have the empty config, and do not say what the artifact is."""
+    said: Members = {"artifactType": draw(st.sampled_from(["", None]))}
+    return Damaged(manifest(draft, **said) + "$.artifactType")
+
+
+def absent(draw: DrawFn) -> Members:
+    """Draw a descriptor of opaque content that no layout holds."""
+    digest = draw(digests(computable()))
+    return {"mediaType": "application/vnd.example.absent", "digest": str(digest), "size": 9}

@@ -1,0 +1,237 @@
+"""What can be wrong with a document so that a reader refuses it.
+
+Each function spoils a document that is right: it changes the JSON in one place, or returns the
+bytes where JSON cannot say what is wrong, and tells the JSON path of the defect.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hypothesis import strategies as st
+
+from ocilayout.config import ImageConfig, RootFs
+from ocilayout.descriptor import Descriptor
+from ocilayout.errors import join_place
+from ocilayout.header import Header
+from ocilayout.ijson import MAX_DEPTH, MAX_DOCUMENT
+from ocilayout.index import Index
+from ocilayout.manifest import Manifest
+from ocilayout.testing.strategies.draft import written
+from ocilayout.testing.strategies.site import keys_of
+from ocilayout.testing.strategies.specimen import Spoiled, noted, register
+from ocilayout.testing.strategies.tree import File
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn
+
+    from ocilayout.frozenmap import Json
+    from ocilayout.testing.strategies.specimen import Flaw, Specimen
+
+FLAWS: Final[dict[str, Flaw]] = {}
+"""By the codes of what is wrong then."""
+
+_UNKNOWN = st.sampled_from(["com.example.note", "x", "y z"])
+_MARK = "a property that will have another name"
+_WRONG_TYPES: list[Json] = ["text", 7, True, 0.5, [], {}]
+
+
+# ---------------------------------------------------------------- any document
+
+
+@register(FLAWS, "bad-encoding")
+def bad_encoding(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Write it as no UTF-8, or with a byte order mark."""
+    data = written(specimen.members)
+    spoiled = [
+        b"\xef\xbb\xbf" + data,
+        data.decode().encode("utf-16"),
+        data.replace(b'"', b'"\xff', 1),
+        data.replace(b'"', b'"\xed\xa0\x80', 1),
+        data.replace(b'"', b'"\xc0\xaf', 1),
+    ]
+    return Spoiled("$", draw(st.sampled_from(spoiled)))
+
+
+@register(FLAWS, "bad-json")
+def bad_json(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Cut it short, let something follow, or write what is JSON to some only."""
+    data = written(specimen.members)
+    cut = st.integers(0, len(data) - 1).map(lambda length: data[:length])
+    others = [
+        data + b"x",
+        data + data,
+        data[:-1] + b",}",
+        data.replace(b'"', b"'"),
+        data.replace(b"{", b'{"x":NaN,', 1),
+        data.replace(b"{", b'{"x":-Infinity,', 1),
+        data.replace(b"{", b"{/* x */", 1),
+    ]
+    return Spoiled("$", draw(st.sampled_from(others) | cut))
+
+
+@register(FLAWS, "bad-number")
+def bad_number(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Add a number that is too large for everybody."""
+    number = draw(st.sampled_from([b"1e999", b"-1e999", b"9" * 5000]))
+    return Spoiled("$", written(specimen.members).replace(b"{", b'{"x":%s,' % number, 1))
+
+
+@register(FLAWS, "bad-unicode")
+def bad_unicode(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Put half of a surrogate pair into a text or into a name."""
+    site, half = draw(specimen.sites()), draw(st.sampled_from(["\ud800", "x\udfff"]))
+    if draw(st.booleans()):
+        site.members[half] = "x"
+        return Spoiled(site.place)
+    name = draw(_UNKNOWN)
+    site.members[name] = half
+    return Spoiled(site.at(name))
+
+
+@register(FLAWS, "duplicate-property")
+def duplicate_property(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Say a property twice, in the same words or in others."""
+    site = draw(specimen.sites())
+    name = draw(st.sampled_from(list(site.members)))
+    site.members[_MARK] = draw(st.sampled_from([site.members[name], "x"]))
+    text = written(specimen.members).replace(written(_MARK) + b":", written(name) + b":")
+    return Spoiled(site.at(name), text)
+
+
+@register(FLAWS, "case-variant")
+def case_variant(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Add a property that some readers take for a known one."""
+    site = draw(specimen.sites())
+    name = draw(st.sampled_from(keys_of(site.model)))
+    variants = {name.upper(), name.lower(), name[0].swapcase() + name[1:]} - {name}
+    variant = draw(st.sampled_from(sorted(variants)))
+    site.members[variant] = draw(st.sampled_from([site.members.get(name, "x"), None]))
+    return Spoiled(site.at(variant))
+
+
+@register(FLAWS, "too-deep")
+def too_deep(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Nest it deeper than is read."""
+    deep: Json = []
+    for _ in range(draw(st.sampled_from([MAX_DEPTH, 4 * MAX_DEPTH]))):
+        deep = [deep]
+    specimen.members[draw(_UNKNOWN)] = deep
+    return Spoiled("$")
+
+
+@register(FLAWS, "too-large")
+def too_large(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Let more blanks follow than are read."""
+    data = written(specimen.members)
+    more = draw(st.integers(1, 1000))
+    return Spoiled("$", File(data, spaces=MAX_DOCUMENT - len(data) + more))
+
+
+@register(FLAWS, "wrong-type")
+def wrong_type(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Give a property a value of another JSON type, or be no object at all."""
+    site = draw(specimen.sites())
+    name = draw(st.sampled_from(["", *site.known()]))
+    if name:
+        right = type(site.members[name])
+        wrong = [value for value in _WRONG_TYPES if type(value) is not right]
+        site.members[name] = draw(st.sampled_from(wrong))
+        return Spoiled(site.at(name))
+    if "annotations" in keys_of(site.model):
+        key = draw(st.sampled_from(["com.example.note", "org.opencontainers.image.title"]))
+        site.members["annotations"] = {
+            **noted(site.members),
+            key: draw(st.sampled_from([1, False, [], None])),
+        }
+        return Spoiled(join_place(site.at("annotations"), key))
+    return Spoiled("$", draw(st.sampled_from([b"[]", b"null", b'"{}"', b"2", b"true"])))
+
+
+@register(FLAWS, "missing-property")
+def missing_property(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Leave out what is required, or say null."""
+    site = draw(specimen.sites())
+    name = draw(st.sampled_from(site.required()))
+    if draw(st.booleans()):
+        site.members[name] = None
+    else:
+        del site.members[name]
+    return Spoiled(site.at(name))
+
+
+@register(FLAWS, "wrong-value", bearers=(Manifest, Index, ImageConfig))
+def wrong_value(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Give a property none of its values."""
+    site = draw(specimen.sites(Manifest, Index, RootFs))
+    name = "type" if site.model is RootFs else "mediaType"
+    site.members[name] = draw(st.sampled_from(["", "Layers", "application/json"]))
+    return Spoiled(site.at(name))
+
+
+# ---------------------------------------------------------------- some documents
+
+
+@register(FLAWS, "unsupported-version", bearers=(Header,))
+def unsupported_version(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Be of another version of the layout."""
+    versions = ["2.0.0", "1.0.1", "1.0", "v1.0.0", "1.0.0 ", ""]
+    specimen.members["imageLayoutVersion"] = draw(st.sampled_from(versions))
+    return Spoiled("$.imageLayoutVersion")
+
+
+@register(FLAWS, "bad-version", bearers=(Manifest, Index))
+def bad_version(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Be of another schema."""
+    specimen.members["schemaVersion"] = draw(st.sampled_from([1, 3, 0, -2, 22]))
+    return Spoiled("$.schemaVersion")
+
+
+@register(FLAWS, "ambiguous-document", bearers=(Manifest, Index))
+def ambiguous_document(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Have a property of a document of the other kind, in whatever case."""
+    names = ["manifests"] if specimen.model is Manifest else ["config", "layers"]
+    name = draw(st.sampled_from(names))
+    name = draw(st.sampled_from([name, name.upper(), name.title()]))
+    values: list[Json] = [[], {}, None, "x"]
+    specimen.members[name] = draw(st.sampled_from(values))
+    return Spoiled(join_place("$", name))
+
+
+@register(FLAWS, "bad-time", bearers=(ImageConfig,))
+def bad_time(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Say a time that is none of RFC 3339."""
+    times = ["", "yesterday", "2024-13-01T00:00:00Z", "2024-01-02 03:04:05Z", "2024-01-02T03:04:05"]
+    time = draw(st.sampled_from(times))
+    if draw(st.booleans()):
+        specimen.members["created"] = time
+        return Spoiled("$.created")
+    specimen.members["history"] = [{"created": time}]
+    return Spoiled("$.history[0].created")
+
+
+# ---------------------------------------------------------------- descriptors
+
+
+def _describing(code: str, name: str, *values: Json) -> None:
+    """Enter a flaw of descriptors: a property that has one of some values."""
+
+    @register(FLAWS, code, bearers=(Manifest, Index))
+    def flaw(draw: DrawFn, specimen: Specimen) -> Spoiled:
+        site = draw(specimen.sites(Descriptor))
+        site.members[name] = draw(st.sampled_from(values))
+        return Spoiled(site.at(name))
+
+
+_describing(
+    "bad-media-type", "mediaType", "", "text", "text/", "/x", "a b/c", "text/plain; charset=utf-8"
+)
+_describing(
+    "bad-digest",
+    "digest",
+    *("", "sha256", "sha256:", "sha256:0123", "sha256:" + "A" * 64, "SHA256:" + "0" * 64),
+    *("sha256:" + "0" * 63, "sha512:" + "0" * 64, "sha256:../../../etc/passwd", "md5:a/b"),
+)
+_describing("bad-size", "size", -1, 2**63, 10**30, -(2**63))
+_describing("bad-base64", "data", "%%%%", "YQ", "YQ==\n", "=", "\u00e9")
+_describing("bad-data", "data", "bm90IGl0", "")
