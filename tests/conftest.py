@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # No test is about time, and a machine that others use is slow now and then.
 PATIENT = settings(
@@ -13,4 +13,13 @@ PATIENT = settings(
 settings.register_profile("default", PATIENT)
 settings.register_profile("ci", PATIENT, max_examples=300)
 settings.register_profile("deep", PATIENT, max_examples=5000)
+# For tests.mutants: the same on each mutant, and whatever fails need not be made small.
+settings.register_profile(
+    "mutants",
+    PATIENT,
+    max_examples=20,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

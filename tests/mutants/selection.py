@@ -1,0 +1,34 @@
+"""Which tests are run on the mutants of a module: the quickest first, for they kill the most."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TESTS: Final = {
+    "ocilayout/digest.py": ("tests/unit/test_digest.py",),
+    "ocilayout/reference.py": (
+        "tests/unit/test_reference.py",
+        "tests/property/test_reference_laws.py",
+    ),
+    "ocilayout/codec.py": (
+        "tests/unit/test_codec.py",
+        "tests/unit/test_manifest.py",
+        "tests/unit/test_config.py",
+        "tests/unit/test_header.py",
+        "tests/unit/test_descriptor.py",
+        "tests/property/test_codec_laws.py",
+    ),
+    "ocilayout/rootindex.py": (
+        "tests/unit/test_rootindex.py",
+        "tests/unit/test_edit.py",
+        "tests/property/test_rootindex_laws.py",
+    ),
+    "ocilayout/graph.py": (
+        "tests/unit/test_graph.py",
+        "tests/unit/test_copy.py",
+        "tests/property/test_graph_laws.py",
+    ),
+    "ocilayout/collect.py": ("tests/unit/test_collect.py", "tests/unit/test_collection.py"),
+    "skills/builds.py": ("tests/unit/test_builds.py", "tests/unit/test_service.py"),
+}
+"""The tests of each module, in the order in which they run."""
