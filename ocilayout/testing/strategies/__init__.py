@@ -24,7 +24,7 @@ from ocilayout.testing.strategies.document import (
 )
 from ocilayout.testing.strategies.layout import layouts
 from ocilayout.testing.strategies.nearmiss import Finding, NearMiss
-from ocilayout.testing.strategies.rootindex import root_index_documents
+from ocilayout.testing.strategies.rootindex import root_index_documents, root_indexes
 from ocilayout.testing.strategies.spoil import CODES, broken_documents, near_misses
 from ocilayout.testing.strategies.text import json_values
 from ocilayout.testing.strategies.tree import File, Folder, Link, Node, Tree
@@ -69,5 +69,6 @@ __all__ = [
     "references",
     "root_entries",
     "root_index_documents",
+    "root_indexes",
     "rootfs",
 ]

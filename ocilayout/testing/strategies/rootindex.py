@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, CREATED, LOCAL_BUILD, REF_NAME
 from ocilayout.descriptor import Descriptor, Platform
+from ocilayout.ijson import dump
 from ocilayout.index import Index
 from ocilayout.mediatype import OCI_INDEX
+from ocilayout.rootindex import RootIndex
 from ocilayout.testing.strategies.text import KEYS, ORDERS, TEXT, as_json, objects, ordered
 from ocilayout.testing.strategies.value import digests, media_types, ref_names
 
@@ -36,6 +38,15 @@ def root_index_documents(*, max_entries: int = 6) -> SearchStrategy[dict[str, Js
     """
     # Deferred, because Hypothesis writes out a strategy that is filtered, and this one is long.
     return st.deferred(lambda: _root_index_documents(max_entries))
+
+
+def root_indexes(*, max_entries: int = 6) -> SearchStrategy[RootIndex]:
+    """Give root indexes that can be edited.
+
+    Args:
+        max_entries: How many entries one has at most.
+    """
+    return root_index_documents(max_entries=max_entries).map(dump).map(RootIndex)
 
 
 def _root_index_documents(most: int) -> SearchStrategy[dict[str, Json]]:
