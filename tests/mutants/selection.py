@@ -7,10 +7,12 @@ from typing import Final
 TESTS: Final = {
     "ocilayout/digest.py": ("tests/unit/test_digest.py",),
     "ocilayout/reference.py": (
+        "tests/unit/test_signature.py",
         "tests/unit/test_reference.py",
         "tests/property/test_reference_laws.py",
     ),
     "ocilayout/codec.py": (
+        "tests/unit/test_signature.py",
         "tests/unit/test_codec.py",
         "tests/unit/test_manifest.py",
         "tests/unit/test_config.py",
@@ -24,11 +26,20 @@ TESTS: Final = {
         "tests/property/test_rootindex_laws.py",
     ),
     "ocilayout/graph.py": (
+        "tests/unit/test_signature.py",
         "tests/unit/test_graph.py",
         "tests/unit/test_copy.py",
         "tests/property/test_graph_laws.py",
     ),
-    "ocilayout/collect.py": ("tests/unit/test_collect.py", "tests/unit/test_collection.py"),
-    "skills/builds.py": ("tests/unit/test_builds.py", "tests/unit/test_service.py"),
+    "ocilayout/collect.py": (
+        "tests/unit/test_signature.py",
+        "tests/unit/test_collect.py",
+        "tests/unit/test_collection.py",
+    ),
+    "skills/builds.py": (
+        "tests/unit/test_signature.py",
+        "tests/unit/test_builds.py",
+        "tests/unit/test_service.py",
+    ),
 }
 """The tests of each module, in the order in which they run."""

@@ -25,8 +25,13 @@ from ocilayout import (
     RootFs,
     encode,
 )
-from skills import NotALocalBuildError, NotASkillError, SkillService
-from skills.builds import LocalBuild
+from skills import (
+    LocalBuildConflictError,
+    NotALocalBuildError,
+    NotASkillError,
+    SkillService,
+)
+from skills.builds import LocalBuild, may_bind
 
 MARK = {LOCAL_BUILD: "true"}
 SKILL = "dev.toolhive.skills.v1"
@@ -131,6 +136,86 @@ def test_a_root_without_annotations_is_described_by_its_config(
     layout.tag("t", root, annotations=MARK)
     (build,) = service.list_builds()
     assert (build.name, build.description, build.version) == expected
+
+
+def test_an_index_is_described_by_its_first_manifest(service: SkillService) -> None:
+    """Of an index for several platforms, the config of the first one says what the skill is."""
+    layout = service.layout
+    manifests = [
+        layout.put_manifest(
+            Manifest(
+                artifact_type=SKILL, config=put_config(layout, {"dev.toolhive.skills.name": name})
+            )
+        )
+        for name in ("first", "second")
+    ]
+    root = layout.put_manifest(Index(artifact_type=SKILL, manifests=manifests))
+    layout.tag("t", root, annotations=MARK)
+    assert [build.name for build in service.list_builds()] == ["first"]
+
+
+def put_twice(layout: Layout, tag: str) -> list[Descriptor]:
+    """Give one name to two builds, as a program does that only appends entries."""
+    roots = [
+        layout.put_manifest(
+            Manifest(artifact_type=SKILL, config=put_config(layout), annotations={"n": name})
+        )
+        for name in "12"
+    ]
+    for number, root in enumerate(roots):
+        layout.tag(f"{number}", root, annotations=MARK)
+    path = layout.path / "index.json"
+    path.write_text(path.read_text().replace('"0"', f'"{tag}"').replace('"1"', f'"{tag}"'))
+    return roots
+
+
+def test_of_two_builds_with_one_name_the_later_is_listed(service: SkillService) -> None:
+    """The last entry is the one that was written last."""
+    _, later = put_twice(service.layout, "t")
+    assert [(build.tag, build.digest) for build in service.list_builds()] == [("t", later.digest)]
+
+
+class TestMayBind:
+    """Who decides whether content from elsewhere takes a name."""
+
+    def test_what_the_name_means_already_is_not_bound_again(self, service: SkillService) -> None:
+        """Neither a build nor what was pulled changes when the same content comes again."""
+        root = service.layout.put_manifest(Index())
+        for noted in (MARK, {}):
+            service.layout.tag("t", root, annotations=noted)
+            entries = service.layout.entries(name="t")
+            for replace in (False, True):
+                assert may_bind(entries, "t", root, replace=replace) is False
+
+    def test_other_content_takes_a_free_name_and_one_that_was_pulled(
+        self, service: SkillService
+    ) -> None:
+        layout = service.layout
+        root, other = layout.put_manifest(Index()), Descriptor.of(b"other", OCI_CONFIG)
+        assert may_bind((), "t", root, replace=False) is True
+        layout.tag("t", root)
+        assert may_bind(layout.entries(name="t"), "t", other, replace=False) is True
+
+    def test_other_content_takes_the_name_of_a_build_only_if_told_to(
+        self, service: SkillService
+    ) -> None:
+        """The refusal names the build that was written last, and what wants its name."""
+        _, later = put_twice(service.layout, "t")
+        entries = service.layout.entries(name="t")
+        other = Descriptor.of(b"other", OCI_CONFIG)
+        with pytest.raises(LocalBuildConflictError) as caught:
+            may_bind(entries, "t", other, replace=False)
+        assert caught.value.local_digest == later.digest
+        assert caught.value.remote_digest == other.digest
+        assert may_bind(entries, "t", other, replace=True) is True
+
+    def test_a_name_that_means_the_content_and_more_is_bound(self, service: SkillService) -> None:
+        """What comes settles what the name means, unless a build would lose it."""
+        first, _ = put_twice(service.layout, "t")
+        entries = service.layout.entries(name="t")
+        with pytest.raises(LocalBuildConflictError):
+            may_bind(entries, "t", first, replace=False)
+        assert may_bind(entries, "t", first, replace=True) is True
 
 
 def test_a_build_whose_config_cannot_be_read_is_listed_without_metadata(

@@ -53,6 +53,12 @@ class TestDecode:
         assert isinstance(found.digest, Digest)
         assert isinstance(found.annotations, FrozenMap)
 
+    def test_all_that_its_constructor_would_refuse_is_told_at_once(self) -> None:
+        wrong = {"mediaType": "none", "size": -1, "artifactType": 5}
+        found = [("wrong-type", "$.artifactType"), ("bad-media-type", "$.mediaType")]
+        assert problems_of(**wrong) == [*found, ("bad-size", "$.size")]
+        assert problems_of(mediaType="none", size=-1) == [found[1], ("bad-size", "$.size")]
+
     @pytest.mark.spec("config:null")
     def test_null_is_as_good_as_nothing_where_a_property_is_optional(self) -> None:
         names = ("urls", "annotations", "data", "platform", "artifactType")

@@ -65,6 +65,20 @@ def test_the_subject_of_a_dropped_root_is_not_taken_along() -> None:
     assert only_reached([SIGNATURE], [], read) == [SIGNATURE.digest]
 
 
+def test_documents_that_hold_each_other_stop_nothing() -> None:
+    """Digests that nobody can verify may lie, so a document can be a part of its own part."""
+    first, second = (
+        Descriptor(media_type=OCI_INDEX, digest=f"newhash:{name}", size=1) for name in "ab"
+    )
+    documents = {
+        **DOCUMENTS,
+        first.digest: Index(manifests=[second, TWO]),
+        second.digest: Index(manifests=[first]),
+    }
+    gone = only_reached([first], [ONE], lambda descriptor: documents.get(descriptor.digest))
+    assert gone == [TWO.digest]
+
+
 def test_what_is_dropped_and_kept_stays() -> None:
     assert only_reached([ONE], [TWO, ONE], read) == []
 

@@ -162,6 +162,20 @@ def test_referrers_of_what_stays_are_not_pruned(layout: Layout) -> None:
     assert whole(layout, countersigned)
 
 
+def test_what_a_name_refers_to_as_its_subject_is_not_pruned(layout: Layout) -> None:
+    """An image without a name stays while its signature has one, and so do its own signatures."""
+    image = put(layout, "image", age=9)
+    layout.tag("signature", put(layout, "signature", subject=image, age=9))
+    other = put(layout, "another signature", subject=image, age=9)
+    with layout.edit() as edit:
+        edit.add(image)
+        edit.add(other)
+    for digest in layout.blobs:
+        age_blob(layout, digest, 9)
+    assert layout.collect(grace=NOW, untagged="prune").dropped == ()
+    assert names(layout) == ["signature", None, None]
+
+
 @pytest.mark.spec("image-layout:garbage", "manifest:subject")
 def test_a_subject_is_reached(layout: Layout) -> None:
     """What a named manifest refers to as its subject stays, with all that it is made of."""

@@ -138,7 +138,9 @@ class TestOf:
 
     @pytest.mark.spec("descriptor:digest-algorithm")
     def test_a_digest_of_an_unknown_algorithm_is_kept_but_not_verifiable(self) -> None:
+        # One that is sorted after the registered ones, and one before.
         assert not Digest("md5:x").verifiable
+        assert not Digest("another:x").verifiable
 
 
 # Of nothing, and of one zero byte, from the test vectors of the algorithm's authors.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 from attrs import evolve
@@ -89,6 +89,47 @@ class TestWalk:
 
 
 class TestWithReferrers:
+    """Content with all that refers to it, as a copy takes it along."""
+
+    OTHER = Descriptor.of(b"other image", OCI_MANIFEST)
+    BOTH = Descriptor.of(b"list of both", OCI_INDEX)
+    SIGNED, COUNTERSIGNED, LOST = (
+        Descriptor.of(data, OCI_MANIFEST) for data in (b"signed", b"countersigned", b"lost")
+    )
+    DOCUMENTS: ClassVar[dict[Digest, Manifest | Index]] = {
+        IMAGE.digest: Manifest(config=CONFIG, layers=LAYERS),
+        OTHER.digest: Manifest(config=CONFIG),
+        BOTH.digest: Index(manifests=[IMAGE, OTHER]),
+        SIGNED.digest: Manifest(config=CONFIG, subject=OTHER),
+        COUNTERSIGNED.digest: Manifest(config=CONFIG, subject=SIGNED),
+    }
+    REFERRERS: ClassVar[dict[Digest, list[Descriptor]]] = {
+        OTHER.digest: [LOST, SIGNED],
+        SIGNED.digest: [evolve(COUNTERSIGNED, annotations={"note": "of the list"}), SIGNED],
+    }
+
+    def referrers(self, digest: Digest) -> list[Descriptor]:
+        self.asked.append(digest)
+        return self.REFERRERS.get(digest, [])
+
+    def found(self, root: Descriptor) -> list[Descriptor]:
+        self.asked: list[Digest] = []
+        return with_referrers(
+            root, lambda descriptor: self.DOCUMENTS.get(descriptor.digest), self.referrers
+        )
+
+    def test_what_refers_to_any_document_inside_comes_along_and_what_refers_to_that(self) -> None:
+        assert self.found(self.BOTH) == [self.BOTH, self.SIGNED, self.COUNTERSIGNED]
+
+    def test_each_document_is_asked_about_once_and_nothing_else_is(self) -> None:
+        self.found(self.BOTH)
+        documents = [self.BOTH, IMAGE, self.OTHER, self.SIGNED, self.COUNTERSIGNED]
+        assert self.asked == [document.digest for document in documents]
+
+    def test_opaque_content_comes_alone(self) -> None:
+        assert self.found(CONFIG) == [CONFIG]
+        assert self.asked == []
+
     def test_those_of_everything_inside_follow_and_theirs_too(self) -> None:
         about = {IMAGE.digest: [ABOUT], ABOUT.digest: [NOTE]}
         found = with_referrers(LIST, read, lambda digest: about.get(digest, []))

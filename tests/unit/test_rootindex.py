@@ -18,7 +18,7 @@ from ocilayout.errors import (
 )
 from ocilayout.frozenmap import FrozenMap
 from ocilayout.mediatype import OCI_INDEX, OCI_MANIFEST
-from ocilayout.rootindex import EMPTY, RootIndex
+from ocilayout.rootindex import EMPTY, MAX_ROOT_INDEX, RootIndex
 
 A, B, C = (Descriptor.of(data, OCI_MANIFEST) for data in (b"a", b"b", b"c"))
 
@@ -338,6 +338,19 @@ class TestAdd:
         index.drop("a")
         index.add(A)
         assert entries(index) == [entry(A)]
+
+
+class TestNames:
+    def test_an_entry_that_has_what_is_asked_for_and_no_more_is_found(self) -> None:
+        index = root(entry(A, "a"), entry(B, "b", annotations={"k": "v"}))
+        assert index.names({REF_NAME: "a"}) == ("a",)
+        assert index.names({REF_NAME: "b", "k": "v"}) == ("b",)
+
+
+class TestLimit:
+    def test_256_mebibytes_are_read(self) -> None:
+        """Other programs have no limit, so what is written here must be readable by us."""
+        assert MAX_ROOT_INDEX == 268_435_456
 
 
 class TestAnnotate:
