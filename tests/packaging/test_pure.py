@@ -6,10 +6,14 @@ import subprocess
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ocilayout.requirement import iter_requirements
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
 COMPILED_SUFFIXES = {*EXTENSION_SUFFIXES, ".so", ".pyd", ".dll", ".dylib", ".a", ".o", ".exe"}
@@ -21,16 +25,9 @@ COMPILED_MAGIC = (
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(install: Callable[..., Path]) -> Path:
     """Install the package with all its extras, but the test tools, into an empty folder."""
-    folder = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-         "--no-warn-script-location", "--no-compile", "--target", folder, f"{ROOT}[all]"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return folder
+    return install("all")
 
 
 def is_compiled(path: Path) -> bool:
