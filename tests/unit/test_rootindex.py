@@ -352,6 +352,18 @@ class TestLimit:
         """Other programs have no limit, so what is written here must be readable by us."""
         assert MAX_ROOT_INDEX == 268_435_456
 
+    def test_what_could_not_be_read_again_is_not_written(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        index = root(entry(A, "a"))
+        index.tag("b", B)
+        length = len(index.encode())
+        monkeypatch.setattr("ocilayout.rootindex.MAX_ROOT_INDEX", length)
+        assert len(index.encode()) == length
+        monkeypatch.setattr("ocilayout.rootindex.MAX_ROOT_INDEX", length - 1)
+        with pytest.raises(LimitExceededError):
+            index.encode()
+
 
 class TestAnnotate:
     def test_keys_are_set_and_taken_away_and_others_stay_in_order(self) -> None:
