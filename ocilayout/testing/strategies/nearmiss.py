@@ -49,8 +49,8 @@ class NearMiss(Generic[T]):
             f"NearMiss(code={self.code!r}, place={self.place!r}{also}, value={_shown(self.value)})"
         )
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, FBT001 # IPython's protocol, which Hypothesis knows
-        if isinstance(self.value, bytes) or cycle:
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:  # noqa: ANN401, FBT001 # IPython's protocol, which Hypothesis knows
+        if isinstance(self.value, bytes):
             printer.text(repr(self))
             return
         also = f", also={self.also!r}" if self.also else ""

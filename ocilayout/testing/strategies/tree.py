@@ -148,9 +148,6 @@ class Tree:
     def __repr__(self) -> str:
         return f"Tree({dict(self.nodes)!r})"
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, FBT001 # IPython's protocol, which Hypothesis knows
-        if cycle:
-            printer.text("Tree(...)")
-            return
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:  # noqa: ANN401, FBT001 # IPython's protocol, which Hypothesis knows
         lines = [f"    {name!r}: {node!r},\n" for name, node in self.nodes.items()]
         printer.text(f"Tree({{\n{''.join(lines)}}})")
