@@ -140,3 +140,16 @@ class TestWithReferrers:
         listed = [Descriptor.of(b"gone", OCI_MANIFEST), CONFIG, IMAGE, NOTE, ABOUT]
         assert with_referrers(IMAGE, read, lambda _: listed) == [IMAGE, ABOUT, NOTE]
         assert with_referrers(LIST, read, lambda _: [IMAGE, NOTE, CONFIG]) == [LIST]
+
+    def test_what_is_about_other_content_is_left_out_whatever_its_digest(self) -> None:
+        """Subjects are equal or they are not; that digests have an order means nothing."""
+        others = [CONFIG, *LAYERS, LIST, SIGNATURE]
+        assert {other.digest < IMAGE.digest for other in others} == {True, False}
+        listed = [Descriptor.of(other.digest.encode(), OCI_MANIFEST) for other in others]
+        documents = {
+            found.digest: Manifest(config=CONFIG, subject=other)
+            for found, other in zip(listed, others, strict=True)
+        }
+        assert with_referrers(
+            IMAGE, lambda descriptor: documents.get(descriptor.digest), lambda _: listed
+        ) == [IMAGE]
