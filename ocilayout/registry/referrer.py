@@ -174,13 +174,16 @@ def _listed(session: Session, digest: Digest, artifact_type: str | None) -> Iter
             yield from _of_type(() if current is None else current.manifests, artifact_type)
         else:
             filtered = "artifacttype" in (page.header("OCI-Filters-Applied") or "").lower()
-            wanted = None if filtered else artifact_type
-            yield from _of_type(_decode_page(page).manifests, wanted)
+            listed = _decode_page(page).manifests
+            yield from _of_type(listed, artifact_type, filtered=filtered)
 
 
-def _of_type(descriptors: Iterable[Descriptor], artifact_type: str | None) -> Iterator[Descriptor]:
+def _of_type(
+    descriptors: Iterable[Descriptor], wanted: str | None, *, filtered: bool = False
+) -> Iterator[Descriptor]:
     for descriptor in descriptors:
-        if artifact_type is None or descriptor.artifact_type == artifact_type:
+        unsaid = filtered and descriptor.artifact_type is None  # then the registry knows it
+        if wanted is None or descriptor.artifact_type == wanted or unsaid:
             yield descriptor
 
 

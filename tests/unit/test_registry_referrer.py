@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from attrs import evolve
 
 from ocilayout.codec import decode, encode
 from ocilayout.copy import copy
@@ -18,7 +19,7 @@ from ocilayout.manifest import Manifest
 from ocilayout.mediatype import OCI_EMPTY, OCI_INDEX
 from ocilayout.referrer import fallback_tag
 from ocilayout.registry import Repository
-from ocilayout.testing.registry import LoopbackRegistry
+from ocilayout.testing.registry import LoopbackRegistry, fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -223,3 +224,15 @@ def test_a_tag_that_is_no_list_is_left_alone(old: LoopbackRegistry, kind: str) -
         assert old.tags[key] == before
         if kind == "manifest":
             assert repo.referrers(image.digest) == ()
+
+
+def test_a_filter_that_is_said_and_not_applied_is_applied_here() -> None:
+    """Of a list that is said to be of one type, what says another type is left out."""
+    with LoopbackRegistry() as registry:
+        repo = repository(registry)
+        image = put(repo, "image")
+        wanted, other = (evolve(put(repo, kind), artifact_type=kind) for kind in ("a/b", "c/d"))
+        listed = Index(manifests=(wanted, other, image))
+        registry.misbehave("GET referrers", fault.body(encode(listed)))
+        found = repo.referrers(image.digest, artifact_type="a/b")
+    assert [one.digest for one in found] == [wanted.digest, image.digest]
