@@ -102,12 +102,19 @@ class Model:
         return list(dict.fromkeys(found))
 
     def with_referrers(self, digest: Digest) -> list[Digest]:
-        """Return content, what refers to it or to a manifest inside, and so on."""
+        """Return content, what refers to it or to a manifest inside, and so on.
+
+        What is listed as a referrer, and is not one by its own word, is none.
+        """
         roots = [digest]
         for root in roots:  # which grows
             for inside in self.reach([root]):
                 if inside in BY_DIGEST:
-                    roots += [found for found in self.referrers(inside) if found not in roots]
+                    roots += [
+                        found
+                        for found in self.referrers(inside)
+                        if BY_DIGEST[found].subject == inside and found not in roots
+                    ]
         return roots
 
     # ------------------------------------------------------------ changing

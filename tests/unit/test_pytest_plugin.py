@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -47,6 +48,7 @@ def test_the_fixture_is_there_and_costs_nothing_where_it_is_not_used(tmp_path: P
         [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider",
          "-p", "no:xdist", "-p", "no:cov", "--rootdir", tmp_path, tmp_path],
         capture_output=True, text=True, check=False, cwd=tmp_path,
+        env={**os.environ, "PYTEST_ADDOPTS": ""},  # what is asked of the run around it
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert "4 passed" in done.stdout
