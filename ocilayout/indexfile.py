@@ -169,7 +169,10 @@ class IndexFile:
                 return identity, RootIndex(data)
             except DocumentError as error:
                 torn = {problem.code for problem in error.problems} <= _TORN_CODES
-                if not torn or time.monotonic() > deadline:
+                written = (
+                    time.time() - identity[2] / 1e9 < _TORN_READ
+                )  # by somebody, in this moment
+                if not (torn and written) or time.monotonic() > deadline:
                     raise error.read_from(str(self._path)) from None
                 time.sleep(_POLL)
 

@@ -6,6 +6,7 @@ are never called. Whoever has a store of their own writes one class for it.
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 from collections.abc import Mapping
 from datetime import timedelta
@@ -17,32 +18,54 @@ from ocilayout.copy import copy
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
 from ocilayout.layout import Layout
+from ocilayout.testing.content import CONTENTS, NAMES
+from ocilayout.testing.model import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from multiprocessing.connection import Connection
     from pathlib import Path
     from types import TracebackType
 
     from ocilayout.testing.content import Content
 
-VERBS: Final = frozenset({"put", "tag", "untag", "annotate", "remove", "collect", "copy"})
-"""The verbs that change a store."""
+VERBS: Final = frozenset(
+    {
+        *("put", "read", "bring", "tag", "retag", "untag", "annotate", "remove", "collect"),
+        *("copy", "copy_digest", "copy_referrers"),
+    }
+)
+"""What a store may be asked for, besides `look`, which all have.
+
+The last two are `copy` with a digest, and with `referrers`."""
 
 
 class Store(Protocol):
     """One open handle on a layout in a folder.
 
     A verb that is asked for a name that is not there must raise `LookupError` and change nothing.
-    So must `tag`, if the content is gone. Whatever else a verb raises, is a finding.
+    So must `tag`, if the content is gone, and whatever the model refuses. What else a verb raises,
+    is a finding.
     """
 
     def put(self, content: Content, /) -> None:
         """Store all blobs of a content, without an entry."""
         ...
 
+    def read(self, descriptor: Descriptor, /) -> bytes:
+        """Return a blob; one that is damaged must be refused."""
+        ...
+
+    def bring(self, name: str, content: Content, /) -> None:
+        """Store content under a name."""
+        ...
+
     def tag(self, name: str, target: Descriptor, notes: Mapping[str, str], /) -> None:
         """Let a name mean content that is there, with annotations at its entry."""
+        ...
+
+    def retag(self, old: str, name: str, /) -> None:
+        """Let a name mean what another name means, with nothing noted at its entry."""
         ...
 
     def untag(self, name: str, /) -> None:
@@ -113,39 +136,38 @@ class View:
     referrers: Mapping[Digest, tuple[Digest, ...]] | None = None
 
 
-class Adapter(Protocol):
-    """A store to put under the machine."""
+class Adapter:
+    """A store to put under the machine. A subclass says what is different with it.
 
-    @property
-    def verbs(self) -> Collection[str]:
-        """Those of `VERBS` that it has."""
-        ...
+    Attributes:
+        verbs: Those of `VERBS` that it has.
+        exact: Whether all that is in `index.json` and `blobs/` must be what the model says. If not,
+            names must mean what the model says, and be whole.
+        handles: How many handles are used side by side.
+        model: What the store must do; a subclass of `Model` knows better.
+        contents: What is put into it; every manifest and index inside of one must be another one.
+        names: What it is called there.
+    """
 
-    @property
-    def exact(self) -> bool:
-        """Whether all that is in `index.json` and `blobs/` must be what the model says.
+    verbs: Collection[str] = VERBS
+    exact: bool = True
+    handles: int = 1
+    model: type[Model] = Model
+    contents: Sequence[Content] = CONTENTS
+    names: Sequence[str] = NAMES
 
-        If not, names must mean what the model says, and be whole.
-        """
-        ...
-
-    @property
-    def handles(self) -> int:
-        """How many handles are used side by side."""
-        ...
-
-    def create(self, path: Path, /) -> None:
+    def create(self, path: Path) -> None:
         """Make an empty layout in a folder that is not there."""
-        ...
+        raise NotImplementedError
 
-    def open(self, path: Path, number: int, /) -> Store:
+    def open(self, path: Path, number: int) -> Store:
         """Open a handle on a layout.
 
         Args:
             path: The folder.
             number: Which handle, from 0 to `handles` - 1.
         """
-        ...
+        raise NotImplementedError
 
 
 # ---------------------------------------------------------------- our own
@@ -161,12 +183,26 @@ class LayoutStore:
         """See `Store`."""
         *parts, (root, document) = content.blobs
         for descriptor, data in parts:
-            self.layout.blobs.put(data, media_type=descriptor.media_type, expected=descriptor)
+            source = io.BytesIO(data)
+            self.layout.blobs.put(source, media_type=descriptor.media_type, expected=descriptor)
         self.layout.put_manifest(document, algorithm=root.digest.algorithm)
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        """See `Store`."""
+        return self.layout.blobs.read(descriptor)
+
+    def bring(self, name: str, content: Content) -> None:
+        """See `Store`."""
+        self.put(content)
+        self.tag(name, content.root, {})
 
     def tag(self, name: str, target: Descriptor, notes: Mapping[str, str]) -> None:
         """See `Store`."""
         self.layout.tag(name, target.digest, annotations=notes)
+
+    def retag(self, old: str, name: str) -> None:
+        """See `Store`."""
+        self.layout.tag(name, self.layout.resolve(old))
 
     def untag(self, name: str) -> None:
         """See `Store`."""
@@ -207,14 +243,12 @@ class LayoutStore:
         )
 
 
-class LayoutAdapter:
+class LayoutAdapter(Adapter):
     """Puts `Layout` under the machine: two handles here and one in another process.
 
     A context manager: the other process lives from entering to leaving it.
     """
 
-    verbs = VERBS
-    exact = True
     handles = 3
 
     def __init__(self) -> None:
@@ -302,8 +336,18 @@ class _Elsewhere:
     def put(self, content: Content) -> None:
         self._ask("put", content)
 
+    def read(self, descriptor: Descriptor) -> bytes:
+        data: bytes = self._ask("read", descriptor)
+        return data
+
+    def bring(self, name: str, content: Content) -> None:
+        self._ask("bring", name, content)
+
     def tag(self, name: str, target: Descriptor, notes: Mapping[str, str]) -> None:
         self._ask("tag", name, target, notes)
+
+    def retag(self, old: str, name: str) -> None:
+        self._ask("retag", old, name)
 
     def untag(self, name: str) -> None:
         self._ask("untag", name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
-from ocilayout.codec import encode
+from ocilayout.codec import decode, encode
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest  # attrs
 from ocilayout.index import Index
@@ -29,7 +29,7 @@ from ocilayout.mediatype import (
 from ocilayout.referrer import fallback_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 
 @frozen
@@ -40,12 +40,12 @@ class Content:
         title: What a failing example calls it.
         blobs: Descriptors and bytes, the parts before what is made of them, the root last.
         subject: What the root refers to as its subject, if to anything; no part of it.
-        parts: The digests that the root is made of, in document order.
+        parts: What the root is made of, in document order.
     """
 
     title: str
     blobs: tuple[tuple[Descriptor, bytes], ...] = field(repr=False)
-    parts: tuple[Digest, ...] = field(repr=False)
+    parts: tuple[Descriptor, ...] = field(repr=False)
     subject: Digest | None = field(default=None, repr=False)
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:  # noqa: ANN401, FBT001 # Hypothesis asks
@@ -65,6 +65,11 @@ class Content:
     def digests(self) -> frozenset[Digest]:
         """The digests of all blobs."""
         return frozenset(descriptor.digest for descriptor, _ in self.blobs)
+
+    @property
+    def is_index(self) -> bool:
+        """Whether the root is an index."""
+        return self.root.media_type in INDEX_TYPES
 
 
 _CONFIG: Final = b'{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}'
@@ -90,6 +95,15 @@ def _manifest(
     return _content(title, blobs, document, algorithm)
 
 
+def _wrapping(title: str, inside: Content) -> Content:
+    """Make a manifest whose one layer is another manifest, as bytes."""
+    layer = Descriptor.of(inside.blobs[-1][1], OCI_LAYER)
+    config = Descriptor.of(_CONFIG, OCI_CONFIG)
+    blobs = [(config, _CONFIG), (layer, inside.blobs[-1][1])]
+    document = Manifest(media_type=OCI_MANIFEST, config=config, layers=[layer])
+    return _content(title, blobs, document, "sha256")
+
+
 def _index(
     title: str,
     *children: Content,
@@ -113,15 +127,29 @@ def _content(
 ) -> Content:
     data = encode(document)
     root = Descriptor.of(data, document.media_type or "", algorithm)
-    if isinstance(document, Index):
-        parts = document.manifests
+    return content_of(title, [*blobs, (root, data)])
+
+
+def content_of(title: str, blobs: Iterable[tuple[Descriptor, bytes]]) -> Content:
+    """Make content of blobs.
+
+    Args:
+        title: What a failing example calls it.
+        blobs: Descriptors and bytes, the parts before what is made of them, the root last.
+    """
+    blobs = tuple(blobs)
+    root, data = blobs[-1]
+    if root.media_type in INDEX_TYPES:
+        index = decode(data, Index)
+        parts, subject = index.manifests, index.subject
     else:
-        parts = (document.config, *document.layers)
+        manifest = decode(data, Manifest)
+        parts, subject = (manifest.config, *manifest.layers), manifest.subject
     return Content(
         title=title,
-        blobs=(*blobs, (root, data)),
-        parts=tuple(part.digest for part in parts),
-        subject=None if document.subject is None else document.subject.digest,
+        blobs=blobs,
+        parts=tuple(part.plain() for part in parts),
+        subject=None if subject is None else subject.digest,
     )
 
 
@@ -130,6 +158,7 @@ _TWO = _manifest("two", "base", "second")
 _THREE = _manifest("three", "third")
 _PAIR = _index("pair", _ONE, _TWO)
 _DOCKER = _manifest("docker", "base", "fourth", media_type=DOCKER_MANIFEST)
+_WRAPPED = _wrapping("three, as a layer", _THREE)
 _SIGNATURE = _manifest("signature of one", "signed", subject=_ONE)
 _SECOND = _manifest("signature of the signature", "signed", "again", subject=_SIGNATURE)
 
@@ -149,18 +178,14 @@ CONTENTS: Final[tuple[Content, ...]] = (
     _index("one and its signature", _ONE, _SIGNATURE),
     _index("about one, and of it", _ONE, _SECOND, subject=_ONE),
     _index("list of referrers", _SIGNATURE),
+    _WRAPPED,
+    # One digest as a layer, through which nothing is reached, and as a manifest.
+    _index("three, and three as a layer", _WRAPPED, _THREE, _WRAPPED),
 )
 """All content, each with another root."""
 
-BY_DIGEST: Final[Mapping[Digest, Content]] = {content.digest: content for content in CONTENTS}
-"""The same by the digests of their roots; every manifest and index inside is one of them."""
+NAMES: Final = ("a", "b", "host.example:5000/c:v1", fallback_tag(_ONE.digest))
+"""Names, of which the last one is that of a list of referrers."""
 
-FALLBACK_TAGS: Final[Mapping[str, Digest]] = {
-    fallback_tag(content.digest): content.digest for content in (_ONE, _PAIR)
-}
-"""Names under which an index is taken for the list of referrers to other content."""
-
-
-def is_index(content: Content) -> bool:
-    """Tell whether the root is an index."""
-    return content.root.media_type in INDEX_TYPES
+UNKNOWN: Final = Digest("other:6a6b6c")
+"""A blob whose algorithm nobody here knows, and that nobody may therefore delete."""

@@ -13,46 +13,32 @@ difference is shrunk to the shortest one that does.
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from copy import deepcopy
+from typing import TYPE_CHECKING, Final
 
-from attrs import define, field
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME, LOCAL_BUILD, REF_NAME
-from ocilayout.digest import Digest
-from ocilayout.testing.content import BY_DIGEST, CONTENTS, FALLBACK_TAGS, Content
-from ocilayout.testing.model import Collected, Entry, Model
+from ocilayout.annotations import CONTAINERD_IMAGE_NAME, LOCAL_BUILD
+from ocilayout.testing.mishap import Mishaps
+from ocilayout.testing.model import Collected
+from ocilayout.testing.outside import blob_path
+from ocilayout.testing.side import Side, require_same
+from ocilayout.testing.stage import both, contents, has, is_exact, names, refused, some
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from hypothesis import settings
 
-    from ocilayout.testing.adapter import Adapter, Store
+    from ocilayout.testing.adapter import Adapter
+    from ocilayout.testing.content import Content
 
-_MEMORY: Final = Path("/dev/shm")  # noqa: S108 # folders in it are made by tempfile
-"""Where files cost least, on Linux."""
-
-_NAMES: Final = ("a", "b", "host.example:5000/c:v1", next(iter(FALLBACK_TAGS)))
 _KEYS: Final = ("org.example.note", LOCAL_BUILD, CONTAINERD_IMAGE_NAME)
 
-_names = st.sampled_from(_NAMES)
-_contents = st.sampled_from(CONTENTS)
 _notes = st.dictionaries(st.sampled_from(_KEYS), st.sampled_from(["", "true"]), max_size=2)
 _changes = st.dictionaries(st.sampled_from(_KEYS), st.sampled_from([None, "true"]), max_size=2)
-_some = st.integers(0, 9)
 
 
 def check_store(
@@ -81,315 +67,217 @@ def check_store(
     )
 
 
-@define
-class _Side:
-    """One of the two layouts: where it is, its handles, and what it must hold."""
+class StoreMachine(Mishaps):
+    """The verbs of a store."""
 
-    path: Path
-    model: Model = field(factory=Model)
-    stores: list[Store] = field(factory=list)
-    put: list[set[Digest]] = field(factory=list)  # through each handle, there or not
-    seen: bytes = b""
-    asked: int = 0
-
-
-def _has(verb: str) -> Callable[[StoreMachine], bool]:
-    return lambda machine: verb in machine.adapter.verbs
-
-
-class StoreMachine(RuleBasedStateMachine):
-    """Two layouts, several handles on each, and the verbs between them.
-
-    Attributes:
-        adapter: Opens the stores.
-    """
-
-    def __init__(
-        self,
-        adapter: Adapter,
-        *,
-        folder: Path | None = None,
-        on_step: Callable[[], object] = lambda: None,
-    ) -> None:
-        super().__init__()
-        self.adapter = adapter
-        self._on_step = on_step
-        if folder is None and _MEMORY.is_dir():
-            folder = _MEMORY
-        self._folder = Path(tempfile.mkdtemp(prefix="store-machine-", dir=folder))
-        self._verified: set[tuple[Path, Digest, int]] = set()
-
-    @initialize()
-    def create(self) -> None:
-        """Make both layouts, and open them."""
-        self._sides = [_Side(self._folder / name) for name in ("left", "right")]
-        for side in self._sides:
-            self.adapter.create(side.path)
-            side.stores = [
-                self.adapter.open(side.path, number) for number in range(self.adapter.handles)
-            ]
-            side.put = [set() for _ in side.stores]
-
-    def teardown(self) -> None:
-        """Delete everything."""
-        shutil.rmtree(self._folder)
-
-    # ------------------------------------------------------------ verbs
-
-    @precondition(_has("put"))
-    @rule(at=_some, by=_some, content=_contents)
-    def put(self, at: int, by: int, content: Content) -> None:
+    @precondition(has("put"))
+    @rule(at=some, by=some, content=contents)
+    def put_content(self, at: int, by: int, content: Content) -> None:
         """Bring content without a name."""
-        side, number = self._choose(at, by)
-        self._put(side, number, content)
+        side, number = self.choose(at, by)
+        self.put(side, number, content)
 
-    @precondition(lambda machine: {"put", "tag"} <= set(machine.adapter.verbs))
-    @rule(at=_some, by=_some, name=_names, content=_contents, notes=_notes)
+    # ------------------------------------------------------------ naming
+
+    @precondition(has("bring"))
+    @rule(at=some, by=some, name=names, content=contents)
+    def bring(self, at: int, by: int, name: str, content: Content) -> None:
+        """Bring content under a name."""
+        side, number = self.choose(at, by)
+        store = side.stores[number]
+        both(lambda: side.model.bring(name, content), lambda: store.bring(name, content))
+
+    @precondition(has("put", "tag"))
+    @rule(at=some, by=some, name=names, content=contents, notes=_notes)
     def put_and_tag(
         self, at: int, by: int, name: str, content: Content, notes: dict[str, str]
     ) -> None:
         """Bring content and name it."""
-        side, number = self._choose(at, by)
-        self._put(side, number, content)
+        side, number = self.choose(at, by)
+        self.put(side, number, content)
         side.stores[number].tag(name, content.root, notes)
         side.model.tag(name, content.digest, notes)
 
-    @precondition(lambda machine: {"put", "tag"} <= set(machine.adapter.verbs))
-    @rule(at=_some, by=_some, name=_names, choice=st.integers(0, len(CONTENTS) - 1))
+    @precondition(has("put", "tag"))
+    @rule(at=some, by=some, name=names, choice=st.integers(0, 99))
     def tag_what_was_put(self, at: int, by: int, name: str, choice: int) -> None:
         """Name what was put through a handle some time ago; it may be gone by now."""
-        side, number = self._choose(at, by)
-        put = [content for content in CONTENTS if content.digests <= side.put[number]]
+        side, number = self.choose(at, by)
+        put = [found for found in self.adapter.contents if found.digests <= side.put[number]]
         if put:
             self._tag_if_there(side, number, name, put[choice % len(put)])
 
-    @precondition(lambda machine: {"put", "tag", "remove"} <= set(machine.adapter.verbs))
-    @rule(at=_some, by=_some, other=_some, name=_names, content=_contents)
-    def put_while_somebody_removes(
-        self, at: int, by: int, other: int, name: str, content: Content
-    ) -> None:
-        """Bring content that shares with what is removed before it has a name."""
-        side, number = self._choose(at, by)
-        self._put(side, number, content)
-        self._remove(side, other % len(side.stores), name)
-        self._tag_if_there(side, number, name, content)
-
-    @precondition(_has("tag"))
-    @rule(at=_some, by=_some, name=_names, choice=_some, part=_some, notes=_notes)
+    @precondition(has("tag"))
+    @rule(at=some, by=some, name=names, choice=some, part=some, notes=_notes)
     def tag_again(
         self, at: int, by: int, name: str, choice: int, part: int, notes: dict[str, str]
     ) -> None:
         """Name what has an entry already, named or not, or a manifest inside of it."""
-        side, number = self._choose(at, by)
-        if side.model.entries:
-            entry = side.model.entries[choice % len(side.model.entries)]
-            inside = [found for found in side.model.reach([entry.digest]) if found in BY_DIGEST]
-            content = BY_DIGEST[inside[part % len(inside)]]
+        side, number = self.choose(at, by)
+        model = side.model
+        if model.entries:
+            entry = model.entries[choice % len(model.entries)]
+            inside = [
+                model.known[found]
+                for found in model.reach([entry.digest])
+                if found in model.known and model.known[found].digests <= model.blobs
+            ]
+            content = inside[part % len(inside)]
             side.stores[number].tag(name, content.root, notes)
-            side.model.tag(name, content.digest, notes)
+            model.tag(name, content.digest, notes)
 
-    @precondition(_has("untag"))
-    @rule(at=_some, by=_some, name=_names)
-    def untag(self, at: int, by: int, name: str) -> None:
+    @precondition(has("retag"))
+    @rule(at=some, by=some, which=some, name=names)
+    def retag(self, at: int, by: int, which: int, name: str) -> None:
+        """Give what has a name one more."""
+        side, number = self.choose(at, by)
+        old, store = self.name_in(side, which), side.stores[number]
+        both(lambda: side.model.retag(old, name), lambda: store.retag(old, name))
+
+    @precondition(has("untag"))
+    @rule(at=some, by=some, which=some)
+    def untag(self, at: int, by: int, which: int) -> None:
         """Take a name away."""
-        side, number = self._choose(at, by)
-        entry = _done(side.model.named(name), lambda: side.stores[number].untag(name))
-        if entry is not None:
-            side.model.untag(entry)
+        side, number = self.choose(at, by)
+        name, store = self.name_in(side, which), side.stores[number]
+        both(lambda: side.model.untag(name), lambda: store.untag(name))
 
-    @precondition(_has("annotate"))
-    @rule(at=_some, by=_some, name=_names, changes=_changes)
-    def annotate(self, at: int, by: int, name: str, changes: dict[str, str | None]) -> None:
+    @precondition(has("annotate"))
+    @rule(at=some, by=some, which=some, changes=_changes)
+    def annotate(self, at: int, by: int, which: int, changes: dict[str, str | None]) -> None:
         """Change what is noted at a name."""
-        side, number = self._choose(at, by)
-        entry = _done(side.model.named(name), lambda: side.stores[number].annotate(name, changes))
-        if entry is not None:
-            side.model.annotate(entry, changes)
+        side, number = self.choose(at, by)
+        name, store = self.name_in(side, which), side.stores[number]
+        both(lambda: side.model.annotate(name, changes), lambda: store.annotate(name, changes))
 
-    @precondition(_has("remove"))
-    @rule(at=_some, by=_some, name=_names)
-    def remove(self, at: int, by: int, name: str) -> None:
+    # ------------------------------------------------------------ deleting
+
+    @precondition(has("remove"))
+    @rule(at=some, by=some, which=some)
+    def remove(self, at: int, by: int, which: int) -> None:
         """Take a name away, and what only it reaches."""
-        side, number = self._choose(at, by)
-        self._remove(side, number, name)
+        side, number = self.choose(at, by)
+        self._remove(side, number, which)
 
-    @precondition(_has("collect"))
-    @rule(at=_some, by=_some, prune=st.booleans(), dry_run=st.booleans())
+    @precondition(has("put", "tag", "remove"))
+    @rule(at=some, by=some, other=some, which=some, name=names, content=contents)
+    def put_while_somebody_removes(
+        self, at: int, by: int, other: int, which: int, name: str, content: Content
+    ) -> None:
+        """Bring content that shares with what is removed before it has a name."""
+        side, number = self.choose(at, by)
+        self.put(side, number, content)
+        self._remove(side, other % len(side.stores), which)
+        self._tag_if_there(side, number, name, content)
+
+    @precondition(has("put", "tag", "collect"))
+    @rule(at=some, by=some, other=some, name=names, content=contents)
+    def put_while_somebody_collects(
+        self, at: int, by: int, other: int, name: str, content: Content
+    ) -> None:
+        """Bring content that is collected, as far as nothing has it, before it has a name."""
+        side, number = self.choose(at, by)
+        self.put(side, number, content)
+        side.stores[other % len(side.stores)].collect(prune=False, grace=False, dry_run=False)
+        side.model.collect(prune=False)
+        self._tag_if_there(side, number, name, content)
+
+    @precondition(has("collect"))
+    @rule(at=some, by=some, prune=st.booleans(), dry_run=st.sampled_from([False, False, True]))
     def collect(self, at: int, by: int, *, prune: bool, dry_run: bool) -> None:
         """Delete what nothing reaches; or only ask what that would be."""
-        side, number = self._choose(at, by)
+        side, number = self.choose(at, by)
         removed = side.stores[number].collect(prune=prune, grace=False, dry_run=dry_run)
-        model = Model(list(side.model.entries), set(side.model.blobs)) if dry_run else side.model
+        model = deepcopy(side.model) if dry_run else side.model
         must = model.collect(prune=prune)
         if self.adapter.exact:
-            _same("collected", Collected(removed.blobs, removed.entries), must)
+            require_same("collected", Collected(removed.blobs, removed.entries), must)
 
-    @precondition(_has("collect"))
-    @rule(at=_some, by=_some, prune=st.booleans())
+    @precondition(has("collect"))
+    @rule(at=some, by=some, prune=st.booleans())
     def collect_nothing_young(self, at: int, by: int, *, prune: bool) -> None:
         """Delete what nothing reaches and is old; nothing is."""
-        side, number = self._choose(at, by)
+        side, number = self.choose(at, by)
         removed = side.stores[number].collect(prune=prune, grace=True, dry_run=False)
         if self.adapter.exact:
-            _same("collected, of young", (removed.blobs, removed.entries), (frozenset(), ()))
+            nothing = (frozenset[object](), ())
+            require_same("collected, of young", (removed.blobs, removed.entries), nothing)
 
-    @precondition(_has("copy"))
-    @rule(at=_some, by=_some, name=_names, renamed=st.none() | _names, referrers=st.booleans())
+    # ------------------------------------------------------------ copying
+
+    @precondition(has("copy"))
+    @rule(at=some, by=some, which=some, renamed=st.none() | names, referrers=st.booleans())
     def copy_a_name(
-        self, at: int, by: int, name: str, renamed: str | None, *, referrers: bool
+        self, at: int, by: int, which: int, renamed: str | None, *, referrers: bool
     ) -> None:
         """Copy what a name means from the other layout, which shares with what is here."""
-        side, number = self._choose(at, by)
-        source = self._sides[at % 2 - 1]
-        entry = _done(
-            source.model.named(name),
-            lambda: side.stores[number].copy(source.path, name, name=renamed, referrers=referrers),
-        )
-        if entry is not None:
-            self._receive(side, source, entry.digest, renamed or name, referrers=referrers)
+        side, number = self.choose(at, by)
+        self._copy_a_name(side, number, self.other(at), which, renamed, referrers=referrers)
 
-    @precondition(_has("copy"))
-    @rule(at=_some, by=_some, choice=_some, renamed=st.none() | _names, referrers=st.booleans())
+    @precondition(is_exact)
+    @precondition(has("copy"))
+    @rule(at=some, by=some, which=some, part=some)
+    def copy_what_was_lost(self, at: int, by: int, which: int, part: int) -> None:
+        """Lose a part of what is here, and copy it again."""
+        side, number = self.choose(at, by)
+        source = self.other(at)
+        entry = source.model.named(self.name_in(source, which))
+        parts = [] if entry is None else source.model.reach([entry.digest])
+        there = [digest for digest in parts if digest in side.model.blobs]
+        if there:
+            path = blob_path(side.path, there[part % len(there)])
+            data = path.read_bytes()
+            path.unlink()
+            self._copy_a_name(side, number, source, which, None, referrers=False)
+            require_same("what was lost", path.read_bytes(), data)
+
+    @precondition(has("copy_digest"))
+    @rule(at=some, by=some, choice=some, renamed=st.none() | names, referrers=st.booleans())
     def copy_a_digest(
         self, at: int, by: int, choice: int, renamed: str | None, *, referrers: bool
     ) -> None:
         """Copy an entry of the other layout by its digest."""
-        side, number = self._choose(at, by)
-        source = self._sides[at % 2 - 1]
-        if source.model.entries and self.adapter.exact:
+        side, number = self.choose(at, by)
+        source, store = self.other(at), side.stores[number]
+        referrers = referrers and has("copy_referrers")(self)
+        if source.model.entries:
             digest = source.model.entries[choice % len(source.model.entries)].digest
-            side.stores[number].copy(source.path, str(digest), name=renamed, referrers=referrers)
-            self._receive(side, source, digest, renamed, referrers=referrers)
-
-    @rule(at=_some, by=_some)
-    def reopen(self, at: int, by: int) -> None:
-        """Give up a handle for a new one."""
-        side, number = self._choose(at, by)
-        side.stores[number] = self.adapter.open(side.path, number)
-        side.put[number] = set()
-
-    # ------------------------------------------------------------ what must hold
-
-    @invariant()
-    def layouts_are_what_they_must_be(self) -> None:
-        """The files, and what the store says of them, are what the model says."""
-        for side in self._sides:
-            self._require_files(side)
-            self._require_whole(side)
-            self._require_view(side)
-
-    def _require_files(self, side: _Side) -> None:
-        entries = _read_entries(side.path)
-        if self.adapter.exact:
-            must = [(entry.name, str(entry.digest), entry.notes) for entry in side.model.entries]
-            _same("entries", entries, must)
-            _same("blobs", _list_blobs(side.path), side.model.blobs)
-            _same("temporaries", [*side.path.glob("ingest/*"), *side.path.glob("*.tmp")], [])
-        else:
-            named = {name: digest for name, digest, _ in entries if name is not None}
-            names = {
-                entry.name: str(entry.digest)
-                for entry in side.model.entries
-                if entry.name is not None
-            }
-            _same("names", named, names)
-
-    def _require_whole(self, side: _Side) -> None:
-        """Require that all that is named is there, to the byte; what was so before, may be so."""
-        for entry in side.model.entries:
-            if entry.name is None and not self.adapter.exact:
-                continue
-            for descriptor, data in BY_DIGEST[entry.digest].blobs:
-                digest = descriptor.digest
-                path = side.path / "blobs" / digest.algorithm / digest.encoded
-                seen = (side.path, digest, path.stat().st_mtime_ns)
-                if seen not in self._verified:
-                    _same(f"content of {digest}", path.read_bytes(), data)
-                    self._verified.add(seen)
-
-    def _require_view(self, side: _Side) -> None:
-        named = {entry.name: entry for entry in side.model.entries if entry.name is not None}
-        state = (side.path / "index.json").read_bytes()
-        if state == side.seen:
-            return  # what the handles say of it was compared already
-        side.seen = state
-        side.asked = (side.asked + 1) % len(side.stores)
-        view = side.stores[side.asked].look()  # by turns, so that each has missed some changes
-        _same("names", sorted(view.names), list(side.model.names()))
-        roots = {name: BY_DIGEST[entry.digest].root for name, entry in named.items()}
-        _same("what names mean", view.meant, roots)
-        if self.adapter.exact:
-            _same("order of names", view.names, side.model.names())
-            notes = {name: entry.notes for name, entry in named.items()}
-            _same("what is noted", view.notes, notes)
-        if view.referrers is not None:
-            referrers = {digest: tuple(side.model.referrers(digest)) for digest in view.referrers}
-            _same("referrers", view.referrers, referrers)
+            both(
+                lambda: side.model.copy(source.model, digest, renamed, referrers=referrers),
+                lambda: store.copy(source.path, str(digest), name=renamed, referrers=referrers),
+            )
 
     # ------------------------------------------------------------ parts of verbs
 
-    def _choose(self, at: int, by: int) -> tuple[_Side, int]:
-        self._on_step()
-        side = self._sides[at % 2]
-        return side, by % len(side.stores)
-
-    def _put(self, side: _Side, number: int, content: Content) -> None:
-        side.stores[number].put(content)
-        side.model.blobs |= content.digests
-        side.put[number] |= content.digests
-
-    def _tag_if_there(self, side: _Side, number: int, name: str, content: Content) -> None:
+    def _tag_if_there(self, side: Side, number: int, name: str, content: Content) -> None:
         """Name content if all of it is still there, and require a refusal if it is not."""
-        there = content.digests <= side.model.blobs
-        try:
-            side.stores[number].tag(name, content.root, {})
-        except LookupError:
-            _same("content is there to be named", there, False)  # noqa: FBT003 # a value
-        else:
-            _same("content is there to be named", there, True)  # noqa: FBT003 # a value
+        store = side.stores[number]
+        if content.digests <= side.model.blobs:
+            store.tag(name, content.root, {})
             side.model.tag(name, content.digest, {})
+        else:
+            gone = "a name for what is gone"
+            refused(gone, lambda: store.tag(name, content.root, {}), LookupError)
 
-    def _remove(self, side: _Side, number: int, name: str) -> None:
-        entry = _done(side.model.named(name), lambda: side.stores[number].remove(name))
-        if entry is not None:
-            side.model.remove(entry)
+    def _remove(self, side: Side, number: int, which: int) -> None:
+        name, store = self.name_in(side, which), side.stores[number]
+        both(lambda: side.model.remove(name), lambda: store.remove(name))
 
-    def _receive(
-        self, side: _Side, source: _Side, digest: Digest, name: str | None, *, referrers: bool
+    def _copy_a_name(
+        self,
+        side: Side,
+        number: int,
+        source: Side,
+        which: int,
+        renamed: str | None,
+        *,
+        referrers: bool,
     ) -> None:
-        roots = source.model.with_referrers(digest) if referrers else [digest]
-        side.model.receive(roots, source.model.reach(roots), name)
+        name, store = self.name_in(source, which), side.stores[number]
+        referrers = referrers and has("copy_referrers")(self)
 
+        def must() -> None:
+            digest = source.model.require(name).digest
+            side.model.copy(source.model, digest, renamed or name, referrers=referrers)
 
-def _done(entry: Entry | None, act: Callable[[], object]) -> Entry | None:
-    """Act, and require a `LookupError` if there is no entry to act on."""
-    try:
-        act()
-    except LookupError:
-        _same("what was said not to be there", entry, None)
-        return None
-    if entry is None:
-        raise AssertionError("a verb did something to a name that is not there")
-    return entry
-
-
-def _same(what: str, found: object, wanted: object) -> None:
-    if found != wanted:  # no assert statement: Python may be told to leave those out
-        raise AssertionError(f"{what}: there is {found!r}, there must be {wanted!r}")
-
-
-def _read_entries(path: Path) -> list[tuple[str | None, str, dict[str, str]]]:
-    document: dict[str, Any] = json.loads((path / "index.json").read_bytes())
-    found = []
-    for entry in document["manifests"] or ():
-        notes = dict(entry.get("annotations") or {})
-        found.append((notes.pop(REF_NAME, None), entry["digest"], notes))
-    return found
-
-
-def _list_blobs(path: Path) -> set[Digest]:
-    return {
-        Digest(f"{folder.name}:{blob.name}")
-        for folder in (path / "blobs").iterdir()
-        for blob in folder.iterdir()
-    }
+        both(must, lambda: store.copy(source.path, name, name=renamed, referrers=referrers))

@@ -12,10 +12,18 @@ from attrs import define, field, frozen
 
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, LOCAL_BUILD
 from ocilayout.digest import Digest
-from ocilayout.testing.content import BY_DIGEST, FALLBACK_TAGS, is_index
+from ocilayout.mediatype import DOCUMENT_TYPES
+from ocilayout.referrer import fallback_tag
+from ocilayout.testing.content import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from ocilayout.testing.content import Content
+
+
+class RefusalError(LookupError):
+    """A store must not do that; most often because what is asked for is not there."""
 
 
 @define
@@ -26,11 +34,13 @@ class Entry:
         name: Its name, or `None`.
         digest: The digest of its content.
         notes: Its annotations, without the name.
+        extra: Properties that the specification does not know.
     """
 
     name: str | None
     digest: Digest
     notes: dict[str, str]
+    extra: dict[str, object] = field(factory=dict)
 
 
 @frozen
@@ -50,11 +60,15 @@ class Collected:
 class Model:
     """One store.
 
+    A verb that the store must refuse raises `RefusalError`, and changes nothing.
+
     Attributes:
+        known: All content that there may be, by the digests of the roots.
         entries: In document order.
         blobs: The digests of all blobs.
     """
 
+    known: Mapping[Digest, Content]
     entries: list[Entry] = field(factory=list)
     blobs: set[Digest] = field(factory=set)
 
@@ -73,32 +87,32 @@ class Model:
 
         What is not there is reached, but nothing through it.
         """
-        found: list[Digest] = []
-        pending = list(roots)
+        found: list[tuple[Digest, bool]] = []
+        pending = [(root, True) for root in roots]
         while pending:
-            digest = pending.pop(0)
-            if digest in found:
+            this = digest, is_document = pending.pop(0)
+            if this in found:
                 continue
-            found.append(digest)
-            content = BY_DIGEST.get(digest)
-            if content is not None and digest in self.blobs:
-                below = list(content.parts)
+            found.append(this)
+            content = self.known.get(digest)
+            if is_document and content is not None and digest in self.blobs:
+                below = [(part.digest, part.media_type in DOCUMENT_TYPES) for part in content.parts]
                 if subjects and content.subject is not None:
-                    below.append(content.subject)
+                    below.append((content.subject, True))
                 pending = below + pending
-        return found
+        return list(dict.fromkeys(digest for digest, _ in found))
 
     def referrers(self, digest: Digest) -> list[Digest]:
         """Return what refers to content: entries in order, then what a list under a tag names."""
         found = [
             entry.digest
             for entry in self.entries
-            if BY_DIGEST[entry.digest].subject == digest and entry.digest in self.blobs
+            if self.known[entry.digest].subject == digest and entry.digest in self.blobs
         ]
         for entry in self.entries:
-            content = BY_DIGEST[entry.digest]
-            if FALLBACK_TAGS.get(entry.name or "") == digest and is_index(content):
-                found += content.parts
+            content = self.known[entry.digest]
+            if entry.name == fallback_tag(digest) and content.is_index:
+                found += [part.digest for part in content.parts]
         return list(dict.fromkeys(found))
 
     def with_referrers(self, digest: Digest) -> list[Digest]:
@@ -109,39 +123,65 @@ class Model:
         roots = [digest]
         for root in roots:  # which grows
             for inside in self.reach([root]):
-                if inside in BY_DIGEST:
+                if inside in self.known:
                     roots += [
                         found
                         for found in self.referrers(inside)
-                        if BY_DIGEST[found].subject == inside and found not in roots
+                        if self.known[found].subject == inside and found not in roots
                     ]
         return roots
 
     # ------------------------------------------------------------ changing
 
+    def require(self, name: str) -> Entry:
+        """Return the entry of a name that is there.
+
+        Raises:
+            RefusalError: It is not.
+        """
+        entry = self.named(name)
+        if entry is None:
+            raise RefusalError(name)
+        return entry
+
+    def put(self, content: Content) -> None:
+        """Take in all blobs of a content, without an entry."""
+        self.blobs |= content.digests
+
+    def bring(self, name: str, content: Content) -> None:
+        """Take content in under a name."""
+        self.put(content)
+        self.tag(name, content.digest, {})
+
     def tag(self, name: str, digest: Digest, notes: Mapping[str, str]) -> None:
         """Let a name mean content and nothing else; what it meant stays, without the name."""
         entry = self.named(name)
         if entry is not None and (entry.digest == digest or not self._is_last(entry)):
-            entry.digest, entry.notes = digest, dict(notes)
+            entry.digest, entry.notes, entry.extra = digest, dict(notes), {}
             return
         if entry is not None:
             self._unname(entry)
         self.entries.append(Entry(name, digest, dict(notes)))
 
-    def untag(self, entry: Entry) -> None:
-        """Take the name of an entry away; its content stays."""
-        self._unname(entry)
+    def retag(self, old: str, name: str) -> None:
+        """Let a name mean what another means."""
+        self.tag(name, self.require(old).digest, {})
 
-    def annotate(self, entry: Entry, changes: Mapping[str, str | None]) -> None:
-        """Change what is noted at an entry."""
+    def untag(self, name: str) -> None:
+        """Take a name away; its content stays."""
+        self._unname(self.require(name))
+
+    def annotate(self, name: str, changes: Mapping[str, str | None]) -> None:
+        """Change what is noted at the entry of a name."""
+        entry = self.require(name)
         merged = {**entry.notes, **changes}
         entry.notes = {key: value for key, value in merged.items() if value is not None}
 
-    def remove(self, entry: Entry) -> None:
-        """Take an entry away, and what only it reached."""
+    def remove(self, name: str) -> None:
+        """Take a name away, and what only it reached."""
+        entry = self.require(name)
         going = self.reach([entry.digest])
-        about = {BY_DIGEST[digest].subject for digest in going if digest in BY_DIGEST}
+        about = {self.known[digest].subject for digest in going if digest in self.known}
         self.entries.remove(entry)
         kept = [other.digest for other in self.entries]
         kept += [subject for subject in about if subject is not None and subject not in going]
@@ -156,7 +196,7 @@ class Model:
                 needed = [
                     digest
                     for digest in self._digests(named=False)
-                    if digest not in live and BY_DIGEST[digest].subject in live
+                    if digest not in live and self.known[digest].subject in live
                 ]
                 if not needed:
                     break
@@ -165,24 +205,28 @@ class Model:
                 entry for entry in self.entries if not entry.name and entry.digest not in live
             ]
         self.entries = [entry for entry in self.entries if entry not in dropped]
-        removed = self.blobs - set(
-            self.reach([entry.digest for entry in self.entries], subjects=True)
-        )
+        live = set(self.reach([entry.digest for entry in self.entries], subjects=True))
+        removed = self.blobs - live - {UNKNOWN}
         self.blobs -= removed
         return Collected(frozenset(removed), tuple(entry.digest for entry in dropped))
 
-    def receive(self, roots: list[Digest], blobs: Iterable[Digest], name: str | None) -> None:
-        """Take in what was copied: the first root under a name, if there is one."""
-        self.blobs.update(blobs)
-        first, *others = roots
+    def copy(self, source: Model, digest: Digest, name: str | None, *, referrers: bool) -> None:
+        """Take in what another store has, under a name if there is one.
+
+        Args:
+            source: The other store.
+            digest: What is copied.
+            name: What to call it here. A name that means it already stays as it is.
+            referrers: Whether what refers to it comes along.
+        """
+        roots = source.with_referrers(digest) if referrers else [digest]
+        self.blobs.update(source.reach(roots))
         there = None if name is None else self.named(name)
-        if name is None:
-            others = roots
-        elif there is None or there.digest != first:
-            self.tag(name, first, {})
-        for digest in others:
-            if all(entry.digest != digest for entry in self.entries):
-                self.entries.append(Entry(None, digest, {}))
+        if name is not None and (there is None or there.digest != digest):
+            self.tag(name, digest, {})
+        for root in roots if name is None else roots[1:]:
+            if all(entry.digest != root for entry in self.entries):
+                self.entries.append(Entry(None, root, {}))
 
     def _digests(self, *, named: bool) -> list[Digest]:
         return [entry.digest for entry in self.entries if (entry.name is not None) == named]

@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import settings
 
 from ocilayout import Descriptor
-from ocilayout.testing.adapter import View
+from ocilayout.testing.adapter import Adapter, View
 from ocilayout.testing.machine import check_store
 
 # ---- your store: it gives names to what lies in a folder, which is an image layout
@@ -55,7 +55,7 @@ class Shelf:
 # ---- what the machine is told about it
 
 
-class ShelfAdapter:
+class ShelfAdapter(Adapter):
     verbs = {"put", "tag", "untag"}  # it has no others
     exact = False  # it has no entries without names
     handles = 2

@@ -101,6 +101,17 @@ def test_a_torn_file_is_read_again(root: Path, monkeypatch: pytest.MonkeyPatch) 
     assert indexfile(root).snapshot().names() == ()
 
 
+def test_a_torn_file_that_nobody_is_writing_is_not_waited_for(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who tore it is gone long since; to wait would only put the error off."""
+    (root / "index.json").write_bytes(EMPTY[:20])
+    os.utime(root / "index.json", (0, 0))
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waited"))
+    with pytest.raises(DocumentError):
+        indexfile(root).snapshot()
+
+
 @pytest.mark.spec("image-layout:index-json")
 @pytest.mark.parametrize(
     "broken", [b"", EMPTY[:20], b"\xff", b"[]", b"null", EMPTY + b"{}"], ids=repr

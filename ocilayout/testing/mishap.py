@@ -1,0 +1,105 @@
+"""Rules of the machine for what goes wrong: damage on the disk, and what makes no sense.
+
+Each leaves the layout as it found it, so that nothing else need know of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from ocilayout.testing.outside import LIE, blob_path, second_meaning, torn_index, write_blob
+from ocilayout.testing.side import Side, require_same
+from ocilayout.testing.stage import Stage, contents, has, is_exact, refused, some
+
+if TYPE_CHECKING:
+    from ocilayout.digest import Digest
+    from ocilayout.testing.content import Content
+
+
+class Mishaps(Stage):
+    """What must be refused, and must not make anything worse."""
+
+    @precondition(is_exact)
+    @precondition(has("tag", "collect"))
+    @rule(at=some, by=some, cut=st.integers(0, 200), collect=st.booleans())
+    def work_on_a_torn_index(self, at: int, by: int, cut: int, *, collect: bool) -> None:
+        """Try to change a layout whose index was cut short: nothing may be lost."""
+        side, number = self.choose(at, by)
+        store = side.stores[number]
+        root = self.adapter.contents[0].root
+        with torn_index(side.path, cut):
+            if collect:
+                refused(
+                    "a collection by a torn index",
+                    lambda: store.collect(prune=True, grace=False, dry_run=False),
+                )
+            else:
+                refused("a name in a torn index", lambda: store.tag("a", root, {}))
+
+    @precondition(is_exact)
+    @precondition(has("copy"))
+    @rule(at=some, by=some, which=some)
+    def copy_what_has_two_meanings(self, at: int, by: int, which: int) -> None:
+        """Copy a name that another program has given twice: nobody can tell what it means."""
+        side, number = self.choose(at, by)
+        source = self.other(at)
+        model = source.model
+        name = self.name_in(source, which)
+        entry = model.named(name)
+        others = [
+            content
+            for content in model.known.values()
+            if content.digests <= model.blobs and entry and content.digest != entry.digest
+        ]
+        if others:
+            store = side.stores[number]
+            with second_meaning(source.path, model, name, others[which % len(others)]):
+                refused(
+                    "a copy of one of two things",
+                    lambda: store.copy(source.path, name, name="a", referrers=False),
+                )
+
+    @precondition(has("put", "read"))
+    @rule(at=some, by=some, content=contents, part=some, cut=st.booleans())
+    def damage_and_put_right(
+        self, at: int, by: int, content: Content, part: int, *, cut: bool
+    ) -> None:
+        """Damage a blob on the disk: it is not read, nor believed by a collection.
+
+        A put makes what was cut short whole again. Of a blob that has its length, it may believe
+        that it is whole: to know would be to read it.
+        """
+        side, number = self.choose(at, by)
+        self.put(side, number, content)
+        descriptor, data = content.blobs[part % len(content.blobs)]
+        store = side.stores[number]
+        require_same("what is read", store.read(descriptor), data)
+        write_blob(side.path, descriptor.digest, data[:-1] if cut else data.swapcase())
+        refused("damaged content", lambda: store.read(descriptor))
+        if has("collect")(self):
+            self._collect_by_damage(side, number, descriptor.digest)
+        if cut:
+            self.put(side, number, content)
+            path = blob_path(side.path, descriptor.digest)
+            require_same("content that was put again", path.read_bytes(), data)
+        else:
+            write_blob(side.path, descriptor.digest, data)
+
+    def _collect_by_damage(self, side: Side, number: int, digest: Digest) -> None:
+        """Require that a collection stops where it cannot tell what an entry reaches."""
+        if any(entry.digest == digest for entry in side.model.entries):
+            refused(
+                "a collection by a damaged manifest",
+                lambda: side.stores[number].collect(prune=False, grace=False, dry_run=False),
+            )
+
+    @precondition(is_exact)
+    @precondition(has("put"))
+    @rule(at=some, by=some)
+    def put_a_lie(self, at: int, by: int) -> None:
+        """Bring content that is not what it says: nothing of it stays."""
+        side, number = self.choose(at, by)
+        refused("content that is not what it says", lambda: side.stores[number].put(LIE))

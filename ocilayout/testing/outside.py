@@ -1,0 +1,126 @@
+"""What happens to a layout from outside: what other programs write, and what goes wrong on a disk.
+
+All is done by hand, with nothing but `json`, and none of it by the store under test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from ocilayout.annotations import REF_NAME
+from ocilayout.descriptor import Descriptor
+from ocilayout.mediatype import OCI_LAYER
+from ocilayout.testing.content import CONTENTS, UNKNOWN, Content
+from ocilayout.testing.model import Entry, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ocilayout.digest import Digest
+
+_EXTRA: Final[dict[str, object]] = {"org.example.extra": [1, None]}
+
+
+def blob_path(layout: Path, digest: Digest) -> Path:
+    """Return where a layout has a blob."""
+    return layout / "blobs" / digest.algorithm / digest.encoded
+
+
+def write_blob(layout: Path, digest: Digest, data: bytes) -> None:
+    """Write a file where a blob belongs, a new one if there is one."""
+    path = blob_path(layout, digest)
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.write_bytes(data)
+
+
+def fill(layout: Path, model: Model) -> None:
+    """Let a layout hold what another program has written: more than anybody here knows.
+
+    The root index and its entries have properties of their own, content has two entries without
+    names, what refers to other content has entries, and there is a blob of an algorithm that
+    nobody knows.
+    """
+    one, two, three, *others = model.known.values()
+    about = [content for content in others if content.subject and not content.is_index]
+    model.entries = [
+        Entry(None, three.digest, {"org.example.note": "first"}, _EXTRA),
+        Entry("b", one.digest, {"org.example.note": "kept"}, _EXTRA),
+        Entry(None, three.digest, {"org.example.note": "second"}),
+        Entry(None, two.digest, {}, _EXTRA),
+        *(Entry(None, content.digest, {}) for content in reversed(about)),
+    ]
+    for content in (one, two, three, *about):
+        for descriptor, data in content.blobs:
+            write_blob(layout, descriptor.digest, data)
+        model.put(content)
+    write_blob(layout, UNKNOWN, b"other")
+    model.blobs.add(UNKNOWN)
+    document = {
+        "org.example.writer": {"name": "another"},
+        "schemaVersion": 2,
+        "manifests": [_document_of(model, entry) for entry in model.entries],
+        "annotations": {"org.example.index": "kept"},
+    }
+    layout.joinpath("index.json").write_text(json.dumps(document))
+
+
+def _document_of(model: Model, entry: Entry) -> dict[str, Any]:
+    root = model.known[entry.digest].root
+    name = {} if entry.name is None else {REF_NAME: entry.name}
+    return {
+        "mediaType": root.media_type,
+        "digest": str(root.digest),
+        "size": root.size,
+        "annotations": {**name, **entry.notes},
+        **entry.extra,
+    }
+
+
+@contextmanager
+def torn_index(layout: Path, cut: int) -> Iterator[None]:
+    """Cut `index.json` short for a while.
+
+    Raises:
+        AssertionError: Somebody has changed it.
+    """
+    path = layout / "index.json"
+    whole = path.read_bytes()
+    torn = whole[: cut % (len(whole) - 1)]
+    path.write_bytes(torn)
+    os.utime(path, (0, 0))  # nobody is still writing it
+    yield
+    if path.read_bytes() != torn:
+        raise AssertionError("index.json, cut short, was written over")
+    path.write_bytes(whole)
+
+
+@contextmanager
+def second_meaning(layout: Path, model: Model, name: str, content: Content) -> Iterator[None]:
+    """Let a name have one more entry, for other content, for a while.
+
+    Raises:
+        AssertionError: Somebody has changed `index.json`.
+    """
+    path = layout / "index.json"
+    whole = path.read_bytes()
+    document = json.loads(whole)
+    document["manifests"].append(_document_of(model, Entry(name, content.digest, {})))
+    path.write_text(json.dumps(document))
+    changed = path.read_bytes()
+    yield
+    if path.read_bytes() != changed:
+        raise AssertionError("index.json, in which a name means two things, was written over")
+    path.write_bytes(whole)
+
+
+LIE: Final = Content(
+    title="a lie",
+    blobs=((Descriptor.of(b"true", OCI_LAYER), b"lies"), *CONTENTS[0].blobs),
+    parts=(),
+)
+"""Content of which one blob is not what its descriptor says, though as long."""

@@ -1,0 +1,166 @@
+"""One of the two layouts of the machine: its handles, its model, and what must hold of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from ocilayout.annotations import REF_NAME
+from ocilayout.digest import Digest
+from ocilayout.testing.outside import blob_path, fill
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ocilayout.testing.adapter import Adapter, Store
+    from ocilayout.testing.model import Model
+
+
+def require_same(what: str, found: object, wanted: object) -> None:
+    """Require that what was found is what must be.
+
+    Raises:
+        AssertionError: It is not.
+    """
+    if found != wanted:  # no assert statement: Python may be told to leave those out
+        raise AssertionError(f"{what}: there is {found!r}, there must be {wanted!r}")
+
+
+@define
+class Side:
+    """A layout.
+
+    Attributes:
+        adapter: Opens handles.
+        path: Where it is.
+        model: What it must hold.
+        stores: Its handles.
+        put: The digests that were put through each handle, there or not.
+    """
+
+    adapter: Adapter
+    path: Path
+    model: Model
+    stores: list[Store] = field(factory=list)
+    put: list[set[Digest]] = field(factory=list)
+    _shell: dict[str, Any] = field(factory=dict)
+    _mode: int = 0
+    _seen: bytes = b""
+    _asked: int = 0
+    _verified: set[tuple[Digest, int]] = field(factory=set)
+
+    def begin(self, *, filled: bool) -> None:
+        """Make the layout, let another program write to it first, and open the handles."""
+        self.adapter.create(self.path)
+        if filled:
+            fill(self.path, self.model)
+        self._shell = _read_index(self.path)[0]
+        plain = self.path / "plain"
+        plain.touch()
+        self._mode = plain.stat().st_mode
+        plain.unlink()
+        self.stores = [
+            self.adapter.open(self.path, number) for number in range(self.adapter.handles)
+        ]
+        self.put = [set() for _ in self.stores]
+
+    def reopen(self, number: int) -> None:
+        """Give up a handle for a new one."""
+        self.stores[number] = self.adapter.open(self.path, number)
+        self.put[number] = set()
+
+    def require(self) -> None:
+        """Require that the files, and what the store says of them, are what the model says.
+
+        Raises:
+            AssertionError: Something is not.
+        """
+        if self.adapter.exact:
+            self._require_files()
+        else:
+            self._require_names()
+        self._require_whole()
+        self._require_view()
+
+    def _require_files(self) -> None:
+        shell, entries = _read_index(self.path)
+        require_same("the index apart from its entries", shell, self._shell)
+        must = [
+            (entry.name, str(entry.digest), entry.notes, entry.extra)
+            for entry in self.model.entries
+        ]
+        require_same("entries", entries, must)
+        require_same("blobs", _list_blobs(self.path), self.model.blobs)
+        temporaries = [*self.path.glob("ingest/*"), *self.path.glob("*.tmp")]
+        require_same("temporaries", temporaries, [])
+
+    def _require_names(self) -> None:
+        entries = _read_index(self.path)[1]
+        found = {name: digest for name, digest, *_ in entries if name is not None}
+        names = {
+            entry.name: str(entry.digest) for entry in self.model.entries if entry.name is not None
+        }
+        require_same("names", found, names)
+
+    def _require_whole(self) -> None:
+        """Require that all content is there, to the byte; what was so before, may be so."""
+        for entry in self.model.entries:
+            if entry.name is None and not self.adapter.exact:
+                continue
+            for descriptor, data in self.model.known[entry.digest].blobs:
+                path = blob_path(self.path, descriptor.digest)
+                status = path.stat()
+                seen = (descriptor.digest, status.st_mtime_ns)
+                if seen not in self._verified:
+                    require_same(f"content of {descriptor.digest}", path.read_bytes(), data)
+                    if self.adapter.exact:
+                        mode = f"mode of {descriptor.digest}"
+                        require_same(mode, oct(status.st_mode), oct(self._mode))
+                    self._verified.add(seen)
+
+    def _require_view(self) -> None:
+        state = (self.path / "index.json").read_bytes()
+        if state == self._seen:
+            return  # what the handles say of it was compared already
+        self._seen = state
+        self._asked = (self._asked + 1) % len(self.stores)
+        view = self.stores[self._asked].look()  # by turns, so that each has missed some changes
+        names = self.model.names()
+        named = {name: self.model.require(name) for name in names}
+        known = self.model.known
+        roots = {name: known[entry.digest].root for name, entry in named.items()}
+        require_same("names", sorted(view.names), list(names))
+        require_same("what names mean", view.meant, roots)
+        if self.adapter.exact:
+            require_same("order of names", view.names, names)
+            notes = {name: entry.notes for name, entry in named.items()}
+            require_same("what is noted", view.notes, notes)
+        if view.referrers is not None:
+            referrers = {digest: tuple(self.model.referrers(digest)) for digest in view.referrers}
+            require_same("referrers", view.referrers, referrers)
+
+
+def _read_index(
+    path: Path,
+) -> tuple[dict[str, Any], list[tuple[str | None, str, dict[str, str], dict[str, Any]]]]:
+    document: dict[str, Any] = json.loads((path / "index.json").read_bytes())
+    found = []
+    for entry in document.get("manifests") or ():
+        notes = dict(entry.pop("annotations", {}))
+        digest = entry.pop("digest")
+        for known in ("mediaType", "size"):
+            del entry[known]
+        found.append((notes.pop(REF_NAME, None), digest, notes, entry))
+    if document.get("manifests") is not None:  # null is another way to say that there are none
+        del document["manifests"]
+    return document, found
+
+
+def _list_blobs(path: Path) -> set[Digest]:
+    return {
+        Digest(f"{folder.name}:{blob.name}")
+        for folder in (path / "blobs").iterdir()
+        for blob in folder.iterdir()
+    }

@@ -1,0 +1,135 @@
+"""What all rules of the machine work on: two layouts, and what must hold after each rule."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from ocilayout.testing.model import RefusalError
+from ocilayout.testing.side import Side
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ocilayout.testing.adapter import Adapter
+    from ocilayout.testing.content import Content
+
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108 # folders in it are made by tempfile
+"""Where files cost least, on Linux."""
+
+some = st.integers(0, 9)
+"""Which of several: of sides, of handles, of what is there."""
+
+names = st.runner().flatmap(lambda machine: st.sampled_from(machine.adapter.names))
+contents = st.runner().flatmap(lambda machine: st.sampled_from(machine.adapter.contents))
+
+
+class Stage(RuleBasedStateMachine):
+    """Two layouts with several handles each.
+
+    Attributes:
+        adapter: Opens the stores.
+        sides: The layouts.
+    """
+
+    def __init__(
+        self, adapter: Adapter, *, folder: Path | None, on_step: Callable[[], object]
+    ) -> None:
+        super().__init__()
+        self.adapter = adapter
+        self.sides: list[Side] = []
+        self._on_step = on_step
+        if folder is None and _MEMORY.is_dir():
+            folder = _MEMORY
+        self._folder = Path(tempfile.mkdtemp(prefix="store-machine-", dir=folder))
+
+    @initialize(filled=st.tuples(st.booleans(), st.booleans()))
+    def create(self, filled: tuple[bool, bool]) -> None:
+        """Make both layouts, empty or as another program has left them."""
+        known = {content.digest: content for content in self.adapter.contents}
+        for name, full in zip(("left", "right"), filled, strict=True):
+            side = Side(self.adapter, self._folder / name, self.adapter.model(known))
+            side.begin(filled=full and self.adapter.exact)
+            self.sides.append(side)
+
+    @invariant()
+    def layouts_are_what_they_must_be(self) -> None:
+        """The files, and what the store says of them, are what the model says."""
+        for side in self.sides:
+            side.require()
+
+    @rule(at=some, by=some)
+    def reopen(self, at: int, by: int) -> None:
+        """Give up a handle for a new one."""
+        side, number = self.choose(at, by)
+        side.reopen(number)
+
+    def teardown(self) -> None:
+        """Delete everything."""
+        shutil.rmtree(self._folder)
+
+    def choose(self, at: int, by: int) -> tuple[Side, int]:
+        """Return one of the sides, and the number of one of its handles."""
+        self._on_step()
+        side = self.sides[at % 2]
+        return side, by % len(side.stores)
+
+    def other(self, at: int) -> Side:
+        """Return the side that is not chosen."""
+        return self.sides[at % 2 - 1]
+
+    def name_in(self, side: Side, which: int) -> str:
+        """Choose a name, one that is there more often than one that is not."""
+        found = (*side.model.names(), *self.adapter.names)
+        return found[which % len(found)]
+
+    def put(self, side: Side, number: int, content: Content) -> None:
+        """Bring content through a handle, without a name."""
+        side.stores[number].put(content)
+        side.model.put(content)
+        side.put[number] |= content.digests
+
+
+def has(*verbs: str) -> Callable[[Stage], bool]:
+    """Make a precondition: that the store has these verbs."""
+    return lambda stage: {*verbs} <= {*stage.adapter.verbs}
+
+
+def is_exact(stage: Stage) -> bool:
+    """Tell whether all that is in the layout is compared."""
+    return stage.adapter.exact
+
+
+def both(must: Callable[[], object], act: Callable[[], object]) -> None:
+    """Let the model and the store do the same; where it refuses, the store must, too.
+
+    Raises:
+        AssertionError: One of them refused, and the other did not.
+    """
+    try:
+        must()
+    except RefusalError as refusal:
+        refused(repr(refusal), act, LookupError)
+        return
+    try:
+        act()
+    except LookupError as error:
+        raise AssertionError(f"the store refused what it must do: {error!r}") from error
+
+
+def refused(what: str, act: Callable[[], object], kind: type[Exception] = Exception) -> None:
+    """Require that an act raises something: what, is the store's own choice.
+
+    Raises:
+        AssertionError: It did not.
+    """
+    try:
+        act()
+    except kind:
+        return
+    raise AssertionError(f"{what}: was taken")

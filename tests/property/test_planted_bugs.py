@@ -1,0 +1,58 @@
+"""The testing kit finds the bugs that other stores have, when they are planted in ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+from ocilayout import OciLayoutError
+from ocilayout.testing.adapter import LayoutAdapter, LayoutStore
+from ocilayout.testing.machine import check_store
+from tests.property.bugs import BUGS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.property.bugs import Bug
+
+# What Hypothesis does by default, twice, and to the first failure: nobody reads these.
+EFFORT = settings(
+    max_examples=200,
+    stateful_step_count=50,
+    phases=[Phase.generate],
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=False,
+)
+
+
+class HereAdapter(LayoutAdapter):
+    """All handles in this process: it is here that the bug is planted."""
+
+    handles = 2
+
+    def open(self, path: Path, number: int) -> LayoutStore:
+        del number
+        return LayoutStore(path)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
+def test_a_planted_bug_is_found(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine fails on a layout with the bug."""
+    bug.plant(monkeypatch)
+    with pytest.raises((AssertionError, OciLayoutError)):
+        check_store(HereAdapter(), settings=EFFORT)
+
+
+def test_without_a_bug_nothing_is_found() -> None:
+    """What finds the bugs finds nothing where there are none."""
+    check_store(HereAdapter(), settings=settings(EFFORT, max_examples=20))
+
+
+def test_bugs_are_many() -> None:
+    """At least 25 bugs are planted, each once."""
+    assert len({bug.name for bug in BUGS}) == len(BUGS) >= 25
