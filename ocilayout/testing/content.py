@@ -20,6 +20,7 @@ from ocilayout.mediatype import (
     DOCKER_CONFIG,
     DOCKER_INDEX,
     DOCKER_MANIFEST,
+    DOCUMENT_TYPES,
     INDEX_TYPES,
     OCI_CONFIG,
     OCI_INDEX,
@@ -30,6 +31,9 @@ from ocilayout.referrer import fallback_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+Blob = tuple[Descriptor, bytes]
 
 
 @frozen
@@ -44,7 +48,7 @@ class Content:
     """
 
     title: str
-    blobs: tuple[tuple[Descriptor, bytes], ...] = field(repr=False)
+    blobs: tuple[Blob, ...] = field(repr=False)
     parts: tuple[Descriptor, ...] = field(repr=False)
     subject: Digest | None = field(default=None, repr=False)
 
@@ -121,7 +125,7 @@ def _index(
 
 def _content(
     title: str,
-    blobs: Iterable[tuple[Descriptor, bytes]],
+    blobs: Iterable[Blob],
     document: Manifest | Index,
     algorithm: str,
 ) -> Content:
@@ -130,7 +134,7 @@ def _content(
     return content_of(title, [*blobs, (root, data)])
 
 
-def content_of(title: str, blobs: Iterable[tuple[Descriptor, bytes]]) -> Content:
+def content_of(title: str, blobs: Iterable[Blob]) -> Content:
     """Make content of blobs.
 
     Args:
@@ -138,19 +142,46 @@ def content_of(title: str, blobs: Iterable[tuple[Descriptor, bytes]]) -> Content
         blobs: Descriptors and bytes, the parts before what is made of them, the root last.
     """
     blobs = tuple(blobs)
-    root, data = blobs[-1]
-    if root.media_type in INDEX_TYPES:
-        index = decode(data, Index)
-        parts, subject = index.manifests, index.subject
-    else:
-        manifest = decode(data, Manifest)
-        parts, subject = (manifest.config, *manifest.layers), manifest.subject
+    parts, subject = _read(*blobs[-1])
     return Content(
         title=title,
         blobs=blobs,
         parts=tuple(part.plain() for part in parts),
         subject=None if subject is None else subject.digest,
     )
+
+
+def contents_of(title: str, blobs: Iterable[Blob]) -> tuple[Content, ...]:
+    """Make content of each manifest and index among blobs.
+
+    Args:
+        title: What a failing example calls the last of them.
+        blobs: As for `content_of`.
+
+    Returns:
+        What is made of all of it first, and then what is inside.
+    """
+    given = {descriptor.digest: (descriptor.plain(), data) for descriptor, data in blobs}
+    found: dict[Digest, Content] = {}
+    for root, data in given.values():
+        if root.media_type in DOCUMENT_TYPES:
+            below: dict[Digest, Blob] = {}
+            for part in _read(root, data)[0]:
+                inside = found.get(part.digest)
+                for blob in inside.blobs if inside else [given[part.digest]]:
+                    below[blob[0].digest] = blob
+            label = title if len(below) == len(given) - 1 else f"{title}, part {len(found) + 1}"
+            found[root.digest] = content_of(label, [*below.values(), (root, data)])
+    return tuple(reversed(found.values()))
+
+
+def _read(root: Descriptor, data: bytes) -> tuple[tuple[Descriptor, ...], Descriptor | None]:
+    """Return what a document is made of, and its subject."""
+    if root.media_type in INDEX_TYPES:
+        index = decode(data, Index)
+        return index.manifests, index.subject
+    manifest = decode(data, Manifest)
+    return (manifest.config, *manifest.layers), manifest.subject
 
 
 _ONE = _manifest("one", "base", "first")

@@ -16,7 +16,7 @@ from typing import Any, Final
 import pytest
 from attrs import evolve, frozen
 
-from ocilayout import REF_NAME, Descriptor, Layout, OciLayoutError
+from ocilayout import LOCAL_BUILD, REF_NAME, Descriptor, Layout, OciLayoutError
 from ocilayout import blobs as blobs_module
 from ocilayout import collect as collect_module
 from ocilayout import copy as copy_module
@@ -37,6 +37,8 @@ from ocilayout.rootindex import EMPTY, RootIndex
 from ocilayout.rules import decode_document
 from ocilayout.stream import pour
 from ocilayout.view import View
+from skills import builds as builds_module
+from skills.package import ARTIFACT_TYPE
 
 
 @frozen
@@ -506,3 +508,81 @@ def _(patch: pytest.MonkeyPatch) -> None:
         return of(self, digest)
 
     patch.setattr(Referrers, "of", listed)
+
+
+# ---------------------------------------------------------------- skills
+
+SKILL_BUGS: Final[list[Bug]] = []
+
+
+def skill_bug(name: str, seen: str) -> Callable[[Any], Any]:
+    """List what a function plants into the skills layer."""
+
+    def listed(plant: Callable[[pytest.MonkeyPatch], None]) -> object:
+        SKILL_BUGS.append(Bug(name, seen, plant))
+        return plant
+
+    return listed
+
+
+@skill_bug("all that has a name is listed", "toolhive-core, before there was a mark")
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(builds_module, "is_local_build", bool)
+    patch.setattr(Layout, "tags", lambda self, **_: View.tags(self))
+
+
+@skill_bug("any value is a mark", "a check for the key alone")
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        builds_module,
+        "is_local_build",
+        lambda entries: any(LOCAL_BUILD in entry.annotations for entry in entries),
+    )
+    tags = View.tags
+    patch.setattr(Layout, "tags", lambda self, **_: tags(self))
+
+
+@skill_bug("what is copied is marked", "toolhive-core: the mark travels")
+def _(patch: pytest.MonkeyPatch) -> None:
+    tag = Edit.tag
+
+    def marked(self: Any, name: str, target: Any, **options: Any) -> None:
+        tag(self, name, target, **{"annotations": builds_module.MARK, **options})
+
+    patch.setattr(Edit, "tag", marked)
+
+
+@skill_bug("a copy takes the name of another build", "toolhive-core: a pull retags")
+def _(patch: pytest.MonkeyPatch) -> None:
+    def differs(entries: Any, name: str, content: Any, *, replace: bool) -> bool:
+        del name, replace
+        return {entry.descriptor.digest for entry in entries} != {content.digest}
+
+    patch.setattr(builds_module, "may_bind", differs)
+
+
+@skill_bug("a copy of what was built here takes the mark away", "a plain tag on every pull")
+def _(patch: pytest.MonkeyPatch) -> None:
+    may_bind = builds_module.may_bind
+
+    def always(*arguments: Any, **options: Any) -> bool:
+        may_bind(*arguments, **options)
+        return True
+
+    patch.setattr(builds_module, "may_bind", always)
+
+
+@skill_bug("what was pulled is deleted as a build", "toolhive-core, section 8.4")
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(builds_module, "delete_build", Layout.remove)
+
+
+@skill_bug("what is no skill is listed", "a list that reads no document")
+def _(patch: pytest.MonkeyPatch) -> None:
+    read = builds_module._read
+
+    def typed(layout: Any, descriptor: Any) -> Any:
+        found = read(layout, descriptor)
+        return None if found is None else evolve(found, artifact_type=ARTIFACT_TYPE)
+
+    patch.setattr(builds_module, "_read", typed)

@@ -1,0 +1,164 @@
+"""`SkillService` under the machine of `ocilayout.testing`: it lists what was built, no more.
+
+The machine drives the store of a service by all verbs of its layout, as any program may that
+shares the store, and builds, copies and deletes by the service. What the service lists must be
+what the model says was built there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final, Self
+
+from ocilayout import LOCAL_BUILD, Layout
+from ocilayout.testing.adapter import VERBS, Adapter, LayoutStore, View
+from ocilayout.testing.content import CONTENTS, contents_of
+from ocilayout.testing.model import Entry, Model, RefusalError
+from skills.builds import MARK
+from skills.errors import LocalBuildConflictError, NotALocalBuildError
+from skills.package import ARTIFACT_TYPE, package, source_date_epoch
+from skills.service import SkillService
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from ocilayout import Digest
+    from ocilayout.testing.adapter import Store
+    from ocilayout.testing.content import Content
+
+_NAMES: Final = ("first", "second", "third")
+
+
+class SkillModel(Model):
+    """What a store of skills must hold, and list."""
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of what was built here, sorted."""
+        return tuple(name for name in super().names() if self._is_listed(self.require(name)))
+
+    def bring(self, name: str, content: Content) -> None:
+        """Build content."""
+        self.put(content)
+        self.tag(name, content.digest, MARK)
+
+    def remove(self, name: str) -> None:
+        """Delete a build; nothing else can be deleted as one."""
+        if not _is_marked(self.require(name)):
+            raise RefusalError(name)
+        super().remove(name)
+
+    def copy(self, source: Model, digest: Digest, name: str | None, *, referrers: bool) -> None:
+        """Take in what another store has; it may not take the name of another build."""
+        entry = None if name is None else self.named(name)
+        if entry is not None and _is_marked(entry) and entry.digest != digest:
+            raise RefusalError(name)
+        super().copy(source, digest, name, referrers=referrers)
+
+    def _is_listed(self, entry: Entry) -> bool:
+        document = json.loads(self.known[entry.digest].blobs[-1][1])
+        return _is_marked(entry) and document.get("artifactType") == ARTIFACT_TYPE
+
+
+def _is_marked(entry: Entry) -> bool:
+    return entry.notes.get(LOCAL_BUILD) == "true"
+
+
+class SkillStore(LayoutStore):
+    """The store of a `SkillService` as the machine drives it."""
+
+    def __init__(self, path: Path, home: Path, folders: Mapping[Digest, Path]) -> None:
+        """Open a store.
+
+        Args:
+            path: Its folder.
+            home: A home folder, into which nothing is installed.
+            folders: The folders of skills by the digests of what is built of them.
+        """
+        self.service = SkillService.open(path, home=home, durability="none")
+        self.layout = self.service.layout
+        self._folders = folders
+
+    def bring(self, name: str, content: Content) -> None:
+        """Build a skill; what is none, or a part of one, is tagged as if it had been built."""
+        folder = self._folders.get(content.digest)
+        if folder is None:
+            self.put(content)
+            self.tag(name, content.root, MARK)
+        else:
+            self.service.build(folder, tag=name)
+
+    def remove(self, name: str) -> None:
+        """Delete a build."""
+        try:
+            self.service.delete_build(name)
+        except NotALocalBuildError as error:
+            raise RefusalError(name) from error
+
+    def copy(self, source: Path, ref: str, *, name: str | None, referrers: bool) -> None:
+        """Bring what another store has, as a pull does."""
+        del referrers  # no skill has any
+        try:
+            self.service.copy(Layout.open(source), ref, name=name or ref)
+        except LocalBuildConflictError as error:
+            raise RefusalError(name) from error
+
+    def look(self) -> View:
+        """Return what is listed."""
+        builds = self.service.list_builds()
+        return View(
+            names=tuple(build.tag for build in builds),
+            meant={build.tag: self.layout.resolve(build.digest) for build in builds},
+            notes={build.tag: dict(self.layout.entry(build.tag).annotations) for build in builds},
+        )
+
+
+class SkillsAdapter(Adapter):
+    """Puts `SkillService` under the machine.
+
+    A context manager: the folders of the skills are there from entering to leaving it.
+    """
+
+    verbs = VERBS - {"copy_digest", "copy_referrers"}
+    handles = 2
+    model = SkillModel
+
+    def __init__(self) -> None:
+        self._folder = TemporaryDirectory(prefix="skills-")
+        self._folders: dict[Digest, Path] = {}
+        roots: list[Content] = []
+        parts: list[Content] = []
+        for name in _NAMES:
+            folder = Path(self._folder.name, name)
+            folder.mkdir()
+            text = f"---\nname: {name}\ndescription: The {name}.\n---\n\n# {name}\n"
+            folder.joinpath("SKILL.md").write_text(text)
+            packed = package(folder, epoch=source_date_epoch(os.environ))
+            root, *inside = contents_of(name, packed.blobs)
+            self._folders[root.digest] = folder
+            roots.append(root)
+            parts += inside
+        self.contents: Sequence[Content] = (*roots, *parts, CONTENTS[0])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._folder.cleanup()
+
+    def create(self, path: Path) -> None:
+        """Make an empty store."""
+        Layout.create(path, durability="none")
+
+    def open(self, path: Path, number: int) -> Store:
+        """Open a handle."""
+        del number
+        return SkillStore(path, Path(self._folder.name), self._folders)

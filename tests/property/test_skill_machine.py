@@ -1,0 +1,31 @@
+"""The skills layer under the machine of the testing kit, whole and with bugs planted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+from ocilayout import OciLayoutError
+from ocilayout.testing.machine import check_store
+from skills.testing import SkillsAdapter
+from tests.property.bugs import SKILL_BUGS
+from tests.property.test_planted_bugs import EFFORT
+
+if TYPE_CHECKING:
+    from tests.property.bugs import Bug
+
+
+def test_what_is_listed_is_what_was_built() -> None:
+    """No sequence of verbs lists anything else, whoever else works at the store."""
+    with SkillsAdapter() as adapter:
+        check_store(adapter, settings=settings(stateful_step_count=30, max_examples=20))
+
+
+@pytest.mark.parametrize("bug", SKILL_BUGS, ids=[bug.name for bug in SKILL_BUGS])
+def test_a_planted_bug_is_found(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine fails on a service with the bug."""
+    bug.plant(monkeypatch)
+    with SkillsAdapter() as adapter, pytest.raises((AssertionError, OciLayoutError)):
+        check_store(adapter, settings=EFFORT)
