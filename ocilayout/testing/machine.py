@@ -228,8 +228,10 @@ class StoreMachine(Mishaps):
             path = blob_path(side.path, there[part % len(there)])
             data = path.read_bytes()
             path.unlink()
-            self._copy_a_name(side, number, source, which, None, referrers=False)
-            require_same("what was lost", path.read_bytes(), data)
+            if self._copy_a_name(side, number, source, which, None, referrers=False):
+                require_same("what was lost", path.read_bytes(), data)
+            else:
+                path.write_bytes(data)
 
     @precondition(has("copy_digest"))
     @rule(at=some, by=some, choice=some, renamed=st.none() | names, referrers=st.booleans())
@@ -272,7 +274,7 @@ class StoreMachine(Mishaps):
         renamed: str | None,
         *,
         referrers: bool,
-    ) -> None:
+    ) -> bool:
         name, store = self.name_in(source, which), side.stores[number]
         referrers = referrers and has("copy_referrers")(self)
 
@@ -280,4 +282,4 @@ class StoreMachine(Mishaps):
             digest = source.model.require(name).digest
             side.model.copy(source.model, digest, renamed or name, referrers=referrers)
 
-        both(must, lambda: store.copy(source.path, name, name=renamed, referrers=referrers))
+        return both(must, lambda: store.copy(source.path, name, name=renamed, referrers=referrers))

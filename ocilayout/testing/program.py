@@ -82,6 +82,10 @@ class ProgramAdapter(Adapter):
         del number
         return ProgramStore(self, path)
 
+    def content(self, root: Descriptor) -> Content:
+        """Return the content that has a root."""
+        return next(content for content in self.contents if content.digest == root.digest)
+
     def run(self, verb: str, **values: object) -> str:
         """Run the command of a verb, and return what it writes.
 
@@ -139,6 +143,9 @@ class ProgramStore:
 
     def tag(self, name: str, target: Descriptor, notes: Mapping[str, str]) -> None:
         """Write an entry by hand, in place of the one that the name had."""
+        content = self._adapter.content(target)
+        if not all(blob_path(self._path, digest).exists() for digest in content.digests):
+            raise RefusalError(name)
         document = self._document()
         for entry in document["manifests"] or ():
             if _name_of(entry) == name:

@@ -105,8 +105,11 @@ def is_exact(stage: Stage) -> bool:
     return stage.adapter.exact
 
 
-def both(must: Callable[[], object], act: Callable[[], object]) -> None:
+def both(must: Callable[[], object], act: Callable[[], object]) -> bool:
     """Let the model and the store do the same; where it refuses, the store must, too.
+
+    Returns:
+        Whether it was done.
 
     Raises:
         AssertionError: One of them refused, and the other did not.
@@ -115,11 +118,12 @@ def both(must: Callable[[], object], act: Callable[[], object]) -> None:
         must()
     except RefusalError as refusal:
         refused(repr(refusal), act, LookupError)
-        return
+        return False
     try:
         act()
     except LookupError as error:
         raise AssertionError(f"the store refused what it must do: {error!r}") from error
+    return True
 
 
 def refused(what: str, act: Callable[[], object], kind: type[Exception] = Exception) -> None:
