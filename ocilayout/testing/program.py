@@ -145,7 +145,7 @@ class ProgramStore:
         """Write an entry by hand, in place of the one that the name had."""
         content = self._adapter.content(target)
         if not all(blob_path(self._path, digest).exists() for digest in content.digests):
-            raise RefusalError(name)
+            raise RefusalError(f"content {target.digest} is gone")
         document = self._document()
         for entry in document["manifests"] or ():
             if _name_of(entry) == name:

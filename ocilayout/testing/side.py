@@ -111,6 +111,8 @@ class Side:
                 continue
             for descriptor, data in self.model.known[entry.digest].blobs:
                 path = blob_path(self.path, descriptor.digest)
+                if not path.exists():
+                    raise AssertionError(f"content {descriptor.digest} is gone")
                 status = path.stat()
                 seen = (descriptor.digest, status.st_mtime_ns)
                 if seen not in self._verified:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.peers.behaviours.case import NOT_ASKED
 from tests.peers.behaviours.cases import SECTIONS
+from tests.peers.behaviours.finding import FINDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +31,13 @@ Run were {ran}.
 *Reads* means in full: names, manifest, config and layers. A program that reads what is damaged did
 not look at the digest. Where a program reads another image than the one that is meant, it is named.
 `docker-registry` has no layouts; it is sent the manifest with its parts, and takes it or not."""
+
+_FOUND: Final = """\
+## What the machine found
+
+umoci and skopeo were also put under the machine of the [testing kit](testing.md), with the verbs
+that they have. It found, and `tests/peers/test_machine_programs.py` holds that it does and that
+there is no more:"""
 
 Answers = dict[tuple[str, str], str]
 """By the id of the case and the name of the program."""
@@ -58,6 +66,8 @@ def render(answers: Mapping[tuple[str, str], str], versions: Mapping[str, str]) 
             told = [answers[case.id, name] for name in asked]
             facts = [case.facts.get(name, NOT_ASKED) for name in known]
             lines.append(_row([f"`{case.id}`", case.about, *told, *facts]))
+    lines += ["", _FOUND, ""]
+    lines += [f"- {finding.program}: {finding.about}." for finding in FINDINGS]
     return "\n".join(lines) + "\n"
 
 

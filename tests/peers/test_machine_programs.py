@@ -1,0 +1,60 @@
+"""Other programs under the machine of the testing kit: what it finds, and that it finds no more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+from ocilayout.testing.content import CONTENTS
+from ocilayout.testing.machine import check_store
+from tests.peers.behaviours.finding import (
+    FINDINGS,
+    PLAIN,
+    SKOPEO,
+    UMOCI,
+    Finding,
+    ForgivingModel,
+    under,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EFFORT = settings(
+    max_examples=60,
+    stateful_step_count=25,
+    phases=[Phase.generate],
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=False,
+)
+
+
+@pytest.mark.parametrize("finding", FINDINGS, ids=[finding.about for finding in FINDINGS])
+def test_the_machine_finds(finding: Finding, require: Callable[[str], str]) -> None:
+    """What the page says that a program does otherwise, it does."""
+    require(finding.program)
+    with pytest.raises(Exception, match=finding.shown):  # whatever it is, it says this
+        check_store(finding.adapter, settings=EFFORT)
+
+
+def test_of_umoci_it_finds_no_more(require: Callable[[str], str]) -> None:
+    """But for what is listed, names mean what the model says, and are whole."""
+    require("umoci")
+    check_store(under(UMOCI, contents=PLAIN, model=ForgivingModel), settings=EFFORT)
+
+
+def test_of_skopeo_it_finds_no_more(require: Callable[[str], str]) -> None:
+    """But for what is listed, names mean what the model says, and are whole."""
+    require("skopeo")
+    contents = [
+        content
+        for content in CONTENTS
+        if content.title != "nested" and "docker" not in content.title
+        and content.digest.algorithm == "sha256"
+    ]  # fmt: skip
+    check_store(under(SKOPEO, contents=contents), settings=EFFORT)
