@@ -22,6 +22,7 @@ from ocilayout import collect as collect_module
 from ocilayout import copy as copy_module
 from ocilayout import edit as edit_module
 from ocilayout import link as link_module
+from ocilayout import plan as plan_module
 from ocilayout import rootindex as rootindex_module
 from ocilayout.blobs import Blobs
 from ocilayout.collect import Collection
@@ -465,19 +466,19 @@ def _(patch: pytest.MonkeyPatch) -> None:
             )
             real(target, named, others)
 
-    real = copy_module._bind
+    real = plan_module._bind
     patch.setattr(View, "resolve", remember)
-    patch.setattr(copy_module, "_bind", bind)
+    patch.setattr(plan_module, "_bind", bind)
 
 
 @bug("a root that is there ends a copy of what is not", "oras-go, copy.go; toolhive-core, 8.6")
 def _(patch: pytest.MonkeyPatch) -> None:
-    carry_out = copy_module._Plan.carry_out
+    carry_out = plan_module.Plan.carry_out
 
     def shortcut(self: Any, roots: Any) -> None:
         carry_out(self, [root for root in roots if not self._target.blobs.holds(root)])
 
-    patch.setattr(copy_module._Plan, "carry_out", shortcut)
+    patch.setattr(plan_module.Plan, "carry_out", shortcut)
 
 
 @bug("a copy takes the referrers of the root alone", "oras-go: ExtendedCopy of a root")
