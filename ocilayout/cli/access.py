@@ -21,7 +21,7 @@ from ocilayout.errors import AuthError
 from ocilayout.frozenmap import FrozenMap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ocilayout.registry import Credentials, Repository
     from ocilayout.registry.credential import Finder
@@ -121,24 +121,37 @@ class Access:
             InvalidNameError: The repository or the proxy has no address.
             OSError: A file of certificates cannot be read.
         """
+        return self.connector()(name)
+
+    def connector(self) -> Callable[[str], Repository]:
+        """Return what connects as `connect` does, any number of times; a password is asked now.
+
+        Raises:
+            UsageError: As `connect` says.
+        """
         from ocilayout.registry import (  # noqa: PLC0415 # see the module's docstring
             Proxies,
             Repository,
             find_certs,
         )
 
+        credentials = self._credentials()
         proxies = None if self.proxy is None else Proxies(http=self.proxy, https=self.proxy)
-        return Repository(
-            name,
-            plain_http=self.plain_http,
-            credentials=self._credentials(),
-            ca_certs=self.ca_file,
-            client_cert=self.client_cert,
-            certs=self.cert_dir or find_certs(name.partition("/")[0]),
-            proxies=proxies,
-            timeout=self.timeout,
-            chunk_size=self.chunk_size,
-        )
+
+        def connect(name: str) -> Repository:
+            return Repository(
+                name,
+                plain_http=self.plain_http,
+                credentials=credentials,
+                ca_certs=self.ca_file,
+                client_cert=self.client_cert,
+                certs=self.cert_dir or find_certs(name.partition("/")[0]),
+                proxies=proxies,
+                timeout=self.timeout,
+                chunk_size=self.chunk_size,
+            )
+
+        return connect
 
     def _credentials(self) -> Credentials | Finder | None:
         from ocilayout.registry import Credentials, find_credentials  # noqa: PLC0415

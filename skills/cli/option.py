@@ -31,13 +31,23 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _AGE: Final = re.compile(r"([0-9]{1,6})([smhdw])")
 
 
-def service_of(store: Path | None) -> SkillService:
+def service_of(store: Path | None, access: Access | None = None) -> SkillService:
     """Open the store that was named, or the default one.
 
+    Args:
+        store: Its folder.
+        access: How registries are reached; without it, by nobody's name. A password is asked now.
+
     Raises:
+        UsageError: Options contradict each other.
         OciLayoutError: As `SkillService.open` says.
     """
-    return SkillService.open(store)
+    if access is None:
+        return SkillService.open(store)
+    connect = access.connector()
+    return SkillService.open(
+        store, registry=lambda reference: connect(f"{reference.host}/{reference.repository}")
+    )
 
 
 @contextmanager

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ocilayout.cli.option import access as registry_access
 from ocilayout.cli.terminal import answer, json_option
 from skills.cli.option import service_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ocilayout.cli.access import Access
 
 
 @click.command(epilog="Example: skills serve --port 8080")
@@ -30,10 +33,17 @@ if TYPE_CHECKING:
     metavar="NAME[:PORT]",
     help="What else the server is called, such as behind a proxy. May be given again.",
 )
+@registry_access(reads=False, writes=True)
 @json_option
 @click.pass_obj
-def serve(
-    store: Path | None, host: str, port: int, hosts: tuple[str, ...], *, as_json: bool
+def serve(  # as many as there are options
+    store: Path | None,
+    host: str,
+    port: int,
+    hosts: tuple[str, ...],
+    access: Access,
+    *,
+    as_json: bool,
 ) -> None:
     """Serve the store and what is installed over HTTP, as ToolHive does.
 
@@ -42,7 +52,7 @@ def serve(
     """
     from skills.server import application, bind, server_of, url_of  # noqa: PLC0415 # an extra
 
-    service = service_of(store)
+    service = service_of(store, access)
     with bind(host, port) as listener:
         if not ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback:
             click.echo(

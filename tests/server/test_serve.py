@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ocilayout.testing.registry import BasicAuth, LoopbackRegistry
 from skills.server import bind
+from skills.service import SkillService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,14 +25,18 @@ RUN = "from skills.cli import main; main(prog_name='skills')"
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def serving(folder: Path, *arguments: str, given: str = "") -> Iterator[subprocess.Popen[str]]:
     """Run `skills serve` with a store of its own; it is gone at the end."""
     environment = {**os.environ, "OCI_SKILLS_STORE": str(folder / "store"), "HOME": str(folder)}
     with subprocess.Popen(
         [sys.executable, "-c", RUN, "serve", *arguments],
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
     ) as process:  # fmt: skip
         try:
+            assert process.stdin is not None
+            process.stdin.write(given)
+            process.stdin.flush()
             yield process
         finally:
             process.kill()
@@ -61,6 +67,31 @@ def test_it_warns_where_others_can_reach_it(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("Warning: whoever reaches this address")
         assert process.stdout.readline().startswith("Serving http://0.0.0.0:")
+
+
+def test_registries_are_reached_as_it_was_told(tmp_path: Path) -> None:
+    """The password is read once, at the start, and used for every request."""
+    with LoopbackRegistry(auth=BasicAuth({"ann": "secret"})) as registry:
+        reference = f"{registry.host}/team/hello:v1"
+        store = SkillService.open(tmp_path / "store", durability="none")
+        tmp_path.joinpath("hello").mkdir()
+        tmp_path.joinpath("hello/SKILL.md").write_text(
+            "---\nname: hello\ndescription: Says it\n---\n"
+        )
+        store.build(tmp_path / "hello", tag=reference)
+        arguments = ("--port", "0", "--username", "ann", "--password-stdin")
+        with serving(tmp_path, *arguments, given="secret\n") as process:
+            assert process.stdout is not None
+            url = process.stdout.readline().removeprefix("Serving ").rstrip("\n")
+            for _ in range(2):
+                asked = urllib.request.Request(
+                    f"{url}/push",
+                    data=json.dumps({"reference": reference}).encode(),
+                    headers={"Content-Type": "application/json"},
+                )
+                with urllib.request.urlopen(asked) as answer:
+                    assert answer.status == 204
+        assert ("team/hello", "v1") in registry.tags
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
