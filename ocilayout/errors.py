@@ -95,6 +95,8 @@ class DocumentError(OciLayoutError, ValueError):
     Attributes:
         problems: All that was found, each with its JSON path; never empty.
         source: The file or the digest of the bytes, empty where neither is known.
+
+    Spec: considerations:json, considerations:property-types.
     """
 
     def __init__(self, problems: Iterable[Problem], *, source: str = "") -> None:
@@ -152,7 +154,10 @@ def wrong_type(expected: str, value: object) -> DocumentError:
 
 
 class UnsupportedVersionError(DocumentError):
-    """The document is of a version that this library does not read."""
+    """The document is of a version that this library does not read.
+
+    Spec: image-layout:version, image-index:schema-version, manifest:schema-version.
+    """
 
 
 class LimitExceededError(OciLayoutError):
@@ -161,6 +166,8 @@ class LimitExceededError(OciLayoutError):
     Attributes:
         what: What was measured, such as `document` or `depth`.
         limit: The limit, in bytes or in the unit that the message names.
+
+    Spec: considerations:limits.
     """
 
     def __init__(self, message: str, *, what: str, limit: int) -> None:
@@ -175,6 +182,8 @@ class IntegrityError(OciLayoutError):
     Attributes:
         descriptor: The descriptor that was not met.
         actual: The digest or the size in bytes that was found, as text.
+
+    Spec: descriptor:verify, descriptor:size-trust.
     """
 
     def __init__(self, message: str, *, descriptor: Described, actual: str) -> None:
@@ -184,11 +193,17 @@ class IntegrityError(OciLayoutError):
 
 
 class DigestMismatchError(IntegrityError):
-    """The bytes hash to another digest."""
+    """The bytes hash to another digest.
+
+    Spec: descriptor:verify.
+    """
 
 
 class SizeMismatchError(IntegrityError):
-    """There are more or fewer bytes than the descriptor says."""
+    """There are more or fewer bytes than the descriptor says.
+
+    Spec: descriptor:size-first, descriptor:size-trust.
+    """
 
 
 class NotFoundError(OciLayoutError, LookupError):
@@ -196,11 +211,17 @@ class NotFoundError(OciLayoutError, LookupError):
 
 
 class BlobNotFoundError(NotFoundError):
-    """The store holds no blob of that digest."""
+    """The store holds no blob of that digest.
+
+    Spec: image-layout:external-store.
+    """
 
 
 class ReferenceNotFoundError(NotFoundError):
-    """No entry has that name or digest."""
+    """No entry has that name or digest.
+
+    Spec: annotations:ref-name-place.
+    """
 
 
 class AmbiguousReferenceError(OciLayoutError):
@@ -209,6 +230,8 @@ class AmbiguousReferenceError(OciLayoutError):
     Attributes:
         name: The name that was asked for.
         digests: The digests of the entries, in document order.
+
+    Spec: annotations:same-name.
     """
 
     def __init__(self, name: str, digests: Iterable[str]) -> None:
@@ -221,23 +244,38 @@ class AmbiguousReferenceError(OciLayoutError):
 
 
 class InvalidNameError(OciLayoutError, ValueError):
-    """A name or a reference is outside its grammar."""
+    """A name or a reference is outside its grammar.
+
+    Spec: annotations:ref-name, distribution:name, distribution:tag.
+    """
 
 
 class UnsupportedDigestError(OciLayoutError):
-    """The digest's algorithm cannot be computed here, so nothing can be verified against it."""
+    """The digest's algorithm cannot be computed here, so nothing can be verified against it.
+
+    Spec: descriptor:digest-algorithm.
+    """
 
 
 class NotALayoutError(OciLayoutError):
-    """The path holds no OCI image layout."""
+    """The path holds no OCI image layout.
+
+    Spec: image-layout:oci-layout-file, image-layout:index-json.
+    """
 
 
 class LayoutExistsError(OciLayoutError):
-    """A layout was to be created where there is something already."""
+    """A layout was to be created where there is something already.
+
+    Spec: image-layout:unknown-files.
+    """
 
 
 class LockTimeoutError(OciLayoutError, TimeoutError):
-    """The writer lock of a layout was held by somebody else for too long."""
+    """The writer lock of a layout was held by somebody else for too long.
+
+    Spec: image-layout:writers.
+    """
 
 
 class RegistryError(OciLayoutError):
@@ -246,6 +284,8 @@ class RegistryError(OciLayoutError):
     Attributes:
         status: The HTTP status, or `None` where there was no answer.
         codes: The error codes of the distribution-spec in the body, such as `MANIFEST_UNKNOWN`.
+
+    Spec: distribution:errors.
     """
 
     def __init__(
@@ -257,7 +297,10 @@ class RegistryError(OciLayoutError):
 
 
 class AuthError(RegistryError):
-    """The registry wants other credentials, or any."""
+    """The registry wants other credentials, or any.
+
+    Spec: distribution:authentication.
+    """
 
 
 class RateLimitedError(RegistryError):
@@ -265,6 +308,8 @@ class RateLimitedError(RegistryError):
 
     Attributes:
         retry_after: How much later, in seconds, or `None` if it does not say.
+
+    Spec: distribution:errors.
     """
 
     def __init__(
@@ -280,4 +325,7 @@ class RateLimitedError(RegistryError):
 
 
 class TransportError(RegistryError):
-    """The connection failed, broke or was not trusted."""
+    """The connection failed, broke or was not trusted.
+
+    Spec: distribution:redirects.
+    """

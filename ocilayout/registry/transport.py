@@ -39,6 +39,8 @@ class BodyFailedError(Exception):
 
     Attributes:
         reason: The error.
+
+    Spec: distribution:upload.
     """
 
     def __init__(self, reason: OSError) -> None:

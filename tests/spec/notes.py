@@ -184,6 +184,42 @@ def citations_in(source: str, module: str) -> Iterator[Citation]:
             yield Citation(name, module)
 
 
+def rootless(modules: Mapping[str, str]) -> list[str]:
+    """Say which errors that `Raises` names lead to no row, nor does any kind of them.
+
+    Args:
+        modules: The sources of modules by their names. Errors that none defines are Python's, or of
+            another library.
+    """
+    bases: dict[str, set[str]] = {}
+    leading: set[str] = set()
+    for source in modules.values():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ClassDef):
+                bases[node.name] = {ast.unparse(base) for base in node.bases}
+                if _SPEC in (ast.get_docstring(node) or ""):
+                    leading.add(node.name)
+    while more := {base for name in leading for base in bases.get(name, ())} - leading:
+        leading |= more
+    return [
+        f"{module} raises {error}, which leads to no row"
+        for module, source in modules.items()
+        for error in sorted(raised_in(source))
+        if error in bases and error not in leading
+    ]
+
+
+def raised_in(source: str) -> set[str]:
+    """Return the names of the errors under `Raises` in the docstrings of a module."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            _, _, raises = (ast.get_docstring(node) or "").partition("Raises:\n")
+            section = raises.partition("\n\n")[0]
+            found |= set(re.findall(r"^    (\w+):", section, re.MULTILINE))
+    return found
+
+
 def filled(page: str, marks: Iterable[Mark]) -> str:
     """Return a page whose column of tests is what the marks say.
 

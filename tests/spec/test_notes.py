@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from tests.spec.notes import (
     faults,
     filled,
     marks_in,
+    raised_in,
+    rootless,
 )
 
 ROW = Requirement(
@@ -47,6 +50,54 @@ def test_rows_tests_modules_and_code_agree(marks: list[Mark]) -> None:
     ]
     citations += [Citation(kind.requirement) for kind in KINDS.values() if kind.requirement]
     assert faults(all_rows(), marks, modules, citations) == []
+
+
+def test_every_error_that_is_raised_leads_to_a_row() -> None:
+    """From a `Raises` one goes to the class of the error, and from there to what it is about.
+
+    The way back is the row's column of modules. The errors of skills, and those of the
+    testing kit, are about other rules.
+    """
+    others = ("skills", "ocilayout.testing")
+    modules = all_modules()
+    ours = {name: source for name, source in modules.items() if not name.startswith(others)}
+    assert rootless(ours) == []
+    raised = set[str]().union(*(raised_in(source) for source in ours.values()))
+    assert {"DocumentError", "IntegrityError", "RegistryError"} <= raised
+
+
+def test_an_error_that_leads_nowhere_is_found() -> None:
+    """Unless a row is at the class, or at a kind of it; errors of others are passed over."""
+    source = """
+class NearError(Exception):
+    '''Something.
+
+    Spec: a:1.
+    '''
+
+class FarError(Exception): ...
+
+def act():
+    '''Act.
+
+    Raises:
+        NearError: It is near.
+        FarError: It is far,
+            and further.
+        OSError: It is not ours.
+
+    Spec: a:2.
+    '''
+"""
+    assert rootless({"m": source}) == ["m raises FarError, which leads to no row"]
+    assert rootless({"m": source.replace("NearError(Exception)", "NearError(FarError)")}) == []
+
+
+def test_every_decision_is_in_the_index() -> None:
+    """Once, by its number."""
+    index = (NOTES / "README.md").read_text()
+    listed = re.findall(r"^\| \[\d{4}\]\(decisions/(.+?)\.md\)", index, re.MULTILINE)
+    assert listed == sorted(path.stem for path in NOTES.glob("decisions/*.md"))
 
 
 @pytest.mark.parametrize("page", PAGES)
