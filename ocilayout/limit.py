@@ -18,6 +18,7 @@ class Limits:
         document: Bytes of a manifest or an index; 4 MiB at most, which is what is read at all.
         children: Manifests in one index.
         layers: Layers in one manifest.
+        blob: Bytes of a blob that is neither; any by default.
         documents: Manifests and indexes in one graph, all together.
         listed: Tags, or referrers, in a list of a registry.
         pages: Pages of such a list.
@@ -26,6 +27,7 @@ class Limits:
     document: int = MAX_DOCUMENT
     children: int = 10_000
     layers: int = 10_000
+    blob: int = 2**63 - 1
     documents: int = 10_000
     listed: int = 1_000_000
     pages: int = 10_000

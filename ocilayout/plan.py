@@ -117,6 +117,9 @@ class Plan:
             self._each(lambda root: list(walk([root], self.read)), roots)
         found = list(walk(roots, self.read))
         blobs = [descriptor for descriptor in found if descriptor.digest not in self._documents]
+        for descriptor in blobs:
+            limit, name = self._limits.blob, str(descriptor.digest)
+            require_at_most(limit, descriptor.size, of=name, unit="bytes")
         for descriptor in found:
             self._report(Event(kind="planned", descriptor=descriptor))
         self._each(self._bring_blob, blobs)

@@ -8,17 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ocilayout import (
-    DOCKER_INDEX,
-    OCI_INDEX,
-    Index,
-    InvalidNameError,
-    Manifest,
-    Reference,
-    ReferenceNotFoundError,
-    decode,
-)
-from ocilayout.copy import copy, put_and_bind, transfer
+from ocilayout import InvalidNameError, LimitExceededError, Reference, ReferenceNotFoundError
+from ocilayout.copy import Limits, copy, put_and_bind, transfer
 from skills import builds
 from skills.errors import NotPushableError, TooLargeError
 from skills.tag import require_tag
@@ -26,23 +17,14 @@ from skills.tag import require_tag
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ocilayout import Descriptor, Digest, Layout, Readable, RootIndex
-    from ocilayout.copy import CopySource, Event, ReadableBlobs
+    from ocilayout import Descriptor, Layout, RootIndex
+    from ocilayout.copy import CopySource, Event
     from ocilayout.registry import Repository
 
     Report = Callable[[Event], None] | None
 
-MAX_DOCUMENT: Final = 1024 * 1024
-"""The largest manifest or index that is pulled, in bytes."""
-
-MAX_BLOB: Final = 100 * 1024 * 1024
-"""The largest blob that is pulled, in bytes."""
-
-MAX_MANIFESTS: Final = 32
-"""The most manifests in an index that is pulled."""
-
-MAX_LAYERS: Final = 64
-"""The most layers in a manifest that is pulled."""
+LIMITS: Final = Limits(document=1024 * 1024, children=32, layers=64, blob=100 * 1024 * 1024)
+"""The most that is brought: no skill comes near it."""
 
 
 class Exchange:
@@ -114,10 +96,14 @@ class Exchange:
             OciLayoutError: As `ocilayout.copy.copy` says.
         """
         content = source.resolve(ref)
-        bounded = Bounded(source)
 
         def put() -> None:
-            transfer(bounded, content, self._layout, on_event=on_event)
+            try:
+                transfer(source, content, self._layout, on_event=on_event, limits=LIMITS)
+            except LimitExceededError as error:
+                raise TooLargeError(
+                    f"this is no skill: {error}", what=error.what, limit=error.limit
+                ) from error
 
         def bind() -> None:
             with self._layout.edit() as edit:
@@ -178,70 +164,3 @@ def with_tag(reference: str) -> str:
     except InvalidNameError:
         return reference
     return reference if parsed.tag or parsed.digest else f"{reference}:latest"
-
-
-class Bounded:
-    """A source that is not believed when it says that a skill is huge.
-
-    Attributes:
-        blobs: Its content.
-    """
-
-    def __init__(self, source: CopySource) -> None:
-        """Wrap a source."""
-        self._source = source
-        self.blobs = BoundedBlobs(source.blobs)
-
-    def resolve(self, name_or_digest: str, /) -> Descriptor:
-        """Return what the source does."""
-        return self._source.resolve(name_or_digest)
-
-    def referrers(self, digest: Digest, /) -> tuple[Descriptor, ...]:
-        """Return what the source does."""
-        return self._source.referrers(digest)
-
-
-class BoundedBlobs:
-    """The content of a source, as far as it is within the limits."""
-
-    def __init__(self, blobs: ReadableBlobs) -> None:
-        """Wrap the content of a source."""
-        self._blobs = blobs
-
-    def __contains__(self, digest: object, /) -> bool:
-        return digest in self._blobs
-
-    def read(self, descriptor: Descriptor, /) -> bytes:
-        """Return a manifest or an index.
-
-        Raises:
-            TooLargeError: It is too large, or has too many parts.
-            OciLayoutError: As the source says.
-        """
-        _require("manifest", descriptor.size, MAX_DOCUMENT, "bytes")
-        data = self._blobs.read(descriptor)
-        if descriptor.media_type in {OCI_INDEX, DOCKER_INDEX}:
-            index = decode(data, Index)
-            _require("index", len(index.manifests), MAX_MANIFESTS, "manifests")
-        else:
-            _require("manifest", len(decode(data, Manifest).layers), MAX_LAYERS, "layers")
-        return data
-
-    def open(self, descriptor: Descriptor, /) -> Readable:
-        """Open a blob.
-
-        Raises:
-            TooLargeError: It is too large.
-            OciLayoutError: As the source says.
-        """
-        _require("blob", descriptor.size, MAX_BLOB, "bytes")
-        return self._blobs.open(descriptor)
-
-
-def _require(what: str, count: int, limit: int, unit: str) -> None:
-    if count > limit:
-        raise TooLargeError(
-            f"this is no skill: a part of it has {count} {unit}, the limit is {limit}",
-            what=what,
-            limit=limit,
-        )

@@ -128,6 +128,7 @@ def test_nothing_is_asked_for_twice(
         (Limits(children=1), "children"),
         (Limits(documents=2), "documents"),
         (Limits(document=100), "bytes"),
+        (Limits(blob=1), "bytes"),
     ],
 )
 def test_there_are_limits(source: Layout, target: Layout, limits: Limits, what: str) -> None:
