@@ -314,6 +314,7 @@ def _serve(pipe: Connection) -> None:
             return
         try:
             if verb == "open":
+                stores = {kept: store for kept, store in stores.items() if kept.exists()}
                 stores[path], answer = LayoutStore(path), None
             else:
                 answer = getattr(stores[path], verb)(*arguments, **options)
