@@ -14,9 +14,17 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Self
 
 from ocilayout import LOCAL_BUILD, Layout
-from ocilayout.testing.adapter import VERBS, Adapter, LayoutStore, View
-from ocilayout.testing.content import CONTENTS, contents_of
-from ocilayout.testing.model import Entry, Model, RefusalError
+from ocilayout.testing.machine import (
+    CONTENTS,
+    VERBS,
+    Adapter,
+    Entry,
+    LayoutStore,
+    Model,
+    RefusalError,
+    View,
+    contents_of,
+)
 from skills.builds import MARK
 from skills.errors import LocalBuildConflictError, NotALocalBuildError
 from skills.package import ARTIFACT_TYPE, package, source_date_epoch
@@ -27,8 +35,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ocilayout import Digest
-    from ocilayout.testing.adapter import Store
-    from ocilayout.testing.content import Content
+    from ocilayout.testing.machine import Content, Store
 
 _NAMES: Final = ("first", "second", "third")
 

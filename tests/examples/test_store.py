@@ -6,8 +6,7 @@ from pathlib import Path
 from hypothesis import settings
 
 from ocilayout import Descriptor
-from ocilayout.testing.adapter import Adapter, View
-from ocilayout.testing.machine import check_store
+from ocilayout.testing.machine import Adapter, View, check_store
 
 # ---- your store: it gives names to what lies in a folder, which is an image layout
 

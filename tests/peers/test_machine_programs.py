@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from ocilayout.testing.content import CONTENTS
-from ocilayout.testing.machine import check_store
+from ocilayout.testing.machine import CONTENTS, check_store
 from tests.peers.behaviours.finding import (
     FINDINGS,
     PLAIN,

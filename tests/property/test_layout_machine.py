@@ -7,8 +7,7 @@ from itertools import count
 
 from hypothesis import settings
 
-from ocilayout.testing.adapter import LayoutAdapter
-from ocilayout.testing.machine import check_store
+from ocilayout.testing.machine import LayoutAdapter, check_store
 
 STEPS = 200_000
 """What the deep profile runs at least."""

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from ocilayout import OciLayoutError
-from ocilayout.testing.adapter import LayoutAdapter, LayoutStore
-from ocilayout.testing.machine import check_store
+from ocilayout.testing.machine import LayoutAdapter, LayoutStore, check_store
 from tests.property.bugs import BUGS
 
 if TYPE_CHECKING:

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from ocilayout.mediatype import OCI_MANIFEST
-from ocilayout.testing.content import CONTENTS
-from ocilayout.testing.model import Model
-from ocilayout.testing.program import ProgramAdapter
+from ocilayout.testing.machine import CONTENTS, Model, ProgramAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ocilayout.testing.content import Content
+    from ocilayout.testing.machine import Content
 
 Commands = dict[str, tuple[str, ...]]
 

@@ -1,15 +1,4 @@
-"""A state machine that runs a store against a model of it.
-
-Hypothesis makes up sequences of verbs on two layouts, through several handles at once, and after
-each one everything that can be seen is compared with `ocilayout.testing.model`: by reading the
-files of the layout with nothing but `json`, and by asking the store. A sequence that finds a
-difference is shrunk to the shortest one that does.
-
-    def test_my_store() -> None:
-        check_store(MyAdapter())
-
-`ocilayout.testing.adapter` says what an adapter is.
-"""
+"""The rules of the machine for the verbs of a store, and how they are run."""
 
 from __future__ import annotations
 
@@ -20,11 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, LOCAL_BUILD
-from ocilayout.testing.mishap import Mishaps
-from ocilayout.testing.model import Collected
-from ocilayout.testing.outside import blob_path
-from ocilayout.testing.side import Side, require_same
-from ocilayout.testing.stage import both, contents, has, is_exact, names, refused, some
+from ocilayout.testing.machine.mishap import Mishaps
+from ocilayout.testing.machine.model import Collected
+from ocilayout.testing.machine.outside import blob_path
+from ocilayout.testing.machine.side import Side, require_same
+from ocilayout.testing.machine.stage import both, contents, has, is_exact, names, refused, some
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +21,8 @@ if TYPE_CHECKING:
 
     from hypothesis import settings
 
-    from ocilayout.testing.adapter import Adapter
-    from ocilayout.testing.content import Content
+    from ocilayout.testing.machine.adapter import Adapter
+    from ocilayout.testing.machine.content import Content
 
 _KEYS: Final = ("org.example.note", LOCAL_BUILD, CONTAINERD_IMAGE_NAME)
 

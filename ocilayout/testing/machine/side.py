@@ -9,13 +9,13 @@ from attrs import define, field
 
 from ocilayout.annotations import REF_NAME
 from ocilayout.digest import Digest
-from ocilayout.testing.outside import blob_path, fill
+from ocilayout.testing.machine.outside import blob_path, fill
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ocilayout.testing.adapter import Adapter, Store
-    from ocilayout.testing.model import Model
+    from ocilayout.testing.machine.adapter import Adapter, Store
+    from ocilayout.testing.machine.model import Model
 
 
 def require_same(what: str, found: object, wanted: object) -> None:

@@ -1,4 +1,4 @@
-"""How the machine of `ocilayout.testing.machine` drives a store, and one way to do it, for our own.
+"""How the machine drives a store, and one way to do it, for our own.
 
 An adapter opens stores. Each verb of a store that it names in `verbs` is put under test; the others
 are never called. Whoever has a store of their own writes one class for it.
@@ -18,8 +18,8 @@ from ocilayout.copy import copy
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
 from ocilayout.layout import Layout
-from ocilayout.testing.content import CONTENTS, NAMES
-from ocilayout.testing.model import Model
+from ocilayout.testing.machine.content import CONTENTS, NAMES
+from ocilayout.testing.machine.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from ocilayout.testing.content import Content
+    from ocilayout.testing.machine.content import Content
 
 VERBS: Final = frozenset(
     {

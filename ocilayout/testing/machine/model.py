@@ -14,12 +14,12 @@ from ocilayout.annotations import CONTAINERD_IMAGE_NAME, LOCAL_BUILD
 from ocilayout.digest import Digest
 from ocilayout.mediatype import DOCUMENT_TYPES
 from ocilayout.referrer import fallback_tag
-from ocilayout.testing.content import UNKNOWN
+from ocilayout.testing.machine.content import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ocilayout.testing.content import Content
+    from ocilayout.testing.machine.content import Content
 
 
 class RefusalError(LookupError):

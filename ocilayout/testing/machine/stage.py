@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from ocilayout.testing.model import RefusalError
-from ocilayout.testing.side import Side
+from ocilayout.testing.machine.model import RefusalError
+from ocilayout.testing.machine.side import Side
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ocilayout.testing.adapter import Adapter
-    from ocilayout.testing.content import Content
+    from ocilayout.testing.machine.adapter import Adapter
+    from ocilayout.testing.machine.content import Content
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 # folders in it are made by tempfile
 """Where files cost least, on Linux."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ocilayout.annotations import REF_NAME
 from ocilayout.descriptor import Descriptor
 from ocilayout.mediatype import OCI_LAYER
-from ocilayout.testing.content import CONTENTS, UNKNOWN, Content
-from ocilayout.testing.model import Entry, Model
+from ocilayout.testing.machine.content import CONTENTS, UNKNOWN, Content
+from ocilayout.testing.machine.model import Entry, Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

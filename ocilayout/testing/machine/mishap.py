@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from ocilayout.testing.outside import LIE, blob_path, second_meaning, torn_index, write_blob
-from ocilayout.testing.side import Side, require_same
-from ocilayout.testing.stage import Stage, contents, has, is_exact, refused, some
+from ocilayout.testing.machine.outside import LIE, blob_path, second_meaning, torn_index, write_blob
+from ocilayout.testing.machine.side import Side, require_same
+from ocilayout.testing.machine.stage import Stage, contents, has, is_exact, refused, some
 
 if TYPE_CHECKING:
     from ocilayout.digest import Digest
-    from ocilayout.testing.content import Content
+    from ocilayout.testing.machine.content import Content
 
 
 class Mishaps(Stage):

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ocilayout.annotations import REF_NAME
 from ocilayout.descriptor import Descriptor
-from ocilayout.testing.adapter import Adapter, Removed, View
-from ocilayout.testing.content import CONTENTS
-from ocilayout.testing.model import Model, RefusalError
-from ocilayout.testing.outside import blob_path, write_blob
+from ocilayout.testing.machine.adapter import Adapter, Removed, View
+from ocilayout.testing.machine.content import CONTENTS
+from ocilayout.testing.machine.model import Model, RefusalError
+from ocilayout.testing.machine.outside import blob_path, write_blob
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from ocilayout.testing.content import Content
+    from ocilayout.testing.machine.content import Content
 
 _TIME_LIMIT: Final = 60
 _BY_HAND: Final = frozenset({"put", "tag"})
