@@ -198,11 +198,11 @@ class LayoutStore:
 
     def tag(self, name: str, target: Descriptor, notes: Mapping[str, str]) -> None:
         """See `Store`."""
-        self.layout.tag(name, target.digest, annotations=notes)
+        self.layout.tag(name, target, annotations=notes)
 
     def retag(self, old: str, name: str) -> None:
         """See `Store`."""
-        self.layout.tag(name, self.layout.resolve(old))
+        self.layout.tag(name, self.layout.resolve(old).digest)
 
     def untag(self, name: str) -> None:
         """See `Store`."""
