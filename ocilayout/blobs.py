@@ -37,6 +37,10 @@ _SYNCS: Final = 8  # how many are synced at a time, of more
 _WRITE_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL
 
 
+_Version = tuple[int, int]
+"""The inode of a file, and when it was written or refreshed last, in nanoseconds."""
+
+
 class Blobs:
     """The content-addressed files of one layout.
 
@@ -55,7 +59,7 @@ class Blobs:
         self._root = root
         self._folder = str(root / "blobs")
         self._held: set[Digest] = set()
-        self._synced: dict[Digest, int] = {}
+        self._synced: dict[Digest, _Version] = {}
 
     def path(self, digest: Digest) -> Path:
         """Return where the blob of a digest lies, whether it is there or not."""
@@ -258,12 +262,14 @@ class Blobs:
         Raises:
             OSError: The disk reported an error; nothing may be said to be stored.
         """
-        pending: dict[Digest, int] = {}
+        pending: dict[Digest, _Version] = {}
         for digest in digests:
             status = self._stat(digest)
-            # By its inode, since somebody may have deleted what was synced, and put it anew.
-            if status is not None and self._synced.get(digest) != status.st_ino:
-                pending[digest] = status.st_ino
+            # Somebody may have deleted what was synced, and put it anew. The new file may have the
+            # inode of the old one, but not its time, too.
+            version = None if status is None else (status.st_ino, status.st_mtime_ns)
+            if version is not None and self._synced.get(digest) != version:
+                pending[digest] = version
         if len(pending) <= _FEW:
             done = list(filter(self._sync, pending))
         else:

@@ -6,20 +6,19 @@ nobody can tell what it reaches; what is missing reaches nothing here.
 
 from __future__ import annotations
 
-import fcntl
 import time
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
-from io import FileIO
 from typing import TYPE_CHECKING, Literal
 
 from attrs import frozen
 
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
-from ocilayout.disk import open_quietly
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.graph import document_of, successors, walk
+from ocilayout.leftover import is_dead, leftovers, touched
+from ocilayout.leftover import remove as remove_leftover
 from ocilayout.link import Link, link_of, links, reached
 from ocilayout.rules import require_document_size
 
@@ -148,9 +147,10 @@ class Collection:
             young.clear()
             young.update(filter(self._is_young, unreached))
             doomed.clear()
-            doomed.update(
-                (digest, self._blobs.size(digest)) for digest in unreached if digest not in young
-            )
+            for digest in unreached:
+                if digest not in young:
+                    with suppress(BlobNotFoundError):  # somebody else was faster
+                        doomed[digest] = self._blobs.size(digest)
 
         def sweep() -> None:
             self._blobs.sweep(doomed)
@@ -210,14 +210,14 @@ class Collection:
             return False
 
     def _dead_temporaries(self, *, remove: bool) -> Iterator[Path]:
-        """Give what writers left behind: old, and not locked as that of a living one is."""
-        for path in (*self._root.glob("index.json.*.tmp"), *(self._root / "ingest").glob("*")):
-            with suppress(OSError), FileIO(str(path), opener=open_quietly) as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if path.stat().st_mtime <= self._limit:
+        """Give what writers that are gone for certain left behind, if it is old."""
+        now = time.time()
+        for found in leftovers(self._root):
+            with suppress(OSError):
+                if is_dead(found, now) and touched(found.path) <= self._limit:
                     if remove:
-                        path.unlink()
-                    yield path
+                        remove_leftover(found)
+                    yield found.path
 
 
 def _roots(index: RootIndex) -> list[Link]:

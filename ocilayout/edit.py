@@ -172,5 +172,5 @@ class Edit:
         for digest in sorted(put_here):
             if digest not in self._blobs:
                 raise BlobNotFoundError(
-                    f"{digest} was removed by another writer before it had a name; put it again"
+                    f"{digest} was put here, and removed before it had a name; put it again"
                 )

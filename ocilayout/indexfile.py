@@ -79,7 +79,7 @@ class IndexFile:
         now = time.time_ns()
         identity, document = self._read()
         # The times of a file that changed just now would not tell if it changes again at once.
-        self._snapshot = None if now - identity[2] < _RACY else (identity, document)
+        self._snapshot = None if abs(now - identity[2]) < _RACY else (identity, document)
         return document
 
     def fresh(self) -> RootIndex:
@@ -162,8 +162,9 @@ class IndexFile:
     def _read(self) -> tuple[_Identity, RootIndex]:
         deadline = time.monotonic() + _TORN_READ
         while True:
-            identity = self._identity()
             with self._path.open("rb") as file:
+                # Of the file that is read: by its path another one may be there already.
+                identity = _identity_of(os.fstat(file.fileno()))
                 data = file.read(min(identity[1], MAX_ROOT_INDEX) + 1)
             try:
                 return identity, RootIndex(data)
@@ -192,5 +193,8 @@ class IndexFile:
         return True
 
     def _identity(self) -> _Identity:
-        status = self._path.stat()
-        return status.st_ino, status.st_size, status.st_mtime_ns
+        return _identity_of(self._path.stat())
+
+
+def _identity_of(status: os.stat_result) -> _Identity:
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -20,6 +20,7 @@ class Limits:
         layers: Layers in one manifest.
         blob: Bytes of a blob that is neither; any by default.
         documents: Manifests and indexes in one graph, all together.
+        total: Bytes of all manifests and indexes in one graph together; they are held in memory.
         listed: Tags, or referrers, in a list of a registry.
         pages: Pages of such a list.
     """
@@ -29,6 +30,7 @@ class Limits:
     layers: int = 10_000
     blob: int = 2**63 - 1
     documents: int = 10_000
+    total: int = 128 * 1024 * 1024
     listed: int = 1_000_000
     pages: int = 10_000
 

@@ -75,8 +75,10 @@ class Plan:
         self._pool = pool
         self._report = report
         self._limits = limits
+        self._size = 0  # of all documents that are held, in bytes
         self._documents: dict[Digest, tuple[Descriptor, bytes, Manifest | Index]] = {}
         self._fetched: dict[Digest, bytes] = {}
+        self._damaged: set[Digest] = set()
         self._put: Callable[..., Descriptor] = target.blobs.put
         if self._remote is not None and (beside := self._remote.beside(source.blobs)):
             self._put = partial(self._remote.put, mount_from=beside)
@@ -165,6 +167,8 @@ class Plan:
         self._documents[descriptor.digest] = (descriptor, data, document)
         count = len(self._documents)
         require_at_most(limits.documents, count, of="what is copied", unit="documents")
+        self._size += len(data)
+        require_at_most(limits.total, self._size, of="what is copied", unit="bytes of documents")
         return document
 
     def read_if_there(self, descriptor: Descriptor) -> Manifest | Index | None:
@@ -182,9 +186,9 @@ class Plan:
         except BlobNotFoundError:
             return None  # deleted since the question
         except IntegrityError:
-            # Of the right size and damaged: it would be kept, so it has to go to be replaced.
-            with suppress(BlobNotFoundError):
-                self._near.blobs.delete(descriptor.digest)
+            # Of the right size and damaged: a put would keep it. It goes once the source has given
+            # a whole one, and not before.
+            self._damaged.add(descriptor.digest)
             return None
 
     def _children_first(self, wanted: set[Digest]) -> tuple[Digest, ...]:
@@ -198,6 +202,10 @@ class Plan:
 
     def _put_document(self, digest: Digest) -> None:
         descriptor, data, _ = self._documents[digest]
+        if self._near is not None and digest in self._damaged:
+            self._damaged.discard(digest)
+            with suppress(BlobNotFoundError):
+                self._near.blobs.delete(digest)
         if self._target.blobs.holds(descriptor):
             self._report(Event(kind="skipped", descriptor=descriptor))
             return

@@ -93,6 +93,17 @@ def is_local_build(entries: Iterable[RootEntry]) -> bool:
     return bool(marked) and all(marked)
 
 
+def require_build(layout: Layout, tag: str, digest: str) -> None:
+    """Refuse a name that is not that of content which was built here.
+
+    Raises:
+        NotALocalBuildError: It is not there, means other content, or was not built here.
+    """
+    entries = layout.entries(name=tag)
+    if not is_local_build(entries) or {entry.descriptor.digest for entry in entries} != {digest}:
+        raise NotALocalBuildError(tag)
+
+
 def delete_build(layout: Layout, tag: str) -> None:
     """Take a build away, with the content that nothing else in the store needs.
 

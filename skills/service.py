@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skills import validation
-from skills.install import Installer, Sources, State, default_state, require_skill
+from skills.builds import require_build
+from skills.errors import NotALocalBuildError
+from skills.install import Installer, Sources, State, default_state, is_name, require_skill
 from skills.layer import open_layer
 from skills.store import Store, open_layout
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterable
     from typing import Self
 
@@ -92,7 +94,7 @@ class SkillService(Store):
         """
         return validation.validate(path)
 
-    def install(
+    def install(  # noqa: PLR0913 # each is an option by its name
         self,
         source: str | os.PathLike[str],
         *,
@@ -102,6 +104,7 @@ class SkillService(Store):
         project_root: str | os.PathLike[str] | None = None,
         force: bool = False,
         replace: bool = False,
+        builds_only: bool = False,
         on_event: Report = None,
     ) -> InstalledSkill:
         """Install a skill for clients, or bring it up to date where it is installed.
@@ -111,8 +114,9 @@ class SkillService(Store):
         it is the same.
 
         Args:
-            source: The name of a skill that was built here; a full reference, which is asked for
-                at its registry; a digest in the store; or an archive, by its path or as
+            source: The name of a skill in the store, where what has that name comes before builds
+                that say they are that skill; a full reference, which is asked for at its
+                registry; a digest in the store; or an archive, by its path or as
                 `oci-archive:PATH[:NAME]`.
             version: Which one, where the source does not say.
             clients: For whom, by name; by default, or with `all`, for every client that is found.
@@ -123,6 +127,7 @@ class SkillService(Store):
                 installed from here.
             replace: Whether what comes from a registry or an archive may take the name of other
                 content that was built here.
+            builds_only: Whether to refuse what was not built here. The source must be a name.
             on_event: As for `ocilayout.copy.copy`.
 
         Returns:
@@ -132,6 +137,7 @@ class SkillService(Store):
             InvalidNameError: The source is neither a name nor a reference.
             ReferenceNotFoundError: There is no such skill.
             AmbiguousSkillError: Several builds are that skill.
+            NotALocalBuildError: It was not built here, and had to be.
             NameMismatchError: What was found is another skill than the source says.
             NotASkillError: It is no skill.
             LayerError: Its files are damaged, or hold what must not be installed.
@@ -149,7 +155,11 @@ class SkillService(Store):
         names = list(clients)
         self._installer.require(clients=names, scope=scope, project_root=project_root)
         sources = Sources(self.layout, self._exchange)
+        if builds_only and not is_name(source):
+            raise NotALocalBuildError(os.fspath(source))
         found = sources.find(source, version=version, replace=replace, on_event=on_event)
+        if builds_only:
+            require_build(self.layout, found.artifact.reference, found.artifact.digest)
         data = self.layout.blobs.read(found.artifact.layer)
         with open_layer(data, diff_id=found.artifact.diff_id) as layer:
             require_skill(found, layer)

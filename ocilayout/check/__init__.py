@@ -2,7 +2,7 @@
 
 `fsck` gives the findings and `repair` acts on some of them; `finding` is the table of all codes.
 The rest is how they look: documents (`reading`, `advice`), the graph (`survey`), files (`holding`,
-`probe`, `debris`).
+`probe`).
 """
 
 from ocilayout.check.finding import KINDS, Kind

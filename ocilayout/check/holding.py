@@ -14,11 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import TYPE_CHECKING
 
-from ocilayout.check import debris, probe
+from ocilayout.check import probe
 from ocilayout.check.finding import found
 from ocilayout.check.survey import mismatch, place_of, unreadable
 from ocilayout.digest import Digest
 from ocilayout.errors import DocumentError
+from ocilayout.leftover import is_beside_blobs, leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +65,7 @@ class Holding:
         except OSError:
             self._shared = 0
         yield from self._blobs()
-        for leftover in debris.leftovers(self._root):
+        for leftover in leftovers(self._root):
             place = printable(leftover.path.relative_to(self._root).as_posix())
             whose = "this library" if leftover.ours else "another program"
             yield found("leftover", f"a temporary of {whose}, which nobody has locked", place)
@@ -121,7 +122,7 @@ class Holding:
                 try:
                     digest = Digest(f"{algorithm}:{name}")
                 except DocumentError:
-                    if not debris.is_beside_blobs(name):
+                    if not is_beside_blobs(name):
                         yield [_stray(f"{place}/{name}", "the name is no digest")], None
                     continue
                 try:

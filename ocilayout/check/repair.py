@@ -8,7 +8,6 @@ else `check` finds needs somebody who knows what was meant.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import time
 from contextlib import nullcontext
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from ocilayout.annotations import REF_NAME
-from ocilayout.check import debris, probe
+from ocilayout.check import probe
 from ocilayout.check.fsck import iter_problems
 from ocilayout.check.holding import printable
 from ocilayout.check.survey import place_of
@@ -25,6 +24,7 @@ from ocilayout.digest import Digest
 from ocilayout.disk import fsync
 from ocilayout.errors import DocumentError, LimitExceededError, Problem
 from ocilayout.ijson import dump
+from ocilayout.leftover import is_dead, leftovers, remove
 from ocilayout.rootentry import entry_annotations, entry_digest
 
 if TYPE_CHECKING:
@@ -215,16 +215,12 @@ class _Repair:
 
     def _sweep(self) -> Iterator[Action]:
         now = time.time()
-        for leftover in debris.leftovers(self._root):
-            if not debris.is_dead(leftover, now):
+        for leftover in leftovers(self._root):
+            if not is_dead(leftover, now):
                 continue
-            path = leftover.path
             if not self._dry_run:
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
-            place = printable(path.relative_to(self._root).as_posix())
+                remove(leftover)
+            place = printable(leftover.path.relative_to(self._root).as_posix())
             yield Action(code="leftover", place=place, message="removes it")
 
     def _sync(self, *folders: Path) -> None:

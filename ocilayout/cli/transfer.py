@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
@@ -150,6 +151,9 @@ def cp(  # noqa: PLR0913 # as many as there are options
             jobs=jobs,
         )
         if isinstance(target, InLayout):
+            if not Path(target.path, "oci-layout").exists():
+                for ref in order.names:  # or a layout would be made in vain
+                    opened.resolve(ref)
             layout = writing.open(target.path, create=True, any_name=any_name)
             arrived = order.to_store(opened, layout, account)
         elif isinstance(target, InRegistry):

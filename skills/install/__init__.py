@@ -8,15 +8,17 @@ does it all in order, `installer` decides.
 
 from skills.install.installer import Installer
 from skills.install.record import InstalledSkill
-from skills.install.source import Candidate, Sources, require_skill
+from skills.install.source import ARCHIVE_PREFIX, Candidate, Sources, is_name, require_skill
 from skills.install.state import State, default_state
 
 __all__ = [
+    "ARCHIVE_PREFIX",
     "Candidate",
     "InstalledSkill",
     "Installer",
     "Sources",
     "State",
     "default_state",
+    "is_name",
     "require_skill",
 ]

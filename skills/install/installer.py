@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from skills.clients import find_client, require_clients, select_clients
-from skills.errors import ClientError, LocalEditsError, NotInstalledError, TargetExistsError
+from skills.errors import (
+    ClientError,
+    LocalEditsError,
+    NotInstalledError,
+    ScopeError,
+    TargetExistsError,
+)
 from skills.install.operation import put_in_place, recover, take_away
 from skills.install.place import Place, missing_parents, place_of, require_scope, targets_of
 from skills.install.plan import Entry, Plan
@@ -119,7 +125,7 @@ class Installer:
         force: bool,
     ) -> None:
         """Remove a skill; see `SkillService.uninstall`."""
-        place = place_of(scope, project_root, self._home)
+        place = self._place(scope, project_root)
         if not self._state.exists or check_name(name):
             raise NotInstalledError(name, place.scope)
         with self._state.open() as record:
@@ -154,7 +160,7 @@ class Installer:
         place = None
         # Without a root, the scope of projects means all of them.
         if scope == "user" or project_root is not None:
-            place = place_of(scope, project_root, self._home)
+            place = self._place(scope, project_root)
         if not self._state.exists:
             return []
         with self._state.open() as record:
@@ -168,6 +174,23 @@ class Installer:
             ]
 
     # ------------------------------------------------------------ deciding
+
+    def _place(self, scope: str | None, project_root: str | os.PathLike[str] | None) -> Place:
+        """Return a place to look at: one that is there, or where something was installed.
+
+        Raises:
+            ScopeError: As `place_of` says.
+        """
+        try:
+            return place_of(scope, project_root, self._home)
+        except ScopeError:
+            place = place_of(scope, project_root, self._home, may_be_gone=True)
+            if not self._state.exists:
+                raise
+            with self._state.open() as record:
+                if not any(_is_at(skill, place) for skill in record.skills()):
+                    raise
+            return place
 
     def _clients(self, names: list[str], before: Iterable[str]) -> list[Client]:
         """Return for whom to install: who was asked for, and who has it already."""

@@ -42,13 +42,20 @@ class Place:
         return "" if self.scope == "user" else str(self.root)
 
 
-def place_of(scope: str | None, project_root: str | os.PathLike[str] | None, home: Path) -> Place:
+def place_of(
+    scope: str | None,
+    project_root: str | os.PathLike[str] | None,
+    home: Path,
+    *,
+    may_be_gone: bool = False,
+) -> Place:
     """Return the place that is meant.
 
     Args:
         scope: `user` or `project`; by default that of a project if its root is given.
         project_root: The folder of a project, with a `.git` in it.
         home: The home folder.
+        may_be_gone: Whether a project may be one no more, or not be there.
 
     Raises:
         ScopeError: The scope is none, or does not go with the root, or the root is none.
@@ -63,7 +70,7 @@ def place_of(scope: str | None, project_root: str | os.PathLike[str] | None, hom
     if project_root is None or not os.fspath(project_root):
         raise ScopeError("the scope project needs the root of the project")
     root = Path(project_root)
-    if "\0" in str(root) or not os.path.lexists(root / ".git"):
+    if "\0" in str(root) or not (may_be_gone or os.path.lexists(root / ".git")):
         raise ScopeError(
             f"{str(project_root)!r} is no project; give a folder that has a .git in it"
         )

@@ -53,6 +53,11 @@ class Candidate:
     version: str = ""
 
 
+def is_name(source: str | os.PathLike[str]) -> bool:
+    """Tell whether a source is a bare name, which is looked for in the store and nowhere else."""
+    return isinstance(source, str) and not set("/:@") & set(source)
+
+
 class Sources:
     """What finds skills to install, and brings them into a store."""
 

@@ -19,7 +19,9 @@ from starlette.routing import Route
 
 from ocilayout import OciLayoutError
 from skills.answer import build_answer, content_answer, installed_answer, validation_answer
-from skills.errors import NotInstalledError, SkillError, TooLargeError
+from skills.builds import require_build
+from skills.errors import NotALocalBuildError, NotInstalledError, SkillError, TooLargeError
+from skills.install import ARCHIVE_PREFIX, is_name
 from skills.server.body import read_fields
 from skills.server.gate import Gate
 from skills.server.reply import error_reply, json_reply
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from skills.install import InstalledSkill
     from skills.server.body import Fields
     from skills.service import SkillService
 
@@ -125,29 +128,42 @@ class _Api:
         _require_no_group(fields.text("group"))
         name = fields.text("name")
         scope, root = fields.text("scope") or None, _root(fields.text("project_root"))
+        if name.startswith(ARCHIVE_PREFIX):
+            _path(name.removeprefix(ARCHIVE_PREFIX), "the path of an archive")
         # What a project brings runs for all who work on it; ToolHive takes no unsigned skills there
         # unless it is told to, and nobody here looks at signatures.
         in_project = scope == "project" or (scope is None and root is not None)
-        unsigned = in_project and "/" in name
-        if unsigned and not fields.flag("allow_unsigned"):
+        builds_only = in_project and not fields.flag("allow_unsigned")
+        try:
+            found = await self._run_long(
+                self._service.install,
+                name,
+                version=fields.text("version") or None,
+                clients=fields.texts("clients"),
+                scope=scope,
+                project_root=root,
+                force=fields.flag("force"),
+                builds_only=builds_only,
+            )
+        except NotALocalBuildError as error:
             raise HTTPException(
                 HTTPStatus.FORBIDDEN,
-                "signatures are not verified here; send allow_unsigned to install it all the same",
-            )
-        found = await self._run_long(
-            self._service.install,
-            name,
-            version=fields.text("version") or None,
-            clients=fields.texts("clients"),
-            scope=scope,
-            project_root=root,
-            force=fields.flag("force"),
-        )
+                f"{name!r} was not built here, and signatures are not verified; send"
+                " allow_unsigned to install it all the same",
+            ) from error
         answer: dict[str, Any] = {"skill": installed_answer(found)}
-        if unsigned:
+        if in_project and not builds_only and not await self._run(self._is_build, name, found):
             answer["unsigned"] = True
         place = {"Location": f"{PREFIX}/{quote(found.name)}"}
         return json_reply(answer, HTTPStatus.CREATED, headers=place)
+
+    def _is_build(self, source: str, skill: InstalledSkill) -> bool:
+        """Tell whether what was installed was asked for by a name, and was built here."""
+        try:
+            require_build(self._service.layout, skill.reference, skill.digest)
+        except NotALocalBuildError:
+            return False
+        return is_name(source)
 
     async def info(self, request: Request) -> Response:
         name, scope, root = _installed(request)

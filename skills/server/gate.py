@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-_HTTP_PORT = 80
+_HTTP_PORT = "80"
 _FROM_HERE = frozenset({"same-origin", "none"})  # "same-site" is also another port of this host
 
 
@@ -72,7 +72,7 @@ class Gate:
         if host in self._hosts or name in self._hosts:
             return True
         address, own_port = scope["server"]
-        return name in _names_of(address) and int(port or _HTTP_PORT) == own_port
+        return name in _names_of(address) and (port or _HTTP_PORT).lstrip("0") == str(own_port)
 
 
 def _names_of(address: str) -> set[str]:

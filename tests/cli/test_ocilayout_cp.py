@@ -253,6 +253,8 @@ class TestMisuse:
         assert "404 (NAME_UNKNOWN" in command.error("cp", locator, "oci:new")
         registry.put_blob("none/app", b"and no tag")
         assert command.error("cp", locator, "oci:new") == f"{locator} has no entry"
+        assert "127.0.0.1:1" in command.error("cp", "docker://127.0.0.1:1/a:v1", "oci:new")
+        assert not command.folder.joinpath("new").exists()
         assert layout.tags() == ("solo", "v1")
 
 

@@ -111,6 +111,30 @@ class TestInstalled:
         done = client.send("POST", "", {**asked, "allow_unsigned": True})
         assert (done.status, done.json["unsigned"]) == (201, True)
 
+    def test_what_was_pulled_before_is_as_unsigned_as_what_is_pulled_now(
+        self, client: Client
+    ) -> None:
+        """Neither a name nor a digest in the store makes a build of it."""
+        digest = client.remote()
+        root = client.folder / "project"
+        root.joinpath(".git").mkdir(parents=True)
+        client.service.pull(client.reference, name="hello")
+        into = {"scope": "project", "project_root": str(root), **CODEX}
+        for name in ("hello", digest):
+            refused = client.send("POST", "", {"name": name, **into})
+            assert (refused.status, "allow_unsigned" in refused.message) == (403, True)
+            done = client.send("POST", "", {"name": name, **into, "allow_unsigned": True})
+            assert (done.status, done.json["unsigned"]) == (201, True)
+        client.service.adopt("hello")
+        done = client.send("POST", "", {"name": "hello", **into})
+        assert (done.status, "unsigned" in done.json) == (201, False)
+
+    def test_an_archive_has_an_absolute_path(self, client: Client) -> None:
+        """The server has a folder to work in, but its clients have others."""
+        for name in ("oci-archive:x.tar", "oci-archive:/a/../x.tar"):
+            said = client.send("POST", "", {"name": name, **CODEX})
+            assert (said.status, "absolute" in said.message) == (400, True)
+
     def test_edits_stop_an_update_and_a_removal_unless_forced(self, client: Client) -> None:
         """Nothing that somebody wrote is lost without being told to."""
         client.service.build(client.skill())

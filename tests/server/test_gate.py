@@ -45,7 +45,7 @@ def test_what_the_server_is_called_is_let_in(client: Client, host: str) -> None:
         "evil.example:PORT", "evil.example", "127.0.0.1", "127.0.0.1:1", "localhost", "localhost.",
         "localhost.evil.example:PORT", "127.0.0.1.evil.example:PORT", "127.0.0.2:PORT",
         "[::1]:PORT", "user@127.0.0.1:PORT", "127.0.0.1:PORT:PORT", "0:PORT", ":PORT", "",
-        "x.example", "x.example:2", "2130706433:PORT", "127.0.0.1:²",
+        "x.example", "x.example:2", "2130706433:PORT", "127.0.0.1:²", "127.0.0.1:" + "1" * 5000,
     ],
 )  # fmt: skip
 def test_any_other_name_is_not(client: Client, host: str) -> None:

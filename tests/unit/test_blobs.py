@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import tracemalloc
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -688,3 +690,33 @@ def test_sync_forces_each_blob_and_its_folders(
     blobs.put(DATA, media_type=TEXT)
     blobs.sync([put.digest])
     assert path.stat().st_ino in synced[3:]
+
+
+def test_what_was_deleted_and_put_anew_is_synced_anew(
+    blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the file system gives the new file the inode of the old one, as ext4 does."""
+    synced: list[bytes] = []
+    force = os.fsync
+
+    def note(number: int) -> None:
+        if stat.S_ISREG(os.fstat(number).st_mode):
+            synced.append(os.pread(number, 10, 0))
+        force(number)
+
+    monkeypatch.setattr(os, "fsync", note)
+    status = os.lstat
+
+    def one_inode(path: Any, **options: Any) -> Any:
+        found = status(path, **options)
+        return SimpleNamespace(
+            st_ino=1, st_mtime_ns=found.st_mtime_ns, st_size=found.st_size, st_mode=found.st_mode
+        )
+
+    monkeypatch.setattr(os, "lstat", one_inode)
+    for _ in range(2):
+        descriptor = blobs.put(b"x", media_type="a/b")
+        blobs.sync([descriptor.digest])
+        blobs.sync([descriptor.digest])
+        blobs.delete(descriptor.digest)
+    assert synced == [b"x", b"x"]

@@ -22,6 +22,7 @@ from ocilayout import (
     Layout,
     Manifest,
 )
+from ocilayout.blobs import Blobs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -256,15 +257,39 @@ def test_only_left_overs_of_the_dead_go(layout: Layout) -> None:
     folder.mkdir(exist_ok=True)
     dead, alive, young = (folder / name for name in ("dead", "alive", "young"))
     torn = layout.path / "index.json.1-a.tmp"
-    for path in (dead, alive, young, torn):
+    theirs = folder / "sha256_abc_1"  # of another program, which locks nothing
+    for path in (dead, alive, young, torn, theirs):
         path.write_bytes(b"x")
     for path in (dead, alive, torn):
         os.utime(path, (0, 0))
     with alive.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        assert layout.collect(grace=NOW).temporaries == ("index.json.1-a.tmp", "ingest/dead")
+        dead.mkdir()
+        dead.joinpath("x").write_bytes(b"x")
+        for path in (dead / "x", dead):
+            os.utime(path, (0, 0))
+        torn.write_bytes(b"x")
+        os.utime(torn, (0, 0))
         report = layout.collect()
     assert report.temporaries == ("index.json.1-a.tmp", "ingest/dead")
-    assert sorted(path.name for path in folder.iterdir()) == ["alive", "young"]
+    assert sorted(path.name for path in folder.iterdir()) == ["alive", "sha256_abc_1", "young"]
+
+
+def test_a_dry_run_passes_over_what_goes_meanwhile(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes no lock, so another collection may be faster."""
+    blob = layout.blobs.put(b"x", media_type="a/b")
+    size = Blobs.size
+
+    def gone(self: Blobs, digest: Digest) -> int:
+        self.path(digest).unlink()
+        return size(self, digest)
+
+    monkeypatch.setattr(Blobs, "size", gone)
+    assert layout.collect(grace=NOW, dry_run=True).removed == ()
+    assert blob.digest not in layout.blobs
 
 
 @pytest.mark.spec("image-layout:blob-names", "image-layout:unknown-files")

@@ -604,3 +604,16 @@ def test_the_manifests_of_a_source_are_read_once(
     copy(source, "a", target, referrers=True)
     assert max(map(asked.count, asked)) <= 2  # once as an entry, once as what is copied
     assert asked.count(signed["other"].digest) == 1
+
+
+def test_what_is_damaged_stays_until_there_is_better(target: Layout) -> None:
+    """A copy from the layout itself has nothing to replace it with, and deletes nothing."""
+    config = target.blobs.put(b"{}", media_type=OCI_EMPTY)
+    root = target.put_manifest(Manifest(config=config))
+    target.tag("a", root)
+    path = target.blobs.path(root.digest)
+    damaged = path.read_bytes().swapcase()
+    path.write_bytes(damaged)
+    with pytest.raises(IntegrityError):
+        copy(target, "a", target, name="b")
+    assert path.read_bytes() == damaged

@@ -129,6 +129,7 @@ def test_nothing_is_asked_for_twice(
         (Limits(documents=2), "documents"),
         (Limits(document=100), "bytes"),
         (Limits(blob=1), "bytes"),
+        (Limits(total=1500), "bytes of documents"),
     ],
 )
 def test_there_are_limits(source: Layout, target: Layout, limits: Limits, what: str) -> None:

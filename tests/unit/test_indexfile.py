@@ -8,6 +8,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,6 +100,31 @@ def test_a_torn_file_is_read_again(root: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(time, "sleep", finish_writing)
     assert indexfile(root).snapshot().names() == ()
+
+
+def test_a_file_that_is_replaced_while_it_is_opened_is_read_whole(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How much is read is the size of what is read, not of what was there a moment ago."""
+    age(root)
+    reader = indexfile(root)
+    opened = Path.open
+
+    def replaced_first(self: Path, *arguments: Any) -> Any:
+        monkeypatch.setattr(Path, "open", opened)
+        tag(indexfile(root), "a")
+        return opened(self, *arguments)
+
+    monkeypatch.setattr(Path, "open", replaced_first)
+    assert reader.snapshot().names() == ("a",)
+
+
+def test_a_time_that_is_yet_to_come_is_as_good_as_one_that_is_gone(root: Path) -> None:
+    """A clock that is wrong makes nobody parse the same file again and again."""
+    future = time.time() + 86400
+    os.utime(root / "index.json", (future, future))
+    index = indexfile(root)
+    assert index.snapshot() is index.snapshot()
 
 
 def test_a_torn_file_that_nobody_is_writing_is_not_waited_for(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
 import stat
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ from skills import (
     LocalBuildConflictError,
     LocalEditsError,
     NameMismatchError,
+    NotALocalBuildError,
     NotASkillError,
     NotInstalledError,
     RecordError,
@@ -609,6 +611,20 @@ class TestScopes:
         assert world.install(project_root=world.folder / "link") == first
         assert first.project_root == root
 
+    def test_a_project_that_is_gone_can_be_forgotten(self, world: World) -> None:
+        """What was installed in it is still listed there, and can be uninstalled without force."""
+        root = self.project(world)
+        world.build()
+        world.install(project_root=root)
+        shutil.rmtree(root)
+        (found,) = world.service.list_installed(project_root=root)
+        assert found.name == "hello"
+        world.service.uninstall("hello", project_root=root)
+        with pytest.raises(ScopeError):
+            world.service.list_installed(project_root=root)
+        assert world.service.list_installed() == []
+        assert not root.exists()
+
     def test_user_and_projects_are_told_apart(self, world: World) -> None:
         """One skill may be there for the user and in projects, in other versions."""
         one, other = self.project(world, "one"), self.project(world, "other")
@@ -1059,6 +1075,31 @@ class TestSources:
         layout.tag("hello", layout.blobs.put(b"x", media_type="text/plain"))
         with pytest.raises(NotASkillError):
             world.install("hello")
+
+
+class TestBuildsOnly:
+    """What was not built here is refused, whatever it is called, if that is asked for."""
+
+    def test_a_build_is_taken_by_its_tag_and_by_its_name(self, world: World) -> None:
+        world.build(tag="v1")
+        found = world.install("hello", builds_only=True)
+        assert found.reference == "v1"
+
+    @pytest.mark.parametrize("kind", ["name", "digest", "archive", "reference"])
+    def test_a_pull_is_not(self, world: World, kind: str) -> None:
+        world.build()
+        layout = world.service.layout
+        root = layout.resolve("hello")
+        layout.tag("hello", root)  # as a pull leaves it
+        source = {
+            "name": "hello",
+            "digest": str(root.digest),
+            "archive": f"oci-archive:{world.folder}/x.tar",
+            "reference": "127.0.0.1:1/team/hello:v1",
+        }[kind]
+        with pytest.raises(NotALocalBuildError):
+            world.install(source, builds_only=True)
+        assert world.tree() == {}
 
 
 class TestArchives:

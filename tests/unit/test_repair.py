@@ -13,7 +13,6 @@ import pytest
 
 from ocilayout.annotations import REF_NAME
 from ocilayout.blobs import Blobs
-from ocilayout.check.debris import Leftover, is_dead
 from ocilayout.check.fsck import iter_problems
 from ocilayout.check.repair import RepairReport, repair
 from ocilayout.descriptor import Descriptor
@@ -22,6 +21,7 @@ from ocilayout.errors import LockTimeoutError
 from ocilayout.index import Index
 from ocilayout.indexfile import IndexFile
 from ocilayout.layout import Layout
+from ocilayout.leftover import Leftover, is_dead
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
 from ocilayout.rootindex import RootIndex

@@ -1,6 +1,6 @@
 """Left-overs: what writers that died left in a layout, by the names that programs give to these.
 
-Whether a writer is alive shows in the lock that it holds on its file. Nothing is removed here.
+Whether a writer is alive shows in the lock that it holds on its file.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -72,6 +73,18 @@ def leftovers(root: Path) -> Iterator[Leftover]:
                 yield from _free(Leftover(path=root / "blobs" / algorithm / name, ours=False))
 
 
+def remove(leftover: Leftover) -> None:
+    """Remove a temporary, and all that is in it; one that is gone already is no error.
+
+    Raises:
+        OSError: The file system refused.
+    """
+    if leftover.path.is_dir() and not leftover.path.is_symlink():
+        shutil.rmtree(leftover.path)
+    else:
+        leftover.path.unlink(missing_ok=True)
+
+
 def is_dead(leftover: Leftover, now: float) -> bool:
     """Tell whether the writer of a temporary is gone for certain.
 
@@ -88,7 +101,7 @@ def is_dead(leftover: Leftover, now: float) -> bool:
         if is_locked(leftover.path):
             return False
         if not leftover.ours:
-            return now - _touched(leftover.path) > DAY
+            return now - touched(leftover.path) > DAY
         status = leftover.path.lstat()
         return stat.S_ISREG(status.st_mode) and (
             status.st_size > 0 or not _is_running(leftover.path.name)
@@ -135,7 +148,7 @@ def _free(leftover: Leftover) -> Iterator[Leftover]:
         yield leftover
 
 
-def _touched(path: Path) -> float:
+def touched(path: Path) -> float:
     """Return when a file was written last, or anything in a folder."""
     latest = path.lstat().st_mtime
     for folder, folders, files in os.walk(path):
