@@ -906,7 +906,7 @@ def test_a_push_in_chunks_to_a_liar_fails_and_names_nothing(
     lab.empty()
     prepare(lab)
     with pytest.raises(error, match=said) as caught:
-        lab.push(chunk_size=50_000)
+        lab.push(chunk_size=50_000, jobs=1)  # one at a time, so that it is known which is lied to
     assert type(caught.value) is error
     require_secrets_kept(lab)
     assert lab.registry.tags == {}
