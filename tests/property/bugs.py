@@ -453,6 +453,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
     def remember(self: Any, ref: str) -> Descriptor:
         found: Descriptor = resolve(self, ref)
+        noted.clear()
         with suppress(OciLayoutError):
             noted[found.digest] = dict(self.entry(ref).annotations)
         return found

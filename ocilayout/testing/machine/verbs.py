@@ -83,12 +83,7 @@ class StoreMachine(Mishaps):
     ) -> None:
         """Bring content and name it; what it is about may come along without a name."""
         side, number = self.choose(at, by)
-        about = side.model.known.get(content.subject) if content.subject else None
-        if subject and about is not None:
-            self.put(side, number, about)
-        self.put(side, number, content)
-        side.stores[number].tag(name, content.root, notes)
-        side.model.tag(name, content.digest, notes)
+        self._put_and_tag(side, number, name, content, notes, subject=subject)
 
     @precondition(has("put", "tag"))
     @rule(at=some, by=some, name=names, choice=st.integers(0, 99))
@@ -150,6 +145,15 @@ class StoreMachine(Mishaps):
         """Take a name away, and what only it reaches."""
         side, number = self.choose(at, by)
         self._remove(side, number, which)
+
+    @precondition(has("put", "tag", "remove"))
+    @rule(at=some, by=some, name=names, content=contents)
+    def put_and_remove(self, at: int, by: int, name: str, content: Content) -> None:
+        """Bring content and take it away again; what it is about stays."""
+        side, number = self.choose(at, by)
+        self._put_and_tag(side, number, name, content, {}, subject=True)
+        store = side.stores[number]
+        both(lambda: side.model.remove(name), lambda: store.remove(name))
 
     @precondition(has("put", "tag", "remove"))
     @rule(at=some, by=some, other=some, which=some, name=names, content=contents)
@@ -242,6 +246,24 @@ class StoreMachine(Mishaps):
             )
 
     # ------------------------------------------------------------ parts of verbs
+
+    def _put_and_tag(
+        self,
+        side: Side,
+        number: int,
+        name: str,
+        content: Content,
+        notes: dict[str, str],
+        *,
+        subject: bool,
+    ) -> None:
+        """Bring content and name it, and on request what it is about before it."""
+        about = side.model.known.get(content.subject) if content.subject else None
+        if subject and about is not None:
+            self.put(side, number, about)
+        self.put(side, number, content)
+        side.stores[number].tag(name, content.root, notes)
+        side.model.tag(name, content.digest, notes)
 
     def _tag_if_there(self, side: Side, number: int, name: str, content: Content) -> None:
         """Name content if all of it is still there, and require a refusal if it is not."""

@@ -31,13 +31,18 @@ SKOPEO: Final[Commands] = {
 MISSING: Final = {"umoci": "does not exist|not found", "skopeo": "no descriptor found|not found"}
 
 
-class ForgivingModel(Model):
-    """A store in which to untag what has no name is no error."""
+class ForgetfulModel(Model):
+    """A store in which content is forgotten once its name goes, or means something else."""
 
     def untag(self, name: str) -> None:
-        """Take a name away, if it is there."""
-        if self.named(name) is not None:
-            super().untag(name)
+        """Take a name away with its entry, if it is there."""
+        self.entries = [entry for entry in self.entries if entry.name != name]
+
+    def retag(self, old: str, name: str) -> None:
+        """Let a name mean what another means."""
+        digest = self.require(old).digest
+        self.untag(name)
+        self.tag(name, digest, {})
 
 
 PLAIN: Final = tuple(
@@ -121,9 +126,9 @@ FINDINGS: Final = (
     ),
     Finding(
         "umoci",
-        "`gc` does not delete blobs of sha512 that nothing needs",
+        "`gc` keeps blobs of sha512 that nothing needs, and fails if something does",
         under(UMOCI, "collect", contents=_titled("of sha512")),
-        "a name for what is gone: was taken",
+        "a name for what is gone: was taken|unsupported algorithm",
     ),
     Finding(
         "umoci",
