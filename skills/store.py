@@ -10,7 +10,6 @@ from platformdirs import user_data_path
 
 from ocilayout import InvalidNameError, Layout
 from ocilayout.copy import put_and_bind
-from ocilayout.registry import Repository
 from skills import builds, cache
 from skills.builds import BuildResult
 from skills.content import SkillContent, read_content
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from ocilayout import Reference
     from ocilayout.copy import CopySource
+    from ocilayout.registry import Repository
     from skills.exchange import Report
 
 Durability = Literal["commit", "none"]
@@ -66,6 +66,9 @@ def open_layout(
 
 def repository_of(reference: Reference) -> Repository:
     """Return the repository of a reference, asked for without credentials."""
+    # What builds and lists needs no registry, and starts sooner without.
+    from ocilayout.registry import Repository  # noqa: PLC0415
+
     return Repository(f"{reference.host}/{reference.repository}")
 
 

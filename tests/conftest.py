@@ -11,7 +11,7 @@ PATIENT = settings(
     deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow], max_examples=50
 )
 settings.register_profile("default", PATIENT)
-settings.register_profile("ci", PATIENT, max_examples=150)
+settings.register_profile("ci", PATIENT, max_examples=100)
 settings.register_profile("deep", PATIENT, max_examples=5000)
 # For tests.mutants: the same on each mutant, and whatever fails need not be made small.
 settings.register_profile(

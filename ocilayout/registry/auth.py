@@ -49,6 +49,15 @@ class _Token:
     until: float
 
 
+_REGISTERED: Final = frozenset(
+    {
+        *("digest", "dpop", "gnap", "hoba", "mutual", "negotiate", "ntlm", "oauth"),
+        *("privatetoken", "scram-sha-1", "scram-sha-256", "vapid"),
+    }
+)
+"""Schemes of authentication besides ours that are registered with IANA, and NTLM."""
+
+
 class Authenticator:
     """Meets the challenges of one registry, for one repository.
 
@@ -144,7 +153,10 @@ class Authenticator:
                 self._extra[actions] = self._more_scopes(bearer, actions)
                 return self._fetch(bearer, actions)
             if not any(found.scheme == "basic" for found in challenges):
-                names = ", ".join(sorted({found.scheme for found in challenges})) or "nothing"
+                named = {found.scheme for found in challenges}
+                # Any other word may repeat what was sent.
+                known = sorted(named & _REGISTERED) + ["another scheme"] * bool(named - _REGISTERED)
+                names = ", ".join(known) or "nothing"
                 raise AuthError(
                     f"{self._registry} asks for {names}, known are Basic and Bearer", status=401
                 )

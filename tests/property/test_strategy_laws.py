@@ -232,7 +232,7 @@ def test_the_simplest_layout_is_empty() -> None:
 
 def test_the_smallest_layout_that_fails_can_be_read_at_a_glance() -> None:
     """Who does not read indexes in indexes is shown two indexes, and no blob besides."""
-    tree = smallest(own.layouts(max_documents=3), lambda tree: "nested index" in traits(tree))
+    tree = smallest(own.layouts(max_documents=2), lambda tree: "nested index" in traits(tree))
     assert len(tree.blobs()) == 2
     assert len(repr(tree)) < 1000
 

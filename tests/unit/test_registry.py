@@ -1264,6 +1264,7 @@ def test_basic_is_sent_once_it_was_asked_for(registry: Scripted, ann: Repository
     [
         ({"WWW-Authenticate": 'Basic realm="x"'}, "pass Credentials"),
         ({"WWW-Authenticate": "Negotiate, NTLM abc="}, "asks for negotiate, ntlm"),
+        ({"WWW-Authenticate": "Digest, YW5uOm9wZW4"}, "asks for digest, another scheme, known"),
         ({}, "asks for nothing"),
         ({"WWW-Authenticate": "Bearer"}, "no token server"),
         ({"WWW-Authenticate": 'Bearer realm="'}, "cannot be read"),

@@ -127,7 +127,7 @@ class View:
         names: All names, in the order in which the store gives them.
         meant: What each name means.
         notes: What is noted at the entry of each name.
-        referrers: What refers to each digest that an entry has; `None` if it cannot tell.
+        referrers: What refers to each of some digests; `None` if it cannot tell.
     """
 
     names: tuple[str, ...]
@@ -232,13 +232,14 @@ class LayoutStore:
     def look(self) -> View:
         """See `Store`."""
         names = self.layout.tags()
+        meant = {name: self.layout.resolve(name) for name in names}
         return View(
             names=names,
-            meant={name: self.layout.resolve(name) for name in names},
+            meant=meant,
             notes={name: dict(self.layout.entry(name).annotations) for name in names},
             referrers={
                 digest: tuple(found.digest for found in self.layout.referrers(digest))
-                for digest in {entry.descriptor.digest for entry in self.layout.entries()}
+                for digest in {descriptor.digest for descriptor in meant.values()}
             },
         )
 

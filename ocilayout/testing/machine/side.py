@@ -110,17 +110,20 @@ class Side:
             if entry.name is None and not self.adapter.exact:
                 continue
             for descriptor, data in self.model.known[entry.digest].blobs:
-                path = blob_path(self.path, descriptor.digest)
-                if not path.exists():
-                    raise AssertionError(f"content {descriptor.digest} is gone")
-                status = path.stat()
-                seen = (descriptor.digest, status.st_mtime_ns)
-                if seen not in self._verified:
-                    require_same(f"content of {descriptor.digest}", path.read_bytes(), data)
-                    if self.adapter.exact:
-                        mode = f"mode of {descriptor.digest}"
-                        require_same(mode, oct(status.st_mode), oct(self._mode))
-                    self._verified.add(seen)
+                self._require_blob(descriptor.digest, data)
+
+    def _require_blob(self, digest: Digest, data: bytes) -> None:
+        path = blob_path(self.path, digest)
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            raise AssertionError(f"content {digest} is gone") from None
+        seen = (digest, status.st_mtime_ns)
+        if seen not in self._verified:
+            require_same(f"content of {digest}", path.read_bytes(), data)
+            if self.adapter.exact:
+                require_same(f"mode of {digest}", oct(status.st_mode), oct(self._mode))
+            self._verified.add(seen)
 
     def _require_view(self) -> None:
         state = (self.path / "index.json").read_bytes()
