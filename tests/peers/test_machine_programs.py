@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import settings
 
 from ocilayout.testing.machine import CONTENTS, check_store
+from tests.effort import EFFORT
 from tests.peers.behaviours.finding import (
     FINDINGS,
     PLAIN,
@@ -21,16 +22,8 @@ from tests.peers.behaviours.finding import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EFFORT = settings(
-    max_examples=40,
-    stateful_step_count=25,
-    phases=[Phase.generate],
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    report_multiple_bugs=False,
-)
+# Of programs each step takes a while.
+FEW = settings(EFFORT, max_examples=40, stateful_step_count=25)
 
 
 @pytest.mark.parametrize("finding", FINDINGS, ids=[finding.about for finding in FINDINGS])
@@ -38,13 +31,13 @@ def test_the_machine_finds(finding: Finding, require: Callable[[str], str]) -> N
     """What the page says that a program does otherwise, it does."""
     require(finding.program)
     with pytest.raises(Exception, match=finding.shown):  # whatever it is, it says this
-        check_store(finding.adapter, settings=settings(EFFORT, max_examples=100))
+        check_store(finding.adapter, settings=settings(FEW, max_examples=100))
 
 
 def test_of_umoci_it_finds_no_more(require: Callable[[str], str]) -> None:
     """But for what is listed, names mean what the model says, and are whole."""
     require("umoci")
-    check_store(under(UMOCI, contents=PLAIN, model=ForgetfulModel), settings=EFFORT)
+    check_store(under(UMOCI, contents=PLAIN, model=ForgetfulModel), settings=FEW)
 
 
 def test_of_skopeo_it_finds_no_more(require: Callable[[str], str]) -> None:
@@ -56,4 +49,4 @@ def test_of_skopeo_it_finds_no_more(require: Callable[[str], str]) -> None:
         if content.title != "nested" and "docker" not in content.title
         and content.digest.algorithm == "sha256"
     ]  # fmt: skip
-    check_store(under(SKOPEO, contents=contents), settings=EFFORT)
+    check_store(under(SKOPEO, contents=contents), settings=FEW)

@@ -5,30 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import settings
 
 from ocilayout import OciLayoutError
 from ocilayout.testing.machine import LayoutAdapter, LayoutStore, check_store
+from tests.effort import EFFORT
 from tests.property.bugs import BUGS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.property.bugs import Bug
-
-# To the first failure, and no smaller: nobody reads these. When this was written each was found in
-# the first 100 examples, which are what Hypothesis does by default; with another version of it the
-# examples are others, and one may need some more.
-EFFORT = settings(
-    max_examples=300,
-    stateful_step_count=50,
-    phases=[Phase.generate],
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    report_multiple_bugs=False,
-)
 
 
 class HereAdapter(LayoutAdapter):

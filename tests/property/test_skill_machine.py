@@ -10,8 +10,8 @@ from hypothesis import settings
 from ocilayout import OciLayoutError
 from ocilayout.testing.machine import check_store
 from skills.testing import SkillsAdapter
+from tests.effort import EFFORT
 from tests.property.bugs import SKILL_BUGS
-from tests.property.test_planted_bugs import EFFORT
 
 if TYPE_CHECKING:
     from tests.property.bugs import Bug

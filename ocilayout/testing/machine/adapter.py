@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import multiprocessing
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
@@ -136,7 +137,7 @@ class View:
     referrers: Mapping[Digest, tuple[Digest, ...]] | None = None
 
 
-class Adapter:
+class Adapter(ABC):
     """A store to put under the machine. A subclass says what is different with it.
 
     Attributes:
@@ -156,10 +157,11 @@ class Adapter:
     contents: Sequence[Content] = CONTENTS
     names: Sequence[str] = NAMES
 
+    @abstractmethod
     def create(self, path: Path) -> None:
         """Make an empty layout in a folder that is not there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def open(self, path: Path, number: int) -> Store:
         """Open a handle on a layout.
 
@@ -167,7 +169,6 @@ class Adapter:
             path: The folder.
             number: Which handle, from 0 to `handles` - 1.
         """
-        raise NotImplementedError
 
 
 # ---------------------------------------------------------------- our own
