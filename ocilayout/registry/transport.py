@@ -8,6 +8,8 @@ the method says that twice is as good as once.
 
 from __future__ import annotations
 
+import logging
+from contextvars import ContextVar
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -32,6 +34,18 @@ _CONNECTIONS: Final = 16  # that are kept open to one host
 _TOO_MANY: Final = 429
 _PASSING: Final = frozenset({408, _TOO_MANY, 500, 502, 503, 504})
 """Failures that may be over when the request is sent again."""
+
+
+_ASKING: Final = ContextVar("asking a registry", default=False)
+
+
+def _is_of_others(_: logging.LogRecord) -> bool:
+    return not _ASKING.get()
+
+
+# urllib3 logs the address of every request. That of a redirect may be signed, which is as good as a
+# password, and a registry may write into an address whatever it was sent.
+logging.getLogger("urllib3.connectionpool").addFilter(_is_of_others)
 
 
 class BodyFailedError(Exception):
@@ -201,15 +215,19 @@ class Transport:
     def _send_once(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | Body | None
     ) -> Answer:
-        response = self._pool(url).urlopen(
-            method,
-            url,
-            headers=headers,
-            body=body,
-            redirect=False,
-            preload_content=False,
-            decode_content=False,
-        )
+        before = _ASKING.set(True)
+        try:
+            response = self._pool(url).urlopen(
+                method,
+                url,
+                headers=headers,
+                body=body,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+        finally:
+            _ASKING.reset(before)
         return Answer(response, url, stall=self._timeouts.stall)
 
     def _pool(self, url: str) -> urllib3.PoolManager:

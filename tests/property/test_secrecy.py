@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ocilayout.errors import OciLayoutError
@@ -61,6 +61,14 @@ def replies(draw: st.DrawFn) -> Reply:
     return Reply(status, headers, draw(st.sampled_from(documents)).encode())
 
 
+LEADING = Reply(
+    200,
+    {"Link": f"<your password is {PASSWORD}>; rel=next"},
+    b'{"tags": []}',
+)
+"""An answer that leads to an address which repeats a secret."""
+
+
 def entrance(server: Scripted, reply: Reply, *, broken_tokens: bool) -> None:
     """Ask for a token first, and then answer as it was drawn."""
     bearer = {"WWW-Authenticate": f'Bearer realm="http://{server.host}/token"'}
@@ -81,7 +89,8 @@ def hosts() -> Iterator[tuple[Scripted, Scripted]]:
 
 
 @settings(deadline=None)
-@given(replies(), st.booleans(), st.booleans())
+@example(reply=LEADING, identity=False, broken_tokens=False)
+@given(reply=replies(), identity=st.booleans(), broken_tokens=st.booleans())
 def test_no_secret_is_ever_shown(
     hosts: tuple[Scripted, Scripted],
     reply: Reply,
