@@ -144,7 +144,7 @@ class StoreMachine(Mishaps):
     def remove(self, at: int, by: int, which: int) -> None:
         """Take a name away, and what only it reaches."""
         side, number = self.choose(at, by)
-        self._remove(side, number, which)
+        self._remove(side, number, self.name_in(side, which))
 
     @precondition(has("put", "tag", "remove"))
     @rule(at=some, by=some, name=names, content=contents)
@@ -152,8 +152,7 @@ class StoreMachine(Mishaps):
         """Bring content and take it away again; what it is about stays."""
         side, number = self.choose(at, by)
         self._put_and_tag(side, number, name, content, {}, subject=True)
-        store = side.stores[number]
-        both(lambda: side.model.remove(name), lambda: store.remove(name))
+        self._remove(side, number, name)
 
     @precondition(has("put", "tag", "remove"))
     @rule(at=some, by=some, other=some, which=some, name=names, content=contents)
@@ -163,7 +162,7 @@ class StoreMachine(Mishaps):
         """Bring content that shares with what is removed before it has a name."""
         side, number = self.choose(at, by)
         self.put(side, number, content)
-        self._remove(side, other % len(side.stores), which)
+        self._remove(side, other % len(side.stores), self.name_in(side, which))
         self._tag_if_there(side, number, name, content)
 
     @precondition(has("put", "tag", "collect"))
@@ -275,8 +274,8 @@ class StoreMachine(Mishaps):
             gone = "a name for what is gone"
             refused(gone, lambda: store.tag(name, content.root, {}), LookupError)
 
-    def _remove(self, side: Side, number: int, which: int) -> None:
-        name, store = self.name_in(side, which), side.stores[number]
+    def _remove(self, side: Side, number: int, name: str) -> None:
+        store = side.stores[number]
         both(lambda: side.model.remove(name), lambda: store.remove(name))
 
     def _copy_a_name(
