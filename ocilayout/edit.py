@@ -108,7 +108,7 @@ class Edit:
         """Take a name and what only it reaches away; see `Layout.remove`."""
 
         def change(root: RootIndex) -> None:
-            self._dropped.extend(entry.descriptor for entry in root.named(name))
+            self._dropped.extend(entry.descriptor for entry in root.matching(name))
             root.drop(name)
 
         self._record(change, when)

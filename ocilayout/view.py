@@ -77,13 +77,14 @@ class View(ABC, Generic[B]):
         """Return all entries in document order, also those without a name.
 
         Args:
-            name: Return only the entries of this name: none, one, or several.
+            name: Return only the entries that this name, full name or digest means, by the rules of
+                `RootIndex.matching`: none, one, or several.
 
         Raises:
             DocumentError: `index.json` or one of these entries breaks the specification.
         """
         root = self._snapshot()
-        return root.entries() if name is None else root.named(name)
+        return root.entries() if name is None else root.matching(name)
 
     def entry(self, name: str) -> RootEntry:
         """Return the entry of a name, with what is noted at it.
