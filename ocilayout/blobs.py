@@ -206,6 +206,23 @@ class Blobs:
         new_hasher(descriptor.digest.algorithm)  # what cannot be verified is not opened
         return VerifiedReader(self._open(descriptor), descriptor)
 
+    def open_unverified(self, descriptor: Descriptor) -> io.FileIO:
+        """Open a blob to see what is in it; never enough to hand its content on.
+
+        Raises:
+            BlobNotFoundError: There is no such blob.
+            IntegrityError: Its size is not what the descriptor says, or it is not a regular file.
+        """
+        return self._open(descriptor)
+
+    def quarantine_path(self, digest: Digest) -> Path:
+        """Return where a repair puts the blob of a digest if it is damaged."""
+        return self._root / "quarantine" / digest.replace(":", "-", 1)
+
+    def is_quarantined(self, digest: Digest) -> bool:
+        """Tell whether a damaged blob of a digest was put aside by a repair."""
+        return os.path.lexists(self.quarantine_path(digest))
+
     def _name(self, digest: Digest) -> str:
         # For every blob that is looked at; a `Path` takes longer to make than a file to open.
         return f"{self._folder}/{digest.replace(':', '/', 1)}"

@@ -6,12 +6,15 @@ meanwhile. At the end they are applied under the writer lock to the root index a
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ocilayout.collect import only_reached
 from ocilayout.descriptor import require_size
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.graph import walk
+from ocilayout.link import link_to
+from ocilayout.reach import held, roots_of
 from ocilayout.reference import require_ref_name
 
 if TYPE_CHECKING:
@@ -147,13 +150,15 @@ class Edit:
             self._require_present(put_here)
             doomed.clear()
             if self._dropped:
-                kept = [entry.descriptor for entry in root.entries()]
-                doomed.extend(only_reached(self._dropped, kept, self._read))
+                doomed.extend(only_reached(self._dropped, self._read, partial(self._hold, root)))
 
         def after() -> None:
             self._blobs.sweep(doomed)
 
         self._indexfile.edit(change, check=check, after=after)
+
+    def _hold(self, root: RootIndex, more: list[Descriptor]) -> set[Digest]:
+        return held([*roots_of(root), *map(link_to, more)], self._blobs).digests
 
     def _record(self, change: Change, when: When | None) -> None:
         if when is None:

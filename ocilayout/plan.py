@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ocilayout.digest import Digest
     from ocilayout.endpoint import CopySource, CopyTarget
     from ocilayout.event import Report
-    from ocilayout.manifest import Manifest
+    from ocilayout.graph import Document
     from ocilayout.rootindex import RootIndex
     from ocilayout.stream import Readable
 
@@ -76,7 +76,7 @@ class Plan:
         self._report = report
         self._limits = limits
         self._size = 0  # of all documents that are held, in bytes
-        self._documents: dict[Digest, tuple[Descriptor, bytes, Manifest | Index]] = {}
+        self._documents: dict[Digest, tuple[Descriptor, bytes, Document]] = {}
         self._fetched: dict[Digest, bytes] = {}
         self._damaged: set[Digest] = set()
         self._put: Callable[..., Descriptor] = target.blobs.put
@@ -143,7 +143,7 @@ class Plan:
         for _ in self._pool.map(do, subjects):
             pass
 
-    def read(self, descriptor: Descriptor) -> Manifest | Index:
+    def read(self, descriptor: Descriptor) -> Document:
         """Return a document, verified, from the target if that has it.
 
         Raises:
@@ -159,11 +159,12 @@ class Plan:
         data = self._read_near(descriptor)
         if data is None:
             data = self.load(descriptor)
-        document = decode_document(data, descriptor)
+        document = decode_document(data, descriptor, size=self._size_of)
+        count = len(successors(document))
         if isinstance(document, Index):
-            require_at_most(limits.children, len(document.manifests), of=name, unit="children")
+            require_at_most(limits.children, count, of=name, unit="children")
         else:
-            require_at_most(limits.layers, len(document.layers), of=name, unit="layers")
+            require_at_most(limits.layers, count, of=name, unit="layers")
         self._documents[descriptor.digest] = (descriptor, data, document)
         count = len(self._documents)
         require_at_most(limits.documents, count, of="what is copied", unit="documents")
@@ -171,7 +172,13 @@ class Plan:
         require_at_most(limits.total, self._size, of="what is copied", unit="bytes of documents")
         return document
 
-    def read_if_there(self, descriptor: Descriptor) -> Manifest | Index | None:
+    def _size_of(self, digest: Digest) -> int:
+        try:
+            return self._source.blobs.size(digest)
+        except BlobNotFoundError:
+            return 0
+
+    def read_if_there(self, descriptor: Descriptor) -> Document | None:
         """Return a document, or nothing if it is missing."""
         try:
             return self.read(descriptor)

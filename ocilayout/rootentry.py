@@ -185,6 +185,11 @@ def entry_full_name(entry: RawEntry) -> str | None:
     return name if isinstance(name, str) and name else None
 
 
+def unknown_properties(entry: RawEntry) -> dict[str, Json]:
+    """Return the properties of an entry that a descriptor does not have."""
+    return {name: value for name, value in entry.items() if name not in _NAMES}
+
+
 def unnamed(entry: RawEntry) -> RawEntry:
     """Return an entry without its name, and without what was said of that name.
 

@@ -268,6 +268,14 @@ class RootIndex:
         """Give the entries as they stand, with their positions, in document order."""
         return self._entries.holding()
 
+    def at(self, position: int) -> RootEntry:
+        """Return the entry at a position, as `raw_entries` gives them.
+
+        Raises:
+            DocumentError: It breaks the specification.
+        """
+        return _load(position, self._entries[position])
+
     def drop_at(self, position: int) -> None:
         """Remove one entry, whatever its name; positions of the others stay what they are."""
         self._set(position, {})

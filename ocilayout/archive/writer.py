@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ocilayout.descriptor import Platform
     from ocilayout.event import Report
-    from ocilayout.manifest import Manifest
+    from ocilayout.graph import Document
     from ocilayout.stream import Readable
 
 
@@ -66,7 +66,7 @@ class ArchiveSource(Protocol):
         """Return a plain descriptor."""
         ...
 
-    def read_manifest(self, descriptor: Descriptor, /) -> Manifest | Index:
+    def read_manifest(self, descriptor: Descriptor, /) -> Document:
         """Return a manifest or an index, verified."""
         ...
 
@@ -169,7 +169,7 @@ def _choose(
 
 
 def _referring(source: ArchiveSource, root: Descriptor) -> list[Descriptor]:
-    def read(descriptor: Descriptor) -> Manifest | Index | None:
+    def read(descriptor: Descriptor) -> Document | None:
         try:
             return source.read_manifest(descriptor)
         except BlobNotFoundError:

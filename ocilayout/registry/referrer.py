@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from ocilayout.descriptor import Descriptor
     from ocilayout.digest import Digest
-    from ocilayout.manifest import Manifest
+    from ocilayout.graph import Document
     from ocilayout.registry.answer import Answer
 
 _ATTEMPTS: Final = 8
@@ -66,9 +66,7 @@ def list_referrers(
     return tuple(found.values())
 
 
-def add_referrer(
-    session: Session, subject: Digest, plain: Descriptor, document: Manifest | Index
-) -> None:
+def add_referrer(session: Session, subject: Digest, plain: Descriptor, document: Document) -> None:
     """Make sure that a referrer is in the list under its subject's fallback tag.
 
     Args:

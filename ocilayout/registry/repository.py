@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     import os
     from typing import Self
 
-    from ocilayout.index import Index
-    from ocilayout.manifest import Manifest
+    from ocilayout.graph import Document
     from ocilayout.registry.credential import Credentials, Finder
     from ocilayout.registry.patience import Retry, Timeouts
     from ocilayout.registry.proxy import Proxies
@@ -251,7 +250,7 @@ class Repository:
         """
         return list_referrers(self._session, Digest.parse(digest), artifact_type)
 
-    def read_manifest(self, descriptor: Descriptor) -> Manifest | Index:
+    def read_manifest(self, descriptor: Descriptor) -> Document:
         """Return a manifest or an index, verified.
 
         Raises:
@@ -269,7 +268,7 @@ class Repository:
 
     def put_manifest(
         self,
-        document: Manifest | Index | bytes,
+        document: Document | bytes,
         *,
         media_type: str | None = None,
         algorithm: str = "sha256",
