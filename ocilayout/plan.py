@@ -5,8 +5,11 @@ from __future__ import annotations
 from contextlib import closing, suppress
 from functools import partial
 from graphlib import TopologicalSorter
+from io import BytesIO
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
+from ocilayout.behind import left_behind
+from ocilayout.descriptor import require_size
 from ocilayout.endpoint import RemoteBlobs, RemoteSource
 from ocilayout.errors import BlobNotFoundError, IntegrityError
 from ocilayout.event import Event, Told
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
     from ocilayout.descriptor import Descriptor
     from ocilayout.digest import Digest
-    from ocilayout.endpoint import CopySource, CopyTarget
+    from ocilayout.endpoint import CopySource, CopyTarget, ReadableBlobs
     from ocilayout.event import Report
     from ocilayout.graph import Document
     from ocilayout.rootindex import RootIndex
@@ -78,6 +81,7 @@ class Plan:
         self._size = 0  # of all documents that are held, in bytes
         self._documents: dict[Digest, tuple[Descriptor, bytes, Document]] = {}
         self._fetched: dict[Digest, bytes] = {}
+        self._found: dict[Digest, Descriptor] = {}
         self._damaged: set[Digest] = set()
         self._put: Callable[..., Descriptor] = target.blobs.put
         if self._remote is not None and (beside := self._remote.beside(source.blobs)):
@@ -118,6 +122,8 @@ class Plan:
         if len(roots) > 1:  # their documents are read several at a time
             self._each(lambda root: list(walk([root], self.read)), roots)
         found = list(walk(roots, self.read))
+        self._require_sizes(found)
+        self._found |= {descriptor.digest: descriptor for descriptor in found}
         blobs = [descriptor for descriptor in found if descriptor.digest not in self._documents]
         for descriptor in blobs:
             limit, name = self._limits.blob, str(descriptor.digest)
@@ -133,6 +139,31 @@ class Plan:
         for digest in self._children_first({descriptor.digest for descriptor in found}):
             if digest in parts or digest not in but:
                 self._put_document(digest)
+
+    def tell_left(self) -> None:
+        """Report content of the source that is named in what was brought, and was not brought."""
+        if self._near is not None:
+            blobs: ReadableBlobs | None = self._near.blobs
+        else:
+            blobs = None if isinstance(self._source, RemoteSource) else self._source.blobs
+
+        def open_blob(descriptor: Descriptor) -> Readable | None:
+            if descriptor.digest in self._fetched:
+                return BytesIO(self._fetched[descriptor.digest])
+            return None if blobs is None else blobs.open(descriptor)
+
+        told = left_behind(self._found.values(), self.read, open_blob, self._source.blobs)
+        for event in told:
+            self._report(event)
+
+    def _require_sizes(self, found: list[Descriptor]) -> None:
+        """Refuse a reference that gives a size to content which another gives another one."""
+        sizes: dict[Digest, set[int]] = {}
+        for descriptor in found:
+            sizes.setdefault(descriptor.digest, set()).add(descriptor.size)
+        for descriptor in found:
+            if len(sizes[descriptor.digest]) > 1:
+                require_size(descriptor, self._source.blobs.size(descriptor.digest))
 
     def _each(self, do: Callable[[_T], object], subjects: Iterable[_T]) -> None:
         """Do something with each, several at a time.

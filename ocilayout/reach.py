@@ -71,7 +71,7 @@ def held(roots: Iterable[Link], blobs: Blobs) -> Held:
     search.reach(roots)
     unlisted: list[Descriptor] = []
     others = blobs.others(search.found)
-    about = list(_subjects(others, blobs))
+    about = list(subjects(others, blobs))
     while more := [one for to, one in about if to in search.found]:
         about = [pair for pair in about if pair[0] not in search.found]
         for one in more:
@@ -148,34 +148,19 @@ class _Search:
         try:
             return self._blobs.read(descriptor, verify=verifiable)
         except SizeMismatchError:
-            descriptor = self._actual(descriptor.digest)
+            size = self._blobs.size(descriptor.digest)
+            descriptor = evolve(descriptor, size=size)
             require_document_size(descriptor)
             return self._blobs.read(descriptor, verify=verifiable)
 
     def _mentions(self, link: Link) -> list[Link]:
         try:
-            descriptor = self._actual(link.digest)
+            named = named_in(link.digest, self._blobs, is_json=link.media_type.endswith("json"))
         except BlobNotFoundError:
             if link.media_type != UNKNOWN:
                 self._require_not_quarantined(link.digest)
             return []
-        mentions = Mentions()
-        with self._blobs.open_unverified(descriptor) as file:
-            head = file.read(HEAD)
-            if not (begins_as_json(head) or link.media_type.endswith("json")):
-                return []
-        with (
-            self._blobs.open(descriptor)
-            if link.digest.verifiable
-            else self._blobs.open_unverified(descriptor)
-        ) as file:
-            while data := file.read(CHUNK):
-                mentions.take(data)
-        return [Link(UNKNOWN, digest, 0) for digest in sorted(mentions.found)]
-
-    def _actual(self, digest: Digest) -> Descriptor:
-        size = self._blobs.size(digest)
-        return Descriptor(media_type=OCTET_STREAM, digest=digest, size=size)
+        return [Link(UNKNOWN, digest, 0) for digest in sorted(named)]
 
     def _require_not_quarantined(self, digest: Digest) -> None:
         if self._blobs.is_quarantined(digest):
@@ -187,8 +172,37 @@ class _Search:
             )
 
 
-def _subjects(digests: Iterable[Digest], blobs: Blobs) -> Iterator[tuple[Digest, Descriptor]]:
-    """Give the documents among blobs that have a subject, each behind the digest of that."""
+def named_in(digest: Digest, blobs: Blobs, *, is_json: bool = False) -> set[Digest]:
+    """Return the digests that content of an unknown type names, if it is a JSON document.
+
+    Args:
+        digest: The content.
+        blobs: Where it lies.
+        is_json: Whether its media type says so; otherwise its first bytes do.
+
+    Raises:
+        BlobNotFoundError: It is not there.
+        IntegrityError: It is damaged, so that what it names cannot be known.
+    """
+    descriptor = Descriptor(media_type=OCTET_STREAM, digest=digest, size=blobs.size(digest))
+    with blobs.open_unverified(descriptor) as file:
+        if not (is_json or begins_as_json(file.read(HEAD))):
+            return set()
+    mentions = Mentions()
+    verifiable = digest.verifiable
+    with blobs.open(descriptor) if verifiable else blobs.open_unverified(descriptor) as file:
+        while data := file.read(CHUNK):
+            mentions.take(data)
+    return mentions.found
+
+
+def subjects(digests: Iterable[Digest], blobs: Blobs) -> Iterator[tuple[Digest, Descriptor]]:
+    """Give the documents among blobs that have a subject, each behind the digest of that.
+
+    Args:
+        digests: Those that are looked into.
+        blobs: Where they lie.
+    """
     for digest in digests:
         try:
             size = blobs.size(digest)

@@ -185,6 +185,11 @@ def entry_full_name(entry: RawEntry) -> str | None:
     return name if isinstance(name, str) and name else None
 
 
+def is_named(entry: RawEntry) -> bool:
+    """Tell whether an entry has a reference name or a full name."""
+    return bool(entry_annotations(entry).get(REF_NAME) or entry_full_name(entry))
+
+
 def unknown_properties(entry: RawEntry) -> dict[str, Json]:
     """Return the properties of an entry that a descriptor does not have."""
     return {name: value for name, value in entry.items() if name not in _NAMES}

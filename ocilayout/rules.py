@@ -29,12 +29,13 @@ if TYPE_CHECKING:
     from ocilayout.digest import Digest
     from ocilayout.graph import Document
 
-_MODELS: Final[dict[str, type[Document]]] = {
+MODELS: Final[dict[str, type[Document]]] = {
     **dict.fromkeys(INDEX_TYPES, Index),
     **dict.fromkeys(MANIFEST_TYPES, Manifest),
     **dict.fromkeys(ARTIFACT_TYPES, ArtifactManifest),
     **dict.fromkeys(SCHEMA1_TYPES, Schema1Manifest),
 }
+"""The models of documents by their media types."""
 
 
 def require_document_size(descriptor: Descriptor) -> None:
@@ -79,7 +80,7 @@ def decode_document(
             f"{descriptor.digest} is {descriptor.media_type}, no manifest and no index",
         )
     try:
-        document: Document = decode(data, _MODELS[descriptor.media_type])
+        document: Document = decode(data, MODELS[descriptor.media_type])
     except DocumentError as error:
         raise error.read_from(str(descriptor.digest)) from None
     if document.media_type not in (None, descriptor.media_type):
