@@ -179,11 +179,15 @@ class View(ABC, Generic[B]):
         # A copy asks for many digests, and the manifests need reading once for all of them.
         root = self._snapshot()
         known = self._referrers
-        if known is not None and known[0] is root:
+        # A manifest that is missing may come later, without any change of the root index.
+        if (
+            known is not None
+            and known[0] is root
+            and not any(digest in self.blobs for digest in known[1].missing)
+        ):
             return known[1]
         found = Referrers(root, self._read_if_there)
-        # A manifest that is missing may come later, without any change of the root index.
-        self._referrers = (root, found) if found.complete else None
+        self._referrers = (root, found)
         return found
 
     def _read_if_there(self, descriptor: Descriptor) -> Document | None:
