@@ -110,7 +110,7 @@ class Plan:
         tags = [(name, root) for name, root in named if name is not None]
         # What is sent under a tag need not be sent under its digest before.
         by_tag = {root.digest for _, root in tags if self._goes_by_tag(root)}
-        put_and_bind(lambda: self.carry_out(roots, but=by_tag), lambda: self._each(self._tag, tags))
+        put_and_bind(lambda: self.carry_out(roots, but=by_tag), lambda: self._tag_all(tags))
 
     def carry_out(self, roots: list[Descriptor], *, but: Collection[Digest] = ()) -> None:
         """Bring content and all that it is made of.
@@ -255,11 +255,15 @@ class Plan:
 
     def _goes_by_tag(self, root: Descriptor) -> bool:
         """Tell whether something arrives under its digest, too, when it is sent under a tag."""
-        return (
-            self._remote is not None
-            and root.media_type in DOCUMENT_TYPES
-            and root.digest.algorithm == "sha256"
-        )
+        return self._remote is not None and root.media_type in DOCUMENT_TYPES
+
+    def _tag_all(self, tags: list[tuple[str, Descriptor]]) -> None:
+        """Tag everything, what a registry may refuse to tag first: then it has tagged nothing."""
+        for sure in (False, True):
+            self._each(
+                self._tag,
+                [pair for pair in tags if (pair[1].digest.algorithm == "sha256") is sure],
+            )
 
     def _tag(self, named: tuple[str, Descriptor]) -> None:
         name, root = named
