@@ -70,7 +70,9 @@ class Store:
     def answer(self, seen: Seen, handler: Handler) -> Reply | None:
         name = seen.path.removeprefix(BASE)
         if seen.method == "HEAD":
-            return Reply(200 if name in self.blobs else 404)
+            if name not in self.blobs:
+                return Reply(404)
+            return Reply(200, {"Content-Length": str(len(self.blobs[name]))})
         if seen.method == "POST":
             name = f"uploads/{len(self.uploads)}"
             self.uploads[name] = b""
@@ -288,11 +290,13 @@ def test_a_lost_answer_to_the_last_put_is_no_loss(
     chunks = 0 if chunk_size is None else -(-len(DATA) // chunk_size)
     store.failures[chunks + 1] = lose
     reading, writing = os.pipe()
-    with open(reading, "rb", buffering=0) as pipe, open(writing, "wb") as filled:
-        filled.write(DATA)
-        filled.close()
-        with repository(registry, chunk_size=chunk_size) as repo:
-            assert repo.blobs.put(pipe, media_type=OCI_LAYER, expected=BLOB) == BLOB
+    os.write(writing, DATA)
+    os.close(writing)
+    with (
+        os.fdopen(reading, "rb", buffering=0) as pipe,
+        repository(registry, chunk_size=chunk_size) as repo,
+    ):
+        assert repo.blobs.put(pipe, media_type=OCI_LAYER, expected=BLOB) == BLOB
     assert store.blobs == {BLOB.digest: DATA}
     assert [method for method, _, _ in parts(registry)] == ["PATCH"] * chunks + ["PUT"]
     assert sum(size for _, _, size in parts(registry)) == len(DATA)
@@ -525,7 +529,7 @@ def test_a_referrer_of_a_retired_type_is_off_the_list(algorithm: str) -> None:
         data = json.dumps({"mediaType": RETIRED, "blobs": [], "subject": SUBJECT}).encode()
         digest = Digest.of(data, algorithm)
         old = held.put_manifest("org/app", data, media_type=RETIRED, digest=digest)
-        kept = Descriptor.of(b"kept", OCI_MANIFEST)
+        kept = held.put_manifest("org/app", Manifest(config=BLOB))
         tag = fallback_tag(BLOB.digest)
         held.put_manifest("org/app", Index(manifests=[old, kept]), tag=tag)
         with Repository(f"{held.host}/org/app") as repo:

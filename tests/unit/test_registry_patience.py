@@ -162,19 +162,24 @@ LOST: dict[str, list[Reply | Callable[[Seen, Handler], None]]] = {
 @pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
 def test_a_deletion_whose_answer_was_lost_is_done(registry: Scripted, lost: list[Any]) -> None:
     """It is sent again, and what is not found then is gone, as was asked for."""
-    repo = Repository(
-        f"{registry.host}/org/app",
-        credentials=Credentials("ann", "open-sesame"),
-        retry=Retry(sleep=lambda _: None),
-    )
+
+    def fresh() -> Repository:
+        ann = Credentials("ann", "open-sesame")
+        return Repository(
+            f"{registry.host}/org/app", credentials=ann, retry=Retry(sleep=lambda _: None)
+        )
+
     paths = (f"blobs/{BLOB.digest}", "manifests/v1", f"manifests/{BLOB.digest}")
     for path in paths:
         registry.routes[f"DELETE /v2/org/app/{path}"] = [*lost, Reply(404)]
     registry.default = Reply(404)
-    with repo:
-        repo.blobs.delete(BLOB.digest)
-        repo.untag("v1")
-        repo.delete(BLOB.digest)
+    for delete in (
+        lambda repo: repo.blobs.delete(BLOB.digest),
+        lambda repo: repo.untag("v1"),
+        lambda repo: repo.delete(BLOB.digest),
+    ):
+        with fresh() as repo:
+            delete(repo)
     assert {f"DELETE /v2/org/app/{path}" for path in paths} <= set(registry.asked())
 
 
