@@ -70,9 +70,9 @@ class Store:
     def answer(self, seen: Seen, handler: Handler) -> Reply | None:
         name = seen.path.removeprefix(BASE)
         if seen.method == "HEAD":
-            if name not in self.blobs:
-                return Reply(404)
-            return Reply(200, {"Content-Length": str(len(self.blobs[name]))})
+            found = self.blobs.get(name)
+            length = {"Content-Length": str(len(found or b""))}
+            return Reply(404 if found is None else 200, length)
         if seen.method == "POST":
             name = f"uploads/{len(self.uploads)}"
             self.uploads[name] = b""

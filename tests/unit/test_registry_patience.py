@@ -173,13 +173,10 @@ def test_a_deletion_whose_answer_was_lost_is_done(registry: Scripted, lost: list
     for path in paths:
         registry.routes[f"DELETE /v2/org/app/{path}"] = [*lost, Reply(404)]
     registry.default = Reply(404)
-    for delete in (
-        lambda repo: repo.blobs.delete(BLOB.digest),
-        lambda repo: repo.untag("v1"),
-        lambda repo: repo.delete(BLOB.digest),
-    ):
-        with fresh() as repo:
-            delete(repo)
+    with fresh() as first, fresh() as second, fresh() as third:
+        first.blobs.delete(BLOB.digest)
+        second.untag("v1")
+        third.delete(BLOB.digest)
     assert {f"DELETE /v2/org/app/{path}" for path in paths} <= set(registry.asked())
 
 
