@@ -69,7 +69,7 @@ def ls(place: Place, *, untagged: bool, quiet: bool, as_json: bool) -> None:
         table([HEADING, *(row.cells(now) for row in rows)])
         for row in rows:
             if row.error:
-                click.echo(f"{printable(row.root.ref)}: {row.error}", err=True)
+                click.echo(printable(f"{row.root.ref}: {row.error}"), err=True)
     else:
         click.echo("No entries")
 

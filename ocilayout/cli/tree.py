@@ -169,7 +169,7 @@ def draw(roots: Iterable[Root], nodes: dict[Digest, Node], *, plain: bool) -> It
     for root in roots:
         name = printable(root.name or "(no name)")
         if root.descriptor is None:
-            yield Line(guide="", name=name, text=root.error, marks=("unreadable",))
+            yield Line(guide="", name=name, text=printable(root.error), marks=("unreadable",))
             continue
         pending = [("", "", name, root.descriptor, "")]
         while pending:
