@@ -7,8 +7,7 @@ a bare digest means a blob.
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING
 
 from ocilayout.descriptor import Descriptor, verify
 from ocilayout.digest import Digest, is_digest
@@ -21,33 +20,20 @@ from ocilayout.errors import (
 from ocilayout.limit import require_at_most
 from ocilayout.mediatype import DOCUMENT_TYPES
 from ocilayout.reference import require_repository, require_tag
-from ocilayout.registry.content import (
-    ANY_MANIFEST,
-    content_length,
-    require_digest,
-    require_tagged,
-)
+from ocilayout.registry.content import ANY_MANIFEST, content_length, require_digest
 from ocilayout.registry.delivery import Delivery, begin, mount
 from ocilayout.registry.download import Download, read_range
 from ocilayout.registry.referrer import add_referrer
-from ocilayout.registry.session import CREATED, NOT_FOUND, OK, Session
+from ocilayout.registry.session import NOT_FOUND, OK, Session
+from ocilayout.registry.tagging import require_tagged, send
 from ocilayout.registry.upload import open_upload
 from ocilayout.rules import decode_document, require_document_size
 from ocilayout.stream import Source, VerifiedReader
 
 if TYPE_CHECKING:
-    from ocilayout.registry.answer import Answer
     from ocilayout.registry.auth import Actions
     from ocilayout.registry.delivery import Place
     from ocilayout.registry.upload import Upload
-
-_UNKNOWN_DIGEST: Final = frozenset({400, 404, 405, 415, 422, 501})
-"""What registries answer that do not know the algorithm of a digest."""
-
-_UNKNOWN_DIGEST_CODES: Final = frozenset(
-    {"DIGEST_INVALID", "MANIFEST_INVALID", "MANIFEST_UNKNOWN", "UNKNOWN", "UNSUPPORTED"}
-)
-"""The codes beside; another code names another reason."""
 
 
 class RepositoryBlobs:
@@ -304,9 +290,8 @@ class RepositoryBlobs:
     def send_manifest(self, data: bytes, descriptor: Descriptor, *, name: str) -> None:
         """Send a manifest or an index under a tag or its digest.
 
-        Under a tag a registry computes the digest itself, by sha256. Where the digest is of another
-        algorithm the manifest is sent under it, with the tag in the query, and never under the tag
-        alone: the tag would mean another digest than the descriptor says.
+        If its digest is not of sha256 a tag is set by digest, or not at all: a registry would
+        compute that of sha256, and the tag would mean another digest than the descriptor says.
 
         If it has a subject and the registry does not say that it took note, then it is added to
         the list of the subject's referrers.
@@ -333,41 +318,14 @@ class RepositoryBlobs:
             require_tag(tag)
         verify(data, descriptor)
         document = decode_document(data, descriptor)
-        with self._put_manifest(data, descriptor, tag) as answer:
+        with send(self._session, data, descriptor, tag) as answer:
             answer.drain()
             require_digest(answer, descriptor)
             noted = answer.header("OCI-Subject") is not None
         if document.subject is not None and not noted:
             with self._listing:
                 add_referrer(self._session, document.subject.digest, descriptor, document)
-        if tag is not None and _is_tagged_by_digest(descriptor):
-            require_tagged(answer, descriptor, tag)
-
-    def _put_manifest(self, data: bytes, descriptor: Descriptor, tag: str | None) -> Answer:
-        name, by_digest = tag or str(descriptor.digest), _is_tagged_by_digest(descriptor)
-        if tag is not None and by_digest:
-            name = f"{descriptor.digest}?{urlencode({'tag': tag})}"
-        try:
-            return self._session.request(
-                "PUT",
-                f"manifests/{name}",
-                accept=CREATED,
-                actions="pull,push",
-                headers={"Content-Type": descriptor.media_type, "Content-Length": str(len(data))},
-                body=data,
-            )
-        except RegistryError as error:
-            named = set(error.codes)
-            unknown = error.status in _UNKNOWN_DIGEST and named <= _UNKNOWN_DIGEST_CODES
-            if not (by_digest and unknown):
-                raise
-            algorithm = descriptor.digest.algorithm
-            raise RegistryError(
-                f"{error}: the registry may take no {algorithm} digests; nothing was tagged. Push"
-                " to a registry that takes them, or make the content again with sha256",
-                status=error.status,
-                codes=error.codes,
-            ) from error
+        require_tagged(answer, descriptor, tag)
 
     def _holds(self, descriptor: Descriptor, actions: Actions) -> bool:
         headers = {"Accept": ANY_MANIFEST} if descriptor.media_type in DOCUMENT_TYPES else {}
@@ -388,10 +346,6 @@ class RepositoryBlobs:
         require_at_most(
             self._session.limits.document, descriptor.size, of=str(descriptor.digest), unit="bytes"
         )
-
-
-def _is_tagged_by_digest(descriptor: Descriptor) -> bool:
-    return descriptor.digest.algorithm != "sha256"
 
 
 def _path(descriptor: Descriptor) -> str:

@@ -78,40 +78,6 @@ def require_digest(answer: Answer, descriptor: Descriptor) -> None:
         )
 
 
-def require_tagged(answer: Answer, descriptor: Descriptor, tag: str) -> None:
-    """Refuse the answer to a push by digest that does not say that it set the tag.
-
-    Args:
-        answer: The answer.
-        descriptor: What was pushed.
-        tag: The tag that was asked for in the query.
-
-    Raises:
-        DigestMismatchError: It says that it stored the manifest under another digest.
-        RegistryError: It does not say that it set the tag; a registry that does not know the query
-            set none.
-
-    Spec: distribution:digest-and-tag.
-    """
-    said = content_digest(answer)
-    if said is not None and said != descriptor.digest:
-        raise DigestMismatchError(
-            f"the registry tags {said} where {descriptor.digest} was meant",
-            descriptor=descriptor,
-            actual=str(said),
-        )
-    # RFC 9110, section 5.6.1: several in one header or one in each of several.
-    tagged = {part.strip() for text in answer.headers("OCI-Tag") for part in text.split(",")}
-    if tag not in tagged:
-        algorithm = descriptor.digest.algorithm
-        raise RegistryError(
-            f"the registry stored {descriptor.digest} and set no tag {tag}: it does not tag"
-            f" {algorithm} digests. Pull it by its digest, push to a registry that tags them, or"
-            " make the content again with sha256",
-            status=answer.status,
-        )
-
-
 def described(answer: Answer, wanted: Digest | None) -> Descriptor | None:
     """Return the manifest that headers alone describe, or `None` where they do not say enough.
 
