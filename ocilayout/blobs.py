@@ -12,7 +12,6 @@ import io
 import os
 import secrets
 import stat
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,6 +24,7 @@ from ocilayout.errors import (
     DocumentError,
     IntegrityError,
 )
+from ocilayout.pool import pool
 from ocilayout.stream import PIECE, VerifiedReader, pour
 
 if TYPE_CHECKING:
@@ -291,8 +291,8 @@ class Blobs:
             done = list(filter(self._sync, pending))
         else:
             # A file system writes its journal once for all that wait for it at the same time.
-            with ThreadPoolExecutor(_SYNCS) as pool:
-                synced = pool.map(self._sync, pending)
+            with pool(_SYNCS) as workers:
+                synced = workers.map(self._sync, pending)
                 done = [digest for digest, there in zip(pending, synced, strict=True) if there]
         folders = {self.path(digest).parent for digest in done}
         for folder in sorted(folders):

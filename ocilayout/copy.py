@@ -6,7 +6,6 @@ way from here to there: no function of this module ever has it in hand.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.digest import is_digest
@@ -22,6 +21,7 @@ from ocilayout.event import Event, ignore
 from ocilayout.graph import with_referrers
 from ocilayout.limit import DEFAULT, Limits
 from ocilayout.plan import Plan, means, put_and_bind
+from ocilayout.pool import pool
 from ocilayout.selection import select
 
 if TYPE_CHECKING:
@@ -151,10 +151,10 @@ def copy_all(
         OSError: The file system failed.
     """
     done: dict[str, Descriptor] = {}
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
+    with pool(jobs) as workers:
         for start in range(0, len(names), _AT_A_TIME):
             some = dict(list(names.items())[start : start + _AT_A_TIME])
-            plan = Plan(source, target, pool, on_event or ignore, limits)
+            plan = Plan(source, target, workers, on_event or ignore, limits)
 
             def find(ref: str, plan: Plan = plan) -> tuple[Descriptor, list[Descriptor]]:
                 root = plan.resolve(ref)
@@ -164,7 +164,7 @@ def copy_all(
                     return root, []
                 return root, with_referrers(root, plan.read_if_there, source.referrers)[1:]
 
-            found = dict(zip(some, pool.map(find, some), strict=True))
+            found = dict(zip(some, workers.map(find, some), strict=True))
             named = [
                 (name or (None if is_digest(ref) else ref), found[ref][0])
                 for ref, name in some.items()
@@ -202,7 +202,7 @@ def transfer(
         OciLayoutError: As for `copy`.
         OSError: The file system failed.
     """
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        plan = Plan(source, target, pool, on_event or ignore, limits)
+    with pool(jobs) as workers:
+        plan = Plan(source, target, workers, on_event or ignore, limits)
         plan.carry_out([root])
         plan.tell_left()

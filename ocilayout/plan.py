@@ -23,7 +23,7 @@ from ocilayout.stream import LateStream, VerifiedReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Executor
 
     from ocilayout.descriptor import Descriptor
     from ocilayout.digest import Digest
@@ -67,7 +67,7 @@ class Plan:
         self,
         source: CopySource,
         target: CopyTarget,
-        pool: ThreadPoolExecutor,
+        pool: Executor,
         report: Report,
         limits: Limits,
     ) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from ocilayout.descriptor import Verifier
+from ocilayout.pool import pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from ocilayout.descriptor import Descriptor
 
@@ -223,7 +224,7 @@ def pour(
             size += _write(target, data)
             data = next_piece()
         return size
-    with ThreadPoolExecutor(1) as thread:
+    with pool(1) as thread:
         taken: deque[Future[object]] = deque()
         while data:
             if len(taken) == _AHEAD:

@@ -10,7 +10,6 @@ import os
 import re
 import stat
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from ocilayout.check.survey import mismatch, place_of, unreadable
 from ocilayout.digest import Digest
 from ocilayout.errors import DocumentError
 from ocilayout.leftover import is_beside_blobs, leftovers
+from ocilayout.pool import pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,13 +89,13 @@ class Holding:
             if actual not in (None, digest):
                 yield mismatch(digest, Digest(str(actual)))
 
-        with ThreadPoolExecutor(self._jobs) as pool:
+        with pool(self._jobs) as workers:
             try:
                 for problems, digest in self._steps():
                     task = None
                     if digest is not None:
                         path = self._root / place_of(digest)
-                        task = pool.submit(
+                        task = workers.submit(
                             probe.fingerprint, path, digest.algorithm, stopped=stop.is_set
                         )
                     window.append((problems, digest, task))
@@ -105,7 +105,7 @@ class Holding:
                     yield from settle()
             finally:  # whoever asked may have heard enough
                 stop.set()
-                pool.shutdown(cancel_futures=True)
+                workers.shutdown(cancel_futures=True)
 
     def _steps(self) -> Iterator[Step]:
         """Give what a look at each file tells, and the digest to hold it against."""

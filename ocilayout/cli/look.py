@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +28,7 @@ from ocilayout.ijson import parse
 from ocilayout.layout import Layout
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import DOCUMENT_TYPES
+from ocilayout.pool import pool
 from ocilayout.rules import require_document_size
 from ocilayout.selection import select
 from ocilayout.stream import CHUNK
@@ -60,8 +60,8 @@ def ls(place: Place, *, untagged: bool, quiet: bool, as_json: bool) -> None:
             answer(names, "\n".join(map(printable, names)), as_json=as_json)
             return
         roots = [root for root in place.roots(source) if untagged or root.name is not None]
-        with ThreadPoolExecutor(_JOBS) as pool:
-            rows = list(pool.map(lambda root: row_of(source, root), roots))
+        with pool(_JOBS) as workers:
+            rows = list(workers.map(lambda root: row_of(source, root), roots))
     if as_json:
         answer([row.data() for row in rows])
     elif rows:

@@ -6,7 +6,6 @@ import re
 import shutil
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -22,6 +21,7 @@ from ocilayout.errors import OciLayoutError, ReferenceNotFoundError
 from ocilayout.frozenmap import FrozenMap
 from ocilayout.layout import Layout
 from ocilayout.mediatype import OCTET_STREAM
+from ocilayout.pool import pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -160,8 +160,8 @@ class Place:
         if isinstance(source, Layout | Archive):
             found = map(_entered, source.entries())
             return tuple(sorted(found, key=lambda root: (root.name is None, root.name or "")))
-        with ThreadPoolExecutor(_JOBS) as pool:
-            return tuple(pool.map(lambda tag: _tagged(source, tag), source.tags()))
+        with pool(_JOBS) as workers:
+            return tuple(workers.map(lambda tag: _tagged(source, tag), source.tags()))
 
     def names(self, source: Source, *, untagged: bool) -> list[str]:
         """Return the names of the roots, without reading any of them.

@@ -32,6 +32,7 @@ from ocilayout import (
     Manifest,
     write_archive,
 )
+from tests.missing import require_blake3
 
 if TYPE_CHECKING:
     import subprocess
@@ -74,6 +75,8 @@ class Maker:
         )
 
     def known_by(self, algorithm: str, root: Descriptor) -> Descriptor:
+        if algorithm == "blake3":
+            require_blake3()
         data = self.layout.blobs.read(root)
         expected = Descriptor.of(data, root.media_type, algorithm)
         return self.layout.blobs.put(data, media_type=root.media_type, expected=expected)

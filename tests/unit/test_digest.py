@@ -22,6 +22,7 @@ from ocilayout.errors import DigestMismatchError, DocumentError, UnsupportedDige
 from ocilayout.layout import Layout
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST
+from tests.missing import require_blake3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,6 +155,12 @@ def layout(tmp_path: Path) -> Layout:
 
 
 @pytest.fixture
+def with_blake3() -> None:
+    """Let the test need the package `blake3`."""
+    require_blake3()
+
+
+@pytest.fixture
 def without_blake3(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the package `blake3` be missing, as it is for most users."""
     monkeypatch.setitem(sys.modules, "blake3", None)
@@ -178,11 +185,13 @@ def put_blake3(layout: Layout) -> Descriptor:
 class TestBlake3:
     """The one registered algorithm that Python cannot compute by itself."""
 
+    @pytest.mark.usefixtures("with_blake3")
     @pytest.mark.parametrize(("data", "text"), [(b"", BLAKE3_NOTHING), (b"\0", BLAKE3_ZERO)])
     def test_it_is_computed_as_its_authors_do(self, data: bytes, text: str) -> None:
         assert Digest.of(data, "blake3") == text
         assert Digest(text).verifiable
 
+    @pytest.mark.usefixtures("with_blake3")
     def test_content_is_stored_and_verified_by_it(self, layout: Layout) -> None:
         root = put_blake3(layout)
         layout.tag("a", root)
@@ -192,12 +201,14 @@ class TestBlake3:
         layout.blobs.path(root.digest).write_bytes(b"?" * root.size)
         assert [problem.code for problem in layout.check()] == ["digest-mismatch"]
 
+    @pytest.mark.usefixtures("with_blake3")
     def test_content_that_is_not_the_expected_one_is_not_stored(self, layout: Layout) -> None:
         expected = Descriptor.of(b"a", OCI_LAYER, "blake3")
         with pytest.raises(DigestMismatchError):
             layout.blobs.put(b"b", media_type=OCI_LAYER, expected=expected)
         assert list(layout.blobs) == []
 
+    @pytest.mark.usefixtures("with_blake3")
     def test_what_it_names_is_removed_and_collected_like_any_other(self, layout: Layout) -> None:
         layout.tag("a", put_blake3(layout))
         layout.remove("a")
@@ -213,6 +224,7 @@ class TestBlake3:
         with pytest.raises(UnsupportedDigestError, match="blake3 where the package of that name"):
             Digest.of(b"", "blake3")
 
+    @pytest.mark.usefixtures("with_blake3")
     def test_without_the_package_content_is_kept_and_told_to_be_unverifiable(
         self, layout: Layout, request: pytest.FixtureRequest
     ) -> None:
@@ -239,6 +251,7 @@ class TestBlake3:
         assert not Digest(BLAKE3_NOTHING).verifiable
         assert "blake3" in sys.modules
 
+    @pytest.mark.usefixtures("with_blake3")
     def test_the_package_is_imported_when_the_first_digest_is_met(self) -> None:
         program = (
             "import sys, ocilayout, ocilayout.copy, ocilayout.registry, skills;"
