@@ -1,0 +1,37 @@
+"""The lowest versions: said for every requirement, and what the gate tests with."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.packaging.floors import PROJECT, floor, requirements
+
+
+def test_every_requirement_says_its_lowest_version() -> None:
+    """And nothing else, so that there is one version to test with."""
+    assert [floor(requirement) for requirement in requirements()]
+
+
+def test_every_requirement_is_among_the_constraints() -> None:
+    """The program prints one for each that the file has, with the version that stands there."""
+    printed = subprocess.run(
+        [sys.executable, "-m", "tests.packaging.floors"],
+        cwd=PROJECT.parent, capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    text = PROJECT.read_text()
+    assert {"attrs", "click", "hatchling", "pytest", "uvicorn"} <= {
+        constraint.partition("==")[0] for constraint in printed
+    }
+    for constraint in printed:
+        assert f'"{constraint.replace("==", ">=")}"' in text
+    assert len(printed) == len(list(requirements()))
+
+
+@pytest.mark.parametrize("text", ["attrs", "attrs==24.2", "attrs>=24.2,<26", "attrs~=24.2"])
+def test_a_requirement_without_one_lowest_version_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="has to say"):
+        floor(Requirement(text))
