@@ -16,6 +16,7 @@ from ocilayout.event import Event, Told
 from ocilayout.graph import successors, walk
 from ocilayout.index import Index
 from ocilayout.layout import Layout
+from ocilayout.manifest import Manifest
 from ocilayout.limit import Limits, require_at_most
 from ocilayout.mediatype import DOCUMENT_TYPES
 from ocilayout.rules import decode_document, require_document_size
@@ -191,11 +192,11 @@ class Plan:
         if data is None:
             data = self.load(descriptor)
         document = decode_document(data, descriptor, size=self._size_of)
-        count = len(successors(document))
         if isinstance(document, Index):
-            require_at_most(limits.children, count, of=name, unit="children")
+            require_at_most(limits.children, len(document.manifests), of=name, unit="children")
         else:
-            require_at_most(limits.layers, count, of=name, unit="layers")
+            parts = document.layers if isinstance(document, Manifest) else successors(document)
+            require_at_most(limits.layers, len(parts), of=name, unit="layers")
         self._documents[descriptor.digest] = (descriptor, data, document)
         count = len(self._documents)
         require_at_most(limits.documents, count, of="what is copied", unit="documents")
