@@ -160,7 +160,10 @@ def copy_all(
                     root = select(root, platform, plan.load)
                 if not referrers:
                     return root, []
-                return root, with_referrers(root, plan.read_if_there, source.referrers)[1:]
+                found = with_referrers(
+                    root, plan.read_if_there, source.referrers, limits=limits
+                )
+                return root, found[1:]
 
             found = dict(zip(some, pool.map(find, some), strict=True))
             named = [

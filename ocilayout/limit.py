@@ -19,8 +19,10 @@ class Limits:
         children: Manifests in one index.
         layers: Layers in one manifest.
         blob: Bytes of a blob that is neither; any by default.
-        documents: Manifests and indexes in one graph, all together.
+        documents: Manifests and indexes in one graph, all together; also referrers that are listed
+            for it.
         total: Bytes of all manifests and indexes in one graph together; they are held in memory.
+            One that holds more than a value for each 16 bytes counts 16 bytes for each value.
         listed: Tags, or referrers, in a list of a registry.
         pages: Pages of such a list.
     """

@@ -7,15 +7,14 @@ from functools import partial
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
+from ocilayout.budget import Budget
 from ocilayout.endpoint import RemoteBlobs, RemoteSource
 from ocilayout.errors import BlobNotFoundError, IntegrityError
 from ocilayout.event import Event, Told
 from ocilayout.graph import successors, walk
-from ocilayout.index import Index
 from ocilayout.layout import Layout
 from ocilayout.limit import Limits, require_at_most
 from ocilayout.mediatype import DOCUMENT_TYPES
-from ocilayout.rules import decode_document, require_document_size
 from ocilayout.stream import LateStream, VerifiedReader
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from ocilayout.digest import Digest
     from ocilayout.endpoint import CopySource, CopyTarget
     from ocilayout.event import Report
+    from ocilayout.index import Index
     from ocilayout.manifest import Manifest
     from ocilayout.rootindex import RootIndex
     from ocilayout.stream import Readable
@@ -75,8 +75,8 @@ class Plan:
         self._pool = pool
         self._report = report
         self._limits = limits
-        self._size = 0  # of all documents that are held, in bytes
-        self._documents: dict[Digest, tuple[Descriptor, bytes, Manifest | Index]] = {}
+        self._budget = Budget(self._load_nearest, limits=limits, of="what is copied")
+        self._documents = self._budget.documents
         self._fetched: dict[Digest, bytes] = {}
         self._damaged: set[Digest] = set()
         self._put: Callable[..., Descriptor] = target.blobs.put
@@ -150,33 +150,15 @@ class Plan:
             LimitExceededError: It is too large, or there are too many.
             OciLayoutError: It is missing, damaged, or breaks the specification.
         """
-        known = self._documents.get(descriptor.digest)
-        if known is not None and known[0].media_type == descriptor.media_type:
-            return known[2]
-        require_document_size(descriptor)
-        name, limits = str(descriptor.digest), self._limits
-        require_at_most(limits.document, descriptor.size, of=name, unit="bytes")
-        data = self._read_near(descriptor)
-        if data is None:
-            data = self.load(descriptor)
-        document = decode_document(data, descriptor)
-        if isinstance(document, Index):
-            require_at_most(limits.children, len(document.manifests), of=name, unit="children")
-        else:
-            require_at_most(limits.layers, len(document.layers), of=name, unit="layers")
-        self._documents[descriptor.digest] = (descriptor, data, document)
-        count = len(self._documents)
-        require_at_most(limits.documents, count, of="what is copied", unit="documents")
-        self._size += len(data)
-        require_at_most(limits.total, self._size, of="what is copied", unit="bytes of documents")
-        return document
+        return self._budget.read(descriptor)
 
     def read_if_there(self, descriptor: Descriptor) -> Manifest | Index | None:
         """Return a document, or nothing if it is missing."""
-        try:
-            return self.read(descriptor)
-        except BlobNotFoundError:
-            return None
+        return self._budget.read_if_there(descriptor)
+
+    def _load_nearest(self, descriptor: Descriptor) -> bytes:
+        data = self._read_near(descriptor)
+        return self.load(descriptor) if data is None else data
 
     def _read_near(self, descriptor: Descriptor) -> bytes | None:
         if self._near is None or not self._near.blobs.holds(descriptor):

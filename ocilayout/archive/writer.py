@@ -83,6 +83,7 @@ def write_archive(
     platform: Platform | str | None = None,
     referrers: bool = False,
     on_event: Report | None = None,
+    limits: Limits = DEFAULT,
 ) -> None:
     """Write content with its names into an archive, as a stream.
 
@@ -106,6 +107,8 @@ def write_archive(
         platform: Write the manifests for this platform alone, as `copy` does.
         referrers: Write what refers to the content, too, as entries without a name.
         on_event: Called with every step, as by `copy`; nothing is skipped.
+        limits: How large and how many the documents may be, and the other blobs how large; as for
+            `copy`, of each of the names with what refers to it.
 
     Raises:
         TypeError: The names are one text.
@@ -117,7 +120,7 @@ def write_archive(
         IntegrityError: Content is damaged.
         UnsupportedDigestError: Content cannot be verified here.
         DocumentError: An entry or a manifest breaks the specification.
-        LimitExceededError: A manifest is larger than 4 MiB.
+        LimitExceededError: A document or a blob is too large, or there are too many.
         RegistryError: A registry failed or refused.
         OSError: The file cannot be written.
 
@@ -129,9 +132,10 @@ def write_archive(
     if platform is not None:
         chosen = [(name, select(root, platform, source.blobs.read)) for name, root in chosen]
     if referrers:
-        chosen.extend([("", other) for _, root in chosen for other in _referring(source, root)])
+        others = [other for _, root in chosen for other in _referring(source, root, limits)]
+        chosen.extend(("", other) for other in others)
     roots = _entries(chosen)
-    blobs = _plan(source, roots)
+    blobs = _plan(source, roots, limits)
     report = on_event or ignore
     for descriptor in blobs.values():
         report(Event(kind="planned", descriptor=descriptor))

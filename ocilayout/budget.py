@@ -1,0 +1,89 @@
+"""What a walk over documents may still read: the one place where documents are counted.
+
+Whatever reads a graph of content from elsewhere, reads its documents through a budget. Each is
+kept, so that it is read once, and what they take together is bounded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ocilayout.errors import BlobNotFoundError
+from ocilayout.ijson import NODE, count_nodes
+from ocilayout.index import Index
+from ocilayout.limit import DEFAULT, Limits, require_at_most
+from ocilayout.rules import decode_document, require_document_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ocilayout.descriptor import Descriptor
+    from ocilayout.digest import Digest
+    from ocilayout.manifest import Manifest
+
+    Load = Callable[[Descriptor], bytes]
+
+
+class Budget:
+    """The documents of a graph, read once each, and counted.
+
+    Attributes:
+        documents: What was read so far, each with the descriptor by which it was asked for.
+    """
+
+    def __init__(self, load: Load, *, limits: Limits = DEFAULT, of: str) -> None:
+        """Begin with nothing read.
+
+        Args:
+            load: Returns the bytes of a document, verified.
+            limits: How large and how many the documents may be.
+            of: What they are the documents of, for messages.
+        """
+        self.documents: dict[Digest, tuple[Descriptor, bytes, Manifest | Index]] = {}
+        self._load = load
+        self._limits = limits
+        self._of = of
+        self._size = 0  # of all documents that are held, in bytes
+
+    def read(self, descriptor: Descriptor) -> Manifest | Index:
+        """Return a document.
+
+        Raises:
+            LimitExceededError: It is too large, or there are too many; then nothing more is read.
+            OciLayoutError: It is missing, damaged, or breaks the specification.
+
+        Spec: considerations:limits.
+        """
+        known = self.documents.get(descriptor.digest)
+        if known is not None and known[0].media_type == descriptor.media_type:
+            return known[2]
+        require_document_size(descriptor)
+        name, limits = str(descriptor.digest), self._limits
+        require_at_most(limits.document, descriptor.size, of=name, unit="bytes")
+        self._require()
+        data = self._load(descriptor)
+        document = decode_document(data, descriptor)
+        if isinstance(document, Index):
+            require_at_most(limits.children, len(document.manifests), of=name, unit="children")
+        else:
+            require_at_most(limits.layers, len(document.layers), of=name, unit="layers")
+        self.documents[descriptor.digest] = (descriptor, data, document)
+        self._size += max(len(data), NODE * count_nodes(data.decode()))
+        self._require()
+        return document
+
+    def read_if_there(self, descriptor: Descriptor) -> Manifest | Index | None:
+        """Return a document, or nothing if it is missing.
+
+        Raises:
+            OciLayoutError: As for `read`.
+        """
+        try:
+            return self.read(descriptor)
+        except BlobNotFoundError:
+            return None
+
+    def _require(self) -> None:
+        limits, of = self._limits, self._of
+        require_at_most(limits.documents, len(self.documents), of=of, unit="documents")
+        require_at_most(limits.total, self._size, of=of, unit="bytes of documents")
