@@ -6,7 +6,7 @@ kept, so that it is read once, and what they take together is bounded.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.ijson import NODE, count_nodes
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ocilayout.manifest import Manifest
 
     Load = Callable[[Descriptor], bytes]
+
+AT_A_TIME: Final = 50
+"""How many names share a budget where many are copied; their documents are held in memory."""
 
 
 class Budget:
@@ -43,7 +46,8 @@ class Budget:
         self._load = load
         self._limits = limits
         self._of = of
-        self._size = 0  # of all documents that are held, in bytes
+        self._count = 0  # of what was read, also of what turned out to be none
+        self._size = 0  # of the same, in bytes
 
     def read(self, descriptor: Descriptor) -> Manifest | Index:
         """Return a document.
@@ -62,14 +66,15 @@ class Budget:
         require_at_most(limits.document, descriptor.size, of=name, unit="bytes")
         self._require()
         data = self._load(descriptor)
+        self._count += 1
+        self._size += max(len(data), NODE * count_nodes(data.decode("latin-1")))
+        self._require()
         document = decode_document(data, descriptor)
         if isinstance(document, Index):
             require_at_most(limits.children, len(document.manifests), of=name, unit="children")
         else:
             require_at_most(limits.layers, len(document.layers), of=name, unit="layers")
         self.documents[descriptor.digest] = (descriptor, data, document)
-        self._size += max(len(data), NODE * count_nodes(data.decode()))
-        self._require()
         return document
 
     def read_if_there(self, descriptor: Descriptor) -> Manifest | Index | None:
@@ -85,5 +90,5 @@ class Budget:
 
     def _require(self) -> None:
         limits, of = self._limits, self._of
-        require_at_most(limits.documents, len(self.documents), of=of, unit="documents")
+        require_at_most(limits.documents, self._count, of=of, unit="documents")
         require_at_most(limits.total, self._size, of=of, unit="bytes of documents")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
+from ocilayout.budget import AT_A_TIME
 from ocilayout.digest import is_digest
 from ocilayout.endpoint import (
     CopySource,
@@ -48,9 +49,6 @@ __all__ = [
 
 JOBS: Final = 4
 """How many transfers run at a time, if nobody says how many."""
-
-_AT_A_TIME: Final = 50
-"""How many names are copied at a time; their documents are held in memory."""
 
 
 def copy(  # noqa: PLR0913 # each is an option by its name
@@ -150,8 +148,8 @@ def copy_all(
     """
     done: dict[str, Descriptor] = {}
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        for start in range(0, len(names), _AT_A_TIME):
-            some = dict(list(names.items())[start : start + _AT_A_TIME])
+        for start in range(0, len(names), AT_A_TIME):
+            some = dict(list(names.items())[start : start + AT_A_TIME])
             plan = Plan(source, target, pool, on_event or ignore, limits)
 
             def find(ref: str, plan: Plan = plan) -> tuple[Descriptor, list[Descriptor]]:
@@ -160,9 +158,7 @@ def copy_all(
                     root = select(root, platform, plan.load)
                 if not referrers:
                     return root, []
-                found = with_referrers(
-                    root, plan.read_if_there, source.referrers, limits=limits
-                )
+                found = with_referrers(root, plan.read_if_there, source.referrers, limits=limits)
                 return root, found[1:]
 
             found = dict(zip(some, pool.map(find, some), strict=True))

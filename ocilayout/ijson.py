@@ -55,9 +55,7 @@ _GLANCE: Final = 4096  # how much of a text is looked at first, in characters
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def parse(
-    data: bytes, *, limit: int = MAX_DOCUMENT, nodes: int = MAX_NODES
-) -> dict[str, Json]:
+def parse(data: bytes, *, limit: int = MAX_DOCUMENT, nodes: int = MAX_NODES) -> dict[str, Json]:
     """Read bytes as one JSON object.
 
     Args:

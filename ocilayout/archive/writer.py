@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from ocilayout.annotations import REF_NAME
 from ocilayout.archive.inventory import BLOBS, HEADER, INDEX
 from ocilayout.archive.tarstream import TarStream, open_target
+from ocilayout.budget import AT_A_TIME, Budget
 from ocilayout.codec import encode
 from ocilayout.descriptor import Descriptor, require_size
 from ocilayout.digest import Digest, is_digest, new_hasher
-from ocilayout.errors import AmbiguousReferenceError, BlobNotFoundError
+from ocilayout.errors import AmbiguousReferenceError
 from ocilayout.event import Event, Told, ignore
 from ocilayout.graph import walk, with_referrers
 from ocilayout.header import Header
 from ocilayout.index import Index
+from ocilayout.limit import DEFAULT, Limits, require_at_most
 from ocilayout.mediatype import DOCUMENT_TYPES
 from ocilayout.reference import require_ref_name
 from ocilayout.selection import select
@@ -108,7 +110,7 @@ def write_archive(
         referrers: Write what refers to the content, too, as entries without a name.
         on_event: Called with every step, as by `copy`; nothing is skipped.
         limits: How large and how many the documents may be, and the other blobs how large; as for
-            `copy`, of each of the names with what refers to it.
+            `copy_all`.
 
     Raises:
         TypeError: The names are one text.
@@ -131,11 +133,14 @@ def write_archive(
     chosen = _choose(source, names)
     if platform is not None:
         chosen = [(name, select(root, platform, source.blobs.read)) for name, root in chosen]
-    if referrers:
-        others = [other for _, root in chosen for other in _referring(source, root, limits)]
-        chosen.extend(("", other) for other in others)
-    roots = _entries(chosen)
-    blobs = _plan(source, roots, limits)
+    blobs: dict[Digest, Descriptor] = {}
+    others: list[Descriptor] = []
+    for start in range(0, len(chosen), AT_A_TIME):
+        some = [root for _, root in chosen[start : start + AT_A_TIME]]
+        found, more = _plan(source, some, limits, referrers=referrers)
+        blobs |= found
+        others += more
+    roots = _entries([*chosen, *(("", other) for other in others)])
     report = on_event or ignore
     for descriptor in blobs.values():
         report(Event(kind="planned", descriptor=descriptor))
@@ -172,16 +177,6 @@ def _choose(
     return [("" if is_digest(ref) else ref, source.resolve(ref)) for ref in refs]
 
 
-def _referring(source: ArchiveSource, root: Descriptor) -> list[Descriptor]:
-    def read(descriptor: Descriptor) -> Manifest | Index | None:
-        try:
-            return source.read_manifest(descriptor)
-        except BlobNotFoundError:
-            return None
-
-    return with_referrers(root, read, source.referrers)[1:]
-
-
 def _entries(chosen: Iterable[tuple[str, Descriptor]]) -> list[Descriptor]:
     """Return the entries of an archive: sorted by name, those without a name last."""
     found: dict[str, dict[Digest, Descriptor]] = {}
@@ -205,14 +200,22 @@ def _entries(chosen: Iterable[tuple[str, Descriptor]]) -> list[Descriptor]:
     ]
 
 
-def _plan(source: ArchiveSource, roots: Iterable[Descriptor]) -> dict[Digest, Descriptor]:
-    """Return all content, of which each was found to be there in its size."""
+def _plan(
+    source: ArchiveSource, roots: list[Descriptor], limits: Limits, *, referrers: bool
+) -> tuple[dict[Digest, Descriptor], list[Descriptor]]:
+    """Return all content of some roots, each found to be there in its size, and the referrers."""
+    budget = Budget(source.blobs.read, limits=limits, of="what is written")
+    others: list[Descriptor] = []
+    for root in roots if referrers else ():
+        others += with_referrers(root, budget.read_if_there, source.referrers, limits=limits)[1:]
     blobs: dict[Digest, Descriptor] = {}
-    for descriptor in walk(roots, source.read_manifest):
+    for descriptor in walk([*roots, *others], budget.read):
         if descriptor.urls and descriptor.digest not in source.blobs:
             continue
         new_hasher(descriptor.digest.algorithm)  # what cannot be verified is not written
         if descriptor.media_type not in DOCUMENT_TYPES:  # those are read on the walk
+            name = str(descriptor.digest)
+            require_at_most(limits.blob, descriptor.size, of=name, unit="bytes")
             require_size(descriptor, source.blobs.size(descriptor.digest))
         blobs[descriptor.digest] = descriptor
-    return blobs
+    return blobs, others

@@ -209,9 +209,7 @@ class RootReading:
             for part in iter_parts(self._text, self._start):
                 yield from part.entries
 
-    def _on_entry(
-        self, descriptor: Descriptor, name: str | None, place: str
-    ) -> Iterator[Problem]:
+    def _on_entry(self, descriptor: Descriptor, name: str | None, place: str) -> Iterator[Problem]:
         yield from advice.on_descriptor(descriptor, place)
         if name is not None:
             yield from advice.on_name(name, place)

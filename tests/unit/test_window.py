@@ -139,8 +139,8 @@ def test_no_file(tmp_path: Path) -> None:
     for name, why in (
         ("absent", "no such file"),
         ("file/x", "no such file"),
-        ("", "no regular file"),
-        ("fifo", "no regular file"),
+        ("", "it is a folder; a layout in a folder is written oci:PATH"),
+        ("fifo", "it is not a regular file"),
     ):
         with pytest.raises(NotALayoutError, match=why):
             open_window(tmp_path / name, unpack_limit=None)
