@@ -103,6 +103,11 @@ def read_block(window: Window, offset: int, place: str) -> Block | None:
         if offset == 0:
             raise _not_a_tar(window, data)
         raise damaged("the checksum of the next header is wrong", place)
+    return _block(data)
+
+
+def _block(data: bytes) -> Block:
+    """Return what a header says; refuse what readers take differently."""
     prefix = _prefix(data)
     name = text_of(data[:100])
     if prefix:
