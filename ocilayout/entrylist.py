@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from ocilayout.annotations import REF_NAME
-from ocilayout.errors import LimitExceededError
+from ocilayout.errors import DocumentError, LimitExceededError
 from ocilayout.ijson import (
     MAX_NODES,
     compact,
@@ -45,6 +46,8 @@ digests and annotations, in characters."""
 
 _BOUNDARY = re.compile(r"\}[ \t\n\r]*,[ \t\n\r]*\{")
 
+_COMMA = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
+
 
 class Part(NamedTuple):
     """Some entries, one after another in the text.
@@ -66,8 +69,9 @@ def iter_parts(text: str, start: int) -> Iterator[Part]:
     """Parse the array of entries, a part at a time.
 
     The text is cut where one entry seems to end and another to begin. If what lies before the
-    cut is an array without a flaw, then so it is. Otherwise the cut went through an entry or
-    through a string, and twice as much is looked at. So memory is bounded by the largest entry.
+    cut is an array without a flaw, then so it is. Otherwise the cut went through an entry, and those
+    before it are taken one by one; if there is none, twice as much is looked at. So memory is
+    bounded by the largest entry.
 
     Args:
         text: A document.
@@ -85,7 +89,12 @@ def iter_parts(text: str, start: int) -> Iterator[Part]:
         part = f"[{text[start : cut.start() + 1]}]"
         found = _scan_part(part)
         if found is None:
-            size = 2 * (cut.start() - start)
+            entries, end, following = _whole_entries(part[:-1])
+            if entries:
+                yield Part(start, f"{part[:end]}]", entries, 0)
+                start, size = start + following - 1, PART
+            else:
+                size = 2 * (cut.start() - start)
         elif found[1] < len(part):  # the array ended before the cut
             yield _last(start, part, *found)
             return
@@ -105,6 +114,25 @@ def _scan_part(part: str) -> tuple[list[Json], int] | None:
     _require_nodes(part)
     found = scan_cut(part)
     return None if found is None else _array(*found)
+
+
+def _whole_entries(part: str) -> tuple[list[Json], int, int]:
+    """Return the entries that are whole in a part, where they end, and where the next one begins.
+
+    Args:
+        part: The beginning of an array, cut somewhere.
+    """
+    entries: list[Json] = []
+    end = following = len("[")
+    with suppress(DocumentError):
+        while True:
+            entry, position = scan(part, following)
+            comma = _COMMA.match(part, position)
+            if comma is None:
+                break
+            entries.append(entry)
+            end, following = position, comma.end()
+    return entries, end, following
 
 
 def _array(value: Json, length: int) -> tuple[list[Json], int]:
