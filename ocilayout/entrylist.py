@@ -69,9 +69,9 @@ def iter_parts(text: str, start: int) -> Iterator[Part]:
     """Parse the array of entries, a part at a time.
 
     The text is cut where one entry seems to end and another to begin. If what lies before the
-    cut is an array without a flaw, then so it is. Otherwise the cut went through an entry, and those
-    before it are taken one by one; if there is none, twice as much is looked at. So memory is
-    bounded by the largest entry.
+    cut is an array without a flaw, then so it is. Otherwise the cut went through an entry, and
+    those before it are taken one by one; if there is none, twice as much is looked at. So memory
+    is bounded by the largest entry.
 
     Args:
         text: A document.
