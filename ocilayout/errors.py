@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Literal, Protocol
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Severity = Literal["error", "warning", "note"]
+
+MAX_PROBLEMS: Final = 100
+"""The most problems of one document that are collected; reading stops there."""
+
+_MOST_SHOWN: Final = 10  # problems in the message of an error
+_LONGEST_NAME: Final = 200  # of a property in a place, in characters
+_LONGEST_MESSAGE: Final = 1000  # in characters
+
+
+def _shortened(text: str, longest: int = _LONGEST_MESSAGE) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}\u2026"
 
 
 class Described(Protocol):
@@ -45,7 +57,7 @@ class Problem:
 
     Attributes:
         code: A stable identifier in kebab case, such as `missing-property`.
-        message: One sentence for a person.
+        message: One sentence for a person, cut after 1,000 characters.
         place: A JSON path that starts with `$`, or a path relative to the layout.
         severity: `error` breaks a MUST, `warning` a SHOULD, `note` is a state the spec allows; to
             the letter in `ocilayout.check.finding`.
@@ -53,7 +65,7 @@ class Problem:
     """
 
     code: str
-    message: str
+    message: str = field(converter=_shortened)
     place: str = "$"
     severity: Severity = "error"
     requirement: str = ""
@@ -93,16 +105,21 @@ class DocumentError(OciLayoutError, ValueError):
     """Bytes or values break the specification.
 
     Attributes:
-        problems: All that was found, each with its JSON path; never empty.
+        problems: All that was found, each with its JSON path; never empty, and 100 at most: then
+            reading stopped there, and more may be wrong.
         source: The file or the digest of the bytes, empty where neither is known.
 
     Spec: considerations:json, considerations:property-types.
     """
 
     def __init__(self, problems: Iterable[Problem], *, source: str = "") -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(islice(problems, MAX_PROBLEMS))
         self.source = source
-        found = "; ".join(map(str, self.problems))
+        found = "; ".join(map(str, self.problems[:_MOST_SHOWN]))
+        if len(self.problems) >= MAX_PROBLEMS:
+            found += f"; and more: reading stopped at {MAX_PROBLEMS} problems"
+        elif len(self.problems) > _MOST_SHOWN:
+            found += f"; and {len(self.problems) - _MOST_SHOWN} more"
         super().__init__(f"{source}: {found}" if source else found)
 
     @classmethod
@@ -128,10 +145,13 @@ class DocumentError(OciLayoutError, ValueError):
 
 
 def join_place(place: str, name: str) -> str:
-    """Return the JSON path of a property, given that of its object."""
-    if _PLAIN_NAME.fullmatch(name):
+    """Return the JSON path of a property, given that of its object.
+
+    Of a name longer than 200 characters only the beginning is told, so that places stay short.
+    """
+    if len(name) <= _LONGEST_NAME and _PLAIN_NAME.fullmatch(name):
         return f"{place}.{name}"
-    return f"{place}[{json.dumps(name)}]"
+    return f"{place}[{json.dumps(_shortened(name, _LONGEST_NAME))}]"
 
 
 _JSON_NOUNS = {

@@ -27,6 +27,9 @@ SKILL_MD: Final = "SKILL.md"
 MAX_FILES: Final = 1000
 """The most files of a skill, SKILL.md among them."""
 
+MAX_SKILL_MD: Final = 1024 * 1024
+"""The largest SKILL.md, in bytes; it is read into memory as a whole, and shown."""
+
 MAX_SIZE: Final = 95 * 1024 * 1024
 """The largest sum of all file sizes, SKILL.md among them, in bytes."""
 
@@ -147,6 +150,13 @@ def _check_limits(files: dict[str, int]) -> Iterator[TooLargeError]:
             f"the folder has {len(files)} files, the limit is {MAX_FILES}; remove some",
             what="files",
             limit=MAX_FILES,
+        )
+    if files.get(SKILL_MD, 0) > MAX_SKILL_MD:
+        yield TooLargeError(
+            f"{SKILL_MD} has {files[SKILL_MD]} bytes, the limit is {MAX_SKILL_MD}; move text into"
+            " files beside it",
+            what=SKILL_MD,
+            limit=MAX_SKILL_MD,
         )
     size = sum(files.values())
     if size > MAX_SIZE:

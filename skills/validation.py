@@ -14,7 +14,7 @@ from attrs import frozen
 
 from skills import skillmd
 from skills.errors import SkillError, SkillFolderError
-from skills.folder import MAX_LAYER, MAX_SIZE, SKILL_MD, read, scan
+from skills.folder import MAX_LAYER, MAX_SIZE, MAX_SKILL_MD, SKILL_MD, read, scan
 
 if TYPE_CHECKING:
     import os
@@ -107,7 +107,7 @@ def _find(path: str | os.PathLike[str]) -> Iterator[Finding]:
         return
     for problem in folder.problems:
         yield Finding(message=str(problem))
-    if folder.files.get(SKILL_MD, MAX_SIZE + 1) <= MAX_SIZE:
+    if folder.files.get(SKILL_MD, MAX_SKILL_MD + 1) <= MAX_SKILL_MD:
         try:
             data = read(folder, SKILL_MD)
         except SkillError as error:

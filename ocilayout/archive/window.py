@@ -22,6 +22,12 @@ from ocilayout.stream import CHUNK
 
 _GZIP: Final = b"\x1f\x8b"
 
+LEAST_UNPACKED: Final = 256 * 1024 * 1024
+"""What any archive may unpack to if no limit is given, in bytes."""
+
+MOST_TIMES: Final = 100
+"""How many times its size an archive may unpack to if no limit is given."""
+
 # O_NONBLOCK, so that opening a FIFO cannot hold us up; it changes nothing for files.
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -32,6 +38,7 @@ class Window:
     Attributes:
         name: What to call it in messages.
         size: How long it is, in bytes.
+        owned: Whether the file is closed with this window.
     """
 
     def __init__(self, file: BinaryIO, name: str, *, owned: bool) -> None:
@@ -47,7 +54,7 @@ class Window:
         """
         self.name = name
         self._file = file
-        self._owned = owned
+        self.owned = owned
         self._lock = threading.Lock()
         self._start = file.tell()
         self.size = file.seek(0, os.SEEK_END) - self._start
@@ -81,7 +88,7 @@ class Window:
 
     def close(self) -> None:
         """Close the file, if it is our own."""
-        if self._owned:
+        if self.owned:
             self._file.close()
 
     def _read_some(self, position: int, size: int) -> bytes:
@@ -121,7 +128,8 @@ def open_window(
     Args:
         path_or_file: The path of a regular file, or an open binary file that can seek. That is
             read from where it stands, and not closed.
-        unpack_limit: How much gzip may unpack to, in bytes; without one, what the disk holds.
+        unpack_limit: How much gzip may unpack to, in bytes; by default 100 times its size, and
+            256 MiB at least.
 
     Raises:
         NotALayoutError: There is no regular file at the path.
@@ -147,10 +155,14 @@ def _open_path(path: Path) -> Window:
     try:
         number = os.open(path, _FLAGS)
     except (FileNotFoundError, NotADirectoryError):
-        raise NotALayoutError(f"{path} is no OCI archive: there is no such file") from None
-    if not stat.S_ISREG(os.fstat(number).st_mode):
+        raise NotALayoutError(f"{path} is not an OCI archive: there is no such file") from None
+    mode = os.fstat(number).st_mode
+    if not stat.S_ISREG(mode):
         os.close(number)
-        raise NotALayoutError(f"{path} is no OCI archive: it is no regular file")
+        what = "it is not a regular file"
+        if stat.S_ISDIR(mode):
+            what = "it is a folder; a layout in a folder is written oci:PATH"
+        raise NotALayoutError(f"{path} is not an OCI archive: {what}")
     return Window(io.FileIO(number), str(path), owned=True)
 
 
@@ -168,14 +180,21 @@ def _unpacked(window: Window, limit: int | None) -> Window:
 def _unpack(window: Window, target: io.FileIO, limit: int | None) -> None:
     # GzipFile only reads from what it is given here.
     packed = cast("BinaryIO", window.section(0, window.size))
+    raise_it = ""
+    if limit is None:
+        limit = max(LEAST_UNPACKED, MOST_TIMES * window.size)
+        raise_it = (
+            f", {limit // max(window.size, 1)} times its size; if it is meant to, allow more with"
+            " unpack_limit, which commands take as --unpack-limit (cp: --from-unpack-limit)"
+        )
     size = 0
     try:
         with gzip.GzipFile(fileobj=packed, mode="rb") as stream:
             while data := stream.read(CHUNK):
                 size += len(data)
-                if limit is not None and size > limit:
+                if size > limit:
                     raise LimitExceededError(
-                        f"{window.name} unpacks to more than {limit} bytes",
+                        f"{window.name} unpacks to more than {limit} bytes{raise_it}",
                         what="unpacked archive",
                         limit=limit,
                     )
