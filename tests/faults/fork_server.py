@@ -1,9 +1,10 @@
-"""Runs verbs of `ocilayout`, each in a fork of this process, which has everything imported.
+"""Runs verbs of `ocilayout` in forks of this process, which has everything imported.
 
 A program of its own, since a fork of a process with threads, such as that of the tests, may hang.
-It reads a request in JSON from each line of standard input, and answers it with a line: the exit
-status of the verb, or minus the number of the signal that ended it. While the verb runs, another
-fork may swap a folder for a symbolic link over and over.
+A fork reads a request in JSON from each line of standard input, and answers it with a line: the
+exit status of the verb, or minus the number of the signal that ended the fork. A line with `null`
+ends the fork, and the next one begins. While a verb runs, another fork may swap a folder for a
+symbolic link over and over.
 """
 
 from __future__ import annotations
@@ -19,17 +20,18 @@ import sys
 import threading
 import traceback
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import ocilayout
 from ocilayout.cli.command import main
 
-SECONDS: Final = 30  # of wall clock, after which a verb hangs
+SECONDS: Final = 4  # of wall clock, after which a verb hangs
 PROCESSOR_SECONDS: Final = 15
 MEMORY: Final = 768 * 2**20  # bytes of address space, stacks of threads included
 LONGEST_FILE: Final = 64 * 2**20  # bytes; more than any layout here takes
 CRASHED: Final = 70
 LINGERS: Final = 71
+NEXT: Final = 72
 
 
 def load() -> None:
@@ -50,15 +52,13 @@ def run(request: dict[str, Any]) -> int:
         opened = os.open(path, flags, 0o600)
         os.dup2(opened, number)
         os.close(opened)
+    for name in ("_OCILAYOUT_COMPLETE", "COMP_WORDS", "COMP_CWORD"):
+        os.environ.pop(name, None)
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
-    for limit, most in (
-        (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_CPU, PROCESSOR_SECONDS),
-        (resource.RLIMIT_FSIZE, LONGEST_FILE),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(limit, (most, most))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(used.ru_utime + used.ru_stime) + PROCESSOR_SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
     signal.alarm(SECONDS)
     try:
         main(request["arguments"], prog_name="ocilayout", standalone_mode=True)
@@ -68,14 +68,13 @@ def run(request: dict[str, Any]) -> int:
     except BaseException:  # noqa: BLE001 # shown as the interpreter would
         traceback.print_exc()
         status = CRASHED
-    # The interpreter would wait for them at its end; the alarm tells if that took too long.
-    lingering = [each for each in threading.enumerate() if each is not threading.main_thread()]
-    if lingering:
+    # The interpreter would wait for them at its end.
+    if threading.active_count() > 1:
         status = LINGERS
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-    with contextlib.suppress(OSError):
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    signal.alarm(0)
     return status
 
 
@@ -91,30 +90,48 @@ def swap(path: str, target: str, times: int) -> None:
             os.rename(aside, path)  # noqa: PTH104
 
 
-def fork(act: Any, *arguments: Any) -> int:
-    """Do something in a fork, and return the number of its process."""
-    number = os.fork()
-    if number:
-        return number
-    status = CRASHED
-    try:
-        status = act(*arguments) or 0
-    finally:
-        os._exit(status)
-
-
 def answer(request: dict[str, Any]) -> int:
     """Run what was asked for, and return how it ended."""
-    swapping = fork(swap, *request["swap"]) if request["swap"] else None
-    _, ended = os.waitpid(fork(run, request), 0)
-    if swapping is not None:
+    if request["swap"] is None:
+        return run(request)
+    swapping = os.fork()
+    if not swapping:
+        try:
+            swap(*request["swap"])
+        finally:
+            os._exit(0)
+    try:
+        return run(request)
+    finally:
         os.kill(swapping, signal.SIGKILL)
         os.waitpid(swapping, 0)
-    return os.waitstatus_to_exitcode(ended)
+
+
+def serve(requests: TextIO, answers: int) -> None:
+    """Answer requests until one says that the next fork is to begin, or there are no more."""
+    for limit, most in (
+        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_FSIZE, LONGEST_FILE),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(limit, (most, most))
+    for line in requests:
+        request = json.loads(line)
+        if request is None:
+            os._exit(NEXT)
+        os.write(answers, b"%d\n" % answer(request))
+    os._exit(0)
 
 
 if __name__ == "__main__":
     load()
-    for line in sys.stdin:
-        sys.stdout.write(f"{answer(json.loads(line))}\n")
-        sys.stdout.flush()
+    # What a fork reads it answers before there is more to read, so none reads what is another's.
+    lines, said = os.fdopen(os.dup(0)), os.dup(1)
+    status = NEXT
+    while status:
+        number = os.fork()
+        if not number:
+            serve(lines, said)
+        status = os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
+        if status not in (0, NEXT):
+            os.write(said, b"%d\n" % status)

@@ -258,25 +258,27 @@ def _write(path: Path, data: bytes, *, mode: int = 0o644, when: int = EPOCH) -> 
 
 
 def _look(outer: Path, root: Path, out: Path) -> Iterator[tuple[str, object]]:
-    pending = [outer]
+    passed, around = str(root), {str(root.parent), str(out)}
+    pending = [str(outer)]
     while pending:
-        folder = pending.pop()
-        for path in folder.iterdir():
-            if path == root:
-                continue
-            status = path.lstat()
-            # Times of the folder around the layout change with it.
-            when = None if path in {root.parent, out} else status.st_mtime_ns
-            identity = (status.st_mode, status.st_uid, status.st_gid, status.st_ino, when)
-            yield os.fsdecode(path.relative_to(outer)), (*identity, _content(path, status))
-            if stat.S_ISDIR(status.st_mode) and path != out:
-                pending.append(path)
+        with os.scandir(pending.pop()) as found:
+            for entry in found:
+                if entry.path == passed:
+                    continue
+                status = entry.stat(follow_symlinks=False)
+                # Times of the folder around the layout change with it.
+                when = None if entry.path in around else status.st_mtime_ns
+                identity = (status.st_mode, status.st_uid, status.st_gid, status.st_ino, when)
+                yield os.path.relpath(entry.path, outer), (*identity, _content(entry, status))
+                if stat.S_ISDIR(status.st_mode) and entry.path != str(out):
+                    pending.append(entry.path)
 
 
-def _content(path: Path, status: os.stat_result) -> object:
+def _content(entry: os.DirEntry[str], status: os.stat_result) -> object:
     if stat.S_ISREG(status.st_mode):
-        return path.read_bytes()
-    return path.readlink() if stat.S_ISLNK(status.st_mode) else None
+        with open(entry.path, "rb", buffering=0) as file:  # noqa: PTH123 # many, often
+            return file.read()
+    return os.readlink(entry.path) if stat.S_ISLNK(status.st_mode) else None  # noqa: PTH115
 
 
 def scrub(path: Path) -> None:
@@ -287,8 +289,13 @@ def scrub(path: Path) -> None:
         return
     if stat.S_ISDIR(status.st_mode):
         path.chmod(0o700)
-        for found in list(path.iterdir()):
-            scrub(found)
+        with os.scandir(path) as found:
+            inside = [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in found]
+        for name, is_folder in inside:
+            if is_folder:
+                scrub(Path(name))
+            else:
+                os.unlink(name)  # noqa: PTH108 # many, often
         path.rmdir()
     else:
         path.unlink()
