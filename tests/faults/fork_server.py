@@ -3,7 +3,7 @@
 A program of its own, since a fork of a process with threads, such as that of the tests, may hang.
 A fork reads a request in JSON from each line of standard input, and answers it with a line: the
 exit status of the verb, or minus the number of the signal that ended the fork. A line with `null`
-ends the fork, and the next one begins. While a verb runs, another fork may swap a folder for a
+ends the fork, and the next one begins; it is answered, too, as no line may be read in advance. While a verb runs, another fork may swap a folder for a
 symbolic link over and over.
 """
 
@@ -118,6 +118,7 @@ def serve(requests: TextIO, answers: int) -> None:
     for line in requests:
         request = json.loads(line)
         if request is None:
+            os.write(answers, b"0\n")
             os._exit(NEXT)
         os.write(answers, b"%d\n" % answer(request))
     os._exit(0)

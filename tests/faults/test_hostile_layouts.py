@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.planted import PLAIN, Content, Site, cases, lay, prepared
+from tests.faults.planted import PLACES, PLAIN, THINGS, Content, Site, cases, lay, prepared
 from tests.faults.planted_documents import DOCUMENTS, NAMES
 from tests.faults.verb import Runner, verbs
 
@@ -99,4 +99,6 @@ def test_what_documents_say_harms_nothing_outside_of_the_layout(
 
 def test_there_are_many_layouts() -> None:
     """Every thing and every place is among those that are planted, and there are at least 120."""
-    assert len(CASES) >= 120
+    assert {thing for thing, _ in CASES} >= set(THINGS)
+    assert {place for _, place in CASES} == set(PLACES)
+    assert len(CASES) + len(DOCUMENTS) >= 120

@@ -193,9 +193,7 @@ class Runner:
 
     def begin(self) -> None:
         """Let what follows run in another process than what was before."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("null\n")
-        self._process.stdin.flush()
+        self._ask(None)
 
     def run(self, verb: Verb, site: Site, swap: tuple[str, str, int] | None = None) -> Run:
         """Run a verb to its end.
@@ -215,10 +213,12 @@ class Runner:
             "err": str(err),
             "swap": swap,
         }
+        status = self._ask(request)
+        return Run(verb, status, out.read_bytes(), err.read_text("utf-8", "surrogateescape"))
+
+    def _ask(self, request: object) -> int:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{json.dumps(request)}\n")
         self._process.stdin.flush()
-        status = int(self._process.stdout.readline())
-        return Run(verb, status, out.read_bytes(), err.read_text("utf-8", "surrogateescape"))
-
+        return int(self._process.stdout.readline())
