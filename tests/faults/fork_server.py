@@ -3,8 +3,8 @@
 A program of its own, since a fork of a process with threads, such as that of the tests, may hang.
 A fork reads a request in JSON from each line of standard input, and answers it with a line: the
 exit status of the verb, or minus the number of the signal that ended the fork. A line with `null`
-ends the fork, and the next one begins; it is answered, too, as no line may be read in advance. While a verb runs, another fork may swap a folder for a
-symbolic link over and over.
+ends the fork, and the next one begins; this is answered, too, as no line may be read in advance.
+While a verb runs, another fork may swap a folder for a symbolic link over and over.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ import sys
 import threading
 import traceback
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final, TextIO
 
 import ocilayout
 from ocilayout.cli.command import main
 
-SECONDS: Final = 4  # of wall clock, after which a verb hangs
+SECONDS: Final = 30  # of wall clock, after which a verb hangs
 PROCESSOR_SECONDS: Final = 15
 MEMORY: Final = 768 * 2**20  # bytes of address space, stacks of threads included
 LONGEST_FILE: Final = 64 * 2**20  # bytes; more than any layout here takes
@@ -81,7 +82,7 @@ def run(request: dict[str, Any]) -> int:
 def swap(path: str, target: str, times: int) -> None:
     """Swap a folder for a symbolic link and back, over and over."""
     aside, link = f"{path}.aside", f"{path}.link"
-    os.symlink(target, link)
+    Path(link).symlink_to(target)
     for _ in range(times):
         with contextlib.suppress(OSError):  # the verb has it for a moment, or made it anew
             os.rename(path, aside)  # noqa: PTH104 # a tight loop

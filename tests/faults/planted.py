@@ -49,7 +49,7 @@ class Content:
     entries: list[Any] = field(default_factory=list)
 
     def blob(
-        self, data: object, media_type: str, algorithm: str = "sha256", **more: object
+        self, data: object, media_type: str, algorithm: str = "sha256", **more: Any
     ) -> JsonObject:
         """Add a blob, and return its descriptor."""
         content = data if isinstance(data, bytes) else json.dumps(data).encode()
@@ -58,7 +58,7 @@ class Content:
         digest = f"{algorithm}:{encoded}"
         return {"mediaType": media_type, "digest": digest, "size": len(content), **more}
 
-    def image(self, text: str, algorithm: str = "sha256", **more: object) -> JsonObject:
+    def image(self, text: str, algorithm: str = "sha256", **more: Any) -> JsonObject:
         """Add an image with one layer, and return its descriptor."""
         platform = {"architecture": "amd64", "os": "linux"}
         rootfs = {"type": "layers", "diff_ids": []}
@@ -67,7 +67,7 @@ class Content:
         return self.manifest(config, layers, algorithm, **more)
 
     def manifest(
-        self, config: object, layers: object, algorithm: str = "sha256", **more: object
+        self, config: object, layers: object, algorithm: str = "sha256", **more: Any
     ) -> JsonObject:
         """Add a manifest, and return its descriptor."""
         document = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers}
@@ -76,7 +76,7 @@ class Content:
             document |= {"artifactType": "application/vnd.example.note", "subject": subject}
         return self.blob(document, MANIFEST, algorithm, **more)
 
-    def index(self, *manifests: object, **more: object) -> JsonObject:
+    def index(self, *manifests: object, **more: Any) -> JsonObject:
         """Add an image index, and return its descriptor."""
         document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": list(manifests)}
         return self.blob(document, INDEX, **more)
@@ -418,7 +418,7 @@ def _named(odd: bytes) -> Callable[[Spot], None]:
 
     def plant(spot: Spot) -> None:
         if not spot.place:
-            (name,) = (os.fsdecode(odd.replace(b":", b""))[:200],)
+            name = os.fsdecode(odd)[:200]
             spot.path.rename(spot.path.with_name(name))
             spot.site.name = name
             return
@@ -426,8 +426,8 @@ def _named(odd: bytes) -> Callable[[Spot], None]:
         if spot.is_folder:
             _write(Path(os.fsdecode(path + b"/" + odd)), b"odd\n")
             return
-        stem = os.path.basename(path)[: 250 - len(odd)]
-        _write(Path(os.fsdecode(os.path.dirname(path) + b"/" + stem + odd)), b"odd\n")
+        stem = os.fsencode(spot.path.name)[: 250 - len(odd)]
+        _write(spot.path.with_name(os.fsdecode(stem + odd)), b"odd\n")
 
     return plant
 

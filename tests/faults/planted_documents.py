@@ -252,7 +252,7 @@ DOCUMENTS: Final[dict[str, Callable[[], Content]]] = {
     "a manifest that is a number": lambda: _document(7),
     "an artifact type with controls": lambda: _manifest(artifactType="a/b\x1b[2J\n"),
     # names
-    "two images of one name": lambda: _twice(),
+    "two images of one name": _twice,
     "two images of one name, with full names": lambda: _twice("a.example/a:v1", "b.example/b:v1"),
     "two images of one full name": lambda: _twice("a.example/a:v1", "a.example/a:v1"),
     "full names only": _full_names,

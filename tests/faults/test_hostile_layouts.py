@@ -1,4 +1,4 @@
-"""Layouts that were made to do harm: every verb ends, says what is wrong, and harms nothing else."""
+"""Layouts that were made to do harm: every verb ends, says what is wrong, and harms no others."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_every_verb_does_its_work_where_nothing_is_planted(runner: Runner, site:
 def test_what_is_planted_harms_nothing_outside_of_the_layout(
     runner: Runner, site: Site, thing: str, place: str
 ) -> None:
-    """No verb hangs, crashes, leaves unsaid where it failed, or touches what is not in the layout."""
+    """No verb hangs, crashes, fails without saying where, or touches what is outside."""
     _, faults = run_all(runner, site, PLAIN, (thing, place))
     assert not faults, "\n".join(faults)
 
@@ -92,7 +92,7 @@ def test_what_is_planted_harms_nothing_outside_of_the_layout(
 def test_what_documents_say_harms_nothing_outside_of_the_layout(
     runner: Runner, site: Site, document: str
 ) -> None:
-    """No verb hangs, crashes, leaves unsaid where it failed, or touches what is not in the layout."""
+    """No verb hangs, crashes, fails without saying where, or touches what is outside."""
     _, faults = run_all(runner, site, DOCUMENTS[document](), name=NAMES.get(document, "v1"))
     assert not faults, "\n".join(faults)
 

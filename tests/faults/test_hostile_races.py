@@ -1,4 +1,4 @@
-"""A folder of a layout is swapped for a link while a verb works: nothing behind the link changes."""
+"""A folder is swapped for a link while a verb works: nothing behind the link changes."""
 
 from __future__ import annotations
 

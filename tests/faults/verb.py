@@ -10,7 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from tests.faults.fork_server import CRASHED, LINGERS
 
@@ -90,29 +90,35 @@ class Run:
         return [f"{self.verb.label}: {fault}" for fault in self._faults()]
 
     def _faults(self) -> list[str]:
-        lines = self.err.splitlines()
         if self.hangs:
             return ["it hangs"]
         if self.status == LINGERS:
             return ["a thread outlives the verb"]
         if self.status == CRASHED or "Traceback" in self.err:
-            return [f"a traceback: {' | '.join(lines[-1:])[:300]}"]
+            return [f"a traceback: {self.err[-300:]}"]
         if self.status not in (0, 1, 2):
             return [f"it ends with {self.status}: {self.err[-300:]}"]
+        return [*self._errors(), *self._answers()]
+
+    def _errors(self) -> list[str]:
+        lines = self.err.splitlines()
         found = []
         if len(lines) > MOST_LINES or any(len(line) > LONGEST_LINE for line in lines):
             found.append(f"{len(lines)} lines of error, {len(self.err)} characters")
         if not all(line.isprintable() for line in lines):
             found.append(f"a terminal would obey its errors: {self.err[:300]!r}")
-        if self.verb.label != "cat":
-            if b"\x1b" in self.out or b"\x07" in self.out:
-                found.append("a terminal would obey its answer")
-            if len(self.out) > MOST_OUTPUT:
-                found.append(f"it answers {len(self.out)} bytes")
+        return found + (self._unclear(lines) if self.status else [])
+
+    def _answers(self) -> list[str]:
         if self.verb.completes and (self.status or self.err):
-            found.append(f"completion says {self.status}, {self.err[:300]!r}")
-        if self.status:
-            found += self._unclear(lines)
+            return [f"completion says {self.status}, {self.err[:300]!r}"]
+        if self.verb.label == "cat":  # content is what it is
+            return []
+        found = []
+        if b"\x1b" in self.out or b"\x07" in self.out:
+            found.append("a terminal would obey its answer")
+        if len(self.out) > MOST_OUTPUT:
+            found.append(f"it answers {len(self.out)} bytes")
         return found
 
     def _unclear(self, lines: list[str]) -> list[str]:
@@ -171,7 +177,7 @@ def verbs(site: Site, name: str = "v1") -> list[Verb]:
 class Runner:
     """The program that runs verbs."""
 
-    def __enter__(self) -> Runner:
+    def __enter__(self) -> Self:
         # Each pool of `malloc` reserves 64 MiB of the address space, which is limited.
         environment = {**os.environ, "MALLOC_ARENA_MAX": "2", "PYTHONWARNINGS": "error"}
         self._process = subprocess.Popen(
