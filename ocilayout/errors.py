@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from attrs import evolve, field, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -136,11 +137,13 @@ class DocumentError(OciLayoutError, ValueError):
         return type(self)((problem.under(place) for problem in self.problems), source=self.source)
 
     def read_from(self, source: str) -> DocumentError:
-        """Return the same error, whose message says what the bytes are.
+        """Return the same error, whose message says what the bytes are; one that does stays.
 
         Args:
             source: The path of the file, or the digest of the blob.
         """
+        if self.source:
+            return self
         return type(self)(self.problems, source=source)
 
 
@@ -186,14 +189,43 @@ class LimitExceededError(OciLayoutError):
     Attributes:
         what: What was measured, such as `document` or `depth`.
         limit: The limit, in bytes or in the unit that the message names.
+        source: The file or the digest of what was measured, empty where neither is known.
 
     Spec: considerations:limits.
     """
 
-    def __init__(self, message: str, *, what: str, limit: int) -> None:
+    def __init__(self, message: str, *, what: str, limit: int, source: str = "") -> None:
         self.what = what
         self.limit = limit
-        super().__init__(message)
+        self.source = source
+        super().__init__(f"{source}: {message}" if source else message)
+
+    def read_from(self, source: str) -> LimitExceededError:
+        """Return the same error, whose message says what was read; one that does stays.
+
+        Args:
+            source: The path of the file, or the digest of the blob.
+        """
+        if self.source:
+            return self
+        return type(self)(str(self), what=self.what, limit=self.limit, source=source)
+
+
+@contextmanager
+def read_from(source: str) -> Iterator[None]:
+    """Let errors about a document say which one it is.
+
+    Args:
+        source: The path of the file, or the digest of the blob.
+
+    Raises:
+        DocumentError: The block raised it.
+        LimitExceededError: The block raised it.
+    """
+    try:
+        yield
+    except (DocumentError, LimitExceededError) as error:
+        raise error.read_from(source) from None
 
 
 class IntegrityError(OciLayoutError):

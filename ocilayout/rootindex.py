@@ -416,7 +416,7 @@ def _load(position: int, entry: RawEntry) -> RootEntry:
     try:
         return load_entry(entry)
     except DocumentError as error:
-        raise error.at(f"$.manifests[{position}]") from None
+        raise error.at(f"$.manifests[{position}]").read_from("index.json") from None
 
 
 def parse_root(data: bytes) -> dict[str, Json]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.codec import decode
-from ocilayout.errors import BlobNotFoundError, DocumentError, LimitExceededError
+from ocilayout.errors import BlobNotFoundError, DocumentError, LimitExceededError, read_from
 from ocilayout.ijson import MAX_DOCUMENT, parse
 from ocilayout.index import Index
 from ocilayout.manifest import Manifest
@@ -79,16 +79,14 @@ def decode_document(
             "not-a-manifest",
             f"{descriptor.digest} is {descriptor.media_type}, no manifest and no index",
         )
-    try:
+    with read_from(str(descriptor.digest)):
         document: Document = decode(data, MODELS[descriptor.media_type])
-    except DocumentError as error:
-        raise error.read_from(str(descriptor.digest)) from None
-    if document.media_type not in (None, descriptor.media_type):
-        raise DocumentError.of(
-            "media-type-differs",
-            f"the document says {document.media_type}, its descriptor {descriptor.media_type}",
-            "$.mediaType",
-        ).read_from(str(descriptor.digest))
+        if document.media_type not in (None, descriptor.media_type):
+            raise DocumentError.of(
+                "media-type-differs",
+                f"the document says {document.media_type}, its descriptor {descriptor.media_type}",
+                "$.mediaType",
+            )
     if not isinstance(document, Schema1Manifest) or size is None:
         return document
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ocilayout.codec import decode, encode
 from ocilayout.disk import fsync, write_new
-from ocilayout.errors import DocumentError, LayoutExistsError, NotALayoutError
+from ocilayout.errors import LayoutExistsError, NotALayoutError, read_from
 from ocilayout.header import MAX_HEADER, Header
 from ocilayout.rootindex import EMPTY
 
@@ -42,10 +42,8 @@ def require(root: Path, indexfile: IndexFile) -> None:
 def _require_version(path: Path) -> None:
     with path.open("rb") as file:
         data = file.read(MAX_HEADER + 1)
-    try:
+    with read_from(str(path)):
         decode(data, Header, limit=MAX_HEADER)
-    except DocumentError as error:
-        raise error.read_from(str(path)) from None
 
 
 def make(root: Path, indexfile: IndexFile, *, complete: bool) -> bool:

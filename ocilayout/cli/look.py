@@ -24,7 +24,7 @@ from ocilayout.cli.terminal import (
 )
 from ocilayout.cli.tree import draw, graph_of, reached
 from ocilayout.digest import Digest, is_digest
-from ocilayout.errors import DocumentError
+from ocilayout.errors import DocumentError, read_from
 from ocilayout.ijson import parse
 from ocilayout.layout import Layout
 from ocilayout.manifest import Manifest
@@ -192,7 +192,8 @@ def _config_of(source: Source, descriptor: Descriptor) -> Descriptor:
 
 def _parse(data: bytes, descriptor: Descriptor) -> object:
     try:
-        return parse(data)
+        with read_from(str(descriptor.digest)):
+            return parse(data)
     except DocumentError:
         if descriptor.media_type in DOCUMENT_TYPES:
             raise
