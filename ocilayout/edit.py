@@ -158,7 +158,9 @@ class Edit:
         self._indexfile.edit(change, check=check, after=after)
 
     def _hold(self, root: RootIndex, more: list[Descriptor]) -> set[Digest]:
-        return held([*roots_of(root), *map(link_to, more)], self._blobs).digests
+        removed = {descriptor.digest for descriptor in self._dropped}
+        roots = [*roots_of(root), *map(link_to, more)]
+        return held(roots, self._blobs, removed=removed).digests
 
     def _record(self, change: Change, when: When | None) -> None:
         if when is None:
