@@ -321,6 +321,6 @@ class RecordError(SkillError):
     def __init__(self, path: str, reason: str) -> None:
         self.path = path
         super().__init__(
-            f"the record of what is installed, {path!r}, cannot be read: {reason}; move it away to"
-            " begin anew"
+            f"the record of what is installed, {path!r}, cannot be read: {reason}; it was left as"
+            " it is: restore it from a copy, or rename it and install the skills again with force"
         )

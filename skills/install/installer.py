@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from ocilayout import LockTimeoutError
 from skills.clients import find_client, require_clients, select_clients
 from skills.errors import (
     ClientError,
@@ -18,9 +19,9 @@ from skills.errors import (
     ScopeError,
     TargetExistsError,
 )
-from skills.install.operation import put_in_place, recover, take_away
+from skills.install.document import Entry, Plan
+from skills.install.operation import put_in_place, recover, settle, take_away
 from skills.install.place import Place, missing_parents, place_of, require_scope, targets_of
-from skills.install.plan import Entry, Plan
 from skills.install.swap import Move, exchange
 from skills.install.tree import compare
 from skills.validation import check_name
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from skills.clients import Client
-    from skills.install.record import InstalledSkill, Record, Target
+    from skills.install.document import Document, InstalledSkill, Key, Target
+    from skills.install.record import Record, State
     from skills.install.source import Candidate
-    from skills.install.state import State
     from skills.install.swap import Swap
     from skills.layer import Layer
 
@@ -91,16 +92,16 @@ class Installer:
         place = place_of(scope, project_root, self._home)
         names = list(clients)
         with self._state.open() as record:
-            recover(record, durable=self._state.durable)
-            entry = record.find(candidate.artifact.name, place.scope, place.key)
-            known = {} if entry is None else record.targets(entry)
-            before = () if entry is None else record.clients(entry)
-            wanted = targets_of(place, candidate.artifact.name, self._clients(names, before))
             fresh = _entry(candidate, place)
+            _require_ended(recover(record), fresh.key)
+            before = record.document.find(fresh.key)
+            known = {} if before is None else {target.path: target for target in before.targets}
+            have = () if before is None else sorted(before.clients)
+            wanted = targets_of(place, fresh.name, self._clients(names, have))
             moves = [
                 _move(target)
                 for target in wanted
-                if _must_write(record, target, known.get(target), fresh, force=force)
+                if _must_write(record.document, target, known.get(target), fresh, force=force)
             ]
             plan = Plan(
                 kind="install",
@@ -109,12 +110,12 @@ class Installer:
                 clients={name: target for target, names in wanted.items() for name in names},
                 folders=_folders(moves, place.root),
             )
-            if entry is not None and not moves:
-                if entry.reference == fresh.reference and set(plan.clients) == set(before):
-                    return record.describe(entry)
-                plan = evolve(plan, entry=evolve(fresh, installed_at=entry.installed_at))
-            put_in_place(record, plan, layer, self._swap, durable=self._state.durable)
-            return record.describe(plan.entry)
+            if before is not None and not moves:
+                if before.entry.reference == fresh.reference and set(plan.clients) == set(have):
+                    return before.describe()
+                plan = evolve(plan, entry=evolve(fresh, installed_at=before.entry.installed_at))
+            put_in_place(record, plan, layer, self._swap)
+            return _described(record, fresh.key)
 
     def uninstall(
         self,
@@ -129,21 +130,21 @@ class Installer:
         if not self._state.exists or check_name(name):
             raise NotInstalledError(name, place.scope)
         with self._state.open() as record:
-            recover(record, durable=self._state.durable)
-            entry = record.find(name, place.scope, place.key)
-            if entry is None:
+            key = (name, place.scope, place.key)
+            _require_ended(recover(record), key)
+            skill = record.document.find(key)
+            if skill is None:
                 raise NotInstalledError(name, place.scope)
-            targets = record.targets(entry)
-            for target in () if force else targets.values():
+            for target in () if force else skill.targets:
                 if edited := compare(target.path, target.files).edited:
                     raise LocalEditsError(str(target.path), edited)
             plan = Plan(
                 kind="uninstall",
-                entry=entry,
-                moves=tuple(_move(path) for path in targets),
+                entry=skill.entry,
+                moves=tuple(_move(target.path) for target in skill.targets),
                 clients={},
             )
-            take_away(record, plan, durable=self._state.durable)
+            take_away(record, plan)
 
     def installed(
         self,
@@ -152,7 +153,7 @@ class Installer:
         client: str | None,
         project_root: str | os.PathLike[str] | None,
     ) -> list[InstalledSkill]:
-        """Return what is installed; see `SkillService.list_installed`."""
+        """Return the installed skills; see `SkillService.list_installed`."""
         if client is not None:
             find_client(client)
         if scope is not None:
@@ -161,22 +162,35 @@ class Installer:
         # Without a root, the scope of projects means all of them.
         if scope == "user" or project_root is not None:
             place = self._place(scope, project_root)
-        if not self._state.exists:
-            return []
-        with self._state.open() as record:
-            recover(record, durable=self._state.durable)
-            return [
-                skill
-                for skill in record.skills()
-                if (scope is None or skill.scope == scope)
-                and (client is None or client in skill.clients)
-                and (place is None or _is_at(skill, place))
-            ]
+        return [
+            skill
+            for skill in self._document().describe()
+            if (scope is None or skill.scope == scope)
+            and (client is None or client in skill.clients)
+            and (place is None or _is_at(skill, place))
+        ]
 
     # ------------------------------------------------------------ deciding
 
+    def _document(self) -> Document:
+        """Return the record, after ending what killed processes left, where that is possible."""
+        document = self._state.read()
+        if not document.operations:
+            return document
+        try:
+            with self._state.open(wait=False) as record:
+                recover(record)
+                return record.document
+        except LockTimeoutError:  # the process is still at work
+            return document
+        except OSError:  # a disk that cannot be written
+            for operation in document.operations:
+                with suppress(OSError):
+                    document = settle(document, operation)
+            return document
+
     def _place(self, scope: str | None, project_root: str | os.PathLike[str] | None) -> Place:
-        """Return a place to look at: one that is there, or where something was installed.
+        """Return a place that exists, or where something was installed.
 
         Raises:
             ScopeError: As `place_of` says.
@@ -185,11 +199,8 @@ class Installer:
             return place_of(scope, project_root, self._home)
         except ScopeError:
             place = place_of(scope, project_root, self._home, may_be_gone=True)
-            if not self._state.exists:
+            if not any(_is_at(skill, place) for skill in self._state.read().describe()):
                 raise
-            with self._state.open() as record:
-                if not any(_is_at(skill, place) for skill in record.skills()):
-                    raise
             return place
 
     def _clients(self, names: list[str], before: Iterable[str]) -> list[Client]:
@@ -219,21 +230,33 @@ def _entry(candidate: Candidate, place: Place) -> Entry:
         version=candidate.version or artifact.version,
         description=artifact.description,
         requires=artifact.requires,
-        installed_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        installed_at=datetime.now(UTC).replace(microsecond=0),
     )
 
 
+def _require_ended(failures: dict[Key, OSError], key: Key) -> None:
+    """Refuse to go on with a skill while an earlier operation on it cannot be ended."""
+    if key in failures:
+        raise failures[key]
+
+
+def _described(record: Record, key: Key) -> InstalledSkill:
+    skill = record.document.find(key)
+    assert skill is not None  # noqa: S101 # it was installed just now
+    return skill.describe()
+
+
 def _must_write(
-    record: Record, path: Path, known: Target | None, fresh: Entry, *, force: bool
+    document: Document, path: Path, known: Target | None, fresh: Entry, *, force: bool
 ) -> bool:
     """Tell whether a folder is to be written; refuse if something would be lost."""
     if known is None:
-        if owner := record.owner(path):
+        if owner := document.owner(path):
             whose = "the user" if owner.scope == "user" else f"the project {owner.root!r}"
             raise TargetExistsError(str(path), f"is installed for {whose}; uninstall it there")
         if os.path.lexists(path) and not force:
             raise TargetExistsError(
-                str(path), "is there and was not installed from here; move it away, or use force"
+                str(path), "exists and was not installed from here; move it away, or use force"
             )
         return True
     changes = compare(path, known.files)

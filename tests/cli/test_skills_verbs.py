@@ -338,7 +338,7 @@ class TestCompletion:
         shell.run("install", "hello", "--clients", "codex")
         assert self.complete("uninstall", "h") == ["hello"]
         assert self.complete("uninstall", "x") == []
-        (shell.home / ".local/state/ocilayout/skills/installed.db").write_text("garbage" * 100)
+        (shell.home / ".local/state/ocilayout/skills/installed.json").write_text("garbage" * 100)
         assert self.complete("uninstall", "h") == []
 
     def test_what_a_shell_would_obey_is_not_offered(self, shell: Shell) -> None:

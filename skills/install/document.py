@@ -1,0 +1,344 @@
+"""The values that the record of installed skills holds, and the JSON that they are written as.
+
+A plan says everything that is needed to find out, after the process was killed, how far its
+operation came. Where the document is stored, and who may write it, is the matter of `record`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, get_args, get_origin
+
+from attrs import evolve, frozen
+from cattrs import Converter
+from cattrs.errors import CattrsError
+
+from skills.install.swap import Move
+from skills.install.tree import FileRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Key = tuple[str, str, str]
+"""What tells an installed skill from all others: its name, its scope and its root."""
+
+_VERSION: Final = 2  # version 1 was the database that `sqlite` reads
+
+
+@frozen(kw_only=True)
+class InstalledSkill:
+    """A skill that is installed.
+
+    Attributes:
+        name: The name of the skill.
+        version: The version in its SKILL.md; may be empty.
+        description: What the skill is for; may be empty.
+        scope: Whether it is installed for the user, or in a project.
+        project_root: The root of that project.
+        reference: What was installed: a name in the store, a reference or a digest.
+        tag: The tag in the reference; may be empty.
+        digest: The digest of the artifact's root.
+        status: `pending` if an install was cut short, so that some folders hold the files from
+            before; installing the skill again completes it.
+        installed_at: When it was installed or last changed.
+        clients: The clients that have it, sorted.
+        dependencies: References of the skills that it needs.
+        folders: The folders that hold its files, sorted.
+    """
+
+    name: str
+    version: str
+    description: str
+    scope: Literal["user", "project"]
+    project_root: Path | None
+    reference: str
+    tag: str
+    digest: str
+    status: Literal["installed", "pending"]
+    installed_at: datetime
+    clients: tuple[str, ...]
+    dependencies: tuple[str, ...]
+    folders: tuple[Path, ...]
+
+
+@frozen(kw_only=True)
+class Entry:
+    """What the record says about a skill, without its folders.
+
+    Attributes:
+        name: As in `InstalledSkill`, like all attributes that are not listed here.
+        root: The root of the project; empty for the user.
+        requires: References of the skills that it needs.
+    """
+
+    name: str
+    scope: Literal["user", "project"]
+    root: str
+    reference: str
+    tag: str
+    digest: str
+    version: str
+    description: str
+    requires: tuple[str, ...]
+    installed_at: datetime
+
+    @property
+    def key(self) -> Key:
+        """The key of the skill in the record."""
+        return self.name, self.scope, self.root
+
+
+@frozen(kw_only=True)
+class Target:
+    """A folder that a skill was installed into.
+
+    Attributes:
+        path: The folder.
+        digest: The digest of the artifact that was installed there.
+        files: The files that were installed there.
+    """
+
+    path: Path
+    digest: str
+    files: tuple[FileRecord, ...]
+
+
+@frozen(kw_only=True)
+class RecordedSkill:
+    """An installed skill as the record has it.
+
+    Attributes:
+        entry: What the record says about it.
+        targets: The folders that hold its files.
+        clients: The folder of each client that has it.
+    """
+
+    entry: Entry
+    targets: tuple[Target, ...]
+    clients: dict[str, Path]
+
+    def describe(self) -> InstalledSkill:
+        """Return the skill as callers see it."""
+        entry = self.entry
+        whole = all(target.digest == entry.digest for target in self.targets)
+        return InstalledSkill(
+            name=entry.name,
+            version=entry.version,
+            description=entry.description,
+            scope=entry.scope,
+            project_root=Path(entry.root) if entry.root else None,
+            reference=entry.reference,
+            tag=entry.tag,
+            digest=entry.digest,
+            status="installed" if whole else "pending",
+            installed_at=entry.installed_at,
+            clients=tuple(sorted(self.clients)),
+            dependencies=entry.requires,
+            folders=tuple(sorted(target.path for target in self.targets)),
+        )
+
+
+@frozen(kw_only=True)
+class Plan:
+    """What an operation is about to do.
+
+    Attributes:
+        kind: Whether the operation installs a skill or removes it.
+        entry: The skill as it will be, or as it was.
+        moves: The trees that change their places.
+        files: The files of the new trees; empty until they are written.
+        clients: The folder of each client that gets the skill.
+        folders: The folders that the operation makes, outermost first.
+    """
+
+    kind: Literal["install", "uninstall"]
+    entry: Entry
+    moves: tuple[Move, ...]
+    files: tuple[FileRecord, ...] = ()
+    clients: dict[str, Path]
+    folders: tuple[Path, ...] = ()
+
+
+@frozen(kw_only=True)
+class Operation:
+    """An operation that began and did not end yet.
+
+    Attributes:
+        plan: What it is about to do.
+        settled: Whether the record says already what the operation did, so that only temporary
+            folders remain to be removed.
+    """
+
+    plan: Plan
+    settled: bool = False
+
+
+@frozen(kw_only=True)
+class Document:
+    """Everything that the record holds.
+
+    Attributes:
+        skills: The installed skills.
+        operations: The operations that did not end, oldest first.
+        folders: The folders that were made for skills and for the record, in any order.
+    """
+
+    skills: tuple[RecordedSkill, ...] = ()
+    operations: tuple[Operation, ...] = ()
+    folders: tuple[Path, ...] = ()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Document:
+        """Read a document.
+
+        Raises:
+            ValueError: The bytes are damaged, or a later version wrote them.
+        """
+        try:
+            found = json.loads(data.decode(), parse_constant=_refuse)
+            version = found.pop("version") if isinstance(found, dict) else None
+            if version == _VERSION:
+                return _CONVERTER.structure(found, cls)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+        except KeyError as error:
+            raise ValueError(f"a property is missing: {error}") from None
+        except (CattrsError, AttributeError, TypeError) as error:
+            raise ValueError(str(error)) from None
+        raise ValueError(f"its version is {version!r}, and this program knows {_VERSION}")
+
+    def encode(self) -> bytes:
+        """Return the document as JSON."""
+        # Paths hold bytes that are not UTF-8 as surrogates, which JSON escapes and brings back.
+        return json.dumps({"version": _VERSION, **_CONVERTER.unstructure(self)}).encode()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is installed and no operation is under way."""
+        return not (self.skills or self.operations)
+
+    def find(self, key: Key) -> RecordedSkill | None:
+        """Return an installed skill."""
+        return next((skill for skill in self.skills if skill.entry.key == key), None)
+
+    def owner(self, path: Path) -> Entry | None:
+        """Return the skill that is installed in a folder."""
+        for skill in self.skills:
+            if any(target.path == path for target in skill.targets):
+                return skill.entry
+        return None
+
+    def describe(self) -> list[InstalledSkill]:
+        """Return the installed skills, sorted by name, scope and project."""
+        ordered = sorted(
+            self.skills,
+            key=lambda skill: (skill.entry.name, skill.entry.scope, os.fsencode(skill.entry.root)),
+        )
+        return [skill.describe() for skill in ordered]
+
+    def replace_operation(self, old: Operation, *new: Operation) -> Document:
+        """Return the document with other operations in the place of one, or with none there."""
+        operations: list[Operation] = []
+        for operation in self.operations:
+            operations += new if operation == old else (operation,)
+        return evolve(self, operations=tuple(operations))
+
+    def with_install(self, plan: Plan, done: Iterable[Path]) -> Document:
+        """Return the document after an install.
+
+        Args:
+            plan: What the install was about to do.
+            done: The folders that hold the new files. If there are none though some were to be
+                written, nothing was installed.
+        """
+        fresh = {
+            path: Target(path=path, digest=plan.entry.digest, files=plan.files) for path in done
+        }
+        if plan.moves and not fresh:
+            return self
+        before = self.find(plan.entry.key)
+        targets = {} if before is None else {target.path: target for target in before.targets}
+        targets |= fresh
+        clients = {} if before is None else dict(before.clients)
+        clients |= {name: path for name, path in plan.clients.items() if path in targets}
+        skill = RecordedSkill(entry=plan.entry, targets=tuple(targets.values()), clients=clients)
+        others = (other for other in self.skills if other is not before)
+        return evolve(self, skills=(*others, skill))
+
+    def with_removal(self, plan: Plan, gone: Iterable[Path]) -> Document:
+        """Return the document after a removal; a skill without folders is not installed.
+
+        Args:
+            plan: What the removal was about to do.
+            gone: The folders that are not in their places any more.
+        """
+        before = self.find(plan.entry.key)
+        if before is None:
+            return self
+        missing = set(gone)
+        others = tuple(other for other in self.skills if other is not before)
+        targets = tuple(target for target in before.targets if target.path not in missing)
+        if not targets:
+            return evolve(self, skills=others)
+        clients = {name: path for name, path in before.clients.items() if path not in missing}
+        return evolve(self, skills=(*others, evolve(before, targets=targets, clients=clients)))
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _exactly(kind: type) -> Any:  # noqa: ANN401 # a hook of cattrs
+    """Return what takes values of a type and nothing that could be made into one."""
+
+    def take(value: object, _: object) -> object:
+        if type(value) is not kind:
+            raise ValueError(f"{value!r} is not of the type {kind.__name__}")
+        return value
+
+    return take
+
+
+def _array(value: object, kind: Any) -> tuple[object, ...]:  # noqa: ANN401
+    if not isinstance(value, list):
+        raise ValueError(f"{value!r} is not an array")  # noqa: TRY004 # as all that is read
+    return tuple(_CONVERTER.structure(item, get_args(kind)[0]) for item in value)
+
+
+def _path(value: object, _: object) -> Path:
+    # What is read here may be removed later, so a path must not depend on the working folder.
+    if not isinstance(value, str) or not os.path.isabs(value) or "\0" in value:  # noqa: PTH117
+        raise ValueError(f"{value!r} is not an absolute path")
+    return Path(value)
+
+
+def _time(value: object, _: object) -> datetime:
+    found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    if found is None or found.tzinfo is None:
+        raise ValueError(f"{value!r} is not a time with its offset")
+    return found
+
+
+_CONVERTER: Final = Converter(detailed_validation=False)
+for _kind in (str, int, bool):
+    _CONVERTER.register_structure_hook(_kind, _exactly(_kind))
+_CONVERTER.register_structure_hook_func(lambda kind: get_origin(kind) is tuple, _array)
+_CONVERTER.register_structure_hook(Path, _path)
+_CONVERTER.register_unstructure_hook(Path, str)
+_CONVERTER.register_structure_hook(datetime, _time)
+_CONVERTER.register_unstructure_hook(datetime, datetime.isoformat)
+
+
+def decode_plan(text: str) -> Plan:
+    """Read a plan of the record's old form.
+
+    Raises:
+        ValueError: The text is damaged.
+    """
+    try:
+        return _CONVERTER.structure(json.loads(text), Plan)
+    except (CattrsError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        raise ValueError(f"a plan in it is damaged: {error}") from None
