@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from skills.artifact import SkillContent
     from skills.builds import BuildResult, LocalBuild
     from skills.cache import CachedSkill
-    from skills.content import SkillContent
     from skills.install import InstalledSkill
     from skills.validation import ValidationResult
 

@@ -15,7 +15,7 @@ from attrs import frozen
 from ocilayout import BlobNotFoundError, Digest, OciLayoutError
 from skills.builds import is_local_build
 from skills.errors import NotCachedError
-from skills.tag import parse_source
+from skills.exchange import parse_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

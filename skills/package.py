@@ -31,12 +31,12 @@ from ocilayout import (
     Manifest,
     Platform,
     RootFs,
+    dump_json,
     encode,
 )
 from skills import skillmd
 from skills.errors import FrontmatterError, InvalidEpochError, TooLargeError
 from skills.folder import MAX_LAYER, SKILL_MD, read, scan
-from skills.gojson import go_json
 from skills.tar import compress, write_tar
 
 if TYPE_CHECKING:
@@ -226,18 +226,19 @@ def _annotations(skill: skillmd.SkillMd, created: str) -> FrozenMap[str, str]:
         VERSION: skill.version,
     }
     if skill.requires:
-        annotations[REQUIRES] = go_json(skill.requires)
+        annotations[REQUIRES] = dump_json(list(skill.requires)).decode()
     return FrozenMap(annotations)
 
 
 def _labels(skill: skillmd.SkillMd, files: Iterable[str]) -> FrozenMap[str, str]:
+    tools = skill.allowed_tools
     return FrozenMap(
         {
             NAME: skill.name,
             DESCRIPTION: skill.description,
             VERSION: skill.version,
             LICENSE: skill.license,
-            ALLOWED_TOOLS: go_json(skill.allowed_tools),
-            FILES: go_json(list(files)),
+            ALLOWED_TOOLS: dump_json(None if tools is None else list(tools)).decode(),
+            FILES: dump_json(list(files)).decode(),
         }
     )

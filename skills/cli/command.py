@@ -16,7 +16,7 @@ from skills.cli.exchange import cache, content, pull, push
 from skills.cli.install import install, list_, uninstall
 from skills.cli.serve import serve
 from skills.errors import SkillError
-from skills.store import STORE_VARIABLE
+from skills.service import STORE_VARIABLE
 
 
 class _Skills(Failing):

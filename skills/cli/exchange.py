@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ocilayout.cli.access import Access
-    from skills.content import SkillContent
+    from skills.artifact import SkillContent
 
 
 @click.command(epilog="Example: skills content ghcr.io/org/release-notes:v1")

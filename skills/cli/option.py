@@ -17,8 +17,7 @@ from ocilayout.cli.terminal import table
 from skills.clients import ALL, CLIENTS
 from skills.errors import SkillError
 from skills.install import Installer, State, default_state
-from skills.service import SkillService
-from skills.store import default_store
+from skills.service import SkillService, default_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -302,6 +302,11 @@ def _exactly(kind: type) -> Any:  # noqa: ANN401 # a hook of cattrs
     return take
 
 
+def _is_array(kind: object) -> bool:
+    origin: object = get_origin(kind)
+    return origin is tuple
+
+
 def _array(value: object, kind: Any) -> tuple[object, ...]:  # noqa: ANN401
     if not isinstance(value, list):
         raise ValueError(f"{value!r} is not an array")  # noqa: TRY004 # as all that is read
@@ -325,7 +330,7 @@ def _time(value: object, _: object) -> datetime:
 _CONVERTER: Final = Converter(detailed_validation=False)
 for _kind in (str, int, bool):
     _CONVERTER.register_structure_hook(_kind, _exactly(_kind))
-_CONVERTER.register_structure_hook_func(lambda kind: get_origin(kind) is tuple, _array)
+_CONVERTER.register_structure_hook_func(_is_array, _array)
 _CONVERTER.register_structure_hook(Path, _path)
 _CONVERTER.register_unstructure_hook(Path, str)
 _CONVERTER.register_structure_hook(datetime, _time)

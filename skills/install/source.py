@@ -22,9 +22,8 @@ from ocilayout import (
 from skills import builds, skillmd
 from skills.artifact import Artifact, read_artifact
 from skills.errors import AmbiguousSkillError, NameMismatchError, NotASkillError
-from skills.exchange import parse
+from skills.exchange import parse, parse_source
 from skills.folder import SKILL_MD
-from skills.tag import is_tag, parse_source
 from skills.validation import check_name
 
 if TYPE_CHECKING:
@@ -173,7 +172,7 @@ class Sources:
                 )
             entry = entries[0]
             digest = str(entry.descriptor.digest)
-            taken = entry.name if entry.name is not None and is_tag(entry.name) else None
+            taken = entry.name if entry.name is not None and builds.is_tag(entry.name) else None
             self._exchange.bring(archive, digest, taken, replace=replace)
         parsed = parse_source(taken or "")
         return self._candidate(entry.descriptor, taken or digest, parsed)

@@ -17,7 +17,7 @@ from ocilayout import OCI_CONFIG, Digest, Index, Layout, Manifest, Reference
 from ocilayout.registry import Repository
 from skills import SkillService
 from skills.server import PREFIX
-from skills.server.body import MAX_BODY
+from skills.server.message import MAX_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

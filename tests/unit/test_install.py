@@ -1512,10 +1512,7 @@ def test_a_document_survives_as_text(world: World) -> None:
     plan = Plan(
         kind="install",
         entry=document.skills[0].entry,
-        moves=(
-            Move(target=odd, staged=odd, aside=odd, inode=7),
-            Move(target=odd, staged=odd, aside=odd),
-        ),
+        moves=(move, evolve(move, inode=7)),
         files=document.skills[0].targets[0].files,
         clients={"codex": odd},
         folders=(odd,),
