@@ -1,4 +1,4 @@
-"""Agent skills as OCI artifacts, in a store that knows which of them were built in it."""
+"""Agent skills as OCI artifacts, in a store that tells local builds from pulled artifacts."""
 
 from __future__ import annotations
 

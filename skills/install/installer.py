@@ -1,4 +1,4 @@
-"""Installing, removing and listing skills: what is decided before anything is done."""
+"""Installing, removing and listing skills: the decisions before anything is changed."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 
 
 class Installer:
-    """Skills of one user."""
+    """The installed skills of a user, and of the user's projects."""
 
     def __init__(self, home: Path, state: State, *, swap: Swap = exchange) -> None:
-        """Say where skills are installed and where that is remembered; nothing is touched yet.
+        """Use a home folder and a record.
 
         Args:
             home: The home folder.
-            state: Where the record is.
+            state: The folder of the record.
             swap: How two folders change places.
         """
         self._home = home
@@ -60,11 +60,11 @@ class Installer:
         scope: str | None,
         project_root: str | os.PathLike[str] | None,
     ) -> None:
-        """Refuse clients and a place that mean nothing, before a registry is asked for anything.
+        """Refuse unknown clients and scopes, before a registry is asked for anything.
 
         Raises:
             ClientError: A client is unknown, or `all` is not alone.
-            ScopeError: As for `install`.
+            ScopeError: As `place_of` says.
         """
         place_of(scope, project_root, self._home)
         require_clients(clients)
@@ -79,15 +79,15 @@ class Installer:
         project_root: str | os.PathLike[str] | None,
         force: bool,
     ) -> InstalledSkill:
-        """Install a skill; see `SkillService.install`.
+        """Install a skill. See `SkillService.install`.
 
         Args:
             candidate: The skill; its name was checked.
             layer: Its files; they were checked.
-            clients: For whom.
-            scope: For the user, or for a project.
-            project_root: The root of that project.
-            force: Whether what is in the way may be lost.
+            clients: As for `SkillService.install`, like all that follow.
+            scope: See `clients`.
+            project_root: See `clients`.
+            force: See `clients`.
         """
         place = place_of(scope, project_root, self._home)
         names = list(clients)
@@ -125,7 +125,7 @@ class Installer:
         project_root: str | os.PathLike[str] | None,
         force: bool,
     ) -> None:
-        """Remove a skill; see `SkillService.uninstall`."""
+        """Remove a skill. See `SkillService.uninstall`."""
         place = self._place(scope, project_root)
         if not self._state.exists or check_name(name):
             raise NotInstalledError(name, place.scope)
@@ -153,7 +153,7 @@ class Installer:
         client: str | None,
         project_root: str | os.PathLike[str] | None,
     ) -> list[InstalledSkill]:
-        """Return the installed skills; see `SkillService.list_installed`."""
+        """Return the installed skills. See `SkillService.list_installed`."""
         if client is not None:
             find_client(client)
         if scope is not None:
@@ -170,7 +170,7 @@ class Installer:
             and (place is None or _is_at(skill, place))
         ]
 
-    # ------------------------------------------------------------ deciding
+    # ------------------------------------------------------------ decisions
 
     def _document(self) -> Document:
         """Return the record, after ending what killed processes left, where that is possible."""
@@ -204,10 +204,10 @@ class Installer:
             return place
 
     def _clients(self, names: list[str], before: Iterable[str]) -> list[Client]:
-        """Return for whom to install: who was asked for, and who has it already."""
+        """Return the clients to install for: those that were asked for, and those that have it."""
         have = []
         for name in before:
-            with suppress(ClientError):  # one that was known to another version
+            with suppress(ClientError):  # a client that another version of this program knows
                 have.append(find_client(name))
         try:
             asked = select_clients(names, self._home)
@@ -249,7 +249,7 @@ def _described(record: Record, key: Key) -> InstalledSkill:
 def _must_write(
     document: Document, path: Path, known: Target | None, fresh: Entry, *, force: bool
 ) -> bool:
-    """Tell whether a folder is to be written; refuse if something would be lost."""
+    """Tell whether to write a folder; refuse if something would be lost."""
     if known is None:
         if owner := document.owner(path):
             whose = "the user" if owner.scope == "user" else f"the project {owner.root!r}"

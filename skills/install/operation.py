@@ -181,7 +181,7 @@ def _stage(plan: Plan, layer: Layer, *, durable: bool) -> Plan:
 
 
 def _require_real(folder: Path) -> None:
-    """Refuse a folder that is behind a link by now: what is there is not what was noted."""
+    """Refuse a folder that is behind a symbolic link now: it is not the folder that was noted."""
     if os.path.realpath(folder) != str(folder):
         raise OSError(errno.ELOOP, "is behind a symbolic link now", str(folder))
 

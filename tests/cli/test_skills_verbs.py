@@ -192,7 +192,7 @@ class TestCache:
         assert shell.answer("cache", "prune") == {"removed": [], "dryRun": False}
         assert pulled
 
-    @pytest.mark.parametrize("age", ["30", "d", "1.5d", "-1d", "30days", "", "9999999w"])
+    @pytest.mark.parametrize("age", ["30", "d", "1.5d", "-1d", "30days", "", "999999999w"])
     def test_an_age_is_a_number_and_a_unit(self, shell: Shell, age: str) -> None:
         """Anything else is wrong use."""
         said = shell.run("cache", "prune", "--older-than", age, status=2).stderr

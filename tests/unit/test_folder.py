@@ -103,8 +103,8 @@ class TestFiles:
         folder.mkdir()
         (folder / "file").write_text("x")
         first, second = validate(skill).errors
-        assert first == "'a\\udcff' is no UTF-8 name; rename the file"
-        assert second == "'b\\udcff/file' is no UTF-8 name; rename the file"
+        assert first == "'a\\udcff' is not a UTF-8 name; rename the file"
+        assert second == "'b\\udcff/file' is not a UTF-8 name; rename the file"
 
     def test_names_with_a_backslash_are_refused(self, skill: Path) -> None:
         (skill / "a\\b").write_text("x")

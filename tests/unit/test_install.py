@@ -291,7 +291,7 @@ class TestFresh:
             target.write_text("x")
         else:
             target.symlink_to(world.folder if kind == "link" else "nowhere")
-        with pytest.raises(TargetError, match="is no folder"):
+        with pytest.raises(TargetError, match="is not a folder"):
             world.install(force=True)
         assert os.path.lexists(target)
 
@@ -738,15 +738,15 @@ class TestScopes:
     @pytest.mark.parametrize(
         ("scope", "root", "reason"),
         [
-            ("team", None, "is no scope"),
-            ("", None, "is no scope"),
+            ("team", None, "is not a scope"),
+            ("", None, "is not a scope"),
             ("user", ".", "goes with the scope project alone"),
             ("project", None, "needs the root"),
             ("project", "", "needs the root"),
-            (None, "nowhere", "is no project"),
-            (None, ".", "is no project"),
-            (None, "file", "is no project"),
-            (None, "a\0b", "is no project"),
+            (None, "nowhere", "is not a project"),
+            (None, ".", "is not a project"),
+            (None, "file", "is not a project"),
+            (None, "a\0b", "is not a project"),
         ],
     )
     def test_scopes_that_mean_nothing(

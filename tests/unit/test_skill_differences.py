@@ -161,8 +161,8 @@ def a_hidden_link(folder: Path) -> None:
 @row("S-15")
 def a_fifo(folder: Path) -> None:
     os.mkfifo(folder / "a")
-    assert "is no regular file" in only_error(folder)
-    with pytest.raises(SkillFolderError, match="is no regular file"):
+    assert "is not a regular file" in only_error(folder)
+    with pytest.raises(SkillFolderError, match="is not a regular file"):
         package(folder, epoch=0)
 
 
