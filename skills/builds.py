@@ -242,7 +242,7 @@ def adopt(layout: Layout, tag: str) -> None:
         edit.annotate(tag, MARK, when=is_skill)
 
 
-def may_bind(
+def may_retag(
     entries: Sequence[RootEntry], name: str, content: Descriptor, *, replace: bool
 ) -> bool:
     """Decide whether a tag is moved to content that was not built here.

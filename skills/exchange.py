@@ -72,14 +72,14 @@ class Exchange:
         Args:
             reference: `host/repository`, with a tag or a digest; `latest` if it has neither.
             name: The tag in the store; the reference by default.
-            replace: As for `bring`.
+            replace: As for `copy`.
             on_event: As for `ocilayout.copy.copy`.
 
         Raises:
             InvalidNameError: The reference is not valid.
             InvalidTagError: The name is not a valid tag.
-            LocalBuildConflictError: As `bring` says.
-            TooLargeError: As `bring` says.
+            LocalBuildConflictError: As `copy` says.
+            TooLargeError: As `copy` says.
             RegistryError: The registry failed or refused.
             OciLayoutError: As `ocilayout.copy.copy` says.
         """
@@ -91,10 +91,10 @@ class Exchange:
             builds.require_tag(name)
         with self._registry(parsed) as repository:
             ref = str(parsed.digest or parsed.tag)
-            content = self.bring(repository, ref, name, replace=replace, on_event=on_event)
+            content = self.copy(repository, ref, name, replace=replace, on_event=on_event)
         return builds.BuildResult(reference=name, digest=content.digest)
 
-    def bring(
+    def copy(
         self,
         source: CopySource,
         ref: str,
@@ -133,14 +133,14 @@ class Exchange:
                 if name is None:
                     edit.add(content)
                 else:
-                    edit.tag(name, content, when=may_bind(name))
+                    edit.tag(name, content, when=may_retag(name))
 
-        def may_bind(name: str) -> Callable[[RootIndex], bool]:
-            return lambda root: builds.may_bind(root.named(name), name, content, replace=replace)
+        def may_retag(name: str) -> Callable[[RootIndex], bool]:
+            return lambda root: builds.may_retag(root.named(name), name, content, replace=replace)
 
         if name is not None:
             # Asked twice: here, so that nothing is copied in vain, and under the lock.
-            builds.may_bind(self._layout.entries(name=name), name, content, replace=replace)
+            builds.may_retag(self._layout.entries(name=name), name, content, replace=replace)
         put_and_bind(put, bind)
         return content
 

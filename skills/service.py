@@ -164,18 +164,18 @@ class SkillService:
         """Copy an artifact from a layout, an archive or a registry into the store, like `pull`.
 
         Args:
-            source: As for `Exchange.bring`.
-            ref: As for `Exchange.bring`.
+            source: As for `Exchange.copy`.
+            ref: As for `Exchange.copy`.
             name: The tag in the store.
-            replace: As for `Exchange.bring`.
+            replace: As for `Exchange.copy`.
 
         Raises:
             InvalidTagError: The name is not a valid tag.
-            SkillError: As `Exchange.bring` says.
-            OciLayoutError: As `Exchange.bring` says.
+            SkillError: As `Exchange.copy` says.
+            OciLayoutError: As `Exchange.copy` says.
         """
         builds.require_tag(name)
-        content = self._exchange.bring(source, ref, name, replace=replace)
+        content = self._exchange.copy(source, ref, name, replace=replace)
         return builds.BuildResult(reference=name, digest=content.digest)
 
     def push(self, reference: str, *, on_event: Report = None) -> builds.BuildResult:

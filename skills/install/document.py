@@ -1,7 +1,7 @@
 """The values that the record of installed skills holds, and the JSON that they are written as.
 
-A plan says everything that is needed to find out, after the process was killed, how far its
-operation came. Where the document is stored, and who may write it, is the matter of `record`.
+An operation says everything that is needed to find out, after its process was killed, how far it
+came. Where the document is stored, and who may write it, is the matter of `record`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, get_args, get_origin
 
-from attrs import evolve, frozen
+from attrs import Factory, evolve, frozen
 from cattrs import Converter
 from cattrs.errors import CattrsError
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 Key = tuple[str, str, str]
 """What tells an installed skill from all others: its name, its scope and its root."""
 
-_VERSION: Final = 2  # version 1 was the database that `sqlite` reads
+VERSION: Final = 2
+"""The version of the document; the database that `sqlite` reads was version 1."""
 
 
 @frozen(kw_only=True)
@@ -65,33 +66,6 @@ class InstalledSkill:
 
 
 @frozen(kw_only=True)
-class Entry:
-    """What the record says about a skill, without its folders.
-
-    Attributes:
-        name: As in `InstalledSkill`, like all attributes that are not listed here.
-        root: The root of the project; empty for the user.
-        requires: References of the skills that it needs.
-    """
-
-    name: str
-    scope: Literal["user", "project"]
-    root: str
-    reference: str
-    tag: str
-    digest: str
-    version: str
-    description: str
-    requires: tuple[str, ...]
-    installed_at: datetime
-
-    @property
-    def key(self) -> Key:
-        """The key of the skill in the record."""
-        return self.name, self.scope, self.root
-
-
-@frozen(kw_only=True)
 class Target:
     """A folder that a skill was installed into.
 
@@ -107,72 +81,74 @@ class Target:
 
 
 @frozen(kw_only=True)
-class RecordedSkill:
-    """An installed skill as the record has it.
+class Entry:
+    """A skill as the record has it.
 
     Attributes:
-        entry: What the record says about it.
+        name: As in `InstalledSkill`, like all attributes that are not listed here.
+        root: The root of the project; empty for the user.
+        requires: References of the skills that it needs.
         targets: The folders that hold its files.
         clients: The folder of each client that has it.
     """
 
-    entry: Entry
-    targets: tuple[Target, ...]
-    clients: dict[str, Path]
+    name: str
+    scope: Literal["user", "project"]
+    root: str
+    reference: str
+    tag: str
+    digest: str
+    version: str
+    description: str
+    requires: tuple[str, ...]
+    installed_at: datetime
+    targets: tuple[Target, ...] = ()
+    clients: dict[str, Path] = Factory(dict)
+
+    @property
+    def key(self) -> Key:
+        """The key of the skill in the record."""
+        return self.name, self.scope, self.root
 
     def describe(self) -> InstalledSkill:
         """Return the skill as callers see it."""
-        entry = self.entry
-        whole = all(target.digest == entry.digest for target in self.targets)
+        whole = all(target.digest == self.digest for target in self.targets)
         return InstalledSkill(
-            name=entry.name,
-            version=entry.version,
-            description=entry.description,
-            scope=entry.scope,
-            project_root=Path(entry.root) if entry.root else None,
-            reference=entry.reference,
-            tag=entry.tag,
-            digest=entry.digest,
+            name=self.name,
+            version=self.version,
+            description=self.description,
+            scope=self.scope,
+            project_root=Path(self.root) if self.root else None,
+            reference=self.reference,
+            tag=self.tag,
+            digest=self.digest,
             status="installed" if whole else "pending",
-            installed_at=entry.installed_at,
+            installed_at=self.installed_at,
             clients=tuple(sorted(self.clients)),
-            dependencies=entry.requires,
+            dependencies=self.requires,
             folders=tuple(sorted(target.path for target in self.targets)),
         )
 
 
 @frozen(kw_only=True)
-class Plan:
-    """What an operation is about to do.
+class Operation:
+    """An operation that is about to begin, or did not end yet.
 
     Attributes:
         kind: Whether the operation installs a skill or removes it.
-        entry: The skill as it will be, or as it was.
+        entry: The skill as it will be, without targets, or as it was.
         moves: The trees that change their places.
         files: The files of the new trees; empty until they are written.
-        clients: The folder of each client that gets the skill.
         folders: The folders that the operation makes, outermost first.
+        settled: Whether the record says already what the operation did, so that only temporary
+            folders remain to be removed.
     """
 
     kind: Literal["install", "uninstall"]
     entry: Entry
     moves: tuple[Move, ...]
     files: tuple[FileRecord, ...] = ()
-    clients: dict[str, Path]
     folders: tuple[Path, ...] = ()
-
-
-@frozen(kw_only=True)
-class Operation:
-    """An operation that began and did not end yet.
-
-    Attributes:
-        plan: What it is about to do.
-        settled: Whether the record says already what the operation did, so that only temporary
-            folders remain to be removed.
-    """
-
-    plan: Plan
     settled: bool = False
 
 
@@ -186,7 +162,7 @@ class Document:
         folders: The folders that were made for skills and for the record, in any order.
     """
 
-    skills: tuple[RecordedSkill, ...] = ()
+    skills: tuple[Entry, ...] = ()
     operations: tuple[Operation, ...] = ()
     folders: tuple[Path, ...] = ()
 
@@ -199,45 +175,50 @@ class Document:
         """
         try:
             found = json.loads(data.decode(), parse_constant=_refuse)
-            version = found.pop("version") if isinstance(found, dict) else None
-            if version == _VERSION:
-                return _CONVERTER.structure(found, cls)
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
+        version = found.pop("version", None) if isinstance(found, dict) else None
+        if version != VERSION:
+            raise ValueError(f"its version is {version!r}, and this program knows {VERSION}")
+        return cls.structure(found)
+
+    @classmethod
+    def structure(cls, found: dict[str, Any]) -> Document:
+        """Make a document of what its JSON holds.
+
+        Raises:
+            ValueError: A value is missing or is not of its type.
+        """
+        try:
+            return _CONVERTER.structure(found, cls)
         except KeyError as error:
             raise ValueError(f"a property is missing: {error}") from None
         except (CattrsError, AttributeError, TypeError) as error:
             raise ValueError(str(error)) from None
-        raise ValueError(f"its version is {version!r}, and this program knows {_VERSION}")
 
     def encode(self) -> bytes:
         """Return the document as JSON."""
         # Paths hold bytes that are not UTF-8 as surrogates, which JSON escapes and brings back.
-        return json.dumps({"version": _VERSION, **_CONVERTER.unstructure(self)}).encode()
+        return json.dumps({"version": VERSION, **_CONVERTER.unstructure(self)}).encode()
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is installed and no operation is under way."""
         return not (self.skills or self.operations)
 
-    def find(self, key: Key) -> RecordedSkill | None:
+    def find(self, key: Key) -> Entry | None:
         """Return an installed skill."""
-        return next((skill for skill in self.skills if skill.entry.key == key), None)
+        return next((skill for skill in self.skills if skill.key == key), None)
 
     def owner(self, path: Path) -> Entry | None:
         """Return the skill that is installed in a folder."""
-        for skill in self.skills:
-            if any(target.path == path for target in skill.targets):
-                return skill.entry
-        return None
+        owners = (skill for skill in self.skills for target in skill.targets if target.path == path)
+        return next(owners, None)
 
     def describe(self) -> list[InstalledSkill]:
         """Return the installed skills, sorted by name, scope and project."""
-        ordered = sorted(
-            self.skills,
-            key=lambda skill: (skill.entry.name, skill.entry.scope, os.fsencode(skill.entry.root)),
-        )
-        return [skill.describe() for skill in ordered]
+        key = lambda skill: (skill.name, skill.scope, os.fsencode(skill.root))  # noqa: E731
+        return [skill.describe() for skill in sorted(self.skills, key=key)]
 
     def replace_operation(self, old: Operation, *new: Operation) -> Document:
         """Return the document with other operations in the place of one, or with none there."""
@@ -246,45 +227,46 @@ class Document:
             operations += new if operation == old else (operation,)
         return evolve(self, operations=tuple(operations))
 
-    def with_install(self, plan: Plan, done: Iterable[Path]) -> Document:
+    def with_install(self, operation: Operation, done: Iterable[Path]) -> Document:
         """Return the document after an install.
 
         Args:
-            plan: What the install was about to do.
+            operation: The install.
             done: The folders that hold the new files. If there are none though some were to be
                 written, nothing was installed.
         """
+        entry = operation.entry
         fresh = {
-            path: Target(path=path, digest=plan.entry.digest, files=plan.files) for path in done
+            path: Target(path=path, digest=entry.digest, files=operation.files) for path in done
         }
-        if plan.moves and not fresh:
+        if operation.moves and not fresh:
             return self
-        before = self.find(plan.entry.key)
-        targets = {} if before is None else {target.path: target for target in before.targets}
-        targets |= fresh
-        clients = {} if before is None else dict(before.clients)
-        clients |= {name: path for name, path in plan.clients.items() if path in targets}
-        skill = RecordedSkill(entry=plan.entry, targets=tuple(targets.values()), clients=clients)
-        others = (other for other in self.skills if other is not before)
-        return evolve(self, skills=(*others, skill))
+        before = self.find(entry.key) or entry
+        targets = {target.path: target for target in before.targets} | fresh
+        clients = {name: path for name, path in entry.clients.items() if path in targets}
+        if before is not entry:
+            clients = before.clients | clients
+        after = evolve(entry, targets=tuple(targets.values()), clients=clients)
+        return self._replace(before, after)
 
-    def with_removal(self, plan: Plan, gone: Iterable[Path]) -> Document:
+    def with_removal(self, operation: Operation, gone: Iterable[Path]) -> Document:
         """Return the document after a removal; a skill without folders is not installed.
 
         Args:
-            plan: What the removal was about to do.
+            operation: The removal.
             gone: The folders that are not in their places any more.
         """
-        before = self.find(plan.entry.key)
+        before = self.find(operation.entry.key)
         if before is None:
             return self
         missing = set(gone)
-        others = tuple(other for other in self.skills if other is not before)
         targets = tuple(target for target in before.targets if target.path not in missing)
-        if not targets:
-            return evolve(self, skills=others)
         clients = {name: path for name, path in before.clients.items() if path not in missing}
-        return evolve(self, skills=(*others, evolve(before, targets=targets, clients=clients)))
+        after = (evolve(before, targets=targets, clients=clients),) if targets else ()
+        return self._replace(before, *after)
+
+    def _replace(self, old: Entry, *new: Entry) -> Document:
+        return evolve(self, skills=(*(skill for skill in self.skills if skill is not old), *new))
 
 
 def _refuse(text: str) -> NoReturn:
@@ -335,15 +317,3 @@ _CONVERTER.register_structure_hook(Path, _path)
 _CONVERTER.register_unstructure_hook(Path, str)
 _CONVERTER.register_structure_hook(datetime, _time)
 _CONVERTER.register_unstructure_hook(datetime, datetime.isoformat)
-
-
-def decode_plan(text: str) -> Plan:
-    """Read a plan of the record's old form.
-
-    Raises:
-        ValueError: The text is damaged.
-    """
-    try:
-        return _CONVERTER.structure(json.loads(text), Plan)
-    except (CattrsError, KeyError, AttributeError, TypeError, RecursionError) as error:
-        raise ValueError(f"a plan in it is damaged: {error}") from None

@@ -19,8 +19,9 @@ from skills.errors import (
     ScopeError,
     TargetExistsError,
 )
-from skills.install.document import Entry, Plan
-from skills.install.operation import put_in_place, recover, settle, take_away
+from skills.install import operation
+from skills.install.document import Entry, Operation
+from skills.install.operation import recover, settle
 from skills.install.place import Place, missing_parents, place_of, require_scope, targets_of
 from skills.install.swap import Move, exchange
 from skills.install.tree import compare
@@ -103,18 +104,18 @@ class Installer:
                 for target in wanted
                 if _must_write(record.document, target, known.get(target), fresh, force=force)
             ]
-            plan = Plan(
+            clients = {name: target for target, names in wanted.items() for name in names}
+            if before is not None and not moves:
+                if before.reference == fresh.reference and set(clients) == set(have):
+                    return before.describe()
+                fresh = evolve(fresh, installed_at=before.installed_at)
+            plan = Operation(
                 kind="install",
-                entry=fresh,
+                entry=evolve(fresh, clients=clients),
                 moves=tuple(moves),
-                clients={name: target for target, names in wanted.items() for name in names},
                 folders=_folders(moves, place.root),
             )
-            if before is not None and not moves:
-                if before.entry.reference == fresh.reference and set(plan.clients) == set(have):
-                    return before.describe()
-                plan = evolve(plan, entry=evolve(fresh, installed_at=before.entry.installed_at))
-            put_in_place(record, plan, layer, self._swap)
+            operation.install(record, plan, layer, self._swap)
             return _described(record, fresh.key)
 
     def uninstall(
@@ -138,13 +139,12 @@ class Installer:
             for target in () if force else skill.targets:
                 if edited := compare(target.path, target.files).edited:
                     raise LocalEditsError(str(target.path), edited)
-            plan = Plan(
+            plan = Operation(
                 kind="uninstall",
-                entry=skill.entry,
+                entry=skill,
                 moves=tuple(_move(target.path) for target in skill.targets),
-                clients={},
             )
-            take_away(record, plan)
+            operation.uninstall(record, plan)
 
     def installed(
         self,
@@ -184,9 +184,9 @@ class Installer:
         except LockTimeoutError:  # the process is still at work
             return document
         except OSError:  # a disk that cannot be written
-            for operation in document.operations:
+            for pending in document.operations:
                 with suppress(OSError):
-                    document = settle(document, operation)
+                    document = settle(document, pending)
             return document
 
     def _place(self, scope: str | None, project_root: str | os.PathLike[str] | None) -> Place:

@@ -1,4 +1,4 @@
-"""How an operation is carried out, and how one that was cut short is ended.
+"""How an operation is carried out, and how it is ended after it was cut short.
 
 The operation is noted, the trees are written beside their places and swapped in, what is not
 needed any more is removed, and the record is brought up to date. After a kill, the next writer
@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
-from skills.install.document import Operation
-from skills.install.swap import Move, inode_of, restore, swap_back, swap_in, take_out
+from skills.install.swap import Move, inode_of, move_aside, put_back, swap_back, swap_in
 from skills.install.tree import remove_tree, sync, write_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from skills.install.document import Document, Key, Plan
+    from skills.install.document import Document, Key, Operation
     from skills.install.record import Record
     from skills.install.swap import Swap
     from skills.layer import Layer
@@ -33,25 +32,27 @@ _LOG: Final = logging.getLogger(__name__)
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-def put_in_place(record: Record, plan: Plan, layer: Layer, swap: Swap) -> None:
+def install(record: Record, operation: Operation, layer: Layer, swap: Swap) -> None:
     """Carry out an install; if it fails, everything is as it was.
 
     Args:
         record: The record.
-        plan: What to do.
+        operation: What to do.
         layer: The files.
         swap: How two folders change places.
 
     Raises:
         OSError: The file system refused.
     """
-    operation = record.begin(plan)
+    _note(record, operation)
     try:
-        operation = record.amend(operation, _stage(plan, layer, durable=record.durable))
-        for move in operation.plan.moves:
+        staged = _stage(operation, layer, durable=record.durable)
+        record.save(record.document.replace_operation(operation, staged))
+        operation = staged
+        for move in operation.moves:
             swap_in(move, swap)
     except BaseException:
-        for move in operation.plan.moves:
+        for move in operation.moves:
             with suppress(OSError):
                 swap_back(move, swap)
         with suppress(OSError):  # the next writer ends it
@@ -60,7 +61,7 @@ def put_in_place(record: Record, plan: Plan, layer: Layer, swap: Swap) -> None:
     _finish(record, operation)
 
 
-def take_away(record: Record, plan: Plan) -> None:
+def uninstall(record: Record, operation: Operation) -> None:
     """Carry out a removal; if it fails, the folders that are still in place are still recorded.
 
     A full disk may have no space for the note. Then the removal goes on without it, since it is
@@ -68,20 +69,19 @@ def take_away(record: Record, plan: Plan) -> None:
 
     Args:
         record: The record.
-        plan: What to do.
+        operation: What to do.
 
     Raises:
         OSError: The file system refused.
     """
     try:
-        operation = record.begin(plan)
+        _note(record, operation)
     except OSError as error:
-        if error.errno not in _FULL or not _on_disk_of(record, plan):
+        if error.errno not in _FULL or not _on_disk_of(record, operation):
             raise
-        operation = Operation(plan=plan)
     try:
-        for move in plan.moves:
-            take_out(move)
+        for move in operation.moves:
+            move_aside(move)
     finally:
         _finish(record, operation)
 
@@ -102,12 +102,12 @@ def recover(record: Record) -> dict[Key, OSError]:
         try:
             _finish(record, operation)
         except OSError as error:
-            entry = operation.plan.entry
+            entry = operation.entry
             failures[entry.key] = error
             _LOG.warning(
                 "an earlier %s of the skill %r cannot be ended, and is tried again by the next"
                 " command: %s",
-                operation.plan.kind,
+                operation.kind,
                 entry.name,
                 error,
             )
@@ -124,12 +124,12 @@ def settle(document: Document, operation: Operation) -> Document:
     Raises:
         OSError: A place cannot be looked at.
     """
-    plan = operation.plan
+    moves = operation.moves
     if operation.settled:
         return document
-    if plan.kind == "install":
-        return document.with_install(plan, [move.target for move in plan.moves if move.done])
-    return document.with_removal(plan, [move.target for move in plan.moves if _is_gone(move)])
+    if operation.kind == "install":
+        return document.with_install(operation, [move.target for move in moves if move.done])
+    return document.with_removal(operation, [move.target for move in moves if _is_gone(move)])
 
 
 def _finish(record: Record, operation: Operation) -> None:
@@ -138,13 +138,13 @@ def _finish(record: Record, operation: Operation) -> None:
     Raises:
         OSError: A place cannot be looked at; the operation is noted as before.
     """
-    moves = operation.plan.moves
+    moves = operation.moves
     document = record.document
     if not operation.settled:
         for parent in {move.target.parent for move in moves}:
             _require_real(parent)
-        for move in moves if operation.plan.kind == "install" else ():
-            restore(move)
+        for move in moves if operation.kind == "install" else ():
+            put_back(move)
         for parent in {move.target.parent for move in moves} if record.durable else ():
             sync(parent)
         document = settle(document, operation)
@@ -156,7 +156,7 @@ def _finish(record: Record, operation: Operation) -> None:
         _LOG.warning("a temporary folder cannot be removed yet: %s", error)
         document = document.replace_operation(operation, evolve(operation, settled=True))
     else:
-        document = _tidy(document, operation.plan).replace_operation(operation)
+        document = _tidy(document, operation).replace_operation(operation)
     try:
         record.save(document)
     except OSError as error:
@@ -168,16 +168,26 @@ def _finish(record: Record, operation: Operation) -> None:
         record.document = document
 
 
-def _stage(plan: Plan, layer: Layer, *, durable: bool) -> Plan:
-    """Write all trees beside their places, and return the plan with what was written."""
-    for folder in plan.folders:
+def _note(record: Record, operation: Operation) -> None:
+    """Note an operation before anything is changed.
+
+    Raises:
+        OSError: The record cannot be written; it is as it was.
+    """
+    document = record.document
+    record.save(evolve(document, operations=(*document.operations, operation)))
+
+
+def _stage(operation: Operation, layer: Layer, *, durable: bool) -> Operation:
+    """Write all trees beside their places, and return the operation with what was written."""
+    for folder in operation.folders:
         folder.mkdir(exist_ok=True)
-    files = plan.files
+    files = operation.files
     moves = []
-    for move in plan.moves:
+    for move in operation.moves:
         files = write_tree(layer, move.staged, durable=durable)
         moves.append(evolve(move, inode=inode_of(move.staged)))
-    return evolve(plan, moves=tuple(moves), files=files)
+    return evolve(operation, moves=tuple(moves), files=files)
 
 
 def _require_real(folder: Path) -> None:
@@ -186,10 +196,10 @@ def _require_real(folder: Path) -> None:
         raise OSError(errno.ELOOP, "is behind a symbolic link now", str(folder))
 
 
-def _on_disk_of(record: Record, plan: Plan) -> bool:
+def _on_disk_of(record: Record, operation: Operation) -> bool:
     """Tell whether a removal makes space on the disk that has the record."""
     disk = record.path.parent.stat().st_dev
-    parents = {move.target.parent for move in plan.moves}
+    parents = {move.target.parent for move in operation.moves}
     return all(parent.exists() and parent.stat().st_dev == disk for parent in parents)
 
 
@@ -197,12 +207,12 @@ def _is_gone(move: Move) -> bool:
     return os.path.lexists(move.aside) or not os.path.lexists(move.target)
 
 
-def _tidy(document: Document, plan: Plan) -> Document:
+def _tidy(document: Document, operation: Operation) -> Document:
     """Remove the folders that were made for skills, as far as they are empty; note the others."""
-    parents = {parent for move in plan.moves for parent in move.target.parents}
+    parents = {parent for move in operation.moves for parent in move.target.parents}
     noted = dict.fromkeys(document.folders)
     inside_out = sorted(
-        {*plan.folders, *(folder for folder in noted if folder in parents)},
+        {*operation.folders, *(folder for folder in noted if folder in parents)},
         key=lambda path: len(path.parts),
         reverse=True,
     )

@@ -20,13 +20,11 @@ from platformdirs import user_state_path
 
 from ocilayout import LockTimeoutError
 from skills.errors import RecordError
-from skills.install.document import Document, Operation
+from skills.install.document import Document
 from skills.install.tree import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from skills.install.document import Plan
 
 _RECORD: Final = "installed.json"
 _NEW: Final = "installed.json.new"
@@ -86,26 +84,6 @@ class Record:
         self.document = document
         if self.durable:
             sync(self.path.parent)
-
-    def begin(self, plan: Plan) -> Operation:
-        """Note an operation before anything is changed.
-
-        Raises:
-            OSError: As for `save`.
-        """
-        operation = Operation(plan=plan)
-        self.save(evolve(self.document, operations=(*self.document.operations, operation)))
-        return operation
-
-    def amend(self, operation: Operation, plan: Plan) -> Operation:
-        """Note more about an operation that has begun.
-
-        Raises:
-            OSError: As for `save`.
-        """
-        amended = Operation(plan=plan)
-        self.save(self.document.replace_operation(operation, amended))
-        return amended
 
 
 class State:

@@ -173,7 +173,7 @@ class Sources:
             entry = entries[0]
             digest = str(entry.descriptor.digest)
             taken = entry.name if entry.name is not None and builds.is_tag(entry.name) else None
-            self._exchange.bring(archive, digest, taken, replace=replace)
+            self._exchange.copy(archive, digest, taken, replace=replace)
         parsed = parse_source(taken or "")
         return self._candidate(entry.descriptor, taken or digest, parsed)
 

@@ -5,26 +5,16 @@ from __future__ import annotations
 import json
 import os
 from contextlib import closing
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from skills.errors import RecordError
-from skills.install.document import (
-    Document,
-    Entry,
-    Operation,
-    RecordedSkill,
-    Target,
-    decode_plan,
-)
-from skills.install.tree import FileRecord
+from skills.install.document import Document
 
 if TYPE_CHECKING:
     import sqlite3
+    from pathlib import Path
 
 _VERSION: Final = 1
-_ENTRY = "name, scope, root, reference, tag, digest, version, description, requires, installed_at"
 
 
 def read_database(path: Path) -> Document:
@@ -42,57 +32,41 @@ def read_database(path: Path) -> Document:
         # SQLite may have to undo a transaction that was cut short, so it may write.
         address = f"{path.absolute().as_uri()}?mode=rw"
         with closing(sqlite3.connect(address, uri=True)) as connection:
+            connection.row_factory = _row
             return _read(connection)
-    except (sqlite3.Error, ValueError, TypeError) as error:
+    except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
         raise RecordError(str(path), str(error)) from None
 
 
+def _row(cursor: sqlite3.Cursor, values: tuple[Any, ...]) -> dict[str, Any]:
+    """Return a row by its columns; paths are stored as bytes."""
+    texts = [os.fsdecode(value) if isinstance(value, bytes) else value for value in values]
+    return {column: text for (column, *_), text in zip(cursor.description, texts, strict=True)}
+
+
 def _read(connection: sqlite3.Connection) -> Document:
-    ((version,),) = connection.execute("PRAGMA user_version")
+    def rows(statement: str, *values: object) -> list[dict[str, Any]]:
+        return connection.execute(statement, values).fetchall()
+
+    version = rows("PRAGMA user_version")[0]["user_version"]
     if version == 0:  # a process was killed before it made the tables
         return Document()
     if version != _VERSION:
         raise ValueError(f"its version is {version}, and this program knows {_VERSION}")
-    skills = connection.execute(f"SELECT id, {_ENTRY} FROM skill")  # noqa: S608 # constants
-    operations = connection.execute("SELECT settled, plan FROM operation ORDER BY id")
-    return Document(
-        skills=tuple(_skill(connection, number, *row) for number, *row in skills.fetchall()),
-        operations=tuple(
-            Operation(plan=decode_plan(plan), settled=bool(settled)) for settled, plan in operations
-        ),
-        folders=tuple(_path(raw) for (raw,) in connection.execute("SELECT path FROM folder")),
-    )
-
-
-def _skill(connection: sqlite3.Connection, number: int, *row: Any) -> RecordedSkill:  # noqa: ANN401
-    name, scope, root, reference, tag, digest, version, description, requires, at = row
-    clients = connection.execute("SELECT name, target FROM client WHERE skill = ?", (number,))
-    targets = connection.execute("SELECT path, digest FROM target WHERE skill = ?", (number,))
-    return RecordedSkill(
-        entry=Entry(
-            name=name,
-            scope=scope,
-            root=os.fsdecode(root),
-            reference=reference,
-            tag=tag,
-            digest=digest,
-            version=version,
-            description=description,
-            requires=tuple(json.loads(requires)),
-            installed_at=datetime.fromisoformat(at),
-        ),
-        targets=tuple(
-            Target(path=_path(raw), digest=digest, files=_files(connection, raw))
-            for raw, digest in targets.fetchall()
-        ),
-        clients={client: _path(raw) for client, raw in clients},
-    )
-
-
-def _files(connection: sqlite3.Connection, target: bytes) -> tuple[FileRecord, ...]:
-    found = connection.execute("SELECT path, size, sha256 FROM file WHERE target = ?", (target,))
-    return tuple(FileRecord(path=path, size=size, sha256=sha256) for path, size, sha256 in found)
-
-
-def _path(raw: bytes) -> Path:
-    return Path(os.fsdecode(raw))
+    skills = rows("SELECT * FROM skill")
+    for skill in skills:
+        number = skill.pop("id")
+        skill["requires"] = json.loads(skill["requires"])
+        clients = rows("SELECT name, target FROM client WHERE skill = ?", number)
+        skill["clients"] = {client["name"]: client["target"] for client in clients}
+        skill["targets"] = rows("SELECT path, digest FROM target WHERE skill = ?", number)
+        for target in skill["targets"]:
+            files = "SELECT path, size, sha256 FROM file WHERE target = ?"
+            target["files"] = rows(files, os.fsencode(target["path"]))
+    operations = []
+    for row in rows("SELECT settled, plan FROM operation ORDER BY id"):
+        operation = json.loads(row["plan"])
+        operation["entry"]["clients"] = operation.pop("clients")
+        operations.append(operation | {"settled": bool(row["settled"])})
+    folders = [row["path"] for row in rows("SELECT path FROM folder")]
+    return Document.structure({"skills": skills, "operations": operations, "folders": folders})

@@ -102,10 +102,10 @@ def swap_back(move: Move, swap: Swap = exchange) -> None:
             swap(move.staged, move.target)  # the same two have changed places before
         else:
             move.target.rename(move.staged)
-    restore(move)
+    put_back(move)
 
 
-def restore(move: Move) -> None:
+def put_back(move: Move) -> None:
     """Put an old tree back from aside if its place is empty.
 
     Raises:
@@ -115,7 +115,7 @@ def restore(move: Move) -> None:
         move.aside.rename(move.target)
 
 
-def take_out(move: Move) -> None:
+def move_aside(move: Move) -> None:
     """Move a tree aside, to be removed there, so that its place is empty at once.
 
     Raises:

@@ -48,7 +48,7 @@ from skills import (
     TargetExistsError,
 )
 from skills.install import State, default_state
-from skills.install.document import Document, Operation, Plan
+from skills.install.document import Document, Operation
 from skills.install.record import Record
 from skills.install.swap import Move, inode_of
 
@@ -108,7 +108,7 @@ def write_database(folder: Path, document: Document) -> Path:
         connection.executescript(SCHEMA)
         run = connection.execute
         for number, skill in enumerate(document.skills):
-            one = skill.entry
+            one = skill
             row = (
                 number, one.name, one.scope, os.fsencode(one.root), one.reference, one.tag,
                 one.digest, one.version, one.description, json.dumps(one.requires),
@@ -125,23 +125,23 @@ def write_database(folder: Path, document: Document) -> Path:
                     )
             for client, place in skill.clients.items():
                 run("INSERT INTO client VALUES (?, ?, ?)", (number, client, os.fsencode(place)))
-        plans = json.loads(document.encode())["operations"]
-        for plan in plans:
-            values = (plan["settled"], json.dumps(plan["plan"]))
+        for plan in json.loads(document.encode())["operations"]:
+            settled, plan["clients"] = plan.pop("settled"), plan["entry"].pop("clients")
+            values = (settled, json.dumps(plan))
             run("INSERT INTO operation (settled, plan) VALUES (?, ?)", values)
         for made in document.folders:
             run("INSERT INTO folder VALUES (?)", (os.fsencode(made),))
     return path
 
 
-def plan_of(record: Record, kind: Literal["install", "uninstall"]) -> Plan:
-    """Make a plan that moves the folders of the first skill."""
+def plan_of(record: Record, kind: Literal["install", "uninstall"]) -> Operation:
+    """Make an operation that moves the folders of the first skill."""
     skill = record.document.skills[0]
     moves = [
         Move(target=target.path, staged=target.path / ".new", aside=target.path / ".old")
         for target in skill.targets
     ]
-    return Plan(kind=kind, entry=skill.entry, moves=tuple(moves), clients={})
+    return Operation(kind=kind, entry=skill, moves=tuple(moves))
 
 
 class World:
@@ -986,7 +986,7 @@ class TestRecord:
         found = world.install()
         with State(world.record.parent).open() as record:
             assert world.service.list_installed() == [found]
-            operation = Operation(plan=plan_of(record, "uninstall"))
+            operation = plan_of(record, "uninstall")
             record.save(evolve(record.document, operations=(operation,)))
             assert world.service.list_installed() == [found]
             record.save(evolve(record.document, operations=()))
@@ -1008,8 +1008,8 @@ class TestRecord:
                         aside=target / "y",
                         inode=inode_of(target),
                     )
-                    plan = Plan(kind="install", entry=fresh, moves=(move,), clients={})
-                    record.begin(plan)
+                    plan = Operation(kind="install", entry=fresh, moves=(move,))
+                    record.save(evolve(record.document, operations=(plan,)))
             before = world.record.read_bytes()
             folders = [world.folder, *(path for path in world.folder.rglob("*") if path.is_dir())]
             for folder in folders:
@@ -1150,7 +1150,7 @@ class TestRecord:
         installed = world.install(clients=["claude-code", "cursor"])
         with State(world.record.parent).open() as record:
             document = record.document
-            stale = Operation(plan=plan_of(record, "install"), settled=True)
+            stale = evolve(plan_of(record, "install"), settled=True)
         world.record.unlink()
         old = write_database(world.record.parent, evolve(document, operations=(stale,)))
         data = old.read_bytes()
@@ -1509,14 +1509,13 @@ def test_a_document_survives_as_text(world: World) -> None:
     odd = Path(os.fsdecode(b"/tmp/\xff"))
     move = Move(target=odd, staged=odd, aside=odd)
     document = State(world.record.parent).read()
-    plan = Plan(
+    plan = Operation(
         kind="install",
-        entry=document.skills[0].entry,
+        entry=evolve(document.skills[0], clients={"codex": odd}),
         moves=(move, evolve(move, inode=7)),
         files=document.skills[0].targets[0].files,
-        clients={"codex": odd},
         folders=(odd,),
     )
-    whole = evolve(document, operations=(Operation(plan=plan), Operation(plan=plan, settled=True)))
+    whole = evolve(document, operations=(plan, evolve(plan, settled=True)))
     assert Document.decode(whole.encode()) == whole
     assert Document.decode(Document().encode()) == Document()
