@@ -9,6 +9,7 @@ asks again.
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -123,7 +124,7 @@ class State:
         for _ in range(2):  # the old form may become the new one between the two looks
             with suppress(FileNotFoundError):
                 return _decode(self.path / _RECORD)
-            if database.exists():
+            if database.is_file():
                 from skills.install.sqlite import read_database  # noqa: PLC0415 # rarely needed
 
                 try:
@@ -204,7 +205,11 @@ class State:
 
 
 def _decode(path: Path) -> Document:
-    data = path.read_bytes()
+    # Without waiting for a writer, in case a FIFO has replaced the file.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise RecordError(str(path), "it is not a regular file")
+        data = file.read()
     try:
         return Document.decode(data)
     except ValueError as error:

@@ -299,7 +299,7 @@ class TestInstall:
             (["install", "hello", "--scope", "project", "--clients", "codex"], "needs the root"),
             (["uninstall", "hello"], "is not installed"),
             (["list", "--client", "emacs"], "there is no client"),
-            (["list", "--project-root", "."], "is no project"),
+            (["list", "--project-root", "."], "is not a project"),
         ],
     )
     def test_errors_are_one_line(self, shell: Shell, arguments: list[str], message: str) -> None:

@@ -93,8 +93,8 @@ class TestFiles:
             bound.bind("socket")
         errors = validate(skill).errors
         assert [error.partition(";")[0] for error in errors] == [
-            "'fifo' is no regular file",
-            "'socket' is no regular file",
+            "'fifo' is not a regular file",
+            "'socket' is not a regular file",
         ]
 
     def test_names_that_are_no_utf_8_are_refused(self, skill: Path) -> None:

@@ -980,6 +980,13 @@ class TestRecord:
             left = sorted(path.name for path in record.path.parent.iterdir())
             assert left == ["installed.json", "installed.lock"]
 
+    def test_a_record_that_is_not_a_file_is_an_error(self, world: World) -> None:
+        """A pipe in its place is not waited for."""
+        world.record.parent.mkdir(parents=True)
+        os.mkfifo(world.record)
+        with pytest.raises(RecordError, match="not a regular file"):
+            world.service.list_installed()
+
     def test_readers_need_no_lock(self, world: World) -> None:
         """While a writer is at work, the record says what was so before."""
         world.build()
