@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -18,12 +19,10 @@ from skills.errors import NotCachedError
 from skills.exchange import parse_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from datetime import timedelta
 
     from ocilayout import Descriptor, Layout, RootIndex
-
-    When = Callable[[RootIndex], bool]
 
 
 @frozen(kw_only=True)
@@ -105,24 +104,19 @@ def prune_cache(
     ]
     if dry_run:
         return found
-    gone: set[str] = set()
+    gone: dict[str, bool] = {}
 
-    def still(skill: CachedSkill) -> When:
+    def goes(root: RootIndex, name: str) -> bool:
         """Decide again under the lock: the tag may have been built or pulled again meanwhile."""
-
-        def decide(root: RootIndex) -> bool:
-            entries = root.named(skill.reference)
-            goes = bool(entries) and not is_local_build(entries)
-            goes = goes and _is_older(layout, entries[-1].descriptor, limit)
-            (gone.add if goes else gone.discard)(skill.reference)
-            return goes
-
-        return decide
+        entries = root.named(name)
+        pulled = bool(entries) and not is_local_build(entries)
+        gone[name] = pulled and _is_older(layout, entries[-1].descriptor, limit)
+        return gone[name]
 
     with layout.edit() as edit:
         for skill in found:
-            edit.remove(skill.reference, when=still(skill))
-    return [skill for skill in found if skill.reference in gone]
+            edit.remove(skill.reference, when=partial(goes, name=skill.reference))
+    return [skill for skill in found if gone.get(skill.reference)]
 
 
 def _cached(layout: Layout) -> Iterator[tuple[str, Descriptor]]:

@@ -15,6 +15,7 @@ from platformdirs import user_data_path
 from ocilayout import InvalidNameError, Layout
 from skills import builds, cache, validation
 from skills.artifact import SkillContent, read_content
+from skills.clients import require_clients
 from skills.errors import NotALocalBuildError
 from skills.exchange import Exchange
 from skills.install import Installer, Sources, State, default_state, is_name, require_skill
@@ -282,7 +283,8 @@ class SkillService:
             OSError: The file system refused; everything is as it was.
         """
         names = list(clients)
-        self._installer.require(clients=names, scope=scope, project_root=project_root)
+        place = self._installer.place(scope, project_root)
+        require_clients(names)
         sources = Sources(self.layout, self._exchange)
         if builds_only and not is_name(source):
             raise NotALocalBuildError(os.fspath(source))
@@ -292,14 +294,7 @@ class SkillService:
         data = self.layout.blobs.read(found.artifact.layer)
         with open_layer(data, diff_id=found.artifact.diff_id) as layer:
             require_skill(found, layer)
-            return self._installer.install(
-                found,
-                layer,
-                clients=names,
-                scope=scope,
-                project_root=project_root,
-                force=force,
-            )
+            return self._installer.install(found, layer, clients=names, place=place, force=force)
 
     def uninstall(
         self,

@@ -21,7 +21,7 @@ MAX_FRONTMATTER: Final = 65536
 """The largest frontmatter, in bytes between the two delimiters."""
 
 MAX_REQUIRES: Final = 100
-"""The most skills that one may require."""
+"""The most skills that a skill may require."""
 
 # White space as Go's unicode.IsSpace knows it; Python's also takes U+001C to U+001F.
 _SPACE: Final = (

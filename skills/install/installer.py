@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from ocilayout import LockTimeoutError
-from skills.clients import find_client, require_clients, select_clients
+from skills.clients import find_client, select_clients
 from skills.errors import (
     ClientError,
     LocalEditsError,
@@ -54,21 +54,9 @@ class Installer:
         self._state = state
         self._swap = swap
 
-    def require(
-        self,
-        *,
-        clients: Iterable[str],
-        scope: str | None,
-        project_root: str | os.PathLike[str] | None,
-    ) -> None:
-        """Refuse unknown clients and scopes, before a registry is asked for anything.
-
-        Raises:
-            ClientError: A client is unknown, or `all` is not alone.
-            ScopeError: As `place_of` says.
-        """
-        place_of(scope, project_root, self._home)
-        require_clients(clients)
+    def place(self, scope: str | None, project_root: str | os.PathLike[str] | None) -> Place:
+        """Return the place to install to. See `place_of`."""
+        return place_of(scope, project_root, self._home)
 
     def install(
         self,
@@ -76,8 +64,7 @@ class Installer:
         layer: Layer,
         *,
         clients: Iterable[str],
-        scope: str | None,
-        project_root: str | os.PathLike[str] | None,
+        place: Place,
         force: bool,
     ) -> InstalledSkill:
         """Install a skill. See `SkillService.install`.
@@ -85,12 +72,10 @@ class Installer:
         Args:
             candidate: The skill; its name was checked.
             layer: Its files; they were checked.
-            clients: As for `SkillService.install`, like all that follow.
-            scope: See `clients`.
-            project_root: See `clients`.
-            force: See `clients`.
+            clients: The names of clients.
+            place: The place, as `place` returned it.
+            force: Whether local edits may be lost, and folders that were not installed from here.
         """
-        place = place_of(scope, project_root, self._home)
         names = list(clients)
         with self._state.open() as record:
             fresh = _entry(candidate, place)
@@ -127,7 +112,7 @@ class Installer:
         force: bool,
     ) -> None:
         """Remove a skill. See `SkillService.uninstall`."""
-        place = self._place(scope, project_root)
+        place = self._known_place(scope, project_root)
         if not self._state.exists or check_name(name):
             raise NotInstalledError(name, place.scope)
         with self._state.open() as record:
@@ -161,7 +146,7 @@ class Installer:
         place = None
         # Without a root, the scope of projects means all of them.
         if scope == "user" or project_root is not None:
-            place = self._place(scope, project_root)
+            place = self._known_place(scope, project_root)
         return [
             skill
             for skill in self._document().describe()
@@ -189,7 +174,7 @@ class Installer:
                     document = settle(document, pending)
             return document
 
-    def _place(self, scope: str | None, project_root: str | os.PathLike[str] | None) -> Place:
+    def _known_place(self, scope: str | None, project_root: str | os.PathLike[str] | None) -> Place:
         """Return a place that exists, or where something was installed.
 
         Raises:

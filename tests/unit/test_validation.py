@@ -139,7 +139,7 @@ class TestFields:
             (6, "allowed-tools must be a list or a string"),
             (8, f"a skill may require {MAX_REQUIRES} others"),
             (9, "`<<` merges mappings only"),
-            (10, "the !!binary value is no base64"),
+            (10, "the !!binary value is not UTF-8 in base64"),
             (11, "a key must be a string"),
             (13, "a string holds half of a surrogate pair"),
         ]
