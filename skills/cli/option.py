@@ -97,7 +97,7 @@ def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -
 def complete_skill(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Return the names of installed skills that begin so."""
     del ctx, param
-    # The Tab key waits for nothing: a list needs no lock, and a pipe in place of a record is refused.
+    # The Tab key waits for nothing: a list needs no lock, and refuses a pipe in place of its file.
     installer = Installer(Path.home(), State(default_state()))
     try:
         found = installer.installed(scope=None, client=None, project_root=None)

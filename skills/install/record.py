@@ -206,9 +206,11 @@ class State:
 
 def _decode(path: Path) -> Document:
     # Without waiting for a writer, in case a FIFO has replaced the file.
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise RecordError(str(path), "it is not a regular file")
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise RecordError(str(path), "it is not a regular file")
+    with os.fdopen(handle, "rb") as file:
         data = file.read()
     try:
         return Document.decode(data)
