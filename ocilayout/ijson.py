@@ -52,6 +52,7 @@ _UNSPACED = re.compile(r'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^" \t\n\r]++)++')
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _NODES: Final = ",:[{"
 _GLANCE: Final = 4096  # how much of a text is looked at first, in characters
+_HALF = re.compile("[\ud800-\udfff]")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -222,10 +223,15 @@ def shows_all(objects: list[dict[str, Json]], text: str) -> bool:
     )
 
 
-def dump(document: Json) -> bytes:
+def dump(document: Json, *, lossy: bool = False) -> bytes:
     """Write a JSON value as Go's encoding/json does, keeping the order of its properties.
 
     Fractions keep the form that Python gives them, so that reading them again gives the same.
+
+    Args:
+        document: The value.
+        lossy: Whether to write half of a surrogate pair as U+FFFD, as Go does for bytes that are
+            not UTF-8, and not to refuse it.
 
     Raises:
         DocumentError: It holds a number or a string that no document can.
@@ -240,6 +246,8 @@ def dump(document: Json) -> bytes:
     for character in "<>&\u2028\u2029":
         if character in text:
             text = text.replace(character, f"\\u{ord(character):04x}")
+    if lossy:
+        text = _HALF.sub(r"\\ufffd", text)
     try:
         return text.encode()
     except UnicodeEncodeError:

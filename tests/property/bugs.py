@@ -560,18 +560,18 @@ def _(patch: pytest.MonkeyPatch) -> None:
         del name, replace
         return {entry.descriptor.digest for entry in entries} != {content.digest}
 
-    patch.setattr(builds_module, "may_bind", differs)
+    patch.setattr(builds_module, "may_retag", differs)
 
 
 @skill_bug("a copy of what was built here takes the mark away", "a plain tag on every pull")
 def _(patch: pytest.MonkeyPatch) -> None:
-    may_bind = builds_module.may_bind
+    may_retag = builds_module.may_retag
 
     def always(*arguments: Any, **options: Any) -> bool:
-        may_bind(*arguments, **options)
+        may_retag(*arguments, **options)
         return True
 
-    patch.setattr(builds_module, "may_bind", always)
+    patch.setattr(builds_module, "may_retag", always)
 
 
 @skill_bug("what was pulled is deleted as a build", "toolhive-core, section 8.4")
