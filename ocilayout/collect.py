@@ -6,19 +6,18 @@ nobody can tell what it reaches; what is missing reaches nothing here.
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Literal
 
 from attrs import frozen
 
+from ocilayout import clock
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.graph import document_of, successors, walk
-from ocilayout.leftover import is_dead, leftovers, touched
-from ocilayout.leftover import remove as remove_leftover
+from ocilayout.leftover import leftovers
 from ocilayout.link import Link, link_of, links, reached
 from ocilayout.rules import require_document_size
 
@@ -117,7 +116,7 @@ class Collection:
         self._indexfile = indexfile
         self._blobs = blobs
         self._read = read
-        self._limit = time.time() - grace.total_seconds()
+        self._limit = clock.now() - grace.total_seconds()
 
     def run(self, *, untagged: Untagged, dry_run: bool) -> CollectReport:
         """Collect, under the writer lock from the mark to the end of the sweep.
@@ -138,7 +137,7 @@ class Collection:
         dropped: list[Descriptor] = []
         doomed: dict[Digest, int] = {}
         young: set[Digest] = set()
-        temporaries: list[Path] = []
+        temporaries: list[str] = []
 
         def mark(index: RootIndex) -> None:
             dropped[:] = self._prunable(index) if untagged == "prune" else ()
@@ -153,7 +152,8 @@ class Collection:
                         doomed[digest] = self._blobs.size(digest)
 
         def sweep() -> None:
-            self._blobs.sweep(doomed)
+            for digest in doomed.keys() - self._blobs.sweep(doomed):
+                del doomed[digest]
             temporaries.extend(self._dead_temporaries(remove=True))
 
         if dry_run:
@@ -166,15 +166,13 @@ class Collection:
             freed=sum(doomed.values()),
             dropped=tuple(dropped),
             young=len(young),
-            temporaries=tuple(
-                sorted(path.relative_to(self._root).as_posix() for path in temporaries)
-            ),
+            temporaries=tuple(sorted(temporaries)),
         )
 
     def _unreached(self, index: RootIndex) -> list[Digest]:
         live = reached(_roots(index), self._follow)
         # A blob of an algorithm that is not known here is somebody's, and never garbage.
-        return [digest for digest in self._blobs.others(live) if digest.verifiable]
+        return [digest for digest in self._blobs.others(live, deletable=True) if digest.verifiable]
 
     def _follow(self, link: Link) -> list[Link]:
         descriptor = Descriptor(media_type=link.media_type, digest=link.digest, size=link.size)
@@ -205,19 +203,19 @@ class Collection:
 
     def _is_young(self, digest: Digest) -> bool:
         try:
-            return self._blobs.modified(digest) > self._limit
+            return self._blobs.changed(digest) > self._limit
         except BlobNotFoundError:
             return False
 
-    def _dead_temporaries(self, *, remove: bool) -> Iterator[Path]:
-        """Give what writers that are gone for certain left behind, if it is old."""
-        now = time.time()
+    def _dead_temporaries(self, *, remove: bool) -> Iterator[str]:
+        """Give the places of what writers that are gone for certain left behind, if it is old."""
+        now = clock.now()
         for found in leftovers(self._root):
             with suppress(OSError):
-                if is_dead(found, now) and touched(found.path) <= self._limit:
+                if found.is_dead(now) and found.changed() <= self._limit:
                     if remove:
-                        remove_leftover(found)
-                    yield found.path
+                        found.remove()
+                    yield found.place
 
 
 def _roots(index: RootIndex) -> list[Link]:

@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import os
 import stat
-import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
+from ocilayout import clock
 from ocilayout.annotations import REF_NAME
 from ocilayout.check import probe
 from ocilayout.check.fsck import iter_problems
 from ocilayout.check.holding import printable
 from ocilayout.check.survey import place_of
 from ocilayout.digest import Digest
-from ocilayout.disk import fsync
+from ocilayout.disk import fsync, make_folder
 from ocilayout.errors import DocumentError, LimitExceededError, Problem
+from ocilayout.folder import OwnFolders
 from ocilayout.ijson import dump
-from ocilayout.leftover import is_dead, leftovers, remove
+from ocilayout.leftover import leftovers
 from ocilayout.rootentry import entry_annotations, entry_digest
 
 if TYPE_CHECKING:
@@ -185,14 +186,12 @@ class _Repair:
         if os.path.lexists(folder):
             return
         if not self._dry_run:
-            folder.mkdir()
+            make_folder(folder, root=self._root)
             self._sync(self._root)
         yield Action(code="missing-blobs-folder", place="blobs", message="makes the folder")
 
     def _quarantine(self, digest: Digest) -> Iterator[Action]:
         path = self._blobs.path(digest)
-        if path.parent.is_symlink() or path.parent.parent.is_symlink():
-            return
         before = probe.status(path)
         if before is None or not _is_damaged(path, digest, before):
             return
@@ -200,27 +199,31 @@ class _Repair:
         # A put, which takes no lock, may have brought the right content while this was hashed.
         if after is None or after.st_ino != before.st_ino:
             return
-        folder = self._root / "quarantine"
-        name = _quarantined(digest)
-        number = 0
-        while os.path.lexists(folder / name):
-            number += 1
-            name = f"{_quarantined(digest)}.{number}"
-        if not self._dry_run:
-            folder.mkdir(exist_ok=True)
-            path.rename(folder / name)
-            self._sync(self._root, folder, path.parent)
+        with OwnFolders(self._root) as folders:
+            source = folders.of("blobs", digest.algorithm)
+            if source is None:  # it is shared with other layouts
+                return
+            top = folders.root
+            name = _quarantined(digest)
+            number = 0
+            with suppress(FileNotFoundError), top.enter("quarantine", make=not self._dry_run) as to:
+                while to.status(name) is not None:
+                    number += 1
+                    name = f"{_quarantined(digest)}.{number}"
+                if not self._dry_run:
+                    source.move(digest.encoded, to, name)
+                    self._sync(self._root, to.path, source.path)
         code = "digest-mismatch" if stat.S_ISREG(before.st_mode) else "irregular-blob"
         yield Action(code=code, place=place_of(digest), message=f"moves it to quarantine/{name}")
 
     def _sweep(self) -> Iterator[Action]:
-        now = time.time()
+        now = clock.now()
         for leftover in leftovers(self._root):
-            if not is_dead(leftover, now):
+            if not leftover.is_dead(now):
                 continue
             if not self._dry_run:
-                remove(leftover)
-            place = printable(leftover.path.relative_to(self._root).as_posix())
+                leftover.remove()
+            place = printable(leftover.place)
             yield Action(code="leftover", place=place, message="removes it")
 
     def _sync(self, *folders: Path) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import click
 
 from ocilayout.cli.extra import advice
+from ocilayout.disk import acting, describe
 from ocilayout.errors import OciLayoutError
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class Failing(click.Group):
         try:
             return super().invoke(ctx)
         finally:
-            sys.stdout.flush()  # here, where it may fail
+            with acting("write", "standard output"):
+                sys.stdout.flush()  # here, where it may fail
 
 
 def answer(data: object, text: str = "", *, as_json: bool = True, err: bool = False) -> None:
@@ -116,9 +118,8 @@ def table(rows: Sequence[Sequence[str]]) -> None:
 def one_line(error: Exception) -> str:
     """Return what an error says, in one line of a bounded length, safe for a terminal."""
     text = str(error)
-    if isinstance(error, OSError) and error.strerror:
-        place = "" if error.filename is None else f"{error.filename}: "
-        text = f"{place}{error.strerror}"
+    if isinstance(error, OSError):
+        text = describe(error)
     return printable(textwrap.shorten(text, _LONGEST_ERROR, placeholder=" ..."))
 
 
