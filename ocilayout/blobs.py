@@ -25,7 +25,7 @@ from ocilayout.errors import (
     IntegrityError,
     LimitExceededError,
 )
-from ocilayout.folder import ABSENT, Folder, OwnFolders
+from ocilayout.folder import ABSENT, Folder, OwnFolders, scan
 from ocilayout.stream import PIECE, VerifiedReader, pour
 from ocilayout.synced import Synced, version_of
 
@@ -91,10 +91,10 @@ class Blobs:
         found: list[Digest] = []
         if deletable and os.path.islink(self._folder):  # noqa: PTH114 # no path is made for it
             return found
-        for folder in _scan(self._folder):
+        for folder in scan(self._folder):
             if deletable and folder.is_symlink():
                 continue
-            for file in _scan(folder.path):
+            for file in scan(folder.path):
                 text = f"{folder.name}:{file.name}"
                 if text not in known:
                     with suppress(DocumentError):
@@ -310,18 +310,13 @@ class Blobs:
         with OwnFolders(self._root) as folders:
             for digest in digests:
                 folder = folders.of("blobs", digest.algorithm)
-                if (
-                    folder is not None
-                    and self._is_blob(folder.status(digest.encoded))
-                    and folder.unlink(digest.encoded)
-                ):
+                status = None if folder is None else folder.status(digest.encoded)
+                if folder is None or status is None:
+                    continue
+                is_blob = stat.S_ISREG(status.st_mode) or digest in self  # or a link to one
+                if is_blob and folder.unlink(digest.encoded):
                     removed.append(digest)
         return removed
-
-    def _is_blob(self, status: os.stat_result | None) -> bool:
-        if status is None:
-            return False
-        return stat.S_ISREG(status.st_mode) or (self._follow and stat.S_ISLNK(status.st_mode))
 
     def sync(self, digests: Iterable[Digest]) -> set[Digest]:
         """Force blobs onto the disk, and the folders that name them, unless that was done already.
@@ -390,14 +385,6 @@ def _copy_verifying(source: Readable, target: File, expected: Descriptor) -> Non
     verifier = Verifier(expected)
     pour(source, target, verifier.update, wanted=expected.size)
     verifier.finish()
-
-
-def _scan(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            return list(found)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def _missing(digest: Digest) -> BlobNotFoundError:

@@ -294,3 +294,12 @@ class OwnFolders:
             if error.errno in ABSENT:
                 return None
             raise
+
+
+def scan(folder: str) -> list[os.DirEntry[str]]:
+    """Return what lies in a folder that links may lead to; nothing if it is not one."""
+    try:
+        with os.scandir(folder) as found:
+            return list(found)
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -166,11 +166,13 @@ class IndexFile:
                 time.sleep(_POLL)
 
     def _load(self) -> tuple[_Identity, bytes]:
-        with acting("read", self._path):
-            with open(open_regular(self._path, follow=True), "rb") as file:  # noqa: PTH123 # a number
-                # Of the file that is read: by its path another one may be there already.
-                identity = _identity_of(os.fstat(file.fileno()))
-                return identity, file.read(min(identity[1], MAX_ROOT_INDEX) + 1)
+        with (
+            acting("read", self._path),
+            os.fdopen(open_regular(self._path, follow=True), "rb") as file,
+        ):
+            # Of the file that is read: by its path another one may be there already.
+            identity = _identity_of(os.fstat(file.fileno()))
+            return identity, file.read(min(identity[1], MAX_ROOT_INDEX) + 1)
 
     def _replace(self, identity: _Identity, document: RootIndex) -> bool:
         temporary = self._root / f"index.json.{os.getpid()}-{secrets.token_hex(8)}.tmp"
@@ -206,6 +208,6 @@ def _identity_of(status: os.stat_result) -> _Identity:
 
 
 def _is_racy(identity: _Identity, now: float) -> bool:
-    written, changed = identity[2:]
-    least = _RACY if written % _SECOND else _COARSE
-    return any(abs(now - at / _SECOND) < least for at in (written, changed))
+    return any(
+        abs(now - at / _SECOND) < (_RACY if at % _SECOND else _COARSE) for at in identity[2:]
+    )

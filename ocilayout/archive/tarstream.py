@@ -13,7 +13,6 @@ import secrets
 import stat
 import tarfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from ocilayout.disk import File, acting, force, path_of
@@ -21,6 +20,7 @@ from ocilayout.stream import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from ocilayout.stream import Readable
 

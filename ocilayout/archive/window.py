@@ -14,12 +14,15 @@ import stat
 import tempfile
 import threading
 import zlib
-from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from ocilayout.disk import acting, path_of
 from ocilayout.errors import DocumentError, LimitExceededError, NotALayoutError
 from ocilayout.stream import CHUNK
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
 _GZIP: Final = b"\x1f\x8b"
 

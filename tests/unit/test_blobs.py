@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -353,20 +354,23 @@ def test_a_blob_that_vanishes_while_it_is_looked_at_is_written(
     path = blobs.path(blobs.put(DATA, media_type=TEXT).digest)
     refresh = os.utime
 
-    def deleted_just_before(target: Path) -> None:
+    def deleted_just_before(target: Path, **options: Any) -> None:
         path.unlink(missing_ok=True)
-        refresh(target)
+        refresh(target, **options)
 
     monkeypatch.setattr(os, "utime", deleted_just_before)
     assert blobs.put(DATA, media_type=TEXT) == described()
     assert path.read_bytes() == DATA
 
 
-def test_somebody_elses_blob_is_kept_too(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A good blob whose times we may not change is kept as it is."""
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_blob_that_cannot_be_refreshed_is_kept_too(
+    blobs: Blobs, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A good blob whose times we may not change, or not on this disk, is kept as it is."""
 
-    def refuse(path: Path) -> None:
-        raise PermissionError(path)
+    def refuse(_: Path, **__: Any) -> None:
+        raise OSError(number, "not to be had")
 
     blobs.put(DATA, media_type=TEXT)
     monkeypatch.setattr(os, "utime", refuse)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -21,11 +20,14 @@ from ocilayout import (
     IntegrityError,
     Layout,
     Manifest,
+    clock,
 )
 from ocilayout.blobs import Blobs
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("later")
 
 NOW = timedelta(0)
 HOUR = timedelta(hours=1)
@@ -52,7 +54,7 @@ def put(
 
 def age_blob(layout: Layout, digest: Digest, age: float) -> None:
     """Let a blob look as if it was put so many seconds ago."""
-    then = time.time() - age
+    then = clock.now() - age
     os.utime(layout.blobs.path(digest), (then, then))
 
 
@@ -260,6 +262,7 @@ def test_only_left_overs_of_the_dead_go(layout: Layout) -> None:
     theirs = folder / "sha256_abc_1"  # of another program, which locks nothing
     for path in (dead, alive, young, torn, theirs):
         path.write_bytes(b"x")
+        os.utime(path, (clock.now(), clock.now()))
     for path in (dead, alive, torn):
         os.utime(path, (0, 0))
     with alive.open("rb") as file:
@@ -297,6 +300,6 @@ def test_stray_files_are_left_alone(layout: Layout) -> None:
     """What is no blob by its name is not ours to delete."""
     folder = layout.path / "blobs" / "sha256"
     folder.mkdir(exist_ok=True)
-    (folder / "abc.tmp").write_bytes(b"x")
+    (folder / "abc.txt").write_bytes(b"x")
     assert layout.collect(grace=NOW).removed == ()
-    assert (folder / "abc.tmp").exists()
+    assert (folder / "abc.txt").exists()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ocilayout import clock
 from ocilayout.descriptor import Descriptor
 from ocilayout.errors import DocumentError, LimitExceededError, LockTimeoutError
 from ocilayout.indexfile import IndexFile
@@ -61,9 +62,9 @@ def root(tmp_path: Path) -> Path:
 # ---------------------------------------------------------------- reading
 
 
+@pytest.mark.usefixtures("later")
 def test_a_file_that_did_not_change_is_parsed_once(root: Path) -> None:
     """While the file is the same one, the snapshot is the same one."""
-    age(root)
     index = indexfile(root)
     assert index.snapshot() is index.snapshot()
 
@@ -108,21 +109,23 @@ def test_a_file_that_is_replaced_while_it_is_opened_is_read_whole(
     """How much is read is the size of what is read, not of what was there a moment ago."""
     age(root)
     reader = indexfile(root)
-    opened = Path.open
+    opened = os.open
 
-    def replaced_first(self: Path, *arguments: Any) -> Any:
-        monkeypatch.setattr(Path, "open", opened)
+    def replaced_first(*arguments: Any, **options: Any) -> int:
+        monkeypatch.setattr(os, "open", opened)
         tag(indexfile(root), "a")
-        return opened(self, *arguments)
+        return opened(*arguments, **options)
 
-    monkeypatch.setattr(Path, "open", replaced_first)
+    monkeypatch.setattr(os, "open", replaced_first)
     assert reader.snapshot().names() == ("a",)
 
 
-def test_a_time_that_is_yet_to_come_is_as_good_as_one_that_is_gone(root: Path) -> None:
-    """A clock that is wrong makes nobody parse the same file again and again."""
-    future = time.time() + 86400
-    os.utime(root / "index.json", (future, future))
+@pytest.mark.parametrize("wrong", [86_400, -86_400])
+def test_a_wrong_clock_costs_no_parsing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, wrong: float
+) -> None:
+    """A file whose times are yet to come is not parsed again and again."""
+    monkeypatch.setattr(clock, "now", lambda: time.time() + wrong)
     index = indexfile(root)
     assert index.snapshot() is index.snapshot()
 
