@@ -18,14 +18,14 @@ from ocilayout import ingest
 from ocilayout.clock import changed
 from ocilayout.descriptor import Descriptor, Verifier, require_size, verify
 from ocilayout.digest import Digest, new_hasher
-from ocilayout.disk import File, acting, noun_of, open_regular, path_of
+from ocilayout.disk import File, acting, look_and_open, noun_of, path_of
 from ocilayout.errors import (
     BlobNotFoundError,
     DocumentError,
     IntegrityError,
     LimitExceededError,
 )
-from ocilayout.folder import ABSENT, Folder, OwnFolders, scan
+from ocilayout.realfolder import ABSENT, Folder, OwnFolders, scan
 from ocilayout.stream import PIECE, VerifiedReader, pour
 from ocilayout.synced import Synced, version_of
 
@@ -250,17 +250,17 @@ class Blobs:
     def _open(self, descriptor: Descriptor) -> File:
         path = self._name(descriptor.digest)
         try:
-            with acting("read", path):
-                number = open_regular(path, follow=self._follow)
+            number, found = look_and_open(path, follow=self._follow)
         except OSError as error:
             if error.errno in ABSENT:
                 raise _missing(descriptor.digest) from None
             status = self._lstat(descriptor.digest)
             if status is not None and not stat.S_ISREG(status.st_mode):
                 raise _irregular(descriptor, status.st_mode) from None
-            raise
+            with acting("read", path):
+                raise
         try:
-            require_size(descriptor, os.fstat(number).st_size)
+            require_size(descriptor, found.st_size)
         except IntegrityError:
             os.close(number)
             raise

@@ -145,6 +145,17 @@ def open_regular(
     Raises:
         OSError: It cannot be opened, or is not a regular file.
     """
+    return look_and_open(path, flags, follow=follow, dir_fd=dir_fd)[0]
+
+
+def look_and_open(
+    path: Name, flags: int = os.O_RDONLY, *, follow: bool = False, dir_fd: int | None = None
+) -> tuple[int, os.stat_result]:
+    """Open a regular file as `open_regular` does, and return what the system says of it, too.
+
+    Raises:
+        OSError: It cannot be opened, or is not a regular file.
+    """
     flags |= SAFE if follow else SAFE | NO_FOLLOW
     try:
         number = os.open(path, flags, dir_fd=dir_fd)
@@ -157,11 +168,11 @@ def open_regular(
             if not stat.S_ISREG(status.st_mode):
                 raise irregular(status.st_mode, path) from None
         raise
-    mode = os.fstat(number).st_mode
-    if stat.S_ISREG(mode):
-        return number
+    status = os.fstat(number)
+    if stat.S_ISREG(status.st_mode):
+        return number, status
     os.close(number)
-    raise irregular(mode, path)
+    raise irregular(status.st_mode, path)
 
 
 class File(io.FileIO):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from ocilayout.disk import File, acting, flock, make_folder
-from ocilayout.folder import Folder
+from ocilayout.realfolder import Folder
 from ocilayout.stream import CHUNK
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from ocilayout.disk import NO_FOLLOW, SAFE, flock
-from ocilayout.folder import Folder
+from ocilayout.realfolder import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

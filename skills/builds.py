@@ -23,7 +23,7 @@ from ocilayout import (
     decode,
 )
 from skills.errors import LocalBuildConflictError, NotALocalBuildError, NotASkillError
-from skills.package import ARTIFACT_TYPE, DESCRIPTION, NAME, VERSION
+from skills.package import ARTIFACT_TYPE, DESCRIPTION, MAX_CONFIG, NAME, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -203,7 +203,7 @@ def _labels(layout: Layout, root: Index | Manifest) -> Mapping[str, str]:
     if not isinstance(manifest, Manifest):
         return {}
     try:
-        config = decode(layout.blobs.read(manifest.config), ImageConfig)
+        config = decode(layout.blobs.read(manifest.config, limit=MAX_CONFIG), ImageConfig)
     except OciLayoutError:
         return {}
     return config.config.labels if config.config is not None else {}

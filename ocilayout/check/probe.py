@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ocilayout.digest import Digest, new_hasher
 from ocilayout.disk import open_regular
 from ocilayout.errors import LimitExceededError
-from ocilayout.folder import ABSENT
+from ocilayout.realfolder import ABSENT
 from ocilayout.stream import CHUNK
 
 if TYPE_CHECKING:

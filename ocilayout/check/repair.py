@@ -23,9 +23,9 @@ from ocilayout.check.survey import place_of
 from ocilayout.digest import Digest
 from ocilayout.disk import fsync, make_folder
 from ocilayout.errors import DocumentError, LimitExceededError, Problem
-from ocilayout.folder import OwnFolders
 from ocilayout.ijson import dump
 from ocilayout.leftover import leftovers
+from ocilayout.realfolder import OwnFolders
 from ocilayout.rootentry import entry_annotations, entry_digest
 
 if TYPE_CHECKING:
