@@ -95,9 +95,9 @@ def answer(data: object, text: str = "", *, as_json: bool = True, err: bool = Fa
         said = json.dumps(data, indent=2, ensure_ascii=False)
         if not can_write(said):
             said = json.dumps(data, indent=2)
-        click.echo(_CONTROL.sub(lambda char: f"\\u{ord(char[0]):04x}", said), err=err)
+        say(_CONTROL.sub(lambda char: f"\\u{ord(char[0]):04x}", said), err=err)
     elif text:
-        click.echo(text, err=err)
+        say(text, err=err)
 
 
 def table(rows: Sequence[Sequence[str]]) -> None:
@@ -112,7 +112,13 @@ def table(rows: Sequence[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("   ".join(cells).rstrip())
+        say("   ".join(cells).rstrip())
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Write a line to standard output, or to standard error."""
+    with acting("write", "standard error" if err else "standard output"):
+        click.echo(text, err=err)
 
 
 def one_line(error: Exception) -> str:

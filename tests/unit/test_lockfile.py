@@ -102,11 +102,11 @@ def test_a_forked_child_does_not_keep_the_lock(root: Path) -> None:
 
 def test_nothing_stays_open(root: Path) -> None:
     """Neither taking the lock nor failing to take it leaves a descriptor behind."""
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(20):
         with locked(root, timeout=0), pytest.raises(LockTimeoutError), locked(root, timeout=0):
             pass
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 @pytest.mark.parametrize("number", NO_LOCKS)
