@@ -99,7 +99,7 @@ class Blobs:
                 if text not in known:
                     with suppress(DocumentError):
                         digest = Digest(text)
-                        if file.is_file(follow_symlinks=self._follow):
+                        if digest in self if self._follow else file.is_file(follow_symlinks=False):
                             found.append(digest)
         return sorted(found)
 

@@ -76,7 +76,7 @@ class _Acting:
             if "act" not in known:  # the innermost knows best
                 known["act"] = self._act
                 error.filename = str(self._path)
-                error.filename2 = None
+                del error.filename2  # of two names, it would be shown beside the path
         return False
 
 

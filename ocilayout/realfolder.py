@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # A digest of an unknown algorithm may be longer than a name may be; then nothing has that name.
-ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
+ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
 """The numbers of the errors that say that nothing is at a path."""
 
 _DEPTH: Final = 200  # of folders in a temporary; each is held open while what is in it is looked at
