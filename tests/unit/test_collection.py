@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -319,11 +320,11 @@ def test_a_kept_manifest_is_verified_before_it_is_followed(layout: Layout, verb:
     path.write_text(text)
     assert len(text) == kept.size
     before = list(layout.blobs)
+    act = (
+        partial(layout.collect, grace=NOW) if verb == "collect" else partial(layout.remove, "gone")
+    )
     with pytest.raises(IntegrityError):
-        if verb == "collect":
-            layout.collect(grace=NOW)
-        else:
-            layout.remove("gone")
+        act()
     assert list(layout.blobs) == before
     assert layer in layout.blobs
 

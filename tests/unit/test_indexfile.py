@@ -429,20 +429,20 @@ def test_patience_starts_again_while_a_writer_makes_progress(
     path.write_bytes(b"{")
 
     def write_on() -> None:
-        path.write_bytes(EMPTY[: len(path.read_bytes()) + 1] if clock.sleeps < 12 else EMPTY)
+        path.write_bytes(EMPTY[: len(path.read_bytes()) + 1] if ticking.sleeps < 12 else EMPTY)
 
-    clock = Ticking(monkeypatch, write_on)
+    ticking = Ticking(monkeypatch, write_on)
     assert indexfile(root).snapshot().names() == ()
-    assert clock.sleeps == 12
+    assert ticking.sleeps == 12
 
 
 def test_patience_ends_where_nothing_changes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A torn state that stays is waited for during a second, and not longer."""
     (root / "index.json").write_bytes(b"{")
-    clock = Ticking(monkeypatch, lambda: None)
+    ticking = Ticking(monkeypatch, lambda: None)
     with pytest.raises(DocumentError):
         indexfile(root).snapshot()
-    assert clock.sleeps == 3
+    assert ticking.sleeps == 3
 
 
 def test_patience_with_a_writer_that_never_ends_is_that_for_a_lock(
@@ -451,10 +451,14 @@ def test_patience_with_a_writer_that_never_ends_is_that_for_a_lock(
     """A writer that tears the file for ever holds a reader up no longer than `lock_timeout`."""
     path = root / "index.json"
     path.write_bytes(b"{")
-    clock = Ticking(monkeypatch, lambda: path.write_bytes(b"{" * (clock.sleeps % 9 + 1)) and None)
+
+    def tear() -> None:
+        path.write_bytes(b"{" * (ticking.sleeps % 9 + 1))
+
+    ticking = Ticking(monkeypatch, tear)
     with pytest.raises(DocumentError):
         indexfile(root, lock_timeout=8).snapshot()
-    assert 8 <= clock.now <= 10
+    assert 8 <= ticking.now <= 10
 
 
 def rewritten_in_place(root: Path) -> None:
