@@ -295,11 +295,12 @@ class Layout(View[Blobs]):
 
         Reached is what an entry, named or not, is made of, and what it refers to as its subject,
         and so on. Everything happens under the writer lock; the index is written before anything
-        is deleted. Blobs of algorithms that are not known here are never deleted.
+        is deleted. Blobs of algorithms that are not known here are never deleted, and neither is
+        anything behind a folder of blobs that is a symbolic link.
 
         Args:
             grace: How old what goes must be, so that what another process has just put and not
-                named yet stays.
+                named yet stays. It counts from the later of modification and change time.
             untagged: `keep` takes entries without names for roots like any others; `prune` drops
                 those that no name reaches, unless they refer to something that stays, or are
                 younger than the grace period.
