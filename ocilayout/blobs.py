@@ -25,8 +25,9 @@ from ocilayout.errors import (
     IntegrityError,
     LimitExceededError,
 )
+from ocilayout.ingest import copy_hashing, copy_verifying
 from ocilayout.realfolder import ABSENT, Folder, OwnFolders, scan
-from ocilayout.stream import PIECE, VerifiedReader, pour
+from ocilayout.stream import PIECE, VerifiedReader
 from ocilayout.synced import Synced, version_of
 
 if TYPE_CHECKING:
@@ -55,9 +56,7 @@ class Blobs:
 
         Args:
             root: The folder of the layout.
-            follow_links: Whether a blob may be a symbolic link to a regular file. Any user who can
-                write the layout can then have any file of this machine read, if its digest and
-                its size are known.
+            follow_links: Whether a blob may be a symbolic link to a regular file.
         """
         self._root = root
         self._folder = str(root / "blobs")
@@ -80,20 +79,19 @@ class Blobs:
     def __iter__(self) -> Iterator[Digest]:
         return iter(self.others(()))
 
-    def others(self, known: Collection[str], *, deletable: bool = False) -> list[Digest]:
+    def is_shared(self, algorithm: str) -> bool:
+        """Tell whether a link leads to the blobs of an algorithm; nothing is deleted there."""
+        folder = Path(self._folder)
+        return folder.is_symlink() or (folder / algorithm).is_symlink()
+
+    def others(self, known: Collection[str]) -> list[Digest]:
         """Return the digests of all blobs but some, sorted.
 
         Args:
             known: The digests of those that are left out, whether they are there or not.
-            deletable: Whether to leave out those behind a link to a folder, too: such a folder is
-                shared with other layouts, and nothing is deleted from it.
         """
         found: list[Digest] = []
-        if deletable and os.path.islink(self._folder):  # noqa: PTH114 # no path is made for it
-            return found
         for folder in scan(self._folder):
-            if deletable and folder.is_symlink():
-                continue
             for file in scan(folder.path):
                 text = f"{folder.name}:{file.name}"
                 if text not in known:
@@ -203,8 +201,7 @@ class Blobs:
             descriptor: Which blob.
             verify: Whether to compare the digest. Without it only the size is compared, which is
                 enough to see what a document refers to, and never enough to hand it on.
-            limit: How large the blob may be, in bytes. A file with holes may be as large as it
-                likes, and would take that much memory; `open` takes little.
+            limit: How large the blob may be, in bytes; a file with holes may be of any size.
 
         Raises:
             BlobNotFoundError: There is no such blob.
@@ -242,6 +239,23 @@ class Blobs:
         """
         new_hasher(descriptor.digest.algorithm)  # what cannot be verified is not opened
         return VerifiedReader(self._open(descriptor), descriptor)
+
+    def open_unverified(self, descriptor: Descriptor) -> io.FileIO:
+        """Open a blob to see what is in it; never enough to hand its content on.
+
+        Raises:
+            BlobNotFoundError: There is no such blob.
+            IntegrityError: Its size is not what the descriptor says, or it is not a regular file.
+        """
+        return self._open(descriptor)
+
+    def quarantine_path(self, digest: Digest) -> Path:
+        """Return where a repair puts the blob of a digest if it is damaged."""
+        return self._root / "quarantine" / digest.replace(":", "-", 1)
+
+    def is_quarantined(self, digest: Digest) -> bool:
+        """Tell whether a damaged blob of a digest was put aside by a repair."""
+        return os.path.lexists(self.quarantine_path(digest))
 
     def _name(self, digest: Digest) -> str:
         # For every blob that is looked at; a `Path` takes longer to make than a file to open.
@@ -310,11 +324,8 @@ class Blobs:
         with OwnFolders(self._root) as folders:
             for digest in digests:
                 folder = folders.of("blobs", digest.algorithm)
-                status = None if folder is None else folder.status(digest.encoded)
-                if folder is None or status is None:
-                    continue
-                is_blob = stat.S_ISREG(status.st_mode) or digest in self  # or a link to one
-                if is_blob and folder.unlink(digest.encoded):
+                # Only a blob: what else lies there is for a repair.
+                if folder is not None and digest in self and folder.unlink(digest.encoded):
                     removed.append(digest)
         return removed
 
@@ -362,10 +373,10 @@ class Blobs:
         algorithm = "sha256" if expected is None else expected.digest.algorithm
         with ingest.begun(self._root) as temporary:
             if expected is None:
-                digest, size = _copy_hashing(source, temporary.file, algorithm)
+                digest, size = copy_hashing(source, temporary.file, algorithm)
                 result = Descriptor(media_type=media_type, digest=digest, size=size)
             else:
-                _copy_verifying(source, temporary.file, expected)
+                copy_verifying(source, temporary.file, expected)
                 result = Descriptor(
                     media_type=media_type, digest=expected.digest, size=expected.size
                 )
@@ -373,18 +384,6 @@ class Blobs:
                 temporary.place(self.path(result.digest))
                 self._held.add(result.digest)
         return result
-
-
-def _copy_hashing(source: Readable, target: File, algorithm: str) -> tuple[Digest, int]:
-    hasher = new_hasher(algorithm)
-    size = pour(source, target, hasher.update)
-    return Digest(f"{algorithm}:{hasher.hexdigest()}"), size
-
-
-def _copy_verifying(source: Readable, target: File, expected: Descriptor) -> None:
-    verifier = Verifier(expected)
-    pour(source, target, verifier.update, wanted=expected.size)
-    verifier.finish()
 
 
 def _missing(digest: Digest) -> BlobNotFoundError:

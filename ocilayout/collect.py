@@ -1,7 +1,6 @@
-"""Garbage: what no root reaches, and how it goes without taking anything else along.
+"""Garbage collection: what goes with a root, and what no root holds on to.
 
-Every entry of the root index is a root, named or not. What cannot be read stops a collection, since
-nobody can tell what it reaches; what is missing reaches nothing here.
+Every entry of the root index is a root, named or untagged. What roots hold on to is in `reach`.
 """
 
 from __future__ import annotations
@@ -16,21 +15,20 @@ from ocilayout import clock
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
 from ocilayout.errors import BlobNotFoundError
-from ocilayout.graph import document_of, successors, walk
+from ocilayout.graph import successors, walk
 from ocilayout.leftover import leftovers
-from ocilayout.link import Link, link_of, links, reached
-from ocilayout.rules import require_document_size
+from ocilayout.link import link_to
+from ocilayout.reach import held, roots_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
     from datetime import timedelta
     from pathlib import Path
 
     from ocilayout.blobs import Blobs
-    from ocilayout.graph import Read
-    from ocilayout.index import Index
+    from ocilayout.graph import Document, Read
     from ocilayout.indexfile import IndexFile
-    from ocilayout.manifest import Manifest
+    from ocilayout.link import Link
     from ocilayout.rootindex import RootIndex
 
 Untagged = Literal["keep", "prune"]
@@ -43,9 +41,11 @@ class CollectReport:
     Attributes:
         removed: The digests of blobs, sorted.
         freed: Their size, in bytes.
-        dropped: The entries without names that were pruned, in document order.
+        dropped: The untagged entries that were pruned, in document order.
         young: How many blobs stay only because they are younger than the grace period.
-        temporaries: Left-overs of dead writers, by their paths in the layout, sorted.
+        temporaries: Temporary files of dead writers, by their paths in the layout, sorted.
+        unlisted: Manifests without an entry that stay because their subject does. A repair makes
+            them entries.
     """
 
     removed: tuple[Digest, ...]
@@ -53,32 +53,35 @@ class CollectReport:
     dropped: tuple[Descriptor, ...]
     young: int
     temporaries: tuple[str, ...]
+    unlisted: tuple[Descriptor, ...] = ()
 
 
 def only_reached(
-    dropped: Iterable[Descriptor], kept: Iterable[Descriptor], read: Read
+    dropped: Iterable[Descriptor],
+    read: Read,
+    hold: Callable[[list[Descriptor]], Container[Digest]],
 ) -> list[Digest]:
-    """Return what the dropped roots reach and no kept root does, parents before their parts.
+    """Return what dropped roots are made of and no other root holds, parents before their parts.
 
-    A kept root also holds what it refers to as its subject. A dropped one does not take that along,
-    so what its subject is made of stays, too. What cannot be verified here is left out: it is
-    somebody's, and never deleted.
+    A dropped root does not take its subject along, so what that is made of stays, too. Neither does
+    it take along what it only names in a place that is not understood. What cannot be verified here
+    is never deleted, and left out.
 
     A process that is killed while it deletes in this order leaves parts without a parent. The other
     way round it would leave a document without its parts, which a writer takes for the whole.
 
     Args:
         dropped: Roots that go.
-        kept: All roots that stay, named or not.
         read: Gives documents, `None` for missing ones.
+        hold: Returns what the remaining roots and some more hold on to, as `reach.held` does.
 
     Raises:
-        Exception: Whatever `read` raises. Then nothing is known, and nothing may be deleted.
+        Exception: Whatever the two raise. Then nothing is known, and nothing may be deleted.
     """
     parents: dict[Digest, set[Digest]] = {}
     subjects: list[Descriptor] = []
 
-    def noting(descriptor: Descriptor) -> Manifest | Index | None:
+    def noting(descriptor: Descriptor) -> Document | None:
         document = read(descriptor)
         for child in successors(document) if document is not None else ():
             parents.setdefault(child.digest, set()).add(descriptor.digest)
@@ -86,36 +89,31 @@ def only_reached(
             subjects.append(document.subject)
         return document
 
-    going = [descriptor.digest for descriptor in walk(dropped, noting)]
+    going = dict.fromkeys(descriptor.digest for descriptor in walk(dropped, noting))
     sorter = TopologicalSorter({digest: parents.get(digest, ()) for digest in going})
     try:
         order = list(sorter.static_order())
     except CycleError:  # digests that nobody can verify may lie; then no order is better
-        order = going
-    left = [subject for subject in subjects if subject.digest not in set(going)]
-    live = {found.digest for found in walk([*kept, *left], read, subjects=True)}
+        order = list(going)
+    live = hold([subject for subject in subjects if subject.digest not in going])
     return [digest for digest in order if digest not in live and digest.verifiable]
 
 
 class Collection:
     """One collection of a layout."""
 
-    def __init__(
-        self, root: Path, *, indexfile: IndexFile, blobs: Blobs, read: Read, grace: timedelta
-    ) -> None:
+    def __init__(self, root: Path, *, indexfile: IndexFile, blobs: Blobs, grace: timedelta) -> None:
         """Prepare; nothing is read yet.
 
         Args:
             root: The folder of the layout.
             indexfile: Its root index.
             blobs: Its content.
-            read: Gives documents, `None` for missing ones.
             grace: How old what goes must be.
         """
         self._root = root
         self._indexfile = indexfile
         self._blobs = blobs
-        self._read = read
         self._limit = clock.now() - grace.total_seconds()
 
     def run(self, *, untagged: Untagged, dry_run: bool) -> CollectReport:
@@ -137,12 +135,21 @@ class Collection:
         dropped: list[Descriptor] = []
         doomed: dict[Digest, int] = {}
         young: set[Digest] = set()
+        unlisted: list[Descriptor] = []
         temporaries: list[str] = []
 
         def mark(index: RootIndex) -> None:
             dropped[:] = self._prunable(index) if untagged == "prune" else ()
             index.drop_untagged({descriptor.digest for descriptor in dropped})
-            unreached = self._unreached(index)
+            live = held(roots_of(index), self._blobs)
+            unlisted[:] = live.unlisted
+            # A blob of an algorithm that is not known here is never garbage, nor is a shared one.
+            shared = {name for name in _algorithms(live.others) if self._blobs.is_shared(name)}
+            unreached = [
+                digest
+                for digest in live.others
+                if digest.verifiable and digest.algorithm not in shared
+            ]
             young.clear()
             young.update(filter(self._is_young, unreached))
             doomed.clear()
@@ -166,40 +173,25 @@ class Collection:
             freed=sum(doomed.values()),
             dropped=tuple(dropped),
             young=len(young),
+            unlisted=tuple(unlisted),
             temporaries=tuple(sorted(temporaries)),
         )
 
-    def _unreached(self, index: RootIndex) -> list[Digest]:
-        live = reached(_roots(index), self._follow)
-        # A blob of an algorithm that is not known here is somebody's, and never garbage.
-        return [digest for digest in self._blobs.others(live, deletable=True) if digest.verifiable]
-
-    def _follow(self, link: Link) -> list[Link]:
-        descriptor = Descriptor(media_type=link.media_type, digest=link.digest, size=link.size)
-        require_document_size(descriptor)
-        # What cannot be verified is read all the same: here it matters only what it refers to.
-        try:
-            data = self._blobs.read(descriptor, verify=descriptor.digest.verifiable)
-        except BlobNotFoundError:
-            return []
-        return links(data, descriptor)
-
     def _prunable(self, index: RootIndex) -> list[Descriptor]:
-        entries = index.entries()
-        pending = [entry.descriptor for entry in entries if not entry.name]
-        kept = [entry.descriptor for entry in entries if entry.name]
-        kept += [descriptor for descriptor in pending if self._is_young(descriptor.digest)]
-        live: set[Digest] = set()
-        while kept:
-            live.update(descriptor.digest for descriptor in walk(kept, self._read, subjects=True))
-            pending = [descriptor for descriptor in pending if descriptor.digest not in live]
-            kept = [descriptor for descriptor in pending if self._refers_to(live, descriptor)]
-        return pending
-
-    def _refers_to(self, live: set[Digest], descriptor: Descriptor) -> bool:
-        document = document_of(descriptor, self._read)
-        subject = None if document is None else document.subject
-        return subject is not None and subject.digest in live
+        """Return the untagged entries that no other entry holds, and that are not young."""
+        untagged: list[Descriptor] = []
+        kept: list[Link] = []
+        for entry in index.entries():
+            to = entry.descriptor
+            if entry.is_named or self._is_young(to.digest):
+                kept.append(link_to(to))
+            else:
+                untagged.append(to)
+        if not untagged:
+            return []
+        # An untagged entry with a subject that stays is held as if it were not listed.
+        live = held(kept, self._blobs).digests
+        return [descriptor for descriptor in untagged if descriptor.digest not in live]
 
     def _is_young(self, digest: Digest) -> bool:
         try:
@@ -218,10 +210,5 @@ class Collection:
                     yield found.place
 
 
-def _roots(index: RootIndex) -> list[Link]:
-    found = [link_of(entry) for _, entry in index.raw_entries()]
-    plain = [link for link in found if link is not None]
-    if len(plain) == len(found):
-        return plain
-    descriptors = [entry.descriptor for entry in index.entries()]
-    return [Link(to.media_type, to.digest, to.size) for to in descriptors]
+def _algorithms(digests: Iterable[Digest]) -> set[str]:
+    return {digest.algorithm for digest in digests}

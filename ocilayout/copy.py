@@ -82,7 +82,9 @@ def copy(  # noqa: PLR0913 # each is an option by its name
             signatures, bills of materials and such. They arrive in a layout as entries without
             a name. Those that are listed and not there are left out.
         jobs: How many transfers run at a time.
-        on_event: Called with every step, from several threads if there are several jobs.
+        on_event: Called with every step, from several threads if there are several jobs. It is also
+            told what the source has and the copy does not, where content names it in a place that
+            is not understood.
         limits: How large and how many the documents may be.
 
     Returns:
@@ -169,6 +171,7 @@ def copy_all(
             ]
             others = [other for _, more in found.values() for other in more]
             plan.run(named, others)
+            plan.tell_left()
             done |= {ref: root for ref, (root, _) in found.items()}
     return done
 
@@ -200,4 +203,6 @@ def transfer(
         OSError: The file system failed.
     """
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        Plan(source, target, pool, on_event or ignore, limits).carry_out([root])
+        plan = Plan(source, target, pool, on_event or ignore, limits)
+        plan.carry_out([root])
+        plan.tell_left()

@@ -28,7 +28,12 @@ def check_media_type(_: object, attribute: Attribute[Any], value: object) -> Non
         )
 
 
-def _to_digest(value: Digest | str) -> Digest:
+def to_digest(value: Digest | str) -> Digest:
+    """Convert the text form of a digest.
+
+    Raises:
+        DocumentError: The text is not a valid digest.
+    """
     if isinstance(value, Digest):
         return value
     try:
@@ -108,7 +113,7 @@ class Descriptor(fields.Extensible):
     """
 
     media_type: str = field(validator=check_media_type)
-    digest: Digest = field(converter=_to_digest, validator=fields.instance(Digest))
+    digest: Digest = field(converter=to_digest, validator=fields.instance(Digest))
     size: int = field(validator=fields.size)
     urls: tuple[str, ...] = field(default=(), converter=fields.to_tuple, validator=fields.each(str))
     annotations: FrozenMap[str, str] = field(

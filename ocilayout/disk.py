@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 HAS_FLOCK: Final = fcntl is not None
 """Whether files can be locked with flock here."""
 
-_NO_FOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
 # O_NONBLOCK, so that a FIFO cannot hold us up; it changes nothing for files.
 SAFE: Final[int] = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 """Flags for opening a path that may be anything."""
@@ -35,10 +34,9 @@ SAFE: Final[int] = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 FOLDER: Final[int] = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_DIRECTORY", 0)
 """Flags for opening a folder, and nothing else."""
 
-NO_FOLLOW: Final[int] = _NO_FOLLOW
+NO_FOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
 """The flag that refuses a symbolic link."""
 
-_CLOSED: Final = (errno.EACCES, errno.EPERM)
 _NO_LOCKS: Final = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK})
 _NOUNS: Final = {
     stat.S_IFLNK: "a symbolic link",

@@ -6,12 +6,15 @@ meanwhile. At the end they are applied under the writer lock to the root index a
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ocilayout.collect import only_reached
 from ocilayout.descriptor import require_size
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.graph import walk
+from ocilayout.link import link_to
+from ocilayout.reach import held, roots_of
 from ocilayout.reference import require_ref_name
 
 if TYPE_CHECKING:
@@ -108,7 +111,7 @@ class Edit:
         """Take a name and what only it reaches away; see `Layout.remove`."""
 
         def change(root: RootIndex) -> None:
-            self._dropped.extend(entry.descriptor for entry in root.named(name))
+            self._dropped.extend(entry.descriptor for entry in root.matching(name))
             root.drop(name)
 
         self._record(change, when)
@@ -149,13 +152,15 @@ class Edit:
             self._require_present(put_here, missing)
             doomed.clear()
             if self._dropped:
-                kept = [entry.descriptor for entry in root.entries()]
-                doomed.extend(only_reached(self._dropped, kept, self._read))
+                doomed.extend(only_reached(self._dropped, self._read, partial(self._hold, root)))
 
         def after() -> None:
             self._blobs.sweep(doomed)
 
         self._indexfile.edit(change, check=check, after=after)
+
+    def _hold(self, root: RootIndex, more: list[Descriptor]) -> set[Digest]:
+        return held([*roots_of(root), *map(link_to, more)], self._blobs).digests
 
     def _record(self, change: Change, when: When | None) -> None:
         if when is None:

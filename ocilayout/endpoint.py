@@ -15,6 +15,10 @@ class ReadableBlobs(Protocol):
 
     def __contains__(self, digest: object, /) -> bool: ...
 
+    def size(self, digest: Digest, /) -> int:
+        """Return the size of a blob, in bytes."""
+        ...
+
     def read(self, descriptor: Descriptor, /) -> bytes:
         """Return all bytes, verified."""
         ...

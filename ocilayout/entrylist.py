@@ -93,10 +93,18 @@ class EntryList:
         Args:
             word: What stands in every entry that matters, such as the name of a property.
         """
+        changed: dict[int, list[int]] = {}
+        for position in sorted(self._changed):
+            if position < self._read:
+                changed.setdefault(self._part_of(position), []).append(position)
         for number, (start, end) in enumerate(self._spans):
             # Behind a backslash any word may stand in disguise.
             if any(self._text.find(sought, start, end) >= 0 for sought in (word, "\\")):
                 yield from self._present(number)
+            else:  # the text is that of before the edits, and an edit may have brought the word
+                for position in changed.get(number, ()):
+                    if self._changed[position]:
+                        yield position, self._changed[position]
         for position in range(self._read, len(self.names)):
             if self._changed[position]:
                 yield position, self._changed[position]
@@ -191,49 +199,65 @@ def _scan_whole(text: str) -> Json:
 
 
 class Positions:
-    """Where texts stand in a list. Most stand in one place, so no collection is made for each."""
+    """Where texts stand in a list.
+
+    Most texts stand in one place, so a text maps to its position itself, and to a set of
+    positions only while there are several. There is one map, so nothing in it can go stale.
+    """
 
     def __init__(self, texts: Iterable[str | None]) -> None:
-        """Look where each text stands; `None` and the empty one are passed over."""
-        self._one: dict[str, int] = {}
-        self._many: dict[str, set[int]] = {}
+        """Note where each text stands; `None` and the empty text are passed over."""
+        self._places: dict[str, int | set[int]] = {}
+        places = self._places
         for position, text in enumerate(texts):
             if text:
-                if text in self._one:
+                if text in places:
                     self._add(text, position)
                 else:
-                    self._one[text] = position
+                    places[text] = position
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._one)
+        return iter(self._places)
 
     def of(self, text: str) -> list[int]:
         """Return where a text stands, in order."""
-        if text in self._many:
-            return sorted(self._many[text])
-        return [self._one[text]] if text in self._one else []
+        found = self._places.get(text)
+        if found is None:
+            return []
+        return [found] if isinstance(found, int) else sorted(found)
 
     def count(self, text: str) -> int:
         """Return in how many places a text stands."""
-        return len(self._many[text]) if text in self._many else int(text in self._one)
+        found = self._places.get(text)
+        if found is None:
+            return 0
+        return 1 if isinstance(found, int) else len(found)
 
     def move(self, position: int, before: str | None, after: str | None) -> None:
-        """Note that another text stands at a position, or none."""
+        """Note that the text at a position was replaced.
+
+        Args:
+            position: The position.
+            before: The text that stood there; empty or `None` for none.
+            after: The text that stands there now; empty or `None` for none.
+        """
         if before:
             self._remove(before, position)
         if after:
             self._add(after, position)
 
     def _add(self, text: str, position: int) -> None:
-        first = self._one.setdefault(text, position)
-        if first != position:
-            self._many.setdefault(text, {first}).add(position)
+        found = self._places.setdefault(text, position)
+        if isinstance(found, set):
+            found.add(position)
+        elif found != position:
+            self._places[text] = {found, position}
 
     def _remove(self, text: str, position: int) -> None:
-        places = self._many.get(text)
-        if places is None:
-            del self._one[text]
+        found = self._places[text]
+        if isinstance(found, int):
+            del self._places[text]
             return
-        places.remove(position)
-        if len(places) == 1:
-            self._one[text] = self._many.pop(text).pop()
+        found.remove(position)
+        if len(found) == 1:
+            self._places[text] = found.pop()

@@ -225,21 +225,29 @@ class ReferenceNotFoundError(NotFoundError):
 
 
 class AmbiguousReferenceError(OciLayoutError):
-    """Several entries answer to one name.
+    """A name means entries of different content.
 
     Attributes:
         name: The name that was asked for.
         digests: The digests of the entries, in document order.
+        full_names: The full name of each, as containerd and Docker write it, or `None`.
 
     Spec: annotations:same-name.
     """
 
-    def __init__(self, name: str, digests: Iterable[str]) -> None:
+    def __init__(
+        self, name: str, digests: Iterable[str], *, full_names: Iterable[str | None] = ()
+    ) -> None:
         self.name = name
         self.digests = tuple(digests)
+        self.full_names = tuple(full_names) or (None,) * len(self.digests)
+        pairs = dict.fromkeys(zip(self.digests, self.full_names, strict=True))
+        found = ", ".join(f"{digest} ({full})" if full else digest for digest, full in pairs)
+        full = next((full for _, full in pairs if full and full != name), None)
+        by_full = f"its full name, such as {full}, or by " if full else ""
         super().__init__(
-            f"{name!r} names {len(self.digests)} entries: {', '.join(self.digests)};"
-            " ask for one by its digest, or tag the name again to keep one"
+            f"{name!r} names {len(self.digests)} entries: {found}; name one by {by_full}"
+            f"{name}@{self.digests[0] if self.digests else 'DIGEST'}"
         )
 
 

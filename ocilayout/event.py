@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from attrs import field, frozen
 
 from ocilayout.descriptor import Descriptor
+from ocilayout.digest import Digest
 from ocilayout.stream import is_seekable
 
 if TYPE_CHECKING:
@@ -24,14 +25,18 @@ class Event:
     Attributes:
         kind: `planned` for everything that is to be there at the end, then `skipped` for what is
             there already, or `started`, any number of `bytes`, and `done`. All of it comes again
-            if another process deleted content before it had a name.
+            if another process deleted content before it had a name. At the end `left` for content
+            that names more content of the source, in a place that is not understood, which was
+            not copied.
         descriptor: What the step is about.
         count: How many bytes have just passed, for `bytes`; 0 otherwise.
+        digests: What was not copied, sorted, for `left`; empty otherwise.
     """
 
-    kind: Literal["planned", "started", "bytes", "skipped", "done"]
+    kind: Literal["planned", "started", "bytes", "skipped", "done", "left"]
     descriptor: Descriptor
     count: int = field(default=0)
+    digests: tuple[Digest, ...] = field(default=())
 
 
 class Told:

@@ -1,7 +1,7 @@
 """The graph of content: what a document refers to, and walks over it.
 
-Pure: reading is given to it. Content is known by its digest alone, whatever media type a
-reference gives it, and a walk ends on any graph, also one that refers back through `subject`.
+Pure: reading is given to it. Content is known by its digest, whatever media type a reference gives
+it, and a walk ends on any graph, also one that refers back through `subject`.
 """
 
 from __future__ import annotations
@@ -9,29 +9,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ocilayout.index import Index
+from ocilayout.manifest import Manifest
 from ocilayout.mediatype import DOCUMENT_TYPES
+from ocilayout.retired import ArtifactManifest, Schema1Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ocilayout.descriptor import Descriptor
     from ocilayout.digest import Digest
-    from ocilayout.manifest import Manifest
 
-    Read = Callable[[Descriptor], Manifest | Index | None]
+Document = Manifest | Index | ArtifactManifest | Schema1Manifest
+"""What refers to other content."""
+
+if TYPE_CHECKING:
+    Read = Callable[[Descriptor], Document | None]
 
 
-def successors(document: Manifest | Index) -> tuple[Descriptor, ...]:
+def successors(document: Document) -> tuple[Descriptor, ...]:
     """Return what a document is made of, in document order; not its subject.
 
-    Spec: image-index:manifest-entries, image-index:nested.
+    Spec: image-index:manifest-entries, image-index:nested, media-types:retired.
     """
     if isinstance(document, Index):
         return document.manifests
-    return (document.config, *document.layers)
+    if isinstance(document, Manifest):
+        return (document.config, *document.layers)
+    return document.blobs if isinstance(document, ArtifactManifest) else document.layers
 
 
-def document_of(descriptor: Descriptor, read: Read) -> Manifest | Index | None:
+def document_of(descriptor: Descriptor, read: Read) -> Document | None:
     """Return the document of a descriptor; `None` if it is of something else, or not to be had."""
     return read(descriptor) if descriptor.media_type in DOCUMENT_TYPES else None
 
@@ -40,6 +47,9 @@ def walk(
     roots: Iterable[Descriptor], read: Read, *, subjects: bool = False
 ) -> Iterator[Descriptor]:
     """Visit everything that can be reached, each digest once, parents before their children.
+
+    A digest to which references give different sizes is visited once for each of them: only one
+    can be right, and the caller must be able to refuse the others.
 
     Args:
         roots: Where to begin, in order.
@@ -53,13 +63,14 @@ def walk(
     Spec: image-layout:entry-types, image-layout:opaque-blobs, image-index:unknown-entries,
         manifest:layer-types, manifest:unknown-layers.
     """
-    visited: set[Digest] = set()
+    visited: set[tuple[Digest, int]] = set()
     expanded: set[Digest] = set()
     pending = list(roots)[::-1]
     while pending:
         descriptor = pending.pop()
-        if descriptor.digest not in visited:
-            visited.add(descriptor.digest)
+        identity = (descriptor.digest, descriptor.size)
+        if identity not in visited:
+            visited.add(identity)
             yield descriptor
         # One reference may call content opaque that another calls a manifest, so being visited
         # does not mean being read.
@@ -80,8 +91,9 @@ def with_referrers(
 ) -> list[Descriptor]:
     """Return content and, after it, all that refers to it or to a document inside, and so on.
 
-    A referrer that is not to be had is left out: lists of referrers are often older than what
-    they list. So is one that is about something else, whoever lists it.
+    A referrer that cannot be read is left out: lists of referrers are often older than what they
+    list. So is one with another subject, whatever lists it, and one that is a part of what is
+    returned, since it comes along with that.
 
     Args:
         root: The content.
@@ -97,8 +109,11 @@ def with_referrers(
     roots = [root]
     asked: set[Digest] = set()
     known = {root.digest}
+    parts: set[Digest] = set()
     for one in roots:  # which grows meanwhile
         for found in walk([one], read):
+            if found.digest != one.digest:
+                parts.add(found.digest)
             if found.media_type not in DOCUMENT_TYPES or found.digest in asked:
                 continue
             asked.add(found.digest)
@@ -110,4 +125,4 @@ def with_referrers(
                 if subject is not None and subject.digest == found.digest:
                     known.add(referrer.digest)
                     roots.append(referrer.plain())
-    return roots
+    return [root, *(one for one in roots[1:] if one.digest not in parts)]

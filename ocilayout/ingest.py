@@ -17,12 +17,17 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from ocilayout.descriptor import Verifier
+from ocilayout.digest import Digest, new_hasher
 from ocilayout.disk import File, acting, flock, make_folder
 from ocilayout.realfolder import Folder
-from ocilayout.stream import CHUNK
+from ocilayout.stream import CHUNK, pour
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ocilayout.descriptor import Descriptor
+    from ocilayout.stream import Readable
 
 
 @frozen
@@ -134,3 +139,21 @@ def begin(folder: Folder, suffix: str = "") -> File:
 
 def _name(file: File) -> str:
     return os.path.basename(file.path)  # noqa: PTH119 # a path takes longer to make
+
+
+def copy_hashing(source: Readable, target: File, algorithm: str) -> tuple[Digest, int]:
+    """Write a stream to a file; return its digest and its size in bytes."""
+    hasher = new_hasher(algorithm)
+    size = pour(source, target, hasher.update)
+    return Digest(f"{algorithm}:{hasher.hexdigest()}"), size
+
+
+def copy_verifying(source: Readable, target: File, expected: Descriptor) -> None:
+    """Write a stream to a file.
+
+    Raises:
+        IntegrityError: It is not what was expected.
+    """
+    verifier = Verifier(expected)
+    pour(source, target, verifier.update, wanted=expected.size)
+    verifier.finish()

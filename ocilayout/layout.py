@@ -319,7 +319,6 @@ class Layout(View[Blobs]):
             self.path,
             indexfile=self._indexfile,
             blobs=self.blobs,
-            read=self._read_if_there,
             grace=grace,
         )
         return collection.run(untagged=untagged, dry_run=dry_run)

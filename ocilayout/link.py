@@ -15,26 +15,30 @@ from ocilayout.errors import DocumentError
 from ocilayout.field import MAX_INT64
 from ocilayout.graph import successors
 from ocilayout.ijson import parse
-from ocilayout.mediatype import DOCUMENT_TYPES, INDEX_TYPES, is_media_type
+from ocilayout.mediatype import INDEX_TYPES, MANIFEST_TYPES, is_media_type
+from ocilayout.mention import mentioned_besides
 from ocilayout.rules import decode_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from ocilayout.descriptor import Descriptor
     from ocilayout.frozenmap import Json
 
+_PLAIN_TYPES: Final = INDEX_TYPES | MANIFEST_TYPES
 _ALWAYS: Final = frozenset({"schemaVersion", "mediaType", "artifactType", "annotations", "subject"})
 _OF_INDEX: Final = _ALWAYS | {"manifests"}
 _OF_MANIFEST: Final = _ALWAYS | {"config", "layers"}
 _OF_DESCRIPTOR: Final = frozenset({"mediaType", "digest", "size", "annotations"})
 
 
+UNKNOWN: Final = ""
+"""The media type of a link to content that is only named, in a place that is not understood."""
+
+
 class Link(NamedTuple):
     """A reference to content.
 
     Attributes:
-        media_type: What the reference says that the content is.
+        media_type: What the reference says that the content is, or `UNKNOWN`.
         digest: The identity of the content.
         size: Its length, in bytes.
     """
@@ -42,6 +46,11 @@ class Link(NamedTuple):
     media_type: str
     digest: Digest
     size: int
+
+
+def link_to(descriptor: Descriptor) -> Link:
+    """Return the link that a descriptor is."""
+    return Link(descriptor.media_type, descriptor.digest, descriptor.size)
 
 
 def link_of(value: Json) -> Link | None:
@@ -65,7 +74,7 @@ def link_of(value: Json) -> Link | None:
 
 
 def links(data: bytes, descriptor: Descriptor) -> list[Link]:
-    """Return what a manifest or an index is made of, and its subject.
+    """Return what a document refers to: its parts, its subject, and what it names besides.
 
     Args:
         data: The bytes, verified already.
@@ -79,31 +88,13 @@ def links(data: bytes, descriptor: Descriptor) -> list[Link]:
     if found is not None:
         return found
     document = decode_document(data, descriptor)
-    subject = [] if document.subject is None else [document.subject]
-    return [Link(to.media_type, to.digest, to.size) for to in (*successors(document), *subject)]
-
-
-def reached(roots: Iterable[Link], follow: Callable[[Link], Iterable[Link]]) -> set[Digest]:
-    """Return all that can be reached, the roots included.
-
-    Args:
-        roots: Where to begin.
-        follow: Gives the links of a document; asked once for each digest.
-
-    Raises:
-        Exception: Whatever `follow` raises.
-    """
-    found: set[Digest] = set()
-    followed: set[Digest] = set()
-    pending = list(roots)
-    while pending:
-        link = pending.pop()
-        found.add(link.digest)
-        # One reference may call content opaque that another calls a manifest.
-        if link.media_type in DOCUMENT_TYPES and link.digest not in followed:
-            followed.add(link.digest)
-            pending.extend(follow(link))
-    return found
+    subject = () if document.subject is None else (document.subject,)
+    told = (*successors(document), *subject)
+    besides = sorted(mentioned_besides(document))
+    return [
+        *map(link_to, told),
+        *(Link(UNKNOWN, digest, 0) for digest in besides),
+    ]
 
 
 def _plain_links(document: dict[str, Json], media_type: str) -> list[Link] | None:
@@ -111,7 +102,7 @@ def _plain_links(document: dict[str, Json], media_type: str) -> list[Link] | Non
     version = document.get("schemaVersion")
     parts = document.get("manifests" if is_index else "layers")
     if (
-        media_type not in DOCUMENT_TYPES
+        media_type not in _PLAIN_TYPES
         or not document.keys() <= (_OF_INDEX if is_index else _OF_MANIFEST)
         or (type(version), version) != (int, 2)
         or document.get("mediaType", media_type) != media_type

@@ -1,6 +1,7 @@
 """Media types: their grammar, and the ones that a store has to tell apart.
 
-Only manifests and indexes are read by a store; every other type is opaque to it.
+A store reads manifests and indexes, those of retired types included. Configs and layers are opaque
+to it; what any other type refers to is not known.
 
 Spec: media-types:names, media-types:docker.
 """
@@ -22,13 +23,28 @@ OCI_EMPTY = "application/vnd.oci.empty.v1+json"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+
+# Retired: that of image-spec 1.1.0-rc2, that of ORAS before it, and Docker's schema 1.
+OCI_ARTIFACT = "application/vnd.oci.artifact.manifest.v1+json"
+ORAS_ARTIFACT = "application/vnd.cncf.oras.artifact.manifest.v1+json"
+DOCKER_SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
+DOCKER_SCHEMA1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 
 OCTET_STREAM = "application/octet-stream"
 
 INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_INDEX})
 MANIFEST_TYPES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
+ARTIFACT_TYPES = frozenset({OCI_ARTIFACT, ORAS_ARTIFACT})
+SCHEMA1_TYPES = frozenset({DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED})
+RETIRED_TYPES = ARTIFACT_TYPES | SCHEMA1_TYPES
 # What has successors, and so is read by walks.
-DOCUMENT_TYPES = INDEX_TYPES | MANIFEST_TYPES
+DOCUMENT_TYPES = INDEX_TYPES | MANIFEST_TYPES | RETIRED_TYPES
+
+# What refers to no other content of a store, though it may name digests: a config names those of
+# unpacked layers. Nothing needs to look into these.
+_OPAQUE = frozenset({OCI_CONFIG, OCI_EMPTY, DOCKER_CONFIG})
+_LAYERS = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
 
 # RFC 6838 section 4.2: type-name "/" subtype-name, each a restricted-name.
 #   restricted-name       = restricted-name-first *126restricted-name-chars
@@ -44,3 +60,11 @@ def is_media_type(text: str) -> bool:
     Spec: descriptor:media-type.
     """
     return _MEDIA_TYPE.fullmatch(text) is not None
+
+
+def is_understood(media_type: str) -> bool:
+    """Tell whether it is known what content of a type refers to: a document, a config or a layer.
+
+    Spec: media-types:unknown.
+    """
+    return media_type in DOCUMENT_TYPES or media_type in _OPAQUE or media_type.startswith(_LAYERS)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from contextlib import closing, suppress
 from functools import partial
 from graphlib import TopologicalSorter
+from io import BytesIO
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
+from ocilayout.behind import left_behind
+from ocilayout.descriptor import require_size
 from ocilayout.endpoint import RemoteBlobs, RemoteSource
 from ocilayout.errors import BlobNotFoundError, IntegrityError
 from ocilayout.event import Event, Told
@@ -14,6 +17,7 @@ from ocilayout.graph import successors, walk
 from ocilayout.index import Index
 from ocilayout.layout import Layout
 from ocilayout.limit import Limits, require_at_most
+from ocilayout.manifest import Manifest
 from ocilayout.mediatype import DOCUMENT_TYPES
 from ocilayout.rules import decode_document, require_document_size
 from ocilayout.stream import LateStream, VerifiedReader
@@ -24,9 +28,9 @@ if TYPE_CHECKING:
 
     from ocilayout.descriptor import Descriptor
     from ocilayout.digest import Digest
-    from ocilayout.endpoint import CopySource, CopyTarget
+    from ocilayout.endpoint import CopySource, CopyTarget, ReadableBlobs
     from ocilayout.event import Report
-    from ocilayout.manifest import Manifest
+    from ocilayout.graph import Document
     from ocilayout.rootindex import RootIndex
     from ocilayout.stream import Readable
 
@@ -76,8 +80,9 @@ class Plan:
         self._report = report
         self._limits = limits
         self._size = 0  # of all documents that are held, in bytes
-        self._documents: dict[Digest, tuple[Descriptor, bytes, Manifest | Index]] = {}
+        self._documents: dict[Digest, tuple[Descriptor, bytes, Document]] = {}
         self._fetched: dict[Digest, bytes] = {}
+        self._found: dict[Digest, Descriptor] = {}
         self._damaged: set[Digest] = set()
         self._put: Callable[..., Descriptor] = target.blobs.put
         if self._remote is not None and (beside := self._remote.beside(source.blobs)):
@@ -106,7 +111,7 @@ class Plan:
         tags = [(name, root) for name, root in named if name is not None]
         # What is sent under a tag need not be sent under its digest before.
         by_tag = {root.digest for _, root in tags if self._goes_by_tag(root)}
-        put_and_bind(lambda: self.carry_out(roots, but=by_tag), lambda: self._each(self._tag, tags))
+        put_and_bind(lambda: self.carry_out(roots, but=by_tag), lambda: self._tag_all(tags))
 
     def carry_out(self, roots: list[Descriptor], *, but: Collection[Digest] = ()) -> None:
         """Bring content and all that it is made of.
@@ -118,6 +123,8 @@ class Plan:
         if len(roots) > 1:  # their documents are read several at a time
             self._each(lambda root: list(walk([root], self.read)), roots)
         found = list(walk(roots, self.read))
+        self._require_sizes(found)
+        self._found |= {descriptor.digest: descriptor for descriptor in found}
         blobs = [descriptor for descriptor in found if descriptor.digest not in self._documents]
         for descriptor in blobs:
             limit, name = self._limits.blob, str(descriptor.digest)
@@ -134,6 +141,31 @@ class Plan:
             if digest in parts or digest not in but:
                 self._put_document(digest)
 
+    def tell_left(self) -> None:
+        """Report content of the source that is named in what was brought, and was not brought."""
+        if self._near is not None:
+            blobs: ReadableBlobs | None = self._near.blobs
+        else:
+            blobs = None if isinstance(self._source, RemoteSource) else self._source.blobs
+
+        def open_blob(descriptor: Descriptor) -> Readable | None:
+            if descriptor.digest in self._fetched:
+                return BytesIO(self._fetched[descriptor.digest])
+            return None if blobs is None else blobs.open(descriptor)
+
+        told = left_behind(self._found.values(), self.read, open_blob, self._source.blobs)
+        for event in told:
+            self._report(event)
+
+    def _require_sizes(self, found: list[Descriptor]) -> None:
+        """Refuse a reference that gives a size to content which another gives another one."""
+        sizes: dict[Digest, set[int]] = {}
+        for descriptor in found:
+            sizes.setdefault(descriptor.digest, set()).add(descriptor.size)
+        for descriptor in found:
+            if len(sizes[descriptor.digest]) > 1:
+                require_size(descriptor, self._source.blobs.size(descriptor.digest))
+
     def _each(self, do: Callable[[_T], object], subjects: Iterable[_T]) -> None:
         """Do something with each, several at a time.
 
@@ -143,7 +175,7 @@ class Plan:
         for _ in self._pool.map(do, subjects):
             pass
 
-    def read(self, descriptor: Descriptor) -> Manifest | Index:
+    def read(self, descriptor: Descriptor) -> Document:
         """Return a document, verified, from the target if that has it.
 
         Raises:
@@ -159,11 +191,12 @@ class Plan:
         data = self._read_near(descriptor)
         if data is None:
             data = self.load(descriptor)
-        document = decode_document(data, descriptor)
+        document = decode_document(data, descriptor, size=self._size_of)
         if isinstance(document, Index):
             require_at_most(limits.children, len(document.manifests), of=name, unit="children")
         else:
-            require_at_most(limits.layers, len(document.layers), of=name, unit="layers")
+            parts = document.layers if isinstance(document, Manifest) else successors(document)
+            require_at_most(limits.layers, len(parts), of=name, unit="layers")
         self._documents[descriptor.digest] = (descriptor, data, document)
         count = len(self._documents)
         require_at_most(limits.documents, count, of="what is copied", unit="documents")
@@ -171,7 +204,13 @@ class Plan:
         require_at_most(limits.total, self._size, of="what is copied", unit="bytes of documents")
         return document
 
-    def read_if_there(self, descriptor: Descriptor) -> Manifest | Index | None:
+    def _size_of(self, digest: Digest) -> int:
+        try:
+            return self._source.blobs.size(digest)
+        except BlobNotFoundError:
+            return 0
+
+    def read_if_there(self, descriptor: Descriptor) -> Document | None:
         """Return a document, or nothing if it is missing."""
         try:
             return self.read(descriptor)
@@ -217,11 +256,15 @@ class Plan:
 
     def _goes_by_tag(self, root: Descriptor) -> bool:
         """Tell whether something arrives under its digest, too, when it is sent under a tag."""
-        return (
-            self._remote is not None
-            and root.media_type in DOCUMENT_TYPES
-            and root.digest.algorithm == "sha256"
-        )
+        return self._remote is not None and root.media_type in DOCUMENT_TYPES
+
+    def _tag_all(self, tags: list[tuple[str, Descriptor]]) -> None:
+        """Tag everything, what a registry may refuse to tag first: then it has tagged nothing."""
+        for sure in (False, True):
+            self._each(
+                self._tag,
+                [pair for pair in tags if (pair[1].digest.algorithm == "sha256") is sure],
+            )
 
     def _tag(self, named: tuple[str, Descriptor]) -> None:
         name, root = named

@@ -1,8 +1,9 @@
 """Referrers: what says of itself that it is about other content, by its `subject`.
 
-A layout has no place of its own for them, and two ways are in use. Most programs make a referrer
-an entry of the root index, mostly without a name. Others keep a list of them: an index under the
-tag that the distribution-spec gives to registries without a referrers API. Both are read here.
+A layout has no place of its own for them, and three ways are in use. Most programs make a referrer
+an untagged entry of the root index. BuildKit puts them into the index of the image, beside the
+manifests that they are about. Others keep a list of them: an index under the tag that the
+distribution-spec gives to registries without a referrers API. All three are read here.
 """
 
 from __future__ import annotations
@@ -11,14 +12,13 @@ import re
 from typing import TYPE_CHECKING
 
 from ocilayout.descriptor import Descriptor
-from ocilayout.graph import document_of
+from ocilayout.graph import document_of, walk
 from ocilayout.index import Index
-from ocilayout.mediatype import DOCUMENT_TYPES
+from ocilayout.manifest import Manifest
 
 if TYPE_CHECKING:
     from ocilayout.digest import Digest
-    from ocilayout.graph import Read
-    from ocilayout.manifest import Manifest
+    from ocilayout.graph import Document, Read
     from ocilayout.rootindex import RootIndex
 
 _NO_TAG = re.compile(r"[^A-Za-z0-9_.-]")
@@ -33,10 +33,10 @@ def fallback_tag(digest: Digest) -> str:
 
 
 class Referrers:
-    """What refers to what in a root index; every manifest that is an entry is read once.
+    """What refers to what in a root index; every manifest that entries lead to is read once.
 
     Attributes:
-        complete: Whether all of them were there to be read.
+        missing: The documents that were not there to be read.
 
     Spec: image-layout:referrers.
     """
@@ -54,16 +54,19 @@ class Referrers:
         self._root = root
         self._read = read
         self._about: dict[Digest, dict[Digest, Descriptor]] = {}
-        self.complete = True
-        for entry in root.entries():
-            descriptor = entry.descriptor
-            document = document_of(descriptor, read)
+        self.missing: set[Digest] = set()
+
+        def note(descriptor: Descriptor) -> Document | None:
+            document = read(descriptor)
             if document is None:
-                self.complete &= descriptor.media_type not in DOCUMENT_TYPES
-            elif document.subject is not None:
+                self.missing.add(descriptor.digest)
+            if document is not None and document.subject is not None:
                 found = self._about.setdefault(document.subject.digest, {})
-                if descriptor.digest not in found:
-                    found[descriptor.digest] = describe_referrer(descriptor, document)
+                found.setdefault(descriptor.digest, describe_referrer(descriptor, document))
+            return document
+
+        for _ in walk([entry.descriptor for entry in root.entries()], note):
+            pass
 
     def of(self, digest: Digest) -> tuple[Descriptor, ...]:
         """Return what refers to a digest, each once: entries in order, then what is listed.
@@ -79,7 +82,7 @@ class Referrers:
         return tuple(found.values())
 
 
-def describe_referrer(plain: Descriptor, document: Manifest | Index) -> Descriptor:
+def describe_referrer(plain: Descriptor, document: Document) -> Descriptor:
     """Return a descriptor as the referrers API gives it: with the type and annotations inside.
 
     Args:
@@ -89,7 +92,7 @@ def describe_referrer(plain: Descriptor, document: Manifest | Index) -> Descript
     Spec: distribution:list-type, distribution:list-annotations, manifest:artifact-type-fallback.
     """
     artifact_type = document.artifact_type
-    if not artifact_type and not isinstance(document, Index):
+    if not artifact_type and isinstance(document, Manifest):
         artifact_type = document.config.media_type
     return Descriptor(
         media_type=plain.media_type,

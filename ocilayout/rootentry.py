@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from attrs import frozen
 
-from ocilayout.annotations import NAME_BOUND, REF_NAME
+from ocilayout.annotations import CONTAINERD_IMAGE_NAME, NAME_BOUND, REF_NAME
 from ocilayout.codec import structure
 from ocilayout.descriptor import Descriptor
 from ocilayout.errors import DocumentError, InvalidNameError, join_place, wrong_type
@@ -41,6 +41,16 @@ class RootEntry:
     name: str | None
     descriptor: Descriptor
     annotations: FrozenMap[str, str]
+
+    @property
+    def full_name(self) -> str | None:
+        """The full name of an image, as containerd and Docker write it, or `None`."""
+        return self.annotations.get(CONTAINERD_IMAGE_NAME) or None
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the entry has a reference name or a full name."""
+        return bool(self.name or self.full_name)
 
 
 def check_entry(entry: Json) -> str | None:
@@ -167,6 +177,22 @@ def entry_annotations(entry: RawEntry) -> dict[str, Json]:
     """Return the annotations of an entry, empty if it has none."""
     annotations = entry.get("annotations")
     return annotations if isinstance(annotations, dict) else {}
+
+
+def entry_full_name(entry: RawEntry) -> str | None:
+    """Return the full name that containerd gives to an entry, if it has one."""
+    name = entry_annotations(entry).get(CONTAINERD_IMAGE_NAME)
+    return name if isinstance(name, str) and name else None
+
+
+def is_named(entry: RawEntry) -> bool:
+    """Tell whether an entry has a reference name or a full name."""
+    return bool(entry_annotations(entry).get(REF_NAME) or entry_full_name(entry))
+
+
+def unknown_properties(entry: RawEntry) -> dict[str, Json]:
+    """Return the properties of an entry that a descriptor does not have."""
+    return {name: value for name, value in entry.items() if name not in _NAMES}
 
 
 def unnamed(entry: RawEntry) -> RawEntry:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.codec import structure
+from ocilayout.digest import is_digest
 from ocilayout.entrylist import EntryList, Positions
 from ocilayout.errors import (
     AmbiguousReferenceError,
@@ -28,6 +29,7 @@ from ocilayout.rootentry import (
     RawEntry,
     RootEntry,
     entry_annotations,
+    entry_full_name,
     load_entry,
     require_annotations,
     unnamed,
@@ -89,6 +91,7 @@ class RootIndex:
         _require_shell(parse("[]".join(self._around).encode(), limit=MAX_ROOT_INDEX))
         self._by_name = Positions(self._entries.names)
         self._by_digest: Positions | None = None
+        self._by_full_name: Positions | None = None
         self.changed = False
 
     def encode(self) -> bytes:
@@ -142,12 +145,33 @@ class RootIndex:
         return tuple(_load(position, entry) for position, entry in self.raw_entries())
 
     def named(self, name: str) -> tuple[RootEntry, ...]:
-        """Return the entries of a name in document order; mostly one, or none.
+        """Return the entries with a reference name, in document order; mostly one, or none.
 
         Raises:
             DocumentError: One of them breaks the specification.
         """
         return self._load(self._by_name.of(name))
+
+    def matching(self, ref: str) -> tuple[RootEntry, ...]:
+        """Return the entries that a reference means, in document order.
+
+        An entry is known by its digest, by its reference name, and by the full name that containerd
+        and Docker write into `io.containerd.image.name`, where the reference name is the tag alone.
+        These rules hold for every verb:
+
+        - A digest means all entries of that content.
+        - A name means the entries with that reference name. Where these are of different content
+          and some of them have the name as their full name, too, it means those.
+        - Where no entry has that reference name, it means those with that full name.
+        - Where there is none of these either, `NAME@DIGEST` means the entries that NAME means, as
+          far as they are of that content. So equal names can be told apart.
+
+        Raises:
+            DocumentError: One of them breaks the specification.
+
+        Spec: annotations:same-name.
+        """
+        return self._load(self._matching(ref))
 
     def of(self, digest: Digest) -> tuple[RootEntry, ...]:
         """Return the entries of a digest in document order.
@@ -157,58 +181,38 @@ class RootIndex:
         """
         return self._load(self._digests().of(digest))
 
-    def find(self, name: str) -> RootEntry:
-        """Return the entry that a name means.
-
-        Where there are several, or none, `io.containerd.image.name` decides: containerd writes
-        the tag alone as the name, and there the name of the whole image.
+    def find(self, ref: str) -> RootEntry:
+        """Return the entry that a reference means; `matching` has the rules.
 
         Raises:
-            ReferenceNotFoundError: No entry has that name.
-            AmbiguousReferenceError: Several have it, for different content.
-            DocumentError: An entry of that name breaks the specification.
+            ReferenceNotFoundError: It means none.
+            AmbiguousReferenceError: It means several, of different content.
+            DocumentError: An entry that it means breaks the specification.
 
         Spec: annotations:same-name.
         """
-        positions = self._by_name.of(name)
-        if len({self._entries.digests[position] for position in positions}) != 1:
-            candidates = (
-                ((position, self._entries[position]) for position in positions)
-                if positions
-                else self._entries.holding(CONTAINERD_IMAGE_NAME)
-            )
-            full = [
-                position
-                for position, entry in candidates
-                if entry_annotations(entry).get(CONTAINERD_IMAGE_NAME) == name
-            ]
-            positions = full or positions
-        found = self._load(positions)
-        digests = [entry.descriptor.digest for entry in found]
-        if len(set(digests)) > 1:
-            raise AmbiguousReferenceError(name, digests)
-        if not found:
-            raise ReferenceNotFoundError(f"there is no entry named {name!r}")
-        return found[0]
+        return self._load(self._positions(ref))[0]
 
     # ------------------------------------------------------------ editing
 
     def tag(
         self, name: str, target: Descriptor, annotations: Mapping[str, str] | None = None
     ) -> None:
-        """Let a name mean content, and nothing else.
+        """Tag content, replacing what the tag pointed to.
 
-        The new entry says what is given here and no more. An entry that the name had for other
-        content stays without its name, if it is the last that holds on to that content.
+        The new entry has the annotations that are given here and no others. An entry that had the
+        name for other content stays as an untagged entry, if it is the last of that content.
 
         Args:
             name: The name.
             target: The content; only media type, digest and size are used.
-            annotations: What is noted at the entry besides its name.
+            annotations: The annotations of the entry besides its name.
 
         Raises:
+            AmbiguousReferenceError: Entries of different content have the name. Which of them is
+                to be replaced cannot be told.
             InvalidNameError: The annotations try to set the name.
-            DocumentError: An annotation is no text.
+            DocumentError: An annotation is not a string.
 
         Spec: annotations:travel.
         """
@@ -221,7 +225,7 @@ class RootIndex:
             "annotations": {key: noted[key] for key in sorted(noted)},
         }
         place = None
-        for position in self._by_name.of(name):
+        for position in self._alike(name, self._by_name.of(name)):
             same = self._entries.digests[position] == target.digest
             if same or not self._is_last(position):
                 self._set(position, {})
@@ -230,38 +234,58 @@ class RootIndex:
                 self._set(position, unnamed(self._entries[position]))
         self._set(self._entries.append() if place is None else place, fresh)
 
-    def untag(self, name: str) -> None:
-        """Take a name away; the content stays as an entry without one.
+    def untag(self, ref: str) -> None:
+        """Remove the names of entries, and keep their content as an untagged entry.
+
+        Args:
+            ref: A reference; `matching` has the rules.
 
         Raises:
-            ReferenceNotFoundError: No entry has that name.
+            ReferenceNotFoundError: It means no entry, or only untagged ones.
+            AmbiguousReferenceError: It means entries of different content.
         """
-        for position in self._positions(name):
+        positions = [position for position in self._positions(ref) if self._is_named(position)]
+        if not positions:
+            raise ReferenceNotFoundError(f"the entry of {ref} has no name; there is none to remove")
+        for position in positions:
             last = self._is_last(position)
             self._set(position, unnamed(self._entries[position]) if last else {})
 
-    def drop(self, name: str) -> None:
-        """Take the entries of a name away.
+    def drop(self, ref: str) -> None:
+        """Remove entries.
+
+        Args:
+            ref: A reference; `matching` has the rules.
 
         Raises:
-            ReferenceNotFoundError: No entry has that name.
+            ReferenceNotFoundError: It means no entry.
+            AmbiguousReferenceError: It means entries of different content.
         """
-        for position in self._positions(name):
+        for position in self._positions(ref):
             self._set(position, {})
 
     def raw_entries(self) -> Iterator[tuple[int, RawEntry]]:
         """Give the entries as they stand, with their positions, in document order."""
         return self._entries.holding()
 
+    def at(self, position: int) -> RootEntry:
+        """Return the entry at a position, as `raw_entries` gives them.
+
+        Raises:
+            DocumentError: It breaks the specification.
+        """
+        return _load(position, self._entries[position])
+
     def drop_at(self, position: int) -> None:
-        """Take one entry away, whatever its name; positions of the others stay what they are."""
+        """Remove one entry, whatever its name; positions of the others stay what they are."""
         self._set(position, {})
 
     def drop_untagged(self, digests: Collection[str]) -> None:
-        """Take the entries without a name away that are of some digests."""
-        for position, name in enumerate(self._entries.names):
-            if not name and self._entries.digests[position] in digests:
-                self._set(position, {})
+        """Remove the untagged entries of some digests; an entry with a full name is not one."""
+        for digest in digests:
+            for position in self._digests().of(digest):
+                if not self._is_named(position):
+                    self._set(position, {})
 
     def add(self, target: Descriptor) -> None:
         """Make content an entry without a name, unless it has an entry already."""
@@ -275,27 +299,24 @@ class RootIndex:
                 },
             )
 
-    def annotate(self, name: str, changes: Mapping[str, str | None]) -> None:
-        """Change what is noted at the entry of a name.
+    def annotate(self, ref: str, changes: Mapping[str, str | None]) -> None:
+        """Change the annotations of an entry.
 
         Args:
-            name: The name.
-            changes: New values by their keys; `None` takes a key away.
+            ref: A reference; `matching` has the rules. If it means several entries of one content,
+                all of them change.
+            changes: New values by their keys; `None` removes a key.
 
         Raises:
-            ReferenceNotFoundError: No entry has that name.
-            AmbiguousReferenceError: Several have it, for different content.
+            ReferenceNotFoundError: It means no entry.
+            AmbiguousReferenceError: It means entries of different content.
             InvalidNameError: The changes try to set the name.
-            DocumentError: An annotation is no text.
+            DocumentError: An annotation is not a string.
 
         Spec: annotations:map.
         """
         require_annotations(changes)
-        positions = self._positions(name)
-        digests = [self._entries.digests[position] for position in positions]
-        if len(set(digests)) > 1:
-            raise AmbiguousReferenceError(name, digests)
-        for position in positions:
+        for position in self._positions(ref):
             entry = dict(self._entries[position])
             noted = dict(entry_annotations(entry))
             for key, value in changes.items():
@@ -307,11 +328,54 @@ class RootIndex:
             if entry != self._entries[position]:
                 self._set(position, entry)
 
-    def _positions(self, name: str) -> list[int]:
-        positions = self._by_name.of(name)
-        if not positions:
-            raise ReferenceNotFoundError(f"there is no entry named {name!r}")
+    # ------------------------------------------------------------ inside
+
+    def _matching(self, ref: str) -> list[int]:
+        if is_digest(ref) and (positions := self._digests().of(ref)):
+            return positions
+        positions = self._by_name.of(ref)
+        if len(self._digests_at(positions)) > 1:
+            full = [position for position in positions if self._full_name(position) == ref]
+            positions = full or positions
+        positions = positions or self._full_names().of(ref)
+        name, sign, digest = ref.rpartition("@")
+        if sign and not positions and is_digest(digest):
+            found = self._by_name.of(name) or self._full_names().of(name)
+            positions = [place for place in found if self._entries.digests[place] == digest]
         return positions
+
+    def _positions(self, ref: str) -> list[int]:
+        positions = self._matching(ref)
+        if not positions:
+            raise ReferenceNotFoundError(f"there is no entry named {ref!r}")
+        return self._alike(ref, positions)
+
+    def _alike(self, ref: str, positions: list[int]) -> list[int]:
+        """Return positions, and refuse those of entries with different content."""
+        if len(self._digests_at(positions)) > 1:
+            raise AmbiguousReferenceError(
+                ref,
+                [self._entries.digests[position] for position in positions],
+                full_names=[self._full_name(position) for position in positions],
+            )
+        return positions
+
+    def _digests_at(self, positions: Iterable[int]) -> set[str]:
+        return {self._entries.digests[position] for position in positions}
+
+    def _is_named(self, position: int) -> bool:
+        return bool(self._entries.names[position] or self._full_name(position))
+
+    def _full_name(self, position: int) -> str | None:
+        return entry_full_name(self._entries[position])
+
+    def _full_names(self) -> Positions:
+        if self._by_full_name is None:
+            full: list[str | None] = [None] * len(self._entries.names)
+            for position, entry in self._entries.holding(CONTAINERD_IMAGE_NAME):
+                full[position] = entry_full_name(entry)
+            self._by_full_name = Positions(full)
+        return self._by_full_name
 
     def _digests(self) -> Positions:
         if self._by_digest is None:
@@ -325,6 +389,8 @@ class RootIndex:
         """Replace an entry; the one place that changes the document."""
         entries = self._entries
         name, digest = entries.names[position], entries.digests[position]
+        if self._by_full_name is not None:
+            self._by_full_name.move(position, self._full_name(position), entry_full_name(entry))
         entries[position] = entry
         self._by_name.move(position, name, entries.names[position])
         if self._by_digest is not None:

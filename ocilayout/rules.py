@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ocilayout.codec import decode
 from ocilayout.errors import DocumentError, LimitExceededError
 from ocilayout.ijson import MAX_DOCUMENT, parse
 from ocilayout.index import Index
 from ocilayout.manifest import Manifest
-from ocilayout.mediatype import DOCUMENT_TYPES, INDEX_TYPES, OCI_INDEX, OCI_MANIFEST
+from ocilayout.mediatype import (
+    ARTIFACT_TYPES,
+    DOCKER_SCHEMA1,
+    DOCKER_SCHEMA1_SIGNED,
+    DOCUMENT_TYPES,
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    SCHEMA1_TYPES,
+)
+from ocilayout.retired import ArtifactManifest, Schema1Manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ocilayout.descriptor import Descriptor
+    from ocilayout.digest import Digest
+    from ocilayout.graph import Document
+
+MODELS: Final[dict[str, type[Document]]] = {
+    **dict.fromkeys(INDEX_TYPES, Index),
+    **dict.fromkeys(MANIFEST_TYPES, Manifest),
+    **dict.fromkeys(ARTIFACT_TYPES, ArtifactManifest),
+    **dict.fromkeys(SCHEMA1_TYPES, Schema1Manifest),
+}
+"""The models of documents by their media types."""
 
 
 def require_document_size(descriptor: Descriptor) -> None:
@@ -32,12 +55,16 @@ def require_document_size(descriptor: Descriptor) -> None:
         )
 
 
-def decode_document(data: bytes, descriptor: Descriptor) -> Manifest | Index:
+def decode_document(
+    data: bytes, descriptor: Descriptor, *, size: Callable[[Digest], int] = lambda _: 0
+) -> Document:
     """Read a manifest or an index as its descriptor says.
 
     Args:
         data: The bytes, verified already.
         descriptor: The descriptor; its media type says what the bytes are.
+        size: Returns the size of a blob in bytes, 0 for a missing one: a schema 1 manifest does not
+            say how large its layers are.
 
     Raises:
         DocumentError: The bytes break the specification, the media type is that of no document
@@ -53,9 +80,7 @@ def decode_document(data: bytes, descriptor: Descriptor) -> Manifest | Index:
             f"{descriptor.digest} is {descriptor.media_type}, no manifest and no index",
         )
     try:
-        document: Manifest | Index = (
-            decode(data, Index) if descriptor.media_type in INDEX_TYPES else decode(data, Manifest)
-        )
+        document: Document = decode(data, MODELS[descriptor.media_type])
     except DocumentError as error:
         raise error.read_from(str(descriptor.digest)) from None
     if document.media_type not in (None, descriptor.media_type):
@@ -64,7 +89,7 @@ def decode_document(data: bytes, descriptor: Descriptor) -> Manifest | Index:
             f"the document says {document.media_type}, its descriptor {descriptor.media_type}",
             "$.mediaType",
         ).read_from(str(descriptor.digest))
-    return document
+    return document.sized(size) if isinstance(document, Schema1Manifest) else document
 
 
 def document_type(data: bytes) -> str:
@@ -80,4 +105,6 @@ def document_type(data: bytes) -> str:
     said = document.get("mediaType")
     if isinstance(said, str):
         return said
+    if "fsLayers" in document:
+        return DOCKER_SCHEMA1_SIGNED if "signatures" in document else DOCKER_SCHEMA1
     return OCI_INDEX if "manifests" in document else OCI_MANIFEST

@@ -17,6 +17,7 @@ from ocilayout.descriptor import Descriptor, Platform
 from ocilayout.errors import BlobNotFoundError, DocumentError, ReferenceNotFoundError
 from ocilayout.ijson import MAX_DOCUMENT, parse
 from ocilayout.index import Index
+from ocilayout.manifest import Manifest
 from ocilayout.mediatype import DOCKER_CONFIG, DOCUMENT_TYPES, INDEX_TYPES, OCI_CONFIG
 from ocilayout.rules import decode_document, require_document_size
 
@@ -170,7 +171,7 @@ def _platform_of_config(descriptor: Descriptor, read: Read) -> Platform | None:
         return None
     try:
         manifest = decode_document(read(descriptor), descriptor)
-        if isinstance(manifest, Index) or manifest.config.media_type not in _CONFIG_TYPES:
+        if not isinstance(manifest, Manifest) or manifest.config.media_type not in _CONFIG_TYPES:
             return None
         require_document_size(manifest.config)
         config = parse(read(manifest.config), limit=MAX_DOCUMENT)

@@ -25,8 +25,7 @@ from ocilayout.rules import decode_document, require_document_size
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ocilayout.index import Index
-    from ocilayout.manifest import Manifest
+    from ocilayout.graph import Document
     from ocilayout.rootentry import RootEntry
     from ocilayout.rootindex import RootIndex
 
@@ -77,13 +76,14 @@ class View(ABC, Generic[B]):
         """Return all entries in document order, also those without a name.
 
         Args:
-            name: Return only the entries of this name: none, one, or several.
+            name: Return only the entries that this name, full name or digest means, by the rules of
+                `RootIndex.matching`: none, one, or several.
 
         Raises:
             DocumentError: `index.json` or one of these entries breaks the specification.
         """
         root = self._snapshot()
-        return root.entries() if name is None else root.named(name)
+        return root.entries() if name is None else root.matching(name)
 
     def entry(self, name: str) -> RootEntry:
         """Return the entry of a name, with what is noted at it.
@@ -115,8 +115,8 @@ class View(ABC, Generic[B]):
         found = self._snapshot().of(digest)
         return found[0].descriptor.plain() if found else self._describe_blob(digest)
 
-    def read_manifest(self, descriptor: Descriptor) -> Manifest | Index:
-        """Return a manifest or an index, verified.
+    def read_manifest(self, descriptor: Descriptor) -> Document:
+        """Return a manifest or an index, verified: of OCI, of Docker, or of a retired type.
 
         Raises:
             BlobNotFoundError: It is not there.
@@ -148,8 +148,9 @@ class View(ABC, Generic[B]):
     ) -> tuple[Descriptor, ...]:
         """Return what refers to content as its subject: signatures, bills of materials and such.
 
-        Found are entries of the root index, with a name or without, and what is listed under the
-        tag of the distribution-spec's fallback, `sha256-<hex>`. Every manifest that is an entry is
+        Found are entries of the root index, named or untagged, manifests inside the indexes that
+        entries lead to (where BuildKit has its attestations), and what is listed under the tag of
+        the distribution-spec's fallback, `sha256-<hex>`. Every manifest that entries lead to is
         read, once for as long as `index.json` stays the same.
 
         Args:
@@ -158,7 +159,7 @@ class View(ABC, Generic[B]):
 
         Returns:
             Descriptors with the artifact type and the annotations that each manifest gives itself,
-            each digest once; entries first, in document order.
+            each digest once; first those that entries lead to, in document order.
 
         Raises:
             DocumentError: The digest is none, or a manifest or `index.json` breaks the
@@ -178,23 +179,34 @@ class View(ABC, Generic[B]):
         # A copy asks for many digests, and the manifests need reading once for all of them.
         root = self._snapshot()
         known = self._referrers
-        if known is not None and known[0] is root:
+        # A manifest that is missing may come later, without any change of the root index.
+        if (
+            known is not None
+            and known[0] is root
+            and not any(digest in self.blobs for digest in known[1].missing)
+        ):
             return known[1]
         found = Referrers(root, self._read_if_there)
-        # A manifest that is missing may come later, without any change of the root index.
-        self._referrers = (root, found) if found.complete else None
+        self._referrers = (root, found)
         return found
 
-    def _read_if_there(self, descriptor: Descriptor) -> Manifest | Index | None:
+    def _read_if_there(self, descriptor: Descriptor) -> Document | None:
         # What cannot be verified is read all the same: here it matters only what it refers to.
         try:
             return self._read_document(descriptor, verify=descriptor.digest.verifiable)
         except BlobNotFoundError:
             return None
 
-    def _read_document(self, descriptor: Descriptor, *, verify: bool) -> Manifest | Index:
+    def _read_document(self, descriptor: Descriptor, *, verify: bool) -> Document:
         require_document_size(descriptor)
-        return decode_document(self.blobs.read(descriptor, verify=verify), descriptor)
+        data = self.blobs.read(descriptor, verify=verify)
+        return decode_document(data, descriptor, size=self._size_of)
+
+    def _size_of(self, digest: Digest) -> int:
+        try:
+            return self.blobs.size(digest)
+        except BlobNotFoundError:
+            return 0
 
     def _describe_blob(self, digest: Digest) -> Descriptor:
         if digest not in self.blobs:

@@ -177,9 +177,10 @@ def may_bind(
 def _read(layout: Layout, descriptor: Descriptor) -> Index | Manifest | None:
     """Return a document, or nothing if it is missing or damaged: the list has no room for that."""
     try:
-        return layout.read_manifest(descriptor)
+        document = layout.read_manifest(descriptor)
     except OciLayoutError:
         return None
+    return document if isinstance(document, Index | Manifest) else None
 
 
 def _describe(layout: Layout, tag: str, digest: Digest, root: Index | Manifest) -> LocalBuild:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from ocilayout.annotations import REF_NAME
 from ocilayout.archive.inventory import BLOBS, HEADER, INDEX
 from ocilayout.archive.tarstream import TarStream, open_target
+from ocilayout.behind import left_behind
 from ocilayout.codec import encode
 from ocilayout.descriptor import Descriptor, require_size
 from ocilayout.digest import Digest, is_digest, new_hasher
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from ocilayout.descriptor import Platform
     from ocilayout.event import Report
-    from ocilayout.manifest import Manifest
+    from ocilayout.graph import Document
     from ocilayout.stream import Readable
 
 
@@ -66,7 +67,7 @@ class ArchiveSource(Protocol):
         """Return a plain descriptor."""
         ...
 
-    def read_manifest(self, descriptor: Descriptor, /) -> Manifest | Index:
+    def read_manifest(self, descriptor: Descriptor, /) -> Document:
         """Return a manifest or an index, verified."""
         ...
 
@@ -151,6 +152,8 @@ def write_archive(
                 tar.add_stream(f"{BLOBS}/{algorithm}/{digest.encoded}", descriptor.size, content)
             report(Event(kind="done", descriptor=descriptor))
         tar.finish()
+    for event in left_behind(blobs.values(), source.read_manifest, source.blobs.open, source.blobs):
+        report(event)
 
 
 def _choose(
@@ -169,7 +172,7 @@ def _choose(
 
 
 def _referring(source: ArchiveSource, root: Descriptor) -> list[Descriptor]:
-    def read(descriptor: Descriptor) -> Manifest | Index | None:
+    def read(descriptor: Descriptor) -> Document | None:
         try:
             return source.read_manifest(descriptor)
         except BlobNotFoundError:
@@ -210,5 +213,7 @@ def _plan(source: ArchiveSource, roots: Iterable[Descriptor]) -> dict[Digest, De
         new_hasher(descriptor.digest.algorithm)  # what cannot be verified is not written
         if descriptor.media_type not in DOCUMENT_TYPES:  # those are read on the walk
             require_size(descriptor, source.blobs.size(descriptor.digest))
+        elif descriptor.digest in blobs:  # and once only, whatever sizes they are given
+            require_size(descriptor, blobs[descriptor.digest].size)
         blobs[descriptor.digest] = descriptor
     return blobs

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ocilayout.config import ImageConfig
     from ocilayout.descriptor import Descriptor, Platform
-    from ocilayout.index import Index
+    from ocilayout.graph import Document
 
 # `go tool dist list`, and what Go reserves: internal/syslist.
 _OS: Final = frozenset(
@@ -110,7 +110,7 @@ def on_descriptor(descriptor: Descriptor, place: str) -> Iterator[Problem]:
         )
 
 
-def on_document(document: Manifest | Index) -> Iterator[Problem]:
+def on_document(document: Document) -> Iterator[Problem]:
     """Say what is unwise in a manifest or an index, apart from the descriptors in it.
 
     Spec: image-index:artifact-type, manifest:artifact-type, manifest:artifact-type-form.

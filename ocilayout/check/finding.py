@@ -219,8 +219,9 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "dangling-entry": Kind(
             "warning",
             _SPARSE,
-            "The content of an entry without a name is not here.",
-            "drops the entry, unless the content waits in `quarantine/`",
+            "The content of an untagged entry is not here.",
+            "drops the entry, unless the content is in `quarantine/`, or all blobs of its algorithm"
+            " are absent",
         ),
         # ------------------------------------------------ blobs
         "missing-blob": Kind("note", _SPARSE, "Content that a document refers to is not here."),
@@ -228,7 +229,20 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "error", _CONTENT, "A blob is not what its name says.", _QUARANTINE
         ),
         "irregular-blob": Kind(
-            "error", _CONTENT, "In a blob's place is a link or no regular file.", _QUARANTINE
+            "error",
+            _CONTENT,
+            "In a blob's place is a link, or something else that is not a regular file.",
+            "puts a copy in the place of a link to the right content, leaves a link that leads"
+            " nowhere alone, and moves anything else to `quarantine/`",
+        ),
+        "quarantined-blob": Kind(
+            "error", _CONTENT, "Content that is referred to was damaged, and is in `quarantine/`."
+        ),
+        "unlisted-referrer": Kind(
+            "warning",
+            "image-layout:unlisted-referrers",
+            "A manifest refers to content of the layout, and no entry leads to it.",
+            "makes it an untagged entry",
         ),
         "unverifiable": Kind(
             "note", "descriptor:digest-algorithm", "A digest's algorithm cannot be computed here."

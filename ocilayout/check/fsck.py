@@ -67,6 +67,7 @@ def _problems(root: Path, *, content: bool, jobs: int) -> Iterator[Problem]:
     yield from _header(root)
     yield from _root_index(root, survey)
     yield from survey.graph()
+    yield from survey.unlisted()
     yield from Holding(root, survey, content=content, jobs=jobs).problems()
 
 
@@ -99,6 +100,7 @@ def _root_index(root: Path, survey: Survey) -> Iterator[Problem]:
         yield from (classified(problem, "index.json") for problem in problems)
         if reference is not None:
             yield from survey.note(evolve(reference, place=f"index.json{reference.place}"))
+    survey.name(reading.named)
     survey.complete = reading.complete
 
 

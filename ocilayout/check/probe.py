@@ -62,13 +62,18 @@ def read(path: Path, *, limit: int, follow: bool = False) -> bytes:
 
 
 def fingerprint(
-    path: Path, algorithm: str, *, stopped: Callable[[], bool] = lambda: False
+    path: Path,
+    algorithm: str,
+    *,
+    follow: bool = False,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Digest | None:
     """Return the digest of a file's content, computed in pieces of 1 MiB.
 
     Args:
-        path: The file; a symbolic link is refused.
+        path: The file.
         algorithm: One that can be computed here.
+        follow: Whether it may be a symbolic link.
         stopped: Asked before each piece; once it answers yes, the result is `None`.
 
     Raises:
@@ -76,7 +81,7 @@ def fingerprint(
         UnsupportedDigestError: The algorithm cannot be computed here.
     """
     hasher = new_hasher(algorithm)
-    with os.fdopen(open_regular(path), "rb", buffering=0) as file:
+    with os.fdopen(open_regular(path, follow=follow), "rb", buffering=0) as file:
         while not stopped():
             data = file.read(CHUNK)
             if not data:

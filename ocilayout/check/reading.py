@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.check import advice
@@ -22,17 +22,22 @@ from ocilayout.field import require_without
 from ocilayout.ijson import dump, parse
 from ocilayout.index import Index
 from ocilayout.manifest import Manifest
-from ocilayout.mediatype import DOCUMENT_TYPES, INDEX_TYPES
+from ocilayout.mediatype import DOCUMENT_TYPES
+from ocilayout.mention import Mentions, mentioned_besides, mentioned_in
+from ocilayout.retired import ArtifactManifest, Schema1Manifest
 from ocilayout.rootindex import MAX_ROOT_INDEX
+from ocilayout.rules import MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ocilayout.frozenmap import Json
+    from ocilayout.graph import Document
 
 Role = Literal["named", "unnamed", "part", "subject"]
 
-_LISTS: Final = ("manifests", "layers")
+_LISTS: Final[dict[type, tuple[str, ...]]] = {Index: ("manifests",), Manifest: ("layers",)}
+_PARTS: Final = ("manifests", "layers", "blobs")
 
 
 @frozen(kw_only=True)
@@ -61,10 +66,12 @@ class Reading:
     Attributes:
         problems: What is wrong with it.
         references: What it refers to, in document order; `None` if that cannot be told.
+        named: The digests that its unknown properties name.
     """
 
     problems: tuple[Problem, ...]
     references: tuple[Reference, ...] | None
+    named: frozenset[Digest] = frozenset()
 
 
 def read_document(data: bytes, media_type: str) -> Reading:
@@ -91,19 +98,23 @@ def read_document(data: bytes, media_type: str) -> Reading:
         # It is taken for what it says that it is, to see whether it is that.
         media_type = said if said in DOCUMENT_TYPES else media_type
         del raw["mediaType"]
-    indexed = media_type in INDEX_TYPES
     try:
-        document = structure(raw, Index) if indexed else structure(raw, Manifest)
+        document: Document = structure(raw, MODELS[media_type])
     except DocumentError as error:
         problems.extend(error.problems)
-        return Reading(tuple(problems), tuple(_salvage(raw)))
-    problems.extend(advice.on_nulls(raw, _LISTS[:1] if indexed else _LISTS[1:]))
+        named = Mentions()
+        named.take(data)
+        return Reading(tuple(problems), tuple(_salvage(raw)), frozenset(named.found))
+    problems.extend(advice.on_nulls(raw, _LISTS.get(type(document), ())))
     problems.extend(advice.on_document(document))
     references: list[Reference] = []
     for place, descriptor, role in _parts(document):
         problems.extend(advice.on_descriptor(descriptor, place))
-        references.append(_reference(descriptor, place, role))
-    return Reading(tuple(problems), tuple(references))
+        reference = _reference(descriptor, place, role)
+        if isinstance(document, Schema1Manifest):  # which does not say how large its layers are
+            reference = evolve(reference, size=None, place=f"$.fsLayers ({descriptor.digest})")
+        references.append(reference)
+    return Reading(tuple(problems), tuple(references), frozenset(mentioned_besides(document)))
 
 
 def read_config(data: bytes) -> tuple[Problem, ...]:
@@ -124,6 +135,7 @@ class RootReading:
 
     Attributes:
         complete: Whether every entry told what it refers to, as far as was read.
+        named: The digests that unknown properties of the entries name, as far as was read.
 
     Spec: image-layout:index-json.
     """
@@ -140,6 +152,7 @@ class RootReading:
         """
         self._raw = parse(data, limit=MAX_ROOT_INDEX)
         self.complete = True
+        self.named: set[Digest] = set()
         self._seen: dict[bytes, int] = {}
         self._names: dict[str, list[tuple[str, str | None]]] = {}
 
@@ -153,7 +166,7 @@ class RootReading:
             yield from error.problems
         else:
             yield from advice.on_document(index)
-            yield from advice.on_nulls(self._raw, _LISTS[:1])
+            yield from advice.on_nulls(self._raw, _LISTS[Index])
         entries = self._raw.get("manifests")
         if entries is not None and not isinstance(entries, list):
             yield from wrong_type("an array", entries).at("$.manifests").problems
@@ -174,13 +187,15 @@ class RootReading:
                 yield problems, reference
                 continue
             name = descriptor.annotations.get(REF_NAME)
+            full = descriptor.annotations.get(CONTAINERD_IMAGE_NAME)
+            self.named |= mentioned_in(descriptor.extra)
             if not problems:  # else all was said of the entry before
                 problems.extend(advice.on_descriptor(descriptor, place))
                 if name is not None:
                     problems.extend(advice.on_name(name, place))
                 if name:
                     problems.extend(self._on_name(name, descriptor, place))
-            yield problems, _reference(descriptor, place, "named" if name else "unnamed")
+            yield problems, _reference(descriptor, place, "named" if name or full else "unnamed")
 
     def _on_duplicate(self, entry: Json, position: int) -> Iterator[Problem]:
         first = self._seen.setdefault(dump(entry), position)
@@ -205,16 +220,24 @@ class RootReading:
             )
 
 
-def _parts(document: Manifest | Index) -> Iterator[tuple[str, Descriptor, Role]]:
+def _parts(document: Document) -> Iterator[tuple[str, Descriptor, Role]]:
     if isinstance(document, Index):
-        for number, descriptor in enumerate(document.manifests):
-            yield f"$.manifests[{number}]", descriptor, "part"
+        name, parts = "manifests", document.manifests
+    elif isinstance(document, ArtifactManifest):
+        name, parts = "blobs", document.blobs
     else:
+        name, parts = "layers", document.layers
+    if isinstance(document, Manifest):
         yield "$.config", document.config, "part"
-        for number, descriptor in enumerate(document.layers):
-            yield f"$.layers[{number}]", descriptor, "part"
+    for number, descriptor in enumerate(parts):
+        yield f"$.{name}[{number}]", descriptor, "part"
     if document.subject is not None:
         yield "$.subject", document.subject, "subject"
+
+
+def reference_to(descriptor: Descriptor, place: str) -> Reference:
+    """Return a reference to content that no descriptor of the layout leads to."""
+    return _reference(descriptor, place, "part")
 
 
 def _reference(descriptor: Descriptor, place: str, role: Role) -> Reference:
@@ -230,7 +253,7 @@ def _reference(descriptor: Descriptor, place: str, role: Role) -> Reference:
 def _salvage(raw: Mapping[str, Json]) -> Iterator[Reference]:
     """Give what a document that is wrong refers to, where it can be told."""
     places: list[tuple[str, Json]] = [("$.config", raw.get("config"))]
-    for name in _LISTS:
+    for name in _PARTS:
         items = raw.get(name)
         if isinstance(items, list):
             places.extend((f"$.{name}[{number}]", item) for number, item in enumerate(items))
@@ -257,5 +280,5 @@ def _salvaged(value: Json, place: str, role: Role) -> Reference | None:
 
 def _role(entry: Json) -> Role:
     annotations = entry.get("annotations") if isinstance(entry, dict) else None
-    name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
-    return "named" if name else "unnamed"
+    notes = annotations if isinstance(annotations, dict) else {}
+    return "named" if notes.get(REF_NAME) or notes.get(CONTAINERD_IMAGE_NAME) else "unnamed"

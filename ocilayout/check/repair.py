@@ -1,8 +1,9 @@
 """What can be mended in a layout without guessing, and a report of what was.
 
-Nothing that verifies is moved, no entry with a name is touched but for exact repetitions, and no
-content is ever deleted: what is damaged goes to `quarantine/`, from where nobody reads it. What
-else `check` finds needs somebody who knows what was meant.
+Nothing that verifies is moved, no named entry is touched but for exact repetitions, and no content
+is ever deleted: what is damaged goes to `quarantine/`, where no reader looks. Nothing is dropped
+for content that may only be away for now, such as that of a disk which is not mounted. What else
+`check` finds takes a person who knows what was meant.
 """
 
 from __future__ import annotations
@@ -15,24 +16,31 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from ocilayout import clock
-from ocilayout.annotations import REF_NAME
+from ocilayout.blobs import Blobs
 from ocilayout.check import probe
 from ocilayout.check.fsck import iter_problems
 from ocilayout.check.holding import printable
 from ocilayout.check.survey import place_of
+from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
 from ocilayout.disk import fsync, make_folder
-from ocilayout.errors import DocumentError, LimitExceededError, Problem
+from ocilayout.errors import (
+    DocumentError,
+    LimitExceededError,
+    Problem,
+    UnsupportedDigestError,
+)
 from ocilayout.ijson import dump
 from ocilayout.leftover import leftovers
+from ocilayout.mediatype import OCTET_STREAM
+from ocilayout.reach import subjects
 from ocilayout.realfolder import OwnFolders
-from ocilayout.rootentry import entry_annotations, entry_digest
+from ocilayout.rootentry import entry_digest, is_named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterable, Iterator
     from pathlib import Path
 
-    from ocilayout.blobs import Blobs
     from ocilayout.indexfile import IndexFile
     from ocilayout.rootindex import RootIndex
 
@@ -74,12 +82,15 @@ def repair(
 ) -> RepairReport:
     """Mend what can be mended without guessing.
 
-    Entries that repeat another exactly go, as do those without a name whose blob is missing and
-    does not wait in quarantine. A folder `blobs` that is missing is made. Blobs that are damaged,
-    and what is no regular file in the place of one, move to `quarantine/`; folders of blobs that
-    are symbolic links belong to others and are left alone. Temporaries of dead writers go. An
-    index that does not parse is never touched, and a folder with neither `oci-layout` nor
-    `index.json` is none of ours. A second repair finds nothing to do.
+    Entries that repeat another exactly go, as do untagged ones whose blob is missing and is not in
+    quarantine; but where no blob of an algorithm is there at all, the entries of its blobs stay.
+    Manifests that stay for their subject alone become untagged entries. A folder `blobs` that is
+    missing is made. In the place of a symbolic link to the right content comes a copy of that; a
+    link that leads nowhere stays. Blobs that are damaged, and anything else that is not a regular
+    file in the place of one, move to `quarantine/`; folders of blobs that are symbolic links belong
+    to others and are left alone. Temporary files of dead writers go. An index that does not parse
+    is never touched, and a folder with neither `oci-layout` nor `index.json` is not a layout that
+    was broken. A second repair finds nothing to do.
 
     Blobs are hashed without a lock; whatever is changed is looked at again under it.
 
@@ -121,17 +132,18 @@ class _Repair:
         self._dry_run = dry_run
 
     def entries(self, before: tuple[Problem, ...]) -> list[Action]:
-        """Drop entries from the root index."""
+        """Drop entries from the root index, and add those of unlisted referrers."""
         if any(p.place == "index.json" and p.code in _UNREAD for p in before):
             return []
+        unlisted = [_digest_at(p.place) for p in before if p.code == "unlisted-referrer"]
         try:
-            actions = self._prune(self._indexfile.fresh())
+            actions = self._mend(self._indexfile.fresh(), unlisted)
         except (DocumentError, LimitExceededError):
             return []
         if actions and not self._dry_run:
 
             def change(index: RootIndex) -> None:
-                actions[:] = self._prune(index)
+                actions[:] = self._mend(index, unlisted)
 
             self._indexfile.edit(change, check=lambda _: None, after=lambda: None)
         return actions
@@ -145,23 +157,38 @@ class _Repair:
         with nullcontext() if self._dry_run else self._indexfile.locked():
             actions = list(self._restore()) if absent else []
             for digest in damaged:
-                actions.extend(self._quarantine(digest))
+                actions.extend(self._replace(digest))
             actions.extend(self._sweep())
         return actions
+
+    def _mend(self, index: RootIndex, unlisted: Iterable[Digest]) -> list[Action]:
+        actions = self._prune(index)
+        for digest in unlisted:
+            descriptor = self._describe(digest)
+            if descriptor is not None and not index.of(digest):
+                message = "makes it an untagged entry"
+                actions.append(
+                    Action(code="unlisted-referrer", place=place_of(digest), message=message)
+                )
+                index.add(descriptor)
+        return actions
+
+    def _describe(self, digest: Digest) -> Descriptor | None:
+        """Return the descriptor of a referrer; `None` if it is no longer there."""
+        return next((one for _, one in subjects([digest], self._blobs)), None)
 
     def _prune(self, index: RootIndex) -> list[Action]:
         actions: list[Action] = []
         seen: set[bytes] = set()
-        # A `blobs` that is there and no folder may lead to a disk that is away for now.
-        blobs = self._root / "blobs"
-        known = blobs.is_dir() or not os.path.lexists(blobs)
+        # Where all blobs are absent, they may lie on a disk that is away for now.
+        there = {digest.algorithm for digest in self._blobs}
         for position, entry in tuple(index.raw_entries()):
             text = dump(entry)
             code = None
             if text in seen:
                 code = "duplicate-entry"
-            elif known and not entry_annotations(entry).get(REF_NAME):
-                code = "dangling-entry" if self._is_gone(entry_digest(entry)) else None
+            elif not is_named(entry) and self._is_gone(entry_digest(entry), there):
+                code = "dangling-entry"
             seen.add(text)
             if code is not None:
                 place = f"index.json$.manifests[{position}]"
@@ -170,13 +197,14 @@ class _Repair:
                 index.drop_at(position)
         return actions
 
-    def _is_gone(self, text: str) -> bool:
-        """Tell whether content is neither here nor in quarantine, from where it may be refilled."""
+    def _is_gone(self, text: str, there: Container[str]) -> bool:
+        """Tell whether content is neither here nor in quarantine, though others are here."""
         try:
             digest = Digest(text)
             return (
-                probe.status(self._blobs.path(digest)) is None
-                and probe.status(self._root / "quarantine" / _quarantined(digest)) is None
+                digest.algorithm in there
+                and probe.status(self._blobs.path(digest)) is None
+                and not self._blobs.is_quarantined(digest)
             )
         except (DocumentError, OSError):  # that cannot be told
             return False
@@ -189,6 +217,32 @@ class _Repair:
             make_folder(folder, root=self._root)
             self._sync(self._root)
         yield Action(code="missing-blobs-folder", place="blobs", message="makes the folder")
+
+    def _replace(self, digest: Digest) -> Iterator[Action]:
+        """Put a copy in the place of a link to the right content; any other damage is put aside."""
+        path = self._blobs.path(digest)
+        if not path.is_symlink() or self._is_shared(path):
+            yield from self._quarantine(digest)
+            return
+        try:
+            whole = probe.fingerprint(path, digest.algorithm, follow=True) == digest
+        except (OSError, UnsupportedDigestError):  # what it leads to may only be away for now
+            return
+        if not whole:
+            yield from self._quarantine(digest)
+            return
+        if not self._dry_run:
+            right = Descriptor(media_type=OCTET_STREAM, digest=digest, size=path.stat().st_size)
+            # Not through a handle that follows links, to which the link is the blob.
+            Blobs(self._root).put(path, media_type=right.media_type, expected=right)
+            if self._indexfile.durable:
+                self._blobs.sync([digest])
+        message = "puts a copy in the place of the link"
+        yield Action(code="irregular-blob", place=place_of(digest), message=message)
+
+    def _is_shared(self, path: Path) -> bool:
+        """Tell whether the blobs of a folder are those of others, too."""
+        return path.parent.is_symlink() or path.parent.parent.is_symlink()
 
     def _quarantine(self, digest: Digest) -> Iterator[Action]:
         path = self._blobs.path(digest)
@@ -204,12 +258,12 @@ class _Repair:
             if source is None:  # it is shared with other layouts
                 return
             top = folders.root
-            name = _quarantined(digest)
-            number = 0
+            first = self._blobs.quarantine_path(digest).name
+            name, number = first, 0
             with suppress(FileNotFoundError), top.enter("quarantine", make=not self._dry_run) as to:
                 while to.status(name) is not None:
                     number += 1
-                    name = f"{_quarantined(digest)}.{number}"
+                    name = f"{first}.{number}"
                 if not self._dry_run:
                     source.move(digest.encoded, to, name)
                     self._sync(self._root, to.path, source.path)
@@ -239,10 +293,6 @@ def _is_damaged(path: Path, digest: Digest, status: os.stat_result) -> bool:
         return probe.fingerprint(path, digest.algorithm) != digest
     except OSError:  # what cannot be read may be whole
         return False
-
-
-def _quarantined(digest: Digest) -> str:
-    return f"{digest.algorithm}-{digest.encoded}"
 
 
 def _digest_at(place: str) -> Digest:

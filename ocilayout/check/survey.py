@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
+from ocilayout.blobs import Blobs
 from ocilayout.check import probe
 from ocilayout.check.finding import classified, found, problems_of
-from ocilayout.check.reading import read_config, read_document
+from ocilayout.check.reading import read_config, read_document, reference_to
 from ocilayout.digest import Digest
-from ocilayout.errors import LimitExceededError
+from ocilayout.errors import LimitExceededError, OciLayoutError
 from ocilayout.ijson import MAX_DOCUMENT
-from ocilayout.mediatype import DOCUMENT_TYPES, OCI_CONFIG
+from ocilayout.mediatype import DOCUMENT_TYPES, OCI_CONFIG, is_understood
+from ocilayout.reach import named_in, subjects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from ocilayout.check.reading import Reference
@@ -73,15 +75,18 @@ class Survey:
         """
         self._root = root
         self._content = content
+        self._blobs = Blobs(root)
         self._known: dict[Digest, _Content] = {}
+        self._named: set[Digest] = set()
         self._pending: deque[Reference] = deque()
+        self._searched: set[Digest] = set()
         self._wrong: set[Digest] = set()
         self.complete = True
         self.judged: set[Digest] = set()
 
     def __contains__(self, digest: object) -> bool:
-        """Tell whether something refers to content."""
-        return digest in self._known
+        """Tell whether something refers to content, or names it in a place not understood."""
+        return digest in self._known or digest in self._named
 
     def note(self, reference: Reference) -> Iterator[Problem]:
         """Take in a reference, and say how it does not fit the blobs and the references before.
@@ -95,16 +100,70 @@ class Survey:
         yield from _compare_types(content, reference)
         yield from self._compare_sizes(content, reference)
         if not content.present:
-            yield from _missing(content, reference)
+            yield from self._say_missing(content, reference)
         kind = reference.media_type == OCI_CONFIG
         if reference.media_type in _READ and content.present and kind not in content.opened:
             content.opened.add(kind)
             self._pending.append(reference)
+        elif not is_understood(reference.media_type):
+            self._search(reference.digest)
+
+    def name(self, digests: Iterable[Digest]) -> None:
+        """Take in digests that stand where it is not understood what refers to what."""
+        for digest in digests:
+            if digest not in self._named:
+                self._named.add(digest)
+                self._search(digest)
+
+    def _say_missing(self, content: _Content, reference: Reference) -> Iterator[Problem]:
+        if not self._blobs.is_quarantined(reference.digest):
+            yield from _missing(content, reference)
+        elif not content.missed:
+            content.missed = True
+            yield found(
+                "quarantined-blob",
+                f"is damaged and in quarantine, and is referred to at {reference.place}",
+                place_of(reference.digest),
+            )
 
     def graph(self) -> Iterator[Problem]:
         """Open the documents that were noted and those that they lead to, breadth first."""
         while self._pending:
             yield from self._open(self._pending.popleft())
+
+    def unlisted(self) -> Iterator[Problem]:
+        """Say which manifests stay for their subject alone, and what is wrong below these."""
+        if not self.complete:
+            return
+        try:
+            others = [digest for digest in self._blobs if digest not in self]
+            about = list(subjects(others, self._blobs))
+        except OSError:  # said when the files are looked at
+            return
+        while more := [pair for pair in about if pair[0] in self]:
+            about = [pair for pair in about if pair not in more]
+            for subject, referrer in more:
+                if referrer.digest not in self:
+                    place = place_of(referrer.digest)
+                    message = f"refers to {subject}, without an entry"
+                    yield found("unlisted-referrer", message, place)
+                    yield from self.note(reference_to(referrer, place))
+                    yield from self.graph()
+
+    def _search(self, digest: Digest) -> None:
+        """Take in what content names, if it is a JSON document; it may be of any size."""
+        pending = [digest]
+        while pending:
+            one = pending.pop()
+            if one in self._searched:
+                continue
+            self._searched.add(one)
+            try:
+                named = named_in(one, self._blobs)
+            except (OciLayoutError, OSError):  # said when the files are looked at
+                continue
+            pending.extend(named)
+            self._named |= named
 
     def _look(self, reference: Reference) -> _Content:
         path = self._root / place_of(reference.digest)
@@ -187,6 +246,7 @@ class Survey:
     def _read(self, data: bytes, media_type: str, place: str) -> Iterator[Problem]:
         reading = read_document(data, media_type)
         yield from (classified(problem, place) for problem in reading.problems)
+        self.name(reading.named)
         if reading.references is None:
             self.complete = False
         for reference in reading.references or ():

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ocilayout.cli.place import Source
     from ocilayout.descriptor import Descriptor, Platform
     from ocilayout.digest import Digest
+    from ocilayout.graph import Document
 
 HEADING: Final = ("NAME", "DIGEST", "KIND", "PLATFORMS", "SIZE", "AGE", "CONTENT")
 
@@ -167,12 +168,12 @@ def kind_of(descriptor: Descriptor) -> Kind:
     return "index" if descriptor.media_type in INDEX_TYPES else "manifest"
 
 
-def artifact_type_of(document: Manifest | Index | None) -> str | None:
+def artifact_type_of(document: Document | None) -> str | None:
     """Return the type of an artifact; `None` for an image, and where nobody knows.
 
     Spec: manifest:artifact-type-fallback.
     """
-    if document is None or document.artifact_type is not None or isinstance(document, Index):
+    if not isinstance(document, Manifest) or document.artifact_type is not None:
         return None if document is None else document.artifact_type
     config = document.config.media_type
     return None if config in _IMAGE_CONFIGS else config
@@ -192,10 +193,10 @@ class _Reading:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self.documents: dict[Digest, Manifest | Index] = {}
+        self.documents: dict[Digest, Document] = {}
         self.error = ""
 
-    def read(self, descriptor: Descriptor) -> Manifest | Index | None:
+    def read(self, descriptor: Descriptor) -> Document | None:
         try:
             document = self._source.read_manifest(descriptor)
         except BlobNotFoundError:
@@ -206,7 +207,7 @@ class _Reading:
         self.documents[descriptor.digest] = document
         return document
 
-    def config(self, document: Manifest | Index | None) -> ImageConfig | None:
+    def config(self, document: Document | None) -> ImageConfig | None:
         if not isinstance(document, Manifest):
             return None
         config = document.config
@@ -222,7 +223,7 @@ class _Reading:
 
 
 def _platforms(
-    descriptor: Descriptor, document: Manifest | Index | None, config: ImageConfig | None
+    descriptor: Descriptor, document: Document | None, config: ImageConfig | None
 ) -> tuple[str, ...]:
     found: list[Platform | ImageConfig | None] = [config or descriptor.platform]
     if isinstance(document, Index):
@@ -240,7 +241,7 @@ def platform_text(platform: Platform | ImageConfig | None) -> str:
 
 
 def _created(
-    source: Source, root: Root, document: Manifest | Index | None, config: ImageConfig | None
+    source: Source, root: Root, document: Document | None, config: ImageConfig | None
 ) -> tuple[datetime | None, TimeSource | None]:
     said: list[tuple[TimeSource, str | None]] = [("entry", root.annotations.get(CREATED))]
     if document is not None:

@@ -71,7 +71,7 @@ def ls(place: Place, *, untagged: bool, quiet: bool, as_json: bool) -> None:
         table([HEADING, *(row.cells(now) for row in rows)])
         for row in rows:
             if row.error:
-                say(f"{printable(row.root.ref)}: {row.error}", err=True)
+                say(printable(f"{row.root.ref}: {row.error}"), err=True)
     else:
         say("No entries")
 

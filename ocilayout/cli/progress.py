@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 from ocilayout.cli.terminal import counted, size_text
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from ocilayout.digest import Digest
     from ocilayout.event import Event
+
+
+_MOST_DIGESTS: Final = 3  # that a sentence lists
 
 
 class Watcher(Protocol):
@@ -42,6 +45,7 @@ class Account:
         self._sizes: dict[Digest, int] = {}
         self._moved: dict[Digest, int] = {}
         self._copied: set[Digest] = set()
+        self._left: dict[Digest, Event] = {}
         self._planned_bytes = 0
         self._moved_bytes = 0
 
@@ -55,7 +59,9 @@ class Account:
             raise KeyboardInterrupt
         digest, size = event.descriptor.digest, event.descriptor.size
         with self._lock:
-            if event.kind == "planned":
+            if event.kind == "left":
+                self._left[digest] = event
+            elif event.kind == "planned":
                 self._planned_bytes += 0 if digest in self._sizes else size
                 self._sizes[digest] = size
             elif event.kind == "bytes":
@@ -82,6 +88,18 @@ class Account:
             "skipped": len(skipped),
             "skippedBytes": sum(skipped),
         }
+
+    def left(self) -> Iterator[str]:
+        """Give a sentence for each content that names more of the source than was copied."""
+        for event in self._left.values():
+            content, digests = event.descriptor, event.digests
+            shown: list[str] = [*digests[:_MOST_DIGESTS]]
+            if len(digests) > _MOST_DIGESTS:
+                shown.append(f"{len(digests) - _MOST_DIGESTS} more")
+            yield (
+                f"{content.digest} ({content.media_type}) names content that was not copied:"
+                f" {', '.join(shown)}; copy it by its digest if it is needed"
+            )
 
     def text(self) -> str:
         """Return the totals for people."""

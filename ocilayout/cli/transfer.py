@@ -173,6 +173,8 @@ def _report(
     *,
     as_json: bool,
 ) -> None:
+    for sentence in account.left():
+        click.echo(printable(sentence), err=True)
     entries: list[dict[str, object]] = []
     lines: list[str] = []
     for ref, descriptor in arrived.items():

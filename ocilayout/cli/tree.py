@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
     from ocilayout.cli.place import Root, Source
     from ocilayout.digest import Digest
-    from ocilayout.index import Index
-    from ocilayout.manifest import Manifest
+    from ocilayout.graph import Document
 
 Mark = Literal["missing", "elsewhere", "shared", "unreadable", "drawn above"]
 
@@ -105,11 +104,11 @@ def graph_of(source: Source, entries: Iterable[Root], begin: Iterable[Root]) -> 
     Raises:
         OSError: The file system failed.
     """
-    documents: dict[Digest, Manifest | Index] = {}
+    documents: dict[Digest, Document] = {}
     errors: dict[Digest, str] = {}
     leading: dict[Digest, set[object]] = {}
 
-    def read(descriptor: Descriptor) -> Manifest | Index | None:
+    def read(descriptor: Descriptor) -> Document | None:
         try:
             document = source.read_manifest(descriptor)
         except BlobNotFoundError:
@@ -170,7 +169,7 @@ def draw(roots: Iterable[Root], nodes: dict[Digest, Node], *, plain: bool) -> It
     for root in roots:
         name = printable(root.name or "(no name)")
         if root.descriptor is None:
-            yield Line(guide="", name=name, text=root.error, marks=("unreadable",))
+            yield Line(guide="", name=name, text=printable(root.error), marks=("unreadable",))
             continue
         pending = [("", "", name, root.descriptor, "")]
         while pending:

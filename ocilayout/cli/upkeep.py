@@ -79,9 +79,9 @@ def repair(
 ) -> None:
     """Mend what can be mended without guessing.
 
-    It says what it did, and what is left. Content that is whole and entries with names are never
+    It says what it did, and what is left. Content that is whole and named entries are never
     touched; damaged blobs move to `quarantine/`, so that a copy can bring them again. The exit
-    status is 1 while errors are left.
+    status is 1 while errors are left, also by what is in quarantine.
     """
     layout = Layout(path, durability=writing.durability, lock_timeout=writing.lock_timeout)
     report = layout.repair(dry_run=dry_run)
@@ -141,6 +141,12 @@ def gc(
     What dead writers left behind goes, too. It says what it removed, and how much that frees.
     """
     report = writing.open(path).collect(grace=grace, untagged=untagged, dry_run=dry_run)
+    for descriptor in report.unlisted:
+        click.echo(
+            f"{descriptor.digest} has no entry and stays, since what it refers to does;"
+            " `ocilayout repair` makes it an entry",
+            err=True,
+        )
     gone = [
         *(f"entry  {descriptor.digest}" for descriptor in report.dropped),
         *(f"blob   {digest}" for digest in report.removed),
@@ -162,6 +168,7 @@ def gc(
         "dropped": [descriptor.digest for descriptor in report.dropped],
         "temporaries": list(report.temporaries),
         "young": report.young,
+        "unlisted": [descriptor.digest for descriptor in report.unlisted],
         "dryRun": dry_run,
     }
     answer(data, "\n".join(map(printable, [*gone, text])), as_json=as_json)

@@ -14,13 +14,14 @@ from ocilayout.errors import (
     RegistryError,
 )
 from ocilayout.ijson import MAX_DOCUMENT
-from ocilayout.mediatype import DOCUMENT_TYPES
+from ocilayout.mediatype import DOCUMENT_TYPES, SCHEMA1_TYPES
 from ocilayout.rules import decode_document, document_type
 
 if TYPE_CHECKING:
     from ocilayout.registry.answer import Answer
 
-ANY_MANIFEST = ", ".join(sorted(DOCUMENT_TYPES, reverse=True))
+# Not those of schema 1: a registry that has to choose may turn an image into that.
+ANY_MANIFEST = ", ".join(sorted(DOCUMENT_TYPES - SCHEMA1_TYPES, reverse=True))
 """What to accept where any manifest or index will do; those of OCI stand first."""
 
 _LENGTH = re.compile(r"[0-9]{1,18}")  # below 2**63

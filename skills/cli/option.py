@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from ocilayout import Layout, OciLayoutError
+from ocilayout import OciLayoutError
 from ocilayout.cli.access import warn
-from ocilayout.cli.terminal import printable, table
+from ocilayout.cli.option import offered, safe_names
+from ocilayout.cli.terminal import table
 from skills.clients import ALL, CLIENTS
 from skills.errors import SkillError
 from skills.install import Installer, State, default_state
@@ -80,8 +81,8 @@ def short_digest(digest: str) -> str:
 
 
 def write_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a table to standard output; what a terminal would obey is escaped."""
-    table([heading, *([printable(cell) for cell in row] for row in rows)])
+    """Write a table to standard output; what a terminal would obey is escaped there."""
+    table([heading, *rows])
 
 
 def read_age(ctx: click.Context, param: click.Parameter, value: str | None) -> timedelta | None:
@@ -97,22 +98,21 @@ def read_age(ctx: click.Context, param: click.Parameter, value: str | None) -> t
 def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Return the names in the store that begin so; a completion makes no store."""
     del param
-    store = ctx.find_root().params.get("store") or default_store()
-    try:
-        return [name for name in Layout.open(store).tags() if name.startswith(incomplete)]
-    except (OciLayoutError, OSError):
-        return []
+    return offered(ctx.find_root().params.get("store") or default_store(), incomplete)
 
 
 def complete_skill(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Return the names of installed skills that begin so."""
     del ctx, param
-    installer = Installer(Path.home(), State(default_state()))
+    # The Tab key waits for no other process, nor for a pipe in place of the record.
+    state = State(default_state(), lock_timeout=0)
     try:
-        found = installer.installed(scope=None, client=None, project_root=None)
+        if not all(path.is_file() for path in state.path.glob("installed.*")):
+            return []
+        found = Installer(Path.home(), state).installed(scope=None, client=None, project_root=None)
     except (SkillError, OciLayoutError, OSError):
         return []
-    return sorted({skill.name for skill in found if skill.name.startswith(incomplete)})
+    return safe_names(sorted({skill.name for skill in found}), incomplete)
 
 
 def complete_clients(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -120,6 +120,8 @@ def complete_clients(ctx: click.Context, param: click.Parameter, incomplete: str
     del ctx, param
     before, comma, last = incomplete.rpartition(",")
     names = [client.name for client in CLIENTS] + ([] if comma else [ALL])
+    if comma and not set(before.split(",")) <= set(names):
+        return []  # what is offered is pasted, so nothing else stands in it
     return [f"{before}{comma}{name}" for name in names if name.startswith(last)]
 
 

@@ -341,6 +341,36 @@ class TestCompletion:
         (shell.home / ".local/state/ocilayout/skills/installed.db").write_text("garbage" * 100)
         assert self.complete("uninstall", "h") == []
 
+    def test_what_a_shell_would_obey_is_not_offered(self, shell: Shell) -> None:
+        """Names of the store and lists of clients are text to every shell."""
+        shell.build()
+        layout = Layout.open(shell.folder / "store", strict_names=False)
+        layout.tag("h;touch${IFS}x;", layout.resolve("hello"))
+        layout.tag("h$(touch x)", layout.resolve("hello"))
+        assert self.complete("content", "h") == ["hello"]
+        assert self.complete("install", "hello", "--clients", "$(touch x),") == []
+        assert self.complete("install", "hello", "--clients", "codex,codex,cl") != []
+
+    @pytest.mark.parametrize("name", ["installed.db", "installed.lock"])
+    @pytest.mark.parametrize("how", ["FIFO", "folder", "loop"])
+    def test_a_hostile_record_offers_nothing(
+        self, shell: Shell, capfd: pytest.CaptureFixture[str], name: str, how: str
+    ) -> None:
+        """Whatever lies in place of the record, nothing hangs and nothing is told."""
+        shell.build()
+        shell.run("install", "hello", "--clients", "codex")
+        path = shell.home / ".local/state/ocilayout/skills" / name
+        path.unlink(missing_ok=True)
+        if how == "FIFO":
+            os.mkfifo(path)
+        elif how == "folder":
+            path.mkdir()
+        else:
+            path.symlink_to(name)
+        capfd.readouterr()
+        assert self.complete("uninstall", "h") == []
+        assert capfd.readouterr() == ("", "")
+
     def test_clients(self) -> None:
         """Each part of the list is completed."""
         assert self.complete("install", "x", "--clients", "cl") == ["claude-code", "cline"]

@@ -404,7 +404,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(blobs_module, "verify", lambda *_: None)
     patch.setattr(
-        blobs_module, "_copy_verifying", lambda source, target, _: pour(source, target, len)
+        blobs_module, "copy_verifying", lambda source, target, _: pour(source, target, len)
     )
 
 

@@ -19,8 +19,7 @@ from ocilayout.testing.registry.exchange import PIECE
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ocilayout.index import Index
-    from ocilayout.manifest import Manifest
+    from ocilayout.graph import Document
     from ocilayout.testing.registry.exchange import Content
 
 
@@ -75,7 +74,7 @@ class Holdings:
     def put_manifest(
         self,
         name: str,
-        document: Manifest | Index | bytes,
+        document: Document | bytes,
         *,
         tag: str | None = None,
         media_type: str | None = None,
@@ -126,7 +125,7 @@ class Holdings:
             for repository, _ in list(held)
         )
 
-    def has_parts(self, name: str, document: Manifest | Index) -> bool:
+    def has_parts(self, name: str, document: Document) -> bool:
         """Tell whether a repository holds all that a document is made of.
 
         Content that is to be had elsewhere, by `urls`, need not be there.
@@ -139,9 +138,9 @@ class Holdings:
     def referrers(self, name: str, digest: str) -> list[Descriptor]:
         """Return the manifests of a repository that have a digest as their subject."""
         found = []
-        for (repository, _), (media_type, data) in sorted(self.manifests.items()):
-            descriptor = Descriptor.of(data, media_type)
+        for (repository, known_by), (media_type, data) in sorted(self.manifests.items()):
             try:
+                descriptor = Descriptor.of(data, media_type, Digest(known_by).algorithm)
                 document = decode_document(data, descriptor)
             except OciLayoutError:
                 continue  # put here by hand

@@ -1,0 +1,97 @@
+"""Mentions: the digests that a JSON document names, whatever its type and wherever they stand.
+
+What a manifest or an index refers to is known (see `graph`). What a document of an unknown type
+refers to is not, nor what an unknown property does; so before content is deleted, every digest that
+stands there is held. The text is searched, not parsed: that takes any size, any nesting and any
+flaw, and finding too much costs disk space only. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from ocilayout.digest import Digest
+from ocilayout.errors import DocumentError
+from ocilayout.frozenmap import thaw
+from ocilayout.graph import successors
+from ocilayout.ijson import dump
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ocilayout.frozenmap import FrozenJson, FrozenMap
+    from ocilayout.graph import Document
+
+# A digest as the image-spec writes it, or as in-toto does: {"sha256": "<hex>"}. Content of other
+# algorithms cannot be verified here and is never deleted, so it need not be found.
+_DIGEST: Final = re.compile(
+    rb'(sha256|sha384|sha512|blake3)(?:"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}"|:)([a-f0-9]{64,128})'
+)
+# Any character of a digest may stand as an escape, such as \u003a for the colon.
+_ESCAPE: Final = re.compile(rb"\\u00([2-7][0-9a-fA-F])")
+
+# The longest form: a digest of sha512, each of its characters an escape of six bytes.
+_LONGEST: Final = 6 * (len("sha512") + 128) + 2 * 64 + 3
+
+_JSON: Final = (b"{", b"[", b'"')
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+HEAD: Final = 512
+"""How much of the beginning of content `begins_as_json` needs, in bytes."""
+
+
+def begins_as_json(head: bytes) -> bool:
+    """Tell by its first bytes whether content may be a JSON document.
+
+    Args:
+        head: The first 512 bytes, or all if there are fewer.
+    """
+    text = head.removeprefix(_BYTE_ORDER_MARK).lstrip()
+    return text.startswith(_JSON) or (not text and len(head) == HEAD)
+
+
+class Mentions:
+    """A search for digests in content that comes piece by piece.
+
+    Attributes:
+        found: The digests so far.
+    """
+
+    def __init__(self) -> None:
+        self.found: set[Digest] = set()
+        self._tail = b""
+
+    def take(self, data: bytes) -> None:
+        """Search the next bytes; what was cut at the end of the last ones is found, too."""
+        text = self._tail + data
+        self._tail = text[-_LONGEST:]
+        if b"\\u00" in text:
+            text = _ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), text)
+        for algorithm, encoded in _DIGEST.findall(text):
+            self._note(algorithm.decode(), encoded.decode())
+
+    def _note(self, algorithm: str, encoded: str) -> None:
+        # What follows a digest may be hexadecimal as well, so it is cut at its length.
+        for length in (64, 96, 128):
+            try:
+                self.found.add(Digest(f"{algorithm}:{encoded[:length]}"))
+            except DocumentError:
+                continue
+
+
+def mentioned_in(*values: Mapping[str, Any]) -> set[Digest]:
+    """Return the digests that stand in JSON objects."""
+    mentions = Mentions()
+    for value in values:
+        if value:
+            mentions.take(dump({name: thaw(item) for name, item in value.items()}))
+    return mentions.found
+
+
+def mentioned_besides(document: Document) -> set[Digest]:
+    """Return the digests in the unknown properties of a document and of the descriptors in it."""
+    subject = () if document.subject is None else (document.subject,)
+    holders = (document, *successors(document), *subject)
+    extra: list[FrozenMap[str, FrozenJson]] = [holder.extra for holder in holders if holder.extra]
+    return mentioned_in(*extra)
