@@ -19,13 +19,14 @@ from ocilayout import (
     DocumentError,
     ImageConfig,
     Index,
+    LimitExceededError,
     Manifest,
     decode,
 )
 from skills.errors import NotASkillError, TooLargeError
 from skills.folder import MAX_LAYER, SKILL_MD
 from skills.layer import open_layer
-from skills.package import DESCRIPTION, LICENSE, NAME, REQUIRES, VERSION
+from skills.package import DESCRIPTION, LICENSE, MAX_CONFIG, NAME, REQUIRES, VERSION
 
 if TYPE_CHECKING:
     from ocilayout import Layout
@@ -119,8 +120,8 @@ def read_artifact(layout: Layout, root: Descriptor, reference: str) -> Artifact:
             limit=MAX_LAYER,
         )
     try:
-        config = decode(layout.blobs.read(manifest.config), ImageConfig)
-    except DocumentError as error:
+        config = decode(layout.blobs.read(manifest.config, limit=MAX_CONFIG), ImageConfig)
+    except (DocumentError, LimitExceededError) as error:
         raise NotASkillError(reference, f"its config cannot be read: {error}") from None
     labels = {} if config.config is None else config.config.labels
     if not labels.get(NAME):

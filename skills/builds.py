@@ -37,6 +37,7 @@ from skills.errors import (
 from skills.package import (
     ARTIFACT_TYPE,
     DESCRIPTION,
+    MAX_CONFIG,
     NAME,
     VERSION,
     package,
@@ -300,7 +301,7 @@ def _labels(layout: Layout, root: Index | Manifest) -> Mapping[str, str]:
     if not isinstance(manifest, Manifest):
         return {}
     try:
-        config = decode(layout.blobs.read(manifest.config), ImageConfig)
+        config = decode(layout.blobs.read(manifest.config, limit=MAX_CONFIG), ImageConfig)
     except OciLayoutError:
         return {}
     return config.config.labels if config.config is not None else {}

@@ -129,7 +129,7 @@ def _cached(layout: Layout) -> Iterator[tuple[str, Descriptor]]:
 def _describe(layout: Layout, name: str, content: Descriptor) -> CachedSkill:
     try:
         pulled = datetime.fromtimestamp(layout.blobs.modified(content.digest), UTC)
-    except BlobNotFoundError:
+    except (BlobNotFoundError, OSError, OverflowError, ValueError):  # it may be any time
         pulled = None
     return CachedSkill(
         reference=name, digest=content.digest, size=_size(layout, content), pulled=pulled

@@ -58,6 +58,9 @@ LICENSE: Final = "dev.toolhive.skills.license"
 ALLOWED_TOOLS: Final = "dev.toolhive.skills.allowedTools"
 FILES: Final = "dev.toolhive.skills.files"
 
+MAX_CONFIG: Final = 4 * 1024 * 1024
+"""The largest config that is read, in bytes; a file with holes may be as large as it likes."""
+
 LAYER_TITLE: Final = "skill.tar.gz"
 CREATED_BY: Final = "toolhive package"
 

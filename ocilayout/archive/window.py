@@ -14,11 +14,15 @@ import stat
 import tempfile
 import threading
 import zlib
-from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
+from ocilayout.disk import acting, path_of
 from ocilayout.errors import DocumentError, LimitExceededError, NotALayoutError
 from ocilayout.stream import CHUNK
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
 _GZIP: Final = b"\x1f\x8b"
 
@@ -93,7 +97,8 @@ class Window:
 
     def _read_some(self, position: int, size: int) -> bytes:
         if self._raw is not None:
-            return os.pread(self._raw.fileno(), size, position)
+            with acting("read", self.name):
+                return os.pread(self._raw.fileno(), size, position)
         with self._lock:
             self._file.seek(position)
             return self._file.read(size)
@@ -138,7 +143,7 @@ def open_window(
         OSError: The file cannot be read, or the temporary file cannot be written.
     """
     if isinstance(path_or_file, str | os.PathLike):
-        window = _open_path(Path(path_or_file))
+        window = _open_path(path_of(path_or_file))
     else:
         name = getattr(path_or_file, "name", None)
         name = name if isinstance(name, str) else "the open file"
@@ -167,7 +172,8 @@ def _open_path(path: Path) -> Window:
 
 
 def _unpacked(window: Window, limit: int | None) -> Window:
-    target = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 # it stays open
+    with _acting_there():
+        target = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 # it stays open
     try:
         _unpack(window, target, limit)
         target.seek(0)
@@ -199,7 +205,12 @@ def _unpack(window: Window, target: io.FileIO, limit: int | None) -> None:
                         limit=limit,
                     )
                 view = memoryview(data)
-                while view:
-                    view = view[target.write(view) :]
+                with _acting_there():
+                    while view:
+                        view = view[target.write(view) :]
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DocumentError.of("bad-gzip", f"the gzip stream is damaged: {error}") from None
+
+
+def _acting_there() -> AbstractContextManager[None]:
+    return acting("write the unpacked archive to the folder", tempfile.gettempdir())

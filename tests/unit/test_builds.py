@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -427,3 +428,30 @@ def test_a_name_that_goes_while_the_list_is_made_is_left_out(
             return found
 
     assert SkillService(Racing(tmp_path / "store")).list_builds() == []
+
+
+def test_a_config_with_a_hole_hides_no_build(service: SkillService, tmp_path: Path) -> None:
+    """A config of 1 TiB that takes no space on disk costs its own labels, and no memory."""
+    layout = service.layout
+    service.build(write_skill(tmp_path, "good"), tag="good")
+    config = Descriptor(media_type=OCI_CONFIG, digest="sha256:" + "0" * 64, size=2**40)
+    path = layout.blobs.path(config.digest)
+    path.write_bytes(b"")
+    try:
+        os.truncate(path, 2**40)
+    except OSError:
+        pytest.skip("the file system has no files with holes of this size")
+    root = layout.put_manifest(Manifest(artifact_type=SKILL, config=config, layers=[]))
+    layout.tag("huge", root, annotations=MARK)
+    assert [(build.tag, build.name) for build in service.list_builds()] == [
+        ("good", "good"),
+        ("huge", ""),
+    ]
+    layer = layout.blobs.put(b"x", media_type=OCI_LAYER_GZIP)
+    layout.tag(
+        "huge",
+        layout.put_manifest(Manifest(artifact_type=SKILL, config=config, layers=[layer])),
+        annotations=MARK,
+    )
+    with pytest.raises(NotASkillError, match="its config cannot be read"):
+        service.get_content("huge")
