@@ -302,7 +302,8 @@ def _access_options(prefix: str, under: str) -> dict[str, Callable[[Verb], Verb]
             f"--{prefix}unpack-limit",
             callback=read_by(read_size),
             metavar="SIZE",
-            help="How much a compressed archive may unpack to, such as 2GiB.",
+            help="How much a compressed archive may unpack to, such as 2GiB; by default 100 times"
+            " its size, and 256 MiB at least.",
         ),
     }
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TextIO
 import click
 
 from ocilayout.cli.extra import advice
+from ocilayout.disk import acting, describe
 from ocilayout.errors import OciLayoutError
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ class Failing(click.Group):
         try:
             return super().invoke(ctx)
         finally:
-            sys.stdout.flush()  # here, where it may fail
+            with acting("write", "standard output"):
+                sys.stdout.flush()  # here, where it may fail
 
 
 def answer(data: object, text: str = "", *, as_json: bool = True, err: bool = False) -> None:
@@ -104,9 +106,9 @@ def answer(data: object, text: str = "", *, as_json: bool = True, err: bool = Fa
             said = json.dumps(data, indent=2)
         if stream.isatty():
             said = "\n".join(_escaped(line, _in_json) for line in said.split("\n"))
-        click.echo(_CONTROL.sub(lambda char: _in_json(char[0]), said), err=err)
+        say(_CONTROL.sub(lambda char: _in_json(char[0]), said), err=err)
     elif text:
-        click.echo("\n".join(map(printable, text.split("\n"))), err=err)
+        say("\n".join(map(printable, text.split("\n"))), err=err)
 
 
 def table(rows: Sequence[Sequence[str]]) -> None:
@@ -123,15 +125,20 @@ def table(rows: Sequence[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("   ".join(cells).rstrip())
+        say("   ".join(cells).rstrip())
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Write a line to standard output, or to standard error."""
+    with acting("write", "standard error" if err else "standard output"):
+        click.echo(text, err=err)
 
 
 def one_line(error: Exception) -> str:
     """Return what an error says, in one line of a bounded length, safe for a terminal."""
     text = str(error)
-    if isinstance(error, OSError) and error.strerror:
-        place = "" if error.filename is None else f"{error.filename}: "
-        text = f"{place}{error.strerror}"
+    if isinstance(error, OSError):
+        text = describe(error)
     return printable(textwrap.shorten(text, _LONGEST_ERROR, placeholder=" ..."))
 
 
