@@ -65,6 +65,8 @@ from ocilayout.rootentry import RootEntry
 from ocilayout.rootindex import RootIndex
 from ocilayout.stream import Readable, VerifiedReader
 
+__version__ = "0.1.0"
+
 __all__ = [
     "CONTAINERD_IMAGE_NAME",
     "CREATED",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ocilayout import __version__ as __version__  # one distribution, one version
 from skills.artifact import SkillContent, SkillFile
 from skills.builds import BuildResult, LocalBuild
 from skills.cache import CachedSkill

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-RUN = "from skills.cli import main; main(prog_name='skills')"
+# A shell has SIGINT ignored by what it starts in its background, and so by what that starts.
+RUN = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from skills.cli import main; main(prog_name='skills')"
+)
 
 
 @contextmanager
