@@ -318,6 +318,11 @@ def is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
+def is_own(status: os.stat_result) -> bool:
+    """Tell whether a file belongs to this process; where there are no users, all do."""
+    return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
+
+
 def flock(number: int, path: Name, *, shared: bool = False, wait: bool = False) -> bool:
     """Lock an open file, until it is closed or unlocked; tell whether the lock was to be had.
 

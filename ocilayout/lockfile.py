@@ -20,6 +20,7 @@ from ocilayout.disk import (
     acting,
     adopt,
     flock,
+    is_own,
     is_root,
     open_regular,
     unlock,
@@ -117,7 +118,7 @@ def _arrange(number: int, root: Path, *, made: bool) -> None:
     # One of root's that an older version left may be given away if nothing but a lock is in it.
     if made or (is_root() and status.st_uid == 0 and (status.st_size, status.st_nlink) == (0, 1)):
         adopt(number, root)
-    elif status.st_uid != os.geteuid():
+    elif not is_own(status):
         return
     try:
         shared = (root / "index.json").stat()
