@@ -188,8 +188,8 @@ class Collection:
 
     def _prunable(self, index: RootIndex) -> list[Descriptor]:
         entries = index.entries()
-        pending = [entry.descriptor for entry in entries if not entry.name]
-        kept = [entry.descriptor for entry in entries if entry.name]
+        pending = [entry.descriptor for entry in entries if not entry.is_named]
+        kept = [entry.descriptor for entry in entries if entry.is_named]
         kept += [descriptor for descriptor in pending if self._is_young(descriptor.digest)]
         live: set[Digest] = set()
         while kept:

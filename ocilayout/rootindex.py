@@ -18,6 +18,7 @@ from ocilayout.errors import (
     DocumentError,
     LimitExceededError,
     ReferenceNotFoundError,
+    some,
     wrong_type,
 )
 from ocilayout.field import require_without
@@ -30,6 +31,7 @@ from ocilayout.rootentry import (
     RootEntry,
     entry_annotations,
     entry_full_name,
+    entry_name,
     load_entry,
     require_annotations,
     unnamed,
@@ -147,10 +149,14 @@ class RootIndex:
     def named(self, name: str) -> tuple[RootEntry, ...]:
         """Return the entries with a reference name, in document order; mostly one, or none.
 
+        Text that reads as the digest of an entry means that entry, so nothing is named by it.
+
         Raises:
             DocumentError: One of them breaks the specification.
+
+        Spec: annotations:digest-name.
         """
-        return self._load(self._by_name.of(name))
+        return self._load([] if self._of_digest(name) else self._by_name.of(name))
 
     def matching(self, ref: str) -> tuple[RootEntry, ...]:
         """Return the entries that a reference means, in document order.
@@ -159,12 +165,13 @@ class RootIndex:
         and Docker write into `io.containerd.image.name`, where the reference name is the tag alone.
         These rules hold for every verb:
 
-        - A digest means all entries of that content.
+        - Text that reads as a digest means all entries of that content, if there are any.
         - A name means the entries with that reference name. Where these are of different content
           and some of them have the name as their full name, too, it means those.
         - Where no entry has that reference name, it means those with that full name.
-        - Where there is none of these either, `NAME@DIGEST` means the entries that NAME means, as
-          far as they are of that content. So equal names can be told apart.
+        - Where there is none of these either, `NAME@DIGEST` means the entries of that content with
+          the reference name, or else with the full name. So equal names can be told apart.
+        - Where nothing has such a name, a digest of an algorithm that is not known here counts.
 
         Raises:
             DocumentError: One of them breaks the specification.
@@ -172,6 +179,35 @@ class RootIndex:
         Spec: annotations:same-name.
         """
         return self._load(self._matching(ref))
+
+    def refs(self) -> tuple[tuple[str, RootEntry], ...]:
+        """Return all entries in document order, each with a reference that means its content alone.
+
+        That is the reference name; where it is missing or ambiguous the full name; where that does
+        not tell entries apart either, `NAME@DIGEST`; and of an untagged entry the digest.
+
+        Raises:
+            DocumentError: One of the entries breaks the specification.
+
+        Spec: annotations:same-name.
+        """
+        meant: dict[str, set[str]] = {}
+
+        def ref_of(position: int, entry: RawEntry) -> str:
+            names = [name for name in (entry_name(entry), entry_full_name(entry)) if name]
+            digest = self._entries.digests[position]
+            pinned = [f"{name}@{digest}" for name in names[:1]]
+            for ref in (*(name for name in names if not is_digest(name)), *pinned):
+                if ref not in meant:
+                    meant[ref] = self._digests_at(self._matching(ref))
+                if meant[ref] == {digest}:
+                    return ref
+            return digest
+
+        return tuple(
+            (ref_of(position, entry), _load(position, entry))
+            for position, entry in self.raw_entries()
+        )
 
     def of(self, digest: Digest) -> tuple[RootEntry, ...]:
         """Return the entries of a digest in document order.
@@ -246,7 +282,7 @@ class RootIndex:
         """
         positions = [position for position in self._positions(ref) if self._is_named(position)]
         if not positions:
-            raise ReferenceNotFoundError(f"the entry of {ref} has no name; there is none to remove")
+            raise ReferenceNotFoundError(f"the entry of {ref} has no name to remove")
         for position in positions:
             last = self._is_last(position)
             self._set(position, unnamed(self._entries[position]) if last else {})
@@ -323,24 +359,41 @@ class RootIndex:
     # ------------------------------------------------------------ inside
 
     def _matching(self, ref: str) -> list[int]:
-        if is_digest(ref) and (positions := self._digests().of(ref)):
-            return positions
-        positions = self._by_name.of(ref)
+        positions = self._of_digest(ref) or self._by_name.of(ref)
         if len(self._digests_at(positions)) > 1:
             full = [position for position in positions if self._full_name(position) == ref]
             positions = full or positions
-        positions = positions or self._full_names().of(ref)
-        name, sign, digest = ref.rpartition("@")
-        if sign and not positions and is_digest(digest):
-            found = self._by_name.of(name) or self._full_names().of(name)
-            positions = [place for place in found if self._entries.digests[place] == digest]
-        return positions
+        return (
+            positions or self._full_names().of(ref) or self._pinned(ref) or self._digests().of(ref)
+        )
+
+    def _of_digest(self, ref: str) -> list[int]:
+        return self._digests().of(ref) if is_digest(ref) else []
+
+    def _pinned(self, ref: str) -> list[int]:
+        """Return where `NAME@DIGEST` stands."""
+        name, _, digest = ref.rpartition("@")
+        for positions in (self._by_name.of(name), self._full_names().of(name)):
+            found = [place for place in positions if self._entries.digests[place] == digest]
+            if found:
+                return found
+        return []
 
     def _positions(self, ref: str) -> list[int]:
         positions = self._matching(ref)
         if not positions:
-            raise ReferenceNotFoundError(f"there is no entry named {ref!r}")
+            raise ReferenceNotFoundError(self._missing(ref))
         return self._alike(ref, positions)
+
+    def _missing(self, ref: str) -> str:
+        """Say that a reference means no entry."""
+        name, _, digest = ref.rpartition("@")
+        if name and is_digest(digest):
+            positions = self._by_name.of(name) or self._full_names().of(name)
+            others = dict.fromkeys(self._entries.digests[position] for position in positions)
+            if others:
+                return f"{name!r} does not name {digest}, it names {some(others)}"
+        return f"there is no entry {'of' if is_digest(ref) else 'named'} {ref!r}"
 
     def _alike(self, ref: str, positions: list[int]) -> list[int]:
         """Return positions, and refuse those of entries with different content."""

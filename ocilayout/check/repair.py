@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from ocilayout.annotations import REF_NAME
 from ocilayout.check import probe
 from ocilayout.check.fsck import iter_problems
 from ocilayout.check.holding import printable
@@ -25,7 +24,7 @@ from ocilayout.disk import fsync
 from ocilayout.errors import DocumentError, LimitExceededError, Problem
 from ocilayout.ijson import dump
 from ocilayout.leftover import is_dead, leftovers, remove
-from ocilayout.rootentry import entry_annotations, entry_digest
+from ocilayout.rootentry import entry_digest, entry_full_name, entry_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,7 +158,7 @@ class _Repair:
             code = None
             if text in seen:
                 code = "duplicate-entry"
-            elif known and not entry_annotations(entry).get(REF_NAME):
+            elif known and not entry_name(entry) and not entry_full_name(entry):
                 code = "dangling-entry" if self._is_gone(entry_digest(entry)) else None
             seen.add(text)
             if code is not None:
