@@ -180,11 +180,14 @@ class RootIndex:
         """
         return self._load(self._matching(ref))
 
-    def refs(self) -> tuple[tuple[str, RootEntry], ...]:
-        """Return all entries in document order, each with a reference that means its content alone.
+    def refs(self, ref: str | None = None) -> tuple[tuple[str, RootEntry], ...]:
+        """Return entries in document order, each with a reference that means its content alone.
 
         That is the reference name; where it is missing or ambiguous the full name; where that does
         not tell entries apart either, `NAME@DIGEST`; and of an untagged entry the digest.
+
+        Args:
+            ref: Return only the entries that this reference means, as `matching` does.
 
         Raises:
             DocumentError: One of the entries breaks the specification.
@@ -197,17 +200,17 @@ class RootIndex:
             names = [name for name in (entry_name(entry), entry_full_name(entry)) if name]
             digest = self._entries.digests[position]
             pinned = [f"{name}@{digest}" for name in names[:1]]
-            for ref in (*(name for name in names if not is_digest(name)), *pinned):
-                if ref not in meant:
-                    meant[ref] = self._digests_at(self._matching(ref))
-                if meant[ref] == {digest}:
-                    return ref
+            for text in (*(name for name in names if not is_digest(name)), *pinned):
+                if text not in meant:
+                    meant[text] = self._digests_at(self._matching(text))
+                if meant[text] == {digest}:
+                    return text
             return digest
 
-        return tuple(
-            (ref_of(position, entry), _load(position, entry))
-            for position, entry in self.raw_entries()
-        )
+        found = self.raw_entries()
+        if ref is not None:
+            found = ((position, self._entries[position]) for position in self._matching(ref))
+        return tuple((ref_of(*one), _load(*one)) for one in found)
 
     def of(self, digest: Digest) -> tuple[RootEntry, ...]:
         """Return the entries of a digest in document order.

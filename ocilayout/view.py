@@ -87,8 +87,8 @@ class View(ABC, Generic[B]):
         """Return all entries in document order, also those without a name.
 
         Args:
-            name: Return only the entries that this name, full name or digest means, by the rules of
-                `RootIndex.matching`: none, one, or several.
+            name: Return only the entries that this name, full name, digest or `NAME@DIGEST`
+                means, by the rules of `RootIndex.matching`: none, one, or several.
 
         Raises:
             DocumentError: `index.json` or one of these entries breaks the specification.
@@ -96,15 +96,18 @@ class View(ABC, Generic[B]):
         root = self._snapshot()
         return root.entries() if name is None else root.matching(name)
 
-    def refs(self) -> tuple[tuple[str, RootEntry], ...]:
-        """Return all entries in document order, each with a reference that means its content alone.
+    def refs(self, *, name: str | None = None) -> tuple[tuple[str, RootEntry], ...]:
+        """Return entries in document order, each with a reference that means its content alone.
 
         `RootIndex.refs` says which: a name if possible, and of an untagged entry its digest.
 
+        Args:
+            name: Return only the entries that `entries` returns for it.
+
         Raises:
-            DocumentError: `index.json` or an entry breaks the specification.
+            DocumentError: `index.json` or one of these entries breaks the specification.
         """
-        return self._snapshot().refs()
+        return self._snapshot().refs(name)
 
     def entry(self, name: str) -> RootEntry:
         """Return an entry with its annotations.
