@@ -181,9 +181,9 @@ def _(patch: pytest.MonkeyPatch) -> None:
     tag = RootIndex.tag
 
     def append(self: RootIndex, name: str, *rest: Any) -> None:
-        by_name, self._by_name = self._by_name, Positions([])
+        by_name, self._meanings.names = self._meanings.names, Positions([])
         tag(self, name, *rest)
-        self._by_name = by_name
+        self._meanings.names = by_name
 
     patch.setattr(RootIndex, "tag", append)
 
