@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ocilayout import entrylist
@@ -151,7 +151,12 @@ changes = st.fixed_dictionaries(
     {}, optional={key: st.none() | st.sampled_from(VALUES[key]) for key in KEYS}
 )
 named = st.fixed_dictionaries({}, optional={REF_NAME: st.sampled_from([*NAMES, ""])})
-documents = st.lists(st.tuples(digests, named, notes), max_size=6)
+# Entries are repeated often: where a text stands in three places or more, one of them may get lost.
+documents = st.builds(
+    lambda entries, times: entries * times,
+    st.lists(st.tuples(digests, named, notes), max_size=3),
+    st.integers(1, 3),
+)
 # Reads are steps, too: what is kept beside the document is made by the first read that needs it.
 steps = st.one_of(
     st.tuples(st.just("tag"), st.sampled_from(NAMES), digests, notes),
@@ -251,6 +256,24 @@ def require_alike(root: RootIndex, plain: Plain, ref: str, noted: Noted) -> None
 
 @settings(deadline=None, max_examples=400)
 @given(documents, st.lists(steps, max_size=8), refs, notes)
+@example(
+    [(DIGESTS[0], {REF_NAME: "1"}, {})] * 3,
+    [("look", DIGESTS[0], {}), ("annotate", "1", {"k": "v"}), ("drop", "1")],
+    "1",
+    {"k": "v"},
+)
+@example(
+    [(DIGESTS[0], {REF_NAME: name}, {}) for name in ("1", "1.2", "x")],
+    [("look", DIGESTS[0], {}), ("annotate", "1", {"k": "v"})],
+    DIGESTS[0],
+    {"k": "v"},
+)
+@example(
+    [(DIGESTS[0], {REF_NAME: "1"}, {})],
+    [("annotate", "1", {CONTAINERD_IMAGE_NAME: "example.org/x:1"})],
+    "example.org/x:1",
+    {"k": "v"},
+)
 def test_edits_of_one_document_are_those_of_a_plain_list(
     document: list[tuple[str, Noted, Noted]], script: list[Any], ref: str, noted: Noted
 ) -> None:
