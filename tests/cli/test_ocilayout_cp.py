@@ -239,7 +239,7 @@ class TestMisuse:
         assert Layout.open("new").tags() == ("a b",)
         layout.tag("team/app:v1", layout.resolve("solo"))
         error = command.error("cp", "oci:lay:team/app:v1", f"docker://{registry.host}/team/app")
-        assert "is no tag" in error
+        assert "cannot have these as tags: 'team/app:v1'" in error
         command.text("cp", "oci:lay:team/app:v1", f"docker://{registry.host}/team/app:v1")
 
     def test_what_is_not_there(
