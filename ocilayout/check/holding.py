@@ -109,6 +109,7 @@ class Holding:
 
     def _steps(self) -> Iterator[Step]:
         """Give what a look at each file tells, and the digest to hold it against."""
+        outlook = self._survey.outlook
         problems, algorithms = self._list("blobs")
         yield problems, None
         for algorithm in algorithms:
@@ -124,6 +125,8 @@ class Holding:
                 except DocumentError:
                     if not is_beside_blobs(name):
                         yield [_stray(f"{place}/{name}", "the name is no digest")], None
+                    continue
+                if digest in outlook.moved or digest in outlook.copied:
                     continue
                 try:
                     yield self._look(digest)

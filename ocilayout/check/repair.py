@@ -1,8 +1,8 @@
 """What can be mended in a layout without guessing, and a report of what was.
 
 Nothing that verifies is moved, no named entry is touched but for exact repetitions, and no content
-is ever deleted: what is damaged goes to `quarantine/`, where no reader looks. Nothing is dropped for
-content that may only be away for now, such as that of a disk which is not mounted. What else
+is ever deleted: what is damaged goes to `quarantine/`, where no reader looks. Nothing is dropped
+for content that may only be away for now, such as that of a disk which is not mounted. What else
 `check` finds takes a person who knows what was meant.
 """
 
@@ -11,20 +11,21 @@ from __future__ import annotations
 import os
 import stat
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ocilayout.check import probe
-from ocilayout.check.fsck import iter_problems
+from ocilayout.check.fsck import iter_left, iter_problems
 from ocilayout.check.holding import printable
-from ocilayout.check.survey import place_of
+from ocilayout.check.survey import Outlook, place_of, referrers_among
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
 from ocilayout.disk import fsync
 from ocilayout.errors import (
     DocumentError,
+    IntegrityError,
     LimitExceededError,
     Problem,
     UnsupportedDigestError,
@@ -32,7 +33,6 @@ from ocilayout.errors import (
 from ocilayout.ijson import dump
 from ocilayout.leftover import is_dead, leftovers, remove
 from ocilayout.mediatype import OCTET_STREAM
-from ocilayout.reach import subjects
 from ocilayout.rootentry import entry_digest, is_named
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 _DAMAGE: Final = frozenset({"digest-mismatch", "irregular-blob"})
 _UNREAD: Final = frozenset({"missing-index", "unreadable-file"})
 _HASHED: Final = frozenset({"digest-mismatch", "unreadable-file"})
+_FILES: Final = frozenset({"leftover", "missing-blobs-folder"})
 
 
 @frozen(kw_only=True)
@@ -69,7 +70,7 @@ class RepairReport:
 
     Attributes:
         actions: What was done, or would be, in this order.
-        remaining: The problems that are left; of a dry run, those that no action is about.
+        remaining: The problems that are left, or would be.
     """
 
     actions: tuple[Action, ...]
@@ -89,7 +90,8 @@ def repair(
     file in the place of one, move to `quarantine/`; folders of blobs that are symbolic links belong
     to others and are left alone. Temporary files of dead writers go. An index that does not parse
     is never touched, and a folder with neither `oci-layout` nor `index.json` is not a layout that
-    was broken. A second repair finds nothing to do.
+    was broken. What the file system refuses for one blob or temporary is left, its problem says
+    why, and the rest is done. A second repair finds nothing to do.
 
     Blobs are hashed without a lock; whatever is changed is looked at again under it.
 
@@ -101,7 +103,8 @@ def repair(
 
     Raises:
         LockTimeoutError: Another writer held the lock for too long.
-        OSError: The folder cannot be read, or the file system refused a change.
+        OSError: The folder cannot be read, or the file system refused the lock or the new index;
+            nothing was changed.
 
     Spec: image-layout:blobs-folder, image-layout:blob-content.
     """
@@ -110,15 +113,7 @@ def repair(
         return RepairReport(actions=(), remaining=before)
     work = _Repair(root, indexfile, blobs, dry_run=dry_run)
     actions = [*work.entries(before), *work.files(before)]
-    covered = {action.place for action in actions}
-    left = [problem for problem in before if not _is_covered(problem.place, covered)]
-    if actions and not dry_run:
-        # Positions of entries have changed, and what was quarantined is missing now. What the
-        # hashes told is still so.
-        hashed = [problem for problem in left if problem.code in _HASHED]
-        left = list(iter_problems(root, content=False))
-        left += [problem for problem in hashed if problem not in left]
-    return RepairReport(actions=tuple(actions), remaining=tuple(left))
+    return RepairReport(actions=tuple(actions), remaining=tuple(work.left(before, actions)))
 
 
 class _Repair:
@@ -129,6 +124,10 @@ class _Repair:
         self._indexfile = indexfile
         self._blobs = blobs
         self._dry_run = dry_run
+        self._index: bytes | None = None
+        self._moved: set[Digest] = set()
+        self._copied: set[Digest] = set()
+        self._refused: dict[str, str] = {}
 
     def entries(self, before: tuple[Problem, ...]) -> list[Action]:
         """Drop entries from the root index, and add those of unlisted referrers."""
@@ -136,7 +135,9 @@ class _Repair:
             return []
         unlisted = [_digest_at(p.place) for p in before if p.code == "unlisted-referrer"]
         try:
-            actions = self._mend(self._indexfile.fresh(), unlisted)
+            index = self._indexfile.fresh()
+            actions = self._mend(index, unlisted)
+            self._index = index.encode() if actions else None
         except (DocumentError, LimitExceededError):
             return []
         if actions and not self._dry_run:
@@ -154,11 +155,46 @@ class _Repair:
         if not (damaged or absent or any(p.code == "leftover" for p in before)):
             return []
         with nullcontext() if self._dry_run else self._indexfile.locked():
-            actions = list(self._restore()) if absent else []
+            actions = list(self._tried("blobs", self._restore())) if absent else []
             for digest in damaged:
-                actions.extend(self._replace(digest))
-            actions.extend(self._sweep())
+                actions.extend(self._tried(place_of(digest), self._replace(digest)))
+            actions.extend(self._tried("", self._sweep()))
         return actions
+
+    def left(self, before: tuple[Problem, ...], actions: list[Action]) -> list[Problem]:
+        """Return the problems that are left after some actions, or would be."""
+        done = {(action.code, action.place) for action in actions}
+        left = list(before)
+        if actions:
+            # Positions of entries have changed, and what was quarantined is missing now. What the
+            # hashes told is still so.
+            hashed = [p for p in before if p.code in _HASHED and (p.code, p.place) not in done]
+            wrong = (_digest_at(p.place) for p in hashed if p.code == "digest-mismatch")
+            outlook = Outlook(wrong=frozenset(wrong))
+            if self._dry_run:
+                moved, copied = frozenset(self._moved), frozenset(self._copied)
+                outlook = evolve(outlook, index=self._index, moved=moved, copied=copied)
+            left = list(iter_left(self._root, outlook))
+            left += [problem for problem in hashed if problem not in left]
+            if self._dry_run:
+                left = [p for p in left if p.code not in _FILES or (p.code, p.place) not in done]
+        return [self._explained(problem) for problem in left]
+
+    def _tried(self, place: str, actions: Iterator[Action]) -> Iterator[Action]:
+        """Give what was done; what the file system refuses is left, and the rest is done."""
+        try:
+            yield from actions
+        except OSError as error:
+            if not place and error.filename is not None:
+                place = printable(os.path.relpath(os.fsdecode(error.filename), self._root))
+            self._refused[place] = f"it could not be mended: {error.strerror or error}"
+
+    def _explained(self, problem: Problem) -> Problem:
+        """Add to a problem why it could not be mended, where that was tried."""
+        why = self._refused.get(problem.place)
+        if why is None or problem.code not in _DAMAGE | _FILES:
+            return problem
+        return evolve(problem, message=f"{problem.message}; {why}")
 
     def _mend(self, index: RootIndex, unlisted: Iterable[Digest]) -> list[Action]:
         actions = self._prune(index)
@@ -173,14 +209,17 @@ class _Repair:
         return actions
 
     def _describe(self, digest: Digest) -> Descriptor | None:
-        """Return the descriptor of a referrer; `None` if it is no longer there."""
-        return next((one for _, one in subjects([digest], self._blobs)), None)
+        """Return the descriptor of a referrer; `None` if it is no longer there to be read."""
+        try:
+            return next((one for _, one in referrers_among([digest], self._blobs)), None)
+        except OSError:
+            return None
 
     def _prune(self, index: RootIndex) -> list[Action]:
         actions: list[Action] = []
         seen: set[bytes] = set()
         # Where all blobs are absent, they may lie on a disk that is away for now.
-        there = {digest.algorithm for digest in self._blobs}
+        there = self._algorithms()
         for position, entry in tuple(index.raw_entries()):
             text = dump(entry)
             code = None
@@ -203,10 +242,25 @@ class _Repair:
             return (
                 digest.algorithm in there
                 and probe.status(self._blobs.path(digest)) is None
-                and not self._blobs.is_quarantined(digest)
+                and probe.status(self._blobs.quarantine_path(digest)) is None
             )
         except (DocumentError, OSError):  # that cannot be told
             return False
+
+    def _algorithms(self) -> set[str]:
+        """Return the algorithms of which at least one blob is here."""
+        with suppress(OSError), os.scandir(self._root / "blobs") as found:
+            return {folder.name for folder in found if self._has_blob(folder.name)}
+        return set()
+
+    def _has_blob(self, algorithm: str) -> bool:
+        with suppress(OSError), os.scandir(self._root / "blobs" / algorithm) as found:
+            for file in found:
+                with suppress(DocumentError):
+                    Digest(f"{algorithm}:{file.name}")
+                    if file.is_file(follow_symlinks=False):
+                        return True
+        return False
 
     def _restore(self) -> Iterator[Action]:
         folder = self._root / "blobs"
@@ -220,21 +274,32 @@ class _Repair:
     def _replace(self, digest: Digest) -> Iterator[Action]:
         """Put a copy in the place of a link to the right content; any other damage is put aside."""
         path = self._blobs.path(digest)
-        if not path.is_symlink() or self._is_shared(path):
-            yield from self._quarantine(digest)
-            return
-        try:
-            whole = probe.fingerprint(path, digest.algorithm, follow=True) == digest
-        except (OSError, UnsupportedDigestError):  # what it leads to may only be away for now
-            return
-        if not whole:
-            yield from self._quarantine(digest)
-            return
+        if path.is_symlink() and not self._is_shared(path):
+            try:
+                whole = _leads_to(path, digest)
+            except (OSError, UnsupportedDigestError):  # what it leads to may only be away for now
+                return
+            if whole:
+                yield from self._copy(digest)
+                return
+        for action in self._quarantine(digest):
+            self._moved.add(digest)
+            yield action
+
+    def _copy(self, digest: Digest) -> Iterator[Action]:
+        """Put a copy of what a link leads to in the place of the link."""
         if not self._dry_run:
-            right = Descriptor(media_type=OCTET_STREAM, digest=digest, size=path.stat().st_size)
-            self._blobs.put(path, media_type=right.media_type, expected=right)
+            number = probe.open_regular(self._blobs.path(digest), follow=True)
+            with os.fdopen(number, "rb", buffering=0) as file:
+                size = os.fstat(number).st_size
+                right = Descriptor(media_type=OCTET_STREAM, digest=digest, size=size)
+                try:
+                    self._blobs.put(file, media_type=right.media_type, expected=right)
+                except IntegrityError:  # it was changed meanwhile
+                    return
             if self._indexfile.durable:
                 self._blobs.sync([digest])
+        self._copied.add(digest)
         message = "puts a copy in the place of the link"
         yield Action(code="irregular-blob", place=place_of(digest), message=message)
 
@@ -291,13 +356,18 @@ def _is_damaged(path: Path, digest: Digest, status: os.stat_result) -> bool:
         return False
 
 
+def _leads_to(link: Path, digest: Digest) -> bool:
+    """Tell whether a link leads to the content of a digest.
+
+    Raises:
+        OSError: It leads nowhere, or to what cannot be read.
+        UnsupportedDigestError: That cannot be told.
+    """
+    if not stat.S_ISREG(link.stat().st_mode):
+        return False
+    return probe.fingerprint(link, digest.algorithm, follow=True) == digest
+
+
 def _digest_at(place: str) -> Digest:
     _, algorithm, encoded = place.split("/")
     return Digest(f"{algorithm}:{encoded}")
-
-
-def _is_covered(place: str, covered: set[str]) -> bool:
-    """Tell whether a problem is at one of some files or entries, or within it."""
-    file, _, path = place.partition("$")
-    entry = f"{file}${path[: path.find(']') + 1]}"
-    return not covered.isdisjoint((place, file, entry))

@@ -35,7 +35,7 @@ from ocilayout.mediatype import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ocilayout.errors import Problem
 
@@ -185,7 +185,19 @@ DAMAGES = st.lists(
     st.builds(
         Damage,
         how=st.sampled_from(
-            ["lose", "flip", "cut", "folder", "link", "repeat", "dangle", "leave", "stray", "grow"]
+            [
+                *(
+                    "lose",
+                    "flip",
+                    "cut",
+                    "grow",
+                    "folder",
+                    "link",
+                    "link to the right",
+                    "dead link",
+                ),
+                *("repeat", "dangle", "unlist", "leave", "stray"),
+            ]
         ),
         which=st.integers(0, 20),
     ),
@@ -204,6 +216,13 @@ def inflict(layout: Layout, damage: Damage) -> None:
             entries[damage.which % len(entries)] if damage.how == "repeat" and entries else lost
         )
         (layout.path / "index.json").write_text(json.dumps(document))
+    elif damage.how == "unlist":
+        document = json.loads((layout.path / "index.json").read_bytes())
+        entries = document["manifests"]
+        untagged = [entry for entry in entries if "annotations" not in entry]
+        if untagged:
+            entries.remove(untagged[damage.which % len(untagged)])
+        (layout.path / "index.json").write_text(json.dumps(document))
     elif damage.how == "leave":
         (layout.path / "ingest").mkdir(exist_ok=True)
         place = layout.path / "ingest" / f"{2**22 + damage.which}-{damage.which:016x}"
@@ -221,11 +240,17 @@ def inflict(layout: Layout, damage: Damage) -> None:
     elif damage.how == "grow":
         blob.write_bytes(blob.read_bytes() + b" ")
     else:
+        right = blob.read_bytes()
         blob.unlink()
         if damage.how == "folder":
             blob.mkdir()
         elif damage.how == "link":
             blob.symlink_to("/etc/passwd")
+        elif damage.how == "dead link":
+            blob.symlink_to("../../../nowhere")
+        elif damage.how == "link to the right":
+            (layout.path.parent / blob.name).write_bytes(right)
+            blob.symlink_to(f"../../../{blob.name}")
 
 
 @given(NODES, DAMAGES)
@@ -264,16 +289,23 @@ def test_a_repair_loses_nothing_that_is_right_is_told_before_and_is_done_once(
         assert picture(layout.path) == before
         report = mend(layout)
         assert report.actions == dry.actions
+        assert codes_of(report.remaining) == codes_of(dry.remaining)
         assert right.items() <= whole(layout).items()
         assert named(layout) == names
         assert mend(layout).actions == ()
         fixed = {action.code for action in report.actions}
-        mended = {"digest-mismatch", "irregular-blob", "duplicate-entry", "leftover"}
-        assert fixed <= mended | {"dangling-entry"}
+        mended = {"digest-mismatch", "duplicate-entry", "leftover", "unlisted-referrer"}
+        assert fixed <= mended | {"irregular-blob", "dangling-entry"}
         left = problems(layout.path)
         assert sorted(map(str, left)) == sorted(map(str, report.remaining))
         assert not mended & {problem.code for problem in left}
+        dead = [problem.place for problem in left if problem.code == "irregular-blob"]
+        assert all((layout.path / place).is_symlink() for place in dead)
         for data in originals.values():
             layout.blobs.put(data, media_type=OCI_LAYER)
-        codes = {problem.code for problem in problems(layout.path)}
-        assert codes <= {"stray-file", "unreferenced-blob"}
+        mend(layout)  # where all blobs were absent, no entry was dropped
+        assert set(codes_of(problems(layout.path))) <= {"stray-file", "unreferenced-blob"}
+
+
+def codes_of(problems: Iterable[Problem]) -> list[str]:
+    return sorted(problem.code for problem in problems)
