@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -186,16 +185,7 @@ DAMAGES = st.lists(
         Damage,
         how=st.sampled_from(
             [
-                *(
-                    "lose",
-                    "flip",
-                    "cut",
-                    "grow",
-                    "folder",
-                    "link",
-                    "link to the right",
-                    "dead link",
-                ),
+                *("lose", "flip", "cut", "grow", "folder", "link", "right link", "dead link"),
                 *("repeat", "dangle", "unlist", "leave", "stray"),
             ]
         ),
@@ -208,49 +198,52 @@ DAMAGES = st.lists(
 def inflict(layout: Layout, damage: Damage) -> None:
     path = sorted((layout.path / "blobs" / "sha256").iterdir())
     blob = path[damage.which % len(path)] if path else layout.path / "blobs" / "sha256" / "none"
-    if damage.how in ("repeat", "dangle"):
-        document = json.loads((layout.path / "index.json").read_bytes())
-        entries = document["manifests"]
-        lost = {"mediaType": OCI_MANIFEST, "digest": ABSENT, "size": damage.which}
-        entries.append(
-            entries[damage.which % len(entries)] if damage.how == "repeat" and entries else lost
-        )
-        (layout.path / "index.json").write_text(json.dumps(document))
-    elif damage.how == "unlist":
-        document = json.loads((layout.path / "index.json").read_bytes())
-        entries = document["manifests"]
-        untagged = [entry for entry in entries if "annotations" not in entry]
-        if untagged:
-            entries.remove(untagged[damage.which % len(untagged)])
-        (layout.path / "index.json").write_text(json.dumps(document))
+    if damage.how in ("repeat", "dangle", "unlist"):
+        change_entries(layout, damage)
     elif damage.how == "leave":
         (layout.path / "ingest").mkdir(exist_ok=True)
         place = layout.path / "ingest" / f"{2**22 + damage.which}-{damage.which:016x}"
         place.write_bytes(b"half")
     elif damage.how == "stray":
         (layout.path / "blobs" / f"stray{damage.which}").write_bytes(b"")
-    elif blob.is_symlink() or not blob.is_file():
-        return
-    elif damage.how == "flip":
-        content = bytearray(blob.read_bytes()) or bytearray(1)
+    elif not blob.is_symlink() and blob.is_file():
+        spoil(blob, damage)
+
+
+def change_entries(layout: Layout, damage: Damage) -> None:
+    document = json.loads((layout.path / "index.json").read_bytes())
+    entries = document["manifests"]
+    if damage.how == "unlist":
+        untagged = [entry for entry in entries if "annotations" not in entry]
+        if untagged:
+            entries.remove(untagged[damage.which % len(untagged)])
+    elif damage.how == "repeat" and entries:
+        entries.append(entries[damage.which % len(entries)])
+    else:
+        entries.append({"mediaType": OCI_MANIFEST, "digest": ABSENT, "size": damage.which})
+    (layout.path / "index.json").write_text(json.dumps(document))
+
+
+def spoil(blob: Path, damage: Damage) -> None:
+    right = blob.read_bytes()
+    blob.unlink()
+    if damage.how == "flip":
+        content = bytearray(right) or bytearray(1)
         content[damage.which % len(content)] ^= 1
         blob.write_bytes(content)
     elif damage.how == "cut":
-        os.truncate(blob, blob.stat().st_size // 2)
+        blob.write_bytes(right[: len(right) // 2])
     elif damage.how == "grow":
-        blob.write_bytes(blob.read_bytes() + b" ")
-    else:
-        right = blob.read_bytes()
-        blob.unlink()
-        if damage.how == "folder":
-            blob.mkdir()
-        elif damage.how == "link":
-            blob.symlink_to("/etc/passwd")
-        elif damage.how == "dead link":
-            blob.symlink_to("../../../nowhere")
-        elif damage.how == "link to the right":
-            (layout.path.parent / blob.name).write_bytes(right)
-            blob.symlink_to(f"../../../{blob.name}")
+        blob.write_bytes(right + b" ")
+    elif damage.how == "folder":
+        blob.mkdir()
+    elif damage.how == "link":
+        blob.symlink_to("/etc/passwd")
+    elif damage.how == "dead link":
+        blob.symlink_to("../../../nowhere")
+    elif damage.how == "right link":
+        (blob.parents[3] / blob.name).write_bytes(right)
+        blob.symlink_to(f"../../../{blob.name}")
 
 
 @given(NODES, DAMAGES)
@@ -289,7 +282,7 @@ def test_a_repair_loses_nothing_that_is_right_is_told_before_and_is_done_once(
         assert picture(layout.path) == before
         report = mend(layout)
         assert report.actions == dry.actions
-        assert codes_of(report.remaining) == codes_of(dry.remaining)
+        assert report.remaining == dry.remaining
         assert right.items() <= whole(layout).items()
         assert named(layout) == names
         assert mend(layout).actions == ()

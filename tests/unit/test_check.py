@@ -726,7 +726,13 @@ def _(store: Store) -> str:
 
 @breaks("warning", "unlisted-referrer", "without a media type")
 def _(store: Store) -> str:
-    document = {"subject": store.enter(store.manifest())}
+    document = {"schemaVersion": 2, "manifests": [], "subject": store.enter(store.manifest())}
+    return place_of(store.put(json.dumps(document).encode())["digest"])
+
+
+@breaks("warning", "unlisted-referrer", "that breaks the specification")
+def _(store: Store) -> str:
+    document = {"subject": store.enter(store.manifest()), "held": store.put(b"too")["digest"]}
     return place_of(store.put(json.dumps(document).encode())["digest"])
 
 
