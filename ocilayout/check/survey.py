@@ -7,6 +7,7 @@ hashed at once, to tell a wrong descriptor from a damaged blob.
 
 from __future__ import annotations
 
+import os
 import stat
 from collections import deque
 from contextlib import suppress
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ocilayout.descriptor import Descriptor
     from ocilayout.errors import Problem
 
+_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _READ = DOCUMENT_TYPES | {OCI_CONFIG}
 
 
@@ -202,12 +204,19 @@ class Survey:
         for digest in others:
             if digest in self.outlook.moved:
                 continue
-            try:
-                for subject, referrer in referrers_among((digest,), self._blobs):
-                    about.setdefault(subject, []).append(referrer)
-            except OSError:  # as above
-                continue
+            with suppress(OSError):  # as above
+                if self._may_be_json(digest):
+                    for subject, referrer in referrers_among((digest,), self._blobs):
+                        about.setdefault(subject, []).append(referrer)
         return about
+
+    def _may_be_json(self, digest: Digest) -> bool:
+        # Most blobs are not, and there may be many; this is half of what it takes to read one.
+        number = os.open(f"{self._root}/{place_of(digest)}", _FLAGS)
+        try:
+            return begins_as_json(os.read(number, HEAD))
+        finally:
+            os.close(number)
 
     def _search(self, digest: Digest) -> None:
         """Take in what content names, if it is a JSON document; it may be of any size."""
