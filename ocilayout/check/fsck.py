@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ocilayout.check.survey import Outlook
+    from ocilayout.check.outlook import Outlook
     from ocilayout.errors import Problem
 
 _MAX_JOBS: Final = 8

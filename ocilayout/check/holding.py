@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from ocilayout.check import probe
 from ocilayout.check.finding import found
-from ocilayout.check.survey import mismatch, place_of, unreadable
+from ocilayout.check.outlook import place_of
+from ocilayout.check.survey import mismatch, unreadable
 from ocilayout.digest import Digest
 from ocilayout.errors import DocumentError
 from ocilayout.leftover import is_beside_blobs, leftovers

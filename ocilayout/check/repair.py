@@ -19,7 +19,7 @@ from attrs import evolve, frozen
 from ocilayout.check import probe
 from ocilayout.check.fsck import iter_left, iter_problems
 from ocilayout.check.holding import printable
-from ocilayout.check.survey import Outlook, place_of, referrers_among
+from ocilayout.check.outlook import Outlook, place_of, referrers_among
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
 from ocilayout.disk import fsync
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 _DAMAGE: Final = frozenset({"digest-mismatch", "irregular-blob"})
 _UNREAD: Final = frozenset({"missing-index", "unreadable-file"})
 _HASHED: Final = frozenset({"digest-mismatch", "unreadable-file"})
+_ENTRIES: Final = frozenset({"duplicate-entry", "dangling-entry", "unlisted-referrer"})
 _FILES: Final = frozenset({"leftover", "missing-blobs-folder"})
 
 
@@ -90,8 +91,8 @@ def repair(
     file in the place of one, move to `quarantine/`; folders of blobs that are symbolic links belong
     to others and are left alone. Temporary files of dead writers go. An index that does not parse
     is never touched, and a folder with neither `oci-layout` nor `index.json` is not a layout that
-    was broken. What the file system refuses for one blob or temporary is left, its problem says
-    why, and the rest is done. A second repair finds nothing to do.
+    was broken. What the file system refuses is left, its problem says why, and the rest is done. A
+    second repair finds nothing to do.
 
     Blobs are hashed without a lock; whatever is changed is looked at again under it.
 
@@ -103,8 +104,7 @@ def repair(
 
     Raises:
         LockTimeoutError: Another writer held the lock for too long.
-        OSError: The folder cannot be read, or the file system refused the lock or the new index;
-            nothing was changed.
+        OSError: The folder cannot be read, or the lock not be had.
 
     Spec: image-layout:blobs-folder, image-layout:blob-content.
     """
@@ -112,8 +112,12 @@ def repair(
     if {"missing-header", "missing-index"} <= {problem.code for problem in before}:
         return RepairReport(actions=(), remaining=before)
     work = _Repair(root, indexfile, blobs, dry_run=dry_run)
-    actions = [*work.entries(before), *work.files(before)]
-    return RepairReport(actions=tuple(actions), remaining=tuple(work.left(before, actions)))
+    actions = work.files(before)
+    left = work.left(before, actions)
+    if more := work.entries(left):
+        actions += more
+        left = work.left(before, actions)
+    return RepairReport(actions=tuple(actions), remaining=tuple(map(work.explained, left)))
 
 
 class _Repair:
@@ -129,11 +133,15 @@ class _Repair:
         self._copied: set[Digest] = set()
         self._refused: dict[str, str] = {}
 
-    def entries(self, before: tuple[Problem, ...]) -> list[Action]:
-        """Drop entries from the root index, and add those of unlisted referrers."""
-        if any(p.place == "index.json" and p.code in _UNREAD for p in before):
+    def entries(self, left: Iterable[Problem]) -> list[Action]:
+        """Drop entries from the root index, and add those of unlisted referrers.
+
+        Args:
+            left: What is wrong with the layout once its files were mended.
+        """
+        if any(p.place == "index.json" and p.code in _UNREAD for p in left):
             return []
-        unlisted = [_digest_at(p.place) for p in before if p.code == "unlisted-referrer"]
+        unlisted = [_digest_at(p.place) for p in left if p.code == "unlisted-referrer"]
         try:
             index = self._indexfile.fresh()
             actions = self._mend(index, unlisted)
@@ -145,7 +153,11 @@ class _Repair:
             def change(index: RootIndex) -> None:
                 actions[:] = self._mend(index, unlisted)
 
-            self._indexfile.edit(change, check=lambda _: None, after=lambda: None)
+            try:
+                self._indexfile.edit(change, check=lambda _: None, after=lambda: None)
+            except OSError as error:
+                self._refused["index.json"] = _why(error)
+                return []
         return actions
 
     def files(self, before: tuple[Problem, ...]) -> list[Action]:
@@ -164,21 +176,21 @@ class _Repair:
     def left(self, before: tuple[Problem, ...], actions: list[Action]) -> list[Problem]:
         """Return the problems that are left after some actions, or would be."""
         done = {(action.code, action.place) for action in actions}
-        left = list(before)
-        if actions:
-            # Positions of entries have changed, and what was quarantined is missing now. What the
-            # hashes told is still so.
-            hashed = [p for p in before if p.code in _HASHED and (p.code, p.place) not in done]
-            wrong = (_digest_at(p.place) for p in hashed if p.code == "digest-mismatch")
-            outlook = Outlook(wrong=frozenset(wrong))
-            if self._dry_run:
-                moved, copied = frozenset(self._moved), frozenset(self._copied)
-                outlook = evolve(outlook, index=self._index, moved=moved, copied=copied)
-            left = list(iter_left(self._root, outlook))
-            left += [problem for problem in hashed if problem not in left]
-            if self._dry_run:
-                left = [p for p in left if p.code not in _FILES or (p.code, p.place) not in done]
-        return [self._explained(problem) for problem in left]
+        if not (actions or self._refused):
+            return list(before)
+        # Positions of entries have changed, and what was quarantined is missing now. What the
+        # hashes told is still so.
+        hashed = [p for p in before if p.code in _HASHED and (p.code, p.place) not in done]
+        wrong = (_digest_at(p.place) for p in hashed if p.code == "digest-mismatch")
+        outlook = Outlook(wrong=frozenset(wrong))
+        if self._dry_run:
+            moved, copied = frozenset(self._moved), frozenset(self._copied)
+            outlook = evolve(outlook, index=self._index, moved=moved, copied=copied)
+        left = list(iter_left(self._root, outlook))
+        left += [problem for problem in hashed if problem not in left]
+        if self._dry_run:
+            left = [p for p in left if p.code not in _FILES or (p.code, p.place) not in done]
+        return left
 
     def _tried(self, place: str, actions: Iterator[Action]) -> Iterator[Action]:
         """Give what was done; what the file system refuses is left, and the rest is done."""
@@ -187,12 +199,13 @@ class _Repair:
         except OSError as error:
             if not place and error.filename is not None:
                 place = printable(os.path.relpath(os.fsdecode(error.filename), self._root))
-            self._refused[place] = f"it could not be mended: {error.strerror or error}"
+            self._refused[place] = _why(error)
 
-    def _explained(self, problem: Problem) -> Problem:
+    def explained(self, problem: Problem) -> Problem:
         """Add to a problem why it could not be mended, where that was tried."""
-        why = self._refused.get(problem.place)
-        if why is None or problem.code not in _DAMAGE | _FILES:
+        place = "index.json" if problem.code in _ENTRIES else problem.place
+        why = self._refused.get(place)
+        if why is None or problem.code not in _DAMAGE | _FILES | _ENTRIES:
             return problem
         return evolve(problem, message=f"{problem.message}; {why}")
 
@@ -211,7 +224,9 @@ class _Repair:
     def _describe(self, digest: Digest) -> Descriptor | None:
         """Return the descriptor of a referrer; `None` if it is no longer there to be read."""
         try:
-            return next((one for _, one in referrers_among([digest], self._blobs)), None)
+            copied = self._copied if self._dry_run else ()
+            among = referrers_among([digest], self._blobs, copied)
+            return next((one for _, one in among), None)
         except OSError:
             return None
 
@@ -257,8 +272,10 @@ class _Repair:
         with suppress(OSError), os.scandir(self._root / "blobs" / algorithm) as found:
             for file in found:
                 with suppress(DocumentError):
-                    Digest(f"{algorithm}:{file.name}")
-                    if file.is_file(follow_symlinks=False):
+                    digest = Digest(f"{algorithm}:{file.name}")
+                    if digest in self._copied:
+                        return True
+                    if digest not in self._moved and file.is_file(follow_symlinks=False):
                         return True
         return False
 
@@ -354,6 +371,10 @@ def _is_damaged(path: Path, digest: Digest, status: os.stat_result) -> bool:
         return probe.fingerprint(path, digest.algorithm) != digest
     except OSError:  # what cannot be read may be whole
         return False
+
+
+def _why(error: OSError) -> str:
+    return f"it could not be mended: {error.strerror or error}"
 
 
 def _leads_to(link: Path, digest: Digest) -> bool:

@@ -13,19 +13,25 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from ocilayout.blobs import Blobs
 from ocilayout.check import probe
 from ocilayout.check.finding import classified, found, problems_of
+from ocilayout.check.outlook import (
+    AS_IT_IS,
+    Outlook,
+    behind_link,
+    place_of,
+    referrers_among,
+)
 from ocilayout.check.reading import read_config, read_document, reference_to
 from ocilayout.digest import Digest
-from ocilayout.errors import BlobNotFoundError, LimitExceededError, OciLayoutError
+from ocilayout.errors import LimitExceededError, OciLayoutError
 from ocilayout.ijson import MAX_DOCUMENT
-from ocilayout.mediatype import DOCUMENT_TYPES, OCI_CONFIG, OCTET_STREAM, is_understood
+from ocilayout.mediatype import DOCUMENT_TYPES, OCI_CONFIG, is_understood
 from ocilayout.mention import HEAD, Mentions, begins_as_json
-from ocilayout.reach import named_in, subjects
-from ocilayout.rules import decode_document
+from ocilayout.reach import named_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,27 +43,6 @@ if TYPE_CHECKING:
 
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _READ = DOCUMENT_TYPES | {OCI_CONFIG}
-
-
-@frozen(kw_only=True)
-class Outlook:
-    """What a repair found out about a layout, and what it would do.
-
-    Attributes:
-        index: The root index as it would be, `None` if it stays.
-        wrong: The digests of blobs that are not what their names say.
-        moved: Those whose blobs would go to `quarantine/`.
-        copied: Those of links that a copy of the right content would replace.
-    """
-
-    index: bytes | None = None
-    wrong: frozenset[Digest] = frozenset()
-    moved: frozenset[Digest] = frozenset()
-    copied: frozenset[Digest] = frozenset()
-
-
-AS_IT_IS: Final = Outlook()
-"""Nothing is known, and nothing would be done."""
 
 
 @define
@@ -197,16 +182,19 @@ class Survey:
     def _subjects(self) -> dict[Digest, list[Descriptor]]:
         """Return the blobs so far unknown that have a subject, by the digest of that."""
         about: dict[Digest, list[Descriptor]] = {}
+        copied = self.outlook.copied
         try:
             others = self._blobs.others(self._known.keys() | self._named)
         except OSError:  # said when the files are looked at
             return about
+        if copied:
+            others = sorted({*others, *(digest for digest in copied if digest not in self)})
         for digest in others:
             if digest in self.outlook.moved:
                 continue
             with suppress(OSError):  # as above
-                if self._may_be_json(digest):
-                    for subject, referrer in referrers_among((digest,), self._blobs):
+                if digest in copied or self._may_be_json(digest):
+                    for subject, referrer in referrers_among((digest,), self._blobs, copied):
                         about.setdefault(subject, []).append(referrer)
         return about
 
@@ -234,7 +222,7 @@ class Survey:
         if digest not in self.outlook.moved:
             with suppress(OciLayoutError, OSError):  # said when the files are looked at
                 return named_in(digest, self._blobs)
-            data = self._behind_link(digest)
+            data = behind_link(self._blobs, digest)
             if data is not None:
                 mentions = Mentions()
                 mentions.take(data if begins_as_json(data[:HEAD]) else b"")
@@ -248,15 +236,6 @@ class Survey:
             return probe.status(self._root / place_of(digest)) is not None
         except OSError:
             return True
-
-    def _behind_link(self, digest: Digest) -> bytes | None:
-        """Return what a link in the place of a blob leads to, if it is right and not too large."""
-        path = self._root / place_of(digest)
-        with suppress(LimitExceededError, OSError):
-            if digest.verifiable and path.is_symlink():
-                data = probe.read(path, limit=MAX_DOCUMENT, follow=True)
-                return data if Digest.of(data, digest.algorithm) == digest else None
-        return None
 
     def _look(self, reference: Reference) -> _Content:
         digest = reference.digest
@@ -316,7 +295,7 @@ class Survey:
         config = reference.media_type == OCI_CONFIG
         content = self._known[digest]
         if content.size is None:  # said when the files are looked at
-            behind = self._behind_link(digest)
+            behind = behind_link(self._blobs, digest)
             if behind is None:
                 self.complete = self.complete and config
             else:
@@ -355,36 +334,6 @@ class Survey:
             self.complete = False
         for part in reading.references or ():
             yield from self.note(evolve(part, place=place + part.place))
-
-
-def referrers_among(digests: Iterable[Digest], blobs: Blobs) -> Iterator[tuple[Digest, Descriptor]]:
-    """Give the referrers among blobs, each behind the digest of its subject.
-
-    One that breaks the specification is described as content of an unknown type, so that as an
-    entry it holds all that it names and stops no collection.
-
-    Args:
-        digests: Those that are looked into.
-        blobs: Where they lie.
-
-    Raises:
-        OSError: One cannot be read.
-    """
-    for subject, referrer in subjects(digests, blobs):
-        described = referrer
-        if referrer.media_type in DOCUMENT_TYPES:
-            try:
-                decode_document(blobs.read(referrer, verify=False), referrer)
-            except BlobNotFoundError:
-                continue
-            except OciLayoutError:
-                described = evolve(referrer, media_type=OCTET_STREAM)
-        yield subject, described
-
-
-def place_of(digest: Digest) -> str:
-    """Return the path of a blob, relative to the layout."""
-    return f"blobs/{digest.algorithm}/{digest.encoded}"
 
 
 def mismatch(digest: Digest, actual: Digest) -> Problem:
