@@ -7,10 +7,10 @@ and is reported, so that the copy is not taken for the whole.
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
-from ocilayout.errors import BlobNotFoundError
+from ocilayout.errors import OciLayoutError
 from ocilayout.event import Event
 from ocilayout.mediatype import DOCUMENT_TYPES, is_understood
 from ocilayout.mention import HEAD, Mentions, begins_as_json, mentioned_besides
@@ -36,23 +36,36 @@ def left_behind(
 ) -> Iterator[Event]:
     """Give an event for each content that names more of the source than was copied.
 
+    The copy is complete by now, so what cannot be looked at any more is passed over.
+
     Args:
         copied: All that was copied.
         read: Gives the documents among it.
         open_blob: Opens content of an unknown type; `None` for content that is not looked into.
         source: The content of the source.
 
-    Raises:
-        Exception: Whatever the functions raise.
-
     Spec: media-types:unknown.
     """
     there = {descriptor.digest: descriptor for descriptor in copied}
+    known: dict[Digest, bool] = {}
     for descriptor in there.values():
-        named = _named(descriptor, read, open_blob) - there.keys()
-        left = tuple(digest for digest in sorted(named)[:_MOST] if digest in source)
+        named: set[Digest] = set()
+        with suppress(OciLayoutError, OSError):
+            named = _named(descriptor, read, open_blob) - there.keys()
+        some = sorted(named)[:_MOST]
+        for digest in some:
+            if digest not in known:
+                known[digest] = _is_in(source, digest)
+        left = tuple(digest for digest in some if known[digest])
         if left:
             yield Event(kind="left", descriptor=descriptor, digests=left)
+
+
+def _is_in(source: Container[object], digest: Digest) -> bool:
+    try:
+        return digest in source
+    except (OciLayoutError, OSError):
+        return False
 
 
 def _named(
@@ -64,10 +77,7 @@ def _named(
     if is_understood(descriptor.media_type):
         return set()
     mentions = Mentions()
-    try:
-        stream = open_blob(descriptor)
-    except BlobNotFoundError:  # content that only its `urls` lead to
-        stream = None
+    stream = open_blob(descriptor)
     if stream is None:
         return set()
     with closing(stream):
