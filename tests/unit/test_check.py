@@ -856,6 +856,7 @@ def store(tmp_path: Path) -> Store:
     "image-layout:blob-names",
     "image-layout:blob-content",
     "image-layout:unreferenced-blobs",
+    "image-layout:unlisted-referrers",
     "image-layout:missing-blobs",
     "image-layout:several-entries",
     "image-layout:links",
