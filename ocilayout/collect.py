@@ -5,19 +5,18 @@ Every entry of the root index is a root, named or untagged. What roots hold on t
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Literal
 
 from attrs import frozen
 
+from ocilayout import clock
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.graph import successors, walk
-from ocilayout.leftover import is_dead, leftovers, touched
-from ocilayout.leftover import remove as remove_leftover
+from ocilayout.leftover import leftovers
 from ocilayout.link import link_to
 from ocilayout.reach import held, roots_of
 
@@ -115,7 +114,7 @@ class Collection:
         self._root = root
         self._indexfile = indexfile
         self._blobs = blobs
-        self._limit = time.time() - grace.total_seconds()
+        self._limit = clock.now() - grace.total_seconds()
 
     def run(self, *, untagged: Untagged, dry_run: bool) -> CollectReport:
         """Collect, under the writer lock from the mark to the end of the sweep.
@@ -137,15 +136,20 @@ class Collection:
         doomed: dict[Digest, int] = {}
         young: set[Digest] = set()
         unlisted: list[Descriptor] = []
-        temporaries: list[Path] = []
+        temporaries: list[str] = []
 
         def mark(index: RootIndex) -> None:
             dropped[:] = self._prunable(index) if untagged == "prune" else ()
             index.drop_untagged({descriptor.digest for descriptor in dropped})
             live = held(roots_of(index), self._blobs)
             unlisted[:] = live.unlisted
-            # A blob of an algorithm that is not known here is never garbage.
-            unreached = [digest for digest in live.others if digest.verifiable]
+            # A blob of an algorithm that is not known here is never garbage, nor is a shared one.
+            shared = {name for name in _algorithms(live.others) if self._blobs.is_shared(name)}
+            unreached = [
+                digest
+                for digest in live.others
+                if digest.verifiable and digest.algorithm not in shared
+            ]
             young.clear()
             young.update(filter(self._is_young, unreached))
             doomed.clear()
@@ -155,7 +159,8 @@ class Collection:
                         doomed[digest] = self._blobs.size(digest)
 
         def sweep() -> None:
-            self._blobs.sweep(doomed)
+            for digest in doomed.keys() - self._blobs.sweep(doomed):
+                del doomed[digest]
             temporaries.extend(self._dead_temporaries(remove=True))
 
         if dry_run:
@@ -169,9 +174,7 @@ class Collection:
             dropped=tuple(dropped),
             young=len(young),
             unlisted=tuple(unlisted),
-            temporaries=tuple(
-                sorted(path.relative_to(self._root).as_posix() for path in temporaries)
-            ),
+            temporaries=tuple(sorted(temporaries)),
         )
 
     def _prunable(self, index: RootIndex) -> list[Descriptor]:
@@ -192,16 +195,20 @@ class Collection:
 
     def _is_young(self, digest: Digest) -> bool:
         try:
-            return self._blobs.modified(digest) > self._limit
+            return self._blobs.changed(digest) > self._limit
         except BlobNotFoundError:
             return False
 
-    def _dead_temporaries(self, *, remove: bool) -> Iterator[Path]:
-        """Give what writers that are gone for certain left behind, if it is old."""
-        now = time.time()
+    def _dead_temporaries(self, *, remove: bool) -> Iterator[str]:
+        """Give the places of what writers that are gone for certain left behind, if it is old."""
+        now = clock.now()
         for found in leftovers(self._root):
             with suppress(OSError):
-                if is_dead(found, now) and touched(found.path) <= self._limit:
+                if found.is_dead(now) and found.changed() <= self._limit:
                     if remove:
-                        remove_leftover(found)
-                    yield found.path
+                        found.remove()
+                    yield found.place
+
+
+def _algorithms(digests: Iterable[Digest]) -> set[str]:
+    return {digest.algorithm for digest in digests}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ocilayout.index import Index
+from ocilayout.limit import DEFAULT, Limits, require_at_most
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import DOCUMENT_TYPES
 from ocilayout.retired import ArtifactManifest, Schema1Manifest
@@ -87,7 +88,11 @@ def walk(
 
 
 def with_referrers(
-    root: Descriptor, read: Read, referrers: Callable[[Digest], Iterable[Descriptor]]
+    root: Descriptor,
+    read: Read,
+    referrers: Callable[[Digest], Iterable[Descriptor]],
+    *,
+    limits: Limits = DEFAULT,
 ) -> list[Descriptor]:
     """Return content and, after it, all that refers to it or to a document inside, and so on.
 
@@ -99,17 +104,22 @@ def with_referrers(
         root: The content.
         read: As for `walk`.
         referrers: Gives what refers to a digest.
+        limits: How many documents are asked for their referrers, and how many referrers may be
+            listed for all of them together: as many as there may be documents. Referrers are made
+            up easily, so those that are not to be had count, too.
 
     Returns:
         Plain descriptors, each digest once.
 
     Raises:
+        LimitExceededError: There are more.
         Exception: Whatever the two raise.
     """
     roots = [root]
     asked: set[Digest] = set()
     known = {root.digest}
     parts: set[Digest] = set()
+    listed = 0
     for one in roots:  # which grows meanwhile
         for found in walk([one], read):
             if found.digest != one.digest:
@@ -117,7 +127,10 @@ def with_referrers(
             if found.media_type not in DOCUMENT_TYPES or found.digest in asked:
                 continue
             asked.add(found.digest)
+            _require(limits, len(asked), root)
             for referrer in referrers(found.digest):
+                listed += 1
+                _require(limits, listed, root)
                 if referrer.digest in known:
                     continue
                 document = document_of(referrer, read)
@@ -126,3 +139,9 @@ def with_referrers(
                     known.add(referrer.digest)
                     roots.append(referrer.plain())
     return [root, *(one for one in roots[1:] if one.digest not in parts)]
+
+
+def _require(limits: Limits, count: int, root: Descriptor) -> None:
+    require_at_most(
+        limits.documents, count, of=f"{root.digest} with its referrers", unit="documents"
+    )

@@ -31,7 +31,7 @@ from ocilayout.rules import document_type, require_document_size
 from ocilayout.stream import CHUNK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from ocilayout.blobs import Blobs
     from ocilayout.rootindex import RootIndex
@@ -53,12 +53,13 @@ class Held:
     others: tuple[Digest, ...]
 
 
-def held(roots: Iterable[Link], blobs: Blobs) -> Held:
+def held(roots: Iterable[Link], blobs: Blobs, *, removed: Collection[Digest] = ()) -> Held:
     """Return what roots hold on to.
 
     Args:
         roots: The roots.
         blobs: The content of the layout.
+        removed: Manifests that go although their subject stays, since they were removed by name.
 
     Raises:
         IntegrityError: A reachable document is damaged, or is in quarantine.
@@ -71,7 +72,7 @@ def held(roots: Iterable[Link], blobs: Blobs) -> Held:
     search.reach(roots)
     unlisted: list[Descriptor] = []
     others = blobs.others(search.found)
-    about = list(subjects(others, blobs))
+    about = list(subjects((digest for digest in others if digest not in removed), blobs))
     while more := [one for to, one in about if to in search.found]:
         about = [pair for pair in about if pair[0] not in search.found]
         for one in more:

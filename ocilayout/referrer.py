@@ -36,7 +36,7 @@ class Referrers:
     """What refers to what in a root index; every manifest that entries lead to is read once.
 
     Attributes:
-        complete: Whether all of them were there to be read.
+        missing: The documents that were not there to be read.
 
     Spec: image-layout:referrers.
     """
@@ -54,11 +54,12 @@ class Referrers:
         self._root = root
         self._read = read
         self._about: dict[Digest, dict[Digest, Descriptor]] = {}
-        self.complete = True
+        self.missing: set[Digest] = set()
 
         def note(descriptor: Descriptor) -> Document | None:
             document = read(descriptor)
-            self.complete &= document is not None
+            if document is None:
+                self.missing.add(descriptor.digest)
             if document is not None and document.subject is not None:
                 found = self._about.setdefault(document.subject.digest, {})
                 found.setdefault(descriptor.digest, describe_referrer(descriptor, document))

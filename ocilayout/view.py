@@ -179,11 +179,15 @@ class View(ABC, Generic[B]):
         # A copy asks for many digests, and the manifests need reading once for all of them.
         root = self._snapshot()
         known = self._referrers
-        if known is not None and known[0] is root:
+        # A manifest that is missing may come later, without any change of the root index.
+        if (
+            known is not None
+            and known[0] is root
+            and not any(digest in self.blobs for digest in known[1].missing)
+        ):
             return known[1]
         found = Referrers(root, self._read_if_there)
-        # A manifest that is missing may come later, without any change of the root index.
-        self._referrers = (root, found) if found.complete else None
+        self._referrers = (root, found)
         return found
 
     def _read_if_there(self, descriptor: Descriptor) -> Document | None:
@@ -196,13 +200,7 @@ class View(ABC, Generic[B]):
     def _read_document(self, descriptor: Descriptor, *, verify: bool) -> Document:
         require_document_size(descriptor)
         data = self.blobs.read(descriptor, verify=verify)
-        return decode_document(data, descriptor, size=self._size_of)
-
-    def _size_of(self, digest: Digest) -> int:
-        try:
-            return self.blobs.size(digest)
-        except BlobNotFoundError:
-            return 0
+        return decode_document(data, descriptor, size=self.blobs.size)
 
     def _describe_blob(self, digest: Digest) -> Descriptor:
         if digest not in self.blobs:

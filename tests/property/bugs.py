@@ -21,6 +21,7 @@ from ocilayout import blobs as blobs_module
 from ocilayout import collect as collect_module
 from ocilayout import copy as copy_module
 from ocilayout import edit as edit_module
+from ocilayout import ingest as ingest_module
 from ocilayout import link as link_module
 from ocilayout import plan as plan_module
 from ocilayout import rootindex as rootindex_module
@@ -403,7 +404,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(blobs_module, "verify", lambda *_: None)
     patch.setattr(
-        blobs_module, "_copy_verifying", lambda source, target, _: pour(source, target, len)
+        blobs_module, "copy_verifying", lambda source, target, _: pour(source, target, len)
     )
 
 
@@ -421,14 +422,14 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("blobs have the mode 0600", "umoci#592, regclient: CreateTemp without chmod")
 def _(patch: pytest.MonkeyPatch) -> None:
-    begin = Blobs._begin
+    begin = ingest_module.begin
 
-    def private(self: Blobs) -> Any:
-        file = begin(self)
+    def private(*arguments: Any) -> Any:
+        file = begin(*arguments)
         os.fchmod(file.fileno(), 0o600)
         return file
 
-    patch.setattr(Blobs, "_begin", private)
+    patch.setattr(ingest_module, "begin", private)
 
 
 @bug("a put that was refused leaves its file", "regclient: *.tmp are not removed on error")
@@ -560,18 +561,18 @@ def _(patch: pytest.MonkeyPatch) -> None:
         del name, replace
         return {entry.descriptor.digest for entry in entries} != {content.digest}
 
-    patch.setattr(builds_module, "may_bind", differs)
+    patch.setattr(builds_module, "may_retag", differs)
 
 
 @skill_bug("a copy of what was built here takes the mark away", "a plain tag on every pull")
 def _(patch: pytest.MonkeyPatch) -> None:
-    may_bind = builds_module.may_bind
+    may_retag = builds_module.may_retag
 
     def always(*arguments: Any, **options: Any) -> bool:
-        may_bind(*arguments, **options)
+        may_retag(*arguments, **options)
         return True
 
-    patch.setattr(builds_module, "may_bind", always)
+    patch.setattr(builds_module, "may_retag", always)
 
 
 @skill_bug("what was pulled is deleted as a build", "toolhive-core, section 8.4")

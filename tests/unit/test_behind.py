@@ -10,12 +10,12 @@ from click.testing import CliRunner
 
 from ocilayout import Layout
 from ocilayout.archive import write_archive
-from ocilayout.behind import left_behind
+from ocilayout.behind import LeftBehind
 from ocilayout.cli import main
 from ocilayout.copy import copy
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
-from ocilayout.errors import BlobNotFoundError, RegistryError
+from ocilayout.errors import RegistryError
 from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ocilayout.event import Event
-    from ocilayout.graph import Document
-    from ocilayout.stream import Readable
 
 UNKNOWN = "application/vnd.example.thing.v1+json"
 
@@ -129,12 +127,10 @@ class TestSaid:
                 asked.append(digest)
                 return True
 
-        (event,) = left_behind([document], unread, layout.blobs.open, Everything())
+        behind = LeftBehind()
+        behind.note([document], {}, layout.blobs.open)
+        (event,) = behind.events(Everything())
         assert len(event.digests) == len(asked) == 1000
-
-
-def unread(_: Descriptor) -> Document | None:
-    raise AssertionError
 
 
 class TestNotSaid:
@@ -156,24 +152,23 @@ class TestNotSaid:
         layout.tag("v1", manifest(layout, layer, annotations={"com.example.x": one.digest}))
         assert bring() == {}
 
-    def test_by_what_cannot_be_looked_at_any_more(self, layout: Layout) -> None:
+    def test_by_a_source_that_fails(self, layout: Layout) -> None:
         """The copy is complete by then, and does not fail."""
         document = thing(layout, put(layout, b"1"))
-        other = manifest(layout, x=put(layout, b"2").digest)
 
         class Broken:
             def __contains__(self, _: object) -> bool:
                 raise RegistryError("503", status=503)
 
-        def gone(_: Descriptor) -> Readable | None:
-            raise BlobNotFoundError("gone")
+        behind = LeftBehind()
+        behind.note([document], {}, layout.blobs.open)
+        assert list(behind.events(Broken())) == []
+        assert len(list(behind.events(layout.blobs))) == 1
 
-        def fails(_: Descriptor) -> Document | None:
-            raise OSError(5, "Input/output error")
-
-        assert list(left_behind([document], unread, layout.blobs.open, Broken())) == []
-        assert list(left_behind([document], unread, gone, layout.blobs)) == []
-        assert list(left_behind([other], fails, layout.blobs.open, layout.blobs)) == []
+    def test_of_content_that_only_its_urls_lead_to(self, layout: Layout) -> None:
+        behind = LeftBehind()
+        behind.note([Descriptor.of(b"absent", UNKNOWN)], {}, layout.blobs.open)
+        assert list(behind.events(layout.blobs)) == []
 
 
 class TestRegistry:

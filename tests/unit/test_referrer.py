@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -141,6 +140,7 @@ def test_the_tag_of_a_digest(digest: str, tag: str) -> None:
     assert fallback_tag(Digest(digest)) == tag
 
 
+@pytest.mark.usefixtures("later")  # so that the index is old enough to be kept in memory
 def test_what_comes_later_is_found(layout: Layout) -> None:
     """A manifest that was missing, and an entry of another handle, are seen when asked again."""
     image = put(layout, "image")
@@ -149,7 +149,6 @@ def test_what_comes_later_is_found(layout: Layout) -> None:
         edit.add(late)
     data = layout.blobs.read(late)
     layout.blobs.delete(late.digest)
-    os.utime(layout.path / "index.json", ns=(0, 0))  # old enough to be kept in memory
     assert layout.referrers(image.digest) == ()
     layout.blobs.put(data, media_type=late.media_type)
     assert [found.digest for found in layout.referrers(image.digest)] == [late.digest]
