@@ -129,6 +129,21 @@ def test_any_folder_may_be_closed(layout: Layout, place: str, mode: int) -> None
     (layout.path / place).chmod(0o755)
 
 
+def test_no_entry_is_dropped_while_the_quarantine_cannot_be_looked_into(layout: Layout) -> None:
+    document = json.loads((layout.path / "index.json").read_bytes())
+    absent = {"mediaType": OCI_LAYER, "digest": "sha256:" + "0" * 64, "size": 3}
+    document["manifests"].append(absent)
+    (layout.path / "index.json").write_bytes(json.dumps(document).encode())
+    (layout.path / "quarantine").mkdir(mode=0)
+    indexfile = IndexFile(layout.path, durable=False, lock_timeout=5)
+    with as_other():
+        closed = repair(layout.path, indexfile, Blobs(layout.path), dry_run=True)
+    (layout.path / "quarantine").chmod(0o755)
+    opened = repair(layout.path, indexfile, Blobs(layout.path), dry_run=True)
+    assert "dangling-entry" not in [action.code for action in closed.actions]
+    assert "dangling-entry" in [action.code for action in opened.actions]
+
+
 def test_one_blob_that_cannot_be_read_hides_no_other(layout: Layout) -> None:
     """An unlisted referrer is found though a blob that nothing refers to is closed."""
     for number in range(9):

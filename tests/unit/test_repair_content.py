@@ -162,13 +162,6 @@ class TestAway:
         assert entries(layout)[2] == named
         assert "dangling-name" in [problem.code for problem in iter_problems(layout.path)]
 
-    def test_an_entry_is_kept_where_the_quarantine_cannot_be_looked_into(
-        self, layout: Layout
-    ) -> None:
-        (layout.path / "quarantine").symlink_to("quarantine")
-        append(layout, {"mediaType": OCI_MANIFEST, "digest": ABSENT, "size": 3})
-        assert done(mend(layout)) == []
-
 
 def replace_by_link(layout: Layout, digest: str, to: str, data: bytes) -> Path:
     """Move a blob away, and lead to it by a link."""
