@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _READ = DOCUMENT_TYPES | {OCI_CONFIG}
+_FAR_TOO_LARGE: Final = 1024 * 1024 * 1024
+"""From which size on a blob that is twice as large as promised is not hashed, in bytes."""
 
 
 @define
@@ -263,8 +265,11 @@ class Survey:
             )
         if content.size in (None, reference.size):
             return
-        small = reference.media_type in _READ and (content.size or 0) <= MAX_DOCUMENT
-        if self._content or small:
+        size = content.size or 0
+        small = reference.media_type in _READ and size <= MAX_DOCUMENT
+        if size > max(_FAR_TOO_LARGE, 2 * reference.size):  # such as a file that is all holes
+            self.judged.add(reference.digest)
+        elif self._content or small:
             yield from self._judge(reference.digest)
         if reference.digest not in self._wrong:
             yield found(
