@@ -146,7 +146,7 @@ class TestGc:
         assert lines[: len(digests)] == [f"entry  {digest}" for digest in digests]
         assert list(layout.blobs) == []
 
-    @pytest.mark.parametrize("text", ["", "h", "1w", "-1", "1.5h", "9999999999"])
+    @pytest.mark.parametrize("text", ["", "h", "1y", "-1", "1.5h", "9999999999"])
     def test_durations(self, command: Command, layout: Layout, text: str) -> None:
         """What is no duration is wrong use."""
         assert "is no duration; write 90s" in command.misuse("gc", "lay", "--grace", text)
