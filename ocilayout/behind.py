@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-from ocilayout.errors import BlobNotFoundError
+from ocilayout.errors import BlobNotFoundError, OciLayoutError
 from ocilayout.event import Event
 from ocilayout.ijson import MAX_DOCUMENT
 from ocilayout.mediatype import DOCUMENT_TYPES, is_understood
@@ -79,19 +79,29 @@ class LeftBehind:
     def events(self, source: Container[object]) -> Iterator[Event]:
         """Give an event for each content that names more of the source than was copied.
 
+        The copy is complete by now, so a source that fails is taken not to have it.
+
         Args:
             source: The content of the source.
 
-        Raises:
-            Exception: Whatever the source raises.
-
         Spec: media-types:unknown.
         """
+        known: dict[Digest, bool] = {}
         for descriptor, named in self._named.values():
             others = sorted(named - self._copied)[:_MOST]
-            left = tuple(digest for digest in others if digest in source)
+            for digest in others:
+                if digest not in known:
+                    known[digest] = _is_in(source, digest)
+            left = tuple(digest for digest in others if known[digest])
             if left:
                 yield Event(kind="left", descriptor=descriptor, digests=left)
+
+
+def _is_in(source: Container[object], digest: Digest) -> bool:
+    try:
+        return digest in source
+    except (OciLayoutError, OSError):
+        return False
 
 
 def _named(

@@ -212,7 +212,7 @@ def subjects(digests: Iterable[Digest], blobs: Blobs) -> Iterator[tuple[Digest, 
             if b"subject" in data or b"\\u" in data:
                 if digest.verifiable:
                     verify(data, opaque)
-                yield from ((to, evolve(opaque, media_type=kind)) for to, kind in _about(data))
+                yield from ((to, evolve(opaque, media_type=kind)) for to, kind in subjects_of(data))
         except (BlobNotFoundError, IntegrityError):
             continue  # another process removed it, or it is not what its name says
 
@@ -224,8 +224,14 @@ def _document(descriptor: Descriptor, blobs: Blobs) -> bytes:
         return head + file.readall() if begins_as_json(head) else b""
 
 
-def _about(data: bytes) -> list[tuple[Digest, str]]:
-    """Return the digest of a document's subject, and the media type of the document."""
+def subjects_of(data: bytes) -> list[tuple[Digest, str]]:
+    """Return the digest of a document's subject, and the media type of the document.
+
+    Of a document that breaks the rules of JSON or of digests, all that it names is returned.
+
+    Args:
+        data: The document.
+    """
     try:
         subject = parse(data).get("subject")
         if not isinstance(subject, dict):
@@ -234,7 +240,6 @@ def _about(data: bytes) -> list[tuple[Digest, str]]:
         to = Digest(cast("str", subject.get("digest")))
         return [(to, kind if is_media_type(kind) else OCTET_STREAM)]
     except (DocumentError, LimitExceededError):
-        # It breaks the rules of JSON or of digests, and its subject may be all that it names.
         mentions = Mentions()
         mentions.take(data)
         return [(digest, OCTET_STREAM) for digest in mentions.found]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ocilayout.check.outlook import Outlook
     from ocilayout.errors import Problem
 
 _MAX_JOBS: Final = 8
@@ -59,11 +60,22 @@ def iter_problems(
     if jobs < 1:
         raise ValueError(f"jobs is 1 or more, not {jobs}")
     with os.scandir(root):  # so that it fails here, and not with the first problem
-        return _problems(root, content=content, jobs=jobs)
+        return _problems(root, Survey(root, content=content), content=content, jobs=jobs)
 
 
-def _problems(root: Path, *, content: bool, jobs: int) -> Iterator[Problem]:
-    survey = Survey(root, content=content)
+def iter_left(root: Path, outlook: Outlook) -> Iterator[Problem]:
+    """Say what is wrong with a layout once a repair has done what it would do.
+
+    No blob is hashed but documents, and blobs that are known to be wrong are passed over.
+
+    Args:
+        root: The folder of the layout.
+        outlook: What is known of its blobs, and what would be done.
+    """
+    return _problems(root, Survey(root, content=False, outlook=outlook), content=False, jobs=1)
+
+
+def _problems(root: Path, survey: Survey, *, content: bool, jobs: int) -> Iterator[Problem]:
     yield from _header(root)
     yield from _root_index(root, survey)
     yield from survey.graph()
@@ -83,16 +95,19 @@ def _header(root: Path) -> Iterator[Problem]:
 
 
 def _root_index(root: Path, survey: Survey) -> Iterator[Problem]:
-    survey.complete = False
+    data = survey.outlook.index
     try:
-        reading = _read(root / "index.json")
+        reading = _read(root / "index.json") if data is None else RootReading(data)
     except FileNotFoundError:
+        survey.complete = False
         yield found("missing-index", "is missing", "index.json")
         return
     except OSError as error:
+        survey.complete = False
         yield unreadable(error, "index.json")
         return
     except (DocumentError, LimitExceededError) as error:
+        survey.complete = False
         yield from (classified(problem, "index.json") for problem in problems_of(error))
         return
     yield from (classified(problem, "index.json") for problem in reading.shell())
@@ -101,7 +116,7 @@ def _root_index(root: Path, survey: Survey) -> Iterator[Problem]:
         if reference is not None:
             yield from survey.note(evolve(reference, place=f"index.json{reference.place}"))
     survey.name(reading.named)
-    survey.complete = reading.complete
+    survey.complete = survey.complete and reading.complete
 
 
 def _read(path: Path) -> RootReading:

@@ -13,19 +13,20 @@ import stat
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ocilayout import clock
 from ocilayout.blobs import Blobs
 from ocilayout.check import probe
-from ocilayout.check.fsck import iter_problems
+from ocilayout.check.fsck import iter_left, iter_problems
 from ocilayout.check.holding import printable
-from ocilayout.check.survey import place_of
+from ocilayout.check.outlook import Outlook, place_of, referrers_among
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
-from ocilayout.disk import fsync, make_folder
+from ocilayout.disk import fsync, make_folder, open_regular
 from ocilayout.errors import (
     DocumentError,
+    IntegrityError,
     LimitExceededError,
     Problem,
     UnsupportedDigestError,
@@ -33,7 +34,6 @@ from ocilayout.errors import (
 from ocilayout.ijson import dump
 from ocilayout.leftover import leftovers
 from ocilayout.mediatype import OCTET_STREAM
-from ocilayout.reach import subjects
 from ocilayout.realfolder import OwnFolders
 from ocilayout.rootentry import entry_digest, is_named
 
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 _DAMAGE: Final = frozenset({"digest-mismatch", "irregular-blob"})
 _UNREAD: Final = frozenset({"missing-index", "unreadable-file"})
 _HASHED: Final = frozenset({"digest-mismatch", "unreadable-file"})
+_ENTRIES: Final = frozenset({"duplicate-entry", "dangling-entry", "unlisted-referrer"})
+_FILES: Final = frozenset({"leftover", "missing-blobs-folder"})
 
 
 @frozen(kw_only=True)
@@ -70,7 +72,7 @@ class RepairReport:
 
     Attributes:
         actions: What was done, or would be, in this order.
-        remaining: The problems that are left; of a dry run, those that no action is about.
+        remaining: The problems that are left, or would be.
     """
 
     actions: tuple[Action, ...]
@@ -90,7 +92,8 @@ def repair(
     file in the place of one, move to `quarantine/`; folders of blobs that are symbolic links belong
     to others and are left alone. Temporary files of dead writers go. An index that does not parse
     is never touched, and a folder with neither `oci-layout` nor `index.json` is not a layout that
-    was broken. A second repair finds nothing to do.
+    was broken. What the file system refuses is left, its problem says why, and the rest is done. A
+    second repair finds nothing to do.
 
     Blobs are hashed without a lock; whatever is changed is looked at again under it.
 
@@ -102,7 +105,7 @@ def repair(
 
     Raises:
         LockTimeoutError: Another writer held the lock for too long.
-        OSError: The folder cannot be read, or the file system refused a change.
+        OSError: The folder cannot be read, or the lock not be had.
 
     Spec: image-layout:blobs-folder, image-layout:blob-content.
     """
@@ -110,16 +113,12 @@ def repair(
     if {"missing-header", "missing-index"} <= {problem.code for problem in before}:
         return RepairReport(actions=(), remaining=before)
     work = _Repair(root, indexfile, blobs, dry_run=dry_run)
-    actions = [*work.entries(before), *work.files(before)]
-    covered = {action.place for action in actions}
-    left = [problem for problem in before if not _is_covered(problem.place, covered)]
-    if actions and not dry_run:
-        # Positions of entries have changed, and what was quarantined is missing now. What the
-        # hashes told is still so.
-        hashed = [problem for problem in left if problem.code in _HASHED]
-        left = list(iter_problems(root, content=False))
-        left += [problem for problem in hashed if problem not in left]
-    return RepairReport(actions=tuple(actions), remaining=tuple(left))
+    actions = work.files(before)
+    left = work.left(before, actions)
+    if more := work.entries(left):
+        actions += more
+        left = work.left(before, actions)
+    return RepairReport(actions=tuple(actions), remaining=tuple(map(work.explained, left)))
 
 
 class _Repair:
@@ -130,14 +129,24 @@ class _Repair:
         self._indexfile = indexfile
         self._blobs = blobs
         self._dry_run = dry_run
+        self._index: bytes | None = None
+        self._moved: set[Digest] = set()
+        self._copied: set[Digest] = set()
+        self._refused: dict[str, str] = {}
 
-    def entries(self, before: tuple[Problem, ...]) -> list[Action]:
-        """Drop entries from the root index, and add those of unlisted referrers."""
-        if any(p.place == "index.json" and p.code in _UNREAD for p in before):
+    def entries(self, left: Iterable[Problem]) -> list[Action]:
+        """Drop entries from the root index, and add those of unlisted referrers.
+
+        Args:
+            left: What is wrong with the layout once its files were mended.
+        """
+        if any(p.place == "index.json" and p.code in _UNREAD for p in left):
             return []
-        unlisted = [_digest_at(p.place) for p in before if p.code == "unlisted-referrer"]
+        unlisted = [_digest_at(p.place) for p in left if p.code == "unlisted-referrer"]
         try:
-            actions = self._mend(self._indexfile.fresh(), unlisted)
+            index = self._indexfile.fresh()
+            actions = self._mend(index, unlisted)
+            self._index = index.encode() if actions else None
         except (DocumentError, LimitExceededError):
             return []
         if actions and not self._dry_run:
@@ -145,7 +154,11 @@ class _Repair:
             def change(index: RootIndex) -> None:
                 actions[:] = self._mend(index, unlisted)
 
-            self._indexfile.edit(change, check=lambda _: None, after=lambda: None)
+            try:
+                self._indexfile.edit(change, check=lambda _: None, after=lambda: None)
+            except OSError as error:
+                self._refused["index.json"] = _why(error)
+                return []
         return actions
 
     def files(self, before: tuple[Problem, ...]) -> list[Action]:
@@ -155,11 +168,47 @@ class _Repair:
         if not (damaged or absent or any(p.code == "leftover" for p in before)):
             return []
         with nullcontext() if self._dry_run else self._indexfile.locked():
-            actions = list(self._restore()) if absent else []
+            actions = list(self._tried("blobs", self._restore())) if absent else []
             for digest in damaged:
-                actions.extend(self._replace(digest))
-            actions.extend(self._sweep())
+                actions.extend(self._tried(place_of(digest), self._replace(digest)))
+            actions.extend(self._tried("", self._sweep()))
         return actions
+
+    def left(self, before: tuple[Problem, ...], actions: list[Action]) -> list[Problem]:
+        """Return the problems that are left after some actions, or would be."""
+        done = {(action.code, action.place) for action in actions}
+        if not (actions or self._refused):
+            return list(before)
+        # Positions of entries have changed, and what was quarantined is missing now. What the
+        # hashes told is still so.
+        hashed = [p for p in before if p.code in _HASHED and (p.code, p.place) not in done]
+        wrong = (_digest_at(p.place) for p in hashed if p.code == "digest-mismatch")
+        outlook = Outlook(wrong=frozenset(wrong))
+        if self._dry_run:
+            moved, copied = frozenset(self._moved), frozenset(self._copied)
+            outlook = evolve(outlook, index=self._index, moved=moved, copied=copied)
+        left = list(iter_left(self._root, outlook))
+        left += [problem for problem in hashed if problem not in left]
+        if self._dry_run:
+            left = [p for p in left if p.code not in _FILES or (p.code, p.place) not in done]
+        return left
+
+    def _tried(self, place: str, actions: Iterator[Action]) -> Iterator[Action]:
+        """Give what was done; what the file system refuses is left, and the rest is done."""
+        try:
+            yield from actions
+        except OSError as error:
+            if not place and error.filename is not None:
+                place = printable(os.path.relpath(os.fsdecode(error.filename), self._root))
+            self._refused[place] = _why(error)
+
+    def explained(self, problem: Problem) -> Problem:
+        """Add to a problem why it could not be mended, where that was tried."""
+        place = "index.json" if problem.code in _ENTRIES else problem.place
+        why = self._refused.get(place)
+        if why is None or problem.code not in _DAMAGE | _FILES | _ENTRIES:
+            return problem
+        return evolve(problem, message=f"{problem.message}; {why}")
 
     def _mend(self, index: RootIndex, unlisted: Iterable[Digest]) -> list[Action]:
         actions = self._prune(index)
@@ -174,14 +223,19 @@ class _Repair:
         return actions
 
     def _describe(self, digest: Digest) -> Descriptor | None:
-        """Return the descriptor of a referrer; `None` if it is no longer there."""
-        return next((one for _, one in subjects([digest], self._blobs)), None)
+        """Return the descriptor of a referrer; `None` if it is no longer there to be read."""
+        try:
+            copied = self._copied if self._dry_run else ()
+            among = referrers_among([digest], self._blobs, copied)
+            return next((one for _, one in among), None)
+        except OSError:
+            return None
 
     def _prune(self, index: RootIndex) -> list[Action]:
         actions: list[Action] = []
         seen: set[bytes] = set()
         # Where all blobs are absent, they may lie on a disk that is away for now.
-        there = {digest.algorithm for digest in self._blobs}
+        there = self._algorithms()
         for position, entry in tuple(index.raw_entries()):
             text = dump(entry)
             code = None
@@ -204,10 +258,27 @@ class _Repair:
             return (
                 digest.algorithm in there
                 and probe.status(self._blobs.path(digest)) is None
-                and not self._blobs.is_quarantined(digest)
+                and probe.status(self._blobs.quarantine_path(digest)) is None
             )
         except (DocumentError, OSError):  # that cannot be told
             return False
+
+    def _algorithms(self) -> set[str]:
+        """Return the algorithms of which at least one blob is here."""
+        with suppress(OSError), os.scandir(self._root / "blobs") as found:
+            return {folder.name for folder in found if self._has_blob(folder.name)}
+        return set()
+
+    def _has_blob(self, algorithm: str) -> bool:
+        with suppress(OSError), os.scandir(self._root / "blobs" / algorithm) as found:
+            for file in found:
+                with suppress(DocumentError):
+                    digest = Digest(f"{algorithm}:{file.name}")
+                    if digest in self._copied:
+                        return True
+                    if digest not in self._moved and file.is_file(follow_symlinks=False):
+                        return True
+        return False
 
     def _restore(self) -> Iterator[Action]:
         folder = self._root / "blobs"
@@ -221,22 +292,33 @@ class _Repair:
     def _replace(self, digest: Digest) -> Iterator[Action]:
         """Put a copy in the place of a link to the right content; any other damage is put aside."""
         path = self._blobs.path(digest)
-        if not path.is_symlink() or self._is_shared(path):
-            yield from self._quarantine(digest)
-            return
-        try:
-            whole = probe.fingerprint(path, digest.algorithm, follow=True) == digest
-        except (OSError, UnsupportedDigestError):  # what it leads to may only be away for now
-            return
-        if not whole:
-            yield from self._quarantine(digest)
-            return
+        if path.is_symlink() and not self._is_shared(path):
+            try:
+                whole = _leads_to(path, digest)
+            except (OSError, UnsupportedDigestError):  # what it leads to may only be away for now
+                return
+            if whole:
+                yield from self._copy(digest)
+                return
+        for action in self._quarantine(digest):
+            self._moved.add(digest)
+            yield action
+
+    def _copy(self, digest: Digest) -> Iterator[Action]:
+        """Put a copy of what a link leads to in the place of the link."""
         if not self._dry_run:
-            right = Descriptor(media_type=OCTET_STREAM, digest=digest, size=path.stat().st_size)
-            # Not through a handle that follows links, to which the link is the blob.
-            Blobs(self._root).put(path, media_type=right.media_type, expected=right)
+            number = open_regular(self._blobs.path(digest), follow=True)
+            with os.fdopen(number, "rb", buffering=0) as file:
+                size = os.fstat(number).st_size
+                right = Descriptor(media_type=OCTET_STREAM, digest=digest, size=size)
+                try:
+                    # Not through a handle that follows links, to which the link is the blob.
+                    Blobs(self._root).put(file, media_type=right.media_type, expected=right)
+                except IntegrityError:  # it was changed meanwhile
+                    return
             if self._indexfile.durable:
                 self._blobs.sync([digest])
+        self._copied.add(digest)
         message = "puts a copy in the place of the link"
         yield Action(code="irregular-blob", place=place_of(digest), message=message)
 
@@ -295,13 +377,22 @@ def _is_damaged(path: Path, digest: Digest, status: os.stat_result) -> bool:
         return False
 
 
+def _why(error: OSError) -> str:
+    return f"it could not be mended: {error.strerror or error}"
+
+
+def _leads_to(link: Path, digest: Digest) -> bool:
+    """Tell whether a link leads to the content of a digest.
+
+    Raises:
+        OSError: It leads nowhere, or to what cannot be read.
+        UnsupportedDigestError: That cannot be told.
+    """
+    if not stat.S_ISREG(link.stat().st_mode):
+        return False
+    return probe.fingerprint(link, digest.algorithm, follow=True) == digest
+
+
 def _digest_at(place: str) -> Digest:
     _, algorithm, encoded = place.split("/")
     return Digest(f"{algorithm}:{encoded}")
-
-
-def _is_covered(place: str, covered: set[str]) -> bool:
-    """Tell whether a problem is at one of some files or entries, or within it."""
-    file, _, path = place.partition("$")
-    entry = f"{file}${path[: path.find(']') + 1]}"
-    return not covered.isdisjoint((place, file, entry))

@@ -7,30 +7,44 @@ hashed at once, to tell a wrong descriptor from a damaged blob.
 
 from __future__ import annotations
 
+import os
 import stat
 from collections import deque
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve, field
 
 from ocilayout.blobs import Blobs
 from ocilayout.check import probe
 from ocilayout.check.finding import classified, found, problems_of
+from ocilayout.check.outlook import (
+    AS_IT_IS,
+    Outlook,
+    behind_link,
+    place_of,
+    referrers_among,
+)
 from ocilayout.check.reading import read_config, read_document, reference_to
 from ocilayout.digest import Digest
 from ocilayout.errors import LimitExceededError, OciLayoutError
 from ocilayout.ijson import MAX_DOCUMENT
 from ocilayout.mediatype import DOCUMENT_TYPES, OCI_CONFIG, is_understood
-from ocilayout.reach import named_in, subjects
+from ocilayout.mention import HEAD, Mentions, begins_as_json
+from ocilayout.reach import named_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from ocilayout.check.reading import Reference
+    from ocilayout.descriptor import Descriptor
     from ocilayout.errors import Problem
 
+_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _READ = DOCUMENT_TYPES | {OCI_CONFIG}
+_FAR_TOO_LARGE: Final = 1024 * 1024 * 1024
+"""From which size on a blob that is twice as large as promised is not hashed, in bytes."""
 
 
 @define
@@ -62,27 +76,31 @@ class Survey:
     Attributes:
         complete: Whether everything that can be reached was; not if a document was damaged.
         judged: The digests whose blobs were compared with them; what was wrong was said.
+        outlook: What was known before, and what is taken for done.
 
     Spec: image-layout:missing-blobs, descriptor:independent, manifest:unknown-config.
     """
 
-    def __init__(self, root: Path, *, content: bool) -> None:
+    def __init__(self, root: Path, *, content: bool, outlook: Outlook = AS_IT_IS) -> None:
         """Prepare; nothing is read yet.
 
         Args:
             root: The folder of the layout.
-            content: Whether content that is no document may be read.
+            content: Whether content that is not a document may be read.
+            outlook: What is known of blobs, and what is taken for done.
         """
         self._root = root
         self._content = content
         self._blobs = Blobs(root)
         self._known: dict[Digest, _Content] = {}
         self._named: set[Digest] = set()
+        self._new: list[Digest] = []
         self._pending: deque[Reference] = deque()
         self._searched: set[Digest] = set()
-        self._wrong: set[Digest] = set()
+        self._wrong: set[Digest] = set(outlook.wrong)
+        self.outlook = outlook
         self.complete = True
-        self.judged: set[Digest] = set()
+        self.judged: set[Digest] = {*outlook.wrong, *outlook.copied}
 
     def __contains__(self, digest: object) -> bool:
         """Tell whether something refers to content, or names it in a place not understood."""
@@ -97,6 +115,7 @@ class Survey:
         content = self._known.get(reference.digest)
         if content is None:
             content = self._known[reference.digest] = self._look(reference)
+            self._new.append(reference.digest)
         yield from _compare_types(content, reference)
         yield from self._compare_sizes(content, reference)
         if not content.present:
@@ -110,21 +129,33 @@ class Survey:
 
     def name(self, digests: Iterable[Digest]) -> None:
         """Take in digests that stand where it is not understood what refers to what."""
+        pending = [digest for digest in digests if digest not in self._named]
+        self._take_named(pending)
+        for digest in pending:
+            self._search(digest)
+
+    def _take_named(self, digests: Iterable[Digest]) -> None:
         for digest in digests:
             if digest not in self._named:
                 self._named.add(digest)
-                self._search(digest)
+                self._new.append(digest)
 
     def _say_missing(self, content: _Content, reference: Reference) -> Iterator[Problem]:
-        if not self._blobs.is_quarantined(reference.digest):
+        if not self._is_quarantined(reference.digest):
             yield from _missing(content, reference)
-        elif not content.missed:
+            return
+        if reference.media_type in DOCUMENT_TYPES:  # what it refers to cannot be told
+            self.complete = False
+        if not content.missed:
             content.missed = True
             yield found(
                 "quarantined-blob",
                 f"is damaged and in quarantine, and is referred to at {reference.place}",
                 place_of(reference.digest),
             )
+
+    def _is_quarantined(self, digest: Digest) -> bool:
+        return digest in self.outlook.moved or self._blobs.is_quarantined(digest)
 
     def graph(self) -> Iterator[Problem]:
         """Open the documents that were noted and those that they lead to, breadth first."""
@@ -135,40 +166,86 @@ class Survey:
         """Say which manifests stay for their subject alone, and what is wrong below these."""
         if not self.complete:
             return
-        try:
-            others = [digest for digest in self._blobs if digest not in self]
-            about = list(subjects(others, self._blobs))
-        except OSError:  # said when the files are looked at
-            return
-        while more := [pair for pair in about if pair[0] in self]:
-            about = [pair for pair in about if pair not in more]
-            for subject, referrer in more:
+        about = self._subjects()
+        pending = deque(sorted(subject for subject in about if subject in self))
+        self._new.clear()
+        while pending:
+            subject = pending.popleft()
+            for referrer in about.pop(subject, ()):
                 if referrer.digest not in self:
                     place = place_of(referrer.digest)
                     message = f"refers to {subject}, without an entry"
                     yield found("unlisted-referrer", message, place)
                     yield from self.note(reference_to(referrer, place))
                     yield from self.graph()
+            pending.extend(self._new)
+            self._new.clear()
+
+    def _subjects(self) -> dict[Digest, list[Descriptor]]:
+        """Return the blobs so far unknown that have a subject, by the digest of that."""
+        about: dict[Digest, list[Descriptor]] = {}
+        copied = self.outlook.copied
+        try:
+            others = self._blobs.others(self._known.keys() | self._named)
+        except OSError:  # said when the files are looked at
+            return about
+        if copied:
+            others = sorted({*others, *(digest for digest in copied if digest not in self)})
+        for digest in others:
+            if digest in self.outlook.moved:
+                continue
+            with suppress(OSError):  # as above
+                if digest in copied or self._may_be_json(digest):
+                    for subject, referrer in referrers_among((digest,), self._blobs, copied):
+                        about.setdefault(subject, []).append(referrer)
+        return about
+
+    def _may_be_json(self, digest: Digest) -> bool:
+        # Most blobs are not, and there may be many; this is half of what it takes to read one.
+        number = os.open(f"{self._root}/{place_of(digest)}", _FLAGS)
+        try:
+            return begins_as_json(os.read(number, HEAD))
+        finally:
+            os.close(number)
 
     def _search(self, digest: Digest) -> None:
         """Take in what content names, if it is a JSON document; it may be of any size."""
         pending = [digest]
         while pending:
             one = pending.pop()
-            if one in self._searched:
-                continue
-            self._searched.add(one)
-            try:
-                named = named_in(one, self._blobs)
-            except (OciLayoutError, OSError):  # said when the files are looked at
-                continue
-            pending.extend(named)
-            self._named |= named
+            if one not in self._searched:
+                self._searched.add(one)
+                named = self._names_in(one)
+                pending.extend(named)
+                self._take_named(named)
+
+    def _names_in(self, digest: Digest) -> set[Digest]:
+        """Return the digests that content names; none, and incomplete, if that cannot be told."""
+        if digest not in self.outlook.moved:
+            with suppress(OciLayoutError, OSError):  # said when the files are looked at
+                return named_in(digest, self._blobs)
+            data = behind_link(self._blobs, digest)
+            if data is not None:
+                mentions = Mentions()
+                mentions.take(data if begins_as_json(data[:HEAD]) else b"")
+                return mentions.found
+        if self._is_there(digest) or self._is_quarantined(digest):
+            self.complete = False
+        return set()
+
+    def _is_there(self, digest: Digest) -> bool:
+        try:
+            return probe.status(self._root / place_of(digest)) is not None
+        except OSError:
+            return True
 
     def _look(self, reference: Reference) -> _Content:
-        path = self._root / place_of(reference.digest)
+        digest = reference.digest
+        path = self._root / place_of(digest)
+        if digest in self.outlook.moved:
+            return _Content(present=False, size=None, place=reference.place)
         try:
-            status = probe.status(path)
+            status = path.stat() if digest in self.outlook.copied else probe.status(path)
         except OSError:  # said when the files are looked at
             return _Content(present=True, size=None, place=reference.place)
         regular = status is not None and stat.S_ISREG(status.st_mode)
@@ -188,8 +265,11 @@ class Survey:
             )
         if content.size in (None, reference.size):
             return
-        small = reference.media_type in _READ and (content.size or 0) <= MAX_DOCUMENT
-        if self._content or small:
+        size = content.size or 0
+        small = reference.media_type in _READ and size <= MAX_DOCUMENT
+        if size > max(_FAR_TOO_LARGE, 2 * reference.size):  # such as a file that is all holes
+            self.judged.add(reference.digest)
+        elif self._content or small:
             yield from self._judge(reference.digest)
         if reference.digest not in self._wrong:
             yield found(
@@ -220,10 +300,15 @@ class Survey:
         config = reference.media_type == OCI_CONFIG
         content = self._known[digest]
         if content.size is None:  # said when the files are looked at
-            self.complete = self.complete and config
+            behind = behind_link(self._blobs, digest)
+            if behind is None:
+                self.complete = self.complete and config
+            else:
+                yield from self._take(behind, reference)
             return
         try:
-            data = probe.read(self._root / place, limit=MAX_DOCUMENT)
+            follow = digest in self.outlook.copied
+            data = probe.read(self._root / place, limit=MAX_DOCUMENT, follow=follow)
         except LimitExceededError as error:
             self.complete = self.complete and config
             yield from (classified(problem, place) for problem in problems_of(error))
@@ -238,24 +323,22 @@ class Survey:
             yield from self._hold_against(digest, Digest.of(data, digest.algorithm))
         if digest in self._wrong:
             self.complete = self.complete and config
-        elif config:
-            yield from (classified(problem, place) for problem in read_config(data))
         else:
-            yield from self._read(data, reference.media_type, place)
+            yield from self._take(data, reference)
 
-    def _read(self, data: bytes, media_type: str, place: str) -> Iterator[Problem]:
-        reading = read_document(data, media_type)
+    def _take(self, data: bytes, reference: Reference) -> Iterator[Problem]:
+        """Take in a document that is what its name says."""
+        place = place_of(reference.digest)
+        if reference.media_type == OCI_CONFIG:
+            yield from (classified(problem, place) for problem in read_config(data))
+            return
+        reading = read_document(data, reference.media_type)
         yield from (classified(problem, place) for problem in reading.problems)
         self.name(reading.named)
         if reading.references is None:
             self.complete = False
-        for reference in reading.references or ():
-            yield from self.note(evolve(reference, place=place + reference.place))
-
-
-def place_of(digest: Digest) -> str:
-    """Return the path of a blob, relative to the layout."""
-    return f"blobs/{digest.algorithm}/{digest.encoded}"
+        for part in reading.references or ():
+            yield from self.note(evolve(part, place=place + part.place))
 
 
 def mismatch(digest: Digest, actual: Digest) -> Problem:

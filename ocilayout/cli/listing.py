@@ -96,6 +96,7 @@ class Row:
         content = self.root.descriptor
         return {
             "name": self.root.name,
+            "fullName": self.root.full_name,
             "digest": None if content is None else content.digest,
             "mediaType": None if content is None else content.media_type,
             "size": None if content is None else content.size,
@@ -125,7 +126,7 @@ class Row:
         if self.missing:
             content = f"{self.missing} missing"
         cells = (
-            self.root.name or "(no name)",
+            self.root.label,
             "" if self.root.descriptor is None else short(self.root.descriptor.digest),
             self.artifact_type or self.kind,
             platforms,

@@ -13,7 +13,6 @@ import json
 import os
 import re
 import sys
-import textwrap
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TextIO
 
 import click
@@ -31,6 +30,7 @@ INTERRUPTED: Final = 130
 UNREAD: Final = 141
 """The exit status of a program that SIGPIPE ends, as shells tell it."""
 
+_MORE: Final = " ..."
 _LONGEST_ERROR: Final = 1000  # characters; a document may have thousands of problems
 _UNITS: Final = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _CONTROL: Final = re.compile("[\x7f-\x9f]")  # those below need escapes in JSON anyway
@@ -139,7 +139,10 @@ def one_line(error: Exception) -> str:
     text = str(error)
     if isinstance(error, OSError):
         text = describe(error)
-    return printable(textwrap.shorten(text, _LONGEST_ERROR, placeholder=" ..."))
+    text = printable(" ".join(text.split()))
+    if len(text) <= _LONGEST_ERROR:
+        return text
+    return f"{text[: _LONGEST_ERROR - len(_MORE)].rstrip()}{_MORE}"
 
 
 def printable(text: str) -> str:

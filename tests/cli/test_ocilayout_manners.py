@@ -173,7 +173,10 @@ class TestEnds:
         with Path("/dev/full").open("wb") as full:
             process = start("tree", "lay", stdout=full, stderr=PIPE)
             _, said = process.communicate()
-        assert (process.returncode, said) == (1, b"Error: No space left on device\n")
+        assert (process.returncode, said) == (
+            1,
+            b"Error: cannot write standard output: No space left on device\n",
+        )
         assert layout.tags()
 
     @pytest.mark.parametrize("target", ["oci-archive:-", "oci-archive:fifo"])

@@ -33,6 +33,7 @@ from ocilayout.entrylist import Positions
 from ocilayout.errors import AmbiguousReferenceError, ReferenceNotFoundError
 from ocilayout.graph import successors, walk
 from ocilayout.indexfile import IndexFile
+from ocilayout.meaning import Meanings
 from ocilayout.mediatype import DOCUMENT_TYPES, OCI_INDEX, OCI_MANIFEST
 from ocilayout.referrer import Referrers
 from ocilayout.rootindex import EMPTY, RootIndex
@@ -182,9 +183,9 @@ def _(patch: pytest.MonkeyPatch) -> None:
     tag = RootIndex.tag
 
     def append(self: RootIndex, name: str, *rest: Any) -> None:
-        by_name, self._by_name = self._by_name, Positions([])
+        by_name, self._meanings.names = self._meanings.names, Positions([])
         tag(self, name, *rest)
-        self._by_name = by_name
+        self._meanings.names = by_name
 
     patch.setattr(RootIndex, "tag", append)
 
@@ -204,7 +205,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("content whose name moves on is forgotten", "umoci, refname.go")
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(RootIndex, "_is_last", lambda *_: False)
+    patch.setattr(Meanings, "is_last", lambda *_: False)
 
 
 @bug("an entry that lost its name keeps the mark of a build", "toolhive-core, section 8.4")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,7 +34,7 @@ from ocilayout.mediatype import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ocilayout.errors import Problem
 
@@ -185,7 +184,10 @@ DAMAGES = st.lists(
     st.builds(
         Damage,
         how=st.sampled_from(
-            ["lose", "flip", "cut", "folder", "link", "repeat", "dangle", "leave", "stray", "grow"]
+            [
+                *("lose", "flip", "cut", "grow", "folder", "link", "right link", "dead link"),
+                *("repeat", "dangle", "unlist", "leave", "stray"),
+            ]
         ),
         which=st.integers(0, 20),
     ),
@@ -196,36 +198,52 @@ DAMAGES = st.lists(
 def inflict(layout: Layout, damage: Damage) -> None:
     path = sorted((layout.path / "blobs" / "sha256").iterdir())
     blob = path[damage.which % len(path)] if path else layout.path / "blobs" / "sha256" / "none"
-    if damage.how in ("repeat", "dangle"):
-        document = json.loads((layout.path / "index.json").read_bytes())
-        entries = document["manifests"]
-        lost = {"mediaType": OCI_MANIFEST, "digest": ABSENT, "size": damage.which}
-        entries.append(
-            entries[damage.which % len(entries)] if damage.how == "repeat" and entries else lost
-        )
-        (layout.path / "index.json").write_text(json.dumps(document))
+    if damage.how in ("repeat", "dangle", "unlist"):
+        change_entries(layout, damage)
     elif damage.how == "leave":
         (layout.path / "ingest").mkdir(exist_ok=True)
         place = layout.path / "ingest" / f"{2**22 + damage.which}-{damage.which:016x}"
         place.write_bytes(b"half")
     elif damage.how == "stray":
         (layout.path / "blobs" / f"stray{damage.which}").write_bytes(b"")
-    elif blob.is_symlink() or not blob.is_file():
-        return
-    elif damage.how == "flip":
-        content = bytearray(blob.read_bytes()) or bytearray(1)
+    elif not blob.is_symlink() and blob.is_file():
+        spoil(blob, damage)
+
+
+def change_entries(layout: Layout, damage: Damage) -> None:
+    document = json.loads((layout.path / "index.json").read_bytes())
+    entries = document["manifests"]
+    if damage.how == "unlist":
+        untagged = [entry for entry in entries if "annotations" not in entry]
+        if untagged:
+            entries.remove(untagged[damage.which % len(untagged)])
+    elif damage.how == "repeat" and entries:
+        entries.append(entries[damage.which % len(entries)])
+    else:
+        entries.append({"mediaType": OCI_MANIFEST, "digest": ABSENT, "size": damage.which})
+    (layout.path / "index.json").write_text(json.dumps(document))
+
+
+def spoil(blob: Path, damage: Damage) -> None:
+    right = blob.read_bytes()
+    blob.unlink()
+    if damage.how == "flip":
+        content = bytearray(right) or bytearray(1)
         content[damage.which % len(content)] ^= 1
         blob.write_bytes(content)
     elif damage.how == "cut":
-        os.truncate(blob, blob.stat().st_size // 2)
+        blob.write_bytes(right[: len(right) // 2])
     elif damage.how == "grow":
-        blob.write_bytes(blob.read_bytes() + b" ")
-    else:
-        blob.unlink()
-        if damage.how == "folder":
-            blob.mkdir()
-        elif damage.how == "link":
-            blob.symlink_to("/etc/passwd")
+        blob.write_bytes(right + b" ")
+    elif damage.how == "folder":
+        blob.mkdir()
+    elif damage.how == "link":
+        blob.symlink_to("/etc/passwd")
+    elif damage.how == "dead link":
+        blob.symlink_to("../../../nowhere")
+    elif damage.how == "right link":
+        (blob.parents[3] / blob.name).write_bytes(right)
+        blob.symlink_to(f"../../../{blob.name}")
 
 
 @given(NODES, DAMAGES)
@@ -264,16 +282,23 @@ def test_a_repair_loses_nothing_that_is_right_is_told_before_and_is_done_once(
         assert picture(layout.path) == before
         report = mend(layout)
         assert report.actions == dry.actions
+        assert report.remaining == dry.remaining
         assert right.items() <= whole(layout).items()
         assert named(layout) == names
         assert mend(layout).actions == ()
         fixed = {action.code for action in report.actions}
-        mended = {"digest-mismatch", "irregular-blob", "duplicate-entry", "leftover"}
-        assert fixed <= mended | {"dangling-entry"}
+        mended = {"digest-mismatch", "duplicate-entry", "leftover", "unlisted-referrer"}
+        assert fixed <= mended | {"irregular-blob", "dangling-entry"}
         left = problems(layout.path)
         assert sorted(map(str, left)) == sorted(map(str, report.remaining))
         assert not mended & {problem.code for problem in left}
+        dead = [problem.place for problem in left if problem.code == "irregular-blob"]
+        assert all((layout.path / place).is_symlink() for place in dead)
         for data in originals.values():
             layout.blobs.put(data, media_type=OCI_LAYER)
-        codes = {problem.code for problem in problems(layout.path)}
-        assert codes <= {"stray-file", "unreferenced-blob"}
+        mend(layout)  # where all blobs were absent, no entry was dropped
+        assert set(codes_of(problems(layout.path))) <= {"stray-file", "unreferenced-blob"}
+
+
+def codes_of(problems: Iterable[Problem]) -> list[str]:
+    return sorted(problem.code for problem in problems)

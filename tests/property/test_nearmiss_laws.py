@@ -35,7 +35,7 @@ DOCUMENTS = [
 
 
 def test_every_problem_has_a_near_miss() -> None:
-    """Whoever adds a problem to those that a check knows adds a near-miss, too."""
+    """Each problem that a check knows has a near-miss."""
     assert set(CODES) == set(KINDS)
 
 

@@ -671,6 +671,93 @@ breaks_place("a dead link", lambda path: path.symlink_to("nowhere"))
 breaks_place("a link", lambda path: path.symlink_to("/etc/passwd"))
 
 
+def quarantine(store: Store, digest: str) -> str:
+    """Put a blob aside, as a repair does."""
+    (store.root / "quarantine").mkdir(exist_ok=True)
+    store.path(digest).rename(store.root / "quarantine" / digest.replace(":", "-"))
+    return place_of(digest)
+
+
+@breaks("error", "quarantined-blob", "layer")
+def _(store: Store) -> str:
+    store.enter(store.manifest())
+    return quarantine(store, str(Digest.of(b"layer")))
+
+
+@breaks("error", "quarantined-blob", "config")
+def _(store: Store) -> str:
+    store.enter(store.manifest())
+    return quarantine(store, str(Digest.of(json.dumps(CONFIG).encode())))
+
+
+@breaks("error", "quarantined-blob", "of a name")
+def _(store: Store) -> str:
+    return quarantine(store, store.enter(store.manifest())["digest"])
+
+
+@breaks("error", "quarantined-blob", "of an untagged entry")
+def _(store: Store) -> str:
+    return quarantine(store, store.enter(store.manifest(), name=None)["digest"])
+
+
+@breaks("error", "quarantined-blob", "subject")
+def _(store: Store) -> str:
+    subject = store.manifest(artifactType="a/b")
+    store.enter(store.manifest(subject=subject))
+    return quarantine(store, subject["digest"])
+
+
+@breaks("error", "quarantined-blob", "of an unknown type, with what only it may refer to")
+def _(store: Store) -> str:
+    store.put(b"it may be its own")
+    return quarantine(store, store.enter(store.put(b"{}", "a/b"))["digest"])
+
+
+@breaks("warning", "unlisted-referrer")
+def _(store: Store) -> str:
+    subject = store.enter(store.manifest())
+    return place_of(store.manifest(subject=subject, artifactType="a/sig")["digest"])
+
+
+@breaks("warning", "unlisted-referrer", "index")
+def _(store: Store) -> str:
+    document = {"schemaVersion": 2, "manifests": [], "subject": store.enter(store.manifest())}
+    return place_of(store.document(json.dumps(document).encode(), OCI_INDEX)["digest"])
+
+
+@breaks("warning", "unlisted-referrer", "of an unknown type")
+def _(store: Store) -> str:
+    subject = store.enter(store.manifest())
+    document = {"mediaType": "application/vnd.example.sig+json", "subject": subject}
+    return place_of(store.put(json.dumps(document).encode())["digest"])
+
+
+@breaks("warning", "unlisted-referrer", "without a media type")
+def _(store: Store) -> str:
+    document = {"schemaVersion": 2, "manifests": [], "subject": store.enter(store.manifest())}
+    return place_of(store.put(json.dumps(document).encode())["digest"])
+
+
+@breaks("warning", "unlisted-referrer", "that breaks the specification")
+def _(store: Store) -> str:
+    document = {"subject": store.enter(store.manifest()), "held": store.put(b"too")["digest"]}
+    return place_of(store.put(json.dumps(document).encode())["digest"])
+
+
+@breaks("warning", "unlisted-referrer", "to a layer")
+def _(store: Store) -> str:
+    layer = store.put(b"layer")
+    store.enter(store.manifest())
+    return place_of(store.manifest(subject=layer, artifactType="a/sig")["digest"])
+
+
+@breaks("warning", "unlisted-referrer", "to content that only an unknown property names")
+def _(store: Store) -> str:
+    subject = store.put(b"only named")
+    store.enter(store.manifest(**{"com.example": subject["digest"]}))
+    return place_of(store.manifest(subject=subject, artifactType="a/sig")["digest"])
+
+
 @breaks("note", "unverifiable")
 def _(store: Store) -> str:
     layer = store.put(b"layer", digest=UNKNOWN)
@@ -777,6 +864,7 @@ def store(tmp_path: Path) -> Store:
     "image-layout:blob-names",
     "image-layout:blob-content",
     "image-layout:unreferenced-blobs",
+    "image-layout:unlisted-referrers",
     "image-layout:missing-blobs",
     "image-layout:several-entries",
     "image-layout:links",
@@ -856,6 +944,78 @@ def test_the_page_of_problems_says_what_the_table_says() -> None:
     ]
     page = NOTES.read_text().splitlines()
     assert [line for line in page if line.startswith("| `")] == rows
+
+
+@pytest.mark.spec("media-types:unknown")
+def test_what_is_named_where_it_is_not_understood_counts_as_referred_to(store: Store) -> None:
+    """A document of an unknown type, an unknown property, and what such documents name again."""
+    inner = store.put(json.dumps({"x": store.put(b"far")["digest"]}).encode())
+    outer = {"any": ["thing", {"sha256": inner["digest"].removeprefix("sha256:")}]}
+    store.enter(store.put(json.dumps(outer).encode(), "application/vnd.example.v1+json"))
+    store.enter(store.manifest(**{"com.example": store.put(b"near")["digest"]}), name="v2")
+    store.enter(store.put(b"plain", "text/plain"), name="v3", extra=store.put(b"top")["digest"])
+    assert seen(store.root) == []
+
+
+@pytest.mark.parametrize(
+    ("media_type", "lists"),
+    [
+        ("application/vnd.oci.artifact.manifest.v1+json", "blobs"),
+        ("application/vnd.cncf.oras.artifact.manifest.v1+json", "blobs"),
+        ("application/vnd.docker.distribution.manifest.v1+json", "fsLayers"),
+        ("application/vnd.docker.distribution.manifest.v1+prettyjws", "fsLayers"),
+    ],
+)
+def test_a_manifest_of_a_retired_type_is_read(store: Store, media_type: str, lists: str) -> None:
+    part = store.put(b"payload", "text/plain")
+    document: Json = {"mediaType": media_type, "artifactType": "x/y", lists: [part]}
+    if lists == "fsLayers":
+        layers = [{"blobSum": part["digest"]}]
+        document = {"schemaVersion": 1, "fsLayers": layers, "history": [{"v1Compatibility": "{}"}]}
+    entry = store.enter(store.put(json.dumps(document).encode(), media_type))
+    assert seen(store.root) == []
+    store.path(part["digest"]).unlink()
+    assert seen(store.root) == [("note", "missing-blob", place_of(part["digest"]))]
+    store.path(entry["digest"]).write_bytes(b"{}")
+    assert seen(store.root) == [("error", "digest-mismatch", place_of(entry["digest"]))]
+
+
+def test_referrers_of_unlisted_referrers_are_unlisted_too(store: Store) -> None:
+    """Each is told behind what it refers to, however their digests are ordered."""
+    subject = store.enter(store.manifest())
+    chain = []
+    for number in range(9):
+        subject = store.manifest(subject=subject, artifactType=f"a/{number}")
+        chain.append(("warning", "unlisted-referrer", place_of(subject["digest"])))
+    lonely = store.manifest(subject={**subject, "digest": ABSENT}, artifactType="a/b")
+    problems = seen(store.root)
+    assert problems[:9] == chain
+    assert problems[9:] == [("note", "unreferenced-blob", place_of(lonely["digest"]))]
+
+
+def test_what_an_unlisted_referrer_is_made_of_is_looked_at(store: Store) -> None:
+    subject = store.enter(store.manifest())
+    empty = {**store.put(b"{}", OCI_EMPTY), "size": 3}
+    below = store.manifest(subject=subject, artifactType="a/b", layers=[empty])
+    place = place_of(below["digest"])
+    assert seen(store.root) == [
+        ("warning", "unlisted-referrer", place),
+        ("warning", "wrong-empty", f"{place}$.layers[0]"),
+        ("error", "size-mismatch", f"{place}$.layers[0].size"),
+    ]
+
+
+def test_a_document_behind_a_link_is_read_if_it_is_right(store: Store, tmp_path: Path) -> None:
+    """So that what it refers to counts as referred to, and what is wrong with it is told."""
+    store.put(b"alone")
+    manifest = store.enter(store.manifest(annotations={"x": "y"}))
+    path = store.path(manifest["digest"])
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    codes = [code for _, code, _ in seen(store.root)]
+    assert sorted(codes) == ["annotation-key-form", "irregular-blob", "unreferenced-blob"]
+    (tmp_path / "elsewhere").write_bytes(b"{}")
+    assert [code for _, code, _ in seen(store.root)] == ["irregular-blob"]
 
 
 def test_a_new_layout_has_no_problems(tmp_path: Path) -> None:

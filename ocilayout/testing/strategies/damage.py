@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from attrs import frozen
 from hypothesis import strategies as st
 
-from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
-from ocilayout.testing.strategies.carrier import ANYWHERE, INSIDE, carry, fresh, manifest
+from ocilayout.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
+from ocilayout.testing.strategies.carrier import ANYWHERE, INSIDE, carry, fresh, index, manifest
 from ocilayout.testing.strategies.draft import path_of
 from ocilayout.testing.strategies.layout import LEFTOVERS
 from ocilayout.testing.strategies.nearmiss import Finding
@@ -161,6 +161,35 @@ def irregular_blob(draw: DrawFn, draft: Draft) -> Damaged:
     path = draw(st.sampled_from(draft.blobs()))
     instead: list[Node] = [Folder(), Link("nowhere"), Link("../../oci-layout")]
     draft.nodes[path] = draw(st.sampled_from(instead))
+    return Damaged(path)
+
+
+@damage("quarantined-blob")
+def quarantined_blob(draw: DrawFn, draft: Draft) -> Damaged:
+    """Have content in quarantine that is referred to."""
+    descriptor = fresh(draw, draft)
+    carry(draw, draft, descriptor, (*ANYWHERE, "subject"))
+    digest = str(descriptor["digest"])
+    del draft.nodes[path_of(digest)]
+    instead: list[Node] = [b"", b"damaged", Folder(), Link("nowhere")]
+    draft.nodes[f"quarantine/{digest.replace(':', '-', 1)}"] = draw(st.sampled_from(instead))
+    return Damaged(path_of(digest))
+
+
+@damage("unlisted-referrer")
+def unlisted_referrer(draw: DrawFn, draft: Draft) -> Damaged:
+    """Have a manifest that no entry leads to, about content that one leads to."""
+    subject = fresh(draw, draft)
+    carry(draw, draft, subject, ANYWHERE)
+    entries = [*draft.entries]
+    number = draw(st.integers(0, 9))
+    kind = draw(st.sampled_from([OCI_INDEX, OCI_MANIFEST]))
+    said: Members = {"subject": subject, "annotations": {"com.example.number": str(number)}}
+    if kind == OCI_INDEX:
+        path = index(draft, OCI_INDEX, manifests=[], **said)
+    else:
+        path = manifest(draft, **said)
+    draft.entries = entries
     return Damaged(path)
 
 
