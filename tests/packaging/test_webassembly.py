@@ -28,7 +28,7 @@ def pyodide(folder: Path) -> Path:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        missing(f"npm cannot install {PYODIDE}: {done.stderr}")
+        missing(f"npm cannot install {PYODIDE}: {done.stderr.partition(chr(10))[0]}")
     return folder / "node_modules" / "pyodide"
 
 
