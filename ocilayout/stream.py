@@ -130,8 +130,10 @@ class VerifiedReader(io.RawIOBase):
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
         """
         super().__init__()
+        # This object is closed even if it is refused here, and the stream stays the caller's then.
+        self._raw: Readable = io.BytesIO()
         self._verifier = Verifier(descriptor)
-        self._raw: Readable = raw
+        self._raw = raw
         self._done = False
 
     def readable(self) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, get_args, get_o
 
 from attrs import Factory, evolve, frozen
 from cattrs import Converter
-from cattrs.errors import CattrsError
+from cattrs.errors import StructureHandlerNotFoundError
 
 from skills.install.swap import Move
 from skills.install.tree import FileRecord
@@ -193,7 +193,7 @@ class Document:
             return _CONVERTER.structure(found, cls)
         except KeyError as error:
             raise ValueError(f"a property is missing: {error}") from None
-        except (CattrsError, AttributeError, TypeError) as error:
+        except (StructureHandlerNotFoundError, AttributeError, TypeError) as error:
             raise ValueError(str(error)) from None
 
     def encode(self) -> bytes:

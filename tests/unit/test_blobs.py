@@ -654,6 +654,17 @@ def test_closing_closes_what_is_behind() -> None:
     assert source.closes == 1
 
 
+def test_a_reader_that_is_refused_closes_nothing() -> None:
+    """The interpreter closes it, from Python 3.13 on with a warning if that fails."""
+    source = io.BytesIO(DATA)
+    unknown = Descriptor(media_type=TEXT, digest=Digest("md5:abc"), size=len(DATA))
+    reader = VerifiedReader.__new__(VerifiedReader)
+    with pytest.raises(UnsupportedDigestError):
+        reader.__init__(source, unknown)  # type: ignore[misc] # as `VerifiedReader(...)` does
+    reader.close()
+    assert not source.closed
+
+
 def test_a_stream_that_cannot_be_verified_is_not_opened() -> None:
     """An unknown algorithm is refused when a stream is made, and its source stays open."""
     source = Trickle(b"abc")
