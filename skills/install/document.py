@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, get_args, get_o
 
 from attrs import Factory, evolve, frozen
 from cattrs import Converter
-from cattrs.errors import StructureHandlerNotFoundError
 
 from skills.install.swap import Move
 from skills.install.tree import FileRecord
@@ -193,7 +192,7 @@ class Document:
             return _CONVERTER.structure(found, cls)
         except KeyError as error:
             raise ValueError(f"a property is missing: {error}") from None
-        except (StructureHandlerNotFoundError, AttributeError, TypeError) as error:
+        except (AttributeError, TypeError) as error:
             raise ValueError(str(error)) from None
 
     def encode(self) -> bytes:
@@ -295,6 +294,17 @@ def _array(value: object, kind: Any) -> tuple[object, ...]:  # noqa: ANN401
     return tuple(_CONVERTER.structure(item, get_args(kind)[0]) for item in value)
 
 
+def _is_literal(kind: object) -> bool:
+    return get_origin(kind) is Literal
+
+
+def _literal(value: object, kind: object) -> object:
+    # Without this hook, cattrs before 26.2 raises a bare `Exception`.
+    if value not in get_args(kind):
+        raise ValueError(f"{value!r} is not one of {', '.join(get_args(kind))}")
+    return value
+
+
 def _path(value: object, _: object) -> Path:
     # What is read here may be removed later, so a path must not depend on the working folder.
     if not isinstance(value, str) or not os.path.isabs(value) or "\0" in value:  # noqa: PTH117
@@ -313,6 +323,7 @@ _CONVERTER: Final = Converter(detailed_validation=False)
 for _kind in (str, int, bool):
     _CONVERTER.register_structure_hook(_kind, _exactly(_kind))
 _CONVERTER.register_structure_hook_func(_is_array, _array)
+_CONVERTER.register_structure_hook_func(_is_literal, _literal)
 _CONVERTER.register_structure_hook(Path, _path)
 _CONVERTER.register_unstructure_hook(Path, str)
 _CONVERTER.register_structure_hook(datetime, _time)
