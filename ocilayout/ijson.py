@@ -125,7 +125,7 @@ def require_nodes(text: str, limit: int = MAX_NODES) -> None:
     Spec: considerations:limits.
     """
     # What stands in strings is told apart only where that matters: it takes ten times as long.
-    if _count_seeming(text) > limit and count_nodes(text) > limit:
+    if len(text) > limit and _count_seeming(text) > limit and count_nodes(text) > limit:
         raise LimitExceededError(
             f"the document holds more than {limit} values; split it, or keep what is large in"
             " a blob of its own",

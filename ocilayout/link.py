@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ocilayout.digest import Digest
-from ocilayout.errors import DocumentError, read_from
+from ocilayout.errors import DocumentError, LimitExceededError
 from ocilayout.field import MAX_INT64
 from ocilayout.graph import successors
 from ocilayout.ijson import parse
@@ -84,8 +84,10 @@ def links(data: bytes, descriptor: Descriptor) -> list[Link]:
         DocumentError: As `decode_document` does.
         LimitExceededError: As `decode_document` does.
     """
-    with read_from(str(descriptor.digest)):
+    try:  # and no `with`: a collection comes by here for every document
         found = _plain_links(parse(data), descriptor.media_type)
+    except (DocumentError, LimitExceededError) as error:
+        raise error.read_from(str(descriptor.digest)) from None
     if found is not None:
         return found
     document = decode_document(data, descriptor)

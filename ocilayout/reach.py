@@ -109,7 +109,8 @@ class _Search:
     def __init__(self, blobs: Blobs) -> None:
         self.found: set[Digest] = set()
         self._blobs = blobs
-        self._followed: set[tuple[Digest, bool]] = set()
+        self._opened: set[Digest] = set()
+        self._searched: set[Digest] = set()
 
     def reach(self, roots: Iterable[Link]) -> None:
         """Add all that can be reached from roots, the roots included."""
@@ -121,9 +122,10 @@ class _Search:
             is_document = link.media_type in DOCUMENT_TYPES
             if not is_document and is_understood(link.media_type):
                 continue
-            if (link.digest, is_document) in self._followed:
+            followed = self._opened if is_document else self._searched
+            if link.digest in followed:
                 continue
-            self._followed.add((link.digest, is_document))
+            followed.add(link.digest)
             pending.extend(self._links(link) if is_document else self._mentions(link))
 
     def reach_unlisted(self, link: Link) -> None:
