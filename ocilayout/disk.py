@@ -11,15 +11,17 @@ import io
 import os
 import stat
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from ocilayout.errors import OciLayoutError
 
+fcntl: Any
 try:
-    import fcntl
+    fcntl = import_module("fcntl")
 except ImportError:  # a system without POSIX; filelock has another lock there
-    fcntl = None  # type: ignore[assignment] # asked for by HAS_FLOCK
+    fcntl = None
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -224,7 +226,7 @@ def force(number: int) -> None:
         OSError: The disk reported an error.
     """
     full = getattr(fcntl, "F_FULLFSYNC", None)  # macOS, where fsync does not go as far
-    if full is not None:
+    if fcntl is not None and full is not None:
         with suppress(OSError):  # a file system that does not have it has fsync
             fcntl.fcntl(number, full)
             return
@@ -335,7 +337,7 @@ def flock(number: int, path: Name, *, shared: bool = False, wait: bool = False) 
     Raises:
         OSError: The file system has no locks.
     """
-    if not HAS_FLOCK:
+    if fcntl is None:
         return True
     try:
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
@@ -355,5 +357,5 @@ def flock(number: int, path: Name, *, shared: bool = False, wait: bool = False) 
 
 def unlock(number: int) -> None:
     """Give a lock back, also for a process that was forked meanwhile."""
-    if HAS_FLOCK:
+    if fcntl is not None:
         fcntl.flock(number, fcntl.LOCK_UN)

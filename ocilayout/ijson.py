@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 
@@ -179,13 +180,10 @@ def scan_bounded(text: str, start: int) -> tuple[Json, int]:
     while start + size < len(text):
         glance = text[start : start + size]
         require_nodes(glance)
-        try:
+        with suppress(DocumentError):
             value, length = scan(glance)
-        except DocumentError:
-            length = size
-        # A number that seems to end with the glance may go on.
-        if length < size:
-            return value, start + length
+            if length < size:  # a number that seems to end with the glance may go on
+                return value, start + length
         size *= 2
     require_nodes(text[start:])
     return scan(text, start)

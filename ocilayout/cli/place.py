@@ -54,13 +54,9 @@ class Root:
     name: str | None
     full_name: str | None = None
     descriptor: Descriptor | None
-    ref: str = field()
+    ref: str
     annotations: FrozenMap[str, str] = field(default=FrozenMap())
     error: str = ""
-
-    @ref.default
-    def _name_or_digest(self) -> str:
-        return self.name or ("" if self.descriptor is None else str(self.descriptor.digest))
 
     @property
     def is_named(self) -> bool:
@@ -289,7 +285,7 @@ def _meant(source: Source, ref: str) -> tuple[Root, ...]:
 
 
 def _content(ref: str, content: Descriptor) -> Root:
-    return Root(name=None if is_digest(ref) else ref, descriptor=content)
+    return Root(name=None if is_digest(ref) else ref, descriptor=content, ref=ref)
 
 
 def _order(root: Root) -> tuple[bool, str]:
@@ -308,9 +304,9 @@ def _entered(ref: str, entry: RootEntry) -> Root:
 
 def _tagged(repository: Repository, tag: str) -> Root:
     try:
-        return Root(name=tag, descriptor=repository.resolve(tag))
+        return Root(name=tag, descriptor=repository.resolve(tag), ref=tag)
     except OciLayoutError as error:
-        return Root(name=tag, descriptor=None, error=one_line(error))
+        return Root(name=tag, descriptor=None, ref=tag, error=one_line(error))
 
 
 def _names(entries: Sequence[str | None]) -> str:

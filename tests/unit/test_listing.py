@@ -48,7 +48,7 @@ def put(
 
 def row(layout: Layout, descriptor: Descriptor, **annotations: str) -> Row:
     noted = FrozenMap({CREATED: annotations["created"]} if annotations else {})
-    return row_of(layout, Root(name="v1", descriptor=descriptor, annotations=noted))
+    return row_of(layout, Root(name="v1", ref="v1", descriptor=descriptor, annotations=noted))
 
 
 @pytest.mark.parametrize(

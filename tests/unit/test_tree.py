@@ -41,7 +41,7 @@ def test_a_deep_graph(layout: Layout) -> None:
     depth = sys.getrecursionlimit() + 10
     for _ in range(depth):
         inner = layout.put_manifest(Index(manifests=[inner]))
-    root = Root(name="v1", descriptor=inner)
+    root = Root(name="v1", ref="v1", descriptor=inner)
     lines = drawn(layout, root)
     assert len(lines) == depth + 1
     assert lines[-1] == "    " * (depth - 1) + "`--  index"
@@ -60,7 +60,7 @@ def test_marks(layout: Layout) -> None:
     bad = layout.blobs.put(b"{}", media_type=OCI_MANIFEST)
     gone = Descriptor.of(b"gone", OCI_MANIFEST)
     index = layout.put_manifest(Index(manifests=[manifest, bad, gone]))
-    assert drawn(layout, Root(name="v1", descriptor=index), plain=False) == [
+    assert drawn(layout, Root(name="v1", ref="v1", descriptor=index), plain=False) == [
         "v1 index",
         "├──  manifest",
         "│   ├──  config [unreadable] [shared]",
@@ -76,8 +76,8 @@ def test_what_leads_to_content(layout: Layout) -> None:
     """Several entries share what they mean; where one begins besides them shares nothing."""
     manifest = layout.put_manifest(Manifest(config=layout.blobs.put(b"{}", media_type=OCI_CONFIG)))
     index = layout.put_manifest(Index(manifests=[manifest]))
-    one, two = (Root(name=name, descriptor=index) for name in ("a", "b"))
-    child = Root(name=None, descriptor=manifest)
+    one, two = (Root(name=name, ref=name, descriptor=index) for name in ("a", "b"))
+    child = Root(name=None, ref=manifest.digest, descriptor=manifest)
     nodes = graph_of(layout, [one, two], [child])
     assert [nodes[found.digest].shared for found in (index, manifest)] == [True, False]
     assert next(node.descriptor.digest for node in reached([child], nodes)) == manifest.digest
