@@ -18,8 +18,7 @@ from ocilayout.errors import BlobNotFoundError
 from ocilayout.graph import successors, walk
 from ocilayout.leftover import is_dead, leftovers, touched
 from ocilayout.leftover import remove as remove_leftover
-from ocilayout.link import link_to
-from ocilayout.reach import held, roots_of
+from ocilayout.reach import held, links_to, roots_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
@@ -60,7 +59,7 @@ class CollectReport:
 def only_reached(
     dropped: Iterable[Descriptor],
     read: Read,
-    hold: Callable[[list[Descriptor]], Container[Digest]],
+    hold: Callable[[list[Descriptor], Container[Digest]], Container[Digest]],
 ) -> list[Digest]:
     """Return what dropped roots are made of and no other root holds, parents before their parts.
 
@@ -74,7 +73,8 @@ def only_reached(
     Args:
         dropped: Roots that go.
         read: Gives documents, `None` for missing ones.
-        hold: Returns what the remaining roots and some more hold on to, as `reach.held` does.
+        hold: Returns what the remaining roots and some more hold on to, as `reach.held` does. It is
+            given these, and the digests of all that the dropped roots are made of.
 
     Raises:
         Exception: Whatever the two raise. Then nothing is known, and nothing may be deleted.
@@ -96,7 +96,7 @@ def only_reached(
         order = list(sorter.static_order())
     except CycleError:  # digests that nobody can verify may lie; then no order is better
         order = list(going)
-    live = hold([subject for subject in subjects if subject.digest not in going])
+    live = hold([subject for subject in subjects if subject.digest not in going], going.keys())
     return [digest for digest in order if digest not in live and digest.verifiable]
 
 
@@ -181,7 +181,7 @@ class Collection:
         for entry in index.entries():
             to = entry.descriptor
             if entry.is_named or self._is_young(to.digest):
-                kept.append(link_to(to))
+                kept += links_to(to)
             else:
                 untagged.append(to)
         if not untagged:

@@ -18,7 +18,7 @@ from ocilayout.reach import held, roots_of
 from ocilayout.reference import require_ref_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from ocilayout.blobs import Blobs
     from ocilayout.descriptor import Descriptor
@@ -157,8 +157,10 @@ class Edit:
 
         self._indexfile.edit(change, check=check, after=after)
 
-    def _hold(self, root: RootIndex, more: list[Descriptor]) -> set[Digest]:
-        return held([*roots_of(root), *map(link_to, more)], self._blobs).digests
+    def _hold(
+        self, root: RootIndex, more: list[Descriptor], going: Container[Digest]
+    ) -> set[Digest]:
+        return held([*roots_of(root), *map(link_to, more)], self._blobs, going=going).digests
 
     def _record(self, change: Change, when: When | None) -> None:
         if when is None:

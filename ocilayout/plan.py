@@ -17,6 +17,7 @@ from ocilayout.graph import successors, walk
 from ocilayout.index import Index
 from ocilayout.layout import Layout
 from ocilayout.limit import Limits, require_at_most
+from ocilayout.manifest import Manifest
 from ocilayout.mediatype import DOCUMENT_TYPES
 from ocilayout.rules import decode_document, require_document_size
 from ocilayout.stream import LateStream, VerifiedReader
@@ -191,7 +192,8 @@ class Plan:
         if data is None:
             data = self.load(descriptor)
         document = decode_document(data, descriptor, size=self._size_of)
-        count = len(successors(document))
+        # The config of a manifest is not a layer.
+        count = len(successors(document)) - isinstance(document, Manifest)
         if isinstance(document, Index):
             require_at_most(limits.children, count, of=name, unit="children")
         else:

@@ -25,15 +25,15 @@ from ocilayout.errors import (
 from ocilayout.ijson import MAX_DOCUMENT, parse
 from ocilayout.link import UNKNOWN, Link, link_of, link_to, links
 from ocilayout.mediatype import DOCUMENT_TYPES, OCTET_STREAM, is_media_type, is_understood
-from ocilayout.mention import HEAD, Mentions, begins_as_json, mentioned_in
-from ocilayout.rootentry import unknown_properties
+from ocilayout.mention import HEAD, Mentions, begins_as_json, mentioned_by
 from ocilayout.rules import document_type, require_document_size
 from ocilayout.stream import CHUNK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from ocilayout.blobs import Blobs
+    from ocilayout.field import Extensible
     from ocilayout.rootindex import RootIndex
 
 
@@ -53,12 +53,13 @@ class Held:
     others: tuple[Digest, ...]
 
 
-def held(roots: Iterable[Link], blobs: Blobs) -> Held:
+def held(roots: Iterable[Link], blobs: Blobs, *, going: Container[Digest] = ()) -> Held:
     """Return what roots hold on to.
 
     Args:
         roots: The roots.
         blobs: The content of the layout.
+        going: What is about to be removed, and so is not held for its subject alone.
 
     Raises:
         IntegrityError: A reachable document is damaged, or is in quarantine.
@@ -71,7 +72,7 @@ def held(roots: Iterable[Link], blobs: Blobs) -> Held:
     search.reach(roots)
     unlisted: list[Descriptor] = []
     others = blobs.others(search.found)
-    about = list(subjects(others, blobs))
+    about = list(subjects((digest for digest in others if digest not in going), blobs))
     while more := [one for to, one in about if to in search.found]:
         about = [pair for pair in about if pair[0] not in search.found]
         for one in more:
@@ -86,20 +87,26 @@ def held(roots: Iterable[Link], blobs: Blobs) -> Held:
 
 
 def roots_of(index: RootIndex) -> list[Link]:
-    """Return the entries of a root index as links, and what their unknown properties name.
+    """Return what a root index holds: its entries, its subject, and what it names besides.
 
     Raises:
         DocumentError: An entry breaks the specification.
     """
-    roots: list[Link] = []
+    subject = () if index.shell.subject is None else (index.shell.subject,)
+    roots = [*map(link_to, subject), *_named_by(index.shell, *subject)]
     for position, entry in index.raw_entries():
         link = link_of(entry)
-        if link is None:
-            link = link_to(index.at(position).descriptor)
-            unknown = unknown_properties(entry)
-            roots.extend(Link(UNKNOWN, digest, 0) for digest in mentioned_in(unknown))
-        roots.append(link)
+        roots += [link] if link is not None else links_to(index.at(position).descriptor)
     return roots
+
+
+def links_to(descriptor: Descriptor) -> list[Link]:
+    """Return the link that a descriptor is, and those to what its unknown properties name."""
+    return [link_to(descriptor), *_named_by(descriptor)]
+
+
+def _named_by(*holders: Extensible) -> list[Link]:
+    return [Link(UNKNOWN, digest, 0) for digest in sorted(mentioned_by(*holders))]
 
 
 class _Search:
