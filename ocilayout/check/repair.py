@@ -1,8 +1,8 @@
 """What can be mended in a layout without guessing, and a report of what was.
 
 Nothing that verifies is moved, no named entry is touched but for exact repetitions, and no content
-is ever deleted: what is damaged goes to `quarantine/`, where no reader looks. Nothing is dropped for
-content that may only be away for now, such as that of a disk which is not mounted. What else
+is ever deleted: what is damaged goes to `quarantine/`, where no reader looks. Nothing is dropped
+for content that may only be away for now, such as that of a disk which is not mounted. What else
 `check` finds takes a person who knows what was meant.
 """
 
