@@ -92,12 +92,17 @@ def roots_of(index: RootIndex) -> list[Link]:
     Raises:
         DocumentError: An entry breaks the specification.
     """
-    subject = () if index.shell.subject is None else (index.shell.subject,)
-    roots = [*map(link_to, subject), *_named_by(index.shell, *subject)]
+    roots = links_beside(index)
     for position, entry in index.raw_entries():
         link = link_of(entry)
         roots += [link] if link is not None else links_to(index.at(position).descriptor)
     return roots
+
+
+def links_beside(index: RootIndex) -> list[Link]:
+    """Return what a root index holds apart from its entries: its subject, and what it names."""
+    subject = () if index.shell.subject is None else (index.shell.subject,)
+    return [*map(link_to, subject), *_named_by(index.shell, *subject)]
 
 
 def links_to(descriptor: Descriptor) -> list[Link]:

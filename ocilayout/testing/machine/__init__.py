@@ -20,16 +20,27 @@ from ocilayout.testing.machine.adapter import (
     Store,
     View,
 )
-from ocilayout.testing.machine.content import CONTENTS, NAMES, Content, content_of, contents_of
-from ocilayout.testing.machine.model import Entry, Model, RefusalError
+from ocilayout.testing.machine.content import (
+    CONTENTS,
+    FULL_NAMES,
+    NAMES,
+    UNCOMMON,
+    Content,
+    content_of,
+    contents_of,
+)
+from ocilayout.testing.machine.model import AmbiguityError, Entry, Model, RefusalError
 from ocilayout.testing.machine.program import ProgramAdapter, ProgramError
 from ocilayout.testing.machine.verbs import StoreMachine, check_store
 
 __all__ = [
     "CONTENTS",
+    "FULL_NAMES",
     "NAMES",
+    "UNCOMMON",
     "VERBS",
     "Adapter",
+    "AmbiguityError",
     "Content",
     "Entry",
     "LayoutAdapter",

@@ -10,6 +10,7 @@ import io
 import multiprocessing
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
@@ -18,8 +19,10 @@ from attrs import frozen
 from ocilayout.copy import copy
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
+from ocilayout.errors import AmbiguousReferenceError
 from ocilayout.layout import Layout
-from ocilayout.testing.machine.content import CONTENTS, NAMES
+from ocilayout.mediatype import DOCUMENT_TYPES
+from ocilayout.testing.machine.content import CONTENTS, NAMES, UNCOMMON
 from ocilayout.testing.machine.model import Model
 
 if TYPE_CHECKING:
@@ -34,23 +37,28 @@ VERBS: Final = frozenset(
     {
         *("put", "read", "bring", "tag", "retag", "untag", "annotate", "remove", "collect"),
         *("copy", "copy_digest", "copy_referrers"),
+        *("full_names", "repair"),
     }
 )
 """What a store may be asked for, besides `look`, which all have.
 
-The last two are `copy` with a digest, and with `referrers`."""
+`copy_digest` and `copy_referrers` are `copy` with a digest, and with `referrers`. With `full_names`
+other programs give full names to entries, and one name to several; and `retag`, `untag`,
+`annotate` and `remove` are asked by full names, by digests and by `NAME@DIGEST`, too, and `copy` by
+full names."""
 
 
 class Store(Protocol):
     """One open handle on a layout in a folder.
 
     A verb that is asked for a name that is not there must raise `LookupError` and change nothing.
-    So must `tag`, if the content is gone, and whatever the model refuses. What else a verb raises,
-    is a finding.
+    So must `tag`, if the content is gone, and whatever the model refuses. Where a name means
+    entries of different content, a verb must raise, whatever that is. What else a verb raises is a
+    finding.
     """
 
     def put(self, content: Content, /) -> None:
-        """Store all blobs of a content, without an entry."""
+        """Store all blobs of a content, and those beside it, without an entry."""
         ...
 
     def read(self, descriptor: Descriptor, /) -> bytes:
@@ -102,6 +110,15 @@ class Store(Protocol):
         """
         ...
 
+    def repair(self) -> None:
+        """Mend what needs no guess.
+
+        Exact repetitions of entries go. What no entry lists, and stays for its subject alone, gets
+        an entry, as far as it is not a part of another one. A link in the place of a blob becomes
+        a copy. Nothing else changes.
+        """
+        ...
+
     def look(self) -> View:
         """Return what the store says that it holds."""
         ...
@@ -114,10 +131,13 @@ class Removed:
     Attributes:
         blobs: The digests of blobs.
         entries: The digests of entries without a name, in document order.
+        unlisted: The digests of manifests that stay for their subject alone; `None` if it does not
+            say.
     """
 
     blobs: frozenset[Digest]
     entries: tuple[Digest, ...]
+    unlisted: tuple[Digest, ...] | None = None
 
 
 @frozen
@@ -126,8 +146,9 @@ class View:
 
     Attributes:
         names: All names, in the order in which the store gives them.
-        meant: What each name means.
-        notes: What is noted at the entry of each name.
+        meant: What each name means, but for those that mean several things; of a store that may
+            be asked by full names, also what each of these means.
+        notes: What is noted at the entry of each of these names.
         referrers: What refers to each of some digests; `None` if it cannot tell.
     """
 
@@ -182,11 +203,15 @@ class LayoutStore:
 
     def put(self, content: Content) -> None:
         """See `Store`."""
-        *parts, (root, document) = content.blobs
-        for descriptor, data in parts:
+        for descriptor, data in (*content.beside, *content.blobs):
+            if descriptor.digest == content.digest and descriptor.media_type in DOCUMENT_TYPES:
+                algorithm = descriptor.digest.algorithm
+                self.layout.put_manifest(
+                    data, media_type=descriptor.media_type, algorithm=algorithm
+                )
+                continue
             source = io.BytesIO(data)
             self.layout.blobs.put(source, media_type=descriptor.media_type, expected=descriptor)
-        self.layout.put_manifest(document, algorithm=root.digest.algorithm)
 
     def read(self, descriptor: Descriptor) -> bytes:
         """See `Store`."""
@@ -224,7 +249,15 @@ class LayoutStore:
             untagged="prune" if prune else "keep",
             dry_run=dry_run,
         )
-        return Removed(frozenset(report.removed), tuple(entry.digest for entry in report.dropped))
+        return Removed(
+            frozenset(report.removed),
+            tuple(entry.digest for entry in report.dropped),
+            tuple(manifest.digest for manifest in report.unlisted),
+        )
+
+    def repair(self) -> None:
+        """See `Store`."""
+        self.layout.repair()
 
     def copy(self, source: Path, ref: str, *, name: str | None, referrers: bool) -> None:
         """See `Store`."""
@@ -233,11 +266,15 @@ class LayoutStore:
     def look(self) -> View:
         """See `Store`."""
         names = self.layout.tags()
-        meant = {name: self.layout.resolve(name) for name in names}
+        full_names = {entry.full_name for entry in self.layout.entries() if entry.full_name}
+        meant: dict[str, Descriptor] = {}
+        for name in (*names, *full_names):
+            with suppress(AmbiguousReferenceError):
+                meant[name] = self.layout.resolve(name)
         return View(
             names=names,
             meant=meant,
-            notes={name: dict(self.layout.entry(name).annotations) for name in names},
+            notes={name: dict(self.layout.entry(name).annotations) for name in meant},
             referrers={
                 digest: tuple(found.digest for found in self.layout.referrers(digest))
                 for digest in {descriptor.digest for descriptor in meant.values()}
@@ -252,6 +289,7 @@ class LayoutAdapter(Adapter):
     """
 
     handles = 3
+    contents = (*CONTENTS, *UNCOMMON)
 
     def __init__(self) -> None:
         self._process: _Process | None = None
@@ -367,6 +405,9 @@ class _Elsewhere:
 
     def copy(self, source: Path, ref: str, *, name: str | None, referrers: bool) -> None:
         self._ask("copy", source, ref, name=name, referrers=referrers)
+
+    def repair(self) -> None:
+        self._ask("repair")
 
     def look(self) -> View:
         view: View = self._ask("look")

@@ -5,12 +5,22 @@ Each leaves the layout as it found it, so that nothing else need know of it.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from ocilayout.testing.machine.outside import LIE, blob_path, second_meaning, torn_index, write_blob
+from ocilayout.testing.machine.outside import (
+    LIE,
+    blob_path,
+    blobs_away,
+    link_to_blob,
+    repeated_entries,
+    second_meaning,
+    torn_index,
+    write_blob,
+)
 from ocilayout.testing.machine.side import Side, require_same
 from ocilayout.testing.machine.stage import Stage, contents, has, is_exact, refused, some
 
@@ -48,11 +58,14 @@ class Mishaps(Stage):
         source = self.other(at)
         model = source.model
         name = self.name_in(source, which)
-        entry = model.named(name)
+        entry = model.meant(model.names()).get(name)
         others = [
             content
             for content in model.known.values()
-            if content.digests <= model.blobs and entry and content.digest != entry.digest
+            if content.digests <= model.blobs
+            and entry
+            and content.digest != entry.digest
+            and entry.full_name != name  # which would tell them apart
         ]
         if others:
             store = side.stores[number]
@@ -87,6 +100,45 @@ class Mishaps(Stage):
             require_same("content that was put again", path.read_bytes(), data)
         else:
             write_blob(side.path, descriptor.digest, data)
+
+    @precondition(is_exact)
+    @precondition(has("put", "collect"))
+    @rule(at=some, by=some, content=contents, prune=st.booleans())
+    def place_old_files(self, at: int, by: int, content: Content, *, prune: bool) -> None:
+        """Place content with old times, as `rsync -a` and `tar -x` do: it is young all the same."""
+        side, number = self.choose(at, by)
+        self.put(side, number, content)
+        for descriptor, _ in (*content.beside, *content.blobs):
+            os.utime(blob_path(side.path, descriptor.digest), (0, 0))
+        side.stores[number].collect(prune=prune, grace=True, dry_run=False)
+
+    @precondition(is_exact)
+    @precondition(has("put", "read", "repair"))
+    @rule(at=some, by=some, content=contents, part=some)
+    def mend_a_link(self, at: int, by: int, content: Content, part: int) -> None:
+        """Let a link stand in the place of a blob: it is not read, and mended by a copy."""
+        side, number = self.choose(at, by)
+        store = side.stores[number]
+        self.put(side, number, content)
+        side.model.repair(repeated_entries(side.path))
+        store.repair()
+        descriptor, data = content.blobs[part % len(content.blobs)]
+        path = blob_path(side.path, descriptor.digest)
+        with link_to_blob(side.path, descriptor.digest):
+            refused("a link", lambda: store.read(descriptor))
+            store.repair()
+            require_same("what lies there is a link", path.is_symlink(), False)  # noqa: FBT003 # a value
+        require_same("content that was mended", path.read_bytes(), data)
+
+    @precondition(is_exact)
+    @precondition(has("repair"))
+    @rule(at=some, by=some)
+    def repair_without_blobs(self, at: int, by: int) -> None:
+        """Mend a layout whose blobs are away, as where a disk is not mounted: nothing may go."""
+        side, number = self.choose(at, by)
+        if not repeated_entries(side.path):
+            with blobs_away(side.path):
+                side.stores[number].repair()
 
     def _collect_by_damage(self, side: Side, number: int, digest: Digest) -> None:
         """Require that a collection stops where it cannot tell what an entry reaches."""

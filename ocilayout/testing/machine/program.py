@@ -119,7 +119,7 @@ class ProgramStore:
 
     def put(self, content: Content) -> None:
         """Write the blobs by hand."""
-        for descriptor, data in content.blobs:
+        for descriptor, data in (*content.beside, *content.blobs):
             if not blob_path(self._path, descriptor.digest).exists():
                 write_blob(self._path, descriptor.digest, data)
 
@@ -187,6 +187,10 @@ class ProgramStore:
         """Run the command; what refers to the content never comes along."""
         del referrers
         self._adapter.run("copy", path=self._path, source=source, ref=ref, name=name or ref)
+
+    def repair(self) -> None:
+        """Run the command."""
+        self._adapter.run("repair", path=self._path)
 
     def look(self) -> View:
         """Return the names that the program writes, and what they mean in the file."""
