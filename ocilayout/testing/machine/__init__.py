@@ -14,9 +14,8 @@ An adapter says what the store can do, and opens it; `Adapter` is what to begin 
 from ocilayout.testing.machine.adapter import (
     VERBS,
     Adapter,
-    LayoutAdapter,
-    LayoutStore,
     Removed,
+    Step,
     Store,
     View,
 )
@@ -29,8 +28,10 @@ from ocilayout.testing.machine.content import (
     content_of,
     contents_of,
 )
-from ocilayout.testing.machine.model import AmbiguityError, Entry, Model, RefusalError
+from ocilayout.testing.machine.layoutstore import LayoutAdapter, LayoutStore
+from ocilayout.testing.machine.model import Model
 from ocilayout.testing.machine.program import ProgramAdapter, ProgramError
+from ocilayout.testing.machine.record import AmbiguityError, Entry, RefusalError
 from ocilayout.testing.machine.verbs import StoreMachine, check_store
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "ProgramError",
     "RefusalError",
     "Removed",
+    "Step",
     "Store",
     "StoreMachine",
     "View",

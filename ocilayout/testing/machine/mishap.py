@@ -16,10 +16,12 @@ from ocilayout.testing.machine.outside import (
     blob_path,
     blobs_away,
     link_to_blob,
+    list_blobs,
     repeated_entries,
     second_meaning,
     torn_index,
     write_blob,
+    wrong_size,
 )
 from ocilayout.testing.machine.side import Side, require_same
 from ocilayout.testing.machine.stage import Stage, contents, has, is_exact, refused, some
@@ -74,6 +76,21 @@ class Mishaps(Stage):
                     "a copy of one of two things",
                     lambda: store.copy(source.path, name, name="a", referrers=False),
                 )
+
+    @precondition(is_exact)
+    @precondition(has("copy"))
+    @rule(at=some, by=some)
+    def copy_a_wrong_size(self, at: int, by: int) -> None:
+        """Copy what gives one blob two sizes: only one can be right."""
+        side, number = self.choose(at, by)
+        source, store = self.other(at).path, side.stores[number]
+        with wrong_size(source, "two sizes"):
+            refused(
+                "a copy of what has a wrong size",
+                lambda: store.copy(source, "two sizes", name="a", referrers=False),
+            )
+        for digest in list_blobs(side.path) - side.model.blobs:  # what was right may have come
+            blob_path(side.path, digest).unlink()
 
     @precondition(has("put", "read"))
     @rule(at=some, by=some, content=contents, part=some, cut=st.booleans())

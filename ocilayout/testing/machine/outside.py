@@ -10,17 +10,22 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from attrs import evolve
+
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
+from ocilayout.codec import encode
 from ocilayout.descriptor import Descriptor
-from ocilayout.mediatype import OCI_LAYER
-from ocilayout.testing.machine.content import CONTENTS, FULL_NAMES, UNKNOWN, Content
-from ocilayout.testing.machine.model import Entry, Model
+from ocilayout.digest import Digest
+from ocilayout.manifest import Manifest
+from ocilayout.mediatype import OCI_LAYER, OCI_MANIFEST
+from ocilayout.testing.machine.content import CONTENTS, FULL_NAMES, UNKNOWN, Content, content_of
+from ocilayout.testing.machine.record import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from ocilayout.digest import Digest
+    from ocilayout.testing.machine.model import Model
 
 _EXTRA: Final[dict[str, object]] = {"org.example.extra": [1, None]}
 
@@ -28,6 +33,15 @@ _EXTRA: Final[dict[str, object]] = {"org.example.extra": [1, None]}
 def blob_path(layout: Path, digest: Digest) -> Path:
     """Return where a layout has a blob."""
     return layout / "blobs" / digest.algorithm / digest.encoded
+
+
+def list_blobs(layout: Path) -> set[Digest]:
+    """Return the digests of all blobs."""
+    return {
+        Digest(f"{folder.name}:{blob.name}")
+        for folder in (layout / "blobs").iterdir()
+        for blob in folder.iterdir()
+    }
 
 
 def write_blob(layout: Path, digest: Digest, data: bytes) -> None:
@@ -97,7 +111,11 @@ def _write(layout: Path, model: Model, contents: Iterable[Content]) -> None:
 
 
 def _document_of(model: Model, entry: Entry) -> dict[str, Any]:
-    root = model.known[entry.digest].root
+    return _written(model.known[entry.digest], entry)
+
+
+def _written(content: Content, entry: Entry) -> dict[str, Any]:
+    root = content.root
     name = {} if entry.name is None else {REF_NAME: entry.name}
     return {
         "mediaType": root.media_type,
@@ -190,6 +208,40 @@ def second_meaning(layout: Path, model: Model, name: str, content: Content) -> I
     if path.read_bytes() != changed:
         raise AssertionError("index.json, in which a name means two things, was written over")
     path.write_bytes(whole)
+
+
+def _with_sizes() -> Content:
+    """Make a manifest that gives one layer two sizes, of which one is right."""
+    config, layer, *_ = CONTENTS[0].blobs
+    wrong = evolve(layer[0], size=layer[0].size + 1)
+    document = Manifest(
+        media_type=OCI_MANIFEST, config=config[0], layers=[layer[0], wrong, layer[0]]
+    )
+    data = encode(document)
+    return content_of("two sizes", [config, layer, (Descriptor.of(data, OCI_MANIFEST), data)])
+
+
+_WITH_SIZES: Final = _with_sizes()
+
+
+@contextmanager
+def wrong_size(layout: Path, name: str) -> Iterator[None]:
+    """Let a name mean, for a while, a manifest in which a layer has a wrong size, too."""
+    path = layout / "index.json"
+    whole = path.read_bytes()
+    fresh = [(blob_path(layout, descriptor.digest), data) for descriptor, data in _WITH_SIZES.blobs]
+    fresh = [(place, data) for place, data in fresh if not place.exists()]
+    for place, data in fresh:
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(data)
+    document = json.loads(whole)
+    entry = Entry(name, _WITH_SIZES.digest, {})
+    document["manifests"] = [_written(_WITH_SIZES, entry)]
+    path.write_text(json.dumps(document))
+    yield
+    path.write_bytes(whole)
+    for place, _ in fresh:
+        place.unlink()
 
 
 LIE: Final = Content(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 from ocilayout.annotations import REF_NAME
-from ocilayout.digest import Digest
-from ocilayout.testing.machine.outside import blob_path, fill
+from ocilayout.testing.machine.outside import blob_path, fill, list_blobs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ocilayout.digest import Digest
     from ocilayout.testing.machine.adapter import Adapter, Store
     from ocilayout.testing.machine.model import Model
 
@@ -93,7 +93,7 @@ class Side:
         shell, entries = _read_index(self.path)
         require_same("the index apart from its entries", shell, self._shell)
         require_same("entries", entries, [entry.value for entry in self.model.entries])
-        require_same("blobs", _list_blobs(self.path), self.model.blobs)
+        require_same("blobs", list_blobs(self.path), self.model.blobs)
         temporaries = [*self.path.glob("ingest/*"), *self.path.glob("*.tmp")]
         require_same("temporaries", temporaries, [])
 
@@ -163,11 +163,3 @@ def _read_index(
     if document.get("manifests") is not None:  # null is another way to say that there are none
         del document["manifests"]
     return document, found
-
-
-def _list_blobs(path: Path) -> set[Digest]:
-    return {
-        Digest(f"{folder.name}:{blob.name}")
-        for folder in (path / "blobs").iterdir()
-        for blob in folder.iterdir()
-    }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from ocilayout.testing.machine.model import AmbiguityError, RefusalError
+from ocilayout.testing.machine.record import AmbiguityError, RefusalError
 from ocilayout.testing.machine.side import Side
 
 if TYPE_CHECKING:
@@ -98,15 +98,19 @@ class Stage(RuleBasedStateMachine):
 
     def ref_in(self, side: Side, which: int) -> str:
         """Choose a reference: a name, or what else the store may be asked by."""
+        refs = (*self.refs(side), *self.adapter.names)
+        return refs[which % len(refs)]
+
+    def refs(self, side: Side) -> tuple[str, ...]:
+        """Return all references to what is there, and those more than once that matter most."""
         model = side.model
-        names = (*model.names(), *self.adapter.names)
+        names = model.names()
         if not has("full_names")(self):
-            return names[which % len(names)]
+            return names
         digests = [str(entry.digest) for entry in model.entries]
         pinned = [f"{entry.name}@{entry.digest}" for entry in model.entries if entry.name]
         full = (*model.full_names(), *model.full_names())
-        refs = (*names, *full, *names, *digests, *pinned)
-        return refs[which % len(refs)]
+        return (*names, *full, *names, *digests, *pinned)
 
     def put(self, side: Side, number: int, content: Content) -> None:
         """Bring content through a handle, without a name."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, LOCAL_BUILD
+from ocilayout.testing.machine.adapter import Step
 from ocilayout.testing.machine.content import FULL_NAMES
-from ocilayout.testing.machine.mishap import Mishaps
-from ocilayout.testing.machine.model import Collected, Entry
-from ocilayout.testing.machine.outside import add_entry, blob_path, repeated_entries
+from ocilayout.testing.machine.copies import Copies
+from ocilayout.testing.machine.outside import add_entry, repeated_entries
+from ocilayout.testing.machine.record import Collected, Entry
 from ocilayout.testing.machine.side import Side, require_same
 from ocilayout.testing.machine.stage import (
     both,
@@ -47,6 +48,7 @@ def _noted(*others: str | None) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({}, optional=values)
 
 
+_verbs = st.sampled_from(["tag", "tag", "untag", "annotate"])
 _notes = _noted("")
 _changes = _noted(None)
 
@@ -77,7 +79,7 @@ def check_store(
     )
 
 
-class StoreMachine(Mishaps):
+class StoreMachine(Copies):
     """The verbs of a store."""
 
     @precondition(has("put"))
@@ -175,6 +177,39 @@ class StoreMachine(Mishaps):
             entry = Entry(name, there[choice % len(there)].digest, notes)
             add_entry(side.path, side.model, entry)
 
+    @precondition(has("edit"))
+    @rule(
+        at=some,
+        by=some,
+        choice=many,
+        changes=st.lists(st.tuples(_verbs, many, names, _notes), min_size=2, max_size=4),
+    )
+    def edit(
+        self,
+        at: int,
+        by: int,
+        choice: int,
+        changes: list[tuple[Literal["tag", "untag", "annotate"], int, str, dict[str, str]]],
+    ) -> None:
+        """Make several changes to one content at once."""
+        side, number = self.choose(at, by)
+        model, store = side.model, side.stores[number]
+        if model.entries:
+            digest = model.entries[choice % len(model.entries)].digest
+            refs = [ref for ref, entry in model.meant(self.refs(side)).items()
+                    if entry.digest == digest]  # fmt: skip
+            steps = [
+                Step(
+                    verb=verb,
+                    ref=name if verb == "tag" and which % 2 else refs[which % len(refs)],
+                    target=model.known[digest].root,
+                    notes=notes,
+                )
+                for verb, which, name, notes in changes
+            ]
+            steps = [step for step in steps if step.verb != "tag" or "@" not in step.ref]
+            both(lambda: _take_steps(side, steps), lambda: store.edit(steps))
+
     @precondition(is_exact)
     @precondition(has("repair"))
     @rule(at=some, by=some)
@@ -249,55 +284,6 @@ class StoreMachine(Mishaps):
             nothing = (frozenset[object](), ())
             require_same("collected, of young", (removed.blobs, removed.entries), nothing)
 
-    # ------------------------------------------------------------ copying
-
-    @precondition(has("copy"))
-    @rule(at=some, by=some, which=some, renamed=st.none() | names, referrers=st.booleans())
-    def copy_a_name(
-        self, at: int, by: int, which: int, renamed: str | None, *, referrers: bool
-    ) -> None:
-        """Copy what a name means from the other layout, which shares with what is here."""
-        side, number = self.choose(at, by)
-        self._copy_a_name(side, number, self.other(at), which, renamed, referrers=referrers)
-
-    @precondition(is_exact)
-    @precondition(has("copy"))
-    @rule(at=some, by=some, which=some, part=some)
-    def copy_what_was_lost(self, at: int, by: int, which: int, part: int) -> None:
-        """Lose a part of what is here, and copy it again."""
-        side, number = self.choose(at, by)
-        source = self.other(at)
-        name = self._name_to_copy(source, which)
-        entry = source.model.meant([name]).get(name)
-        parts = [] if entry is None else source.model.reach([entry.digest])
-        there = [digest for digest in parts if digest in side.model.blobs]
-        if there:
-            path = blob_path(side.path, there[part % len(there)])
-            data = path.read_bytes()
-            path.unlink()
-            if self._copy_a_name(side, number, source, which, None, referrers=False):
-                require_same("what was lost is there", path.exists(), True)  # noqa: FBT003 # a value
-            else:
-                path.write_bytes(data)
-
-    @precondition(has("copy_digest"))
-    @rule(at=some, by=some, choice=many, renamed=st.none() | names, referrers=st.booleans())
-    def copy_a_digest(
-        self, at: int, by: int, choice: int, renamed: str | None, *, referrers: bool
-    ) -> None:
-        """Copy an entry of the other layout by its digest."""
-        side, number = self.choose(at, by)
-        source, store = self.other(at), side.stores[number]
-        referrers = referrers and has("copy_referrers")(self)
-        if source.model.entries:
-            digest = source.model.entries[choice % len(source.model.entries)].digest
-            if renamed is not None and side.model.is_ambiguous(renamed):
-                return  # as in a copy by name
-            both(
-                lambda: side.model.copy(source.model, digest, renamed, referrers=referrers),
-                lambda: store.copy(source.path, str(digest), name=renamed, referrers=referrers),
-            )
-
     # ------------------------------------------------------------ parts of verbs
 
     def _put_and_tag(
@@ -340,29 +326,15 @@ class StoreMachine(Mishaps):
         store = side.stores[number]
         both(lambda: side.model.remove(name), lambda: store.remove(name))
 
-    def _name_to_copy(self, source: Side, which: int) -> str:
-        """Choose a name, or a full name."""
-        full = source.model.full_names() if has("full_names")(self) else ()
-        found = (*source.model.names(), *full, *self.adapter.names)
-        return found[which % len(found)]
 
-    def _copy_a_name(
-        self,
-        side: Side,
-        number: int,
-        source: Side,
-        which: int,
-        renamed: str | None,
-        *,
-        referrers: bool,
-    ) -> bool:
-        name, store = self._name_to_copy(source, which), side.stores[number]
-        referrers = referrers and has("copy_referrers")(self)
-        if side.model.is_ambiguous(renamed or name):
-            return False  # it is refused, but what is brought before that is the store's own choice
-
-        def must() -> None:
-            digest = source.model.require(name).digest
-            side.model.copy(source.model, digest, renamed or name, referrers=referrers)
-
-        return both(must, lambda: store.copy(source.path, name, name=renamed, referrers=referrers))
+def _take_steps(side: Side, steps: list[Step]) -> None:
+    """Let the model make several changes, or none."""
+    twin = side.model.twin()
+    for step in steps:
+        if step.verb == "tag":
+            twin.tag(step.ref, step.target.digest, step.notes)
+        elif step.verb == "untag":
+            twin.untag(step.ref)
+        else:
+            twin.annotate(step.ref, step.notes)
+    side.model.entries = twin.entries
