@@ -79,7 +79,8 @@ class Model:
 
     def twin(self) -> Model:
         """Return the same store once more, to try something with."""
-        return evolve(self, entries=[evolve(entry) for entry in self.entries], blobs={*self.blobs})
+        entries = [evolve(entry, notes={**entry.notes}) for entry in self.entries]
+        return evolve(self, entries=entries, blobs={*self.blobs})
 
     # ------------------------------------------------------------ asking
 

@@ -196,18 +196,15 @@ class StoreMachine(Copies):
         model, store = side.model, side.stores[number]
         if model.entries:
             digest = model.entries[choice % len(model.entries)].digest
-            refs = [ref for ref, entry in model.meant(self.refs(side)).items()
-                    if entry.digest == digest]  # fmt: skip
+            refs = [
+                ref for ref, entry in model.meant(self.refs(side)).items() if entry.digest == digest
+            ]
+            root = model.known[digest].root
+            own = [entry.name for entry in model.entries if entry.digest == digest and entry.name]
             steps = [
-                Step(
-                    verb=verb,
-                    ref=name if verb == "tag" and which % 2 else refs[which % len(refs)],
-                    target=model.known[digest].root,
-                    notes=notes,
-                )
+                Step(verb, _one_of([*own, name] if verb == "tag" else refs, which), root, notes)
                 for verb, which, name, notes in changes
             ]
-            steps = [step for step in steps if step.verb != "tag" or "@" not in step.ref]
             both(lambda: _take_steps(side, steps), lambda: store.edit(steps))
 
     @precondition(is_exact)
@@ -338,3 +335,7 @@ def _take_steps(side: Side, steps: list[Step]) -> None:
         else:
             twin.annotate(step.ref, step.notes)
     side.model.entries = twin.entries
+
+
+def _one_of(refs: list[str], which: int) -> str:
+    return refs[which % len(refs)]
