@@ -44,6 +44,7 @@ from ocilayout.errors import (
 )
 from ocilayout.frozenmap import FrozenMap
 from ocilayout.header import Header
+from ocilayout.ijson import dump as dump_json
 from ocilayout.index import Index
 from ocilayout.layout import Layout
 from ocilayout.manifest import Manifest
@@ -127,6 +128,7 @@ __all__ = [
     "VerifiedReader",
     "Window",
     "decode",
+    "dump_json",
     "encode",
     "iter_members",
     "open_window",

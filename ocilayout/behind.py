@@ -12,54 +12,95 @@ from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.event import Event
+from ocilayout.ijson import MAX_DOCUMENT
 from ocilayout.mediatype import DOCUMENT_TYPES, is_understood
 from ocilayout.mention import HEAD, Mentions, begins_as_json, mentioned_besides
 from ocilayout.stream import CHUNK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
     from ocilayout.descriptor import Descriptor
     from ocilayout.digest import Digest
-    from ocilayout.graph import Read
+    from ocilayout.endpoint import ReadableBlobs
+    from ocilayout.graph import Document
     from ocilayout.stream import Readable
 
 _MOST: Final = 1000
 """How many digests of one document are looked for in the source; a registry is asked for each."""
 
 
-def left_behind(
-    copied: Iterable[Descriptor],
-    read: Read,
-    open_blob: Callable[[Descriptor], Readable | None],
-    source: Container[object],
-) -> Iterator[Event]:
-    """Give an event for each content that names more of the source than was copied.
+def opener(blobs: ReadableBlobs, *, remote: bool) -> Callable[[Descriptor], Readable | None]:
+    """Return what opens content of an unknown type, to be looked through.
 
     Args:
-        copied: All that was copied.
-        read: Gives the documents among it.
-        open_blob: Opens content of an unknown type; `None` for content that is not looked into.
-        source: The content of the source.
-
-    Raises:
-        Exception: Whatever the functions raise.
-
-    Spec: media-types:unknown.
+        blobs: Where it lies.
+        remote: Whether each look is a request. Then only small content is looked through, and only
+            if its type says that it is JSON.
     """
-    there = {descriptor.digest: descriptor for descriptor in copied}
-    for descriptor in there.values():
-        named = _named(descriptor, read, open_blob) - there.keys()
-        left = tuple(digest for digest in sorted(named)[:_MOST] if digest in source)
-        if left:
-            yield Event(kind="left", descriptor=descriptor, digests=left)
+
+    def open_blob(descriptor: Descriptor) -> Readable | None:
+        is_json = descriptor.media_type.endswith("json") and descriptor.size <= MAX_DOCUMENT
+        return blobs.open(descriptor) if is_json or not remote else None
+
+    return open_blob
+
+
+class LeftBehind:
+    """What the content of a copy names where it is not understood, and what did not come along."""
+
+    def __init__(self) -> None:
+        self._copied: set[Digest] = set()
+        self._named: dict[Digest, tuple[Descriptor, set[Digest]]] = {}
+
+    def note(
+        self,
+        copied: Iterable[Descriptor],
+        documents: Mapping[Digest, Document],
+        open_blob: Callable[[Descriptor], Readable | None],
+    ) -> None:
+        """Look through content that was copied, or is about to be.
+
+        Args:
+            copied: The content.
+            documents: The documents among it.
+            open_blob: Opens content of an unknown type; `None` for content that is not looked into.
+
+        Raises:
+            Exception: Whatever `open_blob` and its stream raise, but `BlobNotFoundError`.
+        """
+        for descriptor in copied:
+            if descriptor.digest not in self._copied:
+                self._copied.add(descriptor.digest)
+                named = _named(descriptor, documents, open_blob)
+                if named:
+                    self._named[descriptor.digest] = descriptor, named
+
+    def events(self, source: Container[object]) -> Iterator[Event]:
+        """Give an event for each content that names more of the source than was copied.
+
+        Args:
+            source: The content of the source.
+
+        Raises:
+            Exception: Whatever the source raises.
+
+        Spec: media-types:unknown.
+        """
+        for descriptor, named in self._named.values():
+            others = sorted(named - self._copied)[:_MOST]
+            left = tuple(digest for digest in others if digest in source)
+            if left:
+                yield Event(kind="left", descriptor=descriptor, digests=left)
 
 
 def _named(
-    descriptor: Descriptor, read: Read, open_blob: Callable[[Descriptor], Readable | None]
+    descriptor: Descriptor,
+    documents: Mapping[Digest, Document],
+    open_blob: Callable[[Descriptor], Readable | None],
 ) -> set[Digest]:
     if descriptor.media_type in DOCUMENT_TYPES:
-        document = read(descriptor)
+        document = documents.get(descriptor.digest)
         return set() if document is None else mentioned_besides(document)
     if is_understood(descriptor.media_type):
         return set()

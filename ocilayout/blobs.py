@@ -7,59 +7,62 @@ nothing under `blobs/` is ever opened for writing. Bytes are verified when they 
 from __future__ import annotations
 
 import errno
-import fcntl
 import io
 import os
-import secrets
 import stat
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ocilayout import ingest
+from ocilayout.clock import changed
 from ocilayout.descriptor import Descriptor, Verifier, require_size, verify
 from ocilayout.digest import Digest, new_hasher
-from ocilayout.disk import fsync, open_quietly
+from ocilayout.disk import File, acting, look_and_open, noun_of, path_of
 from ocilayout.errors import (
     BlobNotFoundError,
     DocumentError,
     IntegrityError,
+    LimitExceededError,
 )
-from ocilayout.stream import PIECE, VerifiedReader, pour
+from ocilayout.ingest import copy_hashing, copy_verifying
+from ocilayout.realfolder import ABSENT, Folder, OwnFolders, scan
+from ocilayout.stream import PIECE, VerifiedReader
+from ocilayout.synced import Synced, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from ocilayout.stream import Readable, Source
 
-_FEW: Final = 4  # blobs that are synced one by one
-_SYNCS: Final = 8  # how many are synced at a time, of more
-_WRITE_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL
+_UNREFRESHED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
-
-_Version = tuple[int, int]
-"""The inode of a file, and when it was written or refreshed last, in nanoseconds."""
+MAX_READ: Final = 1024**3
+"""The largest blob that `Blobs.read` returns unless it is told otherwise, in bytes."""
 
 
 class Blobs:
     """The content-addressed files of one layout.
 
-    Iterating gives the digests of all blobs, sorted; files whose name is no digest are passed
-    over. A symbolic link, or anything else that is no regular file, is no blob.
+    Iterating gives the digests of all blobs, sorted; files whose name is not a digest are passed
+    over. Anything but a regular file is not a blob, and neither is a symbolic link, unless links
+    are followed.
 
     Spec: image-layout:blob-names, image-layout:blobs-folder, image-layout:links.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, follow_links: bool = False) -> None:
         """Look at the blobs of a layout; nothing is read or written yet.
 
         Args:
             root: The folder of the layout.
+            follow_links: Whether a blob may be a symbolic link to a regular file.
         """
         self._root = root
         self._folder = str(root / "blobs")
+        self._follow = follow_links
         self._held: set[Digest] = set()
-        self._synced: dict[Digest, _Version] = {}
+        self._synced = Synced(root / "blobs")
 
     def path(self, digest: Digest) -> Path:
         """Return where the blob of a digest lies, whether it is there or not."""
@@ -76,6 +79,11 @@ class Blobs:
     def __iter__(self) -> Iterator[Digest]:
         return iter(self.others(()))
 
+    def is_shared(self, algorithm: str) -> bool:
+        """Tell whether a link leads to the blobs of an algorithm; nothing is deleted there."""
+        folder = Path(self._folder)
+        return folder.is_symlink() or (folder / algorithm).is_symlink()
+
     def others(self, known: Collection[str]) -> list[Digest]:
         """Return the digests of all blobs but some, sorted.
 
@@ -83,13 +91,13 @@ class Blobs:
             known: The digests of those that are left out, whether they are there or not.
         """
         found: list[Digest] = []
-        for folder in _scan(self._folder):
-            for file in _scan(folder.path):
+        for folder in scan(self._folder):
+            for file in scan(folder.path):
                 text = f"{folder.name}:{file.name}"
                 if text not in known:
                     with suppress(DocumentError):
                         digest = Digest(text)
-                        if file.is_file(follow_symlinks=False):
+                        if digest in self if self._follow else file.is_file(follow_symlinks=False):
                             found.append(digest)
         return sorted(found)
 
@@ -109,6 +117,18 @@ class Blobs:
         """
         return self._status(digest).st_mtime
 
+    def changed(self, digest: Digest) -> float:
+        """Return when a blob was put, placed or refreshed last, as `clock.changed` has it.
+
+        Returns:
+            The time, in seconds since 1970. Of a link, it is that of the link.
+
+        Raises:
+            BlobNotFoundError: There is no such blob.
+        """
+        status = self._status(digest)
+        return changed(os.lstat(self._name(digest)) if self._follow else status)
+
     def holds(self, descriptor: Descriptor) -> bool:
         """Tell whether a blob is there in its right size, and if so keep it for the next commit.
 
@@ -118,12 +138,17 @@ class Blobs:
         status = self._stat(descriptor.digest)
         if status is None or status.st_size != descriptor.size:
             return False
+        path = self.path(descriptor.digest)
         try:
-            os.utime(self.path(descriptor.digest))
+            with acting("refresh the time of", path):
+                os.utime(path, follow_symlinks=False)
         except FileNotFoundError:
             return False
-        except PermissionError:
-            pass  # somebody else's file cannot be refreshed; the check at the edit still holds
+        except OSError as error:
+            # A file of another owner, or on a disk that can only be read, cannot be refreshed;
+            # the check at the edit still holds.
+            if error.errno not in _UNREFRESHED:
+                raise
         self._held.add(descriptor.digest)
         return True
 
@@ -165,27 +190,36 @@ class Blobs:
                 return result
             new_hasher(expected.digest.algorithm)  # what cannot be verified is not stored
         if isinstance(source, str | os.PathLike):
-            with Path(source).open("rb") as file:
+            with File.open(path_of(source)) as file:
                 return self._put_file(file, media_type, expected)
         return self._put_file(source, media_type, expected)
 
-    def read(self, descriptor: Descriptor, *, verify: bool = True) -> bytes:
+    def read(self, descriptor: Descriptor, *, verify: bool = True, limit: int = MAX_READ) -> bytes:
         """Return a blob's bytes.
 
         Args:
             descriptor: Which blob.
             verify: Whether to compare the digest. Without it only the size is compared, which is
                 enough to see what a document refers to, and never enough to hand it on.
+            limit: How large the blob may be, in bytes; a file with holes may be of any size.
 
         Raises:
             BlobNotFoundError: There is no such blob.
-            IntegrityError: It is not what the descriptor says, or no regular file.
+            IntegrityError: It is not what the descriptor says, or not a regular file.
+            LimitExceededError: It is larger than the limit.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
 
-        Spec: descriptor:verify, descriptor:digest-algorithm.
+        Spec: descriptor:verify, descriptor:digest-algorithm, considerations:limits.
         """
         verifier = Verifier(descriptor) if verify else None  # else it is not even opened
         with self._open(descriptor) as file:
+            if descriptor.size > limit:
+                raise LimitExceededError(
+                    f"the blob {descriptor.digest} has {descriptor.size} bytes, and no more than"
+                    f" {limit} are read into memory; open() reads it in pieces",
+                    what="blob",
+                    limit=limit,
+                )
             data = file.readall()
         if verifier is not None:
             verifier.update(data)
@@ -227,35 +261,43 @@ class Blobs:
         # For every blob that is looked at; a `Path` takes longer to make than a file to open.
         return f"{self._folder}/{digest.replace(':', '/', 1)}"
 
-    def _open(self, descriptor: Descriptor) -> io.FileIO:
+    def _open(self, descriptor: Descriptor) -> File:
+        path = self._name(descriptor.digest)
         try:
-            number = open_quietly(self._name(descriptor.digest))
-        except (FileNotFoundError, NotADirectoryError):
-            raise _missing(descriptor.digest) from None
-        except OSError:
-            path = self.path(descriptor.digest)
-            if path.is_symlink():
-                raise _irregular(descriptor, "a symbolic link") from None
-            if path.is_socket():
-                raise _irregular(descriptor, "no regular file") from None
-            raise
+            number, found = look_and_open(path, follow=self._follow)
+        except OSError as error:
+            if error.errno in ABSENT:
+                raise _missing(descriptor.digest) from None
+            status = self._lstat(descriptor.digest)
+            if status is not None and not stat.S_ISREG(status.st_mode):
+                raise _irregular(descriptor, status.st_mode) from None
+            with acting("read", path):
+                raise
         try:
-            _require_whole(os.fstat(number), descriptor)
+            require_size(descriptor, found.st_size)
         except IntegrityError:
             os.close(number)
             raise
-        return io.FileIO(number)
+        return File(number, "rb", path)
 
     def delete(self, digest: Digest) -> None:
-        """Remove a blob, whoever may need it; `Layout.remove` knows better.
+        """Remove a blob, whatever may need it; `Layout.remove` knows better.
 
         Raises:
             BlobNotFoundError: There is no such blob.
+            NotADirectoryError: Its folder is a symbolic link. What lies behind it is shared with
+                other layouts, and not deleted.
+            OSError: The file system refused.
         """
-        try:
-            self.path(digest).unlink()
-        except FileNotFoundError:
-            raise _missing(digest) from None
+        if self._lstat(digest) is None:
+            raise _missing(digest)
+        with (
+            Folder.open(self._root) as root,
+            root.enter("blobs") as blobs,
+            blobs.enter(digest.algorithm) as folder,
+        ):
+            if not folder.unlink(digest.encoded):
+                raise _missing(digest)
         self._held.discard(digest)
 
     def held(self, digests: Iterable[Digest]) -> set[Digest]:
@@ -267,47 +309,42 @@ class Blobs:
         """Whether anything was put through this handle."""
         return bool(self._held)
 
-    def sweep(self, digests: Iterable[Digest]) -> None:
-        """Delete blobs that nothing needs. Whoever has put one and needs it still will be told."""
-        for digest in digests:
-            if digest in self:
-                self.path(digest).unlink(missing_ok=True)
+    def sweep(self, digests: Iterable[Digest]) -> list[Digest]:
+        """Delete blobs that nothing needs. A writer that has put one and needs it will be told.
 
-    def sync(self, digests: Iterable[Digest]) -> None:
-        """Force blobs onto the disk, and the folders that name them; missing ones are skipped.
+        What lies behind a link to a folder is shared with other layouts, and stays.
+
+        Returns:
+            Those that were deleted.
+
+        Raises:
+            OSError: The file system refused; some may be deleted.
+        """
+        removed: list[Digest] = []
+        with OwnFolders(self._root) as folders:
+            for digest in digests:
+                folder = folders.of("blobs", digest.algorithm)
+                # Only a blob: what else lies there is for a repair.
+                if folder is not None and digest in self and folder.unlink(digest.encoded):
+                    removed.append(digest)
+        return removed
+
+    def sync(self, digests: Iterable[Digest]) -> set[Digest]:
+        """Force blobs onto the disk, and the folders that name them, unless that was done already.
+
+        A blob that was put anew since it was synced is synced again. One that may not be opened
+        is passed over.
+
+        Returns:
+            Those that are missing.
 
         Raises:
             OSError: The disk reported an error; nothing may be said to be stored.
         """
-        pending: dict[Digest, _Version] = {}
-        for digest in digests:
-            status = self._stat(digest)
-            # Somebody may have deleted what was synced, and put it anew. The new file may have the
-            # inode of the old one, but not its time, too.
-            version = None if status is None else (status.st_ino, status.st_mtime_ns)
-            if version is not None and self._synced.get(digest) != version:
-                pending[digest] = version
-        if len(pending) <= _FEW:
-            done = list(filter(self._sync, pending))
-        else:
-            # A file system writes its journal once for all that wait for it at the same time.
-            with ThreadPoolExecutor(_SYNCS) as pool:
-                synced = pool.map(self._sync, pending)
-                done = [digest for digest, there in zip(pending, synced, strict=True) if there]
-        folders = {self.path(digest).parent for digest in done}
-        for folder in sorted(folders):
-            fsync(folder)
-        if folders:
-            fsync(self._root / "blobs")
-        self._synced |= {digest: pending[digest] for digest in done}
-
-    def _sync(self, digest: Digest) -> bool:
-        """Force a blob onto the disk; tell whether it was there."""
-        try:
-            fsync(self.path(digest))
-        except FileNotFoundError:
-            return False
-        return True
+        found = {digest: self._stat(digest) for digest in digests}
+        present = [(self._name(to), status) for to, status in found.items() if status is not None]
+        self._synced.force({name: version_of(status) for name, status in present})
+        return {digest for digest, status in found.items() if status is None}
 
     def _status(self, digest: Digest) -> os.stat_result:
         status = self._stat(digest)
@@ -316,95 +353,47 @@ class Blobs:
         return status
 
     def _stat(self, digest: Digest) -> os.stat_result | None:
+        """Return what is known of the file of a blob, or `None` if there is no blob."""
+        status = self._lstat(digest)
+        return status if status is not None and stat.S_ISREG(status.st_mode) else None
+
+    def _lstat(self, digest: Digest) -> os.stat_result | None:
+        """Return what lies in the place of a blob, or `None` if there is nothing."""
+        look = os.stat if self._follow else os.lstat
         try:
-            status = os.lstat(self._name(digest))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+            return look(self._name(digest))
         except OSError as error:
-            if error.errno == errno.ENAMETOOLONG:  # no file system has it, so it is not here
+            if error.errno in ABSENT:
                 return None
             raise
-        return status if stat.S_ISREG(status.st_mode) else None
 
     def _put_file(
         self, source: Readable, media_type: str, expected: Descriptor | None
     ) -> Descriptor:
         algorithm = "sha256" if expected is None else expected.digest.algorithm
-        with self._temporary() as temporary:
+        with ingest.begun(self._root) as temporary:
             if expected is None:
-                digest, size = _copy_hashing(source, temporary, algorithm)
+                digest, size = copy_hashing(source, temporary.file, algorithm)
                 result = Descriptor(media_type=media_type, digest=digest, size=size)
             else:
-                _copy_verifying(source, temporary, expected)
+                copy_verifying(source, temporary.file, expected)
                 result = Descriptor(
                     media_type=media_type, digest=expected.digest, size=expected.size
                 )
             if not self.holds(result):
-                path = self.path(result.digest)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                Path(str(temporary.name)).replace(path)
+                temporary.place(self.path(result.digest))
                 self._held.add(result.digest)
         return result
-
-    @contextmanager
-    def _temporary(self) -> Iterator[io.FileIO]:
-        """Give a file of our own; locked while it is alive, removed unless it was renamed."""
-        file = self._begin()
-        path = Path(str(file.name))
-        try:
-            with file:
-                yield file
-        finally:
-            path.unlink(missing_ok=True)
-
-    def _begin(self) -> io.FileIO:
-        folder = self._root / "ingest"
-        folder.mkdir(exist_ok=True)
-        while True:
-            path = folder / f"{os.getpid()}-{secrets.token_hex(8)}"
-            file = io.FileIO(
-                str(path), "wb+", opener=lambda name, _: os.open(name, _WRITE_FLAGS, 0o666)
-            )
-            fcntl.flock(file, fcntl.LOCK_EX)
-            # A collection may have taken it for that of a dead writer before it was locked.
-            if os.fstat(file.fileno()).st_nlink:
-                return file
-            file.close()
-
-
-def _copy_hashing(source: Readable, target: io.FileIO, algorithm: str) -> tuple[Digest, int]:
-    hasher = new_hasher(algorithm)
-    size = pour(source, target, hasher.update)
-    return Digest(f"{algorithm}:{hasher.hexdigest()}"), size
-
-
-def _copy_verifying(source: Readable, target: io.FileIO, expected: Descriptor) -> None:
-    verifier = Verifier(expected)
-    pour(source, target, verifier.update, wanted=expected.size)
-    verifier.finish()
-
-
-def _scan(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            return list(found)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-def _require_whole(status: os.stat_result, descriptor: Descriptor) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise _irregular(descriptor, "no regular file")
-    require_size(descriptor, status.st_size)
 
 
 def _missing(digest: Digest) -> BlobNotFoundError:
     return BlobNotFoundError(f"there is no blob {digest}")
 
 
-def _irregular(descriptor: Descriptor, what: str) -> IntegrityError:
+def _irregular(descriptor: Descriptor, mode: int) -> IntegrityError:
+    noun = noun_of(mode)
     return IntegrityError(
-        f"in the place of {descriptor.digest} is {what}; it is not followed",
+        f"in the place of {descriptor.digest} is {noun}; it is not followed",
         descriptor=descriptor,
-        actual=what,
+        actual=noun,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from itertools import islice
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, get_args, get_origin
 
@@ -18,6 +19,7 @@ from cattrs import Converter
 
 from ocilayout.digest import Digest
 from ocilayout.errors import (
+    MAX_PROBLEMS,
     DocumentError,
     Problem,
     UnsupportedVersionError,
@@ -40,6 +42,8 @@ M = TypeVar("M", bound=Extensible)
 def decode(data: bytes, model: type[M], *, limit: int = MAX_DOCUMENT) -> M:
     """Read a document.
 
+    Of the problems of a document the first 100 are told; reading stops there.
+
     Args:
         data: The bytes of the document.
         model: What it is to be, such as `Manifest`.
@@ -47,7 +51,8 @@ def decode(data: bytes, model: type[M], *, limit: int = MAX_DOCUMENT) -> M:
 
     Raises:
         DocumentError: The bytes break the specification; all problems are listed.
-        LimitExceededError: The document is too large or nested too deeply.
+        LimitExceededError: The document is too large, holds too many values, or is nested too
+            deeply.
 
     Spec: considerations:property-types, considerations:unknown-properties, considerations:case.
     """
@@ -117,6 +122,8 @@ def _array(kind: Any) -> Callable[[Any, Any], Any]:  # noqa: ANN401
                 found.append(structure(item, member))
             except DocumentError as error:
                 problems.extend(error.at(f"$[{number}]").problems)
+                if len(problems) >= MAX_PROBLEMS:
+                    break
         if problems:
             raise DocumentError(problems)
         return tuple(found)
@@ -130,14 +137,15 @@ def _map(kind: Any) -> Callable[[Any, Any], Any]:  # noqa: ANN401
     def hook(value: object, _: type) -> object:
         if not isinstance(value, dict):
             raise wrong_type("an object", value)
-        problems = [
+        problems = (
             problem
             for name, item in value.items()
             if of_strings and not isinstance(item, str)
             for problem in wrong_type("a string", item).at(join_place("$", name)).problems
-        ]
-        if problems:
-            raise DocumentError(problems)
+        )
+        some = list(islice(problems, MAX_PROBLEMS))
+        if some:
+            raise DocumentError(some)
         return value
 
     return hook

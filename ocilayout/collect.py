@@ -5,19 +5,18 @@ Every entry of the root index is a root, named or untagged. What roots hold on t
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Literal
 
 from attrs import frozen
 
+from ocilayout import clock
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.graph import successors, walk
-from ocilayout.leftover import is_dead, leftovers, touched
-from ocilayout.leftover import remove as remove_leftover
+from ocilayout.leftover import leftovers
 from ocilayout.reach import held, links_beside, links_to, roots_of
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class CollectReport:
 def only_reached(
     dropped: Iterable[Descriptor],
     read: Read,
-    hold: Callable[[list[Descriptor], Container[Digest]], Container[Digest]],
+    hold: Callable[[list[Descriptor]], Container[Digest]],
 ) -> list[Digest]:
     """Return what dropped roots are made of and no other root holds, parents before their parts.
 
@@ -72,8 +71,7 @@ def only_reached(
     Args:
         dropped: Roots that go.
         read: Gives documents, `None` for missing ones.
-        hold: Returns what the remaining roots and some more hold on to, as `reach.held` does. It is
-            given these, and the digests of all that the dropped roots are made of.
+        hold: Returns what the remaining roots and some more hold on to, as `reach.held` does.
 
     Raises:
         Exception: Whatever the two raise. Then nothing is known, and nothing may be deleted.
@@ -95,7 +93,7 @@ def only_reached(
         order = list(sorter.static_order())
     except CycleError:  # digests that nobody can verify may lie; then no order is better
         order = list(going)
-    live = hold([subject for subject in subjects if subject.digest not in going], going.keys())
+    live = hold([subject for subject in subjects if subject.digest not in going])
     return [digest for digest in order if digest not in live and digest.verifiable]
 
 
@@ -114,7 +112,7 @@ class Collection:
         self._root = root
         self._indexfile = indexfile
         self._blobs = blobs
-        self._limit = time.time() - grace.total_seconds()
+        self._limit = clock.now() - grace.total_seconds()
 
     def run(self, *, untagged: Untagged, dry_run: bool) -> CollectReport:
         """Collect, under the writer lock from the mark to the end of the sweep.
@@ -136,15 +134,20 @@ class Collection:
         doomed: dict[Digest, int] = {}
         young: set[Digest] = set()
         unlisted: list[Descriptor] = []
-        temporaries: list[Path] = []
+        temporaries: list[str] = []
 
         def mark(index: RootIndex) -> None:
             dropped[:] = self._prunable(index) if untagged == "prune" else ()
             index.drop_untagged({descriptor.digest for descriptor in dropped})
             live = held(roots_of(index), self._blobs)
             unlisted[:] = live.unlisted
-            # A blob of an algorithm that is not known here is never garbage.
-            unreached = [digest for digest in live.others if digest.verifiable]
+            # A blob of an algorithm that is not known here is never garbage, nor is a shared one.
+            shared = {name for name in _algorithms(live.others) if self._blobs.is_shared(name)}
+            unreached = [
+                digest
+                for digest in live.others
+                if digest.verifiable and digest.algorithm not in shared
+            ]
             young.clear()
             young.update(filter(self._is_young, unreached))
             doomed.clear()
@@ -154,7 +157,8 @@ class Collection:
                         doomed[digest] = self._blobs.size(digest)
 
         def sweep() -> None:
-            self._blobs.sweep(doomed)
+            for digest in doomed.keys() - self._blobs.sweep(doomed):
+                del doomed[digest]
             temporaries.extend(self._dead_temporaries(remove=True))
 
         if dry_run:
@@ -168,9 +172,7 @@ class Collection:
             dropped=tuple(dropped),
             young=len(young),
             unlisted=tuple(unlisted),
-            temporaries=tuple(
-                sorted(path.relative_to(self._root).as_posix() for path in temporaries)
-            ),
+            temporaries=tuple(sorted(temporaries)),
         )
 
     def _prunable(self, index: RootIndex) -> list[Descriptor]:
@@ -191,16 +193,20 @@ class Collection:
 
     def _is_young(self, digest: Digest) -> bool:
         try:
-            return self._blobs.modified(digest) > self._limit
+            return self._blobs.changed(digest) > self._limit
         except BlobNotFoundError:
             return False
 
-    def _dead_temporaries(self, *, remove: bool) -> Iterator[Path]:
-        """Give what writers that are gone for certain left behind, if it is old."""
-        now = time.time()
+    def _dead_temporaries(self, *, remove: bool) -> Iterator[str]:
+        """Give the places of what writers that are gone for certain left behind, if it is old."""
+        now = clock.now()
         for found in leftovers(self._root):
             with suppress(OSError):
-                if is_dead(found, now) and touched(found.path) <= self._limit:
+                if found.is_dead(now) and found.changed() <= self._limit:
                     if remove:
-                        remove_leftover(found)
-                    yield found.path
+                        found.remove()
+                    yield found.place
+
+
+def _algorithms(digests: Iterable[Digest]) -> set[str]:
+    return {digest.algorithm for digest in digests}

@@ -9,6 +9,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
+from ocilayout.behind import LeftBehind
+from ocilayout.budget import AT_A_TIME
 from ocilayout.digest import is_digest
 from ocilayout.endpoint import (
     CopySource,
@@ -48,9 +50,6 @@ __all__ = [
 
 JOBS: Final = 4
 """How many transfers run at a time, if nobody says how many."""
-
-_AT_A_TIME: Final = 50
-"""How many names are copied at a time; their documents are held in memory."""
 
 
 def copy(  # noqa: PLR0913 # each is an option by its name
@@ -151,10 +150,12 @@ def copy_all(
         OSError: The file system failed.
     """
     done: dict[str, Descriptor] = {}
+    left = LeftBehind()
+    report = on_event or ignore
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        for start in range(0, len(names), _AT_A_TIME):
-            some = dict(list(names.items())[start : start + _AT_A_TIME])
-            plan = Plan(source, target, pool, on_event or ignore, limits)
+        for start in range(0, len(names), AT_A_TIME):
+            some = dict(list(names.items())[start : start + AT_A_TIME])
+            plan = Plan(source, target, pool, report, limits)
 
             def find(ref: str, plan: Plan = plan) -> tuple[Descriptor, list[Descriptor]]:
                 root = plan.resolve(ref)
@@ -162,7 +163,8 @@ def copy_all(
                     root = select(root, platform, plan.load)
                 if not referrers:
                     return root, []
-                return root, with_referrers(root, plan.read_if_there, source.referrers)[1:]
+                found = with_referrers(root, plan.read_if_there, source.referrers, limits=limits)
+                return root, found[1:]
 
             found = dict(zip(some, pool.map(find, some), strict=True))
             named = [
@@ -171,8 +173,10 @@ def copy_all(
             ]
             others = [other for _, more in found.values() for other in more]
             plan.run(named, others)
-            plan.tell_left()
+            plan.note_named(left)
             done |= {ref: root for ref, (root, _) in found.items()}
+    for event in left.events(source.blobs):
+        report(event)
     return done
 
 
@@ -202,7 +206,11 @@ def transfer(
         OciLayoutError: As for `copy`.
         OSError: The file system failed.
     """
+    left = LeftBehind()
+    report = on_event or ignore
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        plan = Plan(source, target, pool, on_event or ignore, limits)
+        plan = Plan(source, target, pool, report, limits)
         plan.carry_out([root])
-        plan.tell_left()
+        plan.note_named(left)
+    for event in left.events(source.blobs):
+        report(event)

@@ -1,51 +1,354 @@
-"""Writing that lasts: new files, and what forces files and folders onto the disk."""
+"""Files, as the system has them: opened without a trap, forced onto the disk, and named in errors.
+
+What opens a file here waits for no pipe and takes nothing for a file that is not one. An `OSError`
+that passes through `acting` says which file it is about and what was being done with it.
+"""
 
 from __future__ import annotations
 
+import errno
+import io
 import os
-from typing import TYPE_CHECKING
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+from ocilayout.errors import OciLayoutError
+
+try:
+    import fcntl
+except ImportError:  # a system without POSIX; filelock has another lock there
+    fcntl = None  # type: ignore[assignment] # asked for by HAS_FLOCK
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from types import TracebackType
+
+HAS_FLOCK: Final = fcntl is not None
+"""Whether files can be locked with flock here."""
+
+# O_NONBLOCK, so that a FIFO cannot hold us up; it changes nothing for files.
+SAFE: Final[int] = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+"""Flags for opening a path that may be anything."""
+
+FOLDER: Final[int] = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_DIRECTORY", 0)
+"""Flags for opening a folder, and nothing else."""
+
+NO_FOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
+"""The flag that refuses a symbolic link."""
+
+_NO_LOCKS: Final = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK})
+_NOUNS: Final = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFREG: "a file",
+}
+
+Name = str | Path
 
 
-def fsync(path: Path) -> None:
-    """Force a file or a folder onto the disk.
+class _Acting:
+    """Names the file of an `OSError`; see `acting`."""
+
+    __slots__ = ("_act", "_path")
+
+    def __init__(self, act: str, path: Name) -> None:
+        self._act = act
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        _: type[BaseException] | None,
+        error: BaseException | None,
+        __: TracebackType | None,
+    ) -> Literal[False]:
+        if isinstance(error, OSError) and not isinstance(error, OciLayoutError):
+            known = vars(error)
+            if "act" not in known:  # the innermost knows best
+                known["act"] = self._act
+                error.filename = str(self._path)
+                del error.filename2  # of two names, it would be shown beside the path
+        return False
+
+
+def acting(act: str, path: Name) -> _Acting:
+    """Let an `OSError` of the block say which file it is about, and what was being done.
+
+    The error keeps its type and its number. Its `filename` becomes the path, and `describe` gives
+    what a person reads.
+
+    Args:
+        act: A verb or two, to follow "cannot": `write`, `make the folder`.
+        path: The file.
+    """
+    return _Acting(act, path)
+
+
+def describe(error: OSError) -> str:
+    """Return what an error of the system says: what could not be done, with which file, and why."""
+    if not error.strerror:
+        return str(error)
+    act = vars(error).get("act")
+    if act is not None:
+        return f"cannot {act} {error.filename}: {error.strerror}"
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+
+
+def path_of(path: str | os.PathLike[str]) -> Path:
+    """Return a path that the system can take.
+
+    Raises:
+        OSError: It has a NUL in it, or characters that names of files cannot have here.
+    """
+    text = os.fspath(path)
+    try:
+        if b"\0" not in os.fsencode(text):
+            return Path(text)
+        reason = "a path cannot have a NUL character in it"
+    except UnicodeEncodeError:
+        reason = "a path cannot have such characters in it"
+    raise OSError(errno.EINVAL, reason, ascii(text)[1:-1])
+
+
+def noun_of(mode: int) -> str:
+    """Return what a file is by its mode, such as `a symbolic link`."""
+    return _NOUNS.get(stat.S_IFMT(mode), "an unknown kind of file")
+
+
+def irregular(mode: int, path: Name) -> OSError:
+    """Return the error of something that is not a file, in the place of one."""
+    if stat.S_ISDIR(mode):
+        return IsADirectoryError(errno.EISDIR, "it is a folder, not a regular file", str(path))
+    return OSError(errno.EINVAL, f"it is {noun_of(mode)}, not a regular file", str(path))
+
+
+def open_regular(
+    path: Name, flags: int = os.O_RDONLY, *, follow: bool = False, dir_fd: int | None = None
+) -> int:
+    """Open a regular file that is there, and return its descriptor. No pipe is waited for.
+
+    Args:
+        path: The file.
+        flags: How to open it.
+        follow: Whether it may be a symbolic link.
+        dir_fd: The descriptor of the folder that the path is relative to.
+
+    Raises:
+        OSError: It cannot be opened, or is not a regular file.
+    """
+    return look_and_open(path, flags, follow=follow, dir_fd=dir_fd)[0]
+
+
+def look_and_open(
+    path: Name, flags: int = os.O_RDONLY, *, follow: bool = False, dir_fd: int | None = None
+) -> tuple[int, os.stat_result]:
+    """Open a regular file as `open_regular` does, and return what the system says of it, too.
+
+    Raises:
+        OSError: It cannot be opened, or is not a regular file.
+    """
+    flags |= SAFE if follow else SAFE | NO_FOLLOW
+    try:
+        number = os.open(path, flags, dir_fd=dir_fd)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        # A socket and a device without a driver give ENXIO, a link ELOOP, which say nothing.
+        with suppress(FileNotFoundError):
+            status = os.stat(path, dir_fd=dir_fd, follow_symlinks=follow)
+            if not stat.S_ISREG(status.st_mode):
+                raise irregular(status.st_mode, path) from None
+        raise
+    status = os.fstat(number)
+    if stat.S_ISREG(status.st_mode):
+        return number, status
+    os.close(number)
+    raise irregular(status.st_mode, path)
+
+
+class File(io.FileIO):
+    """An open file without a buffer, whose errors say what it is.
+
+    Attributes:
+        path: What it is called in errors.
+    """
+
+    def __init__(self, file: int | str, mode: str, path: str) -> None:
+        """Take over a descriptor, or open a path.
+
+        Args:
+            file: The descriptor, which is closed with this file, or the path.
+            mode: `rb`, or `rb+`.
+            path: What it is called in errors.
+        """
+        super().__init__(file, mode)
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a file for reading.
+
+        Raises:
+            OSError: It cannot be opened.
+        """
+        with acting("read", path):
+            return cls(str(path), "rb", str(path))
+
+    def read(self, size: int | None = -1, /) -> Any:  # noqa: ANN401 # as io.FileIO has it
+        """Return up to so many bytes."""
+        with acting("read", self.path):
+            return super().read(-1 if size is None else size)
+
+    def readinto(self, buffer: Any, /) -> Any:  # noqa: ANN401 # as io.FileIO has it
+        """Read into a buffer."""
+        with acting("read", self.path):
+            return super().readinto(buffer)
+
+    def write(self, data: Any, /) -> Any:  # noqa: ANN401 # as io.FileIO has it
+        """Write bytes, or some of them."""
+        with acting("write", self.path):
+            return super().write(data)
+
+
+def force(number: int) -> None:
+    """Force an open file or folder onto the disk, and not only into the disk's own memory.
+
+    Raises:
+        OSError: The disk reported an error.
+    """
+    full = getattr(fcntl, "F_FULLFSYNC", None)  # macOS, where fsync does not go as far
+    if full is not None:
+        with suppress(OSError):  # a file system that does not have it has fsync
+            fcntl.fcntl(number, full)
+            return
+    os.fsync(number)
+
+
+def fsync(path: Name) -> None:
+    """Force a file or a folder onto the disk. One that may not be opened is passed over.
+
+    Such a file is of another owner, as umoci and regclient leave them with the mode 0600; it may
+    be referred to all the same.
 
     Raises:
         OSError: The disk reported an error, or there is no such file.
     """
-    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+    with acting("sync", path):
+        try:
+            number = os.open(path, os.O_RDONLY | SAFE)
+        except PermissionError:
+            return
+        try:
+            force(number)
+        finally:
+            os.close(number)
 
 
-def write_new(path: Path, data: bytes, *, durable: bool) -> None:
-    """Write a file that must not be there yet, with the usual mode.
+def write_new(path: Path, data: bytes, *, root: Path, durable: bool) -> None:
+    """Write a file of a layout that must not be there yet, with the usual mode.
+
+    Args:
+        path: The file.
+        data: Its content.
+        root: The folder of the layout.
+        durable: Whether it is forced onto the disk.
 
     Raises:
         FileExistsError: It is there.
         OSError: The file system refused; a part may be written.
     """
-    with path.open("xb") as file:
+    with acting("write", path), path.open("xb") as file:
+        adopt(file.fileno(), root)
         file.write(data)
+        file.flush()
         if durable:
-            file.flush()
-            os.fsync(file.fileno())
+            force(file.fileno())
 
 
-def open_quietly(path: str | Path, _: int = 0) -> int:
-    """Open whatever lies at a path for reading: no link is followed, and no pipe waited for.
-
-    Args:
-        path: The path.
-
-    Returns:
-        A file descriptor.
+def make_folder(path: Path, *, root: Path) -> None:
+    """Make a folder of a layout, unless it is there, or is a link to one.
 
     Raises:
-        OSError: There is nothing, a symbolic link, or something that cannot be opened.
+        OSError: The file system refused, or there is something else.
     """
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with acting("make the folder", path):
+        try:
+            path.mkdir()
+        except FileExistsError:
+            if path.is_dir():
+                return
+            mode = path.lstat().st_mode
+            noun = "a symbolic link that leads to no folder" if path.is_symlink() else noun_of(mode)
+            raise NotADirectoryError(
+                errno.ENOTDIR, f"there is {noun} in its place; move it away", str(path)
+            ) from None
+        number = os.open(path, FOLDER | NO_FOLLOW)
+        try:
+            adopt(number, root)
+        finally:
+            os.close(number)
+
+
+def adopt(number: int, root: Path) -> None:
+    """Give what was just made in a layout to the owner of the layout, if root made it.
+
+    Otherwise one command that is run as root would lock the owner out. Where the system does not
+    allow it, as in a container whose users are mapped, things stay as they are.
+
+    Args:
+        number: The descriptor of a new file or folder.
+        root: The folder of the layout.
+    """
+    if is_root():
+        with suppress(OSError):
+            owner = root.stat()
+            if owner.st_uid != 0:
+                os.fchown(number, owner.st_uid, owner.st_gid)
+
+
+def is_root() -> bool:
+    """Tell whether this process may give files to other users."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def flock(number: int, path: Name, *, shared: bool = False, wait: bool = False) -> bool:
+    """Lock an open file, until it is closed or unlocked; tell whether the lock was to be had.
+
+    Args:
+        number: The descriptor.
+        path: What the file is called in errors.
+        shared: Whether others may have such a lock, too.
+        wait: Whether to wait for the lock.
+
+    Raises:
+        OSError: The file system has no locks.
+    """
+    if not HAS_FLOCK:
+        return True
+    try:
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        with acting("lock", path):
+            fcntl.flock(number, kind if wait else kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            error.strerror = (
+                f"the file system has no working locks ({error.strerror}); mount it with flock,"
+                " or keep the layout on another file system"
+            )
+        raise
+    return True
+
+
+def unlock(number: int) -> None:
+    """Give a lock back, also for a process that was forked meanwhile."""
+    if HAS_FLOCK:
+        fcntl.flock(number, fcntl.LOCK_UN)

@@ -18,7 +18,7 @@ from ocilayout.reach import held, roots_of
 from ocilayout.reference import require_ref_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
+    from collections.abc import Callable, Mapping
 
     from ocilayout.blobs import Blobs
     from ocilayout.descriptor import Descriptor
@@ -147,7 +147,9 @@ class Edit:
                 apply(root)
 
         def check(root: RootIndex) -> None:
-            self._require_present(put_here)
+            # Since the sync, another process may have deleted a blob, and a third put it again.
+            missing = self._blobs.sync(reached) if self._indexfile.durable else None
+            self._require_present(put_here, missing)
             doomed.clear()
             if self._dropped:
                 doomed.extend(only_reached(self._dropped, self._read, partial(self._hold, root)))
@@ -157,10 +159,10 @@ class Edit:
 
         self._indexfile.edit(change, check=check, after=after)
 
-    def _hold(
-        self, root: RootIndex, more: list[Descriptor], going: Container[Digest]
-    ) -> set[Digest]:
-        return held([*roots_of(root), *map(link_to, more)], self._blobs, going=going).digests
+    def _hold(self, root: RootIndex, more: list[Descriptor]) -> set[Digest]:
+        removed = {descriptor.digest for descriptor in self._dropped}
+        roots = [*roots_of(root), *map(link_to, more)]
+        return held(roots, self._blobs, removed=removed).digests
 
     def _record(self, change: Change, when: When | None) -> None:
         if when is None:
@@ -173,11 +175,11 @@ class Edit:
         self._targets.append(descriptor)
         return descriptor
 
-    def _require_present(self, put_here: set[Digest]) -> None:
+    def _require_present(self, put_here: set[Digest], missing: set[Digest] | None) -> None:
         for target in {(target.digest, target.size): target for target in self._targets}.values():
             require_size(target, self._blobs.size(target.digest))
         for digest in sorted(put_here):
-            if digest not in self._blobs:
+            if digest not in self._blobs if missing is None else digest in missing:
                 raise BlobNotFoundError(
                     f"{digest} was put here, and removed before it had a name; put it again"
                 )

@@ -11,11 +11,22 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Any, Final, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from ocilayout.annotations import REF_NAME
-from ocilayout.errors import DocumentError
-from ocilayout.ijson import compact, dump, require_shown, scan, shows_all
+from ocilayout.errors import DocumentError, LimitExceededError
+from ocilayout.ijson import (
+    MAX_NODES,
+    compact,
+    count_nodes,
+    dump,
+    require_nodes,
+    require_shown,
+    scan,
+    scan_cut,
+    shows_all,
+)
 from ocilayout.rootentry import RawEntry, check_entries, entry_annotations, entry_digest
 
 if TYPE_CHECKING:
@@ -26,10 +37,111 @@ if TYPE_CHECKING:
 PART: Final = 32 * 1024
 """How much text is parsed at a time, in characters."""
 
-_DEPTH: Final = 1
+DEPTH: Final = 1
 """In how many objects and arrays the array stands."""
 
+DENSE: Final = 8
+"""How much text there is at least for each node of entries that have more in them than names,
+digests and annotations, in characters."""
+
 _BOUNDARY = re.compile(r"\}[ \t\n\r]*,[ \t\n\r]*\{")
+
+_COMMA = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
+
+
+class Part(NamedTuple):
+    """Some entries, one after another in the text.
+
+    Attributes:
+        start: Where the first one begins in the text of the document.
+        text: Their text as an array, with its brackets.
+        entries: What they are, parsed.
+        end: Where the array ends in the text of the document, if these are the last.
+    """
+
+    start: int
+    text: str
+    entries: list[Json]
+    end: int
+
+
+def iter_parts(text: str, start: int) -> Iterator[Part]:
+    """Parse the array of entries, a part at a time.
+
+    The text is cut where one entry seems to end and another to begin. If what lies before the
+    cut is an array without a flaw, then so it is. Otherwise the cut went through an entry, and
+    those before it are taken one by one; if there is none, twice as much is looked at. So memory
+    is bounded by the largest entry.
+
+    Args:
+        text: A document.
+        start: Where the array of entries begins in it.
+
+    Raises:
+        DocumentError: The array is no JSON.
+        LimitExceededError: An entry is nested too deeply, or holds more than 262,144 values.
+
+    Spec: considerations:limits.
+    """
+    start += 1
+    size = PART
+    while (cut := _BOUNDARY.search(text, start + size)) is not None:
+        part = f"[{text[start : cut.start() + 1]}]"
+        found = _scan_part(part)
+        if found is None:
+            entries, end, following = _whole_entries(part[:-1])
+            if entries:
+                yield Part(start, f"{part[:end]}]", entries, 0)
+                start, size = start + following - 1, PART
+            else:
+                size = 2 * (cut.start() - start)
+        elif found[1] < len(part):  # the array ended before the cut
+            yield _last(start, part, *found)
+            return
+        else:
+            yield Part(start, part, found[0], 0)
+            start, size = cut.end() - 1, PART
+    rest = f"[{text[start:]}"
+    _require_nodes(rest)
+    yield _last(start, rest, *_array(*scan(rest)))
+
+
+def _last(start: int, text: str, entries: list[Json], length: int) -> Part:
+    return Part(start, text[:length], entries, start + length - 1)
+
+
+def _scan_part(part: str) -> tuple[list[Json], int] | None:
+    _require_nodes(part)
+    found = scan_cut(part)
+    return None if found is None else _array(*found)
+
+
+def _whole_entries(part: str) -> tuple[list[Json], int, int]:
+    """Return the entries that are whole in a part, where they end, and where the next one begins.
+
+    Args:
+        part: The beginning of an array, cut somewhere.
+    """
+    entries: list[Json] = []
+    end = following = len("[")
+    with suppress(DocumentError):
+        while True:
+            entry, position = scan(part, following)
+            comma = _COMMA.match(part, position)
+            if comma is None:
+                break
+            entries.append(entry)
+            end, following = position, comma.end()
+    return entries, end, following
+
+
+def _array(value: Json, length: int) -> tuple[list[Json], int]:
+    return cast("list[Json]", value), length
+
+
+def _require_nodes(part: str) -> None:
+    if len(part) > MAX_NODES:  # less text has fewer nodes anyway
+        require_nodes(part)
 
 
 class EntryList:
@@ -50,7 +162,8 @@ class EntryList:
 
         Raises:
             DocumentError: The array is no I-JSON, or an entry breaks what `check_entry` asks.
-            LimitExceededError: It is nested too deeply.
+            LimitExceededError: It is nested too deeply, or an entry holds too many values, or all
+                together do in proportion to their text.
         """
         self.names: list[str | None] = []
         self.digests: list[str] = []
@@ -60,9 +173,11 @@ class EntryList:
         self._firsts: list[int] = []
         self._parsed: dict[int, list[RawEntry]] = {}
         self._changed: dict[int, RawEntry] = {}
-        following: int | None = start + 1
-        while following is not None:
-            following = self._read_part(following)
+        self._nodes = 0
+        for part in iter_parts(text, start):
+            if part.entries:
+                self._take(part)
+            self.end = part.end
         self._read = len(self.names)
 
     def __getitem__(self, position: int) -> RawEntry:
@@ -115,36 +230,26 @@ class EntryList:
 
     # ------------------------------------------------------------ reading
 
-    def _read_part(self, start: int) -> int | None:
-        """Look at some entries, and return where the next ones begin, if there are any.
-
-        The text is cut where one entry seems to end and another to begin. If what lies before the
-        cut is an array without a flaw, then so it is. Otherwise the cut went through an entry or
-        through a string, or something is wrong, and all the rest is read as one.
-        """
-        cut = _BOUNDARY.search(self._text, start + PART)
-        if cut is not None:
-            part = f"[{self._text[start : cut.start() + 1]}]"
-            whole = _scan_whole(part)
-            if whole is not None:
-                self._take(start, part, whole)
-                return cut.end() - 1
-        rest = f"[{self._text[start:]}"
-        entries, length = scan(rest)
-        if entries:
-            self._take(start, rest[:length], entries)
-        self.end = start + length - 1
-        return None
-
-    def _take(self, start: int, part: str, entries: Any) -> None:  # noqa: ANN401
+    def _take(self, part: Part) -> None:
         first = len(self.names)
-        found = check_entries(entries, first)
-        if not shows_all([*entries, *filter(None, found.annotations)], part):
-            require_shown(entries, part, depth=_DEPTH)
+        found = check_entries(part.entries, first)
+        objects = [*cast("list[RawEntry]", part.entries), *filter(None, found.annotations)]
+        if not shows_all(objects, part.text):
+            self._count(part.text)
+            require_shown(part.entries, part.text, depth=DEPTH)
         self.names += found.names
         self.digests += found.digests
-        self._spans.append((start, start + len(part) - 2))
+        self._spans.append((part.start, part.start + len(part.text) - 2))
         self._firsts.append(first)
+
+    def _count(self, text: str) -> None:
+        """Count the nodes of entries that are not flat: parsed, all of them are held at once."""
+        self._nodes += count_nodes(text)
+        limit = max(MAX_NODES, len(self._text) // DENSE)
+        if self._nodes > limit:
+            raise LimitExceededError(
+                f"the entries hold more than {limit} values", what="nodes", limit=limit
+            )
 
     def _parse(self, number: int) -> list[RawEntry]:
         start, end = self._spans[number]
@@ -187,15 +292,6 @@ class EntryList:
                 yield dump(self._changed[position]).decode()
             start = stop + len(",")
             position += 1
-
-
-def _scan_whole(text: str) -> Json:
-    """Return the value that a text is, or `None` if the text is no value or more than one."""
-    try:
-        value, length = scan(text)
-    except DocumentError:
-        return None
-    return value if length == len(text) else None
 
 
 class Positions:

@@ -8,16 +8,29 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Literal, Protocol
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Severity = Literal["error", "warning", "note"]
+
+MAX_PROBLEMS: Final = 100
+"""The most problems of one document that are collected; reading stops there."""
+
+_MOST_SHOWN: Final = 10  # problems in the message of an error
+_LONGEST_NAME: Final = 200  # of a property in a place, in characters
+_LONGEST_MESSAGE: Final = 1000  # in characters
+
+
+def _shortened(text: str, longest: int = _LONGEST_MESSAGE) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}\u2026"
 
 
 class Described(Protocol):
@@ -45,7 +58,7 @@ class Problem:
 
     Attributes:
         code: A stable identifier in kebab case, such as `missing-property`.
-        message: One sentence for a person.
+        message: One sentence for a person, cut after 1,000 characters.
         place: A JSON path that starts with `$`, or a path relative to the layout.
         severity: `error` breaks a MUST, `warning` a SHOULD, `note` is a state the spec allows; to
             the letter in `ocilayout.check.finding`.
@@ -53,7 +66,7 @@ class Problem:
     """
 
     code: str
-    message: str
+    message: str = field(converter=_shortened)
     place: str = "$"
     severity: Severity = "error"
     requirement: str = ""
@@ -93,16 +106,21 @@ class DocumentError(OciLayoutError, ValueError):
     """Bytes or values break the specification.
 
     Attributes:
-        problems: All that was found, each with its JSON path; never empty.
+        problems: All that was found, each with its JSON path; never empty, and 100 at most: then
+            reading stopped there, and more may be wrong.
         source: The file or the digest of the bytes, empty where neither is known.
 
     Spec: considerations:json, considerations:property-types.
     """
 
     def __init__(self, problems: Iterable[Problem], *, source: str = "") -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(islice(problems, MAX_PROBLEMS))
         self.source = source
-        found = "; ".join(map(str, self.problems))
+        found = "; ".join(map(str, self.problems[:_MOST_SHOWN]))
+        if len(self.problems) >= MAX_PROBLEMS:
+            found += f"; and more: reading stopped at {MAX_PROBLEMS} problems"
+        elif len(self.problems) > _MOST_SHOWN:
+            found += f"; and {len(self.problems) - _MOST_SHOWN} more"
         super().__init__(f"{source}: {found}" if source else found)
 
     @classmethod
@@ -119,19 +137,24 @@ class DocumentError(OciLayoutError, ValueError):
         return type(self)((problem.under(place) for problem in self.problems), source=self.source)
 
     def read_from(self, source: str) -> DocumentError:
-        """Return the same error, whose message says what the bytes are.
+        """Return the same error, whose message says what the bytes are; one that does stays.
 
         Args:
             source: The path of the file, or the digest of the blob.
         """
+        if self.source:
+            return self
         return type(self)(self.problems, source=source)
 
 
 def join_place(place: str, name: str) -> str:
-    """Return the JSON path of a property, given that of its object."""
-    if _PLAIN_NAME.fullmatch(name):
+    """Return the JSON path of a property, given that of its object.
+
+    Of a name longer than 200 characters only the beginning is told, so that places stay short.
+    """
+    if len(name) <= _LONGEST_NAME and _PLAIN_NAME.fullmatch(name):
         return f"{place}.{name}"
-    return f"{place}[{json.dumps(name)}]"
+    return f"{place}[{json.dumps(_shortened(name, _LONGEST_NAME))}]"
 
 
 _JSON_NOUNS = {
@@ -166,14 +189,43 @@ class LimitExceededError(OciLayoutError):
     Attributes:
         what: What was measured, such as `document` or `depth`.
         limit: The limit, in bytes or in the unit that the message names.
+        source: The file or the digest of what was measured, empty where neither is known.
 
     Spec: considerations:limits.
     """
 
-    def __init__(self, message: str, *, what: str, limit: int) -> None:
+    def __init__(self, message: str, *, what: str, limit: int, source: str = "") -> None:
         self.what = what
         self.limit = limit
-        super().__init__(message)
+        self.source = source
+        super().__init__(f"{source}: {message}" if source else message)
+
+    def read_from(self, source: str) -> LimitExceededError:
+        """Return the same error, whose message says what was read; one that does stays.
+
+        Args:
+            source: The path of the file, or the digest of the blob.
+        """
+        if self.source:
+            return self
+        return type(self)(str(self), what=self.what, limit=self.limit, source=source)
+
+
+@contextmanager
+def read_from(source: str) -> Iterator[None]:
+    """Let errors about a document say which one it is.
+
+    Args:
+        source: The path of the file, or the digest of the blob.
+
+    Raises:
+        DocumentError: The block raised it.
+        LimitExceededError: The block raised it.
+    """
+    try:
+        yield
+    except (DocumentError, LimitExceededError) as error:
+        raise error.read_from(source) from None
 
 
 class IntegrityError(OciLayoutError):

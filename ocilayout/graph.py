@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ocilayout.index import Index
+from ocilayout.limit import DEFAULT, Limits, require_at_most
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import DOCUMENT_TYPES
 from ocilayout.retired import ArtifactManifest, Schema1Manifest
@@ -87,7 +88,11 @@ def walk(
 
 
 def with_referrers(
-    root: Descriptor, read: Read, referrers: Callable[[Digest], Iterable[Descriptor]]
+    root: Descriptor,
+    read: Read,
+    referrers: Callable[[Digest], Iterable[Descriptor]],
+    *,
+    limits: Limits = DEFAULT,
 ) -> list[Descriptor]:
     """Return content and, after it, all that refers to it or to a document inside, and so on.
 
@@ -99,11 +104,15 @@ def with_referrers(
         root: The content.
         read: As for `walk`.
         referrers: Gives what refers to a digest.
+        limits: How many documents are asked for their referrers, and how many referrers may be
+            listed for all of them together: as many as there may be documents. Referrers are made
+            up easily, so those that are not to be had count, too.
 
     Returns:
         Plain descriptors, each digest once.
 
     Raises:
+        LimitExceededError: There are more.
         Exception: Whatever the two raise.
     """
     roots = [root]
@@ -111,6 +120,7 @@ def with_referrers(
     known = {root.digest}
     parts: set[Digest] = set()
     documents: list[Digest] = []
+    listed = 0
 
     def noting(descriptor: Descriptor) -> Document | None:
         # Not what is visited: what is opaque to one reference may be a document to another.
@@ -124,7 +134,10 @@ def with_referrers(
             if digest in asked:
                 continue
             asked.add(digest)
+            _require(limits, len(asked), root)
             for referrer in referrers(digest):
+                listed += 1
+                _require(limits, listed, root)
                 if referrer.digest in known:
                     continue
                 document = document_of(referrer, read)
@@ -133,3 +146,9 @@ def with_referrers(
                     known.add(referrer.digest)
                     roots.append(referrer.plain())
     return [root, *(one for one in roots[1:] if one.digest not in parts)]
+
+
+def _require(limits: Limits, count: int, root: Descriptor) -> None:
+    require_at_most(
+        limits.documents, count, of=f"{root.digest} with its referrers", unit="documents"
+    )

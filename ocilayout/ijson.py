@@ -12,9 +12,11 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 
 from ocilayout.errors import (
+    MAX_PROBLEMS,
     DocumentError,
     LimitExceededError,
     Problem,
@@ -24,7 +26,7 @@ from ocilayout.errors import (
 from ocilayout.frozenmap import Json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,22 +37,42 @@ MAX_DOCUMENT: Final = 4 * 1024 * 1024
 MAX_DEPTH: Final = 128
 """The deepest nesting of arrays and objects that is read."""
 
+NODE: Final = 16
+"""What a node of a document counts for at least where sizes are added up, in bytes.
+
+A node is a comma, a colon or an opening bracket outside of strings; parsed, each takes some 100
+bytes. Entries and annotations as programs write them have more than 16 bytes of text for each."""
+
+MAX_NODES: Final = MAX_DOCUMENT // NODE
+"""The most nodes of a document that are read: 262,144, as many as 10,000 layers with 9 annotations
+each have."""
+
 _SPACES: Final = " \t\n\r"
 _UNSPACED = re.compile(r'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^" \t\n\r]++)++')
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_NODES: Final = ",:[{"
+_GLANCE: Final = 4096  # how much of a text is looked at first, in characters
+_HALF = re.compile("[\ud800-\udfff]")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def parse(data: bytes, *, limit: int = MAX_DOCUMENT) -> dict[str, Json]:
+def parse(data: bytes, *, limit: int = MAX_DOCUMENT, nodes: int = MAX_NODES) -> dict[str, Json]:
     """Read bytes as one JSON object.
+
+    Args:
+        data: The bytes.
+        limit: The largest accepted size, in bytes.
+        nodes: The most nodes that are accepted.
 
     Raises:
         DocumentError: The bytes are no I-JSON, or not an object.
-        LimitExceededError: They are too many, or nested too deeply.
+        LimitExceededError: They are too many, hold too many values, or are nested too deeply.
 
     Spec: considerations:json, considerations:duplicate-keys, considerations:numbers-and-texts,
         considerations:limits, annotations:unique-keys.
     """
     text = decode_text(data, limit=limit)
+    require_nodes(text, nodes)
     document = _refusing(_DECODER.decode, text)
     require_shown(document, text)
     if not isinstance(document, dict):
@@ -81,6 +103,37 @@ def decode_text(data: bytes, *, limit: int = MAX_DOCUMENT) -> str:
         ) from None
 
 
+def count_nodes(text: str) -> int:
+    """Return how many nodes a JSON text has.
+
+    What stands in strings may be counted, too, as long as there is little of it.
+    """
+    count = _count_seeming(text)
+    return count if count * NODE < len(text) else _count_seeming(_STRING.sub("", text))
+
+
+def require_nodes(text: str, limit: int = MAX_NODES) -> None:
+    """Refuse a text that would take far more memory than its size when it is parsed.
+
+    Args:
+        text: JSON, or the beginning of it.
+        limit: How many nodes are accepted.
+
+    Raises:
+        LimitExceededError: It has more.
+
+    Spec: considerations:limits.
+    """
+    # What stands in strings is told apart only where that matters: it takes ten times as long.
+    if _count_seeming(text) > limit and count_nodes(text) > limit:
+        raise LimitExceededError(
+            f"the document holds more than {limit} values; split it, or keep what is large in"
+            " a blob of its own",
+            what="nodes",
+            limit=limit,
+        )
+
+
 def scan(text: str, start: int = 0) -> tuple[Json, int]:
     """Read one value inside of a text. What it does not show is left to `require_shown`.
 
@@ -96,6 +149,46 @@ def scan(text: str, start: int = 0) -> tuple[Json, int]:
         LimitExceededError: It is nested too deeply.
     """
     return _refusing(_DECODER.raw_decode, text, start)
+
+
+def scan_cut(text: str) -> tuple[Json, int] | None:
+    """Read one value of a text that may have been cut short; `None` if it was.
+
+    Raises:
+        DocumentError: There is no JSON value, whatever may follow.
+        LimitExceededError: It is nested too deeply.
+    """
+    return _refusing(_read_cut, text)
+
+
+def scan_bounded(text: str, start: int) -> tuple[Json, int]:
+    """Read one value inside of a text of which it may be any part, and refuse one that is large.
+
+    Args:
+        text: The text.
+        start: Where the value begins.
+
+    Returns:
+        The value, and where it ends.
+
+    Raises:
+        DocumentError: There is no JSON value.
+        LimitExceededError: It is nested too deeply, or has more than `MAX_NODES` nodes.
+    """
+    size = _GLANCE
+    while start + size < len(text):
+        glance = text[start : start + size]
+        require_nodes(glance)
+        try:
+            value, length = scan(glance)
+        except DocumentError:
+            length = size
+        # A number that seems to end with the glance may go on.
+        if length < size:
+            return value, start + length
+        size *= 2
+    require_nodes(text[start:])
+    return scan(text, start)
 
 
 def require_shown(document: Json, text: str, *, depth: int = 0) -> None:
@@ -130,10 +223,15 @@ def shows_all(objects: list[dict[str, Json]], text: str) -> bool:
     )
 
 
-def dump(document: Json) -> bytes:
+def dump(document: Json, *, lossy: bool = False) -> bytes:
     """Write a JSON value as Go's encoding/json does, keeping the order of its properties.
 
     Fractions keep the form that Python gives them, so that reading them again gives the same.
+
+    Args:
+        document: The value.
+        lossy: Whether to write half of a surrogate pair as U+FFFD, as Go does for bytes that are
+            not UTF-8, and not to refuse it.
 
     Raises:
         DocumentError: It holds a number or a string that no document can.
@@ -148,6 +246,8 @@ def dump(document: Json) -> bytes:
     for character in "<>&\u2028\u2029":
         if character in text:
             text = text.replace(character, f"\\u{ord(character):04x}")
+    if lossy:
+        text = _HALF.sub(r"\\ufffd", text)
     try:
         return text.encode()
     except UnicodeEncodeError:
@@ -174,6 +274,20 @@ class _Object(dict[str, Json]):
         if len(self) < len(pairs):
             counts = Counter(name for name, _ in pairs)
             self.twice = sorted(name for name, count in counts.items() if count > 1)
+
+
+def _read_cut(text: str) -> tuple[Json, int] | None:
+    try:
+        return _DECODER.raw_decode(text)
+    except json.JSONDecodeError as error:
+        # A string without an end may have it behind the cut, all else that is wrong has not.
+        if error.pos < len(text) - 1 and not error.msg.startswith("Unterminated"):
+            raise
+        return None
+
+
+def _count_seeming(text: str) -> int:
+    return sum(map(text.count, _NODES))
 
 
 def _refusing(read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -250,40 +364,59 @@ def _count_keys(document: Json, depth: int) -> int:
 
 
 def _refuse_duplicates(document: Json) -> None:
-    problems = [
+    problems = (
         Problem(
             code="duplicate-property",
             message=f"{name!r} stands here more than once",
-            place=join_place(place, name),
+            place=join_place(_place(node), name),
         )
-        for place, node in _nodes(document)
-        if isinstance(node, _Object)
-        for name in node.twice
-    ]
-    if problems:
-        raise DocumentError(problems)
+        for node in _nodes(document)
+        if isinstance(node.value, _Object)
+        for name in node.value.twice
+    )
+    some = list(islice(problems, MAX_PROBLEMS))
+    if some:
+        raise DocumentError(some)
 
 
 def _refuse_surrogates(document: Json) -> None:
-    for place, node in _nodes(document):
-        texts = [node] if isinstance(node, str) else node if isinstance(node, dict) else []
+    for node in _nodes(document):
+        value = node.value
+        texts = [value] if isinstance(value, str) else value if isinstance(value, dict) else []
         for text in texts:
             try:
                 text.encode()
             except UnicodeEncodeError:
                 raise DocumentError.of(
-                    "bad-unicode", "a string holds half of a surrogate pair", place
+                    "bad-unicode", "a string holds half of a surrogate pair", _place(node)
                 ) from None
 
 
-def _nodes(document: Json) -> list[tuple[str, Json]]:
-    found: list[tuple[str, Json]] = []
-    pending: list[tuple[str, Json]] = [("$", document)]
+class _Node(NamedTuple):
+    """A value, and the step that leads to it; a place for each would be far more text."""
+
+    value: Json
+    above: _Node | None = None
+    step: str | int = ""
+
+
+def _nodes(document: Json) -> Iterator[_Node]:
+    pending = [_Node(document)]
     while pending:
-        place, node = pending.pop()
-        found.append((place, node))
-        if isinstance(node, dict):
-            pending.extend((join_place(place, name), item) for name, item in node.items())
-        elif isinstance(node, list):
-            pending.extend((f"{place}[{number}]", item) for number, item in enumerate(node))
-    return found
+        node = pending.pop()
+        yield node
+        if isinstance(node.value, dict):
+            pending.extend(_Node(item, node, name) for name, item in node.value.items())
+        elif isinstance(node.value, list):
+            pending.extend(_Node(item, node, number) for number, item in enumerate(node.value))
+
+
+def _place(node: _Node) -> str:
+    steps: list[str | int] = []
+    while node.above is not None:
+        steps.append(node.step)
+        node = node.above
+    place = "$"
+    for step in reversed(steps):
+        place = f"{place}[{step}]" if isinstance(step, int) else join_place(place, step)
+    return place

@@ -14,10 +14,9 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from filelock import FileLock, Timeout
-
-from ocilayout.disk import fsync, write_new
-from ocilayout.errors import DocumentError, LockTimeoutError
+from ocilayout import clock, lockfile
+from ocilayout.disk import acting, fsync, open_regular, write_new
+from ocilayout.errors import DocumentError, LimitExceededError, LockTimeoutError
 from ocilayout.rootindex import MAX_ROOT_INDEX, RootIndex
 
 if TYPE_CHECKING:
@@ -33,11 +32,18 @@ writes in place may be half-way. Many do."""
 
 _TORN_CODES: Final = frozenset({"bad-json", "bad-encoding", "wrong-type"})
 
-_RACY: Final = 100_000_000
+_RACY: Final = 0.1
 """How recently a file must not have changed for its times to tell that it is unchanged, in
-nanoseconds: clocks of file systems tick in steps."""
+seconds: clocks of file systems tick in steps."""
 
-_Identity = tuple[int, int, int]
+_COARSE: Final = 2.1
+"""The same where times are whole seconds, or every other one, as far as can be seen."""
+
+_SECOND: Final = 1_000_000_000
+
+_Identity = tuple[int, int, int, int]
+"""The inode of a file, its size in bytes, and when it was written and when it changed last, in
+nanoseconds. The latter cannot be set back, as `cp -p` and `rsync -a` do with the former."""
 
 
 class IndexFile:
@@ -76,10 +82,10 @@ class IndexFile:
         snapshot = self._snapshot
         if snapshot is not None and snapshot[0] == self._identity():
             return snapshot[1]
-        now = time.time_ns()
+        now = clock.now()
         identity, document = self._read()
         # The times of a file that changed just now would not tell if it changes again at once.
-        self._snapshot = None if abs(now - identity[2]) < _RACY else (identity, document)
+        self._snapshot = None if _is_racy(identity, now) else (identity, document)
         return document
 
     def fresh(self) -> RootIndex:
@@ -100,27 +106,8 @@ class IndexFile:
             LockTimeoutError: Others held it for too long.
             OSError: The lock file cannot be made or locked.
         """
-        # The lock file stays: whoever unlinks a lock splits those who wait for it. The library
-        # tries again if another program unlinked the file between its opening and its locking.
-        lock = FileLock(
-            self._root / "index.json.lock",
-            timeout=self._lock_timeout,
-            poll_interval=_POLL,
-            thread_local=False,
-            fallback_to_soft=False,
-            preserve_lock_file=True,
-        )
-        try:
-            lock.acquire()
-        except Timeout:
-            raise LockTimeoutError(
-                f"{self._root / 'index.json.lock'} was held by another writer for"
-                f" {self._lock_timeout} seconds; try again, or wait longer with lock_timeout"
-            ) from None
-        try:
+        with lockfile.locked(self._root, timeout=self._lock_timeout):
             yield
-        finally:
-            lock.release()
 
     def edit(
         self,
@@ -160,41 +147,69 @@ class IndexFile:
             after()
 
     def _read(self) -> tuple[_Identity, RootIndex]:
-        deadline = time.monotonic() + _TORN_READ
+        begun = time.monotonic()
+        deadline = begun + _TORN_READ
+        last: _Identity | None = None
         while True:
-            with self._path.open("rb") as file:
-                # Of the file that is read: by its path another one may be there already.
-                identity = _identity_of(os.fstat(file.fileno()))
-                data = file.read(min(identity[1], MAX_ROOT_INDEX) + 1)
+            identity, data = self._load()
             try:
                 return identity, RootIndex(data)
             except DocumentError as error:
+                now = time.monotonic()
+                if last not in (None, identity):  # the writer is getting on
+                    deadline = min(now + _TORN_READ, begun + max(self._lock_timeout, _TORN_READ))
+                last = identity
                 torn = {problem.code for problem in error.problems} <= _TORN_CODES
-                written = (
-                    time.time() - identity[2] / 1e9 < _TORN_READ
-                )  # by somebody, in this moment
-                if not (torn and written) or time.monotonic() > deadline:
+                written = clock.now() - identity[2] / _SECOND < _TORN_READ  # in this moment
+                if not (torn and written) or now > deadline:
                     raise error.read_from(str(self._path)) from None
                 time.sleep(_POLL)
+            except LimitExceededError as error:
+                raise error.read_from(str(self._path)) from None
+
+    def _load(self) -> tuple[_Identity, bytes]:
+        with (
+            acting("read", self._path),
+            os.fdopen(open_regular(self._path, follow=True), "rb") as file,
+        ):
+            # Of the file that is read: by its path another one may be there already.
+            identity = _identity_of(os.fstat(file.fileno()))
+            return identity, file.read(min(identity[1], MAX_ROOT_INDEX) + 1)
 
     def _replace(self, identity: _Identity, document: RootIndex) -> bool:
         temporary = self._root / f"index.json.{os.getpid()}-{secrets.token_hex(8)}.tmp"
         try:
-            write_new(temporary, document.encode(), durable=self.durable)
-            with suppress(PermissionError):  # another owner's mode cannot be carried over
-                temporary.chmod(self._path.stat().st_mode & 0o777)
+            write_new(temporary, document.encode(), root=self._root, durable=self.durable)
+            self._share_as_before(temporary)
             if self._identity() != identity:
                 return False
-            temporary.replace(self._path)
+            with acting("write", self._path):
+                temporary.replace(self._path)
         finally:
             temporary.unlink(missing_ok=True)
         if self.durable:
             fsync(self._root)
         return True
 
+    def _share_as_before(self, temporary: Path) -> None:
+        """Give a new file the mode and the group of the old one, as far as that is allowed."""
+        with acting("read", self._path):
+            old = self._path.stat()
+        with suppress(PermissionError):
+            temporary.chmod(old.st_mode & 0o777)
+            if temporary.stat().st_gid != old.st_gid:
+                os.chown(temporary, -1, old.st_gid)
+
     def _identity(self) -> _Identity:
-        return _identity_of(self._path.stat())
+        with acting("read", self._path):
+            return _identity_of(self._path.stat())
 
 
 def _identity_of(status: os.stat_result) -> _Identity:
-    return status.st_ino, status.st_size, status.st_mtime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _is_racy(identity: _Identity, now: float) -> bool:
+    return any(
+        abs(now - at / _SECOND) < (_RACY if at % _SECOND else _COARSE) for at in identity[2:]
+    )

@@ -17,6 +17,7 @@ from ocilayout.codec import encode
 from ocilayout.collect import Collection, CollectReport, Untagged
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
+from ocilayout.disk import path_of
 from ocilayout.edit import Edit
 from ocilayout.errors import (
     DocumentError,
@@ -61,12 +62,17 @@ class Layout(View[Blobs]):
         durability: Durability = "commit",
         lock_timeout: float = 30.0,
         strict_names: bool = True,
+        follow_links: bool = False,
     ) -> None:
-        """Look at a folder without asking whether it is a layout; `open` and `create` ask."""
+        """Look at a folder without asking whether it is a layout; `open` and `create` ask.
+
+        Raises:
+            OSError: The path has characters in it that no path can have.
+        """
         if durability not in ("commit", "none"):
             raise ValueError(f"durability is 'commit' or 'none', not {durability!r}")
-        self.path = path.absolute()
-        self.blobs = Blobs(self.path)
+        self.path = path_of(path).absolute()
+        self.blobs = Blobs(self.path, follow_links=follow_links)
         self._durable = durability == "commit"
         self._strict_names = strict_names
         self._indexfile = IndexFile(self.path, durable=self._durable, lock_timeout=lock_timeout)
@@ -117,6 +123,7 @@ class Layout(View[Blobs]):
         durability: Durability = "commit",
         lock_timeout: float = 30.0,
         strict_names: bool = True,
+        follow_links: bool = False,
     ) -> Layout:
         """Open a layout. Nothing is written and no blob is read.
 
@@ -126,6 +133,9 @@ class Layout(View[Blobs]):
             durability: As for `create`.
             lock_timeout: As for `create`.
             strict_names: As for `create`.
+            follow_links: Whether a blob may be a symbolic link to a regular file, as Bazel and
+                stores that share equal files make them. It is verified like any other. Otherwise
+                a link is refused: a layout of another user could lead to any file.
 
         Raises:
             NotALayoutError: There is no layout, and none was to be made.
@@ -133,6 +143,7 @@ class Layout(View[Blobs]):
             UnsupportedVersionError: The layout is of another version.
             DocumentError: `oci-layout` or `index.json` breaks the specification.
             LimitExceededError: One of them is too large.
+            OSError: One of them cannot be read, or is not a regular file.
 
         Spec: image-layout:oci-layout-file, image-layout:version, image-layout:index-json.
         """
@@ -141,6 +152,7 @@ class Layout(View[Blobs]):
             durability=durability,
             lock_timeout=lock_timeout,
             strict_names=strict_names,
+            follow_links=follow_links,
         )
         if create:
             make(layout.path, layout._indexfile, complete=True)
@@ -283,11 +295,12 @@ class Layout(View[Blobs]):
 
         Reached is what an entry, named or not, is made of, and what it refers to as its subject,
         and so on. Everything happens under the writer lock; the index is written before anything
-        is deleted. Blobs of algorithms that are not known here are never deleted.
+        is deleted. Blobs of algorithms that are not known here are never deleted, and neither is
+        anything behind a folder of blobs that is a symbolic link.
 
         Args:
             grace: How old what goes must be, so that what another process has just put and not
-                named yet stays.
+                named yet stays. It counts from the later of modification and change time.
             untagged: `keep` takes entries without names for roots like any others; `prune` drops
                 those that no name reaches, unless they refer to something that stays, or are
                 younger than the grace period.

@@ -14,13 +14,20 @@ from ocilayout.ijson import MAX_DOCUMENT
 class Limits:
     """The most that is accepted of content from elsewhere.
 
+    With these, no verb takes more memory than 40 times what it reads of documents, and 150 MB; nor
+    more time than 2 seconds for each 1 MB of them, besides reading and hashing of blobs. Apart from
+    them a document has 262,144 values at most, nested 128 deep, and 100 problems are collected of
+    it. `ls` and `tree` have the limits by default, `copy` and `write_archive` take others.
+
     Attributes:
         document: Bytes of a manifest or an index; 4 MiB at most, which is what is read at all.
         children: Manifests in one index.
         layers: Layers in one manifest.
         blob: Bytes of a blob that is neither; any by default.
-        documents: Manifests and indexes in one graph, all together.
+        documents: Manifests and indexes in one graph, all together; also referrers that are listed
+            for it.
         total: Bytes of all manifests and indexes in one graph together; they are held in memory.
+            One that holds more than a value for each 16 bytes counts 16 bytes for each value.
         listed: Tags, or referrers, in a list of a registry.
         pages: Pages of such a list.
     """

@@ -5,30 +5,28 @@ from __future__ import annotations
 from contextlib import closing, suppress
 from functools import partial
 from graphlib import TopologicalSorter
-from io import BytesIO
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
-from ocilayout.behind import left_behind
+from ocilayout.behind import opener
+from ocilayout.budget import Budget
 from ocilayout.descriptor import require_size
 from ocilayout.endpoint import RemoteBlobs, RemoteSource
 from ocilayout.errors import BlobNotFoundError, IntegrityError
 from ocilayout.event import Event, Told
 from ocilayout.graph import successors, walk
-from ocilayout.index import Index
 from ocilayout.layout import Layout
 from ocilayout.limit import Limits, require_at_most
-from ocilayout.manifest import Manifest
 from ocilayout.mediatype import DOCUMENT_TYPES
-from ocilayout.rules import decode_document, require_document_size
 from ocilayout.stream import LateStream, VerifiedReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from concurrent.futures import ThreadPoolExecutor
 
+    from ocilayout.behind import LeftBehind
     from ocilayout.descriptor import Descriptor
     from ocilayout.digest import Digest
-    from ocilayout.endpoint import CopySource, CopyTarget, ReadableBlobs
+    from ocilayout.endpoint import CopySource, CopyTarget
     from ocilayout.event import Report
     from ocilayout.graph import Document
     from ocilayout.rootindex import RootIndex
@@ -79,8 +77,10 @@ class Plan:
         self._pool = pool
         self._report = report
         self._limits = limits
-        self._size = 0  # of all documents that are held, in bytes
-        self._documents: dict[Digest, tuple[Descriptor, bytes, Document]] = {}
+        self._budget = Budget(
+            self._load_nearest, limits=limits, of="what is copied", size=source.blobs.size
+        )
+        self._documents = self._budget.documents
         self._fetched: dict[Digest, bytes] = {}
         self._found: dict[Digest, Descriptor] = {}
         self._damaged: set[Digest] = set()
@@ -111,7 +111,7 @@ class Plan:
         tags = [(name, root) for name, root in named if name is not None]
         # What is sent under a tag need not be sent under its digest before.
         by_tag = {root.digest for _, root in tags if self._goes_by_tag(root)}
-        put_and_bind(lambda: self.carry_out(roots, but=by_tag), lambda: self._each(self._tag, tags))
+        put_and_bind(lambda: self.carry_out(roots, but=by_tag), lambda: self._tag_all(tags))
 
     def carry_out(self, roots: list[Descriptor], *, but: Collection[Digest] = ()) -> None:
         """Bring content and all that it is made of.
@@ -141,21 +141,13 @@ class Plan:
             if digest in parts or digest not in but:
                 self._put_document(digest)
 
-    def tell_left(self) -> None:
-        """Report content of the source that is named in what was brought, and was not brought."""
-        if self._near is not None:
-            blobs: ReadableBlobs | None = self._near.blobs
-        else:
-            blobs = None if isinstance(self._source, RemoteSource) else self._source.blobs
-
-        def open_blob(descriptor: Descriptor) -> Readable | None:
-            if descriptor.digest in self._fetched:
-                return BytesIO(self._fetched[descriptor.digest])
-            return None if blobs is None else blobs.open(descriptor)
-
-        told = left_behind(self._found.values(), self.read, open_blob, self._source.blobs)
-        for event in told:
-            self._report(event)
+    def note_named(self, left: LeftBehind) -> None:
+        """Note what the content that was brought names in places that are not understood."""
+        blobs = self._source.blobs if self._near is None else self._near.blobs
+        remote = self._near is None and isinstance(self._source, RemoteSource)
+        open_blob = opener(blobs, remote=remote)
+        documents = {digest: known[2] for digest, known in self._documents.items()}
+        left.note(self._found.values(), documents, open_blob)
 
     def _require_sizes(self, found: list[Descriptor]) -> None:
         """Refuse a reference that gives a size to content which another gives another one."""
@@ -182,41 +174,15 @@ class Plan:
             LimitExceededError: It is too large, or there are too many.
             OciLayoutError: It is missing, damaged, or breaks the specification.
         """
-        known = self._documents.get(descriptor.digest)
-        if known is not None and known[0].media_type == descriptor.media_type:
-            return known[2]
-        require_document_size(descriptor)
-        name, limits = str(descriptor.digest), self._limits
-        require_at_most(limits.document, descriptor.size, of=name, unit="bytes")
-        data = self._read_near(descriptor)
-        if data is None:
-            data = self.load(descriptor)
-        document = decode_document(data, descriptor, size=self._size_of)
-        # The config of a manifest is not a layer.
-        count = len(successors(document)) - isinstance(document, Manifest)
-        if isinstance(document, Index):
-            require_at_most(limits.children, count, of=name, unit="children")
-        else:
-            require_at_most(limits.layers, count, of=name, unit="layers")
-        self._documents[descriptor.digest] = (descriptor, data, document)
-        count = len(self._documents)
-        require_at_most(limits.documents, count, of="what is copied", unit="documents")
-        self._size += len(data)
-        require_at_most(limits.total, self._size, of="what is copied", unit="bytes of documents")
-        return document
-
-    def _size_of(self, digest: Digest) -> int:
-        try:
-            return self._source.blobs.size(digest)
-        except BlobNotFoundError:
-            return 0
+        return self._budget.read(descriptor)
 
     def read_if_there(self, descriptor: Descriptor) -> Document | None:
         """Return a document, or nothing if it is missing."""
-        try:
-            return self.read(descriptor)
-        except BlobNotFoundError:
-            return None
+        return self._budget.read_if_there(descriptor)
+
+    def _load_nearest(self, descriptor: Descriptor) -> bytes:
+        data = self._read_near(descriptor)
+        return self.load(descriptor) if data is None else data
 
     def _read_near(self, descriptor: Descriptor) -> bytes | None:
         if self._near is None or not self._near.blobs.holds(descriptor):
@@ -257,11 +223,15 @@ class Plan:
 
     def _goes_by_tag(self, root: Descriptor) -> bool:
         """Tell whether something arrives under its digest, too, when it is sent under a tag."""
-        return (
-            self._remote is not None
-            and root.media_type in DOCUMENT_TYPES
-            and root.digest.algorithm == "sha256"
-        )
+        return self._remote is not None and root.media_type in DOCUMENT_TYPES
+
+    def _tag_all(self, tags: list[tuple[str, Descriptor]]) -> None:
+        """Tag everything, what a registry may refuse to tag first: then it has tagged nothing."""
+        for sure in (False, True):
+            self._each(
+                self._tag,
+                [pair for pair in tags if (pair[1].digest.algorithm == "sha256") is sure],
+            )
 
     def _tag(self, named: tuple[str, Descriptor]) -> None:
         name, root = named

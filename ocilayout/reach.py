@@ -30,7 +30,7 @@ from ocilayout.rules import document_type, require_document_size
 from ocilayout.stream import CHUNK
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from ocilayout.blobs import Blobs
     from ocilayout.field import Extensible
@@ -53,13 +53,13 @@ class Held:
     others: tuple[Digest, ...]
 
 
-def held(roots: Iterable[Link], blobs: Blobs, *, going: Container[Digest] = ()) -> Held:
+def held(roots: Iterable[Link], blobs: Blobs, *, removed: Collection[Digest] = ()) -> Held:
     """Return what roots hold on to.
 
     Args:
         roots: The roots.
         blobs: The content of the layout.
-        going: What is about to be removed, and so is not held for its subject alone.
+        removed: Manifests that go although their subject stays, since they were removed by name.
 
     Raises:
         IntegrityError: A reachable document is damaged, or is in quarantine.
@@ -72,7 +72,7 @@ def held(roots: Iterable[Link], blobs: Blobs, *, going: Container[Digest] = ()) 
     search.reach(roots)
     unlisted: list[Descriptor] = []
     others = blobs.others(search.found)
-    about = list(subjects((digest for digest in others if digest not in going), blobs))
+    about = list(subjects((digest for digest in others if digest not in removed), blobs))
     while more := [one for to, one in about if to in search.found]:
         about = [pair for pair in about if pair[0] not in search.found]
         for one in more:

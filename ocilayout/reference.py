@@ -83,6 +83,11 @@ def require_repository(path: str) -> None:
         )
 
 
+def is_tag(text: str) -> bool:
+    """Tell whether text may be the tag of a registry."""
+    return _TAG.fullmatch(text) is not None
+
+
 def require_tag(tag: str) -> None:
     """Refuse what is no tag.
 
@@ -91,7 +96,7 @@ def require_tag(tag: str) -> None:
 
     Spec: distribution:tag.
     """
-    if _TAG.fullmatch(tag) is None:
+    if not is_tag(tag):
         raise InvalidNameError(
             f"{tag!r} is no tag: a letter, digit or _, then up to 127 of these, . and -"
         )

@@ -7,12 +7,13 @@ all other entries, and the order of both stay. Pure: bytes in, bytes out.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, cast
 
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.codec import structure
 from ocilayout.digest import is_digest
-from ocilayout.entrylist import EntryList, Positions
+from ocilayout.entrylist import DENSE, EntryList, Positions
 from ocilayout.errors import (
     AmbiguousReferenceError,
     DocumentError,
@@ -22,7 +23,15 @@ from ocilayout.errors import (
 )
 from ocilayout.field import require_without
 from ocilayout.frozenmap import FrozenMap, Json
-from ocilayout.ijson import compact, decode_text, dump, parse, scan
+from ocilayout.ijson import (
+    MAX_NODES,
+    compact,
+    decode_text,
+    dump,
+    parse,
+    scan,
+    scan_bounded,
+)
 from ocilayout.index import Index
 from ocilayout.mediatype import OCI_INDEX
 from ocilayout.rootentry import (
@@ -72,21 +81,23 @@ class RootIndex:
         Raises:
             DocumentError: They break the specification. Entries are looked at as far as names
                 and digests need it; what else is wrong with one shows when it is asked for.
-            LimitExceededError: They are more than 256 MiB, or nested too deeply.
+            LimitExceededError: They are more than 256 MiB, or nested too deeply; one entry holds
+                more than 262,144 values, or so does everything but the entries.
 
         Spec: image-layout:index-json, image-index:schema-version, image-index:manifests,
             manifest:unambiguous.
         """
         self._read = text = decode_text(data, limit=MAX_ROOT_INDEX)
         try:
-            start = _find_array(text)
+            start = find_array(text)
             if start is None:
                 text = _with_array(parse(data, limit=MAX_ROOT_INDEX))
-                start = cast("int", _find_array(text))
+                start = cast("int", find_array(text))
             self._entries = EntryList(text, start)
         except DocumentError as error:
             # What is wrong with the document as a whole is said first.
-            _require_shell(parse(data, limit=MAX_ROOT_INDEX))
+            with suppress(LimitExceededError):
+                _require_shell(parse_root(data))
             raise error.at("$.manifests") from None
         self._around = text[:start], text[self._entries.end :]
         self.shell = _require_shell(parse("[]".join(self._around).encode(), limit=MAX_ROOT_INDEX))
@@ -406,16 +417,32 @@ def _load(position: int, entry: RawEntry) -> RootEntry:
     try:
         return load_entry(entry)
     except DocumentError as error:
-        raise error.at(f"$.manifests[{position}]") from None
+        raise error.at(f"$.manifests[{position}]").read_from("index.json") from None
 
 
-def _find_array(text: str) -> int | None:
-    """Return where the array of entries begins in a document, or `None` if none is seen."""
+def parse_root(data: bytes) -> dict[str, Json]:
+    """Read a root index as one JSON object, with everything in it.
+
+    Raises:
+        DocumentError: The bytes are no I-JSON, or not an object.
+        LimitExceededError: They are more than 256 MiB, nested too deeply, or hold more values than
+            a root index of that size needs.
+    """
+    return parse(data, limit=MAX_ROOT_INDEX, nodes=max(MAX_NODES, len(data) // DENSE))
+
+
+def find_array(text: str) -> int | None:
+    """Return where the array of entries begins in a document, or `None` if none is seen.
+
+    Raises:
+        DocumentError: The document is no JSON before that.
+        LimitExceededError: What stands before it is nested too deeply, or holds too many values.
+    """
     found = _OPEN.match(text)
     while found and (name := _NAME.match(text, found.end())):
         if scan(name[1])[0] == "manifests":
             return name.end() if text.startswith("[", name.end()) else None
-        found = _COMMA.match(text, scan(text, name.end())[1])
+        found = _COMMA.match(text, scan_bounded(text, name.end())[1])
     return None
 
 

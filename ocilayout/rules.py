@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.codec import decode
-from ocilayout.errors import DocumentError, LimitExceededError
+from ocilayout.errors import BlobNotFoundError, DocumentError, LimitExceededError, read_from
 from ocilayout.ijson import MAX_DOCUMENT, parse
 from ocilayout.index import Index
 from ocilayout.manifest import Manifest
@@ -56,15 +56,15 @@ def require_document_size(descriptor: Descriptor) -> None:
 
 
 def decode_document(
-    data: bytes, descriptor: Descriptor, *, size: Callable[[Digest], int] = lambda _: 0
+    data: bytes, descriptor: Descriptor, *, size: Callable[[Digest], int] | None = None
 ) -> Document:
     """Read a manifest or an index as its descriptor says.
 
     Args:
         data: The bytes, verified already.
         descriptor: The descriptor; its media type says what the bytes are.
-        size: Returns the size of a blob in bytes, 0 for a missing one: a schema 1 manifest does not
-            say how large its layers are.
+        size: Returns the size of a blob in bytes, or raises `BlobNotFoundError`. A schema 1
+            manifest does not say how large its layers are; one that is missing has the size 0.
 
     Raises:
         DocumentError: The bytes break the specification, the media type is that of no document
@@ -79,17 +79,24 @@ def decode_document(
             "not-a-manifest",
             f"{descriptor.digest} is {descriptor.media_type}, no manifest and no index",
         )
-    try:
+    with read_from(str(descriptor.digest)):
         document: Document = decode(data, MODELS[descriptor.media_type])
-    except DocumentError as error:
-        raise error.read_from(str(descriptor.digest)) from None
-    if document.media_type not in (None, descriptor.media_type):
-        raise DocumentError.of(
-            "media-type-differs",
-            f"the document says {document.media_type}, its descriptor {descriptor.media_type}",
-            "$.mediaType",
-        ).read_from(str(descriptor.digest))
-    return document.sized(size) if isinstance(document, Schema1Manifest) else document
+        if document.media_type not in (None, descriptor.media_type):
+            raise DocumentError.of(
+                "media-type-differs",
+                f"the document says {document.media_type}, its descriptor {descriptor.media_type}",
+                "$.mediaType",
+            )
+    if not isinstance(document, Schema1Manifest) or size is None:
+        return document
+
+    def size_or_nothing(digest: Digest) -> int:
+        try:
+            return size(digest)
+        except BlobNotFoundError:
+            return 0
+
+    return document.sized(size_or_nothing)
 
 
 def document_type(data: bytes) -> str:

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocilayout.codec import decode, encode
-from ocilayout.disk import fsync, write_new
-from ocilayout.errors import DocumentError, LayoutExistsError, NotALayoutError
+from ocilayout.disk import acting, fsync, make_folder, open_regular, write_new
+from ocilayout.errors import LayoutExistsError, NotALayoutError, read_from
 from ocilayout.header import MAX_HEADER, Header
 from ocilayout.rootindex import EMPTY
 
 if TYPE_CHECKING:
     from ocilayout.indexfile import IndexFile
 
-# What may lie in a folder while it is made a layout: by us, killed half-way, or by another process.
-_OF_A_CREATION = frozenset({"blobs", "ingest", "index.json", "oci-layout"})
+# What may lie in a folder while it is made a layout: by us, killed half-way, or by another process;
+# and what a new file system has in its topmost folder.
+_OF_A_CREATION = frozenset({"blobs", "ingest", "index.json", "oci-layout", "lost+found"})
 
 
 def require(root: Path, indexfile: IndexFile) -> None:
@@ -40,12 +41,10 @@ def require(root: Path, indexfile: IndexFile) -> None:
 
 
 def _require_version(path: Path) -> None:
-    with path.open("rb") as file:
+    with acting("read", path), os.fdopen(open_regular(path, follow=True), "rb") as file:
         data = file.read(MAX_HEADER + 1)
-    try:
+    with read_from(str(path)):
         decode(data, Header, limit=MAX_HEADER)
-    except DocumentError as error:
-        raise error.read_from(str(path)) from None
 
 
 def make(root: Path, indexfile: IndexFile, *, complete: bool) -> bool:
@@ -73,7 +72,7 @@ def make(root: Path, indexfile: IndexFile, *, complete: bool) -> bool:
     with indexfile.locked():
         if (root / "oci-layout").exists():
             return False
-        (root / "blobs").mkdir(exist_ok=True)
+        make_folder(root / "blobs", root=root)
         if not (root / "index.json").exists():
             _place(root, "index.json", EMPTY, durable=indexfile.durable)
         elif not complete:
@@ -84,7 +83,8 @@ def make(root: Path, indexfile: IndexFile, *, complete: bool) -> bool:
 
 def _require_free(root: Path) -> None:
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        with acting("make the folder", root):
+            root.mkdir(parents=True, exist_ok=True)
         fsync(root.parent)
     except FileExistsError:
         raise LayoutExistsError(f"{root} is a file; choose another path") from None
@@ -97,8 +97,10 @@ def _require_free(root: Path) -> None:
 
 def _place(root: Path, name: str, data: bytes, *, durable: bool) -> None:
     temporary = root / f"index.json.{name}.{os.getpid()}.tmp"
-    temporary.unlink(missing_ok=True)
-    write_new(temporary, data, durable=durable)
-    temporary.rename(root / name)
+    with acting("delete", temporary):
+        temporary.unlink(missing_ok=True)
+    write_new(temporary, data, root=root, durable=durable)
+    with acting("write", root / name):
+        temporary.rename(root / name)
     if durable:
         fsync(root)

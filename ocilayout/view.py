@@ -200,13 +200,7 @@ class View(ABC, Generic[B]):
     def _read_document(self, descriptor: Descriptor, *, verify: bool) -> Document:
         require_document_size(descriptor)
         data = self.blobs.read(descriptor, verify=verify)
-        return decode_document(data, descriptor, size=self._size_of)
-
-    def _size_of(self, digest: Digest) -> int:
-        try:
-            return self.blobs.size(digest)
-        except BlobNotFoundError:
-            return 0
+        return decode_document(data, descriptor, size=self.blobs.size)
 
     def _describe_blob(self, digest: Digest) -> Descriptor:
         if digest not in self.blobs:

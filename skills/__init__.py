@@ -1,10 +1,10 @@
-"""Agent skills as OCI artifacts, in a store that knows which of them were built in it."""
+"""Agent skills as OCI artifacts, in a store that tells local builds from pulled artifacts."""
 
 from __future__ import annotations
 
+from skills.artifact import SkillContent, SkillFile
 from skills.builds import BuildResult, LocalBuild
 from skills.cache import CachedSkill
-from skills.content import SkillContent, SkillFile
 from skills.errors import (
     AmbiguousSkillError,
     ClientError,
@@ -31,9 +31,8 @@ from skills.errors import (
 )
 from skills.install import InstalledSkill
 from skills.package import Package, package
-from skills.service import SkillService
+from skills.service import SkillService, default_store
 from skills.skillmd import SkillMd
-from skills.store import default_store
 from skills.validation import Finding, ValidationResult, validate
 
 __all__ = [

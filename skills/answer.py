@@ -1,6 +1,6 @@
-"""What is answered to programs, with the keys that ToolHive gives to the same things.
+"""Answers to programs, over HTTP and as `--json`, with the keys that ToolHive has for them.
 
-A key of which nothing is known is left out, where ToolHive leaves it out, too.
+A key without a value is left out, where ToolHive leaves it out, too.
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from skills.artifact import SkillContent
     from skills.builds import BuildResult, LocalBuild
     from skills.cache import CachedSkill
-    from skills.content import SkillContent
     from skills.install import InstalledSkill
     from skills.validation import ValidationResult
 
 
 def validation_answer(result: ValidationResult) -> dict[str, Any]:
-    """Return what a validation found; lists that are empty are left out."""
+    """Return the findings of a validation; empty lists are left out."""
     found = {"errors": list(result.errors), "warnings": list(result.warnings)}
     return {"valid": result.valid} | _known(found)
 
 
 def result_answer(result: BuildResult) -> dict[str, Any]:
-    """Return what a build, a pull or a push was about."""
+    """Return the reference and the digest of a build, a pull or a push."""
     return {"reference": result.reference, "digest": result.digest}
 
 
 def build_answer(build: LocalBuild) -> dict[str, Any]:
-    """Return a local build; metadata that is empty is left out."""
+    """Return a local build; empty metadata is left out."""
     said = {"name": build.name, "description": build.description, "version": build.version}
     return {"tag": build.tag, "digest": build.digest} | _known(said)
 
 
 def content_answer(content: SkillContent) -> dict[str, Any]:
-    """Return what there is to see of a skill; version and licence are left out if empty."""
+    """Return the content of a skill; version and licence are left out if empty."""
     return {
         "name": content.name,
         "description": content.description,
@@ -46,14 +46,14 @@ def content_answer(content: SkillContent) -> dict[str, Any]:
 
 
 def cached_answer(skill: CachedSkill) -> dict[str, Any]:
-    """Return something that was pulled; ToolHive has no such list."""
+    """Return a pulled artifact; ToolHive has no such list."""
     pulled = None if skill.pulled is None else time_text(skill.pulled)
     answer = {"reference": skill.reference, "digest": skill.digest, "size": skill.size}
     return answer | {"pulled": pulled}
 
 
 def installed_answer(skill: InstalledSkill) -> dict[str, Any]:
-    """Return an installed skill; what is not known of it is left out."""
+    """Return an installed skill; unknown values are left out."""
     known = {
         "project_root": None if skill.project_root is None else str(skill.project_root),
         "reference": skill.reference,

@@ -1,8 +1,8 @@
-"""An artifact in a store read back as a skill: what it says of itself, and where its files are.
+"""An artifact in a store read back as a skill: its metadata, its SKILL.md and its files.
 
 The first manifest of an index speaks for all, as in ToolHive: all of them hold the same files. The
-artifact type is not asked for, since skills of other tools may lack it; what makes a skill is a
-config that names one, and a layer.
+artifact type is not checked, since skills of other tools may lack it; an artifact is a skill if its
+config names one and it has a layer.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from ocilayout import (
     DocumentError,
     ImageConfig,
     Index,
+    LimitExceededError,
     Manifest,
     decode,
 )
 from skills.errors import NotASkillError, TooLargeError
-from skills.folder import MAX_LAYER
-from skills.package import DESCRIPTION, LICENSE, NAME, REQUIRES, VERSION
+from skills.folder import MAX_LAYER, SKILL_MD
+from skills.layer import open_layer
+from skills.package import DESCRIPTION, LICENSE, MAX_CONFIG, NAME, REQUIRES, VERSION
 
 if TYPE_CHECKING:
     from ocilayout import Layout
@@ -35,15 +37,15 @@ class Artifact:
     """A skill in a store.
 
     Attributes:
-        reference: What it was asked for by.
+        reference: The text that it was asked for by.
         digest: The digest of its root.
-        name: Its name, never empty; nobody checked the rules for names.
-        description: What it is for; empty where it does not say, as what follows.
-        version: The version that it gives itself.
-        license: Its licence.
+        name: The name of the skill, never empty; not checked against the rules for names.
+        description: What the skill is for; may be empty, like the two that follow.
+        version: The version in its SKILL.md.
+        license: The licence of the skill.
         requires: References of the skills that it needs.
-        layer: The compressed tar of its files.
-        diff_id: What the tar hashes to, if the config says so.
+        layer: The descriptor of the compressed tar with its files.
+        diff_id: The digest of the uncompressed tar, if the config says it.
     """
 
     reference: str
@@ -57,19 +59,53 @@ class Artifact:
     diff_id: Digest | None
 
 
+@frozen(kw_only=True)
+class SkillFile:
+    """A file of a skill.
+
+    Attributes:
+        path: The path in the folder of the skill, with slashes.
+        size: The size in bytes.
+    """
+
+    path: str
+    size: int
+
+
+@frozen(kw_only=True)
+class SkillContent:
+    """A skill that is shown without being installed.
+
+    Attributes:
+        name: As in `Artifact`, like the three that follow.
+        description: See `name`.
+        version: See `name`.
+        license: See `name`.
+        body: The whole SKILL.md, with its frontmatter; bytes that are not UTF-8 are replaced.
+        files: All files in the order of the tar, SKILL.md among them.
+    """
+
+    name: str
+    description: str
+    version: str
+    license: str
+    body: str
+    files: tuple[SkillFile, ...]
+
+
 def read_artifact(layout: Layout, root: Descriptor, reference: str) -> Artifact:
-    """Read what an artifact says of itself; its layer is not touched.
+    """Read the metadata of an artifact; its layer is not read.
 
     Args:
         layout: The store.
-        root: What the reference means in it.
-        reference: For messages.
+        root: The root of the artifact.
+        reference: The text that it was asked for by, for messages.
 
     Raises:
-        NotASkillError: It is no skill.
+        NotASkillError: The artifact is not a skill.
         TooLargeError: Its layer is larger than what is built and installed.
-        BlobNotFoundError: A part of it is missing.
-        OciLayoutError: A part of it is damaged.
+        BlobNotFoundError: A blob of it is missing.
+        OciLayoutError: A blob of it is damaged.
     """
     manifest = _first_manifest(layout, root, reference)
     if not manifest.layers:
@@ -84,8 +120,8 @@ def read_artifact(layout: Layout, root: Descriptor, reference: str) -> Artifact:
             limit=MAX_LAYER,
         )
     try:
-        config = decode(layout.blobs.read(manifest.config), ImageConfig)
-    except DocumentError as error:
+        config = decode(layout.blobs.read(manifest.config, limit=MAX_CONFIG), ImageConfig)
+    except (DocumentError, LimitExceededError) as error:
         raise NotASkillError(reference, f"its config cannot be read: {error}") from None
     labels = {} if config.config is None else config.config.labels
     if not labels.get(NAME):
@@ -104,6 +140,40 @@ def read_artifact(layout: Layout, root: Descriptor, reference: str) -> Artifact:
     )
 
 
+def read_content(layout: Layout, root: Descriptor, reference: str) -> SkillContent:
+    """Read the metadata, the SKILL.md and the list of files of a skill in a store.
+
+    The SKILL.md is the one in the root of the skill, under this very name. In ToolHive any file of
+    that name counts, however deep it lies and in whatever case it is written: the last one wins.
+
+    Args:
+        layout: As for `read_artifact`.
+        root: As for `read_artifact`.
+        reference: As for `read_artifact`.
+
+    Raises:
+        NotASkillError: The artifact is not a skill, or has no SKILL.md.
+        LayerError: Its files are damaged, or must not be installed.
+        TooLargeError: It is larger than what is installed.
+        OciLayoutError: A blob of it is missing or damaged.
+    """
+    artifact = read_artifact(layout, root, reference)
+    with open_layer(layout.blobs.read(artifact.layer), diff_id=artifact.diff_id) as layer:
+        text = layer.find(SKILL_MD)
+        if text is None:
+            raise NotASkillError(reference, f"it has no file {SKILL_MD}")
+        body = layer.read(text).decode("utf-8", "replace")
+        files = tuple(SkillFile(path=file.path, size=file.size) for file in layer.files)
+    return SkillContent(
+        name=artifact.name,
+        description=artifact.description,
+        version=artifact.version,
+        license=artifact.license,
+        body=body,
+        files=files,
+    )
+
+
 def _first_manifest(layout: Layout, root: Descriptor, reference: str) -> Manifest:
     try:
         document = layout.read_manifest(root)
@@ -119,7 +189,7 @@ def _first_manifest(layout: Layout, root: Descriptor, reference: str) -> Manifes
 
 
 def _requires(text: str) -> tuple[str, ...]:
-    """Return what an annotation says; nothing where it cannot be read, as in ToolHive."""
+    """Return the references in an annotation; none if it cannot be read, as in ToolHive."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

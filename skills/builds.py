@@ -1,12 +1,14 @@
-"""Local builds: the names of a store whose content was built here.
+"""Local builds: the tags of a store whose content was built here, and the rules for such tags.
 
-The store also holds what was only pulled. What tells the two apart is a mark: an annotation on
-the name's entry in the root index, set by a build or by adopting, and by nothing else. It is no
-part of the content, so it changes no digest and goes nowhere.
+The store also holds artifacts that were only pulled. A mark tells the two apart: an annotation on
+the tag's entry in the root index, which only a build or `adopt` sets. It is not part of the
+content, so it changes no digest, and no copy, pull or push of this package takes it along.
 """
 
 from __future__ import annotations
 
+import os
+import re
 from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
@@ -19,11 +21,28 @@ from ocilayout import (
     InvalidNameError,
     Manifest,
     OciLayoutError,
+    Reference,
     ReferenceNotFoundError,
     decode,
 )
-from skills.errors import LocalBuildConflictError, NotALocalBuildError, NotASkillError
-from skills.package import ARTIFACT_TYPE, DESCRIPTION, NAME, VERSION
+from ocilayout.copy import put_and_bind
+from skills import validation
+from skills.errors import (
+    InvalidTagError,
+    LocalBuildConflictError,
+    NotALocalBuildError,
+    NotASkillError,
+    ValidationError,
+)
+from skills.package import (
+    ARTIFACT_TYPE,
+    DESCRIPTION,
+    MAX_CONFIG,
+    NAME,
+    VERSION,
+    package,
+    source_date_epoch,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,15 +50,18 @@ if TYPE_CHECKING:
     from ocilayout import Descriptor, Layout, RootEntry, RootIndex
 
 MARK: Final[Mapping[str, str]] = {LOCAL_BUILD: "true"}
-"""What a build notes at its entry. Any other value is no mark."""
+"""The annotation of a build's entry. With any other value the entry is not marked."""
+
+# A bare tag, as ToolHive has it: a leading dot or dash is allowed.
+_BARE = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
 @frozen(kw_only=True)
 class BuildResult:
-    """What a build or a pull left in the store.
+    """What a build, a pull, a copy or a push was about.
 
     Attributes:
-        reference: The name in the store.
+        reference: The tag in the store.
         digest: The digest of the artifact's root.
     """
 
@@ -52,11 +74,11 @@ class LocalBuild:
     """A skill that was built in this store.
 
     Attributes:
-        tag: The name in the store.
+        tag: The tag in the store.
         digest: The digest of the artifact's root.
         name: The name of the skill; empty where it could not be read, like the other two.
         description: What the skill is for.
-        version: The version that the skill gives itself.
+        version: The version in its SKILL.md.
     """
 
     tag: str
@@ -66,12 +88,87 @@ class LocalBuild:
     version: str = ""
 
 
+def require_tag(tag: str) -> None:
+    """Refuse a name that is neither a bare tag nor a full registry reference.
+
+    A full reference names its registry, and a tag or a digest: `ghcr.io/org/skill:v1`. Without a
+    registry (`org/skill:v1`) it could mean several things, so it is refused.
+
+    Raises:
+        InvalidTagError: The name is neither.
+    """
+    if _BARE.fullmatch(tag):
+        return
+    host, slash, _ = tag.partition("/")
+    try:
+        reference = Reference.parse(tag)
+    except InvalidNameError:
+        raise InvalidTagError(tag) from None
+    if not slash or reference.host != host or not (reference.tag or reference.digest):
+        raise InvalidTagError(tag)
+
+
+def is_tag(name: str) -> bool:
+    """Tell whether a build may have a name. See `require_tag`."""
+    try:
+        require_tag(name)
+    except InvalidTagError:
+        return False
+    return True
+
+
+def build(
+    layout: Layout,
+    path: str | os.PathLike[str],
+    *,
+    tag: str | None = None,
+    validate: bool = True,
+) -> BuildResult:
+    """Package the folder of a skill, and put it into a store as a local build.
+
+    The same folder gives the same digest, wherever and whenever it is built. The time of everything
+    in the artifact is that of `SOURCE_DATE_EPOCH`, or 0 without it.
+
+    Args:
+        layout: The store.
+        path: The folder with the SKILL.md.
+        tag: The tag in the store; the name of the skill by default.
+        validate: Whether to refuse a skill that breaks the rules of `validation`.
+
+    Raises:
+        InvalidTagError: The tag is not valid; nothing was packaged.
+        ValidationError: The skill breaks the rules.
+        SkillFolderError: The folder, or something in it, cannot be packaged.
+        FrontmatterError: The SKILL.md cannot be read.
+        TooLargeError: The skill is larger than what can be installed.
+        OciLayoutError: As `Layout.tag` says.
+        OSError: The file system failed.
+    """
+    if tag is not None:
+        require_tag(tag)
+    if validate and (errors := validation.validate(path).errors):
+        raise ValidationError(errors)
+    packed = package(path, epoch=source_date_epoch(os.environ))
+    name = packed.skill.name if tag is None else tag
+    require_tag(name)
+
+    def put() -> None:
+        for descriptor, data in packed.blobs:
+            layout.blobs.put(data, media_type=descriptor.media_type, expected=descriptor)
+
+    def bind() -> None:
+        layout.tag(name, packed.index, annotations=MARK)
+
+    put_and_bind(put, bind)
+    return BuildResult(reference=name, digest=packed.index.digest)
+
+
 def list_builds(layout: Layout) -> list[LocalBuild]:
     """Return the local builds of a store, sorted bytewise by tag.
 
-    Listed is a name whose every entry is marked and whose root is a skill. Of each, the root is
-    read, and its first manifest and that one's config only if the root says no name; no layer is
-    read, and nothing of what is not marked.
+    A tag is listed if all of its entries are marked and its root is a skill. Of each, the root is
+    read, and the config of its first manifest only if the root does not say the name. No layer is
+    read, and nothing of entries without the mark.
 
     Raises:
         DocumentError: `index.json` breaks the specification.
@@ -88,16 +185,16 @@ def list_builds(layout: Layout) -> list[LocalBuild]:
 
 
 def is_local_build(entries: Iterable[RootEntry]) -> bool:
-    """Tell whether the entries of a name say that it was built here: all of them, at least one."""
+    """Tell whether the entries of a tag are a local build: all are marked, and there is one."""
     marked = [entry.annotations.items() >= MARK.items() for entry in entries]
     return bool(marked) and all(marked)
 
 
 def require_build(layout: Layout, tag: str, digest: str) -> None:
-    """Refuse a name that is not that of content which was built here.
+    """Refuse a tag unless it is a local build with this digest.
 
     Raises:
-        NotALocalBuildError: It is not there, means other content, or was not built here.
+        NotALocalBuildError: The tag is missing, points to other content, or was not built here.
     """
     entries = layout.entries(name=tag)
     if not is_local_build(entries) or {entry.descriptor.digest for entry in entries} != {digest}:
@@ -105,10 +202,10 @@ def require_build(layout: Layout, tag: str, digest: str) -> None:
 
 
 def delete_build(layout: Layout, tag: str) -> None:
-    """Take a build away, with the content that nothing else in the store needs.
+    """Delete a local build, with the content that nothing else in the store needs.
 
     Raises:
-        NotALocalBuildError: The name is not there, or was not built here.
+        NotALocalBuildError: The tag is missing, or was not built here.
         OciLayoutError: As `Layout.remove` says.
     """
 
@@ -122,12 +219,12 @@ def delete_build(layout: Layout, tag: str) -> None:
 
 
 def adopt(layout: Layout, tag: str) -> None:
-    """Say of a name that it was built here.
+    """Mark a tag as a local build.
 
     Raises:
-        ReferenceNotFoundError: There is no such name.
-        NotASkillError: It means something that is not a skill.
-        AmbiguousReferenceError: It means several things.
+        ReferenceNotFoundError: There is no such tag.
+        NotASkillError: The tag points to something that is not a skill.
+        AmbiguousReferenceError: Its entries have different digests.
         InvalidNameError: The text is empty.
         OciLayoutError: As `Layout.annotate` says.
     """
@@ -146,23 +243,23 @@ def adopt(layout: Layout, tag: str) -> None:
         edit.annotate(tag, MARK, when=is_skill)
 
 
-def may_bind(
+def may_retag(
     entries: Sequence[RootEntry], name: str, content: Descriptor, *, replace: bool
 ) -> bool:
-    """Decide whether content that comes from elsewhere is bound to a name.
+    """Decide whether a tag is moved to content that was not built here.
 
     Args:
-        entries: The entries that the name has.
-        name: The name.
-        content: What it is to mean.
-        replace: Whether a local build may lose the name.
+        entries: The entries of the tag.
+        name: The tag.
+        content: The content.
+        replace: Whether a local build with other content may lose the tag.
 
     Returns:
-        False where the name means that content already: then it stays what it is, built here or
-        pulled.
+        False where the tag points to that content already: then its entry stays as it is, built
+        here or pulled.
 
     Raises:
-        LocalBuildConflictError: Other content was built under that name, and is not to be
+        LocalBuildConflictError: The tag is a local build with other content, which must not be
             replaced.
     """
     if {entry.descriptor.digest for entry in entries} == {content.digest}:
@@ -175,7 +272,7 @@ def may_bind(
 
 
 def _read(layout: Layout, descriptor: Descriptor) -> Index | Manifest | None:
-    """Return a document, or nothing if it is missing or damaged: the list has no room for that."""
+    """Return a document, or nothing if it is missing or damaged: a list goes on without it."""
     try:
         document = layout.read_manifest(descriptor)
     except OciLayoutError:
@@ -197,14 +294,14 @@ def _describe(layout: Layout, tag: str, digest: Digest, root: Index | Manifest) 
 
 
 def _labels(layout: Layout, root: Index | Manifest) -> Mapping[str, str]:
-    """Return the labels in the config of the first manifest; none where they cannot be read."""
+    """Return the labels in the config of the first manifest; none if they cannot be read."""
     manifest: Index | Manifest | None = root
     if isinstance(root, Index):
         manifest = _read(layout, root.manifests[0]) if root.manifests else None
     if not isinstance(manifest, Manifest):
         return {}
     try:
-        config = decode(layout.blobs.read(manifest.config), ImageConfig)
+        config = decode(layout.blobs.read(manifest.config, limit=MAX_CONFIG), ImageConfig)
     except OciLayoutError:
         return {}
     return config.config.labels if config.config is not None else {}

@@ -1,13 +1,14 @@
-"""What was pulled into a store: names that nobody built here, and how old they are.
+"""Pulled artifacts: the tags of a store that are not local builds, and their age.
 
-Nothing is recorded for it. What is not marked as a build was pulled, and when that was is the time
-of the root's blob: a pull sets it, also one that finds everything in place.
+Nothing is recorded for them. An artifact without the mark of a build was pulled, at the time of its
+root's blob: each pull sets it, even if it finds everything in place.
 """
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -15,26 +16,24 @@ from attrs import frozen
 from ocilayout import BlobNotFoundError, Digest, OciLayoutError
 from skills.builds import is_local_build
 from skills.errors import NotCachedError
-from skills.tag import parse_source
+from skills.exchange import parse_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from datetime import timedelta
 
     from ocilayout import Descriptor, Layout, RootIndex
 
-    When = Callable[[RootIndex], bool]
-
 
 @frozen(kw_only=True)
 class CachedSkill:
-    """Something that was pulled into the store.
+    """An artifact that was pulled into the store.
 
     Attributes:
-        reference: The name in the store.
+        reference: The tag in the store.
         digest: The digest of its root.
-        size: How large all that it is made of is, in bytes; what others share is counted, too.
-        pulled: When it was pulled last; `None` if its root is missing.
+        size: The size of all its blobs in bytes, with those that other artifacts share.
+        pulled: The time of the last pull; `None` if the root is missing.
     """
 
     reference: str
@@ -44,9 +43,9 @@ class CachedSkill:
 
 
 def list_cache(layout: Layout) -> list[CachedSkill]:
-    """Return what was pulled into a store, sorted bytewise by reference.
+    """Return the pulled artifacts of a store, sorted bytewise by reference.
 
-    That is every name which is not a local build. Of each the manifests are read, for the size.
+    Their manifests are read, for the size.
 
     Raises:
         DocumentError: `index.json` breaks the specification.
@@ -55,14 +54,14 @@ def list_cache(layout: Layout) -> list[CachedSkill]:
 
 
 def remove_cached(layout: Layout, reference: str) -> None:
-    """Take something that was pulled away, with the content that nothing else in the store needs.
+    """Remove a pulled artifact, with the content that nothing else in the store needs.
 
     Args:
         layout: The store.
-        reference: The name in the store.
+        reference: The tag in the store.
 
     Raises:
-        NotCachedError: The name is not there, or was built here.
+        NotCachedError: The tag is missing, or is a local build.
         OciLayoutError: As `Layout.remove` says.
     """
 
@@ -71,7 +70,7 @@ def remove_cached(layout: Layout, reference: str) -> None:
         if not entries:
             raise NotCachedError(reference, "is not in the store; list the cache to see the names")
         if is_local_build(entries):
-            raise NotCachedError(reference, "was built here; delete it as a build if it is to go")
+            raise NotCachedError(reference, "was built here; delete it as a build")
         return True
 
     with layout.edit() as edit:
@@ -81,18 +80,18 @@ def remove_cached(layout: Layout, reference: str) -> None:
 def prune_cache(
     layout: Layout, *, older_than: timedelta | None = None, dry_run: bool = False
 ) -> list[CachedSkill]:
-    """Take away what was pulled and can be pulled again.
+    """Remove the pulled artifacts that can be pulled again.
 
-    A name that does not say from where, such as `hello`, stays: nobody could bring it back by it,
-    and it may be a build from before builds were marked. `remove_cached` takes it away by name.
+    A tag that does not name a registry, such as `hello`, stays: it cannot be pulled again by that
+    name, and may be a build from before builds were marked. `remove_cached` removes it.
 
     Args:
         layout: The store.
-        older_than: How long ago the last pull must be; any time if it is not given.
-        dry_run: Whether to change nothing, and say what would go.
+        older_than: The least age of the last pull; any age by default.
+        dry_run: Whether to change nothing, and return what would be removed.
 
     Returns:
-        What went, sorted bytewise by reference.
+        The removed artifacts, sorted bytewise by reference.
 
     Raises:
         OciLayoutError: As `Layout.remove` says.
@@ -105,24 +104,19 @@ def prune_cache(
     ]
     if dry_run:
         return found
-    gone: set[str] = set()
+    gone: dict[str, bool] = {}
 
-    def still(skill: CachedSkill) -> When:
-        """Decide again under the lock: somebody may have built it or pulled it anew meanwhile."""
-
-        def decide(root: RootIndex) -> bool:
-            entries = root.named(skill.reference)
-            goes = bool(entries) and not is_local_build(entries)
-            goes = goes and _is_older(layout, entries[-1].descriptor, limit)
-            (gone.add if goes else gone.discard)(skill.reference)
-            return goes
-
-        return decide
+    def goes(root: RootIndex, name: str) -> bool:
+        """Decide again under the lock: the tag may have been built or pulled again meanwhile."""
+        entries = root.named(name)
+        pulled = bool(entries) and not is_local_build(entries)
+        gone[name] = pulled and _is_older(layout, entries[-1].descriptor, limit)
+        return gone[name]
 
     with layout.edit() as edit:
         for skill in found:
-            edit.remove(skill.reference, when=still(skill))
-    return [skill for skill in found if skill.reference in gone]
+            edit.remove(skill.reference, when=partial(goes, name=skill.reference))
+    return [skill for skill in found if gone.get(skill.reference)]
 
 
 def _cached(layout: Layout) -> Iterator[tuple[str, Descriptor]]:
@@ -135,7 +129,7 @@ def _cached(layout: Layout) -> Iterator[tuple[str, Descriptor]]:
 def _describe(layout: Layout, name: str, content: Descriptor) -> CachedSkill:
     try:
         pulled = datetime.fromtimestamp(layout.blobs.modified(content.digest), UTC)
-    except BlobNotFoundError:
+    except (BlobNotFoundError, OSError, OverflowError, ValueError):  # it may be any time
         pulled = None
     return CachedSkill(
         reference=name, digest=content.digest, size=_size(layout, content), pulled=pulled
@@ -143,7 +137,7 @@ def _describe(layout: Layout, name: str, content: Descriptor) -> CachedSkill:
 
 
 def _size(layout: Layout, content: Descriptor) -> int:
-    """Return the size of all that is known to belong to content; damage hides what is below."""
+    """Return the size of all blobs of an artifact, up to the first that is damaged."""
     size = 0
     parts = layout.walk(content)
     while True:

@@ -1,7 +1,7 @@
-"""The programs that skills are installed for: where each looks for them, and how it is found.
+"""The programs that skills are installed for: the folders they read, and how they are found.
 
-The table is that of ToolHive, so that both install into the same folders. Several clients share a
-folder; what is in it is theirs together.
+The table is that of ToolHive, so that both install into the same folders. Several clients read one
+folder and share the skills in it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Client:
     """A program that takes skills.
 
     Attributes:
-        name: What it is called here and by ToolHive.
-        user: Its folder for the skills of a user, relative to the home folder.
-        project: Its folder for the skills of a project, relative to the project's root.
-        trace: What is in the home folder if the program is there.
+        name: The name of the client, the same as in ToolHive.
+        user: The folder for the skills of a user, relative to the home folder.
+        project: The folder for the skills of a project, relative to its root.
+        trace: A path in the home folder that exists if the program is installed.
     """
 
     name: str
@@ -65,12 +65,12 @@ CLIENTS: Final = (
     ),
     Client("windsurf", ".codeium/windsurf/skills", ".windsurf/skills", ".codeium/windsurf"),
 )
-"""All of them, sorted by name."""
+"""All clients that take skills, sorted by name."""
 
 WITHOUT_SKILLS: Final = frozenset(
     {"continue", "copilot-cli", "lm-studio", "vscode-server", "windsurf-jetbrains", "zed"}
 )
-"""Clients that ToolHive knows, and that take no skills."""
+"""Clients of ToolHive that do not take skills."""
 
 ALL: Final = "all"
 _BY_NAME: Final = {client.name: client for client in CLIENTS}
@@ -80,26 +80,27 @@ def find_client(name: str) -> Client:
     """Return a client by its name.
 
     Raises:
-        ClientError: It is not known, or takes no skills.
+        ClientError: The client is unknown, or does not take skills.
     """
     client = _BY_NAME.get(name)
     if client is not None:
         return client
     if name in WITHOUT_SKILLS:
-        raise ClientError(name, f"the client {name!r} takes no skills")
+        raise ClientError(name, f"the client {name!r} does not take skills")
     raise ClientError(
         name, f"there is no client {name!r}; use one of {', '.join(_BY_NAME)}, or {ALL}"
     )
 
 
 def require_clients(names: Iterable[str]) -> tuple[Client, ...]:
-    """Return the clients that are named, each once; none where those that are there are meant.
+    """Return the clients with these names, each once, in the order of the names.
 
     Args:
-        names: Names, in any order; none, or `all` alone in any case, for those that are there.
+        names: Names of clients. An empty list, or `all` alone in any case, stands for all clients
+            that are found, and gives none here.
 
     Raises:
-        ClientError: A name is not that of a client which takes skills, or `all` is not alone.
+        ClientError: A client is unknown or does not take skills, or `all` is not alone.
     """
     given = list(names)
     if [name.lower() for name in given] == [ALL]:
@@ -110,19 +111,17 @@ def require_clients(names: Iterable[str]) -> tuple[Client, ...]:
 
 
 def select_clients(names: Iterable[str], home: Path) -> tuple[Client, ...]:
-    """Return the clients that are meant by names.
+    """Return the clients with these names, or all that are found. See `require_clients`.
 
     Args:
-        names: Names, in any order; none, or `all` alone in any case, for those that are there.
-        home: The home folder, to find out which are there.
+        names: As for `require_clients`.
+        home: The home folder, where clients are looked for.
 
     Returns:
-        For names, each client once in the order of the names; otherwise those that are there,
-        sorted by name.
+        Each client once: in the order of the names, or sorted by name if they were found.
 
     Raises:
-        ClientError: A name is not that of a client which takes skills, or `all` is not alone, or
-            no client is there.
+        ClientError: As for `require_clients`, or no client was found.
     """
     if given := require_clients(names):
         return given

@@ -1,4 +1,4 @@
-"""Every error that the skills layer raises.
+"""All errors of the skills layer.
 
 Each message is one line that says what went wrong and what to do about it. `OSError` is not
 wrapped: a full disk or a missing permission reaches the caller as the operating system named it.
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class SkillError(Exception):
-    """The base of every error of this package; never raised itself.
+    """The base of all errors of this package; never raised itself.
 
     Errors can be pickled, so they pass between processes.
     """
@@ -33,7 +33,7 @@ def _rebuild(
 
 
 class SkillFolderError(SkillError):
-    """A skill folder, or something in it, is not what can be packaged.
+    """A skill folder, or something in it, cannot be packaged.
 
     Attributes:
         path: The folder, or the path of the file relative to it.
@@ -48,9 +48,9 @@ class FrontmatterError(SkillError, ValueError):
     """The frontmatter of a SKILL.md cannot be read.
 
     Attributes:
-        reason: What is wrong, without its place; the first of it.
-        line: The line of SKILL.md, the first is 1; `None` where the error has no single place.
-        problems: All that is wrong, a sentence each with its place; never empty.
+        reason: The first problem, without its place.
+        line: The line of SKILL.md, the first is 1; `None` if the error is not about one line.
+        problems: All problems, a sentence each with its place; never empty.
     """
 
     def __init__(self, reason: str, *, line: int | None = None) -> None:
@@ -74,7 +74,7 @@ class ValidationError(SkillError, ValueError):
     """A skill breaks the rules of skills.
 
     Attributes:
-        errors: All that is wrong, a sentence each; never empty.
+        errors: All broken rules, a sentence each; never empty.
     """
 
     def __init__(self, errors: Iterable[str]) -> None:
@@ -83,11 +83,11 @@ class ValidationError(SkillError, ValueError):
 
 
 class TooLargeError(SkillError):
-    """A skill, or what was to be one, is larger than a limit.
+    """A skill, or an artifact that might be one, is larger than a limit.
 
     Attributes:
-        what: What was measured: `files`, `size`, `layer`, or what the message names.
-        limit: The limit, in bytes, or in files where those were counted.
+        what: The quantity: `files`, `size`, `layer`, or as the message names it.
+        limit: The limit, in bytes, or in files where files are counted.
     """
 
     def __init__(self, message: str, *, what: str, limit: int) -> None:
@@ -97,7 +97,7 @@ class TooLargeError(SkillError):
 
 
 class InvalidEpochError(SkillError, ValueError):
-    """A time stamp does not fit the formats that it must be written to.
+    """A time does not fit the formats that it must be written to.
 
     Attributes:
         epoch: The time, in seconds since 1970-01-01 UTC.
@@ -114,24 +114,24 @@ class InvalidTagError(SkillError, ValueError):
     """A tag is neither a bare tag nor a full registry reference.
 
     Attributes:
-        tag: The text that is no tag.
+        tag: The text.
     """
 
     def __init__(self, tag: str) -> None:
         self.tag = tag
         super().__init__(
-            f"{tag!r} is no tag; use 1 to 128 of the characters A-Z a-z 0-9 _ . -,"
+            f"{tag!r} is not a valid tag; use 1 to 128 of the characters A-Z a-z 0-9 _ . -,"
             " or a full reference such as ghcr.io/org/skill:v1"
         )
 
 
 class LocalBuildConflictError(SkillError):
-    """Something else was to be pulled onto a name that was built here.
+    """A pull would replace a local build that has other content.
 
     Attributes:
-        name: The name.
-        local_digest: What was built here, as text.
-        remote_digest: What was to be pulled, as text.
+        name: The tag.
+        local_digest: The digest of the build, as text.
+        remote_digest: The digest of the content to pull, as text.
     """
 
     def __init__(self, name: str, *, local_digest: str, remote_digest: str) -> None:
@@ -145,10 +145,10 @@ class LocalBuildConflictError(SkillError):
 
 
 class NotALocalBuildError(SkillError, LookupError):
-    """A name is not that of a skill which was built here.
+    """A tag is not a local build.
 
     Attributes:
-        name: The name.
+        name: The tag.
     """
 
     def __init__(self, name: str) -> None:
@@ -160,10 +160,10 @@ class NotALocalBuildError(SkillError, LookupError):
 
 
 class NotCachedError(SkillError, LookupError):
-    """A name is not that of something which was pulled.
+    """A tag is not a pulled artifact.
 
     Attributes:
-        name: The name.
+        name: The tag.
     """
 
     def __init__(self, name: str, reason: str) -> None:
@@ -172,10 +172,10 @@ class NotCachedError(SkillError, LookupError):
 
 
 class LayerError(SkillError, ValueError):
-    """The files of a skill are damaged, or hold what must not be on anybody's disk.
+    """The files of a skill are damaged, or must not be written to a disk.
 
     Attributes:
-        path: The name in the tar that it is about; empty where it is about all of it.
+        path: The name of the member of the tar; empty if the error is about the whole tar.
     """
 
     def __init__(self, reason: str, *, path: str = "") -> None:
@@ -186,10 +186,10 @@ class LayerError(SkillError, ValueError):
 
 
 class NotASkillError(SkillError):
-    """An artifact is not a skill, or not one that can be read.
+    """An artifact is not a skill, or is a skill that cannot be read.
 
     Attributes:
-        reference: The name or the digest that was asked for.
+        reference: The tag, reference or digest that was asked for.
     """
 
     def __init__(self, reference: str, reason: str) -> None:
@@ -198,10 +198,10 @@ class NotASkillError(SkillError):
 
 
 class NotPushableError(SkillError, ValueError):
-    """A name does not say where its content would be pushed to.
+    """A tag does not name a repository to push to.
 
     Attributes:
-        reference: The name.
+        reference: The tag.
     """
 
     def __init__(self, reference: str) -> None:
@@ -213,28 +213,28 @@ class NotPushableError(SkillError, ValueError):
 
 
 class NameMismatchError(SkillError):
-    """What was found is another skill than the one that was asked for.
+    """An artifact is another skill than its source says.
 
     Attributes:
-        asked: The name that was asked for.
-        found: The name that the skill gives itself.
+        asked: The name that the source says.
+        found: The name in the skill.
     """
 
     def __init__(self, asked: str, found: str, *, where: str) -> None:
         self.asked = asked
         self.found = found
         super().__init__(
-            f"{where} is to be the skill {asked!r}, but it calls itself {found!r};"
-            " one of the two names must change"
+            f"{where} should be the skill {asked!r}, but its name is {found!r};"
+            " change one of the two names"
         )
 
 
 class AmbiguousSkillError(SkillError):
-    """Several local builds are the skill that was asked for.
+    """Several local builds with different content have the name of the skill.
 
     Attributes:
         name: The name of the skill.
-        choices: Tag and version of each.
+        choices: The tag and the version of each build.
     """
 
     def __init__(self, name: str, choices: Iterable[tuple[str, str]]) -> None:
@@ -250,10 +250,10 @@ class AmbiguousSkillError(SkillError):
 
 
 class ClientError(SkillError, ValueError):
-    """A client is not known, does not take skills, or none is there.
+    """A client is unknown or does not take skills, or no client was found.
 
     Attributes:
-        client: Its name; empty where none was found.
+        client: The name of the client; empty if none was found.
     """
 
     def __init__(self, client: str, reason: str) -> None:
@@ -262,7 +262,7 @@ class ClientError(SkillError, ValueError):
 
 
 class ScopeError(SkillError, ValueError):
-    """A scope is none, or a folder is not the root of a project."""
+    """A scope is unknown, or a folder is not the root of a project."""
 
 
 class TargetError(SkillError):
@@ -278,14 +278,14 @@ class TargetError(SkillError):
 
 
 class TargetExistsError(TargetError):
-    """There is something in the place of a skill that was not installed from here."""
+    """The place of a skill holds something that was not installed from here."""
 
 
 class LocalEditsError(TargetError):
     """The files of an installed skill are not what was installed.
 
     Attributes:
-        changes: The paths that were changed, added or removed, sorted.
+        changes: The paths that were changed or added, sorted.
     """
 
     def __init__(self, path: str, changes: Iterable[str]) -> None:
@@ -298,10 +298,10 @@ class LocalEditsError(TargetError):
 
 
 class NotInstalledError(SkillError, LookupError):
-    """A skill is not installed there.
+    """A skill is not installed for the user, or in the project.
 
     Attributes:
-        name: Its name.
+        name: The name of the skill.
     """
 
     def __init__(self, name: str, scope: str) -> None:
@@ -321,6 +321,6 @@ class RecordError(SkillError):
     def __init__(self, path: str, reason: str) -> None:
         self.path = path
         super().__init__(
-            f"the record of what is installed, {path!r}, cannot be read: {reason}; move it away to"
-            " begin anew"
+            f"the record of what is installed, {path!r}, cannot be read: {reason}; it was left as"
+            " it is: restore it from a copy, or rename it and install the skills again with force"
         )

@@ -1,7 +1,7 @@
 """Content in and out of a store: pulled from a registry, copied from a layout, pushed.
 
-Here it is decided what may take a name, under the writer lock, and how much a source may send.
-Nothing that comes in is marked as a build, and nothing that goes out carries a mark.
+What may replace a local build is decided here, under the writer lock, and how much a source may
+send. Nothing that comes in is marked as a build, and nothing that goes out carries the mark.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from ocilayout import InvalidNameError, LimitExceededError, Reference, Reference
 from ocilayout.copy import Limits, copy, put_and_bind, transfer
 from skills import builds
 from skills.errors import NotPushableError, TooLargeError
-from skills.tag import require_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,11 +23,11 @@ if TYPE_CHECKING:
     Report = Callable[[Event], None] | None
 
 LIMITS: Final = Limits(document=1024 * 1024, children=32, layers=64, blob=100 * 1024 * 1024)
-"""The most that is brought: no skill comes near it."""
+"""The most that a source may send: no skill comes near it."""
 
 
 class Exchange:
-    """What brings content into one store, and out of it."""
+    """The exchange of one store with registries and other layouts."""
 
     def __init__(self, layout: Layout, registry: Callable[[Reference], Repository]) -> None:
         """Use a store.
@@ -41,13 +40,16 @@ class Exchange:
         self._registry = registry
 
     def find(self, reference: str) -> Descriptor | None:
-        """Return what a reference means in the store, or nothing; no registry is asked.
+        """Resolve a reference in the store, without asking a registry.
 
         A reference without tag and digest is looked for as it stands, and then with `latest`,
         which is how it was pulled.
 
+        Returns:
+            The content, or nothing if the store does not have it.
+
         Raises:
-            AmbiguousReferenceError: It means several things.
+            AmbiguousReferenceError: Its entries have different digests.
             DocumentError: `index.json` breaks the specification.
         """
         for name in dict.fromkeys((reference, with_tag(reference))):
@@ -58,21 +60,41 @@ class Exchange:
         return None
 
     def pull(
-        self, reference: str, *, name: str | None, replace: bool, on_event: Report
+        self,
+        reference: str,
+        *,
+        name: str | None = None,
+        replace: bool = False,
+        on_event: Report = None,
     ) -> builds.BuildResult:
-        """Bring an artifact from its registry into the store; see `SkillService.pull`."""
+        """Pull an artifact from its registry into the store. It is not listed as a local build.
+
+        Args:
+            reference: `host/repository`, with a tag or a digest; `latest` if it has neither.
+            name: The tag in the store; the reference by default.
+            replace: As for `copy`.
+            on_event: As for `ocilayout.copy.copy`.
+
+        Raises:
+            InvalidNameError: The reference is not valid.
+            InvalidTagError: The name is not a valid tag.
+            LocalBuildConflictError: As `copy` says.
+            TooLargeError: As `copy` says.
+            RegistryError: The registry failed or refused.
+            OciLayoutError: As `ocilayout.copy.copy` says.
+        """
         reference = with_tag(reference)
         parsed = parse(reference)
         if name is None:
             name = reference
         else:
-            require_tag(name)
+            builds.require_tag(name)
         with self._registry(parsed) as repository:
             ref = str(parsed.digest or parsed.tag)
-            content = self.bring(repository, ref, name, replace=replace, on_event=on_event)
+            content = self.copy(repository, ref, name, replace=replace, on_event=on_event)
         return builds.BuildResult(reference=name, digest=content.digest)
 
-    def bring(
+    def copy(
         self,
         source: CopySource,
         ref: str,
@@ -81,18 +103,19 @@ class Exchange:
         replace: bool,
         on_event: Report = None,
     ) -> Descriptor:
-        """Bring what a source has under a name into the store.
+        """Copy an artifact of a source into the store.
 
         Args:
             source: A `Layout`, an `Archive` or a `Repository`.
-            ref: A name or a digest in it.
-            name: What to call it in the store; nothing if it is not given.
-            replace: Whether a local build may lose the name.
+            ref: A tag or a digest in it.
+            name: The tag in the store; without one it becomes an untagged entry.
+            replace: Whether a local build with other content may lose the tag; its content stays
+                as an untagged entry.
             on_event: As for `ocilayout.copy.copy`.
 
         Raises:
-            LocalBuildConflictError: Other content was built here under that name.
-            TooLargeError: A part of it is larger than any skill's.
+            LocalBuildConflictError: The tag is a local build with other content.
+            TooLargeError: A part of the artifact is larger than that of any skill.
             OciLayoutError: As `ocilayout.copy.copy` says.
         """
         content = source.resolve(ref)
@@ -102,7 +125,7 @@ class Exchange:
                 transfer(source, content, self._layout, on_event=on_event, limits=LIMITS)
             except LimitExceededError as error:
                 raise TooLargeError(
-                    f"this is no skill: {error}", what=error.what, limit=error.limit
+                    f"this is not a skill: {error}", what=error.what, limit=error.limit
                 ) from error
 
         def bind() -> None:
@@ -110,19 +133,30 @@ class Exchange:
                 if name is None:
                     edit.add(content)
                 else:
-                    edit.tag(name, content, when=may_bind(name))
+                    edit.tag(name, content, when=may_retag(name))
 
-        def may_bind(name: str) -> Callable[[RootIndex], bool]:
-            return lambda root: builds.may_bind(root.named(name), name, content, replace=replace)
+        def may_retag(name: str) -> Callable[[RootIndex], bool]:
+            return lambda root: builds.may_retag(root.named(name), name, content, replace=replace)
 
         if name is not None:
-            # Asked twice: here, so that nothing is brought in vain, and under the lock.
-            builds.may_bind(self._layout.entries(name=name), name, content, replace=replace)
+            # Asked twice: here, so that nothing is copied in vain, and under the lock.
+            builds.may_retag(self._layout.entries(name=name), name, content, replace=replace)
         put_and_bind(put, bind)
         return content
 
-    def push(self, reference: str, *, on_event: Report) -> builds.BuildResult:
-        """Send what the store has under a reference to its registry; see `SkillService.push`."""
+    def push(self, reference: str, *, on_event: Report = None) -> builds.BuildResult:
+        """Push what a tag of the store points to to the registry that the tag names.
+
+        Args:
+            reference: A tag in the store that is a full reference.
+            on_event: As for `ocilayout.copy.copy`.
+
+        Raises:
+            ReferenceNotFoundError: The store does not have the tag.
+            NotPushableError: The tag has no registry, or neither tag nor digest.
+            RegistryError: The registry failed or refused.
+            OciLayoutError: As `ocilayout.copy.copy` says.
+        """
         content = self._layout.resolve(reference)
         try:
             parsed = parse(reference)
@@ -144,10 +178,10 @@ class Exchange:
 
 
 def parse(reference: str) -> Reference:
-    """Read a reference that says where its content comes from.
+    """Read a reference to a registry.
 
     Raises:
-        InvalidNameError: It names no repository, or is none.
+        InvalidNameError: It does not name a repository, or is not valid.
     """
     if "/" not in reference:
         raise InvalidNameError(
@@ -158,9 +192,22 @@ def parse(reference: str) -> Reference:
 
 
 def with_tag(reference: str) -> str:
-    """Return a reference with the tag that is meant where none is said; other text as it is."""
+    """Return a reference without tag and digest with the tag `latest`; other text as it is."""
     try:
         parsed = parse(reference)
     except InvalidNameError:
         return reference
     return reference if parsed.tag or parsed.digest else f"{reference}:latest"
+
+
+def parse_source(name: str) -> Reference | None:
+    """Return the reference by which the content of a tag could be pulled again, if it is one.
+
+    That is a repository with a tag or a digest. Without a registry it is one of Docker Hub, where
+    ToolHive pulls it from.
+    """
+    try:
+        reference = parse(name)
+    except InvalidNameError:
+        return None
+    return reference if reference.tag or reference.digest else None

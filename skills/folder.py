@@ -1,8 +1,8 @@
-"""The files of a skill folder: which belong to the skill, what they may be, and their bytes.
+"""The files of a skill folder: which of them belong to the skill, their limits, and their bytes.
 
-A folder is read through `scan` and `read` only, by the validator and by the packager, so that
-both see the same files under the same limits. No step of a path follows a symbolic link. The
-limits are those that an installer keeps, too: what is packaged can be installed.
+The validator and the packager both read a folder through `scan` and `read`, so that they see the
+same files under the same limits. No step of a path follows a symbolic link. An installer keeps the
+same limits: what is packaged can be installed.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ SKILL_MD: Final = "SKILL.md"
 MAX_FILES: Final = 1000
 """The most files of a skill, SKILL.md among them."""
 
+MAX_SKILL_MD: Final = 1024 * 1024
+"""The largest SKILL.md, in bytes; it is read into memory as a whole, and shown."""
+
 MAX_SIZE: Final = 95 * 1024 * 1024
 """The largest sum of all file sizes, SKILL.md among them, in bytes."""
 
@@ -39,7 +42,7 @@ MAX_PATH: Final = 1024
 MAX_DEPTH: Final = 64
 """The most parts of a path, the name of the file among them."""
 
-# Without waiting for a writer, should somebody put a FIFO where a file was.
+# Without waiting for a writer, in case a FIFO has replaced a file.
 _OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -51,7 +54,7 @@ class Folder:
         path: The absolute path of the folder.
         files: The size in bytes of each file that belongs to the skill, by its path relative to
             the folder with slashes; in bytewise order of the paths.
-        problems: Why the folder cannot be packaged, if anything.
+        problems: The reasons why the folder cannot be packaged, if there are any.
     """
 
     path: str
@@ -62,13 +65,13 @@ class Folder:
 def scan(path: str | os.PathLike[str]) -> Folder:
     """Look at the files of a skill folder, without reading them.
 
-    What has a name that begins with a dot is left out with everything below it, whatever it is.
+    Names that begin with a dot are left out, with everything below them.
 
     Args:
-        path: The folder. It must not be a symbolic link itself; what is above it may.
+        path: The folder. It must not be a symbolic link itself; the folders above it may be.
 
     Raises:
-        SkillFolderError: There is no folder.
+        SkillFolderError: The path is not a folder.
         OSError: The file system failed.
     """
     # Path.resolve() would follow the symbolic link that must be refused.
@@ -93,11 +96,11 @@ def read(folder: Folder, path: str) -> bytes:
     """Read one file of a folder.
 
     Args:
-        folder: What `scan` returned.
-        path: One of its files.
+        folder: The folder as `scan` returned it.
+        path: The path of one of its files.
 
     Raises:
-        SkillFolderError: It is no longer the file that was scanned.
+        SkillFolderError: The file was changed since the scan.
         OSError: The file system failed.
     """
     changed = SkillFolderError(path, "changed while it was read; try again")
@@ -118,7 +121,7 @@ def read(folder: Folder, path: str) -> bytes:
 
 
 def check_path(path: str) -> str | None:
-    """Return what is wrong with the path of a file in a skill, to be put behind it; or nothing."""
+    """Return the rest of a sentence on why a skill may not have a path, or nothing if it may."""
     if "\\" in path:
         return "has a backslash in its name; rename the file"
     if len(path.encode()) > MAX_PATH:
@@ -133,11 +136,11 @@ def _check_file(name: bytes, found: os.stat_result) -> SkillError | None:
     if stat.S_ISLNK(found.st_mode):
         return SkillFolderError(path, "is a symbolic link; replace it by what it points to")
     if not stat.S_ISREG(found.st_mode):
-        return SkillFolderError(path, "is no regular file; remove it")
+        return SkillFolderError(path, "is not a regular file; remove it")
     try:
         reason = check_path(name.decode())
     except UnicodeDecodeError:
-        reason = "is no UTF-8 name; rename the file"
+        reason = "is not a UTF-8 name; rename the file"
     return None if reason is None else SkillFolderError(path, reason)
 
 
@@ -147,6 +150,13 @@ def _check_limits(files: dict[str, int]) -> Iterator[TooLargeError]:
             f"the folder has {len(files)} files, the limit is {MAX_FILES}; remove some",
             what="files",
             limit=MAX_FILES,
+        )
+    if files.get(SKILL_MD, 0) > MAX_SKILL_MD:
+        yield TooLargeError(
+            f"{SKILL_MD} has {files[SKILL_MD]} bytes, the limit is {MAX_SKILL_MD}; move text into"
+            " files beside it",
+            what=SKILL_MD,
+            limit=MAX_SKILL_MD,
         )
     size = sum(files.values())
     if size > MAX_SIZE:
@@ -158,7 +168,7 @@ def _check_limits(files: dict[str, int]) -> Iterator[TooLargeError]:
 
 
 def _walk(root: int) -> Iterator[tuple[bytes, os.stat_result]]:
-    """Yield all that is no folder, by its path; without recursion, however deep it lies."""
+    """Yield everything but folders, by its path; without recursion, however deep it lies."""
     pending = [b""]
     while pending:
         folder = pending.pop()
@@ -185,7 +195,7 @@ def _root(path: str) -> Iterator[int]:
         if error.errno != errno.ENAMETOOLONG and Path(path).is_symlink():
             reason = "is a symbolic link; give the path of the folder itself"
         elif isinstance(error, NotADirectoryError):
-            reason = "is no folder; give the path of a skill folder"
+            reason = "is not a folder; give the path of a skill folder"
         elif error.errno == errno.ENAMETOOLONG:
             reason = "is longer than a path can be; give the path of a skill folder"
         else:

@@ -22,7 +22,7 @@ from ocilayout import (
     open_window,
 )
 from skills.errors import LayerError, TooLargeError
-from skills.folder import MAX_FILES, check_path
+from skills.folder import MAX_FILES, MAX_SKILL_MD, SKILL_MD, check_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,9 +114,9 @@ def open_layer(data: bytes, *, diff_id: Digest | None = None) -> Iterator[Layer]
     except NotALayoutError:
         raise LayerError("the layer is no tar") from None
     except LimitExceededError as error:
+        unit = "" if error.what == "records" else " bytes"
         raise TooLargeError(
-            f"the layer of the skill is too large: its {error.what} has more than {error.limit}"
-            " bytes",
+            f"the layer of the skill is too large: more than {error.limit}{unit} of {error.what}",
             what=error.what,
             limit=error.limit,
         ) from None
@@ -178,6 +178,12 @@ def _check(member: Member) -> str | None:
             f"the file {member.path!r} has {member.size} bytes, the limit is {MAX_FILE}",
             what="file",
             limit=MAX_FILE,
+        )
+    if member.path == SKILL_MD and member.size > MAX_SKILL_MD:
+        raise TooLargeError(
+            f"{SKILL_MD} has {member.size} bytes, the limit is {MAX_SKILL_MD}",
+            what=SKILL_MD,
+            limit=MAX_SKILL_MD,
         )
     if not member.path and member.kind == "file":
         return "is no name"

@@ -1,9 +1,10 @@
 """From a skill folder to the artifact that a store keeps: tar, gzip, configs, manifests, index.
 
-The tar and the configs are byte for byte what ToolHive makes of the same folder and epoch. The
-compressed layer is not, and so neither are manifests and index: it is another deflate. They are
-the same for every run with one version of zlib, whatever the files' times, modes and order are.
-Nothing here knows a store; what is made is kept in memory, 95 MiB at most and its layer.
+The tar and the configs are byte for byte those that ToolHive makes of the same folder and epoch.
+The compressed layer is not, since another library compresses it, and so neither are manifests and
+index. They are the same for every run with one version of zlib, whatever the times, modes and order
+of the files are. Nothing here knows a store; the artifact is kept in memory, at most 95 MiB and its
+layer.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ from ocilayout import (
     Manifest,
     Platform,
     RootFs,
+    dump_json,
     encode,
 )
 from skills import skillmd
 from skills.errors import FrontmatterError, InvalidEpochError, TooLargeError
 from skills.folder import MAX_LAYER, SKILL_MD, read, scan
-from skills.gojson import go_json
 from skills.tar import compress, write_tar
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ REQUIRES: Final = "dev.toolhive.skills.requires"
 LICENSE: Final = "dev.toolhive.skills.license"
 ALLOWED_TOOLS: Final = "dev.toolhive.skills.allowedTools"
 FILES: Final = "dev.toolhive.skills.files"
+
+MAX_CONFIG: Final = 4 * 1024 * 1024
+"""The largest config that is read, in bytes; a file with holes may be as large as it likes."""
 
 LAYER_TITLE: Final = "skill.tar.gz"
 CREATED_BY: Final = "toolhive package"
@@ -85,7 +89,7 @@ class Package:
     """A skill as an artifact.
 
     Attributes:
-        skill: What its SKILL.md says.
+        skill: The content of its SKILL.md.
         diff_id: The digest of the uncompressed tar.
         layer: The compressed tar.
         configs: One a platform, in the order of `PLATFORMS`.
@@ -102,17 +106,17 @@ class Package:
 
     @property
     def name(self) -> str:
-        """The name that the skill gives itself."""
+        """The name of the skill."""
         return self.skill.name
 
     @property
     def index(self) -> Descriptor:
-        """The plain descriptor of the index: what a tag points to."""
+        """The plain descriptor of the index, to which a tag points."""
         return self.root.descriptor
 
     @property
     def blobs(self) -> tuple[Blob, ...]:
-        """All blobs in the order in which they must be stored, each behind what it refers to."""
+        """All blobs in the order in which they must be stored: each after those it refers to."""
         return (self.layer, *self.configs, *self.manifests, self.root)
 
 
@@ -120,9 +124,8 @@ def source_date_epoch(environ: Mapping[str, str]) -> int:
     """Return the epoch of reproducible builds, in seconds since 1970-01-01 UTC.
 
     Args:
-        environ: The environment. Without SOURCE_DATE_EPOCH in it, or with one that is no
-            decimal integer of 64 bits, the epoch is 0. It is not checked against `MAX_EPOCH`:
-            `package` does that.
+        environ: The environment. The epoch is 0 if SOURCE_DATE_EPOCH is missing or is not a
+            decimal integer of 64 bits. `package` checks it against `MAX_EPOCH`.
     """
     found = _EPOCH.fullmatch(environ.get("SOURCE_DATE_EPOCH", ""))
     epoch = 0 if found is None else int(found["sign"] + found["digits"])
@@ -136,14 +139,14 @@ def package(path: str | os.PathLike[str], *, epoch: int) -> Package:
 
     Args:
         path: The folder.
-        epoch: The time that everything in the artifact carries, in seconds since 1970-01-01 UTC,
-            0 to `MAX_EPOCH`. ToolHive takes all integers, and writes those outside in ways that
-            depend on the field.
+        epoch: The time of everything in the artifact, in seconds since 1970-01-01 UTC, 0 to
+            `MAX_EPOCH`. ToolHive takes all integers, and writes those outside in ways that depend
+            on the field.
 
     Raises:
-        SkillFolderError: The folder is missing, has no SKILL.md, or holds what cannot be
-            packaged, such as a symbolic link.
-        FrontmatterError: Its SKILL.md cannot be read, or does not say a name.
+        SkillFolderError: The folder is missing, has no SKILL.md, or holds something that cannot
+            be packaged, such as a symbolic link.
+        FrontmatterError: Its SKILL.md cannot be read, or has no name.
         TooLargeError: A limit is exceeded.
         InvalidEpochError: The epoch is out of range.
         OSError: The file system failed.
@@ -226,18 +229,19 @@ def _annotations(skill: skillmd.SkillMd, created: str) -> FrozenMap[str, str]:
         VERSION: skill.version,
     }
     if skill.requires:
-        annotations[REQUIRES] = go_json(skill.requires)
+        annotations[REQUIRES] = dump_json(list(skill.requires)).decode()
     return FrozenMap(annotations)
 
 
 def _labels(skill: skillmd.SkillMd, files: Iterable[str]) -> FrozenMap[str, str]:
+    tools = skill.allowed_tools
     return FrozenMap(
         {
             NAME: skill.name,
             DESCRIPTION: skill.description,
             VERSION: skill.version,
             LICENSE: skill.license,
-            ALLOWED_TOOLS: go_json(skill.allowed_tools),
-            FILES: go_json(list(files)),
+            ALLOWED_TOOLS: dump_json(None if tools is None else list(tools)).decode(),
+            FILES: dump_json(list(files)).decode(),
         }
     )

@@ -1,9 +1,9 @@
 """SKILL.md: its frontmatter and its body, from bytes to one frozen value.
 
 Scalars are taken by their source text, as ToolHive takes them: `version: 1.0` is the string
-`1.0`. The known keys are read from a tree that `yamltree` makes. `parse` takes a SKILL.md or
-refuses it with all that is wrong; `draft` also gives what could be read of a broken one. Whether
-the values make a good skill is the matter of `validation`.
+`1.0`. The known keys are read from a tree that `yamltree` makes. `parse` reads a SKILL.md or
+refuses it with all its problems; `draft` also returns what can be read of a broken SKILL.md.
+Whether the values make a good skill is the matter of `validation`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_FRONTMATTER: Final = 65536
 """The largest frontmatter, in bytes between the two delimiters."""
 
 MAX_REQUIRES: Final = 100
-"""The most skills that one may require."""
+"""The most skills that a skill may require."""
 
 # White space as Go's unicode.IsSpace knows it; Python's also takes U+001C to U+001F.
 _SPACE: Final = (
@@ -42,15 +42,15 @@ class SkillMd:
     Attributes:
         name: The name of the skill.
         description: What the skill is for.
-        version: Its version, of whatever form.
-        license: Its licence.
-        compatibility: What it needs of its environment.
+        version: The version, in any form.
+        license: The licence of the skill.
+        compatibility: The environment that the skill needs.
         allowed_tools: The tools, in document order; `None` where the key is absent or empty.
-        tools_by_comma: Whether the tools stand in one string and are separated by commas.
+        tools_by_comma: Whether the tools are one string with commas between them.
         metadata: Further keys of the author.
-        requires: References of the skills that this one needs: those of the key
+        requires: References of the skills that it needs: those of the key
             `toolhive.requires`, then those of the same key in the metadata, each once.
-        body: The text behind the frontmatter, without white space at its end.
+        body: The text after the frontmatter, without white space at its end.
     """
 
     name: str = ""
@@ -67,14 +67,14 @@ class SkillMd:
 
 @frozen(kw_only=True)
 class Draft:
-    """What can be read of a SKILL.md, be it whole or not.
+    """What can be read of a SKILL.md, whole or broken.
 
     Attributes:
-        skill: What it says; a value that is broken is empty. `None` where the frontmatter cannot
-            be found or is no YAML, so that nobody can tell what follows.
-        lines: The line of each key that is there, the first line of the file is 1.
-        problems: All that is wrong, an error each, in the order of their lines.
-        broken: The keys whose values could not be taken.
+        skill: The values; a broken value is empty. `None` if the frontmatter cannot be found or is
+            not YAML, so that its values are unknown.
+        lines: The line of each key, the first line of the file is 1.
+        problems: All problems, in the order of their lines.
+        broken: The keys with broken values.
     """
 
     skill: SkillMd | None = None
@@ -86,17 +86,16 @@ class Draft:
 def parse(data: bytes) -> SkillMd:
     """Read a SKILL.md.
 
-    Keys that are not known are ignored; what is wrong with one is still an error, where no two
-    readers of YAML would agree about it.
+    Unknown keys are ignored. Their problems are still errors, since YAML readers disagree on them.
 
     Args:
         data: The whole file.
 
     Raises:
-        FrontmatterError: The file is no UTF-8, has no frontmatter or one that is not closed, that
-            is larger than `MAX_FRONTMATTER`, that is no YAML mapping, that says a key twice, or
-            that holds a value of another kind than the key takes. It says all of these that were
-            found, and the line of each.
+        FrontmatterError: The file is not UTF-8 or has no frontmatter, or its frontmatter is not
+            closed, is larger than `MAX_FRONTMATTER`, is not a YAML mapping, has a key twice, or
+            has a value of another kind than its key takes. The error has all of these problems,
+            each with its line.
     """
     found = draft(data)
     if found.skill is None or found.problems:
@@ -105,7 +104,7 @@ def parse(data: bytes) -> SkillMd:
 
 
 def draft(data: bytes) -> Draft:
-    """Read what can be read of a SKILL.md; nothing is raised.
+    """Read as much of a SKILL.md as possible, without raising an error.
 
     Args:
         data: The whole file.
@@ -137,7 +136,7 @@ def _split(text: str) -> tuple[str, int, str]:
     closing = _DELIMITER.search(text, opening.end())
     if closing is None:
         raise FrontmatterError(
-            "the frontmatter is not closed; put a line `---` behind it", line=line
+            "the frontmatter is not closed; put a line `---` after it", line=line
         )
     front = text[opening.end() + 1 : closing.start()]
     size = len(front.encode())
@@ -151,7 +150,7 @@ def _split(text: str) -> tuple[str, int, str]:
 
 
 class _Reader:
-    """Reads one SKILL.md, and notes what is wrong on the way."""
+    """Reads a SKILL.md, and notes its problems on the way."""
 
     def __init__(self) -> None:
         self.problems: list[FrontmatterError] = []
@@ -159,10 +158,10 @@ class _Reader:
         self.broken: set[str] = set()
 
     def read(self, data: bytes) -> SkillMd:
-        """Return what a SKILL.md says.
+        """Return the values of a SKILL.md.
 
         Raises:
-            FrontmatterError: Nobody can tell what it says.
+            FrontmatterError: The frontmatter cannot be found, or is not YAML.
         """
         text, first_line, body = _split(self._decode(data))
         root = compose(text, first_line, self._note)
@@ -191,7 +190,7 @@ class _Reader:
         except UnicodeDecodeError as error:
             line = 1 + data.count(b"\n", 0, error.start)
             raise FrontmatterError(
-                f"the byte {data[error.start]:#04x} is no UTF-8; save the file as UTF-8", line=line
+                f"the byte {data[error.start]:#04x} is not UTF-8; save the file as UTF-8", line=line
             ) from None
 
     def _skill(self, pairs: dict[str, Item], body: str) -> SkillMd:
@@ -243,7 +242,7 @@ class _Reader:
         return ""
 
     def _words(self, name: str, node: Node) -> tuple[str, ...] | None:
-        """Return the members of a list as they are, or the parts of a string; `None` for none."""
+        """Return the members of a list, or the parts of a string; `None` if it is empty."""
         if isinstance(node, Scalar):
             if not node.text:
                 return None

@@ -1,8 +1,8 @@
-"""`SkillService` under the machine of `ocilayout.testing`: it lists what was built, no more.
+"""`SkillService` under the machine of `ocilayout.testing`: it lists local builds and nothing else.
 
 The machine drives the store of a service by all verbs of its layout, as any program may that
-shares the store, and builds, copies and deletes by the service. What the service lists must be
-what the model says was built there.
+shares the store, and builds, copies and deletes by the service. The service must list exactly the
+builds that the model has.
 """
 
 from __future__ import annotations
@@ -41,25 +41,25 @@ _NAMES: Final = ("first", "second", "third")
 
 
 class SkillModel(Model):
-    """What a store of skills must hold, and list."""
+    """The content that a store of skills must have, and the builds that it must list."""
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of what was built here, sorted."""
+        """Return the tags of the local builds, sorted."""
         return tuple(name for name in super().names() if self._is_listed(self.require(name)))
 
     def bring(self, name: str, content: Content) -> None:
-        """Build content."""
+        """Put content and tag it as a local build."""
         self.put(content)
         self.tag(name, content.digest, MARK)
 
     def remove(self, name: str) -> None:
-        """Delete a build; nothing else can be deleted as one."""
+        """Delete a local build; other tags are refused."""
         if not _is_marked(self.require(name)):
             raise RefusalError(name)
         super().remove(name)
 
     def copy(self, source: Model, digest: Digest, name: str | None, *, referrers: bool) -> None:
-        """Take in what another store has; it may not take the name of another build."""
+        """Copy from another store; the tag of a build with other content is refused."""
         entry = None if name is None else self.named(name)
         if entry is not None and _is_marked(entry) and entry.digest != digest:
             raise RefusalError(name)
@@ -83,14 +83,14 @@ class SkillStore(LayoutStore):
         Args:
             path: Its folder.
             home: A home folder, into which nothing is installed.
-            folders: The folders of skills by the digests of what is built of them.
+            folders: The folders of skills by the digests of the artifacts that are built from them.
         """
         self.service = SkillService.open(path, home=home, durability="none")
         self.layout = self.service.layout
         self._folders = folders
 
     def bring(self, name: str, content: Content) -> None:
-        """Build a skill; what is none, or a part of one, is tagged as if it had been built."""
+        """Build a skill; other content is tagged as if it had been built."""
         folder = self._folders.get(content.digest)
         if folder is None:
             self.put(content)
@@ -99,22 +99,22 @@ class SkillStore(LayoutStore):
             self.service.build(folder, tag=name)
 
     def remove(self, name: str) -> None:
-        """Delete a build."""
+        """Delete a local build."""
         try:
             self.service.delete_build(name)
         except NotALocalBuildError as error:
             raise RefusalError(name) from error
 
     def copy(self, source: Path, ref: str, *, name: str | None, referrers: bool) -> None:
-        """Bring what another store has, as a pull does."""
-        del referrers  # no skill has any
+        """Copy from another store, as a pull does."""
+        del referrers  # skills have none
         try:
             self.service.copy(Layout.open(source), ref, name=name or ref)
         except LocalBuildConflictError as error:
             raise RefusalError(name) from error
 
     def look(self) -> View:
-        """Return what is listed."""
+        """Return the listed builds."""
         builds = self.service.list_builds()
         return View(
             names=tuple(build.tag for build in builds),
@@ -126,7 +126,7 @@ class SkillStore(LayoutStore):
 class SkillsAdapter(Adapter):
     """Puts `SkillService` under the machine.
 
-    A context manager: the folders of the skills are there from entering to leaving it.
+    A context manager: the folders of the skills exist until it is left.
     """
 
     verbs = VERBS - {"copy_digest", "copy_referrers", "full_names", "repair", "edit"}

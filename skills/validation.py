@@ -1,7 +1,7 @@
-"""The rules of skills: what makes a folder one that can be built, and a SKILL.md a good one.
+"""The rules of skills: which folders can be built, and which SKILL.md is a good one.
 
-All that is wrong is found at once, and what should change is told apart from what must. Which
-files belong to a skill is the matter of `folder`, and what a SKILL.md says that of `skillmd`.
+All findings are reported at once: errors, which must change, and warnings, which should. Which
+files belong to a skill is the matter of `folder`, and how a SKILL.md is read that of `skillmd`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from attrs import frozen
 
 from skills import skillmd
 from skills.errors import SkillError, SkillFolderError
-from skills.folder import MAX_LAYER, MAX_SIZE, SKILL_MD, read, scan
+from skills.folder import MAX_LAYER, MAX_SIZE, MAX_SKILL_MD, SKILL_MD, read, scan
 
 if TYPE_CHECKING:
     import os
@@ -29,18 +29,18 @@ MAX_COMPATIBILITY: Final = 500
 MANY_LINES: Final = 500
 """The most lines of a SKILL.md that raise no warning."""
 
-# 2 to 64 of a-z, 0-9 and the hyphen, which neither begins nor ends it nor stands twice in a row.
+# 2 to 64 of a-z, 0-9 and the hyphen, which is not at either end nor twice in a row.
 _NAME = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{0,62}[a-z0-9]")
 
 
 @frozen(kw_only=True)
 class Finding:
-    """One thing that must or should change in a skill.
+    """Something that must or should change in a skill.
 
     Attributes:
         message: One sentence that says what is wrong and what to do.
-        line: The line of SKILL.md, the first is 1; `None` for what has no line.
-        severity: `error` for what must change before the skill can be built, else `warning`.
+        line: The line of SKILL.md, the first is 1; `None` if the finding is not about a line.
+        severity: `error` if it must change before the skill can be built, else `warning`.
     """
 
     message: str
@@ -53,32 +53,32 @@ class Finding:
 
 @frozen(kw_only=True)
 class ValidationResult:
-    """What a validation found.
+    """The findings of a validation.
 
     Attributes:
-        findings: All that was found: about the folder, then about SKILL.md.
+        findings: All findings: about the folder, then about SKILL.md.
     """
 
     findings: tuple[Finding, ...] = ()
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """What must change before the skill can be built, a sentence each, with its line."""
+        """The errors, which must change before the skill can be built: a sentence each."""
         return tuple(str(found) for found in self.findings if found.severity == "error")
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What should change, a sentence each, with its line."""
+        """The warnings, which should change: a sentence each."""
         return tuple(str(found) for found in self.findings if found.severity == "warning")
 
     @property
     def valid(self) -> bool:
-        """Whether there are no errors."""
+        """Whether the skill has no errors."""
         return not self.errors
 
 
 def validate(path: str | os.PathLike[str]) -> ValidationResult:
-    """Check a skill folder; all that is wrong is reported at once.
+    """Check a skill folder, and report everything that is wrong at once.
 
     Args:
         path: The folder.
@@ -90,7 +90,7 @@ def validate(path: str | os.PathLike[str]) -> ValidationResult:
 
 
 def check_name(name: str) -> str | None:
-    """Return what is wrong with the name of a skill, in a sentence; or nothing."""
+    """Return a sentence on why a skill may not have a name, or nothing if it may."""
     if not name:
         return "name is required"
     if _NAME.fullmatch(name):
@@ -107,7 +107,7 @@ def _find(path: str | os.PathLike[str]) -> Iterator[Finding]:
         return
     for problem in folder.problems:
         yield Finding(message=str(problem))
-    if folder.files.get(SKILL_MD, MAX_SIZE + 1) <= MAX_SIZE:
+    if folder.files.get(SKILL_MD, MAX_SKILL_MD + 1) <= MAX_SKILL_MD:
         try:
             data = read(folder, SKILL_MD)
         except SkillError as error:
@@ -123,14 +123,14 @@ def _find(path: str | os.PathLike[str]) -> Iterator[Finding]:
 
 
 def _check(data: bytes, folder_name: str) -> Iterator[Finding]:
-    """Check a SKILL.md: what cannot be read of it, then what it says, then what should change."""
+    """Check a SKILL.md: whether it can be read, then its fields, then what should change."""
     found = skillmd.draft(data)
     for problem in found.problems:
         yield Finding(message=problem.reason, line=problem.line)
     if found.skill is None:
         return
     for key, message in _check_fields(found.skill, folder_name):
-        # That a broken value is empty has been said better already.
+        # A broken value is empty, but its error is reported already.
         if key not in found.broken:
             yield Finding(message=message, line=found.lines.get(key))
     if found.skill.tools_by_comma:

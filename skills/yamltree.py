@@ -2,7 +2,7 @@
 
 Of YAML's types only null is told apart: a scalar is its source text, so nothing here knows
 numbers, dates or objects. The tree is made of the parser's events without recursion, bounded in
-depth and in what aliases stand for. What is no YAML ends the reading; what is wrong with a single
+depth and in what aliases stand for. Text that is not YAML ends the reading; a problem of a single
 node is reported, and the tree goes on without it.
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ruamel.yaml.events import Event
 
     Report = Callable[[str, int], None]
-    """Takes what is wrong with a node, and its line."""
+    """Takes a problem of a node, and its line."""
 
 MAX_DEPTH: Final = 64
 """The deepest nesting of lists and mappings."""
@@ -89,15 +89,15 @@ def compose(text: str, first_line: int, report: Report) -> Node | None:
     Args:
         text: The document.
         first_line: The number of its first line in the file, for errors.
-        report: Called with what is wrong with a single node: a key that stands there twice or is
-            no string, text that cannot be had from what is written.
+        report: Called with a problem of a single node: a key that is there twice or is not a
+            string, or a text that cannot be decoded.
 
     Returns:
-        The root; `None` where there is nothing but comments.
+        The root; `None` if there is nothing but comments.
 
     Raises:
-        FrontmatterError: The text is no YAML, holds a second document, is nested too deeply, or
-            its aliases mean nothing or stand for too much.
+        FrontmatterError: The text is not YAML, holds a second document, is nested too deeply, or
+            its aliases have no anchors or stand for too much.
     """
     lines = _Lines(text, first_line)
     composer = _Composer(lines, report)
@@ -137,7 +137,7 @@ def _events(text: str, lines: _Lines) -> Iterator[Event]:
 
 
 def _no_yaml(reason: str, line: int | None = None) -> FrontmatterError:
-    return FrontmatterError(f"the frontmatter is no YAML: {' '.join(reason.split())}", line=line)
+    return FrontmatterError(f"the frontmatter is not YAML: {' '.join(reason.split())}", line=line)
 
 
 class _Composer:
@@ -199,7 +199,7 @@ class _Composer:
                 self._report("a key must be a string", key.line)
             elif key.text in seen:
                 first = seen[key.text]
-                self._report(f"the key {key.text!r} stands here twice, first in line {first}",
+                self._report(f"the key {key.text!r} is here twice, first in line {first}",
                              key.line)  # fmt: skip
             else:
                 seen[key.text] = key.line
@@ -212,7 +212,7 @@ class _Composer:
             try:
                 text = base64.b64decode("".join(text.split()), validate=True).decode()
             except ValueError:  # of base64, and of UTF-8
-                self._report("the !!binary value is no base64 of UTF-8", line)
+                self._report("the !!binary value is not UTF-8 in base64", line)
                 return Scalar("", line)
         elif tag == _NULL or (plain and text in _NULLS):
             return Scalar("", line, null=True)
@@ -227,7 +227,7 @@ def pairs_of(node: Collection, report: Report) -> dict[str, Item]:
 
     Args:
         node: The mapping.
-        report: Called with a merge of something that is no mapping.
+        report: Called with a merge of something other than a mapping.
     """
     found = {key.text: Item(key.line, value) for key, value in node.pairs if not key.merge}
     for merge in (value for key, value in node.pairs if key.merge):

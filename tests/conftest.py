@@ -1,10 +1,13 @@
-"""What all tests share: how hard Hypothesis tries."""
+"""What all tests share: how hard Hypothesis tries, and a clock that can be moved."""
 
 from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+from ocilayout import clock
 
 # No test is about time, and a machine that others use is slow now and then.
 PATIENT = settings(
@@ -23,3 +26,17 @@ settings.register_profile(
     phases=[Phase.explicit, Phase.generate],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+YEARS = 10 * 365 * 24 * 60 * 60
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Let the clock of the library be ten years ahead, and return its time.
+
+    The change time of a file cannot be set, so a file is made old by the clock alone. It is young
+    again with a modification time that is near the clock's.
+    """
+    now = clock.now
+    monkeypatch.setattr(clock, "now", lambda: now() + YEARS)
+    return clock.now()

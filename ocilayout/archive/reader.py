@@ -54,7 +54,8 @@ class Archive(View[ArchiveBlobs]):
         Args:
             path_or_file: The path of the archive, or an open binary file that can seek. That is
                 read from where it stands, stays open, and must not be used by others meanwhile.
-            unpack_limit: How much gzip may unpack to, in bytes; without one, what the disk holds.
+            unpack_limit: How much gzip may unpack to, in bytes; by default 100 times its size,
+                and 256 MiB at least.
 
         Raises:
             NotALayoutError: There is no such file, it is no tar, or no layout is in its root.

@@ -13,13 +13,14 @@ import secrets
 import stat
 import tarfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from ocilayout.disk import File, acting, force, path_of
 from ocilayout.stream import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from ocilayout.stream import Readable
 
@@ -37,6 +38,8 @@ class TarStream:
             file: Where to write to; it need not seek, and is not closed.
         """
         self._file = file
+        name = getattr(file, "name", None)
+        self._name = name if isinstance(name, str) else "the archive"
         self._size = 0
 
     def add(self, name: str, data: bytes) -> None:
@@ -75,7 +78,8 @@ class TarStream:
         view = memoryview(data)
         while view:
             # Of a raw file, as a pipe without a buffer is one, some may be left to write.
-            written = self._file.write(view)
+            with acting("write", self._name):
+                written = self._file.write(view)
             if written is None:
                 raise BlockingIOError(errno.EAGAIN, "the file is not ready and does not wait")
             view = view[written:]
@@ -98,7 +102,7 @@ def open_target(file: str | os.PathLike[str] | BinaryIO) -> Iterator[BinaryIO]:
     if not isinstance(file, str | os.PathLike):
         yield file
         return
-    path = Path(file)
+    path = path_of(file)
     mode = _mode(path)
     if mode is not None and not stat.S_ISREG(mode):
         with path.open("wb", buffering=0) as target:
@@ -107,14 +111,21 @@ def open_target(file: str | os.PathLike[str] | BinaryIO) -> Iterator[BinaryIO]:
     path = path.resolve()  # a symbolic link stays, and what it leads to is replaced
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("xb", buffering=0) as target:
+        with _made(temporary, path) as target:
             if mode is not None:
                 os.fchmod(target.fileno(), stat.S_IMODE(mode))
             yield target
-            os.fsync(target.fileno())
-        temporary.replace(path)
+            with acting("sync", path):
+                force(target.fileno())
+        with acting("write", path):
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _made(temporary: Path, path: Path) -> File:
+    with acting("write", path):
+        return File(str(temporary), "xb", str(path))
 
 
 def _mode(path: Path) -> int | None:

@@ -14,13 +14,23 @@ import stat
 import tempfile
 import threading
 import zlib
-from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
+from ocilayout.disk import acting, path_of
 from ocilayout.errors import DocumentError, LimitExceededError, NotALayoutError
 from ocilayout.stream import CHUNK
 
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
 _GZIP: Final = b"\x1f\x8b"
+
+LEAST_UNPACKED: Final = 256 * 1024 * 1024
+"""What any archive may unpack to if no limit is given, in bytes."""
+
+MOST_TIMES: Final = 100
+"""How many times its size an archive may unpack to if no limit is given."""
 
 # O_NONBLOCK, so that opening a FIFO cannot hold us up; it changes nothing for files.
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -32,6 +42,7 @@ class Window:
     Attributes:
         name: What to call it in messages.
         size: How long it is, in bytes.
+        owned: Whether the file is closed with this window.
     """
 
     def __init__(self, file: BinaryIO, name: str, *, owned: bool) -> None:
@@ -47,7 +58,7 @@ class Window:
         """
         self.name = name
         self._file = file
-        self._owned = owned
+        self.owned = owned
         self._lock = threading.Lock()
         self._start = file.tell()
         self.size = file.seek(0, os.SEEK_END) - self._start
@@ -81,12 +92,13 @@ class Window:
 
     def close(self) -> None:
         """Close the file, if it is our own."""
-        if self._owned:
+        if self.owned:
             self._file.close()
 
     def _read_some(self, position: int, size: int) -> bytes:
         if self._raw is not None:
-            return os.pread(self._raw.fileno(), size, position)
+            with acting("read", self.name):
+                return os.pread(self._raw.fileno(), size, position)
         with self._lock:
             self._file.seek(position)
             return self._file.read(size)
@@ -121,7 +133,8 @@ def open_window(
     Args:
         path_or_file: The path of a regular file, or an open binary file that can seek. That is
             read from where it stands, and not closed.
-        unpack_limit: How much gzip may unpack to, in bytes; without one, what the disk holds.
+        unpack_limit: How much gzip may unpack to, in bytes; by default 100 times its size, and
+            256 MiB at least.
 
     Raises:
         NotALayoutError: There is no regular file at the path.
@@ -130,7 +143,7 @@ def open_window(
         OSError: The file cannot be read, or the temporary file cannot be written.
     """
     if isinstance(path_or_file, str | os.PathLike):
-        window = _open_path(Path(path_or_file))
+        window = _open_path(path_of(path_or_file))
     else:
         name = getattr(path_or_file, "name", None)
         name = name if isinstance(name, str) else "the open file"
@@ -147,15 +160,20 @@ def _open_path(path: Path) -> Window:
     try:
         number = os.open(path, _FLAGS)
     except (FileNotFoundError, NotADirectoryError):
-        raise NotALayoutError(f"{path} is no OCI archive: there is no such file") from None
-    if not stat.S_ISREG(os.fstat(number).st_mode):
+        raise NotALayoutError(f"{path} is not an OCI archive: there is no such file") from None
+    mode = os.fstat(number).st_mode
+    if not stat.S_ISREG(mode):
         os.close(number)
-        raise NotALayoutError(f"{path} is no OCI archive: it is no regular file")
+        what = "it is not a regular file"
+        if stat.S_ISDIR(mode):
+            what = "it is a folder; a layout in a folder is written oci:PATH"
+        raise NotALayoutError(f"{path} is not an OCI archive: {what}")
     return Window(io.FileIO(number), str(path), owned=True)
 
 
 def _unpacked(window: Window, limit: int | None) -> Window:
-    target = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 # it stays open
+    with _acting_there():
+        target = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 # it stays open
     try:
         _unpack(window, target, limit)
         target.seek(0)
@@ -168,19 +186,31 @@ def _unpacked(window: Window, limit: int | None) -> Window:
 def _unpack(window: Window, target: io.FileIO, limit: int | None) -> None:
     # GzipFile only reads from what it is given here.
     packed = cast("BinaryIO", window.section(0, window.size))
+    raise_it = ""
+    if limit is None:
+        limit = max(LEAST_UNPACKED, MOST_TIMES * window.size)
+        raise_it = (
+            f", {limit // max(window.size, 1)} times its size; if it is meant to, allow more with"
+            " unpack_limit, which commands take as --unpack-limit (cp: --from-unpack-limit)"
+        )
     size = 0
     try:
         with gzip.GzipFile(fileobj=packed, mode="rb") as stream:
             while data := stream.read(CHUNK):
                 size += len(data)
-                if limit is not None and size > limit:
+                if size > limit:
                     raise LimitExceededError(
-                        f"{window.name} unpacks to more than {limit} bytes",
+                        f"{window.name} unpacks to more than {limit} bytes{raise_it}",
                         what="unpacked archive",
                         limit=limit,
                     )
                 view = memoryview(data)
-                while view:
-                    view = view[target.write(view) :]
+                with _acting_there():
+                    while view:
+                        view = view[target.write(view) :]
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DocumentError.of("bad-gzip", f"the gzip stream is damaged: {error}") from None
+
+
+def _acting_there() -> AbstractContextManager[None]:
+    return acting("write the unpacked archive to the folder", tempfile.gettempdir())

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from ocilayout.annotations import REF_NAME
 from ocilayout.archive.inventory import BLOBS, HEADER, INDEX
 from ocilayout.archive.tarstream import TarStream, open_target
-from ocilayout.behind import left_behind
+from ocilayout.behind import LeftBehind, opener
+from ocilayout.budget import AT_A_TIME, Budget
 from ocilayout.codec import encode
 from ocilayout.descriptor import Descriptor, require_size
 from ocilayout.digest import Digest, is_digest, new_hasher
-from ocilayout.errors import AmbiguousReferenceError, BlobNotFoundError
+from ocilayout.errors import AmbiguousReferenceError
 from ocilayout.event import Event, Told, ignore
 from ocilayout.graph import walk, with_referrers
 from ocilayout.header import Header
 from ocilayout.index import Index
+from ocilayout.limit import DEFAULT, Limits, require_at_most
 from ocilayout.mediatype import DOCUMENT_TYPES
 from ocilayout.reference import require_ref_name
 from ocilayout.selection import select
@@ -84,6 +86,7 @@ def write_archive(
     platform: Platform | str | None = None,
     referrers: bool = False,
     on_event: Report | None = None,
+    limits: Limits = DEFAULT,
 ) -> None:
     """Write content with its names into an archive, as a stream.
 
@@ -107,6 +110,8 @@ def write_archive(
         platform: Write the manifests for this platform alone, as `copy` does.
         referrers: Write what refers to the content, too, as entries without a name.
         on_event: Called with every step, as by `copy`; nothing is skipped.
+        limits: How large and how many the documents may be, and the other blobs how large; as for
+            `copy_all`.
 
     Raises:
         TypeError: The names are one text.
@@ -118,7 +123,7 @@ def write_archive(
         IntegrityError: Content is damaged.
         UnsupportedDigestError: Content cannot be verified here.
         DocumentError: An entry or a manifest breaks the specification.
-        LimitExceededError: A manifest is larger than 4 MiB.
+        LimitExceededError: A document or a blob is too large, or there are too many.
         RegistryError: A registry failed or refused.
         OSError: The file cannot be written.
 
@@ -129,10 +134,15 @@ def write_archive(
     chosen = _choose(source, names)
     if platform is not None:
         chosen = [(name, select(root, platform, source.blobs.read)) for name, root in chosen]
-    if referrers:
-        chosen.extend([("", other) for _, root in chosen for other in _referring(source, root)])
-    roots = _entries(chosen)
-    blobs = _plan(source, roots)
+    blobs: dict[Digest, Descriptor] = {}
+    others: list[Descriptor] = []
+    left = LeftBehind()
+    for start in range(0, len(chosen), AT_A_TIME):
+        some = [root for _, root in chosen[start : start + AT_A_TIME]]
+        found, more = _plan(source, some, limits, left, referrers=referrers)
+        blobs |= found
+        others += more
+    roots = _entries([*chosen, *(("", other) for other in others)])
     report = on_event or ignore
     for descriptor in blobs.values():
         report(Event(kind="planned", descriptor=descriptor))
@@ -152,7 +162,7 @@ def write_archive(
                 tar.add_stream(f"{BLOBS}/{algorithm}/{digest.encoded}", descriptor.size, content)
             report(Event(kind="done", descriptor=descriptor))
         tar.finish()
-    for event in left_behind(blobs.values(), source.read_manifest, source.blobs.open, source.blobs):
+    for event in left.events(source.blobs):
         report(event)
 
 
@@ -169,16 +179,6 @@ def _choose(
         return [(name or "", source.resolve(ref)) for ref, name in names.items()]
     refs = source.tags() if names is None else names
     return [("" if is_digest(ref) else ref, source.resolve(ref)) for ref in refs]
-
-
-def _referring(source: ArchiveSource, root: Descriptor) -> list[Descriptor]:
-    def read(descriptor: Descriptor) -> Document | None:
-        try:
-            return source.read_manifest(descriptor)
-        except BlobNotFoundError:
-            return None
-
-    return with_referrers(root, read, source.referrers)[1:]
 
 
 def _entries(chosen: Iterable[tuple[str, Descriptor]]) -> list[Descriptor]:
@@ -204,16 +204,32 @@ def _entries(chosen: Iterable[tuple[str, Descriptor]]) -> list[Descriptor]:
     ]
 
 
-def _plan(source: ArchiveSource, roots: Iterable[Descriptor]) -> dict[Digest, Descriptor]:
-    """Return all content, of which each was found to be there in its size."""
+def _plan(
+    source: ArchiveSource,
+    roots: list[Descriptor],
+    limits: Limits,
+    left: LeftBehind,
+    *,
+    referrers: bool,
+) -> tuple[dict[Digest, Descriptor], list[Descriptor]]:
+    """Return all content of some roots, each found to be there in its size, and the referrers."""
+    budget = Budget(source.blobs.read, limits=limits, of="what is written", size=source.blobs.size)
+    others: list[Descriptor] = []
+    for root in roots if referrers else ():
+        others += with_referrers(root, budget.read_if_there, source.referrers, limits=limits)[1:]
     blobs: dict[Digest, Descriptor] = {}
-    for descriptor in walk(roots, source.read_manifest):
+    for descriptor in walk([*roots, *others], budget.read):
         if descriptor.urls and descriptor.digest not in source.blobs:
             continue
         new_hasher(descriptor.digest.algorithm)  # what cannot be verified is not written
         if descriptor.media_type not in DOCUMENT_TYPES:  # those are read on the walk
+            name = str(descriptor.digest)
+            require_at_most(limits.blob, descriptor.size, of=name, unit="bytes")
             require_size(descriptor, source.blobs.size(descriptor.digest))
         elif descriptor.digest in blobs:  # and once only, whatever sizes they are given
             require_size(descriptor, blobs[descriptor.digest].size)
         blobs[descriptor.digest] = descriptor
-    return blobs
+    documents = {digest: known[2] for digest, known in budget.documents.items()}
+    open_blob = opener(source.blobs, remote=not isinstance(source, View))
+    left.note(blobs.values(), documents, open_blob)
+    return blobs, others

@@ -5,12 +5,13 @@ One table, so that programs, tests and spec-notes name the same codes. What find
 
 from __future__ import annotations
 
+from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, frozen
 
-from ocilayout.errors import DocumentError, LimitExceededError, Problem, Severity
+from ocilayout.errors import MAX_PROBLEMS, DocumentError, LimitExceededError, Problem, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -73,9 +74,28 @@ def found(code: str, message: str, place: str) -> Problem:
 def problems_of(error: DocumentError | LimitExceededError) -> Iterable[Problem]:
     """Return what an error of reading a document says, each problem with its JSON path."""
     if isinstance(error, DocumentError):
-        return error.problems
-    code = "too-deep" if error.what == "depth" else "too-large"
+        return bounded(error.problems)
+    code = {"depth": "too-deep", "nodes": "too-many-nodes"}.get(error.what, "too-large")
     return [Problem(code=code, message=str(error))]
+
+
+def bounded(problems: Iterable[Problem], place: str = "$") -> list[Problem]:
+    """Return the first 100 problems of a document, and say so if there may be more.
+
+    Args:
+        problems: The problems; no more than these are asked for.
+        place: The JSON path of what they are about.
+    """
+    some = list(islice(problems, MAX_PROBLEMS))
+    if len(some) == MAX_PROBLEMS:
+        some.append(
+            Problem(
+                code="more-problems",
+                message=f"the first {MAX_PROBLEMS} problems are told, and there may be more",
+                place=place,
+            )
+        )
+    return some
 
 
 _JSON = "considerations:json"
@@ -125,6 +145,12 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         ),
         "too-deep": Kind("warning", _LIMITS, "The document is nested deeper than is read here."),
         "too-large": Kind("warning", _LIMITS, "The document has more bytes than are read here."),
+        "too-many-nodes": Kind(
+            "warning", _LIMITS, "The document holds more values than are read here."
+        ),
+        "more-problems": Kind(
+            "warning", _LIMITS, "A document or an entry has more problems than are told."
+        ),
         "wrong-type": Kind("error", _TYPES, "A value is of another JSON type than it must be."),
         "missing-property": Kind("error", _TYPES, "A required property is absent."),
         "wrong-value": Kind("error", _TYPES, "A property has none of the values that it may have."),

@@ -66,7 +66,7 @@ class Holding:
             self._shared = 0
         yield from self._blobs()
         for leftover in leftovers(self._root):
-            place = printable(leftover.path.relative_to(self._root).as_posix())
+            place = printable(leftover.place)
             whose = "this library" if leftover.ours else "another program"
             yield found("leftover", f"a temporary of {whose}, which nobody has locked", place)
 

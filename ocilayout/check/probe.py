@@ -5,23 +5,18 @@ Only what a check needs. Whoever wants content uses `blobs`, which refuses what 
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from typing import TYPE_CHECKING
 
 from ocilayout.digest import Digest, new_hasher
+from ocilayout.disk import open_regular
 from ocilayout.errors import LimitExceededError
+from ocilayout.realfolder import ABSENT
 from ocilayout.stream import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-# O_NONBLOCK, so that a FIFO cannot hold us up; it changes nothing for files.
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-# A digest of an unknown algorithm may be longer than a name may be; then nothing has that name.
-_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 
 
 def status(path: Path) -> os.stat_result | None:
@@ -33,26 +28,9 @@ def status(path: Path) -> os.stat_result | None:
     try:
         return path.lstat()
     except OSError as error:
-        if error.errno in _ABSENT:
+        if error.errno in ABSENT:
             return None
         raise
-
-
-def open_regular(path: Path, *, follow: bool = False) -> int:
-    """Open a regular file for reading, and return its number.
-
-    Args:
-        path: The file.
-        follow: Whether it may be a symbolic link.
-
-    Raises:
-        OSError: It cannot be read, or is no regular file.
-    """
-    number = os.open(path, _FLAGS if follow else _FLAGS | os.O_NOFOLLOW)
-    if not stat.S_ISREG(os.fstat(number).st_mode):
-        os.close(number)
-        raise OSError(errno.EINVAL, "is no regular file", str(path))
-    return number
 
 
 def read(path: Path, *, limit: int, follow: bool = False) -> bytes:
@@ -65,7 +43,7 @@ def read(path: Path, *, limit: int, follow: bool = False) -> bytes:
 
     Raises:
         LimitExceededError: It is larger.
-        OSError: It cannot be read, or is no regular file.
+        OSError: It cannot be read, or is not a regular file.
     """
     pieces: list[bytes] = []
     total = 0
@@ -99,7 +77,7 @@ def fingerprint(
         stopped: Asked before each piece; once it answers yes, the result is `None`.
 
     Raises:
-        OSError: It cannot be read, or is no regular file.
+        OSError: It cannot be read, or is not a regular file.
         UnsupportedDigestError: The algorithm cannot be computed here.
     """
     hasher = new_hasher(algorithm)

@@ -6,26 +6,30 @@ reported as one, and not once more for everything behind it. Places are JSON pat
 
 from __future__ import annotations
 
+from contextlib import suppress
+from hashlib import sha256
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import evolve, frozen
 
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.check import advice
-from ocilayout.check.finding import problems_of
+from ocilayout.check.finding import bounded, problems_of
 from ocilayout.codec import decode, structure
 from ocilayout.config import ImageConfig
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
+from ocilayout.entrylist import DEPTH, iter_parts
 from ocilayout.errors import DocumentError, LimitExceededError, Problem, join_place, wrong_type
 from ocilayout.field import require_without
-from ocilayout.ijson import dump, parse
+from ocilayout.ijson import decode_text, dump, parse, require_shown
 from ocilayout.index import Index
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import DOCUMENT_TYPES
 from ocilayout.mention import Mentions, mentioned_besides, mentioned_by
 from ocilayout.retired import ArtifactManifest, Schema1Manifest
-from ocilayout.rootindex import MAX_ROOT_INDEX
+from ocilayout.rootindex import MAX_ROOT_INDEX, find_array, parse_root
 from ocilayout.rules import MODELS
 
 if TYPE_CHECKING:
@@ -101,20 +105,23 @@ def read_document(data: bytes, media_type: str) -> Reading:
     try:
         document: Document = structure(raw, MODELS[media_type])
     except DocumentError as error:
-        problems.extend(error.problems)
+        problems.extend(problems_of(error))
         named = Mentions()
         named.take(data)
         return Reading(tuple(problems), tuple(_salvage(raw)), frozenset(named.found))
-    problems.extend(advice.on_nulls(raw, _LISTS.get(type(document), ())))
-    problems.extend(advice.on_document(document))
-    references: list[Reference] = []
-    for place, descriptor, role in _parts(document):
-        problems.extend(advice.on_descriptor(descriptor, place))
-        reference = _reference(descriptor, place, role)
-        if isinstance(document, Schema1Manifest):  # which does not say how large its layers are
-            reference = evolve(reference, size=None, place=f"$.fsLayers ({descriptor.digest})")
-        references.append(reference)
-    return Reading(tuple(problems), tuple(references), frozenset(mentioned_besides(document)))
+    parts = tuple(_parts(document))
+    unwise = chain(
+        advice.on_nulls(raw, _LISTS.get(type(document), ())),
+        advice.on_document(document),
+        *(advice.on_descriptor(descriptor, place) for place, descriptor, _ in parts),
+    )
+    problems.extend(bounded(unwise))
+    references = tuple(_reference(descriptor, place, role) for place, descriptor, role in parts)
+    if isinstance(document, Schema1Manifest):  # which does not say how large its layers are
+        references = tuple(
+            evolve(to, size=None, place=f"$.fsLayers ({to.digest})") for to in references
+        )
+    return Reading(tuple(problems), references, frozenset(mentioned_besides(document)))
 
 
 def read_config(data: bytes) -> tuple[Problem, ...]:
@@ -127,7 +134,7 @@ def read_config(data: bytes) -> tuple[Problem, ...]:
         config = decode(data, ImageConfig)
     except (DocumentError, LimitExceededError) as error:
         return tuple(problems_of(error))
-    return tuple(advice.on_platform(config, "$"))
+    return tuple(bounded(advice.on_platform(config, "$")))
 
 
 class RootReading:
@@ -148,12 +155,20 @@ class RootReading:
 
         Raises:
             DocumentError: They are no I-JSON, or not an object.
-            LimitExceededError: They are more than 256 MiB, or nested too deeply.
+            LimitExceededError: They are more than 256 MiB, or nested too deeply; one entry holds
+                too many values, or so does everything but the entries.
         """
-        self._raw = parse(data, limit=MAX_ROOT_INDEX)
+        self._text = decode_text(data, limit=MAX_ROOT_INDEX)
+        self._start: int | None = None
+        try:
+            self._raw = self._look()
+        except DocumentError:
+            with suppress(LimitExceededError):
+                parse_root(data)  # which tells the place in the whole document
+            raise
         self.complete = True
         self.named: set[Digest] = set()
-        self._seen: dict[bytes, int] = {}
+        self._seen: dict[bytes, int] = {}  # by a hash of the entry
         self._names: dict[str, list[tuple[str, str | None]]] = {}
 
     def shell(self) -> Iterator[Problem]:
@@ -163,12 +178,13 @@ class RootReading:
             index = structure(shell, Index)
             require_without(index.extra, "config", "layers")
         except DocumentError as error:
-            yield from error.problems
+            yield from problems_of(error)
         else:
             subject = () if index.subject is None else (index.subject,)
             self.named |= mentioned_by(index, *subject).union(one.digest for one in subject)
-            yield from advice.on_document(index)
-            yield from advice.on_nulls(self._raw, _LISTS[Index])
+            yield from bounded(
+                chain(advice.on_document(index), advice.on_nulls(self._raw, _LISTS[Index]))
+            )
         entries = self._raw.get("manifests")
         if entries is not None and not isinstance(entries, list):
             yield from wrong_type("an array", entries).at("$.manifests").problems
@@ -176,8 +192,7 @@ class RootReading:
 
     def entries(self) -> Iterator[tuple[list[Problem], Reference | None]]:
         """Give what is wrong with each entry and what it refers to, in document order."""
-        entries = self._raw.get("manifests")
-        for position, entry in enumerate(entries if isinstance(entries, list) else ()):
+        for position, entry in enumerate(self._entries()):
             place = f"$.manifests[{position}]"
             problems = list(self._on_duplicate(entry, position))
             try:
@@ -185,22 +200,42 @@ class RootReading:
             except DocumentError as error:
                 reference = _salvaged(entry, place, _role(entry))
                 self.complete = self.complete and reference is not None
-                problems.extend(error.at(place).problems)
+                problems = bounded([*problems, *error.at(place).problems], place)
                 yield problems, reference
                 continue
             name = descriptor.annotations.get(REF_NAME)
             full = descriptor.annotations.get(CONTAINERD_IMAGE_NAME)
             self.named |= mentioned_by(descriptor)
             if not problems:  # else all was said of the entry before
-                problems.extend(advice.on_descriptor(descriptor, place))
-                if name is not None:
-                    problems.extend(advice.on_name(name, place))
-                if name:
-                    problems.extend(self._on_name(name, descriptor, place))
+                problems = bounded(self._on_entry(descriptor, name, place), place)
             yield problems, _reference(descriptor, place, "named" if name or full else "unnamed")
 
+    def _look(self) -> dict[str, Json]:
+        """Parse all entries once, and return the document without them."""
+        text, end = self._text, 0
+        start = find_array(text)
+        if start is None:
+            return parse(text.encode())
+        for part in iter_parts(text, start):
+            require_shown(part.entries, part.text, depth=DEPTH)
+            end = part.end
+        self._start = start
+        return parse(f"{text[:start]}[]{text[end:]}".encode(), limit=MAX_ROOT_INDEX)
+
+    def _entries(self) -> Iterator[Json]:
+        if self._start is not None:
+            for part in iter_parts(self._text, self._start):
+                yield from part.entries
+
+    def _on_entry(self, descriptor: Descriptor, name: str | None, place: str) -> Iterator[Problem]:
+        yield from advice.on_descriptor(descriptor, place)
+        if name is not None:
+            yield from advice.on_name(name, place)
+        if name:
+            yield from self._on_name(name, descriptor, place)
+
     def _on_duplicate(self, entry: Json, position: int) -> Iterator[Problem]:
-        first = self._seen.setdefault(dump(entry), position)
+        first = self._seen.setdefault(sha256(dump(entry)).digest(), position)
         if first != position:
             yield Problem(
                 code="duplicate-entry",

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import os
 import stat
-import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
+from ocilayout import clock
+from ocilayout.blobs import Blobs
 from ocilayout.check import probe
 from ocilayout.check.fsck import iter_problems
 from ocilayout.check.holding import printable
 from ocilayout.check.survey import place_of
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
-from ocilayout.disk import fsync
+from ocilayout.disk import fsync, make_folder
 from ocilayout.errors import (
     DocumentError,
     LimitExceededError,
@@ -30,16 +31,16 @@ from ocilayout.errors import (
     UnsupportedDigestError,
 )
 from ocilayout.ijson import dump
-from ocilayout.leftover import is_dead, leftovers, remove
+from ocilayout.leftover import leftovers
 from ocilayout.mediatype import OCTET_STREAM
 from ocilayout.reach import subjects
+from ocilayout.realfolder import OwnFolders
 from ocilayout.rootentry import entry_digest, is_named
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
     from pathlib import Path
 
-    from ocilayout.blobs import Blobs
     from ocilayout.indexfile import IndexFile
     from ocilayout.rootindex import RootIndex
 
@@ -213,7 +214,7 @@ class _Repair:
         if os.path.lexists(folder):
             return
         if not self._dry_run:
-            folder.mkdir()
+            make_folder(folder, root=self._root)
             self._sync(self._root)
         yield Action(code="missing-blobs-folder", place="blobs", message="makes the folder")
 
@@ -232,7 +233,8 @@ class _Repair:
             return
         if not self._dry_run:
             right = Descriptor(media_type=OCTET_STREAM, digest=digest, size=path.stat().st_size)
-            self._blobs.put(path, media_type=right.media_type, expected=right)
+            # Not through a handle that follows links, to which the link is the blob.
+            Blobs(self._root).put(path, media_type=right.media_type, expected=right)
             if self._indexfile.durable:
                 self._blobs.sync([digest])
         message = "puts a copy in the place of the link"
@@ -244,8 +246,6 @@ class _Repair:
 
     def _quarantine(self, digest: Digest) -> Iterator[Action]:
         path = self._blobs.path(digest)
-        if self._is_shared(path):
-            return
         before = probe.status(path)
         if before is None or not _is_damaged(path, digest, before):
             return
@@ -253,27 +253,31 @@ class _Repair:
         # A put, which takes no lock, may have brought the right content while this was hashed.
         if after is None or after.st_ino != before.st_ino:
             return
-        folder = self._root / "quarantine"
-        first = self._blobs.quarantine_path(digest).name
-        name, number = first, 0
-        while os.path.lexists(folder / name):
-            number += 1
-            name = f"{first}.{number}"
-        if not self._dry_run:
-            folder.mkdir(exist_ok=True)
-            path.rename(folder / name)
-            self._sync(self._root, folder, path.parent)
+        with OwnFolders(self._root) as folders:
+            source = folders.of("blobs", digest.algorithm)
+            if source is None:  # it is shared with other layouts
+                return
+            top = folders.root
+            first = self._blobs.quarantine_path(digest).name
+            name, number = first, 0
+            with suppress(FileNotFoundError), top.enter("quarantine", make=not self._dry_run) as to:
+                while to.status(name) is not None:
+                    number += 1
+                    name = f"{first}.{number}"
+                if not self._dry_run:
+                    source.move(digest.encoded, to, name)
+                    self._sync(self._root, to.path, source.path)
         code = "digest-mismatch" if stat.S_ISREG(before.st_mode) else "irregular-blob"
         yield Action(code=code, place=place_of(digest), message=f"moves it to quarantine/{name}")
 
     def _sweep(self) -> Iterator[Action]:
-        now = time.time()
+        now = clock.now()
         for leftover in leftovers(self._root):
-            if not is_dead(leftover, now):
+            if not leftover.is_dead(now):
                 continue
             if not self._dry_run:
-                remove(leftover)
-            place = printable(leftover.path.relative_to(self._root).as_posix())
+                leftover.remove()
+            place = printable(leftover.place)
             yield Action(code="leftover", place=place, message="removes it")
 
     def _sync(self, *folders: Path) -> None:

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from ocilayout.annotations import CREATED
 from ocilayout.archive import Archive
+from ocilayout.budget import Budget
 from ocilayout.cli.place import Root
 from ocilayout.cli.terminal import counted, one_line, printable, short, size_text
 from ocilayout.codec import decode
@@ -28,13 +29,13 @@ from ocilayout.graph import walk
 from ocilayout.ijson import MAX_DOCUMENT
 from ocilayout.index import Index
 from ocilayout.layout import Layout
+from ocilayout.limit import DEFAULT, Limits
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import DOCKER_CONFIG, DOCUMENT_TYPES, INDEX_TYPES, OCI_CONFIG
 
 if TYPE_CHECKING:
     from ocilayout.cli.place import Source
     from ocilayout.descriptor import Descriptor, Platform
-    from ocilayout.digest import Digest
     from ocilayout.graph import Document
 
 HEADING: Final = ("NAME", "DIGEST", "KIND", "PLATFORMS", "SIZE", "AGE", "CONTENT")
@@ -141,20 +142,26 @@ class Row:
         return tuple(map(printable, cells))
 
 
-def row_of(source: Source, root: Root) -> Row:
+def row_of(source: Source, root: Root, *, limits: Limits = DEFAULT) -> Row:
     """Return what is said of an entry.
+
+    Args:
+        source: Where it is.
+        root: The entry.
+        limits: How large and how many its documents may be; what is beyond is not read, and the
+            row says so.
 
     Raises:
         OSError: The file system failed.
     """
     if root.descriptor is None:
         return Row(root=root, kind="blob", error=root.error)
-    reading = _Reading(source)
+    reading = _Reading(source, limits)
     content = list(walk([root.descriptor], reading.read))
     states = None
     if isinstance(source, Layout | Archive):
         states = [state_of(source, found) for found in content]
-    document = reading.documents.get(root.descriptor.digest)
+    document = reading.document(root.descriptor)
     config = reading.config(document)
     created, created_from = _created(source, root, document, config)
     return Row(
@@ -202,21 +209,23 @@ def age_text(created: datetime, now: datetime) -> str:
 class _Reading:
     """The documents of one entry, read once each, and the first thing that went wrong."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, limits: Limits) -> None:
         self._source = source
-        self.documents: dict[Digest, Document] = {}
+        self._budget = Budget(
+            source.blobs.read, limits=limits, of="the entry", size=source.blobs.size
+        )
         self.error = ""
 
     def read(self, descriptor: Descriptor) -> Document | None:
         try:
-            document = self._source.read_manifest(descriptor)
-        except BlobNotFoundError:
-            return None
+            return self._budget.read_if_there(descriptor)
         except OciLayoutError as error:
             self.error = self.error or one_line(error)
             return None
-        self.documents[descriptor.digest] = document
-        return document
+
+    def document(self, descriptor: Descriptor) -> Document | None:
+        known = self._budget.documents.get(descriptor.digest)
+        return None if known is None else known[2]
 
     def config(self, document: Document | None) -> ImageConfig | None:
         if not isinstance(document, Manifest):

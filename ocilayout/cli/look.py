@@ -18,13 +18,15 @@ from ocilayout.cli.terminal import (
     can_write,
     json_option,
     printable,
+    say,
     short,
     size_text,
     table,
 )
 from ocilayout.cli.tree import draw, graph_of, reached
 from ocilayout.digest import Digest, is_digest
-from ocilayout.errors import DocumentError
+from ocilayout.disk import acting
+from ocilayout.errors import DocumentError, read_from
 from ocilayout.ijson import parse
 from ocilayout.layout import Layout
 from ocilayout.manifest import Manifest
@@ -69,9 +71,9 @@ def ls(place: Place, *, untagged: bool, quiet: bool, as_json: bool) -> None:
         table([HEADING, *(row.cells(now) for row in rows)])
         for row in rows:
             if row.error:
-                click.echo(f"{printable(row.root.ref)}: {row.error}", err=True)
+                say(printable(f"{row.root.ref}: {row.error}"), err=True)
     else:
-        click.echo("No entries")
+        say("No entries")
 
 
 @click.command(epilog="Example: ocilayout inspect ./layout v1 --config --platform linux/arm64")
@@ -154,7 +156,7 @@ def tree(place: Place, *, as_json: bool) -> None:
     for line in draw(roots, nodes, plain=not can_write("│")):
         marks = [click.style(mark, fg=_COLOURS.get(mark)) for mark in line.marks]
         name = [click.style(line.name, bold=True)] if line.name else []
-        click.echo(line.guide + "  ".join([*name, line.text, *marks]))
+        say(line.guide + "  ".join([*name, line.text, *marks]))
 
 
 @click.command(epilog="Example: ocilayout referrers ./layout v1 --type application/spdx+json")
@@ -180,7 +182,7 @@ def referrers(place: Place, *, artifact_type: str | None, as_json: bool) -> None
         ]
         table([("DIGEST", "TYPE", "SIZE"), *rows])
     else:
-        click.echo(f"Nothing refers to {digest}")
+        say(f"Nothing refers to {digest}")
 
 
 def _config_of(source: Source, descriptor: Descriptor) -> Descriptor:
@@ -192,7 +194,8 @@ def _config_of(source: Source, descriptor: Descriptor) -> Descriptor:
 
 def _parse(data: bytes, descriptor: Descriptor) -> object:
     try:
-        return parse(data)
+        with read_from(str(descriptor.digest)):
+            return parse(data)
     except DocumentError:
         if descriptor.media_type in DOCUMENT_TYPES:
             raise
@@ -233,4 +236,5 @@ def _referrer_data(descriptor: Descriptor) -> dict[str, object]:
 
 
 def _write(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
+    with acting("write", "standard output"):
+        sys.stdout.buffer.write(data)

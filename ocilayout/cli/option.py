@@ -5,6 +5,7 @@ Options that belong together reach a verb as one value: `Access`, `Place` or `Wr
 
 from __future__ import annotations
 
+import stat
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -22,11 +23,15 @@ from ocilayout.descriptor import Platform
 from ocilayout.errors import DocumentError, OciLayoutError
 from ocilayout.frozenmap import FrozenMap
 from ocilayout.layout import Layout
+from ocilayout.reference import is_ref_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     Verb = Callable[..., None]
+
+_MAX_OFFERED: Final = 16 * 1024 * 1024
+"""How large an index is read for a completion, in bytes; that of some 80,000 entries."""
 
 
 def read_by(read: Callable[[str], object]) -> Callable[..., Any]:
@@ -64,10 +69,43 @@ def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -
     path = place.path if isinstance(place, InLayout) else place
     if not isinstance(path, str | Path):
         return []
+    return offered(path, incomplete)
+
+
+def offered(path: str | Path, incomplete: str) -> list[str]:
+    """Return what is offered of the names in a layout.
+
+    While a person waits for the Tab key no pipe is waited for, and no large file parsed.
+
+    Args:
+        path: The folder of the layout.
+        incomplete: What the names begin with.
+
+    Returns:
+        The names, sorted bytewise; none if they cannot be had.
+    """
     try:
-        return [name for name in Layout.open(path).tags() if name.startswith(incomplete)]
-    except (OciLayoutError, OSError):
+        files = [Path(path, name).stat() for name in ("oci-layout", "index.json")]
+        if not all(stat.S_ISREG(one.st_mode) and one.st_size <= _MAX_OFFERED for one in files):
+            return []
+        names = Layout.open(path).tags()
+    except (OciLayoutError, OSError, ValueError):
         return []
+    return safe_names(names, incomplete)
+
+
+def safe_names(names: Iterable[str], incomplete: str) -> list[str]:
+    """Return the names that begin so and that every shell takes for nothing but text.
+
+    A shell pastes what it is offered, and bash does it without quotes. The ref.name grammar has
+    letters, digits and `-._:@+/` alone, and begins with one of the former: that means nothing to
+    bash, zsh and fish. Any other name is left to be written by hand.
+
+    Args:
+        names: The names, from wherever.
+        incomplete: What they begin with.
+    """
+    return [name for name in names if name.startswith(incomplete) and is_ref_name(name)]
 
 
 folder = click.argument("path", callback=read_by(read_folder), shell_complete=complete_path)
@@ -264,7 +302,8 @@ def _access_options(prefix: str, under: str) -> dict[str, Callable[[Verb], Verb]
             f"--{prefix}unpack-limit",
             callback=read_by(read_size),
             metavar="SIZE",
-            help="How much a compressed archive may unpack to, such as 2GiB.",
+            help="How much a compressed archive may unpack to, such as 2GiB; by default 100 times"
+            " its size, and 256 MiB at least.",
         ),
     }
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from attrs import field, frozen
@@ -18,10 +17,12 @@ from ocilayout.cli.locator import STREAM, InArchive, InLayout, Locator
 from ocilayout.cli.terminal import counted, one_line
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest, is_digest
+from ocilayout.disk import acting
 from ocilayout.errors import OciLayoutError, ReferenceNotFoundError
 from ocilayout.frozenmap import FrozenMap
 from ocilayout.layout import Layout
 from ocilayout.mediatype import OCTET_STREAM
+from ocilayout.stream import pour
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -216,9 +217,13 @@ def _input(path: str) -> Iterator[str | BinaryIO]:
     elif sys.stdin.buffer.seekable():
         yield sys.stdin.buffer
     else:
-        with tempfile.TemporaryFile() as copy:
-            shutil.copyfileobj(sys.stdin.buffer, copy)
-            copy.seek(0)
+        act = acting("write a copy of standard input to the folder", tempfile.gettempdir())
+        with ExitStack() as stack:
+            with act:
+                # Without a buffer: closing one that the disk has no space for would fail again.
+                copy = stack.enter_context(tempfile.TemporaryFile(buffering=0))
+                pour(sys.stdin.buffer, copy, len)
+                copy.seek(0)
             yield copy
 
 

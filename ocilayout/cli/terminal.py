@@ -14,15 +14,16 @@ import os
 import re
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TextIO
 
 import click
 
 from ocilayout.cli.extra import advice
+from ocilayout.disk import acting, describe
 from ocilayout.errors import OciLayoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 INTERRUPTED: Final = 130
 """The exit status of a program that SIGINT ends, as shells tell it."""
@@ -33,6 +34,12 @@ UNREAD: Final = 141
 _LONGEST_ERROR: Final = 1000  # characters; a document may have thousands of problems
 _UNITS: Final = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _CONTROL: Final = re.compile("[\x7f-\x9f]")  # those below need escapes in JSON anyway
+# Unicode, DerivedCoreProperties.txt: what has Default_Ignorable_Code_Point shows nothing. Here are
+# the fillers, joiners and variation selectors that Python calls printable; it does not call so the
+# others, which are formats (Cf), the tags from U+E0000 on among them, or not assigned (Cn).
+_IGNORABLE: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 _SHORT_DIGEST: Final = 12  # digits
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
@@ -76,65 +83,94 @@ class Failing(click.Group):
         try:
             return super().invoke(ctx)
         finally:
-            sys.stdout.flush()  # here, where it may fail
+            with acting("write", "standard output"):
+                sys.stdout.flush()  # here, where it may fail
 
 
 def answer(data: object, text: str = "", *, as_json: bool = True, err: bool = False) -> None:
     """Write an answer to standard output.
 
     Args:
-        data: The answer for programs.
-        text: The answer for people; nothing is written if it is empty.
+        data: The answer for programs. On a terminal what it would obey, and what it would not show,
+            is escaped as JSON does it, so that programs get the same value in any case.
+        text: The answer for people, in lines; nothing is written if it is empty. What a terminal
+            would obey, and what it would not show, is escaped, wherever it goes.
         as_json: Who asks.
         err: Whether standard error takes it, since standard output carries content.
     """
     if as_json:
-        # Text that standard output cannot take has an escape in JSON, but no other.
+        # Text that the stream cannot take has an escape in JSON, but no other.
+        stream = sys.stderr if err else sys.stdout
         said = json.dumps(data, indent=2, ensure_ascii=False)
-        if not can_write(said):
+        if not can_write(said, stream):
             said = json.dumps(data, indent=2)
-        click.echo(_CONTROL.sub(lambda char: f"\\u{ord(char[0]):04x}", said), err=err)
+        if stream.isatty():
+            said = "\n".join(_escaped(line, _in_json) for line in said.split("\n"))
+        say(_CONTROL.sub(lambda char: _in_json(char[0]), said), err=err)
     elif text:
-        click.echo(text, err=err)
+        say("\n".join(map(printable, text.split("\n"))), err=err)
 
 
 def table(rows: Sequence[Sequence[str]]) -> None:
     """Write a table to standard output, fitted to the terminal if it is one.
 
     Args:
-        rows: The cells, row by row; the first row is the heading.
+        rows: The cells, row by row; the first row is the heading. What a terminal would obey, and
+            what it would not show, is escaped.
     """
+    rows = [[printable(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _draw(rows)
         return
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("   ".join(cells).rstrip())
+        say("   ".join(cells).rstrip())
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Write a line to standard output, or to standard error."""
+    with acting("write", "standard error" if err else "standard output"):
+        click.echo(text, err=err)
 
 
 def one_line(error: Exception) -> str:
     """Return what an error says, in one line of a bounded length, safe for a terminal."""
     text = str(error)
-    if isinstance(error, OSError) and error.strerror:
-        place = "" if error.filename is None else f"{error.filename}: "
-        text = f"{place}{error.strerror}"
+    if isinstance(error, OSError):
+        text = describe(error)
     return printable(textwrap.shorten(text, _LONGEST_ERROR, placeholder=" ..."))
 
 
 def printable(text: str) -> str:
-    """Return text without what a terminal would obey: control characters are escaped."""
-    if text.isprintable():
+    """Return text without what a terminal would obey or not show, which is escaped.
+
+    Those are control characters, formats such as the controls of direction, separators of lines,
+    and all that is invisible: joiners, fillers, tags, variation selectors. Marks that combine with
+    a letter stay: many scripts are written with them.
+    """
+    return _escaped(text, lambda char: char.encode("unicode_escape").decode())
+
+
+def _escaped(text: str, escape: Callable[[str], str]) -> str:
+    if text.isprintable() and _IGNORABLE.search(text) is None:
         return text
     return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+        char if char.isprintable() and _IGNORABLE.match(char) is None else escape(char)
+        for char in text
     )
 
 
-def can_write(text: str) -> bool:
-    """Tell whether standard output has an encoding for text."""
+def _in_json(char: str) -> str:
+    """Return a character as JSON escapes it, in two parts above U+FFFF."""
+    data = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{data[at : at + 2].hex()}" for at in range(0, len(data), 2))
+
+
+def can_write(text: str, stream: TextIO | None = None) -> bool:
+    """Tell whether a stream, by default standard output, has an encoding for text."""
     try:
-        text.encode(sys.stdout.encoding or "ascii")
+        text.encode((sys.stdout if stream is None else stream).encoding or "ascii")
     except UnicodeEncodeError:
         return False
     return True

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ocilayout.annotations import TITLE
 from ocilayout.archive import Archive
+from ocilayout.budget import Budget
 from ocilayout.cli.listing import Kind, State, artifact_type_of, kind_of, platform_text, state_of
 from ocilayout.cli.terminal import one_line, printable, short, size_text
 from ocilayout.descriptor import Descriptor
-from ocilayout.errors import BlobNotFoundError, OciLayoutError
+from ocilayout.errors import OciLayoutError
 from ocilayout.graph import successors, walk
 from ocilayout.layout import Layout
+from ocilayout.limit import DEFAULT, Limits
 from ocilayout.mediatype import MANIFEST_TYPES, SCHEMA1_TYPES
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from ocilayout.cli.place import Root, Source
     from ocilayout.digest import Digest
     from ocilayout.graph import Document
+
+_ENTRY: Final = 16 * 1024
+"""What the document of an entry may have besides what the limits say, in bytes."""
 
 Mark = Literal["missing", "elsewhere", "wrong size", "shared", "unreadable", "drawn above"]
 
@@ -107,13 +112,21 @@ class Line:
     marks: tuple[Mark, ...]
 
 
-def graph_of(source: Source, entries: Iterable[Root], begin: Iterable[Root]) -> dict[Digest, Node]:
+def graph_of(
+    source: Source,
+    entries: Iterable[Root],
+    begin: Iterable[Root],
+    *,
+    limits: Limits = DEFAULT,
+) -> dict[Digest, Node]:
     """Return everything that is reached, by its digest, parents before their parts.
 
     Args:
         source: Where it is.
         entries: What counts as leading to content.
         begin: Where else to begin.
+        limits: How large and how many the documents may be, besides one for each entry; what is
+            beyond is not read, and the node says so.
 
     Raises:
         OSError: The file system failed.
@@ -124,11 +137,11 @@ def graph_of(source: Source, entries: Iterable[Root], begin: Iterable[Root]) -> 
 
     def read(descriptor: Descriptor) -> Document | None:
         try:
-            document = source.read_manifest(descriptor)
-        except BlobNotFoundError:
-            return None
+            document = budget.read_if_there(descriptor)
         except OciLayoutError as error:
             errors[descriptor.digest] = one_line(error)
+            return None
+        if document is None:
             return None
         documents[descriptor.digest] = document
         for part in successors(document):
@@ -140,6 +153,13 @@ def graph_of(source: Source, entries: Iterable[Root], begin: Iterable[Root]) -> 
         if root.descriptor is not None:
             leading.setdefault(root.descriptor.digest, set()).add(position)
     begun = [root.descriptor for root in (*roots, *begin) if root.descriptor is not None]
+    # A layout may have any number of entries, and each has a document.
+    limits = evolve(
+        limits,
+        documents=limits.documents + len(begun),
+        total=limits.total + _ENTRY * len(begun),
+    )
+    budget = Budget(source.blobs.read, limits=limits, of="what is drawn", size=source.blobs.size)
     nodes: dict[Digest, Node] = {}
     found = list(walk(begun, read))
     states = _states(source, found)
@@ -195,7 +215,7 @@ def draw(roots: Iterable[Root], nodes: dict[Digest, Node], *, plain: bool) -> It
     for root in roots:
         name = printable(root.name or "(no name)")
         if root.descriptor is None:
-            yield Line(guide="", name=name, text=root.error, marks=("unreadable",))
+            yield Line(guide="", name=name, text=printable(root.error), marks=("unreadable",))
             continue
         pending = [("", "", name, root.descriptor, "")]
         while pending:

@@ -9,7 +9,7 @@ import click
 
 from ocilayout.check import iter_problems
 from ocilayout.cli import option
-from ocilayout.cli.terminal import answer, counted, json_option, printable, size_text
+from ocilayout.cli.terminal import answer, counted, json_option, printable, say, size_text
 from ocilayout.cli.value import read_duration
 from ocilayout.layout import Layout
 
@@ -89,7 +89,7 @@ def repair(
     if not as_json:
         for action in report.actions:
             style = click.style("would do" if dry_run else "done", fg="green")
-            click.echo(f"{style}  {action.code}  {printable(f'{action.place}: {action.message}')}")
+            say(f"{style}  {action.code}  {printable(f'{action.place}: {action.message}')}")
         for problem in report.remaining:
             _say(problem)
     data = {
@@ -178,7 +178,7 @@ def _say(problem: Problem) -> None:
     severity = click.style(f"{problem.severity:<7}", fg=_COLOURS.get(problem.severity))
     requirement = f" ({problem.requirement})" if problem.requirement else ""
     said = printable(f"{problem.place}: {problem.message}{requirement}")
-    click.echo(f"{severity}  {problem.code}  {said}")
+    say(f"{severity}  {problem.code}  {said}")
 
 
 def _problem_data(problem: Problem) -> dict[str, str | None]:

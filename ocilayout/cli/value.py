@@ -20,8 +20,8 @@ from ocilayout.cli.locator import (
     parse_locator,
 )
 
-_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION: Final = re.compile(r"([0-9]{1,9})([smhd]?)")
+_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION: Final = re.compile(r"([0-9]{1,9})([smhdw]?)")
 _BYTES: Final = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _SIZE: Final = re.compile(r"([0-9]{1,15})([KMGT]iB|B|)")
 
@@ -58,15 +58,18 @@ def read_folder(text: str) -> Path:
 
 
 def read_duration(text: str) -> timedelta:
-    """Read a duration such as `90s`, `30m`, `12h` or `7d`; a number alone is seconds.
+    """Read a duration such as `90s`, `30m`, `12h`, `7d` or `2w`; a number alone is seconds.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not a duration, or is longer than Python can count.
     """
     match = _DURATION.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is no duration; write 90s, 30m, 12h or 7d")
-    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+    try:
+        if match is not None:
+            return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+    except OverflowError:
+        pass
+    raise ValueError(f"{text!r} is no duration; write 90s, 30m, 12h, 7d or 2w")
 
 
 def read_size(text: str) -> int:

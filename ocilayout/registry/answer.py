@@ -42,6 +42,7 @@ class Answer:
     Attributes:
         status: The HTTP status.
         url: Where it came from, behind all redirects. May hold secrets, unlike `origin`.
+        repeated: Whether the request was sent before, and the registry may have done it then.
     """
 
     def __init__(self, response: BaseHTTPResponse, url: str, *, stall: float) -> None:
@@ -54,6 +55,7 @@ class Answer:
         """
         self.status = response.status
         self.url = url
+        self.repeated = False
         self._response = response
         self._stall = stall
         self._waited = 0.0

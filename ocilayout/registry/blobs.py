@@ -24,7 +24,8 @@ from ocilayout.registry.content import ANY_MANIFEST, content_length, require_dig
 from ocilayout.registry.delivery import Delivery, begin, mount
 from ocilayout.registry.download import Download, read_range
 from ocilayout.registry.referrer import add_referrer
-from ocilayout.registry.session import CREATED, NOT_FOUND, OK, Session
+from ocilayout.registry.session import NOT_FOUND, OK, Session
+from ocilayout.registry.tagging import require_tagged, send
 from ocilayout.registry.upload import open_upload
 from ocilayout.rules import decode_document, require_document_size
 from ocilayout.stream import Source, VerifiedReader
@@ -289,6 +290,9 @@ class RepositoryBlobs:
     def send_manifest(self, data: bytes, descriptor: Descriptor, *, name: str) -> None:
         """Send a manifest or an index under a tag or its digest.
 
+        If its digest is not of sha256 a tag is set by digest, or not at all: a registry would
+        compute that of sha256, and the tag would mean another digest than the descriptor says.
+
         If it has a subject and the registry does not say that it took note, then it is added to
         the list of the subject's referrers.
 
@@ -303,31 +307,25 @@ class RepositoryBlobs:
             InvalidNameError: The name is neither.
             DocumentError: They are no such document.
             LimitExceededError: They are too many.
-            RegistryError: The registry refused or failed, or the list of referrers could not be
-                brought up to date.
+            RegistryError: The registry refused or failed, or does not tag by a digest of this
+                algorithm; or the list of referrers could not be brought up to date.
 
         Spec: distribution:manifest-type, distribution:manifest-type-said,
-            distribution:subject-list.
+            distribution:subject-list, distribution:digest-and-tag.
         """
-        if not is_digest(name):
-            require_tag(name)
+        tag = None if is_digest(name) else name
+        if tag is not None:
+            require_tag(tag)
         verify(data, descriptor)
         document = decode_document(data, descriptor)
-        answer = self._session.request(
-            "PUT",
-            f"manifests/{name}",
-            accept=CREATED,
-            actions="pull,push",
-            headers={"Content-Type": descriptor.media_type, "Content-Length": str(len(data))},
-            body=data,
-        )
-        with answer:
+        with send(self._session, data, descriptor, tag) as answer:
             answer.drain()
             require_digest(answer, descriptor)
             noted = answer.header("OCI-Subject") is not None
         if document.subject is not None and not noted:
             with self._listing:
                 add_referrer(self._session, document.subject.digest, descriptor, document)
+        require_tagged(answer, descriptor, tag)
 
     def _holds(self, descriptor: Descriptor, actions: Actions) -> bool:
         headers = {"Accept": ANY_MANIFEST} if descriptor.media_type in DOCUMENT_TYPES else {}

@@ -19,6 +19,7 @@ from ocilayout.errors import AuthError, DocumentError, InvalidNameError, OciLayo
 from ocilayout.ijson import MAX_DOCUMENT, parse
 from ocilayout.reference import DOCKER_HUB, Reference
 from ocilayout.registry.credential import Credentials
+from ocilayout.registry.setting import read_setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,7 +63,8 @@ def find_credentials(
 
     Raises:
         InvalidNameError: The name is no repository.
-        AuthError: A file cannot be read, or a program failed. It says which one.
+        AuthError: A file cannot be read, is not a regular file or is too large, or a program
+            failed. It says which one.
     """
     found = os.environ if environ is None else environ
     reference = Reference.parse(name)
@@ -82,8 +84,7 @@ def _texts(
         yield "DOCKER_AUTH_CONFIG", text.encode("utf-8", "surrogateescape")
     for path in _places(environ) if files is None else map(Path, files):
         try:
-            with path.open("rb") as file:
-                data = file.read(MAX_DOCUMENT + 1)
+            data = read_setting(path, limit=MAX_DOCUMENT)
         except (FileNotFoundError, NotADirectoryError):
             if files is None:
                 continue

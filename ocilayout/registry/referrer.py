@@ -14,8 +14,16 @@ from urllib.parse import urlencode
 from attrs import evolve
 
 from ocilayout.codec import decode, encode
-from ocilayout.errors import DocumentError, RegistryError
-from ocilayout.ijson import MAX_DOCUMENT
+from ocilayout.digest import Digest
+from ocilayout.errors import (
+    AuthError,
+    DocumentError,
+    OciLayoutError,
+    RateLimitedError,
+    RegistryError,
+    TransportError,
+)
+from ocilayout.ijson import MAX_DOCUMENT, parse
 from ocilayout.index import Index
 from ocilayout.limit import require_at_most
 from ocilayout.mediatype import OCI_INDEX
@@ -29,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ocilayout.descriptor import Descriptor
-    from ocilayout.digest import Digest
     from ocilayout.graph import Document
     from ocilayout.registry.answer import Answer
 
@@ -123,6 +130,42 @@ def remove_referrer(session: Session, subject: Digest, referrer: Digest) -> None
         return None if len(left) == len(current.manifests) else evolve(current, manifests=left)
 
     _change_list(session, subject, change, f"{referrer} was deleted and is listed as a referrer")
+
+
+def read_subject(session: Session, digest: Digest) -> Digest | None:
+    """Return what a manifest has as its subject, as far as that can be known.
+
+    The manifest is going to be deleted, so it need not be one that can be decoded.
+
+    Args:
+        session: The conversation with the registry.
+        digest: The manifest.
+
+    Returns:
+        The digest of the subject; `None` if there is none, or the manifest cannot be read.
+
+    Raises:
+        AuthError: The registry does not accept who we are.
+        RateLimitedError: It asks to come back later.
+        TransportError: The connection failed.
+    """
+    try:
+        with session.request(
+            "GET",
+            f"manifests/{digest}",
+            accept={OK},
+            headers={"Accept": f"{ANY_MANIFEST}, */*"},
+        ) as answer:
+            data = answer.read_all(MAX_DOCUMENT)
+        if Digest.of(data, digest.algorithm) != digest:
+            return None
+        subject = parse(data).get("subject")
+        found = subject.get("digest") if isinstance(subject, dict) else None
+        return Digest.parse(found) if isinstance(found, str) else None
+    except (AuthError, RateLimitedError, TransportError):
+        raise
+    except OciLayoutError:  # refused, too large, of an algorithm that is not known, or not JSON
+        return None
 
 
 def _change_list(

@@ -21,7 +21,7 @@ from ocilayout.registry.address import is_loopback, origin
 from ocilayout.registry.auth import Authenticator
 from ocilayout.registry.blobs import RepositoryBlobs
 from ocilayout.registry.content import ANY_MANIFEST, described, fetched
-from ocilayout.registry.referrer import list_referrers, remove_referrer
+from ocilayout.registry.referrer import list_referrers, read_subject, remove_referrer
 from ocilayout.registry.session import METHOD_NOT_ALLOWED, NOT_FOUND, OK, Session
 from ocilayout.registry.tags import list_tags
 from ocilayout.registry.transport import Transport
@@ -310,10 +310,12 @@ class Repository:
             InvalidNameError: The name is no tag, or the target is text and no digest.
             NotFoundError: The target is not in the repository.
             DocumentError: The target is no manifest and no index.
-            IntegrityError: The registry holds something else under the target's digest.
-            RegistryError: The registry refused or failed.
+            IntegrityError: The registry holds something else under the target's digest, or says
+                that it tagged something else.
+            RegistryError: The registry refused or failed, or does not tag digests of this
+                algorithm; then nothing is tagged.
 
-        Spec: distribution:tag.
+        Spec: distribution:tag, distribution:digest-and-tag.
         """
         require_tag(name)
         if isinstance(target, str) and not is_digest(target):
@@ -343,7 +345,9 @@ class Repository:
         """Delete a manifest or an index, with all tags that name it.
 
         What it refers to stays. If it refers to a subject, in a registry without the referrers
-        API, then it is taken off the list of that subject's referrers.
+        API, then it is taken off the list of that subject's referrers. Content that cannot be read
+        or decoded is deleted all the same; of a retired type, and of a document that breaks the
+        specification, a `subject` is known, of anything else none is.
 
         Args:
             target: The manifest or index: a descriptor, a digest, or a digest as text.
@@ -351,7 +355,6 @@ class Repository:
         Raises:
             InvalidNameError: The target is text and no digest; `untag` takes a tag away.
             ReferenceNotFoundError: It is not in the repository.
-            DigestMismatchError: The registry holds something else under the digest.
             RegistryError: The registry refused or failed, many do not delete; or the list of
                 referrers could not be brought up to date.
 
@@ -361,11 +364,11 @@ class Repository:
         if not is_digest(str(digest)):
             raise InvalidNameError(f"{digest!r} is no digest; untag takes a tag away")
         digest = Digest.parse(digest)
-        document = decode_document(*self.fetch(digest))
+        subject = read_subject(self._session, digest)
         if not self._session.delete(f"manifests/{digest}"):
             raise self._missing(str(digest))
-        if document.subject is not None:
-            remove_referrer(self._session, document.subject.digest, digest)
+        if subject is not None:
+            remove_referrer(self._session, subject, digest)
 
     def _missing(self, name: str) -> ReferenceNotFoundError:
         return ReferenceNotFoundError(f"{self.name} has no manifest {name}")

@@ -144,9 +144,11 @@ class Session:
                     " be sent twice; try again",
                     status=UNAUTHORIZED,
                 )
+            repeated = answer.repeated
             answer = self._transport.request(
                 method, url, headers=headers, authorization=renewed, body=body, once=once
             )
+            answer.repeated = answer.repeated or repeated
         self._take_warnings(answer)
         if answer.status in accept:
             return answer
@@ -155,6 +157,9 @@ class Session:
 
     def delete(self, where: str) -> bool:
         """Delete something; tell whether it was there.
+
+        A DELETE whose answer was lost, or that a gateway gave up, is sent again. If it is not found
+        then, the first one may have removed it, and it is gone as was asked for.
 
         Args:
             where: What, as a path below the repository.
@@ -168,7 +173,7 @@ class Session:
             "DELETE", where, accept={*_DELETED, NOT_FOUND}, actions="delete"
         ) as answer:
             answer.drain()
-            return answer.status != NOT_FOUND
+            return answer.status != NOT_FOUND or answer.repeated
 
     def close(self) -> None:
         """Close the connections that are not in use."""

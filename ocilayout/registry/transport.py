@@ -149,7 +149,7 @@ class Transport:
 
         Spec: distribution:redirects, descriptor:no-processing.
         """
-        redirects = 0
+        redirects, repeated = 0, False
         while True:
             sent = {"User-Agent": "ocilayout", "Accept-Encoding": "identity", **headers}
             if authorization is not None:
@@ -158,6 +158,7 @@ class Transport:
                 answer = self._send(method, url, sent, body, once=once)
             except BodyFailedError as error:
                 raise error.reason from None
+            repeated = answer.repeated = answer.repeated or repeated
             redirected = follow and answer.status in _REDIRECTS
             if not redirected or not _repeatable(method, answer.status, body):
                 return answer
@@ -190,14 +191,17 @@ class Transport:
     ) -> Answer:
         """Send a request to one host, as often as it is safe and there is hope."""
         attempts = 1 if once else self.retry.attempts
+        repeated = False
         for attempt in range(1, attempts):
             try:
                 answer = self._send_once(method, url, headers, body)
             except FAILURES as error:
                 if not _lost_in_vain(method, body, error):
                     raise failure(url, error) from None
+                repeated = repeated or not isinstance(error, NewConnectionError)
                 delay = self.retry.backoff(attempt)
             else:
+                answer.repeated = repeated
                 if not _refused_for_now(method, body, answer.status):
                     return answer
                 asked = self.retry.asked(answer.header("Retry-After"))
@@ -205,12 +209,15 @@ class Transport:
                 if bearable is None:
                     return answer
                 answer.drain()
+                repeated = repeated or answer.status != _TOO_MANY
                 delay = bearable
             self.retry.sleep(delay)
         try:
-            return self._send_once(method, url, headers, body)
+            answer = self._send_once(method, url, headers, body)
         except FAILURES as error:
             raise failure(url, error) from None
+        answer.repeated = repeated
+        return answer
 
     def _send_once(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | Body | None
@@ -266,8 +273,7 @@ def _lost_in_vain(method: str, body: bytes | Body | None, error: Exception) -> b
     """Tell whether a request may be sent again whose connection failed."""
     if isinstance(error, NewConnectionError):  # then nothing was sent
         return not isinstance(error, NameResolutionError)
-    # What was deleted would not be found again.
-    return isinstance(error, ProtocolError) and method != "DELETE" and _idempotent(method, body)
+    return isinstance(error, ProtocolError) and _idempotent(method, body)
 
 
 def _refused_for_now(method: str, body: bytes | Body | None, status: int) -> bool:

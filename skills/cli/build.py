@@ -1,4 +1,4 @@
-"""The verbs around building: `init`, `validate`, `build` and `builds`."""
+"""The commands around building: `init`, `validate`, `build` and `builds`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from pathlib import Path
 
 import click
 
+from ocilayout.cli import short
 from ocilayout.cli.terminal import answer, json_option, printable
 from skills.answer import build_answer, result_answer, validation_answer
-from skills.cli.option import name_argument, service_of, short_digest, write_table
-from skills.cli.scaffold import write_skill
+from skills.cli.option import name_argument, service_of, write_table
+from skills.errors import SkillFolderError, ValidationError
+from skills.validation import check_name
 from skills.validation import validate as check
+
+_PLACEHOLDER = "Say what this skill does, and when to use it"
 
 
 @click.command(epilog="Example: skills init ./release-notes -d 'Draft release notes'")
@@ -19,7 +23,7 @@ from skills.validation import validate as check
 @click.option("-d", "--description", default="", help="What the skill is for, and when to use it.")
 @json_option
 def init(path: Path, description: str, *, as_json: bool) -> None:
-    """Make a skill's folder, with a SKILL.md to fill in.
+    """Make a folder for a skill, with a SKILL.md to fill in.
 
     The name of the skill is that of the folder.
     """
@@ -32,9 +36,9 @@ def init(path: Path, description: str, *, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def validate(ctx: click.Context, path: Path, *, as_json: bool) -> None:
-    """Check a skill's folder: all that must change, and what should.
+    """Check the folder of a skill: errors must be fixed, warnings should be.
 
-    The exit status is 1 if something must change.
+    The exit status is 1 if there are errors.
     """
     result = check(_folder(path))
     lines = [f"Error: {printable(text)}" for text in result.errors]
@@ -45,14 +49,14 @@ def validate(ctx: click.Context, path: Path, *, as_json: bool) -> None:
 
 @click.command(epilog="Example: skills build ./release-notes -t ghcr.io/org/release-notes:v1")
 @click.argument("path", type=click.Path(path_type=Path), default=".")
-@click.option("-t", "--tag", help="The name in the store; the skill's own by default.")
-@click.option("--no-validate", is_flag=True, help="Package what breaks the rules of skills, too.")
+@click.option("-t", "--tag", help="The tag in the store; the name of the skill by default.")
+@click.option("--no-validate", is_flag=True, help="Package a skill that breaks the rules, too.")
 @json_option
 @click.pass_obj
 def build(
     store: Path | None, path: Path, tag: str | None, *, no_validate: bool, as_json: bool
 ) -> None:
-    """Package a skill's folder into the store."""
+    """Package the folder of a skill into the store."""
     result = service_of(store).build(_folder(path), tag=tag, validate=not no_validate)
     answer(result_answer(result), result.reference, as_json=as_json)
 
@@ -63,7 +67,7 @@ def build(
 @json_option
 @click.pass_context
 def builds(ctx: click.Context, *, as_json: bool) -> None:
-    """List what was built in this store, and nothing that was only pulled."""
+    """List the skills that were built in this store, without those that were only pulled."""
     if ctx.invoked_subcommand is None:
         _list_builds(ctx.obj, as_json=as_json)
 
@@ -72,7 +76,7 @@ def builds(ctx: click.Context, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def list_(store: Path | None, *, as_json: bool) -> None:
-    """List what was built in this store."""
+    """List the skills that were built in this store."""
     _list_builds(store, as_json=as_json)
 
 
@@ -91,13 +95,47 @@ def remove(store: Path | None, name: str, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def adopt(store: Path | None, name: str, *, as_json: bool) -> None:
-    """Say of a name in the store that it was built here."""
+    """Mark a tag in the store as a local build."""
     service_of(store).adopt(name)
     answer({"adopted": name}, f"Adopted {json.dumps(name)}", as_json=as_json)
 
 
+def write_skill(path: Path, description: str = "") -> Path:
+    """Write a SKILL.md into a folder, and make the folder if it is missing.
+
+    Args:
+        path: The folder; its name becomes the skill's.
+        description: What the skill is for; a sentence that asks for it if it is empty.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        ValidationError: The folder's name is not a valid name of a skill.
+        SkillFolderError: The folder has a SKILL.md already; it was left as it is.
+        OSError: The file system refused.
+    """
+    name = path.resolve().name
+    if error := check_name(name):
+        raise ValidationError([error])
+    # A JSON string is a YAML string, whatever it holds.
+    text = json.dumps(description or _PLACEHOLDER, ensure_ascii=False)
+    title = name.replace("-", " ").capitalize()
+    path.mkdir(parents=True, exist_ok=True)
+    target = path / "SKILL.md"
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(
+                f"---\nname: {name}\ndescription: {text}\nversion: 0.1.0\n---\n"
+                f"# {title}\n\nWrite here what the agent has to know, step by step.\n"
+            )
+    except FileExistsError:
+        raise SkillFolderError(str(target), "exists already; it was left as it is") from None
+    return target
+
+
 def _folder(path: Path) -> Path:
-    """Return a folder by its own name, which is a rule for skills, so "." has to become one."""
+    """Return a folder by its name, which the rules of skills are about, so "." must become one."""
     return path.absolute() if path.name else path.resolve()
 
 
@@ -108,5 +146,5 @@ def _list_builds(store: Path | None, *, as_json: bool) -> None:
     elif not found:
         answer(None, "No locally-built skill artifacts found", as_json=False)
     else:
-        rows = [(one.tag, short_digest(one.digest), one.name, one.version) for one in found]
+        rows = [(one.tag, f"{short(one.digest)}...", one.name, one.version) for one in found]
         write_table(("TAG", "DIGEST", "NAME", "VERSION"), rows)

@@ -1,6 +1,6 @@
-"""The command `skills`: its group, and the verbs in it, each a thin skin over `SkillService`.
+"""The command `skills`: the group of its commands, each of which calls `SkillService`.
 
-How it answers, fails and ends is the matter of `ocilayout.cli.terminal`, as for `ocilayout`.
+Answers, errors and exit statuses are the matter of `ocilayout.cli.terminal`, as for `ocilayout`.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from skills.cli.exchange import cache, content, pull, push
 from skills.cli.install import install, list_, uninstall
 from skills.cli.serve import serve
 from skills.errors import SkillError
-from skills.store import STORE_VARIABLE
+from skills.service import STORE_VARIABLE
 
 
 class _Skills(Failing):
-    """A group that reports errors of skills, too, and lists its verbs in the order of a day."""
+    """A group that reports errors of skills, too, and lists its commands in the order of use."""
 
     failures = (SkillError, *Failing.failures)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the verbs."""
+        """Return the names of the commands."""
         del ctx
         return list(self.commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> Any:  # noqa: ANN401 # as click has it
-        """Return a verb; `ls` is another word for `list`."""
+        """Return a command; `ls` is another name of `list`."""
         return super().get_command(ctx, "list" if cmd_name == "ls" else cmd_name)
 
 
@@ -53,7 +53,7 @@ def main(ctx: click.Context, store: Path | None) -> None:
     ctx.obj = store
 
 
-for _verb in (
+for _command in (
     init, validate, build, builds, content, push, pull, cache, install, list_, uninstall, serve,
 ):  # fmt: skip
-    main.add_command(_verb)
+    main.add_command(_command)

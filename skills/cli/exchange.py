@@ -1,4 +1,4 @@
-"""The verbs around registries: `content`, `pull`, `push` and `cache`."""
+"""The commands around registries: `content`, `pull`, `push` and `cache`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ocilayout.cli import short
 from ocilayout.cli.option import access as registry_access
 from ocilayout.cli.progress import accounted
 from ocilayout.cli.terminal import answer, json_option, printable, size_text
@@ -17,7 +18,6 @@ from skills.cli.option import (
     read_age,
     reference_argument,
     service_of,
-    short_digest,
     write_table,
 )
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ocilayout.cli.access import Access
-    from skills.content import SkillContent
+    from skills.artifact import SkillContent
 
 
 @click.command(epilog="Example: skills content ghcr.io/org/release-notes:v1")
 @reference_argument
-@click.option("--refresh", is_flag=True, help="Ask the registry what the reference means now.")
+@click.option("--refresh", is_flag=True, help="Ask the registry what the reference points to now.")
 @registry_access(reads=False)
 @json_option
 @click.pass_obj
@@ -40,7 +40,7 @@ def content(
 ) -> None:
     """Look at a skill without installing it.
 
-    What the store has is shown; anything else is pulled first, and kept for the next time.
+    A skill that is not in the store is pulled first, and kept for the next time.
     """
     with connected(store, access) as service, accounted() as account:
         found = service.get_content(reference, refresh=refresh, on_event=account.tell)
@@ -49,8 +49,8 @@ def content(
 
 @click.command(epilog="Example: skills pull ghcr.io/org/release-notes:v1")
 @reference_argument
-@click.option("--name", help="What to call it in the store; the reference by default.")
-@click.option("--replace", is_flag=True, help="Take the name of a build with other content.")
+@click.option("--name", help="The tag in the store; the reference by default.")
+@click.option("--replace", is_flag=True, help="Replace a local build that has other content.")
 @registry_access(reads=False)
 @json_option
 @click.pass_obj
@@ -63,7 +63,7 @@ def pull(  # as many as there are options
     replace: bool,
     as_json: bool,
 ) -> None:
-    """Bring a skill from its registry into the store. It does not become a build."""
+    """Pull a skill from its registry into the store. It is not a local build."""
     with connected(store, access) as service, accounted() as account:
         result = service.pull(reference, name=name, replace=replace, on_event=account.tell)
     said = f"Pulled {result.reference} {result.digest}"
@@ -76,7 +76,7 @@ def pull(  # as many as there are options
 @json_option
 @click.pass_obj
 def push(store: Path | None, reference: str, access: Access, *, as_json: bool) -> None:
-    """Send what the store has under a reference to the registry that it names."""
+    """Push a skill of the store to the registry that its reference names."""
     with connected(store, access) as service, accounted() as account:
         result = service.push(reference, on_event=account.tell)
     said = f"Pushed {result.reference} {result.digest}"
@@ -89,7 +89,7 @@ def push(store: Path | None, reference: str, access: Access, *, as_json: bool) -
 @json_option
 @click.pass_context
 def cache(ctx: click.Context, *, as_json: bool) -> None:
-    """List what was pulled into the store, and when; no builds."""
+    """List the skills that were pulled into the store, and when. Local builds are not listed."""
     if ctx.invoked_subcommand is None:
         _list_cache(ctx.obj, as_json=as_json)
 
@@ -98,7 +98,7 @@ def cache(ctx: click.Context, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def list_(store: Path | None, *, as_json: bool) -> None:
-    """List what was pulled into the store, and when."""
+    """List the skills that were pulled into the store, and when."""
     _list_cache(store, as_json=as_json)
 
 
@@ -107,7 +107,7 @@ def list_(store: Path | None, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def remove(store: Path | None, name: str, *, as_json: bool) -> None:
-    """Take something that was pulled away, with the content that nothing else needs."""
+    """Remove a pulled skill, with the content that nothing else in the store needs."""
     service_of(store).remove_cached(name)
     answer({"removed": name}, f"Removed {json.dumps(name)} from the cache", as_json=as_json)
 
@@ -117,15 +117,15 @@ def remove(store: Path | None, name: str, *, as_json: bool) -> None:
     "--older-than",
     callback=read_age,
     metavar="AGE",
-    help="Only what was not pulled for so long: a number and s, m, h, d or w, such as 30d.",
+    help="Only skills not pulled for so long: a number and s, m, h, d or w, such as 30d.",
 )
-@click.option("--dry-run", is_flag=True, help="Change nothing, and say what would go.")
+@click.option("--dry-run", is_flag=True, help="Change nothing, and say what would be removed.")
 @json_option
 @click.pass_obj
 def prune(
     store: Path | None, older_than: timedelta | None, *, dry_run: bool, as_json: bool
 ) -> None:
-    """Take away what was pulled and can be pulled again by its name. Builds stay."""
+    """Remove the pulled skills that can be pulled again. Local builds stay."""
     found = service_of(store).prune_cache(older_than=older_than, dry_run=dry_run)
     names = [skill.reference for skill in found]
     verb = "Would remove" if dry_run else "Removed"
@@ -143,7 +143,7 @@ def _list_cache(store: Path | None, *, as_json: bool) -> None:
         rows = [
             (
                 skill.reference,
-                short_digest(skill.digest),
+                f"{short(skill.digest)}...",
                 size_text(skill.size),
                 "missing" if skill.pulled is None else time_text(skill.pulled),
             )
@@ -153,7 +153,7 @@ def _list_cache(store: Path | None, *, as_json: bool) -> None:
 
 
 def _content_text(found: SkillContent) -> str:
-    """Return a skill as people read it: what it says of itself, its files, its SKILL.md."""
+    """Return a skill as text for people: its metadata, its files, its SKILL.md."""
     said = {
         "Name": found.name,
         "Version": found.version,

@@ -1,4 +1,4 @@
-"""The verbs around what is installed: `install`, `uninstall` and `list`."""
+"""The commands around installed skills: `install`, `uninstall` and `list`."""
 
 from __future__ import annotations
 
@@ -32,9 +32,13 @@ _PATH: Final = re.compile(r"\.{0,2}/")
 _scope = click.option(
     "--scope",
     type=click.Choice(["user", "project"]),
-    help="Whether it is for the user or in a project; by default the root decides.",
+    help="For the user or for a project; by default for a project if its root is given.",
 )
-_force = click.option("--force", is_flag=True, help="Lose local edits, and what is in the way.")
+_force = click.option(
+    "--force",
+    is_flag=True,
+    help="Replace local edits, and folders that were not installed from here.",
+)
 
 
 @click.command(epilog="Example: skills install ghcr.io/org/release-notes:v1 --clients claude-code")
@@ -44,13 +48,13 @@ _force = click.option("--force", is_flag=True, help="Lose local edits, and what 
     metavar="CLIENT,...",
     default="",
     shell_complete=complete_clients,
-    help="For whom; all that are found, if it is not said.",
+    help="The clients to install for; by default all that are found.",
 )
 @_scope
 @project_root
-@click.option("--version", help="Which one, if the source does not say.")
+@click.option("--version", help="The version, if the source does not say it.")
 @_force
-@click.option("--replace", is_flag=True, help="Take the name of a build with other content.")
+@click.option("--replace", is_flag=True, help="Replace a local build that has other content.")
 @registry_access(reads=False)
 @json_option
 @click.pass_obj
@@ -64,7 +68,7 @@ def install(
     as_json: bool,
     **options: Any,  # noqa: ANN401 # those of the service, by their names
 ) -> None:
-    """Install a skill, or bring it up to date.
+    """Install a skill, or update it.
 
     SOURCE is the name of a skill that was built here, a full reference, a digest in the store, or
     an archive: a path that begins with / or ./, or oci-archive:PATH[:NAME].
@@ -102,7 +106,7 @@ def uninstall(
 
 @click.command("list", epilog="Example: skills list --client claude-code")
 @_scope
-@click.option("--client", shell_complete=complete_clients, help="Only what this client has.")
+@click.option("--client", shell_complete=complete_clients, help="Only the skills of this client.")
 @project_root
 @json_option
 @click.pass_obj
@@ -114,7 +118,7 @@ def list_(
     *,
     as_json: bool,
 ) -> None:
-    """List what is installed, for the user and in projects."""
+    """List the installed skills, for the user and in projects."""
     found = service_of(store).list_installed(scope=scope, client=client, project_root=project_root)
     if as_json:
         answer([installed_answer(skill) for skill in found])

@@ -1,42 +1,39 @@
-"""What the verbs of `skills` share: the store that they work on, and what a shell completes."""
+"""What the commands of `skills` share: the store, their options, and what a shell completes."""
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
-from ocilayout import Layout, OciLayoutError
+from ocilayout import OciLayoutError
+from ocilayout.cli import read_duration
 from ocilayout.cli.access import warn
-from ocilayout.cli.terminal import printable, table
+from ocilayout.cli.option import offered, safe_names
+from ocilayout.cli.terminal import table
 from skills.clients import ALL, CLIENTS
 from skills.errors import SkillError
 from skills.install import Installer, State, default_state
-from skills.service import SkillService
-from skills.store import default_store
+from skills.service import SkillService, default_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import timedelta
 
     from ocilayout import Reference
     from ocilayout.cli.access import Access
     from ocilayout.registry import Repository
 
-_DIGEST_WIDTH: Final = 19  # "sha256:" and twelve digits
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_AGE: Final = re.compile(r"([0-9]{1,6})([smhdw])")
-
 
 def service_of(store: Path | None, access: Access | None = None) -> SkillService:
-    """Open the store that was named, or the default one.
+    """Open the given store, or the default one.
 
     Args:
-        store: Its folder.
-        access: How registries are reached; without it, by nobody's name. A password is asked now.
+        store: The folder of the store.
+        access: How registries are reached, without credentials by default. A password is asked for
+            now.
 
     Raises:
         UsageError: Options contradict each other.
@@ -56,7 +53,7 @@ def connected(store: Path | None, access: Access) -> Iterator[SkillService]:
 
     Raises:
         UsageError: Options contradict each other.
-        AuthError: The block raised it; it says which options were missing.
+        AuthError: The block raised it; the error says which options were missing.
         OciLayoutError: As `SkillService.open` says.
     """
     opened: list[Repository] = []
@@ -74,45 +71,39 @@ def connected(store: Path | None, access: Access) -> Iterator[SkillService]:
                 warn(repository)
 
 
-def short_digest(digest: str) -> str:
-    """Return the beginning of a digest, as ToolHive's tables have it."""
-    return f"{digest[:_DIGEST_WIDTH]}..."
-
-
 def write_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a table to standard output; what a terminal would obey is escaped."""
-    table([heading, *([printable(cell) for cell in row] for row in rows)])
+    """Write a table to standard output, with control characters escaped."""
+    table([heading, *rows])
 
 
 def read_age(ctx: click.Context, param: click.Parameter, value: str | None) -> timedelta | None:
     """Read an age such as `12h` or `30d`."""
     if value is None:
         return None
-    found = _AGE.fullmatch(value)
-    if found is None:
-        raise click.BadParameter("give a number and s, m, h, d or w, such as 30d", ctx, param)
-    return timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
+    try:
+        if not value.isdecimal():  # an age without its unit could mean anything
+            return read_duration(value)
+    except ValueError:
+        pass
+    raise click.BadParameter("give a number and s, m, h, d or w, such as 30d", ctx, param)
 
 
 def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Return the names in the store that begin so; a completion makes no store."""
+    """Return the tags in the store that begin so, without making a store."""
     del param
-    store = ctx.find_root().params.get("store") or default_store()
-    try:
-        return [name for name in Layout.open(store).tags() if name.startswith(incomplete)]
-    except (OciLayoutError, OSError):
-        return []
+    return offered(ctx.find_root().params.get("store") or default_store(), incomplete)
 
 
 def complete_skill(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Return the names of installed skills that begin so."""
     del ctx, param
+    # The Tab key waits for nothing: a list needs no lock, and refuses a pipe in place of its file.
     installer = Installer(Path.home(), State(default_state()))
     try:
         found = installer.installed(scope=None, client=None, project_root=None)
     except (SkillError, OciLayoutError, OSError):
         return []
-    return sorted({skill.name for skill in found if skill.name.startswith(incomplete)})
+    return safe_names(sorted({skill.name for skill in found}), incomplete)
 
 
 def complete_clients(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -120,6 +111,8 @@ def complete_clients(ctx: click.Context, param: click.Parameter, incomplete: str
     del ctx, param
     before, comma, last = incomplete.rpartition(",")
     names = [client.name for client in CLIENTS] + ([] if comma else [ALL])
+    if comma and not set(before.split(",")) <= set(names):
+        return []  # what is offered is pasted, so nothing else may be in it
     return [f"{before}{comma}{name}" for name in names if name.startswith(last)]
 
 

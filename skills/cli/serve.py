@@ -1,4 +1,4 @@
-"""The verb `serve`: the service over HTTP, until a signal ends it."""
+"""The command `serve`: the service over HTTP, until a signal ends it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     type=click.IntRange(0, 65535),
     default=8080,
     show_default=True,
-    help="The port to listen at; 0 for any that is free.",
+    help="The port to listen at; 0 for any free one.",
 )
 @click.option(
     "--allow-host",
     "hosts",
     multiple=True,
     metavar="NAME[:PORT]",
-    help="What else the server is called, such as behind a proxy. May be given again.",
+    help="Another name of the server, such as behind a proxy. May be given again.",
 )
 @registry_access(reads=False, writes=True)
 @json_option
@@ -47,8 +47,8 @@ def serve(  # as many as there are options
 ) -> None:
     """Serve the store and what is installed over HTTP, as ToolHive does.
 
-    Nobody is asked who they are: whoever reaches it can build, push and install as you. It
-    listens at loopback alone unless --host says otherwise, and answers no page of another site.
+    Clients do not log in: any program that reaches it can build, push and install as you. It
+    listens at loopback only unless --host says otherwise, and refuses pages of other sites.
     """
     from skills.server import application, bind, server_of, url_of  # noqa: PLC0415 # an extra
 
@@ -56,7 +56,8 @@ def serve(  # as many as there are options
     with bind(host, port) as listener:
         if not ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback:
             click.echo(
-                "Warning: whoever reaches this address can build, push and install as you", err=True
+                "Warning: any program that reaches this address can build, push and install as you",
+                err=True,
             )
         url = url_of(listener)
         answer({"url": url}, f"Serving {url}", as_json=as_json)

@@ -1,15 +1,15 @@
 """Skills on the disk of a user: installed for clients, updated, listed, and removed again.
 
-A tree is written aside and swapped in whole; what is about to happen is noted first, so that
-whoever comes after a kill can tell what there is. `source` finds what is to be installed, `place`
-says where to, `tree` writes and compares files, `swap` moves trees, `record` remembers, `operation`
-does it all in order, `installer` decides.
+A tree is written beside its place and swapped in whole; an operation is noted before it begins, so
+that the next writer after a kill can tell what it did. `source` finds the skill to install, `place`
+says where to, `tree` writes and compares files, `swap` moves trees, `document` has what the record
+says and `record` its file, `operation` carries out what `installer` decides.
 """
 
+from skills.install.document import InstalledSkill
 from skills.install.installer import Installer
-from skills.install.record import InstalledSkill
+from skills.install.record import State, default_state
 from skills.install.source import ARCHIVE_PREFIX, Candidate, Sources, is_name, require_skill
-from skills.install.state import State, default_state
 
 __all__ = [
     "ARCHIVE_PREFIX",

@@ -1,4 +1,4 @@
-"""Installing, removing and listing skills: what is decided before anything is done."""
+"""Installing, removing and listing skills: the decisions before anything is changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from skills.clients import find_client, require_clients, select_clients
+from ocilayout import LockTimeoutError
+from skills.clients import find_client, select_clients
 from skills.errors import (
     ClientError,
     LocalEditsError,
@@ -18,9 +19,10 @@ from skills.errors import (
     ScopeError,
     TargetExistsError,
 )
-from skills.install.operation import put_in_place, recover, take_away
+from skills.install import operation
+from skills.install.document import Entry, Operation
+from skills.install.operation import recover, settle
 from skills.install.place import Place, missing_parents, place_of, require_scope, targets_of
-from skills.install.plan import Entry, Plan
 from skills.install.swap import Move, exchange
 from skills.install.tree import compare
 from skills.validation import check_name
@@ -30,43 +32,31 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from skills.clients import Client
-    from skills.install.record import InstalledSkill, Record, Target
+    from skills.install.document import Document, InstalledSkill, Key, Target
+    from skills.install.record import Record, State
     from skills.install.source import Candidate
-    from skills.install.state import State
     from skills.install.swap import Swap
     from skills.layer import Layer
 
 
 class Installer:
-    """Skills of one user."""
+    """The installed skills of a user, and of the user's projects."""
 
     def __init__(self, home: Path, state: State, *, swap: Swap = exchange) -> None:
-        """Say where skills are installed and where that is remembered; nothing is touched yet.
+        """Use a home folder and a record.
 
         Args:
             home: The home folder.
-            state: Where the record is.
+            state: The folder of the record.
             swap: How two folders change places.
         """
         self._home = home
         self._state = state
         self._swap = swap
 
-    def require(
-        self,
-        *,
-        clients: Iterable[str],
-        scope: str | None,
-        project_root: str | os.PathLike[str] | None,
-    ) -> None:
-        """Refuse clients and a place that mean nothing, before a registry is asked for anything.
-
-        Raises:
-            ClientError: A client is unknown, or `all` is not alone.
-            ScopeError: As for `install`.
-        """
-        place_of(scope, project_root, self._home)
-        require_clients(clients)
+    def place(self, scope: str | None, project_root: str | os.PathLike[str] | None) -> Place:
+        """Return the place to install to. See `place_of`."""
+        return place_of(scope, project_root, self._home)
 
     def install(
         self,
@@ -74,47 +64,44 @@ class Installer:
         layer: Layer,
         *,
         clients: Iterable[str],
-        scope: str | None,
-        project_root: str | os.PathLike[str] | None,
+        place: Place,
         force: bool,
     ) -> InstalledSkill:
-        """Install a skill; see `SkillService.install`.
+        """Install a skill. See `SkillService.install`.
 
         Args:
             candidate: The skill; its name was checked.
             layer: Its files; they were checked.
-            clients: For whom.
-            scope: For the user, or for a project.
-            project_root: The root of that project.
-            force: Whether what is in the way may be lost.
+            clients: The names of clients.
+            place: The place, as `place` returned it.
+            force: Whether local edits may be lost, and folders that were not installed from here.
         """
-        place = place_of(scope, project_root, self._home)
         names = list(clients)
         with self._state.open() as record:
-            recover(record, durable=self._state.durable)
-            entry = record.find(candidate.artifact.name, place.scope, place.key)
-            known = {} if entry is None else record.targets(entry)
-            before = () if entry is None else record.clients(entry)
-            wanted = targets_of(place, candidate.artifact.name, self._clients(names, before))
             fresh = _entry(candidate, place)
+            _require_ended(recover(record), fresh.key)
+            before = record.document.find(fresh.key)
+            known = {} if before is None else {target.path: target for target in before.targets}
+            have = () if before is None else sorted(before.clients)
+            wanted = targets_of(place, fresh.name, self._clients(names, have))
             moves = [
                 _move(target)
                 for target in wanted
-                if _must_write(record, target, known.get(target), fresh, force=force)
+                if _must_write(record.document, target, known.get(target), fresh, force=force)
             ]
-            plan = Plan(
+            clients = {name: target for target, names in wanted.items() for name in names}
+            if before is not None and not moves:
+                if before.reference == fresh.reference and set(clients) == set(have):
+                    return before.describe()
+                fresh = evolve(fresh, installed_at=before.installed_at)
+            plan = Operation(
                 kind="install",
-                entry=fresh,
+                entry=evolve(fresh, clients=clients),
                 moves=tuple(moves),
-                clients={name: target for target, names in wanted.items() for name in names},
                 folders=_folders(moves, place.root),
             )
-            if entry is not None and not moves:
-                if entry.reference == fresh.reference and set(plan.clients) == set(before):
-                    return record.describe(entry)
-                plan = evolve(plan, entry=evolve(fresh, installed_at=entry.installed_at))
-            put_in_place(record, plan, layer, self._swap, durable=self._state.durable)
-            return record.describe(plan.entry)
+            operation.install(record, plan, layer, self._swap)
+            return _described(record, fresh.key)
 
     def uninstall(
         self,
@@ -124,26 +111,25 @@ class Installer:
         project_root: str | os.PathLike[str] | None,
         force: bool,
     ) -> None:
-        """Remove a skill; see `SkillService.uninstall`."""
-        place = self._place(scope, project_root)
+        """Remove a skill. See `SkillService.uninstall`."""
+        place = self._known_place(scope, project_root)
         if not self._state.exists or check_name(name):
             raise NotInstalledError(name, place.scope)
         with self._state.open() as record:
-            recover(record, durable=self._state.durable)
-            entry = record.find(name, place.scope, place.key)
-            if entry is None:
+            key = (name, place.scope, place.key)
+            _require_ended(recover(record), key)
+            skill = record.document.find(key)
+            if skill is None:
                 raise NotInstalledError(name, place.scope)
-            targets = record.targets(entry)
-            for target in () if force else targets.values():
+            for target in () if force else skill.targets:
                 if edited := compare(target.path, target.files).edited:
                     raise LocalEditsError(str(target.path), edited)
-            plan = Plan(
+            plan = Operation(
                 kind="uninstall",
-                entry=entry,
-                moves=tuple(_move(path) for path in targets),
-                clients={},
+                entry=skill,
+                moves=tuple(_move(target.path) for target in skill.targets),
             )
-            take_away(record, plan, durable=self._state.durable)
+            operation.uninstall(record, plan)
 
     def installed(
         self,
@@ -152,7 +138,7 @@ class Installer:
         client: str | None,
         project_root: str | os.PathLike[str] | None,
     ) -> list[InstalledSkill]:
-        """Return what is installed; see `SkillService.list_installed`."""
+        """Return the installed skills. See `SkillService.list_installed`."""
         if client is not None:
             find_client(client)
         if scope is not None:
@@ -160,23 +146,36 @@ class Installer:
         place = None
         # Without a root, the scope of projects means all of them.
         if scope == "user" or project_root is not None:
-            place = self._place(scope, project_root)
-        if not self._state.exists:
-            return []
-        with self._state.open() as record:
-            recover(record, durable=self._state.durable)
-            return [
-                skill
-                for skill in record.skills()
-                if (scope is None or skill.scope == scope)
-                and (client is None or client in skill.clients)
-                and (place is None or _is_at(skill, place))
-            ]
+            place = self._known_place(scope, project_root)
+        return [
+            skill
+            for skill in self._document().describe()
+            if (scope is None or skill.scope == scope)
+            and (client is None or client in skill.clients)
+            and (place is None or _is_at(skill, place))
+        ]
 
-    # ------------------------------------------------------------ deciding
+    # ------------------------------------------------------------ decisions
 
-    def _place(self, scope: str | None, project_root: str | os.PathLike[str] | None) -> Place:
-        """Return a place to look at: one that is there, or where something was installed.
+    def _document(self) -> Document:
+        """Return the record, after ending what killed processes left, where that is possible."""
+        document = self._state.read()
+        if not document.operations:
+            return document
+        try:
+            with self._state.open(wait=False) as record:
+                recover(record)
+                return record.document
+        except LockTimeoutError:  # the process is still at work
+            return document
+        except OSError:  # a disk that cannot be written
+            for pending in document.operations:
+                with suppress(OSError):
+                    document = settle(document, pending)
+            return document
+
+    def _known_place(self, scope: str | None, project_root: str | os.PathLike[str] | None) -> Place:
+        """Return a place that exists, or where something was installed.
 
         Raises:
             ScopeError: As `place_of` says.
@@ -185,18 +184,15 @@ class Installer:
             return place_of(scope, project_root, self._home)
         except ScopeError:
             place = place_of(scope, project_root, self._home, may_be_gone=True)
-            if not self._state.exists:
+            if not any(_is_at(skill, place) for skill in self._state.read().describe()):
                 raise
-            with self._state.open() as record:
-                if not any(_is_at(skill, place) for skill in record.skills()):
-                    raise
             return place
 
     def _clients(self, names: list[str], before: Iterable[str]) -> list[Client]:
-        """Return for whom to install: who was asked for, and who has it already."""
+        """Return the clients to install for: those that were asked for, and those that have it."""
         have = []
         for name in before:
-            with suppress(ClientError):  # one that was known to another version
+            with suppress(ClientError):  # a client that another version of this program knows
                 have.append(find_client(name))
         try:
             asked = select_clients(names, self._home)
@@ -219,21 +215,33 @@ def _entry(candidate: Candidate, place: Place) -> Entry:
         version=candidate.version or artifact.version,
         description=artifact.description,
         requires=artifact.requires,
-        installed_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        installed_at=datetime.now(UTC).replace(microsecond=0),
     )
 
 
+def _require_ended(failures: dict[Key, OSError], key: Key) -> None:
+    """Refuse to go on with a skill while an earlier operation on it cannot be ended."""
+    if key in failures:
+        raise failures[key]
+
+
+def _described(record: Record, key: Key) -> InstalledSkill:
+    skill = record.document.find(key)
+    assert skill is not None  # noqa: S101 # it was installed just now
+    return skill.describe()
+
+
 def _must_write(
-    record: Record, path: Path, known: Target | None, fresh: Entry, *, force: bool
+    document: Document, path: Path, known: Target | None, fresh: Entry, *, force: bool
 ) -> bool:
-    """Tell whether a folder is to be written; refuse if something would be lost."""
+    """Tell whether to write a folder; refuse if something would be lost."""
     if known is None:
-        if owner := record.owner(path):
+        if owner := document.owner(path):
             whose = "the user" if owner.scope == "user" else f"the project {owner.root!r}"
             raise TargetExistsError(str(path), f"is installed for {whose}; uninstall it there")
         if os.path.lexists(path) and not force:
             raise TargetExistsError(
-                str(path), "is there and was not installed from here; move it away, or use force"
+                str(path), "exists and was not installed from here; move it away, or use force"
             )
         return True
     changes = compare(path, known.files)

@@ -1,7 +1,7 @@
 """Where a skill is installed: the scope, its root, and the folder for each client.
 
-Links above a skill's folder are followed as long as they stay below the root: many people keep
-their settings in a repository of their own and link to it.
+Links above a skill's folder are followed while they stay below the root: many users keep their
+settings in a repository of their own and link to it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SCOPES: Final = ("user", "project")
 
 @frozen(kw_only=True)
 class Place:
-    """A scope and where it begins.
+    """A scope and its root.
 
     Attributes:
         scope: `user`, or `project`.
@@ -38,7 +38,7 @@ class Place:
 
     @property
     def key(self) -> str:
-        """What the record knows the place by: nothing for the user, else the project's root."""
+        """The root as the record has it: empty for the user, else the project's root."""
         return "" if self.scope == "user" else str(self.root)
 
 
@@ -49,16 +49,16 @@ def place_of(
     *,
     may_be_gone: bool = False,
 ) -> Place:
-    """Return the place that is meant.
+    """Return the place for a scope and a root.
 
     Args:
         scope: `user` or `project`; by default that of a project if its root is given.
         project_root: The folder of a project, with a `.git` in it.
         home: The home folder.
-        may_be_gone: Whether a project may be one no more, or not be there.
+        may_be_gone: Whether the root need not exist or be a project any more.
 
     Raises:
-        ScopeError: The scope is none, or does not go with the root, or the root is none.
+        ScopeError: The scope is unknown or does not go with the root, or the root is not a project.
     """
     if scope is None:
         scope = "user" if project_root is None else "project"
@@ -72,32 +72,32 @@ def place_of(
     root = Path(project_root)
     if "\0" in str(root) or not (may_be_gone or os.path.lexists(root / ".git")):
         raise ScopeError(
-            f"{str(project_root)!r} is no project; give a folder that has a .git in it"
+            f"{str(project_root)!r} is not a project; give a folder that has a .git in it"
         )
     return Place(scope="project", root=_real(root))
 
 
 def require_scope(scope: str) -> None:
-    """Refuse what is no scope.
+    """Refuse an unknown scope.
 
     Raises:
-        ScopeError: It is none.
+        ScopeError: The scope is unknown.
     """
     if scope not in SCOPES:
-        raise ScopeError(f"{scope!r} is no scope; use user or project")
+        raise ScopeError(f"{scope!r} is not a scope; use user or project")
 
 
 def targets_of(place: Place, name: str, clients: Iterable[Client]) -> dict[Path, list[str]]:
-    """Return the folders of a skill, each with the names of the clients that look there.
+    """Return the folders of a skill, each with the names of the clients that read it.
 
     Args:
         place: Where to install.
         name: The name of the skill, which was checked.
-        clients: For whom.
+        clients: The clients to install for.
 
     Raises:
-        TargetError: A symbolic link leads out of the home folder or the project, or is in the
-            place of the skill itself, or something is that is no folder.
+        TargetError: A symbolic link leads out of the home folder or the project, or the place of
+            the skill holds something that is not a folder.
     """
     found: dict[Path, list[str]] = {}
     for client in clients:
@@ -110,14 +110,14 @@ def targets_of(place: Place, name: str, clients: Iterable[Client]) -> dict[Path,
         target = base / name
         if target.is_symlink() or (target.exists() and not target.is_dir()):
             raise TargetError(
-                str(target), "is no folder; it is left as it is, move it away to install there"
+                str(target), "is not a folder; it was left as it is, move it away to install there"
             )
         found.setdefault(target, []).append(client.name)
     return found
 
 
 def missing_parents(target: Path, root: Path) -> list[Path]:
-    """Return the folders above a target that are not there yet, from the outside in."""
+    """Return the missing folders above a target, outermost first."""
     parents = target.relative_to(root).parents
     return [root / parent for parent in reversed(parents) if not (root / parent).exists()]
 

@@ -1,284 +1,218 @@
-"""What is installed, remembered: skills, their folders, and the digest of every file.
+"""The record of what is installed: one JSON file, which readers read and one writer replaces.
 
-Who may open the record, and when, is the matter of `state`; what is under way that of `journal`.
+The file is made when something is installed and removed when nothing is. A writer holds the lock
+beside it, and replaces the file whole: readers need no lock and no writable disk. The lock file is
+removed together with the record, which is safe because a writer that gets a lock on a removed file
+asks again.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from datetime import datetime
+import stat
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final
 
-from attrs import frozen
+from attrs import evolve
+from filelock import FileLock, Timeout
+from platformdirs import user_state_path
 
-from skills.install.database import Database
-from skills.install.journal import Journal
-from skills.install.plan import Entry, Plan
-from skills.install.tree import FileRecord
+from ocilayout import LockTimeoutError
+from skills.errors import RecordError
+from skills.install.document import Document
+from skills.install.tree import sync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
-    from skills.install.database import Row
-    from skills.install.swap import Move
+_RECORD: Final = "installed.json"
+_NEW: Final = "installed.json.new"
+_LOCK: Final = "installed.lock"
+_DATABASE: Final = "installed.db"  # the old form
 
-_ENTRY = "name, scope, root, reference, tag, digest, version, description, requires, installed_at"
-_KEY = "name = ? AND scope = ? AND root = ?"
+_LOCK_TIMEOUT: Final = 30.0
+"""How long a writer waits for another one, in seconds."""
 
+_POLL: Final = 0.005
+"""How often a lock that is taken is asked for again, in seconds."""
 
-@frozen(kw_only=True)
-class InstalledSkill:
-    """A skill that is installed.
-
-    Attributes:
-        name: Its name.
-        version: The version that it gives itself; empty if it gives none.
-        description: What it is for; empty if it does not say.
-        scope: Whether it is there for the user, or in a project.
-        project_root: The root of that project.
-        reference: What was installed: a name in the store, a reference or a digest.
-        tag: The tag in the reference; empty if there is none.
-        digest: The digest of the artifact's root.
-        status: `pending` if an install was cut short, so that some folders hold what was there
-            before; installing it again completes it.
-        installed_at: When it was installed or last changed.
-        clients: For whom, sorted.
-        dependencies: References of the skills that it needs.
-        folders: Where it lies, sorted.
-    """
-
-    name: str
-    version: str
-    description: str
-    scope: Literal["user", "project"]
-    project_root: Path | None
-    reference: str
-    tag: str
-    digest: str
-    status: Literal["installed", "pending"]
-    installed_at: datetime
-    clients: tuple[str, ...]
-    dependencies: tuple[str, ...]
-    folders: tuple[Path, ...]
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@frozen(kw_only=True)
-class Target:
-    """A folder that a skill was installed into.
-
-    Attributes:
-        path: The folder.
-        digest: The digest of the artifact that was installed there.
-        files: What was installed there.
-    """
-
-    path: Path
-    digest: str
-    files: tuple[FileRecord, ...]
+def default_state() -> Path:
+    """Return where the record is: `ocilayout/skills` in `$XDG_STATE_HOME`, or the platform's."""
+    state = Path(os.path.expandvars(os.environ.get("XDG_STATE_HOME", ""))).expanduser()
+    return (state if state.is_absolute() else user_state_path()) / "ocilayout" / "skills"
 
 
 class Record:
-    """An open record; one process at a time has it.
+    """A record that is open for writing; one process at a time has it.
 
     Attributes:
-        journal: What is under way.
+        path: The file.
+        document: What the record holds.
+        durable: Whether to force what is written onto the disk.
     """
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
-        """Open a record, and make it if it is not there.
+    def __init__(self, path: Path, document: Document, *, durable: bool) -> None:
+        self.path = path
+        self.document = document
+        self.durable = durable
+
+    def save(self, document: Document) -> None:
+        """Replace the record; after a failure or a kill the file is the old or the new one.
 
         Args:
-            path: The file.
-            durable: Whether to force what is noted onto the disk.
+            document: What the record will hold.
 
         Raises:
-            RecordError: The file is no record, is damaged, or is of a later version.
+            OSError: The file system refused; the record is as it was.
         """
-        self._database = Database(path, durable=durable)
-        self.journal = Journal(self._database)
+        new = self.path.with_name(_NEW)
+        try:
+            with os.fdopen(os.open(new, _CREATE, 0o666), "wb") as file:
+                file.write(document.encode())
+                if self.durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            new.replace(self.path)
+        except BaseException:
+            with suppress(OSError):
+                new.unlink()
+            raise
+        self.document = document
+        if self.durable:
+            sync(self.path.parent)
 
-    def close(self) -> None:
-        """Close the record."""
-        self._database.close()
+
+class State:
+    """The folder of the record.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(
+        self, path: Path, *, durable: bool = True, lock_timeout: float = _LOCK_TIMEOUT
+    ) -> None:
+        """Take a folder, which need not exist.
+
+        Args:
+            path: The folder.
+            durable: Whether to force what is written onto the disk.
+            lock_timeout: How long to wait for another process, in seconds.
+        """
+        self.path = path
+        self._durable = durable
+        self._lock_timeout = lock_timeout
 
     @property
-    def is_empty(self) -> bool:
-        """Whether nothing is installed and nothing is under way."""
-        return not self._database.rows(
-            "SELECT 1 FROM skill UNION ALL SELECT 1 FROM operation LIMIT 1"
-        )
+    def exists(self) -> bool:
+        """Whether there is a record, so that something may be installed."""
+        return (self.path / _RECORD).exists() or (self.path / _DATABASE).exists()
 
-    def skills(self) -> list[InstalledSkill]:
-        """Return what is installed, sorted by name, scope and project."""
-        found = self._database.rows(f"SELECT {_ENTRY} FROM skill ORDER BY name, scope, root")  # noqa: S608 # constants
-        return [self.describe(_entry(row)) for row in found]
+    def read(self) -> Document:
+        """Read the record, without a lock; a missing record is an empty one.
 
-    def describe(self, entry: Entry) -> InstalledSkill:
-        """Return a skill as others see it."""
-        targets = self.targets(entry).values()
-        whole = all(target.digest == entry.digest for target in targets)
-        return InstalledSkill(
-            name=entry.name,
-            version=entry.version,
-            description=entry.description,
-            scope=entry.scope,
-            project_root=Path(entry.root) if entry.root else None,
-            reference=entry.reference,
-            tag=entry.tag,
-            digest=entry.digest,
-            status="installed" if whole else "pending",
-            installed_at=datetime.fromisoformat(entry.installed_at),
-            clients=self.clients(entry),
-            dependencies=entry.requires,
-            folders=tuple(sorted(target.path for target in targets)),
-        )
+        Raises:
+            RecordError: The record is damaged, or a later version wrote it.
+            OSError: The file system refused.
+        """
+        database = self.path / _DATABASE
+        for _ in range(2):  # the old form may become the new one between the two looks
+            with suppress(FileNotFoundError):
+                return _decode(self.path / _RECORD)
+            if database.is_file():
+                from skills.install.sqlite import read_database  # noqa: PLC0415 # rarely needed
 
-    def find(self, name: str, scope: str, root: str) -> Entry | None:
-        """Return a skill as it was noted, if it is installed there."""
-        found = self._database.rows(
-            f"SELECT {_ENTRY} FROM skill WHERE {_KEY}",  # noqa: S608 # constants
-            name,
-            scope,
-            os.fsencode(root),
-        )
-        return _entry(found[0]) if found else None
+                try:
+                    return read_database(database)
+                except RecordError:
+                    if database.exists():
+                        raise
+        return Document()
 
-    def targets(self, entry: Entry) -> dict[Path, Target]:
-        """Return the folders of a skill, by their paths."""
-        targets = {}
-        for raw, digest in self._database.rows(
-            "SELECT path, digest FROM target WHERE skill = ? ORDER BY path", self._number(entry)
-        ):
-            files = self._database.rows("SELECT path, size, sha256 FROM file WHERE target = ?", raw)
-            path = Path(os.fsdecode(raw))
-            targets[path] = Target(
-                path=path,
-                digest=digest,
-                files=tuple(
-                    FileRecord(path=file, size=size, sha256=sha256) for file, size, sha256 in files
-                ),
-            )
-        return targets
-
-    def clients(self, entry: Entry) -> tuple[str, ...]:
-        """Return for whom a skill is installed, sorted."""
-        found = self._database.rows(
-            "SELECT name FROM client WHERE skill = ? ORDER BY name", self._number(entry)
-        )
-        return tuple(name for (name,) in found)
-
-    def owner(self, path: Path) -> Entry | None:
-        """Return the skill that is installed in a folder, if one is."""
-        found = self._database.rows(
-            f"SELECT {_ENTRY} FROM skill WHERE id = (SELECT skill FROM target WHERE path = ?)",  # noqa: S608 # constants
-            os.fsencode(path),
-        )
-        return _entry(found[0]) if found else None
-
-    def settle_install(self, number: int, plan: Plan, done: Iterable[Move]) -> None:
-        """Note which trees of an install are in their places.
-
-        If none of those that were to move is, nothing is installed that was not before.
+    @contextmanager
+    def open(self, *, wait: bool = True) -> Iterator[Record]:
+        """Open the record for writing, alone; at the end an empty one is removed.
 
         Args:
-            number: The number of the operation.
-            plan: What it was to do.
-            done: The trees that are in their places.
+            wait: Whether to wait for another process.
+
+        Raises:
+            LockTimeoutError: Another process had the record for too long.
+            RecordError: As for `read`.
+            OSError: The file system refused.
         """
-        paths = [move.target for move in done]
-        with self._database.transaction():
-            self.journal.settle(number)
-            if plan.moves and not paths:
-                return
-            skill = self._put_entry(plan.entry)
-            for path in paths:
-                self._put_target(skill, path, plan)
-            for client, path in plan.clients.items():
-                self._database.rows(
-                    "INSERT OR REPLACE INTO client (skill, name, target)"
-                    " SELECT skill, ?, path FROM target WHERE skill = ? AND path = ?",
-                    client,
-                    skill,
-                    os.fsencode(path),
-                )
+        lock, made = self._acquire(self._lock_timeout if wait else 0)
+        try:
+            found = self.read()
+            document = evolve(found, folders=tuple(dict.fromkeys((*found.folders, *made))))
+            record = Record(self.path / _RECORD, document, durable=self._durable)
+            self._put_database_aside(record)
+            try:
+                yield record
+            finally:
+                if record.document.is_empty:
+                    self._remove(record.document.folders)
+        finally:
+            lock.release()
 
-    def settle_removal(self, number: int, plan: Plan, gone: Iterable[Move]) -> None:
-        """Note which trees of a removal are gone; a skill without any is not installed.
-
-        Args:
-            number: The number of the operation.
-            plan: What it was to do.
-            gone: The trees that are not in their places any more.
-        """
-        with self._database.transaction():
-            self.journal.settle(number)
-            skill = self._number(plan.entry)
-            for move in gone:
-                self._database.rows(
-                    "DELETE FROM target WHERE skill = ? AND path = ?",
-                    skill,
-                    os.fsencode(move.target),
-                )
-            self._database.rows(
-                "DELETE FROM skill WHERE id = ? AND id NOT IN (SELECT skill FROM target)", skill
-            )
-
-    def _number(self, entry: Entry) -> object:
-        """Return what the database knows a skill by; nothing if it is not there."""
-        found = self._database.rows(
-            f"SELECT id FROM skill WHERE {_KEY}",  # noqa: S608 # constants
-            entry.name,
-            entry.scope,
-            os.fsencode(entry.root),
+    def _acquire(self, timeout: float) -> tuple[FileLock, list[Path]]:
+        """Return the lock, which is held, and the folders that were made for it."""
+        lock = FileLock(
+            self.path / _LOCK,
+            timeout=timeout,
+            poll_interval=_POLL,
+            thread_local=False,
+            fallback_to_soft=False,
+            preserve_lock_file=True,
         )
-        return found[0][0] if found else None
+        made: list[Path] = []
+        while True:
+            made += (path for path in (self.path, *self.path.parents) if not path.exists())
+            self.path.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise LockTimeoutError(
+                    f"{self.path / _LOCK} was held by another process for {timeout:g} seconds;"
+                    " try again"
+                ) from None
+            except FileNotFoundError:  # the writer before us removed the record and its folder
+                continue
+            return lock, made
 
-    def _put_entry(self, entry: Entry) -> object:
-        self._database.rows(
-            f"INSERT INTO skill ({_ENTRY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 # constants
-            " ON CONFLICT (name, scope, root) DO UPDATE SET reference = excluded.reference,"
-            " tag = excluded.tag, digest = excluded.digest, version = excluded.version,"
-            " description = excluded.description, requires = excluded.requires,"
-            " installed_at = excluded.installed_at",
-            entry.name, entry.scope, os.fsencode(entry.root), entry.reference, entry.tag,
-            entry.digest, entry.version, entry.description, json.dumps(entry.requires),
-            entry.installed_at,
-        )  # fmt: skip
-        return self._number(entry)
+    def _put_database_aside(self, record: Record) -> None:
+        """Keep a record of the old form under another name, once the new form holds it all."""
+        database = self.path / _DATABASE
+        if not database.exists():
+            return
+        if not (self.path / _RECORD).exists():
+            record.save(record.document)
+        names = (self.path / f"{_DATABASE}.old{number or ''}" for number in count())
+        database.rename(next(name for name in names if not name.exists()))
 
-    def _put_target(self, skill: object, path: Path, plan: Plan) -> None:
-        raw = os.fsencode(path)
-        self._database.rows(
-            "INSERT INTO target (path, skill, digest) VALUES (?, ?, ?)"
-            " ON CONFLICT (path) DO UPDATE SET digest = excluded.digest",
-            raw,
-            skill,
-            plan.entry.digest,
-        )
-        self._database.rows("DELETE FROM file WHERE target = ?", raw)
-        for file in plan.files:
-            self._database.rows(
-                "INSERT INTO file (target, path, size, sha256) VALUES (?, ?, ?, ?)",
-                raw,
-                file.path,
-                file.size,
-                file.sha256,
-            )
+    def _remove(self, folders: tuple[Path, ...]) -> None:
+        """Remove the record, and the folders that were made; the lock is held, and goes last."""
+        for name in (_RECORD, _NEW, _LOCK):
+            (self.path / name).unlink(missing_ok=True)
+        for folder in sorted(folders, key=lambda path: len(path.parts), reverse=True):
+            with suppress(OSError):  # another program has something there
+                folder.rmdir()
 
 
-def _entry(row: Row) -> Entry:
-    name, scope, root, reference, tag, digest, version, description, requires, at = row
-    return Entry(
-        name=name,
-        scope=scope,
-        root=os.fsdecode(root),
-        reference=reference,
-        tag=tag,
-        digest=digest,
-        version=version,
-        description=description,
-        requires=tuple(json.loads(requires)),
-        installed_at=at,
-    )
+def _decode(path: Path) -> Document:
+    # Without waiting for a writer, in case a FIFO has replaced the file.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise RecordError(str(path), "it is not a regular file")
+    with os.fdopen(handle, "rb") as file:
+        data = file.read()
+    try:
+        return Document.decode(data)
+    except ValueError as error:
+        raise RecordError(str(path), str(error)) from None

@@ -1,8 +1,8 @@
-"""What is to be installed: a local build, what a reference means, or what is in an archive.
+"""The sources of installs: local builds, references to registries, and archives.
 
-A name with a registry in it is asked for there, since a tag may have moved; a local build under
-that name stays what it is, and is installed if the registry knows of nothing else. A bare name is
-that of a skill, and is looked for among the builds.
+A full reference is asked for at its registry, since its tag may have moved; a local build with that
+tag stays as it is, and is installed if the registry does not have other content. A bare name is the
+name of a skill, and is looked for among the builds.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ from ocilayout import (
 from skills import builds, skillmd
 from skills.artifact import Artifact, read_artifact
 from skills.errors import AmbiguousSkillError, NameMismatchError, NotASkillError
-from skills.exchange import parse
+from skills.exchange import parse, parse_source
 from skills.folder import SKILL_MD
-from skills.tag import is_tag, parse_source
 from skills.validation import check_name
 
 if TYPE_CHECKING:
@@ -43,9 +42,9 @@ class Candidate:
     """A skill in the store that can be installed.
 
     Attributes:
-        artifact: What it says of itself.
-        tag: The tag in its reference; empty if there is none.
-        version: The version that was asked for; empty if none was.
+        artifact: The artifact.
+        tag: The tag in its reference; may be empty.
+        version: The version that was asked for; may be empty.
     """
 
     artifact: Artifact
@@ -54,15 +53,15 @@ class Candidate:
 
 
 def is_name(source: str | os.PathLike[str]) -> bool:
-    """Tell whether a source is a bare name, which is looked for in the store and nowhere else."""
+    """Tell whether a source is a bare name, which is looked for in the store only."""
     return isinstance(source, str) and not set("/:@") & set(source)
 
 
 class Sources:
-    """What finds skills to install, and brings them into a store."""
+    """The sources of installs, as one store reaches them."""
 
     def __init__(self, layout: Layout, exchange: Exchange) -> None:
-        """Use a store, and what brings content into it."""
+        """Use a store and its exchange."""
         self._layout = layout
         self._exchange = exchange
 
@@ -74,35 +73,34 @@ class Sources:
         replace: bool,
         on_event: Report,
     ) -> Candidate:
-        """Find a skill, and bring it into the store if it is not there.
+        """Find a skill, and copy it into the store if it is not there.
 
         Args:
-            source: The name of a skill, a full reference, a digest in the store, or an archive:
-                its path, or `oci-archive:PATH[:NAME]`.
-            version: Which one, if the source does not say.
-            replace: Whether what comes may take the name of other content that was built here.
-            on_event: As for `ocilayout.copy.copy`.
+            source: As for `SkillService.install`.
+            version: As for `SkillService.install`.
+            replace: As for `SkillService.install`.
+            on_event: As for `SkillService.install`.
 
         Raises:
             SkillError: As `SkillService.install` says.
             OciLayoutError: As `SkillService.install` says.
         """
         if version and not version.isprintable():
-            raise InvalidNameError(f"{version!r} is no version")
+            raise InvalidNameError(f"{version!r} is not a valid version")
         if not isinstance(source, str):
             return self._from_archive(Path(source), None, replace=replace)
         if source.startswith(ARCHIVE_PREFIX):
             path, _, name = source.removeprefix(ARCHIVE_PREFIX).partition(":")
             return self._from_archive(Path(path), name or None, replace=replace)
         if source.startswith(_FOREIGN):
-            raise InvalidNameError(f"{source!r} is no reference; skills come from registries here")
+            raise InvalidNameError(f"{source!r} is not a reference; skills come from registries")
         if "/" in source:
             return self._from_reference(source, version, replace=replace, on_event=on_event)
         if ":" in source or "@" in source:
             return self._candidate(self._layout.resolve(source), source)
         return self._by_name(source, version or "")
 
-    # ------------------------------------------------------------ ways to find it
+    # ------------------------------------------------------------ kinds of sources
 
     def _from_reference(
         self, text: str, version: str | None, *, replace: bool, on_event: Report
@@ -120,11 +118,12 @@ class Sources:
         here = self._layout.entries(name=text)
         content = here[-1].descriptor if here else None
         if content is not None and content.digest == parsed.digest:
-            return content  # a digest means the same everywhere
+            return content  # a digest has the same content everywhere
         try:
             self._exchange.pull(text, name=None, replace=replace, on_event=on_event)
         except (RegistryError, ReferenceNotFoundError):
-            # A build that was not pushed, or cannot be asked for: nobody says that it is another.
+            # A build that was not pushed, or a registry that cannot be asked: no other content
+            # is known by this reference.
             if content is None or replace or not builds.is_local_build(here):
                 raise
             return content
@@ -148,7 +147,7 @@ class Sources:
             content = self._layout.resolve(tag)
             return self._candidate(content, tag, parse_source(tag), version=version)
         if tagged is not None and tagged.name != name:
-            raise NameMismatchError(name, tagged.name, where=f"what the store has as {name!r}")
+            raise NameMismatchError(name, tagged.name, where=f"the tag {name!r} of the store")
         wanted = f"version {version} of " if version else ""
         raise ReferenceNotFoundError(
             f"no build in the store is {wanted}the skill {name!r}; build it, or give a full"
@@ -166,19 +165,19 @@ class Sources:
         with Archive.open(path) as archive:
             entries = archive.entries(name=name)
             if len({entry.descriptor.digest for entry in entries}) != 1:
-                names = ", ".join(map(repr, archive.tags())) or "no names"
+                names = ", ".join(map(repr, archive.tags())) or "no tags"
                 raise ReferenceNotFoundError(
-                    f"{str(path)!r} does not say which skill is meant; it has {names}, give one as"
-                    f" {ARCHIVE_PREFIX}{path}:NAME"
+                    f"{str(path)!r} does not say which skill to install; it has {names}, give one"
+                    f" as {ARCHIVE_PREFIX}{path}:NAME"
                 )
             entry = entries[0]
             digest = str(entry.descriptor.digest)
-            taken = entry.name if entry.name is not None and is_tag(entry.name) else None
-            self._exchange.bring(archive, digest, taken, replace=replace)
+            taken = entry.name if entry.name is not None and builds.is_tag(entry.name) else None
+            self._exchange.copy(archive, digest, taken, replace=replace)
         parsed = parse_source(taken or "")
         return self._candidate(entry.descriptor, taken or digest, parsed)
 
-    # ------------------------------------------------------------ what it must be
+    # ------------------------------------------------------------ checks of the artifact
 
     def _candidate(
         self,
@@ -196,16 +195,16 @@ class Sources:
             tag = source.tag or ""
             last = source.repository.rpartition("/")[2]
             if artifact.name != last:
-                raise NameMismatchError(last, artifact.name, where=f"what {reference!r} names")
+                raise NameMismatchError(last, artifact.name, where=f"the artifact {reference!r}")
         return Candidate(artifact=artifact, tag=tag, version=version)
 
 
 def require_skill(candidate: Candidate, layer: Layer) -> None:
-    """Refuse a layer that does not hold the skill which its artifact says it is.
+    """Refuse a layer that does not hold the skill of its artifact.
 
     Raises:
-        NotASkillError: It has no SKILL.md, or one that nobody can read.
-        NameMismatchError: Its SKILL.md gives it another name.
+        NotASkillError: It has no SKILL.md, or its SKILL.md cannot be read.
+        NameMismatchError: Its SKILL.md has another name.
     """
     artifact = candidate.artifact
     file = layer.find(SKILL_MD)

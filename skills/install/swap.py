@@ -1,8 +1,8 @@
 """Trees that change places: at once where the system can, and otherwise in two steps.
 
-Linux and macOS can exchange two folders, so that a path never means nothing. Python has no name
-for that, so it is called through `ctypes`; on a file system or a system that cannot, the old tree
-is moved aside first, and whoever is killed in between leaves it there to be put back.
+Linux and macOS can exchange two folders, so that both paths exist at any instant. Python does not
+offer that call, so it is made through `ctypes`. On a system or a file system without it, the old
+tree is moved aside first; if the process is killed in between, the next writer puts it back.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ _CANNOT: Final = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOP
 
 @frozen(kw_only=True)
 class Move:
-    """One tree that is to go to its place.
+    """The paths of a tree that goes to its place, or is removed from it.
 
     Attributes:
-        target: Its place.
-        staged: Where it was written, beside its place; after an exchange the old tree is there.
-        aside: Where the old tree waits if the system cannot exchange, or is to be removed.
-        inode: The number of the staged folder, which tells it wherever it is; `None` before it
-            was written whole, and for a removal.
+        target: The place.
+        staged: Where the new tree is written, beside its place; after an exchange the old tree is
+            here.
+        aside: Where the old tree is moved to if the system cannot exchange, or to be removed.
+        inode: The number of the new tree's folder, by which it is known in any place; `None` until
+            it is written whole, and for a removal.
     """
 
     target: Path
@@ -45,7 +46,7 @@ class Move:
 
     @property
     def done(self) -> bool:
-        """Whether the new tree is in its place."""
+        """Whether the target is the new tree."""
         return self.inode is not None and inode_of(self.target) == self.inode
 
 
@@ -53,7 +54,7 @@ def exchange(one: Path, other: Path) -> bool:
     """Let two folders change places, so that at no instant either of them is missing.
 
     Returns:
-        Whether that was possible here; if not, nothing happened.
+        Whether the system can do that; if not, nothing was changed.
 
     Raises:
         OSError: The file system refused.
@@ -73,8 +74,8 @@ def swap_in(move: Move, swap: Swap = exchange) -> None:
     """Put a staged tree into its place.
 
     Args:
-        move: What goes where.
-        swap: How two folders change places; returns false if it cannot.
+        move: The paths.
+        swap: How two folders change places; returns false if that is not possible.
 
     Raises:
         OSError: The file system refused. The old tree is in its place, or aside.
@@ -87,10 +88,10 @@ def swap_in(move: Move, swap: Swap = exchange) -> None:
 
 
 def swap_back(move: Move, swap: Swap = exchange) -> None:
-    """Undo what `swap_in` did, as far as it came.
+    """Undo `swap_in`, as far as it came.
 
     Args:
-        move: What went where.
+        move: The paths.
         swap: As for `swap_in`.
 
     Raises:
@@ -98,14 +99,14 @@ def swap_back(move: Move, swap: Swap = exchange) -> None:
     """
     if move.done:
         if os.path.lexists(move.staged):
-            swap(move.staged, move.target)  # the same two could change places before
+            swap(move.staged, move.target)  # the same two have changed places before
         else:
             move.target.rename(move.staged)
-    restore(move)
+    put_back(move)
 
 
-def restore(move: Move) -> None:
-    """Put an old tree back that waits aside while nothing is in its place.
+def put_back(move: Move) -> None:
+    """Put an old tree back from aside if its place is empty.
 
     Raises:
         OSError: The file system refused.
@@ -114,8 +115,8 @@ def restore(move: Move) -> None:
         move.aside.rename(move.target)
 
 
-def take_out(move: Move) -> None:
-    """Move a tree aside, to be removed there; its place is empty at once.
+def move_aside(move: Move) -> None:
+    """Move a tree aside, to be removed there, so that its place is empty at once.
 
     Raises:
         OSError: The file system refused.
@@ -125,7 +126,7 @@ def take_out(move: Move) -> None:
 
 
 def inode_of(path: Path) -> int | None:
-    """Return the number that tells a folder from all others beside it; nothing if there is none."""
+    """Return the number by which a file system knows a folder; nothing if it does not exist."""
     try:
         return path.lstat().st_ino
     except FileNotFoundError:
@@ -134,7 +135,7 @@ def inode_of(path: Path) -> int | None:
 
 @cache
 def _system_call() -> Callable[[bytes, bytes], int] | None:
-    """Return what calls the system; it answers with an error number, 0 for none."""
+    """Return the call of the system to exchange two paths; it returns an error number, or 0."""
     try:
         import ctypes  # noqa: PLC0415 # some builds of Python lack it
 

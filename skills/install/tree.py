@@ -1,7 +1,7 @@
 """The files of a skill on disk: written from a layer, compared with what was written, removed.
 
 Every step down is made from an open folder and follows no symbolic link, so nothing outside of the
-folder that was given is touched, whatever somebody put there.
+given folder is touched, whatever is in it.
 """
 
 from __future__ import annotations
@@ -31,9 +31,8 @@ _CHUNK: Final = 1024 * 1024
 _FILE_MODE: Final = 0o644
 _FOLDER_MODE: Final = 0o755
 
-LEFT_BY_PROGRAMS: Final = frozenset({".DS_Store", "__pycache__"})
-"""What appears in a folder without anybody editing it: from file managers, and from scripts that
-were run."""
+MADE_BY_PROGRAMS: Final = frozenset({".DS_Store", "__pycache__"})
+"""Names that appear in a folder without an edit: made by file managers, and by running scripts."""
 
 
 @frozen(kw_only=True)
@@ -41,9 +40,9 @@ class FileRecord:
     """A file as it was installed.
 
     Attributes:
-        path: Where it lies in the skill's folder, with slashes.
-        size: How large it is, in bytes.
-        sha256: What it hashes to, in hexadecimal.
+        path: The path in the folder of the skill, with slashes.
+        size: The size in bytes.
+        sha256: The SHA-256 of the content, in hexadecimal.
     """
 
     path: str
@@ -56,8 +55,8 @@ class Changes:
     """How a folder differs from what was installed in it.
 
     Attributes:
-        edited: What a replacement would destroy: files that were changed, and what was added.
-        missing: Files that are gone.
+        edited: The paths that were changed or added, which a replacement would destroy.
+        missing: The files that are gone.
     """
 
     edited: tuple[str, ...] = ()
@@ -72,12 +71,12 @@ def write_tree(layer: Layer, folder: Path, *, durable: bool) -> tuple[FileRecord
 
     Args:
         layer: The files; their paths were checked.
-        folder: Where to; it must not be there yet.
+        folder: The folder, which must not exist.
         durable: Whether to force them onto the disk.
 
     Raises:
-        FileExistsError: The folder is there, or two files have one name on this file system.
-        OSError: The file system refused; a part may be written.
+        FileExistsError: The folder exists, or two files have one name on this file system.
+        OSError: The file system refused; some files may be written.
     """
     folder.mkdir(mode=_FOLDER_MODE)
     written: list[FileRecord] = []
@@ -95,11 +94,11 @@ def write_tree(layer: Layer, folder: Path, *, durable: bool) -> tuple[FileRecord
 
 
 def compare(folder: Path, files: Iterable[FileRecord]) -> Changes:
-    """Compare a folder with what was installed in it; every file is read.
+    """Compare a folder with the files that were installed in it; every file is read.
 
     Args:
-        folder: Where it was installed.
-        files: What was installed.
+        folder: The folder.
+        files: The files that were installed.
 
     Raises:
         OSError: The file system failed, or a file cannot be read.
@@ -127,10 +126,10 @@ def compare(folder: Path, files: Iterable[FileRecord]) -> Changes:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove whatever is at a path, with all that is in it; links are not followed.
+    """Remove a file, a link, or a folder with everything in it; links are not followed.
 
     Raises:
-        OSError: The file system refused; a part may be gone.
+        OSError: The file system refused; a part may be removed.
     """
     with suppress(FileNotFoundError):
         if folder.is_symlink() or not folder.is_dir():
@@ -140,7 +139,7 @@ def remove_tree(folder: Path) -> None:
 
 
 def sync(folder: Path) -> None:
-    """Force the names in a folder onto the disk, if it is there.
+    """Force the names in a folder onto the disk, if the folder exists.
 
     Raises:
         OSError: The disk reported an error.
@@ -182,7 +181,7 @@ def _is_as_written(root: int, file: FileRecord) -> bool:
 
 
 def _walk(root: int, known: set[str]) -> Iterator[tuple[str, bool]]:
-    """Give every path and whether it is a folder; folders that are not known are not entered."""
+    """Yield every path and whether it is a folder; unknown folders are not entered."""
     pending = [""]
     while pending:
         folder = pending.pop()
@@ -191,7 +190,7 @@ def _walk(root: int, known: set[str]) -> Iterator[tuple[str, bool]]:
             os.scandir(handle) as entries,
         ):
             for entry in entries:
-                if entry.name in LEFT_BY_PROGRAMS:
+                if entry.name in MADE_BY_PROGRAMS:
                     continue
                 path = f"{folder}/{entry.name}" if folder else entry.name
                 is_folder = entry.is_dir(follow_symlinks=False)
@@ -216,7 +215,7 @@ def _opened(folder: Path) -> Iterator[int]:
 
 @contextmanager
 def _descended(root: int, parts: Iterable[str], *, make: bool = False) -> Iterator[int]:
-    """Open a folder below another one, step by step; what is missing is made if that is asked."""
+    """Open a folder below another one, step by step, and make the missing folders if asked."""
     handle = os.dup(root)
     try:
         for part in parts:

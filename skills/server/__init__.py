@@ -1,7 +1,7 @@
 """Skills over HTTP: the endpoints of ToolHive that a local store can answer, on loopback.
 
-`gate` says who may speak to it, `body` reads what is asked, `api` asks the service, `status` says
-what an error means to a client, `reply` writes answers, `listener` runs it all.
+`gate` refuses requests that are not meant for this server, `message` reads requests and writes
+answers, `api` asks the service, `listener` runs it all.
 """
 
 from skills.server.api import PREFIX, application

@@ -1,4 +1,4 @@
-"""The endpoints: each reads what is asked, lets the service do it in a thread, and answers."""
+"""The endpoints: each reads its request, lets the service do it in a thread, and answers."""
 
 from __future__ import annotations
 
@@ -22,10 +22,8 @@ from skills.answer import build_answer, content_answer, installed_answer, valida
 from skills.builds import require_build
 from skills.errors import NotALocalBuildError, NotInstalledError, SkillError, TooLargeError
 from skills.install import ARCHIVE_PREFIX, is_name
-from skills.server.body import read_fields
 from skills.server.gate import Gate
-from skills.server.reply import error_reply, json_reply
-from skills.server.status import status_of
+from skills.server.message import error_reply, json_reply, read_fields, status_of
 from skills.validation import check_name
 
 if TYPE_CHECKING:
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from skills.install import InstalledSkill
-    from skills.server.body import Fields
+    from skills.server.message import Fields
     from skills.service import SkillService
 
     Endpoint = Callable[[Request], Awaitable[Response]]
@@ -43,11 +41,10 @@ PREFIX: Final = "/api/v1beta/skills"
 """The path below which all endpoints are."""
 
 SHORT: Final = 60.0
-"""How long a client waits for what needs no registry, and how long its body may take, in
-seconds."""
+"""How long a request may take that does not need a registry, and a body to arrive, in seconds."""
 
 LONG: Final = 660.0
-"""How long it waits for builds and for what needs a registry, in seconds."""
+"""How long a build may take, and a request that needs a registry, in seconds."""
 
 _LOG: Final = logging.getLogger(__name__)
 _TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})  # as Go's ParseBool
@@ -56,7 +53,7 @@ _TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})  # as Go's Par
 def application(
     service: SkillService, *, hosts: Iterable[str] = (), short: float = SHORT, long: float = LONG
 ) -> Starlette:
-    """Return the endpoints of a service, for any server of ASGI.
+    """Return the endpoints of a service as an ASGI application.
 
     Args:
         service: The service; its calls run in threads.
@@ -92,7 +89,7 @@ class _Api:
         self._long = long
 
     def endpoints(self) -> Iterable[tuple[str, str, Endpoint]]:
-        """Return method, path and what answers; of those that fit, the first one does."""
+        """Return method, path and endpoint; the first that fits a request answers it."""
         return (
             ("GET", "", self.list),
             ("GET", "/", self.list),
@@ -130,8 +127,8 @@ class _Api:
         scope, root = fields.text("scope") or None, _root(fields.text("project_root"))
         if name.startswith(ARCHIVE_PREFIX):
             _path(name.removeprefix(ARCHIVE_PREFIX), "the path of an archive")
-        # What a project brings runs for all who work on it; ToolHive takes no unsigned skills there
-        # unless it is told to, and nobody here looks at signatures.
+        # A skill in a project runs for all who work on it. ToolHive refuses unsigned skills there
+        # unless it is told to take them, and signatures are not verified here.
         in_project = scope == "project" or (scope is None and root is not None)
         builds_only = in_project and not fields.flag("allow_unsigned")
         try:
@@ -158,7 +155,7 @@ class _Api:
         return json_reply(answer, HTTPStatus.CREATED, headers=place)
 
     def _is_build(self, source: str, skill: InstalledSkill) -> bool:
-        """Tell whether what was installed was asked for by a name, and was built here."""
+        """Tell whether an installed skill was asked for by a bare name, and was built here."""
         try:
             require_build(self._service.layout, skill.reference, skill.digest)
         except NotALocalBuildError:
@@ -206,7 +203,7 @@ class _Api:
                 tag=fields.text("tag") or None,
                 validate=not fields.flag("no_validate"),
             )
-        except TooLargeError as error:  # of a folder it is the client's, of an artifact not
+        except TooLargeError as error:  # a folder is the client's own, an artifact is not
             _bad(str(error))
         return json_reply({"reference": result.reference})
 
@@ -239,7 +236,7 @@ class _Api:
     # ------------------------------------------------------------ how it is done
 
     async def failed(self, request: Request, error: Exception) -> Response:
-        """Say what went wrong; what the client cannot mend is told to the log alone."""
+        """Answer with an error; internal errors go to the log alone."""
         status = await anyio.to_thread.run_sync(status_of, error, self._service.layout)
         if status == HTTPStatus.INTERNAL_SERVER_ERROR:
             _LOG.error("%s %s: %s", request.method, request.url.path, error)
@@ -296,7 +293,7 @@ def _root(path: str | None) -> str | None:
 
 
 def _path(path: str, what: str) -> str:
-    """Return the path of a folder; the server has a working folder, but its clients have others."""
+    """Return an absolute path: clients do not have the working folder of the server."""
     if not os.path.isabs(path) or "\0" in path or ".." in path.split("/"):  # noqa: PTH117
         _bad(f"{what} must be an absolute path without '..'")
     return path

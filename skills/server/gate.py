@@ -1,8 +1,8 @@
-"""Who may speak to a server that anybody's browser can reach.
+"""Which requests a server on loopback takes: those that are meant for it.
 
 A page of any site may send requests to loopback, and with a name that it lets point there (DNS
-rebinding) it may even read the answers. Browsers say where a request comes from, and what name
-they think they talk to; both must be ours. Programs say the latter alone.
+rebinding) it may even read the answers. Browsers send the origin of a request and the name of the
+server that they talk to; both must be ours. Other programs send only the latter.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
-from skills.server.reply import error_reply
+from skills.server.message import error_reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,15 +25,15 @@ _FROM_HERE = frozenset({"same-origin", "none"})  # "same-site" is also another p
 
 
 class Gate:
-    """Lets a request through if it is meant for this server, and comes from no foreign page."""
+    """Passes on requests that are meant for this server and do not come from a foreign page."""
 
     def __init__(self, app: ASGIApp, *, hosts: Iterable[str] = ()) -> None:
-        """Stand before an application.
+        """Put the gate before an application.
 
         Args:
             app: The application.
-            hosts: What the server is called besides its address, such as behind a proxy:
-                names, each with a port or for any port.
+            hosts: The names of the server besides its address, such as behind a proxy: each with
+                a port or for any port.
         """
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
@@ -62,8 +62,8 @@ class Gate:
     def _is_own(self, scope: Scope, host: str) -> bool:
         """Tell whether a host is this server.
 
-        An address is, if the request came to it: it cannot be made to point elsewhere, as a name
-        can.
+        An address is, if the request came to it: unlike a name, it cannot be made to point
+        elsewhere.
         """
         host = host.lower()
         name, colon, port = host.rpartition(":")
@@ -76,7 +76,7 @@ class Gate:
 
 
 def _names_of(address: str) -> set[str]:
-    """Return what a socket's address is called in a URL."""
+    """Return the ways to write the address of a socket in a URL."""
     found = ip_address(address.partition("%")[0])
     if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
         found = found.ipv4_mapped

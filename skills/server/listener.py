@@ -1,4 +1,4 @@
-"""The server as a process: a socket, and what answers on it."""
+"""The server as a process: a socket, and the program that answers on it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _BACKLOG = 128
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a socket that listens, so that whoever connects from now on is answered.
+    """Return a socket that listens, so that clients that connect from now on are answered.
 
     Args:
         host: A name or an address of this machine.
-        port: The port; 0 for any that is free.
+        port: The port; 0 for any free one.
 
     Raises:
-        OSError: There is no such address, or the port is taken.
+        OSError: The address does not exist, or the port is taken.
     """
     try:
         (family, _, _, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -33,15 +33,15 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Return where the endpoints are, by the address of a socket."""
+    """Return the URL of the endpoints, by the address of a socket."""
     address, port = listener.getsockname()[:2]
     return f"http://{f'[{address}]' if ':' in address else address}:{port}{PREFIX}"
 
 
 def server_of(app: ASGIApp) -> uvicorn.Server:
-    """Return what runs an application: `run(sockets=[...])` answers until a signal ends it.
+    """Return a server for an application: `run(sockets=[...])` answers until a signal ends it.
 
-    It is told nothing by headers of proxies, and says nothing of what it is made of.
+    It ignores the headers of proxies, and does not send its own name.
     """
     return uvicorn.Server(
         uvicorn.Config(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ocilayout import Archive, Digest, Layout, write_archive
 from ocilayout.registry import Repository
-from ocilayout.testing.registry import LoopbackRegistry
+from ocilayout.testing.registry import BasicAuth, LoopbackRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -265,3 +266,56 @@ def test_a_repository_is_what_the_library_sees(
     command.text("cp", "oci:lay:v1", f"docker://{registry.host}/team/app:latest")
     with Repository(f"{registry.host}/team/app") as repository:
         assert repository.resolve("latest") == layout.resolve("v1")
+
+
+@pytest.mark.parametrize("algorithm", ["sha384", "sha512"])
+def test_another_digest_than_sha256_keeps_it_under_its_tag(
+    command: Command, layout: Layout, registry: LoopbackRegistry, algorithm: str
+) -> None:
+    """The tag means what the copy answers; where that cannot be, it says so and tags nothing."""
+    data = layout.blobs.read(layout.resolve("v1"))
+    root = layout.put_manifest(data, algorithm=algorithm)
+    layout.tag("other", root)
+    target = f"docker://{registry.host}/team/app:latest"
+    (entry,) = command.answer("cp", "oci:lay:other", target)["entries"]
+    assert entry["digest"] == registry.tags["team/app", "latest"] == root.digest
+    registry.tag_by_digest = False
+    error = command.error("cp", "oci:lay:other", f"docker://{registry.host}/team/new:latest")
+    assert f"it does not tag {algorithm} digests. Pull it by its digest" in error
+    command.error("cp", "--all", "oci:lay", f"docker://{registry.host}/team/new")
+    assert [name for name, _ in registry.tags] == ["team/app"]
+
+
+@pytest.mark.parametrize(
+    ("where", "options"),
+    [
+        (".docker/config.json", []),
+        (".config/containers/auth.json", []),
+        ("logins", ["--from-authfile", "logins"]),
+        ("ca", ["--from-ca-file", "ca"]),
+        ("cert", ["--from-client-cert", "cert"]),
+        ("certs/a.crt", ["--from-cert-dir", "certs"]),
+        ("certs/a.cert", ["--from-cert-dir", "certs"]),
+        (".config/containers/certs.d/HOST/a.crt", []),
+    ],
+)
+def test_a_pipe_in_place_of_a_setting_is_named(  # of each by which a registry is reached
+    command: Command,
+    registry: LoopbackRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    options: list[str],
+) -> None:
+    """Logins and certificates, by their usual place and by option: one error, and no waiting."""
+    for name in ("DOCKER_CONFIG", "DOCKER_AUTH_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(command.folder))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    registry.auth = BasicAuth({"ann": "open-sesame"})
+    path = command.folder / where.replace("HOST", registry.host)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
+    error = command.error("cp", f"docker://{registry.host}/a/b:v1", "oci:new", *options)
+    assert "Not a regular file" in error
+    assert path.name in error
+    assert not (command.folder / "new").exists()

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -256,6 +257,39 @@ class TestHelp:
         assert "Usage: ocilayout" in command.misuse(*arguments)
 
 
+HOSTILE = [
+    "v1;touch${IFS}x;",
+    "v$(touch x)",
+    "v`touch x`",
+    "v1 && touch x",
+    "v1|touch${IFS}x",
+    "v1>x",
+    "v1\ntouch x",
+    "v*",
+    "v?",
+    "v[1]",
+    "v{1,2}",
+    "v~",
+    "v!!",
+    "v#1",
+    "v\\x",
+    "v'x",
+    'v"x',
+    "v1\tx",
+    "v=1",
+    "v%1",
+    "v^1",
+    "-v",
+    "--help",
+    "~v",
+    "v\u202ex",
+    "v\x1b[2J",
+    "v,x",
+    "v(x)",
+    "v&",
+]
+
+
 class TestCompletion:
     def test_what_is_offered(self, command: Command, layout: Layout) -> None:
         """Verbs, files, and the names in a layout are offered; nothing where none can be had."""
@@ -274,6 +308,74 @@ class TestCompletion:
         assert offered("inspect", "oci:lay", "so") == [("plain", "solo")]
         for source in ("nowhere", "docker://localhost/a", "oci:", "oci-archive:lay.tar"):
             assert offered("inspect", source, "v") == []
+        assert command.folder.exists()
+
+    @pytest.mark.parametrize("name", HOSTILE)
+    def test_what_a_shell_would_obey_is_not_offered(self, command: Command, name: str) -> None:
+        """A name is offered only if every shell takes it for text."""
+        layout = Layout.open(command.folder / "lay", create=True, strict_names=False)
+        config = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
+        root = layout.put_manifest(Manifest(artifact_type="a/b", config=config))
+        layout.tag(name, root)
+        layout.tag("v1.0_rc-1+x@y:z/a--b", root)
+        shell = ShellComplete(main, {}, "ocilayout", "_OCILAYOUT_COMPLETE")
+        for words in (["inspect", "lay"], ["rm", "lay"], ["tag", "lay"], ["cat", "oci:lay"]):
+            found = [item.value for item in shell.get_completions(words, "")]
+            assert found == ["v1.0_rc-1+x@y:z/a--b"] * (words[0] != "tag" or bool(found))
+
+    @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is missing")
+    def test_bash_runs_nothing(self, command: Command) -> None:
+        """What bash pastes from a layout with hostile names is text, and nothing is run or told."""
+        layout = Layout.open(command.folder / "lay", create=True, strict_names=False)
+        config = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
+        root = layout.put_manifest(Manifest(artifact_type="a/b", config=config))
+        for name in ("v1", *HOSTILE):
+            layout.tag(name, root)
+        program = command.folder / "ocilayout"
+        program.write_text(
+            f"#!{sys.executable}\nfrom ocilayout.cli import main\nmain(prog_name='ocilayout')\n"
+        )
+        program.chmod(0o755)
+        script = """
+            PATH=$PWD:$PATH
+            eval "$(_OCILAYOUT_COMPLETE=bash_source ocilayout)"
+            COMP_WORDS=(ocilayout inspect lay v) COMP_CWORD=3
+            _ocilayout_completion ocilayout
+            eval "printf '%s\\n' ${COMPREPLY[*]}"
+        """
+        done = subprocess.run(
+            ["bash", "--norc", "-c", script], cwd=command.folder, capture_output=True, check=True
+        )
+        assert (done.stdout, done.stderr) == (b"v1\n", b"")
+        assert {path.name for path in command.folder.iterdir()} == {"lay", "ocilayout"}
+
+    @pytest.mark.parametrize("name", ["oci-layout", "index.json"])
+    @pytest.mark.parametrize("how", ["FIFO", "folder", "loop", "huge", "garbage", "missing"])
+    def test_a_hostile_layout_offers_nothing(
+        self,
+        command: Command,
+        layout: Layout,
+        capfd: pytest.CaptureFixture[str],
+        name: str,
+        how: str,
+    ) -> None:
+        """Whatever lies in place of its files, nothing hangs and nothing is told."""
+        path = layout.path / name
+        path.unlink()
+        if how == "FIFO":
+            os.mkfifo(path)
+        elif how == "folder":
+            path.mkdir()
+        elif how == "loop":
+            path.symlink_to(name)
+        elif how == "huge":
+            with path.open("wb") as file:
+                file.truncate(1 << 36)
+        elif how == "garbage":
+            path.write_bytes(b"\xff" * 100)
+        shell = ShellComplete(main, {}, "ocilayout", "_OCILAYOUT_COMPLETE")
+        assert shell.get_completions(["inspect", "lay"], "v") == []
+        assert capfd.readouterr() == ("", "")
         assert command.folder.exists()
 
     def test_a_shell_can_ask(self, layout: Layout) -> None:

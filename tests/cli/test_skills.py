@@ -117,7 +117,7 @@ def test_a_folder_is_built_from_inside(shell: Shell) -> None:
         (["builds", "remove", "nothing"], "not a local build"),
         (["builds", "adopt", "nothing"], "no entry named"),
         (["build", "nowhere"], "nowhere"),
-        (["build", ".", "-t", "a b"], "is no tag"),
+        (["build", ".", "-t", "a b"], "is not a valid tag"),
         (["push", "nothing"], "no entry named"),
         (["pull", "nothing"], "names no registry"),
         (["init", "Not A Name"], "not valid"),

@@ -192,7 +192,7 @@ class TestCache:
         assert shell.answer("cache", "prune") == {"removed": [], "dryRun": False}
         assert pulled
 
-    @pytest.mark.parametrize("age", ["30", "d", "1.5d", "-1d", "30days", "", "9999999w"])
+    @pytest.mark.parametrize("age", ["30", "d", "1.5d", "-1d", "30days", "", "999999999w"])
     def test_an_age_is_a_number_and_a_unit(self, shell: Shell, age: str) -> None:
         """Anything else is wrong use."""
         said = shell.run("cache", "prune", "--older-than", age, status=2).stderr
@@ -299,7 +299,7 @@ class TestInstall:
             (["install", "hello", "--scope", "project", "--clients", "codex"], "needs the root"),
             (["uninstall", "hello"], "is not installed"),
             (["list", "--client", "emacs"], "there is no client"),
-            (["list", "--project-root", "."], "is no project"),
+            (["list", "--project-root", "."], "is not a project"),
         ],
     )
     def test_errors_are_one_line(self, shell: Shell, arguments: list[str], message: str) -> None:
@@ -338,8 +338,40 @@ class TestCompletion:
         shell.run("install", "hello", "--clients", "codex")
         assert self.complete("uninstall", "h") == ["hello"]
         assert self.complete("uninstall", "x") == []
-        (shell.home / ".local/state/ocilayout/skills/installed.db").write_text("garbage" * 100)
+        (shell.home / ".local/state/ocilayout/skills/installed.json").write_text("garbage" * 100)
         assert self.complete("uninstall", "h") == []
+
+    def test_what_a_shell_would_obey_is_not_offered(self, shell: Shell) -> None:
+        """Names of the store and lists of clients are text to every shell."""
+        shell.build()
+        layout = Layout.open(shell.folder / "store", strict_names=False)
+        layout.tag("h;touch${IFS}x;", layout.resolve("hello"))
+        layout.tag("h$(touch x)", layout.resolve("hello"))
+        assert self.complete("content", "h") == ["hello"]
+        assert self.complete("install", "hello", "--clients", "$(touch x),") == []
+        assert self.complete("install", "hello", "--clients", "codex,codex,cl") != []
+
+    @pytest.mark.parametrize("name", ["installed.json", "installed.lock"])
+    @pytest.mark.parametrize("how", ["FIFO", "folder", "loop"])
+    def test_a_hostile_record_offers_nothing(
+        self, shell: Shell, capfd: pytest.CaptureFixture[str], name: str, how: str
+    ) -> None:
+        """Whatever lies in place of the record, nothing hangs and nothing is told; a list needs no
+        lock."""
+        shell.build()
+        shell.run("install", "hello", "--clients", "codex")
+        path = shell.home / ".local/state/ocilayout/skills" / name
+        path.unlink(missing_ok=True)
+        if how == "FIFO":
+            os.mkfifo(path)
+        elif how == "folder":
+            path.mkdir()
+        else:
+            path.symlink_to(name)
+        capfd.readouterr()
+        expected = ["hello"] if name == "installed.lock" else []
+        assert self.complete("uninstall", "h") == expected
+        assert capfd.readouterr() == ("", "")
 
     def test_clients(self) -> None:
         """Each part of the list is completed."""

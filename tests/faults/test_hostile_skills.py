@@ -498,7 +498,7 @@ def test_a_hostile_name_is_built_by_no_tag_that_it_would_be(tmp_path: Path) -> N
     folder.mkdir()
     name_that_leads_up(folder)
     service = SkillService.open(tmp_path / "store", home=tmp_path / "home", durability="none")
-    with pytest.raises(SkillError, match="is no tag"):
+    with pytest.raises(SkillError, match="is not a valid tag"):
         service.build(folder, validate=False)
     assert service.layout.entries() == ()
     digest = service.build(folder, validate=False, tag="hello").digest

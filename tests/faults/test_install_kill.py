@@ -21,8 +21,8 @@ STEPWISE = """
 import json, os, shutil, sys
 from pathlib import Path
 from skills import SkillService
-from skills.install import database, swap
-from skills.install.state import State
+from skills.install import State, swap
+from skills.install.record import Record
 
 folder, operation, mode = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 home, backup, store = folder / "home", folder / "backup", folder / "store"
@@ -32,8 +32,6 @@ CALLS = ["mkdir", "rename", "replace", "fsync", "unlink", "rmdir", "open", "fdop
 
 # Killing a process loses nothing that it wrote, so nothing has to be forced onto the disk here.
 os.fsync = lambda handle: None
-prepare = database.Database._prepare
-database.Database._prepare = lambda self, *, durable: prepare(self, durable=False)
 
 def cannot(one, other):
     return False
@@ -105,7 +103,7 @@ def end_at(last):
         setattr(owner, name, counting)
     for name in CALLS:
         patch(os, name)
-    patch(database.Database, "rows")
+    patch(Record, "save")
     call = swap._system_call()
     def exchanging(*paths):
         step()
@@ -143,10 +141,9 @@ while code:
     with State(home / ".local/state/ocilayout/skills").open() as record:
         recorded = {}
         for skill in listed:
-            entry = record.find(skill.name, skill.scope, "")
-            for path, target in record.targets(entry).items():
-                recorded[path] = {file.path for file in target.files}
-        assert not record.journal.operations()
+            for target in record.document.find((skill.name, skill.scope, "")).targets:
+                recorded[target.path] = {file.path for file in target.files}
+        assert not record.document.operations
     for target, one in zip(TARGETS, found):
         assert (one is None) == (target not in recorded), (last, target, one)
         if one is not None and one != before[0]:

@@ -12,6 +12,7 @@ import pytest
 import trustme
 from attrs import define, field
 
+from ocilayout.codec import encode
 from ocilayout.copy import copy
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
@@ -46,6 +47,7 @@ from ocilayout.testing.registry import (
     bomb,
     fault,
     refusal,
+    reply,
 )
 
 if TYPE_CHECKING:
@@ -853,6 +855,91 @@ def test_a_push_to_a_liar_fails_and_names_nothing(
     lab.pull("pushed")
     assert lab.target.resolve("pushed") == lab.root
     assert lab.target.check() == ()
+
+
+TAGS_BY_DIGEST: dict[str, Row] = {
+    "it does not regard the tag": (
+        lambda lab: lab.lie("PUT manifest", fault.ignore(query="tag")),
+        RegistryError,
+        "set no tag pushed: it does not tag sha512 digests",
+    ),
+    "it says no tag": (
+        lambda lab: lab.lie("PUT manifest", fault.header("OCI-Tag", None)),
+        RegistryError,
+        "set no tag pushed",
+    ),
+    "it says another tag": (
+        lambda lab: lab.lie("PUT manifest", fault.header("OCI-Tag", "pushed2, push")),
+        RegistryError,
+        "set no tag pushed",
+    ),
+    "it says that it stored another digest": (
+        lambda lab: lab.lie(
+            "PUT manifest",
+            fault.header("Docker-Content-Digest", str(Digest.of(b"something else", "sha512"))),
+        ),
+        DigestMismatchError,
+        "where sha512:",
+    ),
+    "it says that it tagged a digest of sha256": (
+        lambda lab: lab.lie("PUT manifest", fault.header("Docker-Content-Digest", OTHER)),
+        DigestMismatchError,
+        OTHER,
+    ),
+    "it says that it stored no digest": (
+        lambda lab: lab.lie("PUT manifest", fault.header("Docker-Content-Digest", "none")),
+        RegistryError,
+        "is no digest",
+    ),
+    "it pretends": (
+        lambda lab: lab.lie("PUT manifest", fault.pretend()),
+        RegistryError,
+        "set no tag pushed",
+    ),
+    "it knows only sha256": (
+        lambda lab: lab.lie("PUT manifest", fault.refuse(400, "DIGEST_INVALID")),
+        RegistryError,
+        "nothing was tagged",
+    ),
+    "it does not know the path": (
+        lambda lab: lab.lie("PUT manifest", fault.answer(404)),
+        RegistryError,
+        "nothing was tagged",
+    ),
+    "it redirects without the query": (
+        lambda lab: lab.lie("PUT manifest", redirect_to_the_path, times=1),
+        RegistryError,
+        "set no tag pushed",
+    ),
+}
+
+
+def redirect_to_the_path(request: Request, _proceed: Callable[[], Answer]) -> Answer:
+    """Redirect to the same path, and lose what stands behind it."""
+    return reply(307, headers={"Location": request.path})
+
+
+@pytest.mark.spec("distribution:digest-and-tag")
+@rows(TAGS_BY_DIGEST)
+def test_a_liar_tags_no_other_digest(
+    lab: Lab, prepare: Callable[[Lab], object], error: type[OciLayoutError], said: str
+) -> None:
+    """A root of sha512 is never sent by its tag, and no tag means another digest."""
+    layer = lab.target.blobs.put(b"layer", media_type=OCI_LAYER)
+    data = encode(Manifest(artifact_type="text/plain", config=layer))
+    root = lab.target.put_manifest(data, algorithm="sha512")
+    lab.target.tag("other", root)
+    lab.empty()
+    prepare(lab)
+    with lab.open() as repository:
+        with pytest.raises(error, match=said) as caught:
+            copy(lab.target, "other", repository, name="pushed")
+        assert type(caught.value) is error
+        assert set(lab.registry.tags.values()) <= {root.digest}
+        assert ("PUT", f"{V2}/manifests/pushed") not in lab.registry.requests
+        lab.registry.behave()
+        assert copy(lab.target, "other", repository, name="pushed") == root
+        assert repository.resolve("pushed") == root
 
 
 IN_CHUNKS: dict[str, Row] = {

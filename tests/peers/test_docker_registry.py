@@ -501,6 +501,25 @@ def test_referrers_are_listed_under_a_tag(docker_registry: str) -> None:
         assert repo.tags() == (fallback_tag(image.digest),)
 
 
+@pytest.mark.spec("distribution:digest-and-tag")
+@pytest.mark.parametrize("algorithm", ["sha384", "sha512"])
+def test_another_digest_than_sha256_is_not_tagged(
+    docker_registry: str, tmp_path: Path, algorithm: str
+) -> None:
+    """It does not know such manifests: an error that says what to do, and no tag of sha256."""
+    layout = Layout.create(tmp_path / "layout", durability="none")
+    config = layout.blobs.put(b"{}", media_type=OCI_CONFIG)
+    root = layout.put_manifest(Manifest(config=config), algorithm=algorithm)
+    layout.tag("v1", root)
+    with Repository(f"{docker_registry}/org/{algorithm}") as repo:
+        with pytest.raises(RegistryError, match=f"{algorithm} digests"):
+            copy(layout, "v1", repo)
+        with pytest.raises(RegistryError):
+            repo.tags()  # nothing but a blob was ever stored, so there is no such repository
+        with pytest.raises(ReferenceNotFoundError):
+            repo.resolve("v1")
+
+
 # ------------------------------------------------------------------ in chunks, and cut
 
 

@@ -22,6 +22,7 @@ from ocilayout import collect as collect_module
 from ocilayout import copy as copy_module
 from ocilayout import edit as edit_module
 from ocilayout import graph as graph_module
+from ocilayout import ingest as ingest_module
 from ocilayout import link as link_module
 from ocilayout import plan as plan_module
 from ocilayout import reach as reach_module
@@ -356,10 +357,11 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("a deleted build leaves an entry that dangles", "toolhive-core, section 8.4")
 def _(patch: pytest.MonkeyPatch) -> None:
-    def others(self: Any, index: RootIndex, more: Any, going: Any) -> Any:
-        roots = [link for link in reach_module.roots_of(index) if link.digest not in going]
+    def others(self: Any, index: RootIndex, more: Any) -> Any:
+        removed = {descriptor.digest for descriptor in self._dropped}
+        roots = [link for link in reach_module.roots_of(index) if link.digest not in removed]
         links = [*roots, *map(link_module.link_to, more)]
-        return reach_module.held(links, self._blobs, going=going).digests
+        return reach_module.held(links, self._blobs, removed=removed).digests
 
     patch.setattr(Edit, "_hold", others)
     patch.setattr(RootIndex, "drop", RootIndex.untag)
@@ -368,7 +370,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 @bug("what is deleted takes its subject along", "oras-go: a subject is a successor")
 def _(patch: pytest.MonkeyPatch) -> None:
     def subjects_too(dropped: Any, read: Any, hold: Any) -> list[Any]:
-        live = hold([], ())
+        live = hold([])
         going = walk(dropped, read, subjects=True)
         return [to.digest for to in going if to.digest not in live and to.digest.verifiable]
 
@@ -568,7 +570,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(blobs_module, "verify", lambda *_: None)
     patch.setattr(
-        blobs_module, "_copy_verifying", lambda source, target, _: pour(source, target, len)
+        blobs_module, "copy_verifying", lambda source, target, _: pour(source, target, len)
     )
 
 
@@ -586,14 +588,14 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("blobs have the mode 0600", "umoci#592, regclient: CreateTemp without chmod")
 def _(patch: pytest.MonkeyPatch) -> None:
-    begin = Blobs._begin
+    begin = ingest_module.begin
 
-    def private(self: Blobs) -> Any:
-        file = begin(self)
+    def private(*arguments: Any) -> Any:
+        file = begin(*arguments)
         os.fchmod(file.fileno(), 0o600)
         return file
 
-    patch.setattr(Blobs, "_begin", private)
+    patch.setattr(ingest_module, "begin", private)
 
 
 @bug("a put that was refused leaves its file", "regclient: *.tmp are not removed on error")
@@ -763,18 +765,18 @@ def _(patch: pytest.MonkeyPatch) -> None:
         del name, replace
         return {entry.descriptor.digest for entry in entries} != {content.digest}
 
-    patch.setattr(builds_module, "may_bind", differs)
+    patch.setattr(builds_module, "may_retag", differs)
 
 
 @skill_bug("a copy of what was built here takes the mark away", "a plain tag on every pull")
 def _(patch: pytest.MonkeyPatch) -> None:
-    may_bind = builds_module.may_bind
+    may_retag = builds_module.may_retag
 
     def always(*arguments: Any, **options: Any) -> bool:
-        may_bind(*arguments, **options)
+        may_retag(*arguments, **options)
         return True
 
-    patch.setattr(builds_module, "may_bind", always)
+    patch.setattr(builds_module, "may_retag", always)
 
 
 @skill_bug("what was pulled is deleted as a build", "toolhive-core, section 8.4")

@@ -234,7 +234,7 @@ class TestSuccessors:
 def goes(graph: Graph, dropped: list[Link], kept: list[Link]) -> list[Digest]:
     """Return what goes with dropped roots where the others hold what they reach."""
 
-    def hold(more: list[Descriptor], _: object) -> set[Digest]:
+    def hold(more: list[Descriptor]) -> set[Digest]:
         roots = [*(link.descriptor for link in kept), *more]
         return {found.digest for found in walk(roots, graph.read, subjects=True)}
 

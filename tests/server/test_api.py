@@ -17,7 +17,7 @@ from ocilayout import OCI_CONFIG, Digest, Index, Layout, Manifest, Reference
 from ocilayout.registry import Repository
 from skills import SkillService
 from skills.server import PREFIX
-from skills.server.body import MAX_BODY
+from skills.server.message import MAX_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -302,19 +302,19 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("method", "path", "body", "status", "message"),
         [
-            ("GET", "?scope=all", None, 400, "'all' is no scope"),
+            ("GET", "?scope=all", None, 400, "'all' is not a scope"),
             ("GET", "?client=emacs", None, 400, "no client 'emacs'"),
             ("GET", "?project_root=here", None, 400, "absolute"),
-            ("GET", "?project_root=/nowhere", None, 400, "is no project"),
+            ("GET", "?project_root=/nowhere", None, 400, "is not a project"),
             ("GET", "?group=mine", None, 501, "groups"),
             ("POST", "", {}, 400, "name is required"),
             ("POST", "", {"name": "Hello"}, 400, "not allowed"),
             ("POST", "", {"name": "h"}, 400, "not allowed"),
-            ("POST", "", {"name": "git://a/b"}, 400, "is no reference"),
-            ("POST", "", {"name": "hello", "scope": "all"}, 400, "no scope"),
-            ("POST", "", {"name": "a.b/hello:v1", "scope": "all"}, 400, "no scope"),
+            ("POST", "", {"name": "git://a/b"}, 400, "is not a reference"),
+            ("POST", "", {"name": "hello", "scope": "all"}, 400, "is not a scope"),
+            ("POST", "", {"name": "a.b/hello:v1", "scope": "all"}, 400, "is not a scope"),
             ("POST", "", {"name": "a.b/hello:v1", "clients": ["emacs"]}, 400, "no client"),
-            ("POST", "", {"name": "hello", "version": "1\n"}, 400, "is no version"),
+            ("POST", "", {"name": "hello", "version": "1\n"}, 400, "is not a valid version"),
             ("POST", "", {"name": "hello", "clients": ["emacs"]}, 400, "no client"),
             ("POST", "", {"name": "hello", "clients": [""]}, 400, "no client"),
             ("POST", "", {"name": "hello", "clients": ["all", "codex"]}, 400, "alone"),
@@ -322,21 +322,21 @@ class TestErrors:
             ("POST", "", {"name": "hello", "group": "mine"}, 501, "groups"),
             ("POST", "", {"name": "nothing", **CODEX}, 404, "no build"),
             ("POST", "", {"name": "sha256:" + "0" * 64, **CODEX}, 404, "0000"),
-            ("POST", "", {"name": "v1", **CODEX}, 422, "calls itself 'hello'"),
+            ("POST", "", {"name": "v1", **CODEX}, 422, "its name is 'hello'"),
             ("POST", "", {"name": "none", **CODEX}, 422, "is not a skill"),
             ("POST", "", {"name": "twice", **CODEX}, 409, "several local builds"),
             ("GET", "/Hello", None, 400, "not allowed"),
             ("GET", "/nothing", None, 404, "is not installed"),
             ("DELETE", "/Hello", None, 400, "not allowed"),
             ("DELETE", "/nothing", None, 404, "is not installed"),
-            ("DELETE", "/nothing?scope=all", None, 400, "no scope"),
+            ("DELETE", "/nothing?scope=all", None, 400, "is not a scope"),
             ("POST", "/validate", {}, 400, "absolute"),
             ("POST", "/validate", {"path": "hello"}, 400, "absolute"),
             ("POST", "/validate", {"path": "/a/../b"}, 400, "without '..'"),
             ("POST", "/validate", {"path": "/a\0b"}, 400, "absolute"),
             ("POST", "/build", {"path": ""}, 400, "absolute"),
             ("POST", "/build", {"path": "/nowhere"}, 400, "does not exist"),
-            ("POST", "/build", {"path": "/nowhere", "tag": "a b"}, 400, "is no tag"),
+            ("POST", "/build", {"path": "/nowhere", "tag": "a b"}, 400, "is not a valid tag"),
             ("POST", "/push", {}, 400, "reference is required"),
             ("POST", "/push", {"reference": "hello"}, 400, "where to push to"),
             ("POST", "/push", {"reference": "nothing"}, 404, "no entry"),

@@ -65,7 +65,9 @@ def test_it_warns_where_others_can_reach_it(tmp_path: Path) -> None:
     with serving(tmp_path, "--host", "0.0.0.0", "--port", "0") as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert process.stderr.readline().startswith("Warning: whoever reaches this address")
+        assert process.stderr.readline().startswith(
+            "Warning: any program that reaches this address"
+        )
         assert process.stdout.readline().startswith("Serving http://0.0.0.0:")
 
 

@@ -35,6 +35,7 @@ from ocilayout.errors import (
 from ocilayout.ijson import MAX_DOCUMENT
 from ocilayout.index import Index
 from ocilayout.layout import Layout
+from ocilayout.limit import Limits
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
 from ocilayout.registry import Repository
@@ -667,3 +668,29 @@ def test_the_steps_of_writing(layout: Layout, image: Descriptor) -> None:
         assert [told[0].kind, told[-1].kind] == ["started", "done"]
         assert {step.kind for step in told[1:-1]} == {"bytes"}
         assert sum(step.count for step in told) == size
+
+
+def test_the_documents_of_an_archive_have_limits(layout: Layout, image: Descriptor) -> None:
+    """More documents or larger blobs than the limits allow are not written."""
+    for limits in (Limits(documents=1), Limits(total=100), Limits(document=100), Limits(blob=1)):
+        with pytest.raises(LimitExceededError):
+            written(layout, [str(image.digest)], limits=limits)
+    assert written(layout, limits=Limits(documents=100)) == written(layout)
+
+
+def test_referrers_that_go_on_without_end_are_given_up(layout: Layout, image: Descriptor) -> None:
+    """A source that makes up referrers to each referrer is read so far and no further."""
+
+    class Endless(Layout):
+        def referrers(
+            self, digest: Digest | str, *, artifact_type: str | None = None
+        ) -> tuple[Descriptor, ...]:
+            del artifact_type
+            empty = self.blobs.put(b"{}", media_type=OCI_EMPTY)
+            subject = Descriptor(media_type=OCI_MANIFEST, digest=Digest(digest), size=1)
+            made = Manifest(config=empty, artifact_type="a/b", layers=[empty], subject=subject)
+            return (self.put_manifest(made),)
+
+    for limits in (Limits(documents=30), Limits(total=30_000)):
+        with pytest.raises(LimitExceededError):
+            written(Endless.open(layout.path), [str(image.digest)], referrers=True, limits=limits)

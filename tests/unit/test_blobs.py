@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import io
 import os
 import stat
 import tracemalloc
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ocilayout.blobs import Blobs
+from ocilayout.blobs import MAX_READ, Blobs
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
 from ocilayout.errors import (
@@ -19,14 +22,15 @@ from ocilayout.errors import (
     DigestMismatchError,
     DocumentError,
     IntegrityError,
+    LimitExceededError,
     SizeMismatchError,
     UnsupportedDigestError,
 )
+from ocilayout.layout import Layout
 from ocilayout.stream import PIECE, VerifiedReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from ocilayout.stream import Source
 
@@ -353,20 +357,23 @@ def test_a_blob_that_vanishes_while_it_is_looked_at_is_written(
     path = blobs.path(blobs.put(DATA, media_type=TEXT).digest)
     refresh = os.utime
 
-    def deleted_just_before(target: Path) -> None:
+    def deleted_just_before(target: Path, **options: Any) -> None:
         path.unlink(missing_ok=True)
-        refresh(target)
+        refresh(target, **options)
 
     monkeypatch.setattr(os, "utime", deleted_just_before)
     assert blobs.put(DATA, media_type=TEXT) == described()
     assert path.read_bytes() == DATA
 
 
-def test_somebody_elses_blob_is_kept_too(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A good blob whose times we may not change is kept as it is."""
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_blob_that_cannot_be_refreshed_is_kept_too(
+    blobs: Blobs, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A good blob whose times we may not change, or not on this disk, is kept as it is."""
 
-    def refuse(path: Path) -> None:
-        raise PermissionError(path)
+    def refuse(_: Path, **__: Any) -> None:
+        raise OSError(number, "not to be had")
 
     blobs.put(DATA, media_type=TEXT)
     monkeypatch.setattr(os, "utime", refuse)
@@ -720,3 +727,177 @@ def test_what_was_deleted_and_put_anew_is_synced_anew(
         blobs.sync([descriptor.digest])
         blobs.delete(descriptor.digest)
     assert synced == [b"x", b"x"]
+
+
+def test_what_was_put_anew_by_others_is_missed_or_synced_again(
+    blobs: Blobs, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sync says what is missing, and another file under the name is not taken for synced."""
+    first, second = (blobs.put(data, media_type=TEXT).digest for data in (b"1", b"2"))
+    assert blobs.sync([first, second]) == set()
+    Blobs(root).delete(first)
+    assert blobs.sync([first, second]) == {first}
+    Blobs(root).put(b"1", media_type=TEXT)
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number).st_ino))
+    assert blobs.sync([first, second]) == set()
+    assert blobs.path(first).stat().st_ino in synced
+    assert blobs.path(second).stat().st_ino not in synced
+
+
+# ---------------------------------------------------------------- files that are not what they seem
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_a_file_with_a_hole_takes_no_memory(blobs: Blobs, *, verified: bool) -> None:
+    """A blob of 1 TiB that takes no space on disk is refused by its size, not by lack of memory."""
+    huge = sized(described(), 2**40)
+    path = place(blobs, huge.digest, b"")
+    try:
+        os.truncate(path, 2**40)
+    except OSError:
+        pytest.skip("the file system has no files with holes of this size")
+    with pytest.raises(LimitExceededError, match=r"open\(\)") as caught:
+        blobs.read(huge, verify=verified)
+    assert caught.value.limit == MAX_READ
+    with pytest.raises(SizeMismatchError):
+        blobs.read(sized(huge, 5), verify=verified)
+    with pytest.raises(LimitExceededError):
+        blobs.read(huge, verify=verified, limit=2**40 - 1)
+    with blobs.open(huge) as stream:
+        assert stream.read(10) == bytes(10)
+
+
+def test_a_limit_is_what_may_be_read(blobs: Blobs) -> None:
+    """A blob of just the limit is read, and one byte more is not."""
+    put = blobs.put(DATA, media_type=TEXT)
+    assert blobs.read(put, limit=len(DATA)) == DATA
+    with pytest.raises(LimitExceededError):
+        blobs.read(put, limit=len(DATA) - 1)
+
+
+def test_a_read_that_fails_leaves_nothing_open(blobs: Blobs) -> None:
+    """A thousand reads of a wrong size, or of something odd, hold no descriptor."""
+    put = blobs.put(DATA, media_type=TEXT)
+    fifo = place(blobs, described(b"fifo").digest, b"")
+    fifo.unlink()
+    os.mkfifo(fifo)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(1000):
+        with pytest.raises(SizeMismatchError):
+            blobs.read(sized(put, 1))
+        with pytest.raises(IntegrityError):
+            blobs.open(described(b"fifo"))
+        with pytest.raises(LimitExceededError):
+            blobs.read(put, limit=1)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_put_leaves_nothing_open(blobs: Blobs, root: Path) -> None:
+    """Puts that succeed and puts that fail close all that they opened."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for number in range(100):
+        blobs.delete(blobs.put(b"%d" % number, media_type=TEXT).digest)
+        with pytest.raises(OSError, match="cable"):
+            blobs.put(Trickle(b"x", breaks=True), media_type=TEXT)
+        with pytest.raises(IsADirectoryError):
+            blobs.put(root, media_type=TEXT)
+        blobs.sweep([described().digest])
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_temporary_that_was_unlinked_before_its_lock_is_not_used(
+    blobs: Blobs, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A collection that takes a new file for that of a dead writer costs a second file."""
+    take = fcntl.flock
+    unlinked: list[Path] = []
+
+    def collected(number: int, operation: int) -> None:
+        if not unlinked:
+            [path] = (root / "ingest").iterdir()
+            unlinked.append(path)
+            path.unlink()
+        take(number, operation)
+
+    monkeypatch.setattr(fcntl, "flock", collected)
+    put = blobs.put(DATA, media_type=TEXT)
+    assert unlinked
+    assert blobs.read(put) == DATA
+    assert files(root) == [f"blobs/sha256/{put.digest.encoded}"]
+
+
+# ---------------------------------------------------------------- links that are followed
+
+
+@pytest.fixture
+def linked(root: Path, tmp_path: Path) -> Blobs:
+    """Return blobs that may be links, of which one is."""
+    (root / "blobs" / "sha256").mkdir(parents=True)
+    (tmp_path / "shared").write_bytes(DATA)
+    Blobs(root).path(described().digest).symlink_to(tmp_path / "shared")
+    return Blobs(root, follow_links=True)
+
+
+@pytest.mark.spec("image-layout:links")
+def test_a_link_to_a_blob_is_one_if_that_is_asked_for(linked: Blobs, root: Path) -> None:
+    """It is there, listed, sized, read and verified; by default it is refused."""
+    assert list(linked) == [described().digest]
+    assert described().digest in linked
+    assert linked.size(described().digest) == len(DATA)
+    assert linked.read(described()) == DATA
+    with linked.open(described()) as stream:
+        assert stream.read() == DATA
+    with pytest.raises(IntegrityError, match="symbolic link"):
+        Blobs(root).read(described())
+    opened = Layout(root, follow_links=True)
+    assert opened.blobs.read(described()) == DATA
+
+
+def test_a_link_to_damage_is_not_read(linked: Blobs, tmp_path: Path) -> None:
+    """What a link leads to is verified like any other content."""
+    (tmp_path / "shared").write_bytes(DATA[:-1] + b"?")
+    with pytest.raises(DigestMismatchError):
+        linked.read(described())
+    (tmp_path / "shared").write_bytes(b"")
+    with pytest.raises(SizeMismatchError):
+        linked.read(described())
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "missing", "loop"])
+def test_a_link_to_what_is_not_a_file_is_not_a_blob(
+    linked: Blobs, tmp_path: Path, kind: str
+) -> None:
+    """Following links does not make a FIFO or a folder content, and waits for nothing."""
+    (tmp_path / "shared").unlink()
+    if kind == "fifo":
+        os.mkfifo(tmp_path / "shared")
+    elif kind == "folder":
+        (tmp_path / "shared").mkdir()
+    elif kind == "loop":
+        (tmp_path / "shared").symlink_to(tmp_path / "shared")
+    assert described().digest not in linked
+    assert list(linked) == []
+    with pytest.raises((IntegrityError, BlobNotFoundError)):
+        linked.read(described())
+    linked.put(DATA, media_type=TEXT)
+    assert linked.read(described()) == DATA
+
+
+def test_a_link_that_is_kept_is_refreshed_and_not_its_target(linked: Blobs, tmp_path: Path) -> None:
+    """A put that finds a link makes the link young; the file behind it is not touched."""
+    path = linked.path(described().digest)
+    os.utime(path, (LONG_AGO, LONG_AGO), follow_symlinks=False)
+    before = (tmp_path / "shared").stat()
+    assert linked.put(DATA, media_type=TEXT) == described()
+    assert path.lstat().st_mtime > LONG_AGO
+    assert (tmp_path / "shared").stat() == before
+    assert linked.changed(described().digest) > LONG_AGO
+    linked.sync([described().digest])
+
+
+def test_deleting_a_link_leaves_its_target(linked: Blobs, tmp_path: Path) -> None:
+    """A link that nothing needs goes alone."""
+    assert linked.sweep([described().digest]) == [described().digest]
+    assert list(linked) == []
+    assert (tmp_path / "shared").read_bytes() == DATA

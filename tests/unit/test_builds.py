@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from skills import (
     NotASkillError,
     SkillService,
 )
-from skills.builds import LocalBuild, may_bind
+from skills.builds import LocalBuild, may_retag
 
 MARK = {LOCAL_BUILD: "true"}
 SKILL = "dev.toolhive.skills.v1"
@@ -185,16 +186,16 @@ class TestMayBind:
             service.layout.tag("t", root, annotations=noted)
             entries = service.layout.entries(name="t")
             for replace in (False, True):
-                assert may_bind(entries, "t", root, replace=replace) is False
+                assert may_retag(entries, "t", root, replace=replace) is False
 
     def test_other_content_takes_a_free_name_and_one_that_was_pulled(
         self, service: SkillService
     ) -> None:
         layout = service.layout
         root, other = layout.put_manifest(Index()), Descriptor.of(b"other", OCI_CONFIG)
-        assert may_bind((), "t", root, replace=False) is True
+        assert may_retag((), "t", root, replace=False) is True
         layout.tag("t", root)
-        assert may_bind(layout.entries(name="t"), "t", other, replace=False) is True
+        assert may_retag(layout.entries(name="t"), "t", other, replace=False) is True
 
     def test_other_content_takes_the_name_of_a_build_only_if_told_to(
         self, service: SkillService
@@ -204,18 +205,18 @@ class TestMayBind:
         entries = service.layout.entries(name="t")
         other = Descriptor.of(b"other", OCI_CONFIG)
         with pytest.raises(LocalBuildConflictError) as caught:
-            may_bind(entries, "t", other, replace=False)
+            may_retag(entries, "t", other, replace=False)
         assert caught.value.local_digest == later.digest
         assert caught.value.remote_digest == other.digest
-        assert may_bind(entries, "t", other, replace=True) is True
+        assert may_retag(entries, "t", other, replace=True) is True
 
     def test_a_name_that_means_the_content_and_more_is_bound(self, service: SkillService) -> None:
         """What comes settles what the name means, unless a build would lose it."""
         first, _ = put_twice(service.layout, "t")
         entries = service.layout.entries(name="t")
         with pytest.raises(LocalBuildConflictError):
-            may_bind(entries, "t", first, replace=False)
-        assert may_bind(entries, "t", first, replace=True) is True
+            may_retag(entries, "t", first, replace=False)
+        assert may_retag(entries, "t", first, replace=True) is True
 
 
 def test_a_build_whose_config_cannot_be_read_is_listed_without_metadata(
@@ -427,3 +428,30 @@ def test_a_name_that_goes_while_the_list_is_made_is_left_out(
             return found
 
     assert SkillService(Racing(tmp_path / "store")).list_builds() == []
+
+
+def test_a_config_with_a_hole_hides_no_build(service: SkillService, tmp_path: Path) -> None:
+    """A config of 1 TiB that takes no space on disk costs its own labels, and no memory."""
+    layout = service.layout
+    service.build(write_skill(tmp_path, "good"), tag="good")
+    config = Descriptor(media_type=OCI_CONFIG, digest="sha256:" + "0" * 64, size=2**40)
+    path = layout.blobs.path(config.digest)
+    path.write_bytes(b"")
+    try:
+        os.truncate(path, 2**40)
+    except OSError:
+        pytest.skip("the file system has no files with holes of this size")
+    root = layout.put_manifest(Manifest(artifact_type=SKILL, config=config, layers=[]))
+    layout.tag("huge", root, annotations=MARK)
+    assert [(build.tag, build.name) for build in service.list_builds()] == [
+        ("good", "good"),
+        ("huge", ""),
+    ]
+    layer = layout.blobs.put(b"x", media_type=OCI_LAYER_GZIP)
+    layout.tag(
+        "huge",
+        layout.put_manifest(Manifest(artifact_type=SKILL, config=config, layers=[layer])),
+        annotations=MARK,
+    )
+    with pytest.raises(NotASkillError, match="its config cannot be read"):
+        service.get_content("huge")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +16,6 @@ from skills import NotCachedError, SkillService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 def write_skill(folder: Path, name: str, version: str = "1") -> Path:
@@ -253,3 +254,19 @@ def test_an_ambiguous_name_is_listed_by_its_last_entry(world: World) -> None:
     service.remove_cached(world.references[0])
     assert service.layout.entries() == ()
     assert first.digest not in service.layout.blobs
+
+
+def test_a_time_beyond_the_calendar_is_unknown(world: World) -> None:
+    """A file of the year 11476, as a copy may bring it, does not stop the list or a pruning."""
+    if not Path("/dev/shm").is_dir():
+        pytest.skip("there is no file system in memory at /dev/shm")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:  # it has such times
+        service, reference = SkillService.open(Path(folder) / "store"), world.references[0]
+        service.pull(reference)
+        path = service.layout.blobs.path(service.layout.resolve(reference).digest)
+        os.utime(path, (300_000_000_000, 300_000_000_000))
+        if path.stat().st_mtime != 300_000_000_000:
+            pytest.skip("the file system has no such time")
+        [found] = service.list_cache()
+        assert (found.reference, found.pulled) == (reference, None)
+        service.prune_cache()

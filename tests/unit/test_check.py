@@ -25,8 +25,8 @@ from ocilayout.check.fsck import iter_problems
 from ocilayout.check.holding import Holding
 from ocilayout.check.survey import Survey
 from ocilayout.digest import Digest
-from ocilayout.errors import DocumentError, Problem
-from ocilayout.ijson import MAX_DOCUMENT
+from ocilayout.errors import MAX_PROBLEMS, DocumentError, Problem
+from ocilayout.ijson import MAX_DOCUMENT, MAX_NODES
 from ocilayout.layout import Layout
 from ocilayout.mediatype import (
     DOCKER_MANIFEST,
@@ -230,7 +230,15 @@ breaks_bytes("bad-number", b'{"a":1e999}')
 breaks_bytes("bad-unicode", b'{"a":"\\ud800"}', "$.a")
 breaks_bytes("duplicate-property", b'{"a":1,"a":2}', "$.a")
 breaks_bytes("wrong-type", b"[]", how="no object")
+breaks_bytes("too-many-nodes", b'{"":[%s]}' % b",".join([b"{}"] * MAX_NODES), severity="warning")
 breaks_bytes("too-deep", b'{"a":' * 200 + b"1" + b"}" * 200, severity="warning")
+
+
+@breaks("warning", "more-problems")
+def _(store: Store) -> str:
+    notes = {f"note {number}": "x" for number in range(2 * MAX_PROBLEMS)}
+    store.enter(store.manifest(), None, annotations=notes)
+    return TOP
 
 
 @breaks("warning", "too-large", "header")
@@ -810,6 +818,9 @@ def test_a_layout_with_one_flaw_has_one_problem(case: str, store: Store) -> None
     severity, code, make = CASES[case]
     place = make(store)
     expected = [(severity, code, place)]
+    if code == "more-problems":
+        keys = [f'{place}.annotations["note {number}"]' for number in range(MAX_PROBLEMS)]
+        expected = [("warning", "annotation-key-form", key) for key in keys] + expected
     if case == "size-conflict":  # two references to what is not here: that is told besides
         expected.insert(0, ("warning", "dangling-entry", TOP))
     assert seen(store.root) == expected
@@ -1226,7 +1237,7 @@ class TestMeanwhile:
 
     def test_a_temporary_that_vanishes_is_none(self, store: Store) -> None:
         path = store.root / leave(store.root, LEFTOVERS[0])
-        with opened(lambda name: path.unlink() if name == str(path) else None):
+        with opened(lambda name: path.unlink() if name == path.name else None):
             assert seen(store.root) == []
         assert not path.exists()
 

@@ -94,5 +94,5 @@ def test_unknown_clients_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(WITHOUT_SKILLS))
 def test_clients_without_skills_are_refused(name: str) -> None:
     """ToolHive knows them; they take no skills."""
-    with pytest.raises(ClientError, match="takes no skills"):
+    with pytest.raises(ClientError, match="does not take skills"):
         find_client(name)

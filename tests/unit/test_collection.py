@@ -5,8 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import time
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,11 +21,15 @@ from ocilayout import (
     IntegrityError,
     Layout,
     Manifest,
+    clock,
 )
 from ocilayout.blobs import Blobs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("later")
 
 NOW = timedelta(0)
 HOUR = timedelta(hours=1)
@@ -52,7 +56,7 @@ def put(
 
 def age_blob(layout: Layout, digest: Digest, age: float) -> None:
     """Let a blob look as if it was put so many seconds ago."""
-    then = time.time() - age
+    then = clock.now() - age
     os.utime(layout.blobs.path(digest), (then, then))
 
 
@@ -260,6 +264,7 @@ def test_only_left_overs_of_the_dead_go(layout: Layout) -> None:
     theirs = folder / "sha256_abc_1"  # of another program, which locks nothing
     for path in (dead, alive, young, torn, theirs):
         path.write_bytes(b"x")
+        os.utime(path, (clock.now(), clock.now()))
     for path in (dead, alive, torn):
         os.utime(path, (0, 0))
     with alive.open("rb") as file:
@@ -297,6 +302,56 @@ def test_stray_files_are_left_alone(layout: Layout) -> None:
     """What is no blob by its name is not ours to delete."""
     folder = layout.path / "blobs" / "sha256"
     folder.mkdir(exist_ok=True)
-    (folder / "abc.tmp").write_bytes(b"x")
+    (folder / "abc.txt").write_bytes(b"x")
     assert layout.collect(grace=NOW).removed == ()
-    assert (folder / "abc.tmp").exists()
+    assert (folder / "abc.txt").exists()
+
+
+@pytest.mark.parametrize("verb", ["collect", "remove"])
+def test_a_kept_manifest_is_verified_before_it_is_followed(layout: Layout, verb: str) -> None:
+    """One that names another layer, by one digit in valid JSON of its size, holds everything up."""
+    kept, gone = put(layout, "kept", age=9), put(layout, "gone", age=9)
+    layout.tag("kept", kept)
+    layout.tag("gone", gone)
+    layer = Digest.of(b"kept")
+    path = layout.blobs.path(kept.digest)
+    digit = "0" if layer.encoded[0] != "0" else "1"
+    text = path.read_text().replace(layer.encoded, digit + layer.encoded[1:])
+    path.write_text(text)
+    assert len(text) == kept.size
+    before = list(layout.blobs)
+    act = (
+        partial(layout.collect, grace=NOW) if verb == "collect" else partial(layout.remove, "gone")
+    )
+    with pytest.raises(IntegrityError):
+        act()
+    assert list(layout.blobs) == before
+    assert layer in layout.blobs
+
+
+def test_a_young_temporary_of_ours_stays_for_its_time(layout: Layout) -> None:
+    """Also when its writer is dead: it goes with what is old, and not before."""
+    path = layout.path / "ingest" / f"{2**22 + 1}-0123456789abcdef"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"half")
+    os.utime(path, (clock.now(), clock.now() - 60))
+    assert layout.collect(grace=HOUR).temporaries == ()
+    assert path.exists()
+    os.utime(path, (clock.now(), clock.now() - 7200))
+    assert layout.collect(grace=HOUR).temporaries == (f"ingest/{path.name}",)
+
+
+def test_what_could_not_be_removed_is_not_said_to_be(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report lists what this collection deleted, and not what another one did before it."""
+    blobs = [layout.blobs.put(text, media_type="a/b") for text in (b"1", b"22")]
+    sweep = Blobs.sweep
+
+    def meanwhile(self: Blobs, digests: Iterable[Digest]) -> list[Digest]:
+        self.path(blobs[0].digest).unlink()
+        return sweep(self, digests)
+
+    monkeypatch.setattr(Blobs, "sweep", meanwhile)
+    report = layout.collect(grace=NOW)
+    assert (report.removed, report.freed) == ((blobs[1].digest,), 2)

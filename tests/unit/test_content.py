@@ -400,7 +400,7 @@ class TestLimits:
                 if not more:
                     service.copy(origin, "many", name=kind)
                     continue
-                with pytest.raises(TooLargeError, match=f"no skill: .* {count} ") as caught:
+                with pytest.raises(TooLargeError, match=f"not a skill: .* {count} ") as caught:
                     service.copy(origin, "many", name=kind)
                 assert caught.value.limit == count
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,15 +21,16 @@ from ocilayout.errors import (
     SizeMismatchError,
 )
 from ocilayout.index import Index
+from ocilayout.indexfile import IndexFile
 from ocilayout.layout import Layout
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST
+from ocilayout.rootindex import RootIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ocilayout.edit import Edit
-    from ocilayout.rootindex import RootIndex
 
 
 def put_artifact(layout: Layout, *layers: str, note: str = "") -> Descriptor:
@@ -436,14 +437,14 @@ def test_the_entry_goes_before_the_content(layout: Layout, monkeypatch: pytest.M
     target = put_artifact(layout, "x")
     layout.tag("a", target)
 
-    remove = Path.unlink
+    remove = os.unlink
 
-    def interrupt(path: Path, *, missing_ok: bool = False) -> None:
-        if layout.path / "blobs" in path.parents:
+    def interrupt(path: Any, **options: Any) -> None:
+        if len(Path(path).name) == len(target.digest.encoded):
             raise KeyboardInterrupt
-        remove(path, missing_ok=missing_ok)
+        remove(path, **options)
 
-    monkeypatch.setattr(Path, "unlink", interrupt)
+    monkeypatch.setattr(os, "unlink", interrupt)
     with pytest.raises(KeyboardInterrupt):
         layout.remove("a")
     monkeypatch.undo()
@@ -480,3 +481,93 @@ def test_an_ambiguous_name_can_be_annotated_by_nobody(layout: Layout) -> None:
     layout.remove("a")
     assert layout.entries() == ()
     assert list(layout.blobs) == []
+
+
+# ---------------------------------------------------------------- others between look and write
+
+
+def before_the_rename(
+    monkeypatch: pytest.MonkeyPatch, layout: Layout, change: Callable[[RootIndex], None]
+) -> list[int]:
+    """Let a writer without a lock change the index once, after an edit has looked at all."""
+    replace = IndexFile._replace
+    rounds: list[int] = []
+
+    def meanwhile(self: IndexFile, identity: Any, document: RootIndex) -> bool:
+        rounds.append(1)
+        if len(rounds) == 1:
+            path = layout.path / "index.json"
+            other = RootIndex(path.read_bytes())
+            change(other)
+            path.write_bytes(other.encode())
+        return replace(self, identity, document)
+
+    monkeypatch.setattr(IndexFile, "_replace", meanwhile)
+    return rounds
+
+
+def test_what_gets_another_entry_meanwhile_is_not_deleted(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A removal that starts again forgets what it was going to delete."""
+    target = put_artifact(layout, "x")
+    layout.tag("a", target)
+    rounds = before_the_rename(monkeypatch, layout, lambda root: root.tag("b", target, None))
+    layout.remove("a")
+    assert len(rounds) == 2
+    assert layout.tags() == ("b",)
+    assert is_whole(layout, target)
+
+
+def test_what_a_name_meant_before_it_was_moved_is_not_deleted(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A removal that starts again drops what the name means now, not what it meant before."""
+    target, other = put_artifact(layout, "x"), put_artifact(layout, "y")
+    layout.tag("a", target)
+
+    def move(root: RootIndex) -> None:
+        root.drop("a")  # what it meant is left without an entry, and not for us to delete
+        root.tag("a", other, None)
+
+    rounds = before_the_rename(monkeypatch, layout, move)
+    layout.remove("a")
+    assert len(rounds) == 2
+    assert layout.tags() == ()
+    assert target.digest in layout.blobs
+    assert layer("x").digest in layout.blobs
+    assert layer("y").digest not in layout.blobs
+
+
+@pytest.mark.parametrize("anew", [True, False])
+def test_what_was_put_anew_after_the_sync_is_synced_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, anew: bool
+) -> None:
+    """Between sync and lock, another may delete a blob and a third put it again: unsynced."""
+    layout = Layout.create(tmp_path / "durable")
+    target = put_artifact(layout, "x")
+    path = layout.blobs.path(layer("x").digest)
+    synced: list[int] = []
+    force, locked = os.fsync, IndexFile.locked
+
+    def note(number: int) -> None:
+        synced.append(os.fstat(number).st_ino)
+        force(number)
+
+    def meanwhile(self: IndexFile) -> Any:
+        path.unlink()
+        if anew:
+            Layout(layout.path, durability="none").blobs.put(b"x", media_type=OCI_LAYER)
+            synced.clear()
+        return locked(self)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(IndexFile, "locked", meanwhile)
+    if anew:
+        layout.tag("a", target)
+        assert synced[0] == path.stat().st_ino
+        assert path.parent.stat().st_ino in synced
+    else:
+        with pytest.raises(BlobNotFoundError, match="put it again"):
+            layout.tag("a", target)
+        assert layout.tags() == ()

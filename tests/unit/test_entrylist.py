@@ -9,8 +9,9 @@ import pytest
 
 from ocilayout import entrylist
 from ocilayout.annotations import REF_NAME
-from ocilayout.entrylist import EntryList, Positions
-from ocilayout.errors import DocumentError
+from ocilayout.entrylist import EntryList, Positions, iter_parts
+from ocilayout.errors import DocumentError, LimitExceededError
+from ocilayout.ijson import MAX_NODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,6 +126,38 @@ def test_whatever_holds_a_word_is_given_also_in_disguise() -> None:
     assert [position for position, _ in found.holding("word")] == [0, 2]
     found[found.append()] = entry()
     assert [position for position, _ in found.holding("word")] == [0, 2, 3]
+
+
+def test_a_cut_through_every_entry_is_no_obstacle() -> None:
+    """Entries with what looks like their ends in them are parsed in parts all the same."""
+    text = json.dumps([entry(f"v{number}", x=NESTED) for number in range(50)])
+    parts = list(iter_parts(text, 0))
+    assert len(parts) > 10
+    assert [found for part in parts for found in part.entries] == json.loads(text)
+    assert parts[-1].end == len(text)
+
+
+@pytest.mark.parametrize("flaw", ["{,}", '{"a":tru}', "{'a':1}", '{"a":NaN}'])
+def test_what_is_wrong_is_found_without_reading_on(flaw: str) -> None:
+    """A flaw between entries is an error where it is, and not of what follows it."""
+    text = json.dumps([entry(str(number)) for number in range(10)])
+    parts = iter_parts(text.replace("}, {", f"}}, {flaw}, {{", 1) + "[" * MAX_NODES, 0)
+    with pytest.raises(DocumentError):
+        list(parts)
+
+
+def test_an_entry_has_so_many_values_and_no_more() -> None:
+    """An entry is bounded, and so are entries together that are not flat."""
+    half = [0] * (MAX_NODES // 2)
+    assert len(names(json.dumps([entry(x=half)], separators=(",", ":")))) == 1
+    for wrong in (
+        [entry(x=[0] * MAX_NODES)],
+        [entry(), entry(x=[0] * MAX_NODES), entry()],
+        [entry(x=half) for _ in range(5)],
+    ):
+        with pytest.raises(LimitExceededError) as caught:
+            names(json.dumps(wrong, separators=(",", ":")))
+        assert caught.value.what == "nodes"
 
 
 class TestPositions:

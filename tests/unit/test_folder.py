@@ -93,8 +93,8 @@ class TestFiles:
             bound.bind("socket")
         errors = validate(skill).errors
         assert [error.partition(";")[0] for error in errors] == [
-            "'fifo' is no regular file",
-            "'socket' is no regular file",
+            "'fifo' is not a regular file",
+            "'socket' is not a regular file",
         ]
 
     def test_names_that_are_no_utf_8_are_refused(self, skill: Path) -> None:
@@ -103,8 +103,8 @@ class TestFiles:
         folder.mkdir()
         (folder / "file").write_text("x")
         first, second = validate(skill).errors
-        assert first == "'a\\udcff' is no UTF-8 name; rename the file"
-        assert second == "'b\\udcff/file' is no UTF-8 name; rename the file"
+        assert first == "'a\\udcff' is not a UTF-8 name; rename the file"
+        assert second == "'b\\udcff/file' is not a UTF-8 name; rename the file"
 
     def test_names_with_a_backslash_are_refused(self, skill: Path) -> None:
         (skill / "a\\b").write_text("x")

@@ -8,14 +8,16 @@ import pytest
 from attrs import evolve
 
 from ocilayout.descriptor import Descriptor
-from ocilayout.errors import DocumentError
+from ocilayout.digest import Digest
+from ocilayout.errors import DocumentError, LimitExceededError
 from ocilayout.graph import successors, walk, with_referrers
 from ocilayout.index import Index
+from ocilayout.limit import Limits
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import DOCKER_INDEX, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 
 if TYPE_CHECKING:
-    from ocilayout.digest import Digest
+    from collections.abc import Iterator
 
 CONFIG = Descriptor.of(b"config", OCI_CONFIG)
 LAYERS = tuple(Descriptor.of(f"layer {number}".encode(), OCI_LAYER) for number in range(2))
@@ -153,3 +155,16 @@ class TestWithReferrers:
         assert with_referrers(
             IMAGE, lambda descriptor: documents.get(descriptor.digest), lambda _: listed
         ) == [IMAGE]
+
+
+def test_referrers_that_are_not_to_be_had_are_counted() -> None:
+    """A list of referrers that do not exist ends at the limit, and so do referrers of referrers."""
+    root = Descriptor(media_type=OCI_MANIFEST, digest=Digest.of(b"root"), size=1)
+
+    def made_up(_: Digest) -> Iterator[Descriptor]:
+        for number in range(1_000_000):
+            data = b"%d" % number
+            yield Descriptor(media_type=OCI_MANIFEST, digest=Digest.of(data), size=1)
+
+    with pytest.raises(LimitExceededError, match="with its referrers has more than 10 documents"):
+        with_referrers(root, lambda _: None, made_up, limits=Limits(documents=10))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocilayout.errors import DocumentError, LimitExceededError
-from ocilayout.ijson import MAX_DEPTH, MAX_DOCUMENT, compact, dump, parse, shows_all
+from ocilayout.ijson import MAX_DEPTH, MAX_DOCUMENT, MAX_NODES, compact, dump, parse, shows_all
 
 if TYPE_CHECKING:
     from ocilayout.frozenmap import Json
@@ -98,7 +98,7 @@ class TestParse:
 
     def test_duplicates_among_very_many_properties_are_found_in_one_pass(self) -> None:
         """To count each name in all names would take an hour."""
-        many = b"".join(b'"%d":0,' % number for number in range(300_000))
+        many = b"".join(b'"%d":0,' % number for number in range(100_000))
         with pytest.raises(DocumentError) as caught:
             parse(b"{" + many + b'"7":1}')
         assert [found.place for found in caught.value.problems] == ['$["7"]']
@@ -193,3 +193,45 @@ class TestCompact:
     def test_compact_text_stays_as_it_is(self) -> None:
         for text in ("", '{"a":[1,{}]}', '},{"a b":"c , d"}'):
             assert compact(text) == text
+
+
+class TestNodes:
+    def test_a_document_has_so_many_values_and_no_more(self) -> None:
+        """Commas, colons and brackets count, whatever the bytes; what is in strings does not."""
+        parse(b'{"":[%s]}' % b",".join([b"0"] * (MAX_NODES - 2)))
+        for value in (b"0", b"{}", b"[]", b'""'):
+            many = b'{"":[%s]}' % b",".join([value] * MAX_NODES)
+            with pytest.raises(LimitExceededError) as caught:
+                parse(many)
+            assert (caught.value.what, caught.value.limit) == ("nodes", MAX_NODES)
+        parse(b'{"":"%s"}' % (b',:[{\\",' * (MAX_NODES // 2)))
+
+    def test_a_manifest_of_ten_thousand_layers_with_annotations_is_read(self) -> None:
+        """No document of 4 MiB that says what documents say has too many values."""
+        layer = (
+            b'{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:%064d",'
+            b'"size":1,"annotations":{"com.example.one":"1","com.example.two":"2",'
+            b'"com.example.three":"3","com.example.four":"4"}}'
+        )
+        data = b'{"layers":[%s]}' % b",".join(layer % number for number in range(10_000))
+        assert len(data) < MAX_DOCUMENT
+        assert len(parse(data)) == 1
+        notes = b",".join(b'"com.example.a%d":"x"' % number for number in range(130_000))
+        assert len(parse(b"{%s}" % notes)) == 130_000
+
+    def test_names_of_any_length_make_short_places(self) -> None:
+        """A property twice below long names is told with a place that is not longer than a page."""
+        inner = b'{"a":1,"a":2}'
+        for _ in range(100):
+            inner = b'{"%s":%s}' % (b"k" * 10_000, inner)
+        with pytest.raises(DocumentError) as caught:
+            parse(inner)
+        assert len(str(caught.value)) < 30_000
+
+    def test_no_more_than_a_hundred_problems_are_collected(self) -> None:
+        """An error says the first problems, and that there are more."""
+        names = b",".join(b'"%d":1,"%d":2' % (number, number) for number in range(1000))
+        with pytest.raises(DocumentError, match="and more: reading stopped at 100 prob") as caught:
+            parse(b"{%s}" % names)
+        assert len(caught.value.problems) == 100
+        assert len(str(caught.value)) < 2000

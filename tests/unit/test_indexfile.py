@@ -6,17 +6,23 @@ import fcntl
 import itertools
 import json
 import os
+import stat
 import time
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ocilayout import clock
 from ocilayout.descriptor import Descriptor
 from ocilayout.errors import DocumentError, LimitExceededError, LockTimeoutError
-from ocilayout.indexfile import IndexFile
+from ocilayout.indexfile import IndexFile, _identity_of
 from ocilayout.mediatype import OCI_MANIFEST
 from ocilayout.rootindex import EMPTY, MAX_ROOT_INDEX, RootIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TARGET = Descriptor.of(b"{}", OCI_MANIFEST)
 OTHER = Descriptor.of(b"{ }", OCI_MANIFEST)
@@ -61,9 +67,9 @@ def root(tmp_path: Path) -> Path:
 # ---------------------------------------------------------------- reading
 
 
+@pytest.mark.usefixtures("later")
 def test_a_file_that_did_not_change_is_parsed_once(root: Path) -> None:
     """While the file is the same one, the snapshot is the same one."""
-    age(root)
     index = indexfile(root)
     assert index.snapshot() is index.snapshot()
 
@@ -108,21 +114,23 @@ def test_a_file_that_is_replaced_while_it_is_opened_is_read_whole(
     """How much is read is the size of what is read, not of what was there a moment ago."""
     age(root)
     reader = indexfile(root)
-    opened = Path.open
+    opened = os.open
 
-    def replaced_first(self: Path, *arguments: Any) -> Any:
-        monkeypatch.setattr(Path, "open", opened)
+    def replaced_first(*arguments: Any, **options: Any) -> int:
+        monkeypatch.setattr(os, "open", opened)
         tag(indexfile(root), "a")
-        return opened(self, *arguments)
+        return opened(*arguments, **options)
 
-    monkeypatch.setattr(Path, "open", replaced_first)
+    monkeypatch.setattr(os, "open", replaced_first)
     assert reader.snapshot().names() == ("a",)
 
 
-def test_a_time_that_is_yet_to_come_is_as_good_as_one_that_is_gone(root: Path) -> None:
-    """A clock that is wrong makes nobody parse the same file again and again."""
-    future = time.time() + 86400
-    os.utime(root / "index.json", (future, future))
+@pytest.mark.parametrize("wrong", [86_400, -86_400])
+def test_a_wrong_clock_costs_no_parsing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, wrong: float
+) -> None:
+    """A file whose times are yet to come is not parsed again and again."""
+    monkeypatch.setattr(clock, "now", lambda: time.time() + wrong)
     index = indexfile(root)
     assert index.snapshot() is index.snapshot()
 
@@ -392,3 +400,182 @@ def test_what_the_edit_does_not_name_stays(root: Path) -> None:
     assert after["com.example"] == document["com.example"]
     assert after["manifests"][0] == entry
     assert len(after["manifests"]) == 2
+
+
+# ---------------------------------------------------------------- patience and staleness
+
+
+class Ticking:
+    """A clock that goes on by itself when it is asked and when a reader sleeps."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, asleep: Callable[[], None]) -> None:
+        self.now = 0.0
+        self.sleeps = 0
+        self._asleep = asleep
+        patch.setattr(time, "monotonic", lambda: self.now)
+        patch.setattr(time, "sleep", self.sleep)
+
+    def sleep(self, _: float) -> None:
+        self.now += 0.4
+        self.sleeps += 1
+        self._asleep()
+
+
+def test_patience_starts_again_while_a_writer_makes_progress(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that finds another torn state each time waits longer than for one that stays."""
+    path = root / "index.json"
+    path.write_bytes(b"{")
+
+    def write_on() -> None:
+        path.write_bytes(EMPTY[: len(path.read_bytes()) + 1] if ticking.sleeps < 12 else EMPTY)
+
+    ticking = Ticking(monkeypatch, write_on)
+    assert indexfile(root).snapshot().names() == ()
+    assert ticking.sleeps == 12
+
+
+def test_patience_ends_where_nothing_changes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A torn state that stays is waited for during a second, and not longer."""
+    (root / "index.json").write_bytes(b"{")
+    ticking = Ticking(monkeypatch, lambda: None)
+    with pytest.raises(DocumentError):
+        indexfile(root).snapshot()
+    assert ticking.sleeps == 3
+
+
+def test_patience_with_a_writer_that_never_ends_is_that_for_a_lock(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that tears the file for ever holds a reader up no longer than `lock_timeout`."""
+    path = root / "index.json"
+    path.write_bytes(b"{")
+
+    def tear() -> None:
+        path.write_bytes(b"{" * (ticking.sleeps % 9 + 1))
+
+    ticking = Ticking(monkeypatch, tear)
+    with pytest.raises(DocumentError):
+        indexfile(root, lock_timeout=8).snapshot()
+    assert 8 <= ticking.now <= 10
+
+
+def rewritten_in_place(root: Path) -> None:
+    """Write the file anew in place: of equal size, and with the times of before set again."""
+    path = root / "index.json"
+    before = path.stat()
+    path.write_bytes(path.read_bytes().replace(b'"a"', b'"b"'))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+
+
+@pytest.mark.usefixtures("later")
+def test_a_time_that_was_set_back_hides_no_change(root: Path) -> None:
+    """The change time tells of what `cp -p` and `rsync -a` write in place, however old it seems."""
+    index = indexfile(root)
+    tag(indexfile(root), "a")
+    assert index.snapshot().names() == ("a",)
+    rewritten_in_place(root)
+    assert index.snapshot().names() == ("b",)
+
+
+@pytest.mark.parametrize(
+    ("fraction", "age", "trusted"),
+    [
+        *((0, 0.5, False), (0, 2.0, False), (0, 2.2, True)),
+        *((0.25, 0.05, False), (0.25, 0.15, True), (0.25, 2.0, True)),
+    ],
+)
+def test_a_coarse_clock_is_not_trusted_for_two_seconds(
+    root: Path, monkeypatch: pytest.MonkeyPatch, fraction: float, age: float, *, trusted: bool
+) -> None:
+    """Times that are whole seconds are those of a file system that may know no other ones."""
+    written = 2_000_000_000 + fraction
+    tag(indexfile(root), "a")
+    whole = os.fstat
+
+    def coarse(number: int) -> Any:
+        status = whole(number)
+        at = int(written * 1_000_000_000)
+        return SimpleNamespace(
+            st_ino=status.st_ino,
+            st_size=status.st_size,
+            st_mode=status.st_mode,
+            st_mtime_ns=at,
+            st_ctime_ns=at,
+        )
+
+    monkeypatch.setattr(os, "fstat", coarse)
+    monkeypatch.setattr(IndexFile, "_identity", lambda self: _identity_of(coarse(_number(self))))
+    monkeypatch.setattr(clock, "now", lambda: written + age)
+    index = indexfile(root)
+    first = index.snapshot()
+    assert first.names() == ("a",)
+    path = root / "index.json"
+    path.write_bytes(path.read_bytes().replace(b'"a"', b'"b"'))
+    assert index.snapshot().names() == (("a",) if trusted else ("b",))
+
+
+def _number(index: IndexFile) -> int:
+    """Open the file and keep it open: what is asked for is its status."""
+    return os.open(index._path, os.O_RDONLY)
+
+
+def test_a_file_that_is_replaced_between_reading_and_writing_loses_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is compared before the rename is the file that was read, not the one at its path."""
+    load = IndexFile._load
+    rounds: list[int] = []
+
+    def replaced_at_once(self: IndexFile) -> Any:
+        loaded = load(self)
+        rounds.append(1)
+        if len(rounds) == 1:
+            document = RootIndex(EMPTY)
+            document.tag("theirs", OTHER)
+            (root / "new").write_bytes(document.encode())
+            (root / "new").rename(root / "index.json")
+        return loaded
+
+    monkeypatch.setattr(IndexFile, "_load", replaced_at_once)
+    tag(indexfile(root), "ours")
+    assert names_on_disk(root) == ("ours", "theirs")
+    assert len(rounds) == 2
+
+
+def test_the_bytes_are_in_the_file_when_it_is_synced(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing waits in a buffer of ours when the system is asked to force the file to the disk."""
+    synced: list[bytes] = []
+    force = os.fsync
+
+    def note(number: int) -> None:
+        if stat.S_ISREG(os.fstat(number).st_mode):
+            synced.append(Path(f"/proc/self/fd/{number}").read_bytes())
+        force(number)
+
+    monkeypatch.setattr(os, "fsync", note)
+    tag(indexfile(root, durable=True), "a")
+    assert synced == [(root / "index.json").read_bytes()]
+
+
+def test_reading_leaves_nothing_open(root: Path) -> None:
+    """Reads that succeed, fail, or are of something odd close what they opened."""
+    index = indexfile(root)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        index.fresh()
+    (root / "index.json").write_bytes(b"{")
+    os.utime(root / "index.json", (0, 0))
+    for _ in range(20):
+        with pytest.raises(DocumentError):
+            index.fresh()
+    (root / "index.json").unlink()
+    os.mkfifo(root / "index.json")
+    for _ in range(20):
+        with pytest.raises(OSError, match="FIFO"):
+            index.fresh()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

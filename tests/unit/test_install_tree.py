@@ -17,10 +17,10 @@ from skills.install.swap import (
     Move,
     exchange,
     inode_of,
-    restore,
+    move_aside,
+    put_back,
     swap_back,
     swap_in,
-    take_out,
 )
 from skills.install.tree import Changes, compare, remove_tree, write_tree
 from skills.layer import open_layer
@@ -175,18 +175,18 @@ class TestSwap:
     def test_a_tree_that_is_aside_is_put_back(self, move: Move) -> None:
         """Unless something is in its place."""
         move.target.rename(move.aside)
-        restore(move)
+        put_back(move)
         assert content(move.target) == {"old": b"old"}
         move.target.rename(move.aside)
         move.target.mkdir()
-        restore(move)
+        put_back(move)
         assert content(move.target) == {}
 
     def test_a_tree_is_taken_out(self, move: Move) -> None:
         """What is gone already is no error."""
-        take_out(move)
+        move_aside(move)
         assert content(move.aside) == {"old": b"old"}
-        take_out(move)
+        move_aside(move)
         assert inode_of(move.target) is None
 
     def test_a_plan_without_a_tree_is_never_done(self, move: Move) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from ocilayout import Digest
 from skills import LayerError, TooLargeError
-from skills.folder import MAX_DEPTH, MAX_FILES, MAX_PATH
+from skills.folder import MAX_DEPTH, MAX_FILES, MAX_PATH, MAX_SKILL_MD
 from skills.layer import MAX_FILE, MAX_MEMBERS, MAX_NAME, MAX_UNPACKED, LayerFile, open_layer
 from skills.tar import compress, write_tar
 
@@ -144,3 +144,33 @@ def test_only_sha256_is_compared() -> None:
         open_layer(data, diff_id=Digest("sha256:" + "0" * 64)),
     ):
         raise AssertionError
+
+
+def test_a_storm_of_records_is_given_up() -> None:
+    """A layer of a few KB that unpacks to very many extended headers is refused at once."""
+    info = member("g", b"g")
+    info.size = 5 * 50_000
+    storm = info.tobuf(tarfile.PAX_FORMAT) + b"5 a=\n" * 50_000 + bytes(-info.size % 512)
+    with pytest.raises(TooLargeError, match="more than 100000 of records") as caught:
+        files_of(gzip.compress(storm * 200 + bytes(1024)))
+    assert caught.value.what == "records"
+
+
+def test_fields_that_are_not_numbers_are_refused() -> None:
+    """A layer in which some readers end in silence and some go on is refused."""
+    for start, size in ((100, 8), (108, 8), (116, 8), (136, 12), (329, 8), (337, 8)):
+        head = bytearray(write_tar({"a": b""}, 0)[:512])
+        head[start : start + size] = b"x" * size
+        head[148:156] = b" " * 8
+        head[148:156] = b"%06o\0 " % sum(head)
+        with pytest.raises(LayerError, match="is not a number"):
+            files_of(gzip.compress(bytes(head) + bytes(1024)))
+
+
+def test_a_skill_md_that_is_too_large_is_refused() -> None:
+    """SKILL.md is shown as a whole, so it has a limit of its own."""
+    good = compress(write_tar({"SKILL.md": bytes(MAX_SKILL_MD)}, 0), 0)
+    assert len(files_of(good)["SKILL.md"]) == MAX_SKILL_MD
+    with pytest.raises(TooLargeError, match=r"SKILL\.md has") as caught:
+        files_of(compress(write_tar({"SKILL.md": bytes(MAX_SKILL_MD + 1)}, 0), 0))
+    assert (caught.value.what, caught.value.limit) == ("SKILL.md", MAX_SKILL_MD)

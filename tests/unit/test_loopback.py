@@ -323,6 +323,40 @@ class TestManifests:
         assert client("GET", f"{V2}/manifests/v2").codes() == ["MANIFEST_UNKNOWN"]
         assert registry.tags == {(NAME, "v1"): ROOT}
 
+    def test_tags_are_set_by_digest(self, registry: LoopbackRegistry, client: Client) -> None:
+        """Each tag of the query is set and named, for a digest of any algorithm."""
+        client.push(b"{}")
+        for digest in (ROOT, Digest.of(MANIFEST, "sha512")):
+            done = self.put(client, f"{digest}?tag=a&tag=b")
+            assert (done.status, done.headers.get_all("OCI-Tag")) == (201, ["a", "b"])
+            assert done.headers["Docker-Content-Digest"] == digest
+            assert registry.tags == {(NAME, "a"): digest, (NAME, "b"): digest}
+            said = client("GET", f"{V2}/manifests/a")
+            assert (said.body, said.headers["Docker-Content-Digest"]) == (MANIFEST, digest)
+
+    def test_tags_that_are_none_are_not_set(
+        self, registry: LoopbackRegistry, client: Client
+    ) -> None:
+        """One bad tag refuses the push; behind a tag the query is not regarded."""
+        client.push(b"{}")
+        for bad in ("-a", "a%20b", "", "x" * 129, str(ROOT)):
+            assert self.put(client, f"{ROOT}?tag=a&tag={bad}").codes() == ["TAG_INVALID"]
+        assert (registry.manifests, registry.tags) == ({}, {})
+        done = self.put(client, "v1?tag=a")
+        assert (done.status, done.headers["OCI-Tag"]) == (201, None)
+        assert registry.tags == {(NAME, "v1"): ROOT}
+
+    def test_a_registry_may_not_know_the_query(
+        self, registry: LoopbackRegistry, client: Client
+    ) -> None:
+        """Told so, it stores the manifest, sets no tag and says nothing."""
+        registry.tag_by_digest = False
+        client.push(b"{}")
+        done = self.put(client, f"{ROOT}?tag=a")
+        assert (done.status, done.headers["OCI-Tag"]) == (201, None)
+        assert list(registry.manifests) == [(NAME, ROOT)]
+        assert registry.tags == {}
+
     def test_what_is_not_right_is_refused(self, registry: LoopbackRegistry, client: Client) -> None:
         """Digest, form, parts and size are looked at."""
         assert self.put(client, "v1").codes() == ["MANIFEST_BLOB_UNKNOWN"]

@@ -211,7 +211,7 @@ class TestRefused:
             package(make(tmp_path, line), epoch=0)
 
     def test_a_broken_frontmatter(self, tmp_path: Path) -> None:
-        with pytest.raises(FrontmatterError, match="is no YAML"):
+        with pytest.raises(FrontmatterError, match="is not YAML"):
             package(make(tmp_path, "name: ["), epoch=0)
 
     def test_too_many_files_and_too_many_bytes(self, skill: Path) -> None:

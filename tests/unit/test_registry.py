@@ -42,6 +42,7 @@ from ocilayout.index import Index
 from ocilayout.limit import Limits
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import (
+    ARTIFACT_TYPES,
     DOCKER_INDEX,
     DOCKER_MANIFEST,
     OCI_EMPTY,
@@ -291,7 +292,8 @@ def test_resolve_asks_for_headers_and_answers_plainly(registry: Scripted, repo: 
     assert repo.resolve("v1") == ROOT
     (seen,) = registry.seen
     accepted = {part.strip() for part in seen.headers["accept"].split(",")}
-    assert accepted == {OCI_INDEX, OCI_MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST}
+    current = {OCI_INDEX, OCI_MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST}
+    assert accepted == current | ARTIFACT_TYPES  # schema 1 comes unasked, where there is no other
     assert seen.headers["accept-encoding"] == "identity"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import socket
 import struct
 from typing import TYPE_CHECKING, Any
@@ -22,10 +24,14 @@ from ocilayout.errors import (
     RegistryError,
     TransportError,
 )
+from ocilayout.ijson import MAX_DOCUMENT
+from ocilayout.index import Index
 from ocilayout.layout import Layout
 from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER
+from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST
+from ocilayout.referrer import fallback_tag
 from ocilayout.registry import Repository, Retry
+from ocilayout.testing.registry import Fault, LoopbackRegistry, fault
 from tests.unit.scripted import Handler, Reply, Scripted, Seen, serving
 
 if TYPE_CHECKING:
@@ -46,6 +52,7 @@ class Store:
     Attributes:
         uploads: What came of each upload.
         blobs: What was stored.
+        claims: How much it says that it has of an upload, where that is not the truth.
         least: What it says of the least size of a chunk.
         failures: What to do instead of an answer, before or behind the body is taken, by the
             number of the PATCH or PUT.
@@ -56,13 +63,16 @@ class Store:
         self.blobs: dict[str, bytes] = {}
         self.least: int | None = None
         self.failures: dict[int, Failure] = {}
+        self.claims: dict[str, int] = {}
         self.count = 0
         server.default = self.answer
 
     def answer(self, seen: Seen, handler: Handler) -> Reply | None:
         name = seen.path.removeprefix(BASE)
         if seen.method == "HEAD":
-            return Reply(200 if name in self.blobs else 404)
+            found = self.blobs.get(name)
+            length = {"Content-Length": str(len(found or b""))}
+            return Reply(404 if found is None else 200, length)
         if seen.method == "POST":
             name = f"uploads/{len(self.uploads)}"
             self.uploads[name] = b""
@@ -93,7 +103,7 @@ class Store:
         return Reply(201, {"Docker-Content-Digest": digest})
 
     def said(self, name: str, status: int = 202) -> Reply:
-        end = max(len(self.uploads[name]) - 1, 0)
+        end = max(self.claims.get(name, len(self.uploads[name])) - 1, 0)
         headers = {"Location": f"{BASE}{name}", "Range": f"0-{end}"}
         if self.least is not None:
             headers["OCI-Chunk-Min-Length"] = str(self.least)
@@ -267,6 +277,84 @@ def test_a_stream_that_cannot_go_back_fails_with_the_reason(
     assert store.blobs == {}
 
 
+@pytest.mark.parametrize("chunk_size", [None, 300])
+def test_a_lost_answer_to_the_last_put_is_no_loss(
+    registry: Scripted, store: Store, chunk_size: int | None
+) -> None:
+    """The registry has the blob, so nothing is sent again, not even from a pipe."""
+
+    def lose(seen: Seen, handler: Handler) -> None:
+        store.take(seen.path.removeprefix(BASE), seen)
+        handler.close_connection = True
+
+    chunks = 0 if chunk_size is None else -(-len(DATA) // chunk_size)
+    store.failures[chunks + 1] = lose
+    reading, writing = os.pipe()
+    os.write(writing, DATA)
+    os.close(writing)
+    with (
+        os.fdopen(reading, "rb", buffering=0) as pipe,
+        repository(registry, chunk_size=chunk_size) as repo,
+    ):
+        assert repo.blobs.put(pipe, media_type=OCI_LAYER, expected=BLOB) == BLOB
+    assert store.blobs == {BLOB.digest: DATA}
+    assert [method for method, _, _ in parts(registry)] == ["PATCH"] * chunks + ["PUT"]
+    assert sum(size for _, _, size in parts(registry)) == len(DATA)
+    assert registry.asked()[-1] == f"HEAD {BASE}{BLOB.digest}"
+
+
+def claim_more(store: Store) -> Failure:
+    """Take a chunk, and say here and later that more came than was sent."""
+
+    def claim(seen: Seen, _handler: Handler) -> Reply:
+        said = store.take(name := seen.path.removeprefix(BASE), seen)
+        store.claims[name] = len(store.uploads[name]) + 100
+        return Reply(said.status, {**said.headers, "Range": f"0-{store.claims[name] - 1}"})
+
+    return claim
+
+
+def test_an_upload_does_not_go_on_behind_what_was_sent(registry: Scripted, store: Store) -> None:
+    """A registry that claims more than it was sent gets the blob again, from the beginning."""
+    store.failures[1] = claim_more(store)
+    with repository(registry, chunk_size=300) as repo:
+        repo.blobs.put(io.BytesIO(DATA), media_type=OCI_LAYER, expected=BLOB)
+    assert store.blobs == {BLOB.digest: DATA}
+    assert [said for _, said, _ in parts(registry)][:3] == ["0-299", "0-299", "300-599"]
+
+
+def test_a_pipe_is_not_ended_behind_what_was_sent(registry: Scripted, store: Store) -> None:
+    """What cannot be sent again is refused: no upload is ended that lacks a part."""
+    store.failures[1] = claim_more(store)
+    with repository(registry, chunk_size=300) as repo, pytest.raises(RegistryError, match="400"):
+        repo.blobs.put(Stream(DATA), media_type=OCI_LAYER, expected=BLOB)
+    assert parts(registry) == [("PATCH", "0-299", 300)]
+    assert store.blobs == {}
+
+
+@pytest.mark.parametrize(("first", "second"), [(None, 700), (100, 700), (700, 100), (700, None)])
+def test_each_upload_has_its_own_least_chunk(
+    registry: Scripted, store: Store, first: int | None, second: int | None
+) -> None:
+    """An upload that is begun again keeps to what the registry says then, not to what it said."""
+    store.least = first
+
+    def forget(seen: Seen, _handler: Handler) -> Reply:
+        del store.uploads[seen.path.removeprefix(BASE)]
+        store.least = second
+        return Reply(404)
+
+    store.failures[1] = forget
+    with repository(registry, chunk_size=300) as repo:
+        repo.blobs.put(io.BytesIO(DATA), media_type=OCI_LAYER, expected=BLOB)
+    assert store.blobs == {BLOB.digest: DATA}
+    sizes = [size for _, _, size in parts(registry)]
+    assert sizes[0] == max(300, first or 0)
+    step = max(300, second or 0)
+    whole, rest = divmod(len(DATA), step)
+    assert sizes[1:] == [*[step] * whole, rest, 0]
+
+
 def test_there_is_an_end_to_failures(registry: Scripted, store: Store) -> None:
     """A registry that never takes it is given up."""
     store.failures = dict.fromkeys(range(1, 100), lambda *_: Reply(502))
@@ -389,6 +477,74 @@ def test_things_are_deleted(registry: Scripted, status: int) -> None:
             repo.untag("v1")
         with pytest.raises(InvalidNameError, match="untag"):
             repo.delete("v1")
+
+
+RETIRED = "application/vnd.oci.artifact.manifest.v1+json"
+SUBJECT = {"mediaType": OCI_MANIFEST, "digest": str(BLOB.digest), "size": 1}
+UNDECODABLE: dict[str, tuple[str, bytes]] = {
+    "a retired type": (RETIRED, b'{"mediaType": "%b", "blobs": []}' % RETIRED.encode()),
+    "schema 1": (
+        "application/vnd.docker.distribution.manifest.v1+prettyjws",
+        b'{"schemaVersion": 1, "fsLayers": []}',
+    ),
+    "a broken document": (OCI_MANIFEST, b'{"schemaVersion": 2, "layers": 7}'),
+    "both an index and a manifest": (OCI_MANIFEST, b'{"manifests": [], "layers": []}'),
+    "not JSON": (OCI_MANIFEST, b"\x00nothing"),
+    "not an object": (OCI_MANIFEST, b"[]"),
+    "a subject that is not one": (OCI_MANIFEST, b'{"subject": {"digest": "none"}}'),
+    "too large": (OCI_MANIFEST, b" " * (MAX_DOCUMENT + 1)),
+}
+
+
+@pytest.mark.spec("distribution:delete")
+@pytest.mark.parametrize(("media_type", "data"), UNDECODABLE.values(), ids=UNDECODABLE)
+def test_what_cannot_be_decoded_can_be_deleted(media_type: str, data: bytes) -> None:
+    """It is gone by its digest, with its tags; only what is not there is not found."""
+    with LoopbackRegistry() as held, Repository(f"{held.host}/org/app") as repo:
+        found = held.put_manifest("org/app", data, tag="v1", media_type=media_type)
+        repo.delete(found.digest)
+        assert (held.manifests, held.tags) == ({}, {})
+        with pytest.raises(LookupError):
+            repo.delete(found.digest)
+
+
+@pytest.mark.parametrize(
+    "spoil", [fault.refuse(500), fault.flip(), fault.refuse(404), fault.gzip()]
+)
+def test_what_cannot_be_read_can_be_deleted(spoil: Fault) -> None:
+    """Whatever a registry says when it is asked for content, its deletion is asked for."""
+    with LoopbackRegistry() as held:
+        found = held.put_manifest("org/app", Manifest(config=BLOB))
+        held.misbehave("GET manifest", spoil)
+        with Repository(f"{held.host}/org/app", retry=AT_ONCE) as repo:
+            repo.delete(found)
+        assert held.manifests == {}
+
+
+@pytest.mark.spec("distribution:delete")
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_a_referrer_of_a_retired_type_is_off_the_list(algorithm: str) -> None:
+    """Its subject is known although it cannot be decoded, and the list loses it alone."""
+    with LoopbackRegistry(referrers_api=False) as held:
+        data = json.dumps({"mediaType": RETIRED, "blobs": [], "subject": SUBJECT}).encode()
+        digest = Digest.of(data, algorithm)
+        old = held.put_manifest("org/app", data, media_type=RETIRED, digest=digest)
+        kept = held.put_manifest("org/app", Manifest(config=BLOB))
+        tag = fallback_tag(BLOB.digest)
+        held.put_manifest("org/app", Index(manifests=[old, kept]), tag=tag)
+        with Repository(f"{held.host}/org/app") as repo:
+            repo.delete(digest)
+            assert repo.referrers(BLOB.digest) == (kept,)
+
+
+def test_who_may_not_read_does_not_delete() -> None:
+    """A refusal of who we are ends it before anything is deleted."""
+    with LoopbackRegistry() as held:
+        found = held.put_manifest("org/app", b"x")
+        held.misbehave("GET manifest", fault.refuse(403, "DENIED"))
+        with Repository(f"{held.host}/org/app") as repo, pytest.raises(AuthError):
+            repo.delete(found)
+        assert len(held.manifests) == 1
 
 
 def test_who_may_not_delete_is_told(registry: Scripted) -> None:

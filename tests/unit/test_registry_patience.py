@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from ocilayout.descriptor import Descriptor
 from ocilayout.errors import AuthError, RateLimitedError, RegistryError, TransportError
 from ocilayout.mediatype import OCI_LAYER
-from ocilayout.registry import Repository, Retry, Timeouts
+from ocilayout.registry import Credentials, Repository, Retry, Timeouts
 from tests.unit.scripted import Handler, Reply, Scripted, Seen, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 NOW = 1_700_000_000.0
 TAGS = "GET /v2/org/app/tags/list"
@@ -145,16 +145,56 @@ def test_a_post_is_repeated_only_if_nothing_was_done(
     assert len(slept) == 1
 
 
-def test_a_lost_deletion_is_not_repeated(registry: Scripted, repo: Repository) -> None:
-    """The second would say that there is nothing, though it was there."""
+def hang_up(_: Seen, handler: Handler) -> None:
+    """Close the connection in place of an answer."""
+    handler.close_connection = True
 
-    def hang_up(_: Seen, handler: Handler) -> None:
-        handler.close_connection = True
 
+LOST: dict[str, list[Reply | Callable[[Seen, Handler], None]]] = {
+    **{str(status): [Reply(status)] for status in (408, 500, 502, 503, 504)},
+    "broken": [hang_up],
+    "504, then 429": [Reply(504), Reply(429)],
+    "broken, then 401": [hang_up, Reply(401, {"WWW-Authenticate": 'Basic realm="x"'})],
+}
+
+
+@pytest.mark.spec("distribution:delete-done")
+@pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
+def test_a_deletion_whose_answer_was_lost_is_done(registry: Scripted, lost: list[Any]) -> None:
+    """It is sent again, and what is not found then is gone, as was asked for."""
+
+    def fresh() -> Repository:
+        ann = Credentials("ann", "open-sesame")
+        return Repository(
+            f"{registry.host}/org/app", credentials=ann, retry=Retry(sleep=lambda _: None)
+        )
+
+    paths = (f"blobs/{BLOB.digest}", "manifests/v1", f"manifests/{BLOB.digest}")
+    for path in paths:
+        registry.routes[f"DELETE /v2/org/app/{path}"] = [*lost, Reply(404)]
+    registry.default = Reply(404)
+    with fresh() as first, fresh() as second, fresh() as third:
+        first.blobs.delete(BLOB.digest)
+        second.untag("v1")
+        third.delete(BLOB.digest)
+    assert {f"DELETE /v2/org/app/{path}" for path in paths} <= set(registry.asked())
+
+
+def test_a_deletion_that_was_not_done_before_is_not_found(
+    registry: Scripted, repo: Repository
+) -> None:
+    """Behind 429 nothing was done, so 404 means that there was nothing."""
+    registry.routes["DELETE /v2/org/app/manifests/v1"] = [Reply(429), Reply(404)]
+    with pytest.raises(LookupError):
+        repo.untag("v1")
+
+
+def test_there_is_an_end_to_lost_deletions(registry: Scripted, repo: Repository) -> None:
+    """A registry that never answers has the error of its connection."""
     registry.default = hang_up
     with pytest.raises(TransportError):
         repo.blobs.delete(BLOB.digest)
-    assert len(registry.seen) == 1
+    assert len(registry.seen) == Retry().attempts
 
 
 def test_a_trickle_is_no_answer(registry: Scripted) -> None:

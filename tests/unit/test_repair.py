@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ocilayout import clock
 from ocilayout.annotations import REF_NAME
 from ocilayout.blobs import Blobs
 from ocilayout.check.fsck import iter_problems
@@ -21,7 +22,7 @@ from ocilayout.errors import LockTimeoutError
 from ocilayout.index import Index
 from ocilayout.indexfile import IndexFile
 from ocilayout.layout import Layout
-from ocilayout.leftover import Leftover, is_dead
+from ocilayout.leftover import Leftover
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
 from ocilayout.rootindex import RootIndex
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ocilayout.errors import Problem
+
+pytestmark = pytest.mark.usefixtures("later")
 
 LONG_AGO = 1_000_000_000
 DEAD = 2**22 + 1  # beyond the largest number of a process
@@ -312,7 +315,7 @@ def leave(root: Path, place: str, *, age: int, data: bytes = b"half") -> Path:
         path.mkdir()
         file = path / "blob-1"
     file.write_bytes(data)
-    when = file.stat().st_mtime - age
+    when = clock.now() - age
     os.utime(file, (when, when))
     os.utime(path, (when, when))
     return path
@@ -456,17 +459,17 @@ def test_a_damaged_blob_that_changes_while_it_is_judged_stays(layout: Layout, th
 
 def test_what_is_gone_is_not_dead(tmp_path: Path) -> None:
     for ours in (True, False):
-        assert not is_dead(Leftover(path=tmp_path / "gone", ours=ours), now=2.0**40)
+        assert not Leftover(root=tmp_path, name="gone", ours=ours).is_dead(2.0**40)
 
 
 @pytest.mark.parametrize("ours", [True, False])
 def test_what_was_locked_after_it_was_found_is_not_dead(tmp_path: Path, *, ours: bool) -> None:
     (tmp_path / "x").write_bytes(b"x")
-    leftover = Leftover(path=tmp_path / "x", ours=ours)
+    leftover = Leftover(root=tmp_path, name="x", ours=ours)
     with (tmp_path / "x").open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert not is_dead(leftover, now=2.0**40)
-    assert is_dead(leftover, now=2.0**40)
+        assert not leftover.is_dead(2.0**40)
+    assert leftover.is_dead(2.0**40)
 
 
 def test_an_entry_that_got_its_content_meanwhile_is_kept(layout: Layout) -> None:

@@ -13,7 +13,7 @@ import ocilayout
 import skills
 from ocilayout.graph import walk
 from ocilayout.reference import require_ref_name
-from skills.builds import may_bind
+from skills.builds import may_retag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ def test_a_model_is_made_by_the_names_of_its_fields(model: type) -> None:
         (ocilayout.decode, "limit"),
         (walk, "subjects"),
         (require_ref_name, "strict"),
-        (may_bind, "replace"),
+        (may_retag, "replace"),
     ],
 )
 def test_an_option_is_given_by_its_name(called: Callable[..., Any], option: str) -> None:

@@ -161,8 +161,8 @@ def a_hidden_link(folder: Path) -> None:
 @row("S-15")
 def a_fifo(folder: Path) -> None:
     os.mkfifo(folder / "a")
-    assert "is no regular file" in only_error(folder)
-    with pytest.raises(SkillFolderError, match="is no regular file"):
+    assert "is not a regular file" in only_error(folder)
+    with pytest.raises(SkillFolderError, match="is not a regular file"):
         package(folder, epoch=0)
 
 
@@ -196,7 +196,7 @@ def a_backslash(folder: Path) -> None:
 @row("S-20")
 def a_name_of_other_bytes(folder: Path) -> None:
     Path(os.fsdecode(os.fsencode(folder) + b"/\xff")).touch()
-    assert "is no UTF-8 name" in only_error(folder)
+    assert "is not a UTF-8 name" in only_error(folder)
 
 
 @row("S-21")
@@ -219,7 +219,7 @@ def two_dots_in_a_name(folder: Path) -> None:
 
 @row("S-23")
 def a_file_for_a_folder(folder: Path) -> None:
-    assert "is no folder" in only_error(folder / "SKILL.md")
+    assert "is not a folder" in only_error(folder / "SKILL.md")
 
 
 @row("S-24")

@@ -177,7 +177,7 @@ class TestYaml:
     )
     def test_what_is_no_yaml_is_refused_with_its_line(self, lines: list[str], line: int) -> None:
         error = refused_front(*lines)
-        assert "is no YAML" in str(error)
+        assert "is not YAML" in str(error)
         assert error.line == line
 
     @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ class TestYaml:
         ],
     )
     def test_a_key_twice_is_refused_wherever_it_is(self, lines: list[str]) -> None:
-        assert "stands here twice" in str(refused_front(*lines))
+        assert "is here twice" in str(refused_front(*lines))
 
     def test_a_key_that_is_a_collection_is_refused(self) -> None:
         assert "a key must be a string" in str(refused_front("? [a]", ": b"))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import sys
 
 import click
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ocilayout.cli.terminal import (
@@ -25,6 +26,18 @@ from ocilayout.cli.terminal import (
 )
 from ocilayout.digest import Digest
 from ocilayout.errors import LockTimeoutError, OciLayoutError
+
+# Unicode 16, Default_Ignorable_Code_Point, as ranges with both ends.
+IGNORED = {
+    chr(point)
+    for first, last in (
+        (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5),
+        (0x180B, 0x180F), (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164),
+        (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8),
+        (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+    )
+    for point in range(first, last + 1)
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -49,10 +62,83 @@ def test_short_digests() -> None:
 
 
 @given(st.text(st.characters(codec="utf-8")))
+@example("".join(sorted(IGNORED)))
 def test_printable_text(text: str) -> None:
     """What is shown can be printed, and text that could be before is what it was."""
-    assert printable(text).isprintable()
-    assert (printable(text) == text) is text.isprintable()
+    shown = printable(text)
+    assert shown.isprintable()
+    assert printable(shown) == shown
+    assert not set(shown) & IGNORED
+    assert (shown == text) is (text.isprintable() and not set(text) & IGNORED)
+
+
+HIDDEN = {
+    "a control": "\x1b",
+    "a control of C1": "\x9b",
+    "delete": "\x7f",
+    "a control of direction": "\u202e",
+    "an isolate": "\u2066",
+    "a mark of direction": "\u200f",
+    "a space without width": "\u200b",
+    "a joiner": "\u200d",
+    "a byte order mark": "\ufeff",
+    "a soft hyphen": "\u00ad",
+    "a separator of lines": "\u2028",
+    "a separator of paragraphs": "\u2029",
+    "a tag": "\U000e0041",
+    "a private character": "\ue000",
+    "a private character of plane 16": "\U00100000",
+    "a character that is not assigned": "\u0378",
+    "a noncharacter": "\U0001ffff",
+    "a surrogate": "\udc80",
+    "a variation selector": "\ufe0f",
+    "a variation selector of plane 14": "\U000e0101",
+    "a filler": "\u3164",
+    "a grapheme joiner": "\u034f",
+}
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal, and takes all of UTF-8."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("char", HIDDEN.values(), ids=HIDDEN)
+@pytest.mark.parametrize("err", [False, True], ids=["stdout", "stderr"])
+def test_json_on_a_terminal_hides_nothing(
+    monkeypatch: pytest.MonkeyPatch, char: str, *, err: bool
+) -> None:
+    """Escaped is what a terminal would obey or not show; programs get the same value."""
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr" if err else "stdout", stream)
+    data = {f"a{char}": [char, f"é e\u0301 🦄{char}"]}
+    answer(data, err=err)
+    said = stream.getvalue()
+    assert char not in said
+    assert said.isascii() or "é e\u0301 🦄" in said
+    assert json.loads(said) == data
+
+
+@pytest.mark.parametrize("char", HIDDEN.values(), ids=HIDDEN)
+def test_text_hides_nothing(capsys: pytest.CaptureFixture[str], char: str) -> None:
+    """Answers, tables and errors escape it wherever they go; combining marks stay."""
+    answer(None, f"one {char}\ntwo é e\u0301 🦄", as_json=False)
+    table([("A",), (f"x{char}",)])
+    said = capsys.readouterr().out
+    assert char not in said
+    assert said.splitlines()[1] == "two é e\u0301 🦄"
+    assert len(said.splitlines()) == 4
+    assert char not in one_line(OciLayoutError(f"a{char}b"))
+
+
+def test_json_for_programs_stays_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where standard output is not a terminal only controls are escaped."""
+    answer(["\u202e\u200b\U000e0041\x9b"])
+    assert capsys.readouterr().out == '[\n  "\u202e\u200b\U000e0041\\u009b"\n]\n'
 
 
 @pytest.mark.parametrize(

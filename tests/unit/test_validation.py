@@ -133,13 +133,13 @@ class TestFields:
         )
         expected = [
             (3, "description must be a string, found a list"),
-            (4, "the key 'name' stands here twice, first in line 2"),
+            (4, "the key 'name' is here twice, first in line 2"),
             (5, "metadata 'a' must be a string"),
             (5, "metadata 'c' must be a string"),
             (6, "allowed-tools must be a list or a string"),
             (8, f"a skill may require {MAX_REQUIRES} others"),
             (9, "`<<` merges mappings only"),
-            (10, "the !!binary value is no base64"),
+            (10, "the !!binary value is not UTF-8 in base64"),
             (11, "a key must be a string"),
             (13, "a string holds half of a surrogate pair"),
         ]
@@ -230,8 +230,8 @@ class TestFolder:
         assert "is longer than a path can be" in error
 
     def test_a_file_is_no_folder(self, skill: Path) -> None:
-        assert "is no folder" in only_error(skill / "SKILL.md")
-        assert "is no folder" in only_error(skill / "SKILL.md" / "x")
+        assert "is not a folder" in only_error(skill / "SKILL.md")
+        assert "is not a folder" in only_error(skill / "SKILL.md" / "x")
 
     @pytest.mark.parametrize("slash", ["", "/"])
     def test_a_link_to_a_folder_is_refused(self, skill: Path, slash: str) -> None:

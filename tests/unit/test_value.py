@@ -47,14 +47,16 @@ def test_folders() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("0", 0), ("90", 90), ("90s", 90), ("2m", 120), ("1h", 3600), ("7d", 604800)],
+    [("0", 0), ("90", 90), ("90s", 90), ("2m", 120), ("1h", 3600), ("7d", 604800), ("1w", 604800)],
 )
 def test_durations(text: str, seconds: int) -> None:
     """A duration is a number with a unit, or of seconds."""
     assert read_duration(text) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("text", ["", "s", "1.5h", "1w", "-1s", "1 h", "1H", "10000000000"])
+@pytest.mark.parametrize(
+    "text", ["", "s", "1.5h", "1y", "999999999w", "-1s", "1 h", "1H", "10000000000"]
+)
 def test_what_is_no_duration(text: str) -> None:
     """All else is none."""
     with pytest.raises(ValueError, match="is no duration"):

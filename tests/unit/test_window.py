@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pytest
 
-from ocilayout.archive.window import Window, open_window
+from ocilayout.archive import window as window_module
+from ocilayout.archive.window import MOST_TIMES, Window, open_window
 from ocilayout.errors import DocumentError, LimitExceededError, NotALayoutError
 
 if TYPE_CHECKING:
@@ -139,8 +140,8 @@ def test_no_file(tmp_path: Path) -> None:
     for name, why in (
         ("absent", "no such file"),
         ("file/x", "no such file"),
-        ("", "no regular file"),
-        ("fifo", "no regular file"),
+        ("", "it is a folder; a layout in a folder is written oci:PATH"),
+        ("fifo", "it is not a regular file"),
     ):
         with pytest.raises(NotALayoutError, match=why):
             open_window(tmp_path / name, unpack_limit=None)
@@ -210,3 +211,19 @@ def test_gzip_that_unpacks_to_too_much(path: Path) -> None:
     with pytest.raises(LimitExceededError, match="unpacks to more than") as caught:
         open_window(path, unpack_limit=len(DATA) - 1)
     assert (caught.value.what, caught.value.limit) == ("unpacked archive", len(DATA) - 1)
+
+
+def test_what_gzip_unpacks_to_is_bounded_by_its_size(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a limit it is a multiple of the size, and the error says how to allow more."""
+    monkeypatch.setattr(window_module, "LEAST_UNPACKED", 0)
+    path.write_bytes(gzip.compress(bytes(200_000)))
+    times = f"{MOST_TIMES} times its size"
+    with pytest.raises(LimitExceededError, match=f"{times}.*allow more with unpack_limit.*--unp"):
+        open_window(path, unpack_limit=None)
+    with closing(open_window(path, unpack_limit=200_000)) as window:
+        assert window.size == 200_000
+    monkeypatch.undo()
+    with closing(open_window(path, unpack_limit=None)) as window:
+        assert window.size == 200_000

@@ -164,7 +164,7 @@ class Model:
         return self.known[root].root.media_type if root in self.known else OCI_MANIFEST
 
     def held(
-        self, entries: Iterable[Entry], more: Iterable[Digest] = (), going: Container[Digest] = ()
+        self, entries: Iterable[Entry], more: Iterable[Digest] = (), removed: Container[Digest] = ()
     ) -> Held:
         """Return what entries hold on to, and the root index itself.
 
@@ -174,7 +174,7 @@ class Model:
         Args:
             entries: The entries.
             more: What else is held, with what it is made of and refers to.
-            going: What is not held for its subject alone.
+            removed: What is not held for its subject alone.
         """
         entries = tuple(entries)
         text = json.dumps([self.shell, *(entry.extra for entry in entries)])
@@ -183,7 +183,7 @@ class Model:
         seen: set[tuple[Digest, str]] = set()
         self._hold(pending, seen)
         unlisted: list[Digest] = []
-        about = [digest for digest in sorted(self.blobs - _digests(seen)) if digest not in going]
+        about = [digest for digest in sorted(self.blobs - _digests(seen)) if digest not in removed]
         about = [digest for digest in about if digest in self.known]
         while True:
             found = _digests(seen)
@@ -302,7 +302,7 @@ class Model:
         about = {self.known[one].subject for one in self.documents(going) if one in self.blobs}
         self.entries = [entry for entry in self.entries if entry not in entries]
         more = [subject for subject in about if subject is not None and subject not in going]
-        self.blobs -= set(going) - self.held(self.entries, more, going).digests
+        self.blobs -= set(going) - self.held(self.entries, more, {entries[0].digest}).digests
 
     def collect(self, *, prune: bool) -> Collected:
         """Take away what no entry holds, and on request entries that nothing needs."""

@@ -138,9 +138,9 @@ class Holdings:
     def referrers(self, name: str, digest: str) -> list[Descriptor]:
         """Return the manifests of a repository that have a digest as their subject."""
         found = []
-        for (repository, _), (media_type, data) in sorted(self.manifests.items()):
-            descriptor = Descriptor.of(data, media_type)
+        for (repository, known_by), (media_type, data) in sorted(self.manifests.items()):
             try:
+                descriptor = Descriptor.of(data, media_type, Digest(known_by).algorithm)
                 document = decode_document(data, descriptor)
             except OciLayoutError:
                 continue  # put here by hand

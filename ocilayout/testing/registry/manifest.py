@@ -9,6 +9,7 @@ from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest, is_digest
 from ocilayout.errors import OciLayoutError
 from ocilayout.ijson import MAX_DOCUMENT
+from ocilayout.reference import is_tag
 from ocilayout.rules import decode_document
 from ocilayout.testing.registry.exchange import Answer, Request, refusal, reply
 
@@ -27,13 +28,17 @@ def get_manifest(held: Holdings, request: Request) -> Answer:
     return reply(HTTPStatus.OK, data, media_type=media_type, headers=headers)
 
 
-def put_manifest(held: Holdings, request: Request, *, note_subject: bool) -> Answer:
+def put_manifest(
+    held: Holdings, request: Request, *, note_subject: bool, tag_by_digest: bool
+) -> Answer:
     """Store a manifest that can be read and whose parts are there.
 
     Args:
         held: What the registry holds.
         request: The request.
         note_subject: Whether to answer with `OCI-Subject`.
+        tag_by_digest: Whether to set the tags in the query of a push by digest, and to answer with
+            `OCI-Tag`; if not, the query is not regarded.
     """
     data, reference = request.body, request.reference
     if len(data) > MAX_DOCUMENT:
@@ -45,24 +50,32 @@ def put_manifest(held: Holdings, request: Request, *, note_subject: bool) -> Ans
         document = decode_document(data, Descriptor.of(data, media_type))
     except OciLayoutError as error:
         return refusal(HTTPStatus.BAD_REQUEST, "MANIFEST_INVALID", str(error))
+    tags = request.query.get("tag", []) if by_digest and tag_by_digest else []
+    code = None
     if by_digest and digest != reference:
-        return refusal(HTTPStatus.BAD_REQUEST, "DIGEST_INVALID")
-    if not held.has_parts(request.name, document):
-        return refusal(HTTPStatus.BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN")
+        code = "DIGEST_INVALID"
+    elif not all(map(is_tag, tags)):
+        code = "TAG_INVALID"
+    elif not held.has_parts(request.name, document):
+        code = "MANIFEST_BLOB_UNKNOWN"
+    if code is not None:
+        return refusal(HTTPStatus.BAD_REQUEST, code)
     condition = request.headers.get("If-Match")
     with held.lock:
         if condition is not None and condition.strip('"') != _digest_of(held, request):
             return refusal(HTTPStatus.PRECONDITION_FAILED, "DENIED", "it was changed meanwhile")
         held.manifests[request.name, digest] = (media_type, data)
-        if not by_digest:
-            held.tags[request.name, reference] = digest
+        for tag in tags if by_digest else [reference]:
+            held.tags[request.name, tag] = digest
     headers = {
         "Location": f"/v2/{request.name}/manifests/{digest}",
         "Docker-Content-Digest": str(digest),
     }
     if document.subject is not None and note_subject:
         headers["OCI-Subject"] = str(document.subject.digest)
-    return reply(HTTPStatus.CREATED, headers=headers)
+    found = reply(HTTPStatus.CREATED, headers=headers)
+    found.headers.extend(("OCI-Tag", tag) for tag in tags)
+    return found
 
 
 def delete_manifest(held: Holdings, request: Request) -> Answer:

@@ -53,6 +53,8 @@ class LoopbackRegistry(Holdings):
         auth: Who may do what; `None` lets everybody do everything.
         referrers_api: Whether it has the referrers API.
         subject_header: Whether it says that it took note of a subject, by `OCI-Subject`.
+        tag_by_digest: Whether it sets the tags in the query of a manifest that is pushed by digest,
+            and says so, by `OCI-Tag`.
         page_size: How many entries a page of a list has at most; `None` for no limit.
     """
 
@@ -63,6 +65,7 @@ class LoopbackRegistry(Holdings):
         ssl_context: ssl.SSLContext | None = None,
         referrers_api: bool = True,
         subject_header: bool = True,
+        tag_by_digest: bool = True,
         page_size: int | None = None,
     ) -> None:
         """Prepare; it serves once it is entered.
@@ -73,12 +76,15 @@ class LoopbackRegistry(Holdings):
             referrers_api: Whether to have the referrers API; if not, it answers 404 there.
             subject_header: Whether to answer a push of a manifest with a subject with
                 `OCI-Subject`. A registry has both or none; one of them alone is a fault.
+            tag_by_digest: Whether to set the tags in the query of a manifest that is pushed by
+                digest, and to answer with `OCI-Tag`; if not, it stores the manifest alone.
             page_size: How many entries a page of a list has at most, > 0; `None` for no limit.
         """
         super().__init__()
         self.auth = auth
         self.referrers_api = referrers_api
         self.subject_header = subject_header
+        self.tag_by_digest = tag_by_digest
         self.page_size = page_size
         self.requests: list[Request] = []
         self.received: list[bytes] = []
@@ -214,7 +220,9 @@ class LoopbackRegistry(Holdings):
     def _handlers(self, endpoint: str) -> Mapping[str, Handle]:
         """Return what is done at an endpoint, by method; nothing where there is none."""
         size = self.page_size
-        put = partial(put_manifest, note_subject=self.subject_header)
+        put = partial(
+            put_manifest, note_subject=self.subject_header, tag_by_digest=self.tag_by_digest
+        )
         found: dict[str, Mapping[str, Handle]] = {
             "api": {"GET": _greet},
             "catalog": {"GET": partial(list_repositories, page_size=size)},

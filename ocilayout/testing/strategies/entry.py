@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.digest import is_digest
-from ocilayout.errors import join_place
+from ocilayout.errors import MAX_PROBLEMS, join_place
 from ocilayout.mediatype import OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from ocilayout.testing.strategies.carrier import fresh
 from ocilayout.testing.strategies.damage import Damaged, absent, damage
+from ocilayout.testing.strategies.nearmiss import Finding
 from ocilayout.testing.strategies.value import digests, ref_names
 
 if TYPE_CHECKING:
@@ -61,6 +62,16 @@ def digest_name(draw: DrawFn, draft: Draft) -> Damaged:
     """Give a name that reads as a digest."""
     name = draw(digests(["sha256", "sha384", "sha512", "blake3"]))
     return Damaged(_enter(draft, {REF_NAME: str(name)}))
+
+
+@damage("more-problems")
+def more_problems(draw: DrawFn, draft: Draft) -> Damaged:
+    """Have an entry with more problems than are told."""
+    count = MAX_PROBLEMS + draw(st.integers(0, 9))
+    _enter(draft, {f"note {number}": "x" for number in range(count)})
+    place = f"index.json$.manifests[{len(draft.entries) - 1}]"
+    told = [join_place(f"{place}.annotations", f"note {n}") for n in range(MAX_PROBLEMS)]
+    return Damaged(place, tuple(Finding("annotation-key-form", key) for key in told))
 
 
 @damage("dangling-name")

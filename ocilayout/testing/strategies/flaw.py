@@ -14,7 +14,7 @@ from ocilayout.config import ImageConfig, RootFs
 from ocilayout.descriptor import Descriptor
 from ocilayout.errors import join_place
 from ocilayout.header import Header
-from ocilayout.ijson import MAX_DEPTH, MAX_DOCUMENT
+from ocilayout.ijson import MAX_DEPTH, MAX_DOCUMENT, MAX_NODES
 from ocilayout.index import Index
 from ocilayout.manifest import Manifest
 from ocilayout.testing.strategies.draft import written
@@ -126,6 +126,15 @@ def too_large(draw: DrawFn, specimen: Specimen) -> Spoiled:
     data = written(specimen.members)
     more = draw(st.integers(1, 1000))
     return Spoiled("$", File(data, spaces=MAX_DOCUMENT - len(data) + more))
+
+
+@register(FLAWS, "too-many-nodes")
+def too_many_nodes(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Say more values than are read, in no more bytes."""
+    value = draw(st.sampled_from([b"0", b"{}", b"[]", b'""']))
+    many = b",".join([value] * (MAX_NODES + draw(st.integers(1, 1000))))
+    member = b"%s:[%s]," % (written(draw(_UNKNOWN)), many)
+    return Spoiled("$", written(specimen.members).replace(b"{", b"{" + member, 1))
 
 
 @register(FLAWS, "wrong-type")

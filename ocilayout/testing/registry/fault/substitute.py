@@ -6,7 +6,7 @@ import itertools
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from ocilayout.digest import Digest
+from ocilayout.digest import Digest, is_digest
 from ocilayout.testing.registry.exchange import Answer, HangUpError, Request, refusal, reply
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def pretend(digest: str | None = None) -> Fault:
     """
 
     def fault(request: Request, _proceed: Proceed) -> Answer:
-        stored = request.argument("digest") or Digest.of(request.body)
+        asked = request.argument("digest") or request.reference
+        stored = asked if is_digest(asked) else Digest.of(request.body)
         kind = "blobs" if request.endpoint == "upload" else "manifests"
         headers = {
             "Location": f"/v2/{request.name}/{kind}/{stored}",

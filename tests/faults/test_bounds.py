@@ -1,0 +1,310 @@
+"""Hostile inputs cost no more than a bounded multiple of their size, through every verb.
+
+Each command runs in a child of its own whose memory and processor time are limited by the
+operating system. The limits are several times what is needed today and a fraction of what an
+input without bounds would take, so no wall-clock time is looked at.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import resource
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ocilayout.annotations import REF_NAME
+from ocilayout.digest import Digest
+from ocilayout.ijson import MAX_DOCUMENT, MAX_NODES
+from ocilayout.mediatype import OCI_EMPTY, OCI_MANIFEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MEMORY = 1024**3  # of the child altogether, in bytes
+SECONDS = 60  # of processor time of the child
+
+DENSE = b'{"":{}},'
+
+
+def put(root: Path, data: bytes, media_type: str) -> dict[str, Any]:
+    """Write a blob, and return its descriptor."""
+    digest = Digest.of(data)
+    path = root / "blobs" / "sha256" / digest.encoded
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return {"mediaType": media_type, "digest": str(digest), "size": len(data)}
+
+
+def manifest(root: Path, more: bytes = b"") -> dict[str, Any]:
+    """Write a manifest that has more in it, as text behind its last property."""
+    empty = put(root, b"{}", OCI_EMPTY)
+    members = {"schemaVersion": 2, "artifactType": "a/b", "config": empty, "layers": [empty]}
+    return put(root, json.dumps(members).encode()[:-1] + more + b"}", OCI_MANIFEST)
+
+
+def save(root: Path, entries: str, before: str = "") -> None:
+    """Write the two documents of a layout."""
+    (root / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    (root / "index.json").write_text(
+        f'{{"schemaVersion":2,{before}"manifests":[{entries}]}}', encoding="utf-8"
+    )
+
+
+def enter(root: Path, *descriptors: dict[str, Any]) -> None:
+    """Give each manifest a name: v0, v1 and so on."""
+    entries = [
+        {**descriptor, "annotations": {REF_NAME: f"v{number}"}}
+        for number, descriptor in enumerate(descriptors)
+    ]
+    save(root, ",".join(map(json.dumps, entries)))
+
+
+def noted(root: Path, notes: str) -> str:
+    """Return the text of an entry named v0 with more annotations."""
+    entry = {**manifest(root), "annotations": {REF_NAME: "v0"}}
+    return json.dumps(entry).removesuffix("}}") + f",{notes}}}}}"
+
+
+# ---------------------------------------------------------------- layouts
+
+
+def many_nodes(root: Path) -> None:
+    """Manifests of 4 MiB with an unknown property of small objects."""
+    dense = DENSE * ((MAX_DOCUMENT - 1000) // len(DENSE))
+    enter(root, *(manifest(root, b',"x%d":[%s1]' % (n, dense)) for n in range(6)))
+
+
+def nearly_many_nodes(root: Path) -> None:
+    """Manifests that have as many nodes as are read."""
+    dense = DENSE * (MAX_NODES // 4 - 100)
+    enter(root, *(manifest(root, b',"x%d":[%s1]' % (n, dense)) for n in range(6)))
+
+
+def many_problems(root: Path) -> None:
+    """A manifest with a problem in each of its layers, and one in each of its annotations."""
+    layers = b",".join([b'{"size":-1,"digest":"x"}'] * 50_000)
+    wrong = b'{"schemaVersion":2,"config":{},"layers":[%s]}' % layers
+    notes = b",".join(b'"%d":%d' % (number, number) for number in range(100_000))
+    enter(root, put(root, wrong, OCI_MANIFEST), manifest(root, b',"annotations":{%s}' % notes))
+
+
+def long_places(root: Path) -> None:
+    """A property twice, below names of 30 KB each, beside very many values."""
+    inner = b'{"a":1,"a":2,"b":[%s0]}' % (b"0," * 200_000)
+    for _ in range(100):
+        inner = b'{"%s":%s}' % (b"k" * 30_000, inner)
+    enter(root, manifest(root, b',"x":' + inner))
+
+
+def deep(root: Path) -> None:
+    """An index that only opens arrays, and a manifest that does."""
+    enter(root, manifest(root, b',"x":' + b"[" * 1_000_000))
+
+
+def deep_index(root: Path) -> None:
+    """An index that only opens arrays."""
+    save(root, "[" * 4_000_000)
+
+
+def wrong_annotations(root: Path) -> None:
+    """An index of one entry with a million annotations that are not strings."""
+    save(root, noted(root, ",".join(f'"{number}":1' for number in range(1_000_000))))
+
+
+def right_annotations(root: Path) -> None:
+    """An index of one entry with as many annotations as are read, more than are told wrong."""
+    save(root, noted(root, ",".join(f'"{n}":"x"' for n in range(MAX_NODES // 2 - 100))))
+
+
+def tiny_entries(root: Path) -> None:
+    """An index of very many entries with next to nothing in each."""
+    save(root, ",".join(['{"digest":""}'] * 300_000))
+
+
+def empty_entries(root: Path) -> None:
+    """An index of very many entries with nothing in each."""
+    save(root, ",".join(["{}"] * 1_000_000))
+
+
+def dense_entries(root: Path) -> None:
+    """An index of entries that each have fewer nodes than are read, and too many together."""
+    entry = json.dumps({**manifest(root), "annotations": {REF_NAME: "v0"}})
+    dense = DENSE.decode() * (MAX_NODES // 4 - 100)
+    save(root, ",".join([entry.removesuffix("}") + f',"x":[{dense}1]}}'] * 8))
+
+
+def dense_shell(root: Path) -> None:
+    """An index with very many values before its entries."""
+    save(root, "", before=f'"x":[{DENSE.decode() * 1_000_000}1],')
+
+
+LAYOUTS: list[Callable[[Path], None]] = [
+    many_nodes,
+    nearly_many_nodes,
+    many_problems,
+    long_places,
+    deep,
+    deep_index,
+    wrong_annotations,
+    right_annotations,
+    tiny_entries,
+    empty_entries,
+    dense_entries,
+    dense_shell,
+]
+VERBS = {
+    "ls": ["ls", "{}"],
+    "inspect": ["inspect", "{}", "v0"],
+    "cat": ["cat", "{}", "v0"],
+    "tree": ["tree", "{}"],
+    "referrers": ["referrers", "{}", "v0"],
+    "tag": ["tag", "{}", "v0", "other"],
+    "untag": ["untag", "{}", "v0"],
+    "annotate": ["annotate", "{}", "v0", "a.b=c"],
+    "rm": ["rm", "{}", "v0"],
+    "cp": ["cp", "oci:{}", "oci:{}.copy", "--all", "--referrers"],
+    "cp to an archive": ["cp", "oci:{}", "oci-archive:{}.tar", "--all", "--referrers"],
+    "check": ["check", "{}"],
+    "repair": ["repair", "{}"],
+    "gc": ["gc", "{}"],
+}
+
+
+def limited() -> None:
+    """Limit the child."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+
+
+def run(arguments: list[str]) -> subprocess.CompletedProcess[bytes]:
+    """Run a command within the limits, and require that it ended by itself and in its manners."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ocilayout"), *arguments],
+        capture_output=True,
+        check=False,
+        preexec_fn=limited,
+    )
+    assert done.returncode in (0, 1), (arguments, done.returncode, done.stderr[-2000:])
+    assert b"Traceback" not in done.stderr
+    assert b"MemoryError" not in done.stderr
+    assert len(done.stderr) < 64 * 1024
+    return done
+
+
+@pytest.mark.parametrize("make", LAYOUTS, ids=lambda make: make.__name__)
+def test_a_hostile_layout_through_every_verb(make: Callable[[Path], None], tmp_path: Path) -> None:
+    """Whatever a layout holds, every verb ends within bounds, with an answer or one error."""
+    for number, (verb, words) in enumerate(VERBS.items()):
+        root = tmp_path / f"{number}"
+        root.mkdir()
+        make(root)
+        done = run([word.replace("{}", str(root)) for word in words])
+        if done.returncode == 1 and verb not in ("check", "repair"):
+            assert done.stderr.startswith(b"Error: ")
+            assert done.stderr.count(b"\n") == 1
+
+
+# ---------------------------------------------------------------- archives
+
+
+def packed(*members: bytes) -> bytes:
+    """Compress a tar of some members."""
+    return gzip.compress(b"".join(members) + bytes(1024), mtime=0)
+
+
+def member(name: str, data: bytes = b"", kind: bytes = b"0") -> bytes:
+    """Return a member of a tar."""
+    info = tarfile.TarInfo(name)
+    info.size, info.type = len(data), kind
+    return info.tobuf(tarfile.USTAR_FORMAT) + data + bytes(-len(data) % 512)
+
+
+def huge(size: int, kind: bytes = b"0") -> bytes:
+    """Return a tar whose only member is said to be large, and is not there."""
+    info = tarfile.TarInfo("index.json")
+    info.size, info.type = size, kind
+    return info.tobuf(tarfile.GNU_FORMAT) + bytes(1024)
+
+
+def bomb(size: int) -> bytes:
+    """Return gzip of so many bytes of zeros behind the header of a member, in bytes."""
+    stream = io.BytesIO()
+    with gzip.GzipFile(fileobj=stream, mode="wb", mtime=0) as file:
+        info = tarfile.TarInfo("x")
+        info.size = size
+        file.write(info.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(size // 1024**2):
+            file.write(bytes(1024**2))
+    return stream.getvalue()
+
+
+ARCHIVES = {
+    "global headers": lambda: packed(member("g", b"5 a=\n" * 20_000, b"g") * 600),
+    "headers of members": lambda: packed(
+        (member("x", b"5 a=\n" * 2000, b"x") + member("a")) * 6000
+    ),
+    "empty headers": lambda: packed(member("g", b"", b"g") * 120_000),
+    "long names": lambda: packed((member("L", b"a/" * 400_000, b"L") + member("a")) * 60),
+    "a bomb": lambda: bomb(320 * 1024**2),
+    "a huge size": lambda: huge(8 * 1024**4),
+    "a huge header": lambda: huge(8 * 1024**4, b"x"),
+}
+READING = {verb: VERBS[verb] for verb in ("ls", "inspect", "cat", "tree", "referrers", "cp")}
+
+
+@pytest.mark.parametrize("what", ARCHIVES)
+def test_a_hostile_archive_through_every_verb(what: str, tmp_path: Path) -> None:
+    """Whatever an archive holds, every verb that reads one ends within bounds, with one error."""
+    path = tmp_path / "x.tar"
+    path.write_bytes(ARCHIVES[what]())
+    for words in READING.values():
+        first = words[1].removeprefix("oci:").replace("{}", f"oci-archive:{path}")
+        done = run([words[0], first, *(word.replace("{}", str(path)) for word in words[2:])])
+        assert done.returncode == 1
+        assert done.stderr.startswith(b"Error: ")
+        assert done.stderr.count(b"\n") == 1
+
+
+def test_a_sparse_archive(tmp_path: Path) -> None:
+    """An archive of a tebibyte that is not on the disk is read where it says something."""
+    path = tmp_path / "x.tar"
+    info = tarfile.TarInfo("index.json")
+    info.size = 1024**4 - 4096
+    with path.open("wb") as file:
+        file.write(info.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(1024**4)
+    assert run(["ls", f"oci-archive:{path}"]).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"hello", "it is neither a tar nor a tar compressed with gzip"),
+        (b"\x28\xb5\x2f\xfd" + bytes(600), "zstd -dc {} | ocilayout cp oci-archive:- oci:FOLDER"),
+        (b"\xfd7zXZ\0" + bytes(600), "xz -dc {} | ocilayout cp oci-archive:- oci:FOLDER"),
+        (b"BZh9" + bytes(600), "bzip2 -dc {} | ocilayout cp oci-archive:- oci:FOLDER"),
+    ],
+)
+def test_what_is_not_an_archive(data: bytes, said: str, tmp_path: Path) -> None:
+    """What is not an archive is said to be none in one line, with what reads it."""
+    path = tmp_path / "x"
+    path.write_bytes(data)
+    for words in (["ls", f"oci-archive:{path}"], ["cp", f"oci-archive:{path}", f"oci:{path}.copy"]):
+        error = run(words).stderr.decode()
+        assert error.startswith(f"Error: {path} is not an OCI archive: ")
+        assert error.endswith(said.format(path) + "\n")
+
+
+def test_each_of_very_many_bad_entries_is_told(tmp_path: Path) -> None:
+    """A check tells every bad entry of an index, however many there are."""
+    save(tmp_path, ",".join(['{"mediaType":"a","digest":"x","size":-1}'] * 100_000))
+    done = run(["check", "--json", str(tmp_path)])
+    places = {problem["place"] for problem in json.loads(done.stdout)["problems"]}
+    assert {f"index.json$.manifests[{number}].size" for number in range(100_000)} <= places
