@@ -6,12 +6,12 @@ way from here to there: no function of this module ever has it in hand.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.behind import LeftBehind
 from ocilayout.budget import AT_A_TIME
-from ocilayout.digest import is_digest
 from ocilayout.endpoint import (
     CopySource,
     CopyTarget,
@@ -20,14 +20,18 @@ from ocilayout.endpoint import (
     RemoteSource,
     WritableBlobs,
 )
+from ocilayout.errors import InvalidNameError, some
 from ocilayout.event import Event, ignore
 from ocilayout.graph import with_referrers
+from ocilayout.layout import Layout
 from ocilayout.limit import DEFAULT, Limits
 from ocilayout.plan import Plan, means, put_and_bind
+from ocilayout.reference import is_tag, require_ref_name
 from ocilayout.selection import select
+from ocilayout.view import all_names, arriving_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from ocilayout.descriptor import Descriptor, Platform
     from ocilayout.event import Report
@@ -73,8 +77,8 @@ def copy(  # noqa: PLR0913 # each is an option by its name
         ref: A name or a digest in the source.
         target: A `Layout` or a `Repository`.
         name: What to call it in the target. By default what it was asked for by, if that is a
-            name; by digest it arrives without one. A name that means this content already stays
-            as it is, with what is noted at it.
+            name or a full name; NAME of `NAME@DIGEST`; by digest it arrives without one. A name
+            that means this content already stays as it is, with its annotations.
         platform: Copy the manifest for this platform alone, without the index that leads to it;
             a text such as `linux/arm64/v8` will do. See `ocilayout.selection` for what fits.
         referrers: Copy what refers to any manifest that is copied, too, and what refers to that:
@@ -90,7 +94,11 @@ def copy(  # noqa: PLR0913 # each is an option by its name
         A plain descriptor of what was copied.
 
     Raises:
+        InvalidNameError: The target cannot have such a name: one outside the ref.name grammar in a
+            layout, one that is not a tag in a repository. Nothing was copied.
         ReferenceNotFoundError: The source does not have it, or nothing in it for the platform.
+        AmbiguousReferenceError: The reference means entries of different content, or the name does
+            in the target.
         BlobNotFoundError: The source does not have all that it is made of.
         IntegrityError: Something is not what its descriptor says. It was not stored.
         DocumentError: A manifest breaks the specification.
@@ -117,7 +125,7 @@ def copy(  # noqa: PLR0913 # each is an option by its name
 
 def copy_all(
     source: CopySource,
-    names: Mapping[str, str | None],
+    names: Iterable[str] | Mapping[str, str | None] | None,
     target: CopyTarget,
     *,
     platform: Platform | str | None = None,
@@ -133,8 +141,10 @@ def copy_all(
 
     Args:
         source: A `Layout`, an `Archive` or a `Repository`.
-        names: What each is called in the target, by its name or digest in the source; `None` as
-            for `copy`.
+        names: References in the source. A mapping says what each is called in the target, `None`
+            as for `copy`. `None` for all entries of a layout or an archive, named or not, and all
+            tags of a repository; an entry whose reference name is missing or ambiguous goes by its
+            full name.
         target: A `Layout` or a `Repository`.
         platform: As for `copy`.
         referrers: As for `copy`.
@@ -143,12 +153,19 @@ def copy_all(
         limits: As for `copy`, of what is taken at a time.
 
     Returns:
-        A plain descriptor of each, by its name or digest in the source.
+        A plain descriptor of each, by its reference in the source.
 
     Raises:
+        TypeError: The names are one text.
+        AmbiguousReferenceError: All entries are copied, and some have one reference name for
+            different content, without full names that tell them apart. Nothing was copied.
         OciLayoutError: As for `copy`.
         OSError: The file system failed.
+
+    Spec: annotations:same-name.
     """
+    names = _names(source, names)
+    _require_names(target, names.values())
     done: dict[str, Descriptor] = {}
     left = LeftBehind()
     report = on_event or ignore
@@ -167,10 +184,7 @@ def copy_all(
                 return root, found[1:]
 
             found = dict(zip(some, pool.map(find, some), strict=True))
-            named = [
-                (name or (None if is_digest(ref) else ref), found[ref][0])
-                for ref, name in some.items()
-            ]
+            named = [(name, found[ref][0]) for ref, name in some.items()]
             others = [other for _, more in found.values() for other in more]
             plan.run(named, others)
             plan.note_named(left)
@@ -214,3 +228,30 @@ def transfer(
         plan.note_named(left)
     for event in left.events(source.blobs):
         report(event)
+
+
+def _names(
+    source: CopySource, names: Iterable[str] | Mapping[str, str | None] | None
+) -> dict[str, str | None]:
+    """Return what each is called in the target, by its reference in the source."""
+    if isinstance(names, str):
+        raise TypeError(f"names are given one by one; for one, give [{names!r}]")
+    if names is None:
+        return all_names(source)
+    given = names if isinstance(names, Mapping) else dict.fromkeys(names)
+    return {ref: name or arriving_name(source, ref) for ref, name in given.items()}
+
+
+def _require_names(target: CopyTarget, names: Iterable[str | None]) -> None:
+    """Refuse names that the target cannot have, before anything is sent."""
+    written = [name for name in names if name is not None]
+    if isinstance(target, Layout):
+        for name in written:
+            require_ref_name(name, strict=target.strict_names)
+    elif isinstance(target.blobs, RemoteBlobs):
+        bad = [name for name in written if not is_tag(name)]
+        if bad:
+            raise InvalidNameError(
+                f"a registry cannot have these as tags: {some(map(repr, bad))}; copy each by itself"
+                " and give it a tag"
+            )

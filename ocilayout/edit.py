@@ -75,7 +75,7 @@ class Edit:
         annotations: Mapping[str, str] | None = None,
         when: When | None = None,
     ) -> None:
-        """Let a name mean content; see `Layout.tag`.
+        """Tag content; see `Layout.tag`.
 
         Raises:
             InvalidNameError: The name must not be written, or the target is no digest.
@@ -88,7 +88,7 @@ class Edit:
         self._record(lambda root: root.tag(name, descriptor, annotations), when)
 
     def add(self, target: Target, *, when: When | None = None) -> None:
-        """Make content an entry without a name, unless it has an entry already.
+        """Add content as an untagged entry, unless it has an entry already.
 
         Raises:
             InvalidNameError: The target is no digest.
@@ -98,17 +98,17 @@ class Edit:
         self._record(lambda root: root.add(descriptor), when)
 
     def untag(self, name: str, *, when: When | None = None) -> None:
-        """Take a name away; see `Layout.untag`."""
+        """Remove the names of an entry; see `Layout.untag`."""
         self._record(lambda root: root.untag(name), when)
 
     def annotate(
         self, name: str, changes: Mapping[str, str | None], *, when: When | None = None
     ) -> None:
-        """Change what is noted at a name; see `Layout.annotate`."""
+        """Change the annotations of an entry; see `Layout.annotate`."""
         self._record(lambda root: root.annotate(name, changes), when)
 
     def remove(self, name: str, *, when: When | None = None) -> None:
-        """Take a name and what only it reaches away; see `Layout.remove`."""
+        """Remove an entry and what only it reaches; see `Layout.remove`."""
 
         def change(root: RootIndex) -> None:
             self._dropped.extend(entry.descriptor for entry in root.matching(name))
@@ -125,8 +125,9 @@ class Edit:
             SizeMismatchError: A descriptor has not the size of its blob.
             IntegrityError: A manifest that is reached by what is named, or that decides what may
                 be deleted, is damaged.
-            ReferenceNotFoundError: A name that is to be changed is not there.
-            AmbiguousReferenceError: A name that is to be annotated means several things.
+            ReferenceNotFoundError: What is to be changed is not there.
+            AmbiguousReferenceError: A reference means entries of different content.
+            InvalidNameError: Annotations try to set the name.
             LockTimeoutError: Another writer held the lock for too long.
             DocumentError: `index.json` breaks the specification.
             LimitExceededError: It would become larger than 256 MiB, which nobody could read again.

@@ -75,6 +75,10 @@ class CopySource(Protocol):
         """The content."""
         ...
 
+    def tags(self) -> tuple[str, ...]:
+        """Return all names."""
+        ...
+
     def resolve(self, name_or_digest: str, /) -> Descriptor:
         """Return a plain descriptor."""
         ...

@@ -276,6 +276,16 @@ class ReferenceNotFoundError(NotFoundError):
     """
 
 
+_SHOWN: Final = 4  # of a list in an error
+
+
+def some(texts: Iterable[str]) -> str:
+    """Return texts as a list for an error, which is one line: the first few, and how many more."""
+    found = list(texts)
+    more = len(found) - _SHOWN
+    return ", ".join(found[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
 class AmbiguousReferenceError(OciLayoutError):
     """A name means entries of different content.
 
@@ -288,19 +298,23 @@ class AmbiguousReferenceError(OciLayoutError):
     """
 
     def __init__(
-        self, name: str, digests: Iterable[str], *, full_names: Iterable[str | None] = ()
+        self,
+        name: str,
+        digests: Iterable[str],
+        *,
+        full_names: Iterable[str | None] = (),
+        advice: str = "",
     ) -> None:
         self.name = name
         self.digests = tuple(digests)
         self.full_names = tuple(full_names) or (None,) * len(self.digests)
         pairs = dict.fromkeys(zip(self.digests, self.full_names, strict=True))
-        found = ", ".join(f"{digest} ({full})" if full else digest for digest, full in pairs)
-        full = next((full for _, full in pairs if full and full != name), None)
-        by_full = f"its full name, such as {full}, or by " if full else ""
-        super().__init__(
-            f"{name!r} names {len(self.digests)} entries: {found}; name one by {by_full}"
-            f"{name}@{self.digests[0] if self.digests else 'DIGEST'}"
-        )
+        found = some(f"{digest} ({full})" if full else digest for digest, full in pairs)
+        if not advice:
+            full = next((full for _, full in pairs if full and full != name), None)
+            by_full = f" by its full name, such as {full}, or" if full else ""
+            advice = f"name one{by_full} as {name}@{self.digests[0] if pairs else 'DIGEST'}"
+        super().__init__(f"{name!r} names different content: {found}; {advice}")
 
 
 class InvalidNameError(OciLayoutError, ValueError):

@@ -49,11 +49,13 @@ class Layout(View[Blobs]):
     Attributes:
         path: The folder, as an absolute path: where the process goes does not move it.
         blobs: The content.
+        strict_names: Whether names that are written must follow the ref.name grammar.
 
     Spec: image-layout:transports.
     """
 
     path: Path
+    strict_names: bool
 
     def __init__(
         self,
@@ -74,7 +76,7 @@ class Layout(View[Blobs]):
         self.path = path_of(path).absolute()
         self.blobs = Blobs(self.path, follow_links=follow_links)
         self._durable = durability == "commit"
-        self._strict_names = strict_names
+        self.strict_names = strict_names
         self._indexfile = IndexFile(self.path, durable=self._durable, lock_timeout=lock_timeout)
 
     # ------------------------------------------------------------ making and opening
@@ -198,19 +200,22 @@ class Layout(View[Blobs]):
         *,
         annotations: Mapping[str, str] | None = None,
     ) -> None:
-        """Let a name mean content, and nothing else.
+        """Tag content, replacing what the tag pointed to.
 
-        The entry says what is given here and no more: what was noted at an entry that the name
-        had, or at another entry of the content, does not carry over. If the name meant other
-        content that nothing else holds on to, that stays as an entry without a name.
+        The new entry has the annotations that are given here and no others; those of the old entry
+        and of other entries of the content do not carry over. If the name meant other content that
+        has no other entry, that stays as an untagged entry.
 
         Args:
             name: The name, in the ref.name grammar.
             target: A descriptor, of which media type, digest and size are used; or a digest.
-            annotations: What is noted at the entry.
+            annotations: The annotations of the entry.
 
         Raises:
-            InvalidNameError: The name is outside the grammar or reads as a digest.
+            InvalidNameError: The name is outside the grammar or reads as a digest, or the target is
+                a name.
+            AmbiguousReferenceError: Entries of different content have the name, so it cannot be
+                told which is to be replaced.
             ReferenceNotFoundError: The layout does not have the target.
             BlobNotFoundError: The target is gone, or something that it is made of and that was
                 put through this handle.
@@ -223,10 +228,15 @@ class Layout(View[Blobs]):
             edit.tag(name, target, annotations=annotations)
 
     def untag(self, name: str) -> None:
-        """Take a name away. Its content stays, as an entry without a name.
+        """Remove the names of an entry, and keep its content as an untagged entry.
+
+        Args:
+            name: A name, a full name, a digest or `NAME@DIGEST`; `RootIndex.matching` has the
+                rules. A digest means all entries of that content.
 
         Raises:
-            ReferenceNotFoundError: No entry has that name.
+            ReferenceNotFoundError: It means no entry, or an untagged one.
+            AmbiguousReferenceError: It means entries of different content.
             LockTimeoutError: Another writer held the lock for too long.
             DocumentError: `index.json` breaks the specification.
         """
@@ -234,15 +244,15 @@ class Layout(View[Blobs]):
             edit.untag(name)
 
     def annotate(self, name: str, changes: Mapping[str, str | None]) -> None:
-        """Change what is noted at the entry of a name.
+        """Change the annotations of an entry.
 
         Args:
-            name: The name.
-            changes: New values by their keys; `None` takes a key away.
+            name: As for `untag`. Of several entries of one content all are changed.
+            changes: New values by their keys; `None` removes a key.
 
         Raises:
-            ReferenceNotFoundError: No entry has that name.
-            AmbiguousReferenceError: Several have it, for different content.
+            ReferenceNotFoundError: It means no entry.
+            AmbiguousReferenceError: It means entries of different content.
             InvalidNameError: The changes try to set the name.
             LockTimeoutError: Another writer held the lock for too long.
             DocumentError: `index.json` breaks the specification.
@@ -251,14 +261,18 @@ class Layout(View[Blobs]):
             edit.annotate(name, changes)
 
     def remove(self, name: str) -> None:
-        """Take a name away, and delete what only it reaches: the entry first, blobs after.
+        """Remove an entry, and delete what only it reaches: the entry first, blobs after.
 
         What any other entry reaches stays, be that entry named or not.
 
+        Args:
+            name: As for `untag`. A digest removes all entries of that content, named or not.
+
         Raises:
-            ReferenceNotFoundError: No entry has that name.
-            IntegrityError: A manifest is damaged, so that nobody can tell what other entries
-                reach. Nothing was changed; `untag` takes the name alone.
+            ReferenceNotFoundError: It means no entry.
+            AmbiguousReferenceError: It means entries of different content.
+            IntegrityError: A manifest is damaged, so it cannot be told what other entries reach.
+                Nothing was changed; `untag` removes the name alone.
             DocumentError: `index.json`, or such a manifest, breaks the specification.
             LockTimeoutError: Another writer held the lock for too long.
         """
@@ -279,7 +293,7 @@ class Layout(View[Blobs]):
             blobs=self.blobs,
             read=self._read_if_there,
             describe=self._describe,
-            strict_names=self._strict_names,
+            strict_names=self.strict_names,
         )
         yield edit
         edit.commit()
@@ -366,7 +380,7 @@ class Layout(View[Blobs]):
             digest = Digest(target)
         except DocumentError:
             raise InvalidNameError(
-                f"{target!r} is no digest; a target is a descriptor or a digest, resolve() gives"
-                " that of a name"
+                f"{target!r} is not a digest; a target is a descriptor or a digest, resolve()"
+                " gives that of a name"
             ) from None
         return self.resolve(digest)

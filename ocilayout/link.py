@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ocilayout.digest import Digest
-from ocilayout.errors import DocumentError
+from ocilayout.errors import DocumentError, read_from
 from ocilayout.field import MAX_INT64
 from ocilayout.graph import successors
 from ocilayout.ijson import parse
@@ -84,7 +84,8 @@ def links(data: bytes, descriptor: Descriptor) -> list[Link]:
         DocumentError: As `decode_document` does.
         LimitExceededError: As `decode_document` does.
     """
-    found = _plain_links(parse(data), descriptor.media_type)
+    with read_from(str(descriptor.digest)):
+        found = _plain_links(parse(data), descriptor.media_type)
     if found is not None:
         return found
     document = decode_document(data, descriptor)

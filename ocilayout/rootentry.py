@@ -179,6 +179,12 @@ def entry_annotations(entry: RawEntry) -> dict[str, Json]:
     return annotations if isinstance(annotations, dict) else {}
 
 
+def entry_name(entry: RawEntry) -> str | None:
+    """Return the reference name of an entry that was checked, if it has one."""
+    name = entry_annotations(entry).get(REF_NAME)
+    return name if isinstance(name, str) and name else None
+
+
 def entry_full_name(entry: RawEntry) -> str | None:
     """Return the full name that containerd gives to an entry, if it has one."""
     name = entry_annotations(entry).get(CONTAINERD_IMAGE_NAME)

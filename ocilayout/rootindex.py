@@ -10,12 +10,10 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, cast
 
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
+from ocilayout.annotations import REF_NAME
 from ocilayout.codec import structure
-from ocilayout.digest import is_digest
-from ocilayout.entrylist import DENSE, EntryList, Positions
+from ocilayout.entrylist import DENSE, EntryList
 from ocilayout.errors import (
-    AmbiguousReferenceError,
     DocumentError,
     LimitExceededError,
     ReferenceNotFoundError,
@@ -33,12 +31,12 @@ from ocilayout.ijson import (
     scan_bounded,
 )
 from ocilayout.index import Index
+from ocilayout.meaning import Meanings
 from ocilayout.mediatype import OCI_INDEX
 from ocilayout.rootentry import (
     RawEntry,
     RootEntry,
     entry_annotations,
-    entry_full_name,
     load_entry,
     require_annotations,
     unnamed,
@@ -101,9 +99,7 @@ class RootIndex:
             raise error.at("$.manifests") from None
         self._around = text[:start], text[self._entries.end :]
         self.shell = _require_shell(parse("[]".join(self._around).encode(), limit=MAX_ROOT_INDEX))
-        self._by_name = Positions(self._entries.names)
-        self._by_digest: Positions | None = None
-        self._by_full_name: Positions | None = None
+        self._meanings = Meanings(self._entries)
         self.changed = False
 
     def encode(self) -> bytes:
@@ -135,7 +131,7 @@ class RootIndex:
             annotations: Leave out names of which not every entry has these annotations.
         """
         if not annotations:
-            return tuple(sorted(self._by_name))
+            return tuple(sorted(self._meanings.names))
         matching: dict[str, set[int]] = {}
         for position, entry in self._entries.holding(next(iter(annotations))):
             if annotations.items() <= entry_annotations(entry).items():
@@ -144,7 +140,7 @@ class RootIndex:
             sorted(
                 name
                 for name, positions in matching.items()
-                if name and len(positions) == self._by_name.count(name)
+                if name and len(positions) == self._meanings.names.count(name)
             )
         )
 
@@ -159,10 +155,14 @@ class RootIndex:
     def named(self, name: str) -> tuple[RootEntry, ...]:
         """Return the entries with a reference name, in document order; mostly one, or none.
 
+        Text that reads as the digest of an entry means that entry, so nothing is named by it.
+
         Raises:
             DocumentError: One of them breaks the specification.
+
+        Spec: annotations:digest-name.
         """
-        return self._load(self._by_name.of(name))
+        return self._load(self._meanings.named(name))
 
     def matching(self, ref: str) -> tuple[RootEntry, ...]:
         """Return the entries that a reference means, in document order.
@@ -171,19 +171,40 @@ class RootIndex:
         and Docker write into `io.containerd.image.name`, where the reference name is the tag alone.
         These rules hold for every verb:
 
-        - A digest means all entries of that content.
+        - Text that reads as a digest means all entries of that content, if there are any.
         - A name means the entries with that reference name. Where these are of different content
           and some of them have the name as their full name, too, it means those.
         - Where no entry has that reference name, it means those with that full name.
-        - Where there is none of these either, `NAME@DIGEST` means the entries that NAME means, as
-          far as they are of that content. So equal names can be told apart.
+        - Where there is none of these either, `NAME@DIGEST` means the entries of that content with
+          the reference name, or else with the full name. So equal names can be told apart.
+        - Where nothing has such a name, a digest of an algorithm that is not known here counts.
 
         Raises:
             DocumentError: One of them breaks the specification.
 
         Spec: annotations:same-name.
         """
-        return self._load(self._matching(ref))
+        return self._load(self._meanings.matching(ref))
+
+    def refs(self, ref: str | None = None) -> tuple[tuple[str, RootEntry], ...]:
+        """Return entries in document order, each with a reference that means its content alone.
+
+        That is the reference name; where it is missing or ambiguous the full name; where that does
+        not tell entries apart either, `NAME@DIGEST`; and of an untagged entry the digest.
+
+        Args:
+            ref: Return only the entries that this reference means, as `matching` does.
+
+        Raises:
+            DocumentError: One of the entries breaks the specification.
+
+        Spec: annotations:same-name.
+        """
+        found = tuple(self.raw_entries())
+        if ref is not None:
+            found = tuple((place, self._entries[place]) for place in self._meanings.matching(ref))
+        loaded = (_load(position, entry) for position, entry in found)
+        return tuple(zip(self._meanings.refs(found), loaded, strict=True))
 
     def of(self, digest: Digest) -> tuple[RootEntry, ...]:
         """Return the entries of a digest in document order.
@@ -191,7 +212,7 @@ class RootIndex:
         Raises:
             DocumentError: One of them breaks the specification.
         """
-        return self._load(self._digests().of(digest))
+        return self._load(self._meanings.digests.of(digest))
 
     def find(self, ref: str) -> RootEntry:
         """Return the entry that a reference means; `matching` has the rules.
@@ -203,7 +224,7 @@ class RootIndex:
 
         Spec: annotations:same-name.
         """
-        return self._load(self._positions(ref))[0]
+        return self._load(self._meanings.one(ref)[:1])[0]
 
     # ------------------------------------------------------------ editing
 
@@ -237,9 +258,9 @@ class RootIndex:
             "annotations": {key: noted[key] for key in sorted(noted)},
         }
         place = None
-        for position in self._alike(name, self._by_name.of(name)):
+        for position in self._meanings.alike(name, self._meanings.names.of(name)):
             same = self._entries.digests[position] == target.digest
-            if same or not self._is_last(position):
+            if same or not self._meanings.is_last(position):
                 self._set(position, {})
                 place = position if place is None else place
             else:
@@ -256,11 +277,11 @@ class RootIndex:
             ReferenceNotFoundError: It means no entry, or only untagged ones.
             AmbiguousReferenceError: It means entries of different content.
         """
-        positions = [position for position in self._positions(ref) if self._is_named(position)]
+        positions = [place for place in self._meanings.one(ref) if self._meanings.is_named(place)]
         if not positions:
-            raise ReferenceNotFoundError(f"the entry of {ref} has no name; there is none to remove")
+            raise ReferenceNotFoundError(f"the entry of {ref} has no name to remove")
         for position in positions:
-            last = self._is_last(position)
+            last = self._meanings.is_last(position)
             self._set(position, unnamed(self._entries[position]) if last else {})
 
     def drop(self, ref: str) -> None:
@@ -273,7 +294,7 @@ class RootIndex:
             ReferenceNotFoundError: It means no entry.
             AmbiguousReferenceError: It means entries of different content.
         """
-        for position in self._positions(ref):
+        for position in self._meanings.one(ref):
             self._set(position, {})
 
     def raw_entries(self) -> Iterator[tuple[int, RawEntry]]:
@@ -295,13 +316,13 @@ class RootIndex:
     def drop_untagged(self, digests: Collection[str]) -> None:
         """Remove the untagged entries of some digests; an entry with a full name is not one."""
         for digest in digests:
-            for position in self._digests().of(digest):
-                if not self._is_named(position):
+            for position in self._meanings.digests.of(digest):
+                if not self._meanings.is_named(position):
                     self._set(position, {})
 
     def add(self, target: Descriptor) -> None:
         """Make content an entry without a name, unless it has an entry already."""
-        if not self._digests().count(target.digest):
+        if not self._meanings.digests.count(target.digest):
             self._set(
                 self._entries.append(),
                 {
@@ -328,7 +349,7 @@ class RootIndex:
         Spec: annotations:map.
         """
         require_annotations(changes)
-        for position in self._positions(ref):
+        for position in self._meanings.one(ref):
             entry = dict(self._entries[position])
             noted = dict(entry_annotations(entry))
             for key, value in changes.items():
@@ -342,71 +363,8 @@ class RootIndex:
 
     # ------------------------------------------------------------ inside
 
-    def _matching(self, ref: str) -> list[int]:
-        if is_digest(ref) and (positions := self._digests().of(ref)):
-            return positions
-        positions = self._by_name.of(ref)
-        if len(self._digests_at(positions)) > 1:
-            full = [position for position in positions if self._full_name(position) == ref]
-            positions = full or positions
-        positions = positions or self._full_names().of(ref)
-        name, sign, digest = ref.rpartition("@")
-        if sign and not positions and is_digest(digest):
-            found = self._by_name.of(name) or self._full_names().of(name)
-            positions = [place for place in found if self._entries.digests[place] == digest]
-        return positions
-
-    def _positions(self, ref: str) -> list[int]:
-        positions = self._matching(ref)
-        if not positions:
-            raise ReferenceNotFoundError(f"there is no entry named {ref!r}")
-        return self._alike(ref, positions)
-
-    def _alike(self, ref: str, positions: list[int]) -> list[int]:
-        """Return positions, and refuse those of entries with different content."""
-        if len(self._digests_at(positions)) > 1:
-            raise AmbiguousReferenceError(
-                ref,
-                [self._entries.digests[position] for position in positions],
-                full_names=[self._full_name(position) for position in positions],
-            )
-        return positions
-
-    def _digests_at(self, positions: Iterable[int]) -> set[str]:
-        return {self._entries.digests[position] for position in positions}
-
-    def _is_named(self, position: int) -> bool:
-        return bool(self._entries.names[position] or self._full_name(position))
-
-    def _full_name(self, position: int) -> str | None:
-        return entry_full_name(self._entries[position])
-
-    def _full_names(self) -> Positions:
-        if self._by_full_name is None:
-            full: list[str | None] = [None] * len(self._entries.names)
-            for position, entry in self._entries.holding(CONTAINERD_IMAGE_NAME):
-                full[position] = entry_full_name(entry)
-            self._by_full_name = Positions(full)
-        return self._by_full_name
-
-    def _digests(self) -> Positions:
-        if self._by_digest is None:
-            self._by_digest = Positions(self._entries.digests)
-        return self._by_digest
-
-    def _is_last(self, position: int) -> bool:
-        return self._digests().count(self._entries.digests[position]) == 1
-
     def _set(self, position: int, entry: RawEntry) -> None:
-        """Replace an entry; the one place that changes the document."""
-        entries = self._entries
-        name, digest = entries.names[position], entries.digests[position]
-        if self._by_full_name is not None:
-            self._by_full_name.move(position, self._full_name(position), entry_full_name(entry))
-        entries[position] = entry
-        self._by_name.move(position, name, entries.names[position])
-        if self._by_digest is not None:
-            self._by_digest.move(position, digest, entries.digests[position])
+        self._meanings.replace(position, entry)
         self.changed = True
 
     def _load(self, positions: Iterable[int]) -> tuple[RootEntry, ...]:

@@ -6,13 +6,15 @@ Where the two come from is not known here: `Archive` takes them from a tar.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeVar
 
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest, is_digest
 from ocilayout.errors import (
+    AmbiguousReferenceError,
     BlobNotFoundError,
     DocumentError,
+    InvalidNameError,
     LimitExceededError,
     ReferenceNotFoundError,
 )
@@ -23,11 +25,19 @@ from ocilayout.referrer import Referrers
 from ocilayout.rules import decode_document, require_document_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ocilayout.graph import Document
     from ocilayout.rootentry import RootEntry
     from ocilayout.rootindex import RootIndex
+
+
+class Tagged(Protocol):
+    """What has names: a `View`, or a repository."""
+
+    def tags(self) -> tuple[str, ...]:
+        """Return all names."""
+        ...
 
 
 class ReadableBlobs(Protocol):
@@ -76,8 +86,8 @@ class View(ABC, Generic[B]):
         """Return all entries in document order, also those without a name.
 
         Args:
-            name: Return only the entries that this name, full name or digest means, by the rules of
-                `RootIndex.matching`: none, one, or several.
+            name: Return only the entries that this name, full name, digest or `NAME@DIGEST`
+                means, by the rules of `RootIndex.matching`: none, one, or several.
 
         Raises:
             DocumentError: `index.json` or one of these entries breaks the specification.
@@ -85,25 +95,42 @@ class View(ABC, Generic[B]):
         root = self._snapshot()
         return root.entries() if name is None else root.matching(name)
 
-    def entry(self, name: str) -> RootEntry:
-        """Return the entry of a name, with what is noted at it.
+    def refs(self, *, name: str | None = None) -> tuple[tuple[str, RootEntry], ...]:
+        """Return entries in document order, each with a reference that means its content alone.
+
+        `RootIndex.refs` says which: a name if possible, and of an untagged entry its digest.
+
+        Args:
+            name: Return only the entries that `entries` returns for it.
 
         Raises:
-            ReferenceNotFoundError: No entry has that name.
-            AmbiguousReferenceError: Several have it, for different content.
+            DocumentError: `index.json` or one of these entries breaks the specification.
+        """
+        return self._snapshot().refs(name)
+
+    def entry(self, name: str) -> RootEntry:
+        """Return an entry with its annotations.
+
+        Args:
+            name: A name, a full name, a digest or `NAME@DIGEST`; `RootIndex.matching` has the
+                rules.
+
+        Raises:
+            ReferenceNotFoundError: It means no entry.
+            AmbiguousReferenceError: It means several, of different content.
             DocumentError: `index.json` or the entry breaks the specification.
         """
         return self._snapshot().find(name)
 
     def resolve(self, name_or_digest: str | Digest) -> Descriptor:
-        """Return what a name or a digest means: media type, digest and size, nothing else.
+        """Return what a reference means: media type, digest and size, nothing else.
 
-        Content without an entry has the media type that it gives itself, and
-        `application/octet-stream` if it gives none.
+        References are those of `entry`, and digests of content that has no entry. That has the
+        media type that it gives itself, and `application/octet-stream` if it gives none.
 
         Raises:
-            ReferenceNotFoundError: No entry has that name, or nothing has that digest.
-            AmbiguousReferenceError: Several entries have the name, for different content.
+            ReferenceNotFoundError: It means no entry, and no content.
+            AmbiguousReferenceError: It means entries of different content.
             DocumentError: `index.json` or the entry breaks the specification.
             IntegrityError: The content of a digest without an entry is damaged.
 
@@ -215,3 +242,72 @@ class View(ABC, Generic[B]):
         if not isinstance(said, str) or said not in DOCUMENT_TYPES:
             return opaque
         return Descriptor(media_type=said, digest=digest, size=opaque.size)
+
+
+def all_names(source: Tagged) -> dict[str, str | None]:
+    """Return what everything in a source is called when all of it goes elsewhere.
+
+    Of a layout that is each reference name that means one content, and the full name of an entry
+    whose reference name is missing or ambiguous; then come untagged entries.
+
+    Args:
+        source: A layout, an archive or a repository.
+
+    Returns:
+        The name in the target by the reference in the source; `None` for an untagged entry.
+
+    Raises:
+        AmbiguousReferenceError: Entries have one reference name for different content, and not all
+            of them have full names that tell them apart.
+        InvalidNameError: An entry has only a name that reads as a digest.
+        DocumentError: The root index or an entry breaks the specification.
+
+    Spec: annotations:same-name.
+    """
+    if not isinstance(source, View):
+        return {tag: tag for tag in source.tags()}
+    pairs = source.refs()
+    telling = [(ref, entry) for ref, entry in pairs if ref in (entry.name, entry.full_name)]
+    done = {(entry.name, entry.descriptor.digest) for _, entry in telling}
+    for _, entry in pairs:
+        if entry.is_named and (entry.name, entry.descriptor.digest) not in done:
+            _refuse_unclear(entry, pairs)
+    untagged = [entry for _, entry in pairs if not entry.is_named]
+    return {
+        **{ref: ref for ref, _ in telling},
+        **{entry.descriptor.digest: None for entry in untagged},
+    }
+
+
+def arriving_name(source: Tagged, ref: str) -> str | None:
+    """Return what is meant by a reference is called elsewhere, if nothing else is asked for.
+
+    Returns:
+        The name or the full name itself, NAME of `NAME@DIGEST`, and `None` for a digest.
+
+    Raises:
+        DocumentError: The root index or an entry breaks the specification.
+    """
+    if is_digest(ref):
+        return None
+    entries = source.entries(name=ref) if isinstance(source, View) else ()
+    if not entries or any(ref in (entry.name, entry.full_name) for entry in entries):
+        return ref
+    return ref.rpartition("@")[0] or None
+
+
+def _refuse_unclear(entry: RootEntry, pairs: Iterable[tuple[str, RootEntry]]) -> NoReturn:
+    """Refuse an entry that has no name by which it can go elsewhere."""
+    name, digest = entry.name or entry.full_name or "", entry.descriptor.digest
+    if is_digest(name):
+        raise InvalidNameError(
+            f"the name {name} of {digest} reads as a digest, so nothing can be named by it"
+            f" elsewhere; untag {name}@{digest} first"
+        )
+    same = [other for _, other in pairs if name in (other.name, other.full_name)]
+    raise AmbiguousReferenceError(
+        name,
+        [other.descriptor.digest for other in same],
+        full_names=[other.full_name for other in same],
+        advice=f"untag {name}@{digest} first, or copy it by that reference under another name",
+    )

@@ -13,7 +13,7 @@ from ocilayout.behind import LeftBehind, opener
 from ocilayout.budget import AT_A_TIME, Budget
 from ocilayout.codec import encode
 from ocilayout.descriptor import Descriptor, require_size
-from ocilayout.digest import Digest, is_digest, new_hasher
+from ocilayout.digest import Digest, new_hasher
 from ocilayout.errors import AmbiguousReferenceError
 from ocilayout.event import Event, Told, ignore
 from ocilayout.graph import walk, with_referrers
@@ -23,7 +23,7 @@ from ocilayout.limit import DEFAULT, Limits, require_at_most
 from ocilayout.mediatype import DOCUMENT_TYPES
 from ocilayout.reference import require_ref_name
 from ocilayout.selection import select
-from ocilayout.view import View
+from ocilayout.view import View, all_names, arriving_name
 
 if TYPE_CHECKING:
     import os
@@ -102,9 +102,10 @@ def write_archive(
 
     Args:
         source: A `Layout`, another `Archive`, or a `Repository`.
-        names: Names in the source; a digest makes an entry without a name. A mapping says what
+        names: References in the source; a digest makes an untagged entry. A mapping says what
             each is called in the archive, `None` standing for no name. `None` for all entries of
-            a layout, named or not, and all tags of a repository.
+            a layout, named or not, and all tags of a repository; an entry whose reference name is
+            missing or ambiguous goes by its full name.
         file: A path, or an open binary file, which is not closed; a pipe will do. A file at the
             path is replaced when the archive is whole; a FIFO is written to.
         platform: Write the manifests for this platform alone, as `copy` does.
@@ -170,15 +171,14 @@ def _choose(
     source: ArchiveSource, names: Iterable[str] | Mapping[str, str | None] | None
 ) -> list[tuple[str, Descriptor]]:
     """Return what was asked for, each with its name in the archive, which may be empty."""
-    if names is None and isinstance(source, View):
-        return [(entry.name or "", entry.descriptor) for entry in source.entries()]
-    if isinstance(names, Mapping):
-        for name in names.values():
-            if name is not None:
-                require_ref_name(name)
-        return [(name or "", source.resolve(ref)) for ref, name in names.items()]
-    refs = source.tags() if names is None else names
-    return [("" if is_digest(ref) else ref, source.resolve(ref)) for ref in refs]
+    if names is None:
+        names = all_names(source)
+    elif not isinstance(names, Mapping):
+        names = {ref: arriving_name(source, ref) for ref in names}
+    for name in names.values():
+        if name is not None:
+            require_ref_name(name)
+    return [(name or "", source.resolve(ref)) for ref, name in names.items()]
 
 
 def _entries(chosen: Iterable[tuple[str, Descriptor]]) -> list[Descriptor]:

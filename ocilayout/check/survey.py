@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import stat
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve, field
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from ocilayout.errors import Problem
 
 _READ = DOCUMENT_TYPES | {OCI_CONFIG}
+_FAR_TOO_LARGE: Final = 1024 * 1024 * 1024
+"""From which size on a blob that is twice as large as promised is not hashed, in bytes."""
 
 
 @define
@@ -188,8 +190,11 @@ class Survey:
             )
         if content.size in (None, reference.size):
             return
-        small = reference.media_type in _READ and (content.size or 0) <= MAX_DOCUMENT
-        if self._content or small:
+        size = content.size or 0
+        small = reference.media_type in _READ and size <= MAX_DOCUMENT
+        if size > max(_FAR_TOO_LARGE, 2 * reference.size):  # such as a file that is all holes
+            self.judged.add(reference.digest)
+        elif self._content or small:
             yield from self._judge(reference.digest)
         if reference.digest not in self._wrong:
             yield found(

@@ -12,7 +12,7 @@ import click
 from ocilayout.cli import option
 from ocilayout.cli.access import Access
 from ocilayout.cli.locator import InLayout
-from ocilayout.cli.place import Place, naming
+from ocilayout.cli.place import Place, each_whole, naming, whole
 from ocilayout.cli.terminal import answer, json_option, printable, short
 from ocilayout.cli.value import read_note
 from ocilayout.layout import Layout
@@ -63,8 +63,8 @@ def tag(
 ) -> None:
     """Give content more names.
 
-    NAME may be a digest. A new name that means something else is moved; what it meant stays,
-    without a name if it has no other. What is noted at the old name does not go along.
+    NAME may be a full name, a digest or NAME@DIGEST. A new name that means something else is moved;
+    what it meant stays, as an untagged entry if it has no other. Annotations do not go along.
     """
     layout = writing.open(path, any_name=any_name)
     target = Place(InLayout(str(path), name), Access()).resolve(layout)
@@ -87,12 +87,13 @@ def tag(
 @option.writing
 @json_option
 def untag(path: Path, names: tuple[str, ...], writing: Writing, *, as_json: bool) -> None:
-    """Take names away, and keep their content.
+    """Remove names, and keep their content.
 
-    What has no other name stays as an entry without one.
+    NAME may be a full name, a digest or NAME@DIGEST. Content that has no other entry stays as an
+    untagged one.
     """
     layout = writing.open(path)
-    gone = list(dict.fromkeys(names))
+    gone = each_whole(layout, names)
     with naming(layout), layout.edit() as edit:
         for name in gone:
             edit.untag(name)
@@ -117,16 +118,19 @@ def annotate(
     *,
     as_json: bool,
 ) -> None:
-    """Change what is noted at the entry of a name.
+    """Change the annotations of an entry.
 
-    The content and its digest stay as they are.
+    NAME may be a full name, a digest or NAME@DIGEST. The content and its digest stay as they are.
     """
     if not notes and not removed:
         raise click.UsageError("there is nothing to change; give KEY=VALUE, or --remove KEY")
     layout = writing.open(path)
+    changes = {**dict.fromkeys(removed), **dict(notes)}
     with naming(layout):
-        layout.annotate(name, {**dict.fromkeys(removed), **dict(notes)})
-        noted = dict(layout.entry(name).annotations)
+        name = whole(layout, name)
+        before = layout.entry(name).annotations  # by the full name it may not be found afterwards
+        layout.annotate(name, changes)
+    noted = {key: value for key, value in {**before, **changes}.items() if value is not None}
     lines = [f"{key}={value}" for key, value in sorted(noted.items())] or ["Nothing is noted"]
     answer({"name": name, "annotations": noted}, "\n".join(map(printable, lines)), as_json=as_json)
 
@@ -137,12 +141,13 @@ def annotate(
 @option.writing
 @json_option
 def rm(path: Path, names: tuple[str, ...], writing: Writing, *, as_json: bool) -> None:
-    """Take names away, and delete what only they reach.
+    """Remove entries, and delete what only they reach.
 
-    What another entry needs stays. An entry without a name goes by `gc --untagged prune`.
+    NAME may be a full name, a digest or NAME@DIGEST; a digest means all entries of that content,
+    untagged ones too. What another entry needs stays.
     """
     layout = writing.open(path)
-    gone = list(dict.fromkeys(names))
+    gone = each_whole(layout, names)
     with naming(layout), layout.edit() as edit:
         for name in gone:
             edit.remove(name)

@@ -100,6 +100,7 @@ class Row:
         content = self.root.descriptor
         return {
             "name": self.root.name,
+            "fullName": self.root.full_name,
             "digest": None if content is None else content.digest,
             "mediaType": None if content is None else content.media_type,
             "size": None if content is None else content.size,
@@ -131,7 +132,7 @@ class Row:
         if self.complete:
             content = "whole"
         cells = (
-            self.root.name or "(no name)",
+            self.root.label,
             "" if self.root.descriptor is None else short(self.root.descriptor.digest),
             self.artifact_type or self.kind,
             platforms,

@@ -61,7 +61,7 @@ def ls(place: Place, *, untagged: bool, quiet: bool, as_json: bool) -> None:
             names = place.names(source, untagged=untagged)
             answer(names, "\n".join(map(printable, names)), as_json=as_json)
             return
-        roots = [root for root in place.roots(source) if untagged or root.name is not None]
+        roots = [root for root in place.roots(source) if untagged or root.is_named]
         with ThreadPoolExecutor(_JOBS) as pool:
             rows = list(pool.map(lambda root: row_of(source, root), roots))
     if as_json:
@@ -93,10 +93,7 @@ def inspect(
         raise click.UsageError("--raw gives bytes, and --json an answer; choose one")
     with place.open() as source:
         descriptor = place.resolve(source)
-        name = place.choose(source)
-        noted = dict[str, str]()
-        if isinstance(source, Layout | Archive) and not is_digest(name):
-            noted.update(source.entry(name).annotations)
+        root = place.root(source, descriptor)
         if platform is not None:
             descriptor = select(descriptor, platform, source.blobs.read)
         if config:
@@ -107,14 +104,15 @@ def inspect(
         _write(data)
         return
     found = {
-        "name": None if is_digest(name) else name,
+        "name": root.name,
+        "fullName": root.full_name,
         "digest": descriptor.digest,
         "mediaType": descriptor.media_type,
         "size": descriptor.size,
-        "annotations": noted,
+        "annotations": dict(root.annotations),
         "document": _parse(data, descriptor),
     }
-    answer(found, _inspected(found), as_json=as_json)
+    answer(found, _inspected(found, root.label if root.is_named else ""), as_json=as_json)
 
 
 @click.command(epilog="Example: ocilayout cat ./layout sha256:44136fa355b3 | jq .")
@@ -206,10 +204,10 @@ def _parse(data: bytes, descriptor: Descriptor) -> object:
         ) from None
 
 
-def _inspected(found: dict[str, Any]) -> str:
+def _inspected(found: dict[str, Any], name: str) -> str:
     noted = [f"{key}={value}" for key, value in sorted(found["annotations"].items())]
     said = {
-        "name": found["name"] or "",
+        "name": name,
         "digest": found["digest"],
         "type": found["mediaType"],
         "size": size_text(found["size"]),
@@ -222,7 +220,12 @@ def _inspected(found: dict[str, Any]) -> str:
 
 def _root_data(root: Root) -> dict[str, object]:
     digest = None if root.descriptor is None else root.descriptor.digest
-    return {"name": root.name, "digest": digest, "error": root.error or None}
+    return {
+        "name": root.name,
+        "fullName": root.full_name,
+        "digest": digest,
+        "error": root.error or None,
+    }
 
 
 def _referrer_data(descriptor: Descriptor) -> dict[str, object]:

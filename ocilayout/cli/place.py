@@ -18,14 +18,14 @@ from ocilayout.cli.terminal import counted, one_line
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest, is_digest
 from ocilayout.disk import acting
-from ocilayout.errors import OciLayoutError, ReferenceNotFoundError
+from ocilayout.errors import DocumentError, OciLayoutError, ReferenceNotFoundError
 from ocilayout.frozenmap import FrozenMap
 from ocilayout.layout import Layout
 from ocilayout.mediatype import OCTET_STREAM
 from ocilayout.stream import pour
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ocilayout.registry import Repository
     from ocilayout.rootentry import RootEntry
@@ -43,21 +43,35 @@ class Root:
     """Where the content of a place begins: an entry of a layout, or a tag.
 
     Attributes:
-        name: Its name, or `None`.
+        name: Its reference name or tag, or `None`.
+        full_name: The full name of an image, as containerd and Docker write it, or `None`.
         descriptor: The content; `None` if a registry does not say.
-        annotations: What is noted at the entry; nothing for a tag.
+        ref: A reference that means this content alone; a name where there is one that does.
+        annotations: The annotations of the entry; none for a tag.
         error: Why there is no descriptor, or empty.
     """
 
     name: str | None
+    full_name: str | None = None
     descriptor: Descriptor | None
+    ref: str = field()
     annotations: FrozenMap[str, str] = field(default=FrozenMap())
     error: str = ""
 
-    @property
-    def ref(self) -> str:
-        """The name, or the digest where there is none."""
+    @ref.default
+    def _name_or_digest(self) -> str:
         return self.name or ("" if self.descriptor is None else str(self.descriptor.digest))
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it has a reference name, a full name or a tag."""
+        return bool(self.name or self.full_name)
+
+    @property
+    def label(self) -> str:
+        """What tables call it: its full name where the reference name is missing or ambiguous."""
+        known = self.name if self.ref == self.name else self.full_name or self.name
+        return known or "(no name)"
 
 
 @frozen
@@ -97,8 +111,7 @@ class Place:
     def choose(self, source: Source) -> str:
         """Return the name or the digest that is meant.
 
-        Without one it is that of the only entry. The beginning of a digest means the only content
-        whose digest begins so, unless it is a name.
+        Without one it is that of the only entry. A digest may be abbreviated; see `whole`.
 
         Raises:
             ReferenceNotFoundError: There is no entry, or more than one, and no name was given;
@@ -108,13 +121,7 @@ class Place:
         name = self.locator.name
         if name is None:
             return self._only(source)
-        if (
-            isinstance(source, Layout | Archive)
-            and _ABBREVIATED.fullmatch(name)
-            and not is_digest(name)
-        ):
-            return _complete(source, name)
-        return name
+        return whole(source, name) if isinstance(source, Layout | Archive) else name
 
     def resolve(self, source: Source) -> Descriptor:
         """Return a plain descriptor of what is meant: of a manifest, an index or any other blob.
@@ -139,60 +146,103 @@ class Place:
     def roots(self, source: Source) -> tuple[Root, ...]:
         """Return what the name means, or without one all entries or tags, as `all_roots` does.
 
+        A digest means content, whatever names it has; any other name means entries.
+
         Raises:
             OciLayoutError: The name is not there, or the source cannot be read.
         """
-        name = self.locator.name
-        if name is None:
+        if self.locator.name is None:
             return self.all_roots(source)
-        if isinstance(source, Layout | Archive):
-            entries = source.entries(name=name)
-            return tuple(map(_entered, entries)) or (
-                Root(name=None, descriptor=self.resolve(source)),
-            )
-        return (Root(name=None if is_digest(name) else name, descriptor=self.resolve(source)),)
+        ref = self.choose(source)
+        return _meant(source, ref) or (_content(ref, self.resolve(source)),)
+
+    def root(self, source: Source, content: Descriptor) -> Root:
+        """Return the entry or the tag that is meant; for a digest, content without a name.
+
+        Args:
+            source: The place, opened.
+            content: What `resolve` returned.
+
+        Raises:
+            OciLayoutError: As `choose` says.
+        """
+        ref = self.choose(source)
+        return next(iter(_meant(source, ref)), _content(ref, content))
 
     def all_roots(self, source: Source) -> tuple[Root, ...]:
-        """Return all entries or tags, by name; those without one last, in document order.
+        """Return all entries or tags, by name; untagged entries last, in document order.
 
         Raises:
             OciLayoutError: The source cannot be read.
         """
         if isinstance(source, Layout | Archive):
-            found = map(_entered, source.entries())
-            return tuple(sorted(found, key=lambda root: (root.name is None, root.name or "")))
+            found = (_entered(*pair) for pair in source.refs())
+            return tuple(sorted(found, key=_order))
         with ThreadPoolExecutor(_JOBS) as pool:
             return tuple(pool.map(lambda tag: _tagged(source, tag), source.tags()))
 
     def names(self, source: Source, *, untagged: bool) -> list[str]:
-        """Return the names of the roots, without reading any of them.
+        """Return references to the roots, each to one content, without reading any of them.
 
         Args:
             source: The place, opened.
-            untagged: Whether to give digests of those without a name.
+            untagged: Whether to give the digests of untagged entries.
 
         Raises:
             OciLayoutError: The name is not there, or the source cannot be read.
         """
         if self.locator.name is None and not isinstance(source, Layout | Archive):
             return list(source.tags())
-        return [root.ref for root in self.roots(source) if untagged or root.name is not None]
+        return [root.ref for root in self.roots(source) if untagged or root.is_named]
 
     def _only(self, source: Source) -> str:
+        found: dict[str, RootEntry | None]
         if isinstance(source, Layout | Archive):
-            entries = source.entries()
-            names = [entry.name for entry in entries]
-            refs = [entry.name or str(entry.descriptor.digest) for entry in entries]
+            found = {**dict(source.refs())}  # a repeated entry is one
         else:
-            refs = list(source.tags())
-            names = [*refs]
-        if len(refs) == 1:
-            return refs[0]
-        if not refs:
+            found = dict.fromkeys(source.tags())
+        if len(found) == 1:
+            return next(iter(found))
+        if not found:
             raise ReferenceNotFoundError(f"{self.locator} has no entry")
+        names = [ref if entry is None or entry.is_named else None for ref, entry in found.items()]
         raise ReferenceNotFoundError(
-            f"{self.locator} has {len(refs)} entries; say which: {_names(names)}"
+            f"{self.locator} has {len(names)} entries; say which: {_names(names)}"
         )
+
+
+def whole(source: Layout | Archive, name: str) -> str:
+    """Return a reference with its digest in full, if that is abbreviated.
+
+    The beginning of a digest, alone or as in `NAME@DIGEST`, means the only one that begins so,
+    unless it is a name.
+
+    Raises:
+        ReferenceNotFoundError: Several digests begin so.
+        OciLayoutError: The source cannot be read.
+    """
+    before, sign, beginning = name.rpartition("@")
+    if not _ABBREVIATED.fullmatch(beginning) or is_digest(beginning) or source.entries(name=name):
+        return name
+    known: set[str] = {
+        entry.descriptor.digest for entry in source.entries(name=before if sign else None)
+    }
+    if not sign:
+        known.update(source.blobs)
+    found = sorted(digest for digest in known if digest.startswith(beginning))
+    if len(found) > 1:
+        raise ReferenceNotFoundError(f"{len(found)} digests begin with {beginning}; give more")
+    return f"{before}{sign}{found[0]}" if found else name
+
+
+def each_whole(source: Layout | Archive, names: Iterable[str]) -> list[str]:
+    """Return references with their digests in full, each once; see `whole`.
+
+    Raises:
+        ReferenceNotFoundError: Several digests begin as one that is abbreviated does.
+        OciLayoutError: The source cannot be read.
+    """
+    return list(dict.fromkeys(whole(source, name) for name in names))
 
 
 @contextmanager
@@ -205,7 +255,11 @@ def naming(source: Layout | Archive) -> Iterator[None]:
     try:
         yield
     except ReferenceNotFoundError as error:
-        names = _names(source.tags()) or "no names"
+        try:
+            known = [ref for ref, entry in source.refs() if entry.is_named]
+        except DocumentError:  # an entry that was not asked for is broken
+            known = list(source.tags())
+        names = _names(known) or "no names"
         raise ReferenceNotFoundError(f"{error}; there are {names}") from None
 
 
@@ -227,18 +281,29 @@ def _input(path: str) -> Iterator[str | BinaryIO]:
             yield copy
 
 
-def _complete(source: Layout | Archive, beginning: str) -> str:
-    if beginning in source.tags():
-        return beginning
-    known = {*source.blobs, *(entry.descriptor.digest for entry in source.entries())}
-    found = sorted(digest for digest in known if digest.startswith(beginning))
-    if len(found) > 1:
-        raise ReferenceNotFoundError(f"{len(found)} digests begin with {beginning}; give more")
-    return str(found[0]) if found else beginning
+def _meant(source: Source, ref: str) -> tuple[Root, ...]:
+    """Return the entries that a name means; none for a digest, which means content."""
+    if not isinstance(source, Layout | Archive) or is_digest(ref):
+        return ()
+    return tuple(_entered(*pair) for pair in source.refs(name=ref))
 
 
-def _entered(entry: RootEntry) -> Root:
-    return Root(name=entry.name, descriptor=entry.descriptor, annotations=entry.annotations)
+def _content(ref: str, content: Descriptor) -> Root:
+    return Root(name=None if is_digest(ref) else ref, descriptor=content)
+
+
+def _order(root: Root) -> tuple[bool, str]:
+    return (False, root.ref) if root.is_named else (True, "")
+
+
+def _entered(ref: str, entry: RootEntry) -> Root:
+    return Root(
+        name=entry.name,
+        full_name=entry.full_name,
+        descriptor=entry.descriptor,
+        ref=ref,
+        annotations=entry.annotations,
+    )
 
 
 def _tagged(repository: Repository, tag: str) -> Root:

@@ -13,7 +13,6 @@ import json
 import os
 import re
 import sys
-import textwrap
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TextIO
 
 import click
@@ -139,7 +138,8 @@ def one_line(error: Exception) -> str:
     text = str(error)
     if isinstance(error, OSError):
         text = describe(error)
-    return printable(textwrap.shorten(text, _LONGEST_ERROR, placeholder=" ..."))
+    text = printable(" ".join(text.split()))
+    return text if len(text) <= _LONGEST_ERROR else f"{text[:_LONGEST_ERROR]} ..."
 
 
 def printable(text: str) -> str:

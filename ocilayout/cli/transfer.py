@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 from attrs import evolve, frozen
 
-from ocilayout.archive import Archive, write_archive
+from ocilayout.archive import write_archive
 from ocilayout.cli import option
 from ocilayout.cli.locator import STREAM, InArchive, InLayout, InRegistry, Locator, parse_locator
 from ocilayout.cli.place import Place
@@ -18,14 +18,16 @@ from ocilayout.cli.terminal import answer, json_option, printable
 from ocilayout.copy import copy_all
 from ocilayout.descriptor import Descriptor, Platform
 from ocilayout.digest import is_digest
-from ocilayout.layout import Layout
+from ocilayout.reference import require_ref_name
 from ocilayout.selection import select
+from ocilayout.view import all_names, arriving_name
 
 if TYPE_CHECKING:
     from ocilayout.cli.access import Access
     from ocilayout.cli.option import Writing
     from ocilayout.cli.place import Source
     from ocilayout.cli.progress import Account
+    from ocilayout.layout import Layout
     from ocilayout.registry import Repository
 
 
@@ -34,8 +36,8 @@ class Order:
     """What is to be copied, and how.
 
     Attributes:
-        names: What each is called in the target, by its name or its digest in the source; `None`
-            for the same name, or for none where it is a digest.
+        names: What each is called in the target, by its reference in the source; `None` for no
+            name.
         platform: The platform to choose, or `None` for all.
         referrers: Whether what refers to it comes, too.
         jobs: How many transfers run at a time.
@@ -52,7 +54,7 @@ class Order:
         """Copy it into a layout or a repository.
 
         Returns:
-            What arrived, by its name or its digest in the source.
+            What arrived, by its reference in the source.
 
         Raises:
             OciLayoutError: As `copy_all` says.
@@ -73,7 +75,7 @@ class Order:
         """Write it into an archive.
 
         Returns:
-            What is in it, by its name or its digest in the source.
+            What is in it, by its reference in the source.
 
         Raises:
             OciLayoutError: As `write_archive` says.
@@ -84,10 +86,9 @@ class Order:
                 ref: select(root, self.platform, source.blobs.read)
                 for ref, root in arriving.items()
             }
-        renamed = any(name is not None for name in self.names.values())
         write_archive(
             source,
-            self.names if renamed else list(self.names),
+            self.names,
             file,
             platform=self.platform,
             referrers=self.referrers,
@@ -135,7 +136,8 @@ def cp(  # noqa: PLR0913 # as many as there are options
 
     Both are written oci:PATH[:NAME], oci-archive:FILE[:NAME] or docker://HOST/REPO[:TAG|@DIGEST].
     Without a name SOURCE means its only entry, and TARGET gives the name that SOURCE has. By
-    digest content arrives without a name. A layout is made where there is none; an archive is
+    digest content arrives without a name, by NAME@DIGEST with it. With --all an entry whose name is
+    missing or ambiguous goes by its full name. A layout is made where there is none; an archive is
     replaced as a whole. "oci-archive:-" is standard input or output.
 
     Passwords are read in this order: that of SOURCE, then that of TARGET, a line each.
@@ -145,15 +147,17 @@ def cp(  # noqa: PLR0913 # as many as there are options
     place = Place(source, from_access)
     with place.open() as opened, accounted() as account:
         order = Order(
-            names=_all_names(opened) if everything else {place.choose(opened): target.name},
+            names=_names(opened, place, target, everything=everything),
             platform=platform,
             referrers=referrers,
             jobs=jobs,
         )
         if isinstance(target, InLayout):
             if not Path(target.path, "oci-layout").exists():
-                for ref in order.names:  # or a layout would be made in vain
+                for ref, name in order.names.items():  # or a layout would be made in vain
                     opened.resolve(ref)
+                    if name is not None:
+                        require_ref_name(name, strict=not any_name)
             layout = writing.open(target.path, create=True, any_name=any_name)
             arrived = order.to_store(opened, layout, account)
         elif isinstance(target, InRegistry):
@@ -178,7 +182,7 @@ def _report(
     entries: list[dict[str, object]] = []
     lines: list[str] = []
     for ref, descriptor in arrived.items():
-        name = order.names[ref] or (None if is_digest(ref) else ref)
+        name = order.names[ref]
         entries.append(
             {
                 "source": ref,
@@ -220,8 +224,10 @@ def _require_sense(source: Locator, target: Locator, *, everything: bool) -> Non
             raise click.UsageError("standard output is a terminal; send the archive elsewhere")
 
 
-def _all_names(source: Source) -> dict[str, str | None]:
-    if isinstance(source, Layout | Archive):
-        entries = source.entries()
-        return {entry.name or str(entry.descriptor.digest): None for entry in entries}
-    return dict.fromkeys(source.tags())
+def _names(
+    source: Source, place: Place, target: Locator, *, everything: bool
+) -> dict[str, str | None]:
+    if everything:
+        return all_names(source)
+    ref = place.choose(source)
+    return {ref: target.name or arriving_name(source, ref)}

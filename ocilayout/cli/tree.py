@@ -213,7 +213,7 @@ def draw(roots: Iterable[Root], nodes: dict[Digest, Node], *, plain: bool) -> It
     fork, corner, through, gap = _ASCII if plain else _LINES
     drawn: set[Digest] = set()
     for root in roots:
-        name = printable(root.name or "(no name)")
+        name = printable(root.label)
         if root.descriptor is None:
             yield Line(guide="", name=name, text=printable(root.error), marks=("unreadable",))
             continue

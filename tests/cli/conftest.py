@@ -23,6 +23,7 @@ from ocilayout import (
     RootFs,
     encode,
 )
+from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.cli import main
 
 if TYPE_CHECKING:
@@ -137,3 +138,25 @@ def layout(command: Command) -> Layout:
     with layout.edit() as edit:
         edit.add(put_notes(layout, b"hi\n", index))
     return layout
+
+
+def share_name(layout: Layout, *full_names: str | None, name: str = "latest") -> tuple[str, str]:
+    """Add an image for each full name, all under one name, as other programs write them."""
+    path = layout.path / "index.json"
+    document = json.loads(path.read_bytes())
+    digests = []
+    for number, full in enumerate(full_names):
+        image = put_image(layout, "amd64", f"{name} {number}".encode())
+        noted = {REF_NAME: name, **({} if full is None else {CONTAINERD_IMAGE_NAME: full})}
+        document["manifests"].append(
+            {
+                "mediaType": image.media_type,
+                "digest": image.digest,
+                "size": image.size,
+                "annotations": noted,
+            }
+        )
+        digests.append(str(image.digest))
+    path.write_text(json.dumps(document))
+    first, second = digests
+    return first, second

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from ocilayout import Archive, Digest, Layout, write_archive
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import BasicAuth, LoopbackRegistry
+from tests.cli.conftest import share_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -240,7 +241,7 @@ class TestMisuse:
         assert Layout.open("new").tags() == ("a b",)
         layout.tag("team/app:v1", layout.resolve("solo"))
         error = command.error("cp", "oci:lay:team/app:v1", f"docker://{registry.host}/team/app")
-        assert "is no tag" in error
+        assert "cannot have these as tags: 'team/app:v1'" in error
         command.text("cp", "oci:lay:team/app:v1", f"docker://{registry.host}/team/app:v1")
 
     def test_what_is_not_there(
@@ -319,3 +320,94 @@ def test_a_pipe_in_place_of_a_setting_is_named(  # of each by which a registry i
     assert "Not a regular file" in error
     assert path.name in error
     assert not (command.folder / "new").exists()
+
+
+@pytest.mark.spec("annotations:same-name")
+class TestEqualNames:
+    """All entries of a layout in which one name means two images."""
+
+    TARGETS: Final = ("oci:new", "oci-archive:new.tar")
+
+    @pytest.mark.parametrize("target", TARGETS)
+    def test_everything_goes_by_names_that_tell(
+        self, command: Command, layout: Layout, target: str
+    ) -> None:
+        """By the full name where the name is ambiguous or missing, and else as it is."""
+        one, two = share_name(layout, "example.org/one:latest", "example.org/two:latest")
+        three, _ = share_name(layout, "example.org/three:1", None, name="")
+        untagged = {entry.descriptor.digest for entry in layout.entries() if not entry.is_named}
+        found = command.answer("cp", "--all", "oci:lay", target)
+        assert {entry["name"]: entry["digest"] for entry in found["entries"] if entry["name"]} == {
+            "example.org/one:latest": one,
+            "example.org/two:latest": two,
+            "example.org/three:1": three,
+            **{name: layout.resolve(name).digest for name in ("solo", "v1")},
+        }
+        for name, digest in (("one:latest", one), ("two:latest", two), ("three:1", three)):
+            assert command.answer("inspect", f"{target}:example.org/{name}")["digest"] == digest
+        there = command.answer("ls", target)
+        assert {row["digest"] for row in there if row["name"] is None} == untagged
+
+    @pytest.mark.parametrize("target", [*TARGETS, "docker"])
+    def test_equal_names_without_full_ones_are_an_error_before_anything_is_sent(
+        self, command: Command, layout: Layout, registry: LoopbackRegistry, target: str
+    ) -> None:
+        """Of three entries two are equal; the error says what to do, and doing it helps."""
+        one, two = share_name(layout, None, None)
+        share_name(layout, None, None)
+        place = f"docker://{registry.host}/new/app" if target == "docker" else target
+        error = command.error("cp", "--all", "oci:lay", place)
+        assert error.startswith(f"'latest' names different content: {one}, {two}; untag latest@")
+        assert not [path for path in command.folder.iterdir() if path.name.startswith("new")]
+        assert "404" in command.error("ls", f"docker://{registry.host}/new/app")
+        command.text("untag", "lay", f"latest@{one}")
+        command.text("cp", "--all", "oci:lay", place)
+        assert command.answer("inspect", f"{place}:latest")["digest"] == two
+
+    def test_a_registry_has_no_full_names(
+        self, command: Command, layout: Layout, registry: LoopbackRegistry
+    ) -> None:
+        """A full name is not a tag: the error names the entries, and nothing was sent."""
+        one, _ = share_name(layout, "example.org/one:latest", "example.org/two:latest")
+        place = f"docker://{registry.host}/new/app"
+        error = command.error("cp", "--all", "oci:lay", place)
+        assert "'example.org/one:latest', 'example.org/two:latest'; copy each by itself" in error
+        assert "404" in command.error("ls", place)
+        command.text("cp", "oci:lay:example.org/one:latest", f"{place}:one")
+        assert command.answer("inspect", f"{place}:one")["digest"] == one
+        command.text("cp", f"oci:lay:latest@{one[:20]}", place)
+        assert command.answer("inspect", f"{place}:latest")["digest"] == one
+
+    @pytest.mark.parametrize("target", TARGETS)
+    def test_one_by_name_and_digest_arrives_under_its_name(
+        self, command: Command, layout: Layout, target: str
+    ) -> None:
+        """NAME@DIGEST says which one is meant, and NAME what it is called."""
+        one, _ = share_name(layout, None, None)
+        (entry,) = command.answer("cp", f"oci:lay:latest@{one}", target)["entries"]
+        assert (entry["name"], entry["digest"]) == ("latest", one)
+        assert command.answer("ls", "-q", target) == ["latest"]
+
+    def test_a_name_that_reads_as_a_digest_is_an_error(
+        self, command: Command, layout: Layout
+    ) -> None:
+        """It would mean other content there; nothing is copied until it is untagged."""
+        digest = str(layout.resolve("v1").digest)
+        share_name(layout, None, "example.org/two:latest", name=digest)
+        error = command.error("cp", "--all", "oci:lay", "oci:new")
+        assert "reads as a digest" in error
+        assert not command.folder.joinpath("new").exists()
+
+    def test_a_name_that_a_layout_refuses_makes_none(
+        self, command: Command, layout: Layout
+    ) -> None:
+        """A full name outside the grammar is refused before anything is made."""
+        share_name(layout, "example.org/a__b:1", "example.org/c:1")
+        assert "outside the ref.name grammar" in command.error("cp", "--all", "oci:lay", "oci:new")
+        assert not command.folder.joinpath("new").exists()
+        assert "outside the ref.name" in command.error(
+            "cp", "--all", "oci:lay", "oci-archive:x.tar"
+        )
+        assert not command.folder.joinpath("x.tar").exists()
+        command.text("cp", "--all", "oci:lay", "oci:new", "--any-name")
+        assert "example.org/a__b:1" in Layout.open("new").tags()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocilayout import Digest, Layout, write_archive
+from tests.cli.conftest import share_name
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
@@ -160,3 +161,120 @@ class TestFolders:
             assert f"'{path}' is no folder" in command.misuse(verb, path, *rest)
         assert "has a name in it" in command.misuse(verb, "oci:lay:v1", *rest)
         command.text(verb, "oci:lay", *rest)
+
+
+@pytest.mark.spec("annotations:same-name")
+class TestEqualNames:
+    """Two images under one name, as `docker save alpine busybox` writes them."""
+
+    @pytest.fixture
+    def equal(self, layout: Layout) -> tuple[str, str]:
+        """Return the digests of two images named `latest`, with full names, in `lay`."""
+        return share_name(layout, "example.org/one:latest", "example.org/two:latest")
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [["rm", "latest"], ["untag", "latest"], ["annotate", "latest", "a=b"]],
+        ids=lambda arguments: str(arguments[0]),
+    )
+    def test_by_the_short_name_nothing_happens(
+        self, command: Command, layout: Layout, equal: tuple[str, str], arguments: list[str]
+    ) -> None:
+        """What would touch both is refused in a line that says how to name one."""
+        before = layout.path.joinpath("index.json").read_bytes()
+        error = command.error(arguments[0], "lay", *arguments[1:])
+        assert f"{equal[0]} (example.org/one:latest)" in error
+        assert f"such as example.org/one:latest, or as latest@{equal[0]}" in error
+        assert command.error("tag", "lay", equal[0], "latest").startswith("'latest' names diff")
+        assert layout.path.joinpath("index.json").read_bytes() == before
+
+    @pytest.mark.parametrize("form", ["full", "pinned", "short pinned", "digest", "short"])
+    def test_every_verb_takes_every_way_to_name_one(
+        self, command: Command, layout: Layout, equal: tuple[str, str], form: str
+    ) -> None:
+        """Full name, NAME@DIGEST and digest, in full or abbreviated, mean the same image."""
+        one, two = equal
+        ref = {
+            "full": "example.org/one:latest",
+            "pinned": f"latest@{one}",
+            "short pinned": f"latest@{one[:20]}",
+            "digest": one,
+            "short": one[:20],
+        }[form]
+        assert command.answer("inspect", f"oci:lay:{ref}")["digest"] == one
+        assert command.answer("ls", "lay", ref)[0]["digest"] == one
+        assert command.answer("tree", "lay", ref)["roots"][0]["digest"] == one
+        assert command.run("cat", "lay", ref).stdout_bytes
+        assert f"Nothing refers to {one}" in command.text("referrers", "lay", ref)
+        assert command.answer("tag", "lay", ref, "one")["digest"] == one
+        command.text("untag", "lay", "one")
+        assert command.answer("annotate", "lay", ref, "a=b")["annotations"]["a"] == "b"
+        assert [entry.annotations.get("a") for entry in layout.entries()[-2:]] == ["b", None]
+        command.text("untag", "lay", ref)
+        assert layout.resolve("latest").digest == two
+        assert one in command.answer("ls", "-q", "lay")
+        command.text("rm", "lay", one[:20])
+        assert one not in layout.blobs
+        assert layout.resolve("latest").digest == two
+
+    def test_removing_by_the_full_name(
+        self, command: Command, layout: Layout, equal: tuple[str, str]
+    ) -> None:
+        """The image goes with its content, and the other one keeps the name."""
+        command.text("rm", "lay", "example.org/one:latest")
+        assert equal[0] not in layout.blobs
+        assert layout.resolve("latest").digest == equal[1]
+        error = command.error("rm", "lay", f"latest@{equal[0]}")
+        assert error.startswith(
+            f"'latest' does not name {equal[0]}, it names {equal[1]}; there are"
+        )
+
+    def test_the_full_name_itself_can_be_changed(
+        self, command: Command, layout: Layout, equal: tuple[str, str]
+    ) -> None:
+        """The answer is that of the entry, though its old name leads nowhere any more."""
+        key = "io.containerd.image.name"
+        changed = command.answer("annotate", "lay", "example.org/one:latest", f"{key}=x/y:1")
+        assert changed["annotations"] == {key: "x/y:1"}
+        assert layout.resolve("x/y:1").digest == equal[0]
+        assert command.answer("annotate", "lay", "x/y:1", "--remove", key)["annotations"] == {}
+
+    def test_listing(self, command: Command, layout: Layout, equal: tuple[str, str]) -> None:
+        """Tables show the full name where the name does not tell, and the JSON has both."""
+        rows = [(row["name"], row["fullName"]) for row in command.answer("ls", "lay")]
+        assert rows[:2] == [
+            ("latest", "example.org/one:latest"),
+            ("latest", "example.org/two:latest"),
+        ]
+        shown = command.lines("ls", "lay")
+        assert [line.split()[0] for line in shown[1:3]] == [
+            "example.org/one:latest",
+            "example.org/two:latest",
+        ]
+        assert command.answer("ls", "-q", "lay")[:2] == [
+            "example.org/one:latest",
+            "example.org/two:latest",
+        ]
+        assert command.lines("tree", "lay")[0].startswith("example.org/one:latest  manifest")
+        said = command.answer("inspect", "lay", f"latest@{equal[1]}")
+        assert (said["name"], said["fullName"]) == ("latest", "example.org/two:latest")
+        assert command.lines("inspect", "lay", f"latest@{equal[1]}")[0] == (
+            "name    example.org/two:latest"
+        )
+        layout.untag("example.org/one:latest")
+        assert command.lines("inspect", "lay", "latest")[0] == "name    latest"
+
+    def test_an_entry_with_a_full_name_alone_is_no_untagged_one(
+        self, command: Command, layout: Layout
+    ) -> None:
+        """It is listed by that name, and neither a collection nor a repair takes it."""
+        digest, _ = share_name(layout, "example.org/one:1", None, name="")
+        assert command.answer("ls", "-q", "--no-untagged", "lay")[0] == "example.org/one:1"
+        assert digest in layout.blobs
+        pruned = command.answer("gc", "lay", "--untagged", "prune", "--grace", "0s")
+        assert pruned["dropped"]
+        assert digest not in pruned["dropped"]
+        assert command.run("cat", "lay", "example.org/one:1").stdout_bytes
+        layout.blobs.path(Digest(digest)).unlink()
+        command.run("repair", "lay")
+        assert "example.org/one:1" in command.answer("ls", "-q", "lay")

@@ -68,6 +68,7 @@ class TestLs:
         content = list(layout.walk(entry.descriptor))
         assert solo == {
             "name": "solo",
+            "fullName": None,
             "digest": entry.descriptor.digest,
             "mediaType": OCI_MANIFEST,
             "size": entry.descriptor.size,
@@ -175,6 +176,7 @@ class TestInspect:
         descriptor = layout.resolve("solo")
         assert command.answer("inspect", "lay", "solo") == {
             "name": "solo",
+            "fullName": None,
             "digest": descriptor.digest,
             "mediaType": descriptor.media_type,
             "size": descriptor.size,
@@ -301,7 +303,9 @@ class TestTree:
         """The JSON is a graph: every digest once, with what it is made of."""
         index = layout.resolve("v1")
         graph = command.answer("tree", "lay", "v1")
-        assert graph["roots"] == [{"name": "v1", "digest": index.digest, "error": None}]
+        assert graph["roots"] == [
+            {"name": "v1", "fullName": None, "digest": index.digest, "error": None}
+        ]
         nodes = {node["digest"]: node for node in graph["nodes"]}
         assert len(nodes) == len(graph["nodes"])
         assert set(nodes) == {found.digest for found in layout.walk(index)}

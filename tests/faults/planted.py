@@ -219,6 +219,32 @@ class Site:
         }
 
 
+def changes(
+    before: dict[str, object], after: dict[str, object], *, shares: bool = False
+) -> list[str]:
+    """Return the paths of what is gone, new or another.
+
+    Args:
+        before: A snapshot.
+        after: A later one.
+        shares: Whether blobs may be added to a shared folder, and the times there refreshed: a
+            layout whose `blobs` is a link to it is written so.
+    """
+    found = sorted(path for path in before | after if before.get(path) != after.get(path))
+    return [path for path in found if not (shares and _is_put(path, before, after))]
+
+
+def _is_put(path: str, before: dict[str, object], after: dict[str, object]) -> bool:
+    was, now = before.get(path), after.get(path)
+    if "canary/store" not in path or not isinstance(now, tuple):
+        return False
+    return was is None or (isinstance(was, tuple) and _timeless(was) == _timeless(now))
+
+
+def _timeless(seen: tuple[object, ...]) -> tuple[object, ...]:
+    return (*seen[:_WHEN], *seen[_WHEN + 1 :])
+
+
 def _write_canary(canary: Path) -> None:
     """Write what a careless collection or repair deletes, moves, touches or writes to."""
     for folder in ("old/sub/deep", "right", "store/sha256", "store/sha512"):
@@ -253,6 +279,9 @@ def _write(path: str | Path, data: bytes, *, mode: int = 0o644, when: int = EPOC
     os.write(number, data)
     os.close(number)
     os.utime(path, (when, when))
+
+
+_WHEN = 4  # where the time is in what is seen of a file
 
 
 def _look(outer: Path, root: Path, out: Path) -> Iterator[tuple[str, object]]:

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.planted import PLACES, PLAIN, THINGS, Content, Site, cases, lay, prepared
+from tests.faults.planted import (
+    PLACES,
+    PLAIN,
+    THINGS,
+    Content,
+    Site,
+    cases,
+    changes,
+    lay,
+    prepared,
+)
 from tests.faults.planted_documents import DOCUMENTS, NAMES
 from tests.faults.verb import Runner, verbs
 
@@ -34,11 +44,6 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield made
 
 
-def changes(before: dict[str, object], after: dict[str, object]) -> list[str]:
-    """Return the paths of what is gone, new or another."""
-    return sorted(path for path in before | after if before.get(path) != after.get(path))
-
-
 def run_all(
     runner: Runner,
     site: Site,
@@ -60,7 +65,7 @@ def run_all(
         runs.append(run)
         faults += run.faults()
         after = site.snapshot()
-        if changed := changes(before, after):
+        if changed := changes(before, after, shares=verb.shares):
             faults.append(f"{verb.label}: it changed {', '.join(changed[:5])}")
             site.prepare()
         if run.hangs:

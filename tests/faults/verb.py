@@ -50,6 +50,7 @@ class Verb:
         name: The name that it is given.
         writes: Whether it changes the layout, so that the next one needs a new one.
         completes: The words on the command line, where these are to be completed.
+        shares: Whether it puts blobs, which go where a linked folder of blobs leads.
     """
 
     label: str
@@ -57,6 +58,7 @@ class Verb:
     name: str = "v1"
     writes: bool = False
     completes: tuple[str, ...] = ()
+    shares: bool = False
 
     @property
     def environment(self) -> dict[str, str]:
@@ -126,7 +128,8 @@ class Run:
             return [] if b"error" in self.out else ["it fails and shows no problem"]
         if not lines or not lines[-1].startswith("Error: "):
             return [f"it fails with {self.status} and no error: {self.err[:300]!r}"]
-        places = (*_PLACES, self.verb.name)
+        shown = self.verb.name.encode("unicode_escape").decode()
+        places = (*_PLACES, self.verb.name, shown)
         if self.status != _USAGE and not any(place in lines[-1] for place in places):
             return [f"the error does not say where: {lines[-1][:300]}"]
         return []
@@ -142,8 +145,9 @@ def verbs(site: Site, name: str = "v1") -> list[Verb]:
     def reading(label: str, *arguments: str) -> Verb:
         return Verb(label, arguments, name)
 
-    def writing(label: str, *arguments: str) -> Verb:
-        return Verb(label, (*arguments[:1], *quickly, *arguments[1:]), name, writes=True)
+    def writing(label: str, *arguments: str, shares: bool = False) -> Verb:
+        words = (*arguments[:1], *quickly, *arguments[1:])
+        return Verb(label, words, name, writes=True, shares=shares)
 
     return [
         reading("ls", "ls", root),
@@ -166,8 +170,9 @@ def verbs(site: Site, name: str = "v1") -> list[Verb]:
         writing("untag", "untag", "--", root, name),
         writing("annotate", "annotate", "--", root, name, "org.example.key=value"),
         writing("rm", "rm", "--", root, name),
-        writing("cp into it", "cp", f"{good}:v1", f"oci:{root}:copied"),
-        writing("cp --all into it", "cp", "--all", "--referrers", good, f"oci:{root}"),
+        # Blobs that a layout shares by a link are written where that leads; see decision 0070.
+        writing("cp into it", "cp", f"{good}:v1", f"oci:{root}:copied", shares=True),
+        writing("cp --all into it", "cp", "--all", "--referrers", good, f"oci:{root}", shares=True),
         writing("repair", "repair", root),
         writing("gc --grace 0s", "gc", "--grace", "0s", root),
         writing("gc --untagged prune", "gc", "--untagged", "prune", "--grace", "0s", root),

@@ -24,6 +24,7 @@ from ocilayout import edit as edit_module
 from ocilayout import graph as graph_module
 from ocilayout import ingest as ingest_module
 from ocilayout import link as link_module
+from ocilayout import meaning as meaning_module
 from ocilayout import plan as plan_module
 from ocilayout import reach as reach_module
 from ocilayout import referrer as referrer_module
@@ -38,6 +39,7 @@ from ocilayout.entrylist import Positions
 from ocilayout.errors import AmbiguousReferenceError, ReferenceNotFoundError
 from ocilayout.graph import successors, walk
 from ocilayout.indexfile import IndexFile
+from ocilayout.meaning import Meanings
 from ocilayout.mediatype import (
     DOCUMENT_TYPES,
     OCI_INDEX,
@@ -194,9 +196,9 @@ def _(patch: pytest.MonkeyPatch) -> None:
     tag = RootIndex.tag
 
     def append(self: RootIndex, name: str, *rest: Any) -> None:
-        by_name, self._by_name = self._by_name, Positions([])
+        by_name, self._meanings.names = self._meanings.names, Positions([])
         tag(self, name, *rest)
-        self._by_name = by_name
+        self._meanings.names = by_name
 
     patch.setattr(RootIndex, "tag", append)
 
@@ -216,7 +218,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("content whose name moves on is forgotten", "umoci, refname.go")
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(RootIndex, "_is_last", lambda *_: False)
+    patch.setattr(Meanings, "is_last", lambda *_: False)
 
 
 @bug("an entry that lost its name keeps the mark of a build", "toolhive-core, section 8.4")
@@ -264,7 +266,7 @@ def taking_all(patch: pytest.MonkeyPatch, verb: str) -> None:
 
     def indiscriminate(*arguments: Any) -> None:
         with patch.context() as inner:
-            inner.setattr(RootIndex, "_alike", lambda _, __, positions: positions)
+            inner.setattr(Meanings, "alike", lambda _, __, positions: positions)
             act(*arguments)
 
     patch.setattr(RootIndex, verb, indiscriminate)
@@ -323,7 +325,7 @@ class StalePositions(Positions):
 
 @bug("several changes at once lose an entry", "ours until 2026: positions of entries went stale")
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(rootindex_module, "Positions", StalePositions)
+    patch.setattr(meaning_module, "Positions", StalePositions)
 
 
 @bug("resolve answers with what is noted at the entry", "oras-go, oci.go:297")
@@ -519,7 +521,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 @bug("entries that have only a full name are pruned", "ours until 2026")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RootEntry, "is_named", property(lambda self: bool(self.name)))
-    patch.setattr(RootIndex, "_is_named", lambda self, place: bool(self._entries.names[place]))
+    patch.setattr(Meanings, "is_named", lambda self, place: bool(self._entries.names[place]))
 
 
 @bug("content that was placed with old times is old", "ours until 2026: mtime alone")

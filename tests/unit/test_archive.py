@@ -471,7 +471,7 @@ def test_names_that_are_not_there(layout: Layout, tmp_path: Path) -> None:
 
 
 def test_names_of_several_contents(layout: Layout) -> None:
-    """A name for different content is not written, unless what it is known by tells which."""
+    """All entries go by their full names where the name is ambiguous; by the name alone, none."""
     one, two = put_artifact(layout, "one"), put_artifact(layout, "two")
     full = "docker.io/library/{}:latest"
     manifests = [
@@ -481,10 +481,12 @@ def test_names_of_several_contents(layout: Layout) -> None:
     ]
     document = {"schemaVersion": 2, "manifests": manifests}
     (layout.path / "index.json").write_text(json.dumps(document))
-    for names in (None, ["latest"]):
-        with pytest.raises(AmbiguousReferenceError) as caught:
-            written(layout, names)
-        assert {*caught.value.digests} == {one.digest, two.digest}
+    with pytest.raises(AmbiguousReferenceError) as caught:
+        written(layout, ["latest"])
+    assert {*caught.value.digests} == {one.digest, two.digest}
+    carried = [named(one, full.format("one")), named(two, full.format("two"))]
+    assert entries(written(layout, None)) == carried
+    assert entries(written(layout, [f"latest@{one.digest}"])) == [named(one, "latest")]
     names = [full.format("two"), full.format("one")]
     assert entries(written(layout, names)) == [named(one, names[1]), named(two, names[0])]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,14 +23,17 @@ from ocilayout import (
     InvalidNameError,
     Layout,
     Manifest,
+    OciLayoutError,
     ReferenceNotFoundError,
     RootFs,
     encode,
 )
+from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
 from skills import (
     LocalBuildConflictError,
     NotALocalBuildError,
     NotASkillError,
+    SkillError,
     SkillService,
 )
 from skills.builds import LocalBuild, may_retag
@@ -455,3 +459,65 @@ def test_a_config_with_a_hole_hides_no_build(service: SkillService, tmp_path: Pa
     )
     with pytest.raises(NotASkillError, match="its config cannot be read"):
         service.get_content("huge")
+
+
+# ---------------------------------------------------------------- what is no reference name
+
+
+def write_entries(service: SkillService, *entries: tuple[Digest, dict[str, str]]) -> None:
+    """Let the root index have these entries, as another program may write them."""
+    path = service.layout.path / "index.json"
+    document = json.loads(path.read_bytes())
+    known = {entry["digest"]: entry for entry in document["manifests"]}
+    document["manifests"] = [{**known[digest], "annotations": noted} for digest, noted in entries]
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("built", "pulled"),
+    [
+        ({REF_NAME: "b"}, {REF_NAME: "p", CONTAINERD_IMAGE_NAME: "b"}),
+        ({REF_NAME: "b", CONTAINERD_IMAGE_NAME: "p"}, {REF_NAME: "p"}),
+        ({REF_NAME: "b", CONTAINERD_IMAGE_NAME: "p"}, {CONTAINERD_IMAGE_NAME: "p"}),
+        ({REF_NAME: "PULLED"}, {REF_NAME: "p"}),
+        ({REF_NAME: "p@PULLED"}, {REF_NAME: "p"}),
+        ({REF_NAME: "p"}, {REF_NAME: "p", CONTAINERD_IMAGE_NAME: "p"}),
+        ({REF_NAME: "p", CONTAINERD_IMAGE_NAME: "p"}, {REF_NAME: "p"}),
+    ],
+    ids=["full", "other full", "both full", "digest", "pinned", "pulled full", "built full"],
+)
+def test_what_was_pulled_is_never_deleted_or_listed_as_a_build(
+    service: SkillService, tmp_path: Path, built: dict[str, str], pulled: dict[str, str]
+) -> None:
+    """No full name, digest or NAME@DIGEST makes a pulled entry pass for the build beside it."""
+    ours = service.build(write_skill(tmp_path, "alpha"), tag="one").digest
+    theirs = service.build(write_skill(tmp_path, "beta"), tag="two").digest
+    named = {key: text.replace("PULLED", theirs) for key, text in built.items()}
+    write_entries(service, (ours, {**named, **MARK}), (theirs, pulled))
+    refs = ["b", "p", str(theirs), f"p@{theirs}", f"b@{theirs}", f"p@{ours}", named[REF_NAME]]
+    assert theirs not in {build.digest for build in service.list_builds()}
+    for ref in refs:
+        with suppress(OciLayoutError, SkillError):
+            service.delete_build(ref)
+        assert [entry.descriptor.digest for entry in service.layout.entries()][-1] == theirs
+        assert {entry.descriptor.digest for entry in service.layout.entries()} <= {ours, theirs}
+        assert theirs in service.layout.blobs
+
+
+def test_content_that_was_pulled_is_not_bound_by_a_full_name_alone(
+    service: SkillService, tmp_path: Path
+) -> None:
+    """Whether a reference is bound is asked of its reference name; a full name binds nothing."""
+    theirs = service.build(write_skill(tmp_path, "beta"), tag="two").digest
+    content = service.layout.resolve(theirs)
+    write_entries(service, (theirs, {CONTAINERD_IMAGE_NAME: "ghcr.io/org/beta:v1", **MARK}))
+    with service.layout.edit() as edit:
+        edit.tag(
+            "ghcr.io/org/beta:v1",
+            content,
+            when=lambda root: may_retag(
+                root.named("ghcr.io/org/beta:v1"), "ghcr.io/org/beta:v1", content, replace=False
+            ),
+        )
+    assert service.layout.tags() == ("ghcr.io/org/beta:v1",)
+    assert service.list_builds() == []

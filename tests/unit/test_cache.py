@@ -241,7 +241,7 @@ def test_a_name_that_goes_while_the_list_is_made_is_left_out(world: World) -> No
 
 
 def test_an_ambiguous_name_is_listed_by_its_last_entry(world: World) -> None:
-    """Of several entries of one name, the last is the one that ToolHive resolves."""
+    """The last of several is the one that ToolHive resolves; neither is used or removed by it."""
     service = world.service
     first, second = (service.pull(reference) for reference in world.references[:2])
     index = world.folder / "store" / "index.json"
@@ -251,8 +251,11 @@ def test_an_ambiguous_name_is_listed_by_its_last_entry(world: World) -> None:
     assert [skill.digest for skill in service.list_cache()] == [second.digest]
     with pytest.raises(AmbiguousReferenceError):
         service.get_content(world.references[0])
+    with pytest.raises(AmbiguousReferenceError):
+        service.remove_cached(world.references[0])
+    service.layout.untag(f"{world.references[0]}@{second.digest}")
     service.remove_cached(world.references[0])
-    assert service.layout.entries() == ()
+    assert [entry.descriptor.digest for entry in service.layout.entries()] == [second.digest]
     assert first.digest not in service.layout.blobs
 
 

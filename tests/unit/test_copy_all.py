@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.copy import Limits, copy, copy_all, transfer
 from ocilayout.descriptor import Descriptor
-from ocilayout.errors import BlobNotFoundError, LimitExceededError, ReferenceNotFoundError
+from ocilayout.errors import (
+    BlobNotFoundError,
+    InvalidNameError,
+    LimitExceededError,
+    ReferenceNotFoundError,
+)
 from ocilayout.index import Index
 from ocilayout.layout import Layout
 from ocilayout.manifest import Manifest
@@ -155,3 +162,53 @@ def test_a_document_beyond_the_limit_is_not_asked_for(registry: LoopbackRegistry
     ):
         repo.blobs.read(root)
     assert registry.requests == []
+
+
+def rename(layout: Layout, name: str, full_name: str) -> None:
+    """Give the only name of each entry to all of them, with a full name, as BuildKit does."""
+    path = layout.path / "index.json"
+    document = json.loads(path.read_bytes())
+    for number, entry in enumerate(document["manifests"]):
+        noted = {REF_NAME: name, CONTAINERD_IMAGE_NAME: full_name.format(number)}
+        entry["annotations"] = noted
+    path.write_text(json.dumps(document))
+
+
+def test_everything_goes_by_names_that_tell(
+    source: Layout, target: Layout, registry: LoopbackRegistry
+) -> None:
+    """Without names all entries are copied; a registry cannot have full names, and gets nothing."""
+    found = [put_artifact(source, text) for text in ("one", "two")]
+    for number, content in enumerate(found):
+        source.tag(f"t{number}", content)
+    rename(source, "latest", "example.org/x{}:latest")
+    with source.edit() as edit:
+        edit.add(put_artifact(source, "untagged"))
+    names = [f"example.org/x{number}:latest" for number in (0, 1)]
+    arrived = copy_all(source, None, target)
+    assert [arrived[name] for name in names] == found
+    assert list(target.tags()) == names
+    assert [entry.name for entry in target.entries()] == [*names, None]
+    with Repository(f"{registry.host}/org/app") as repo:
+        with pytest.raises(InvalidNameError, match=r"'example.org/x0:latest', 'example.org/x1"):
+            copy_all(source, None, repo)
+        assert not registry.requests
+
+
+def test_names_are_given_one_by_one(source: Layout, target: Layout) -> None:
+    """An iterable keeps their names, `NAME@DIGEST` that of its name, and one text is a mistake."""
+    content = put_artifact(source, "one")
+    source.tag("a", content)
+    source.tag("b@c", content)
+    copy_all(source, [f"a@{content.digest}", "b@c"], target)
+    assert target.tags() == ("a", "b@c")
+    with pytest.raises(TypeError, match=r"give \['a'\]"):
+        copy_all(source, "a", target)
+
+
+def test_a_name_that_the_target_cannot_have_costs_nothing(source: Layout, target: Layout) -> None:
+    """It is refused before any content is stored."""
+    source.tag("a", put_artifact(source, "one"))
+    with pytest.raises(InvalidNameError):
+        copy_all(source, {"a": "b__c"}, target)
+    assert not list(target.blobs)

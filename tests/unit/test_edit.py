@@ -466,8 +466,8 @@ def test_what_nobody_can_verify_is_not_deleted(layout: Layout) -> None:
     assert list(layout.blobs) == [odd.digest]
 
 
-def test_an_ambiguous_name_can_be_annotated_by_nobody(layout: Layout) -> None:
-    """Which entry is meant is not guessed; a tag of the name leaves one, a removal none."""
+def share_a_name(layout: Layout) -> tuple[Descriptor, Descriptor]:
+    """Let one name mean two contents, as `docker save` writes it."""
     first, second = put_artifact(layout, "x"), put_artifact(layout, "y")
     layout.tag("a", first)
     layout.tag("b", second)
@@ -475,12 +475,59 @@ def test_an_ambiguous_name_can_be_annotated_by_nobody(layout: Layout) -> None:
     document = json.loads(path.read_bytes())
     document["manifests"][1]["annotations"] = document["manifests"][0]["annotations"]
     path.write_text(json.dumps(document))
+    return first, second
+
+
+@pytest.mark.spec("annotations:same-name")
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda layout: layout.annotate("a", {"x": "y"}),
+        lambda layout: layout.untag("a"),
+        lambda layout: layout.remove("a"),
+        lambda layout: layout.tag("a", layout.entries()[0].descriptor),
+    ],
+    ids=["annotate", "untag", "remove", "tag"],
+)
+def test_no_edit_touches_different_content_by_one_name(
+    layout: Layout, change: Callable[[Layout], None]
+) -> None:
+    """Which entry is meant is not guessed: nothing changes, and the error lists them."""
+    first, second = share_a_name(layout)
+    before = index_file(layout)
     with pytest.raises(AmbiguousReferenceError) as caught:
-        layout.annotate("a", {"x": "y"})
+        change(layout)
     assert caught.value.digests == (first.digest, second.digest)
-    layout.remove("a")
-    assert layout.entries() == ()
-    assert list(layout.blobs) == []
+    assert index_file(layout) == before
+    assert is_whole(layout, first)
+    assert is_whole(layout, second)
+
+
+def test_one_of_two_entries_of_a_name_is_removed(layout: Layout) -> None:
+    """With its digest a name means one content; what only that reaches goes, the other stays."""
+    first, second = share_a_name(layout)
+    layout.remove(f"a@{first.digest}")
+    assert layout.resolve("a") == second
+    assert first.digest not in layout.blobs
+    assert is_whole(layout, second)
+
+
+def test_untagged_content_is_removed_by_its_digest(layout: Layout) -> None:
+    """The digest means every entry of the content, named or not, and nothing of it stays."""
+    kept, gone = put_artifact(layout, "shared", "kept"), put_artifact(layout, "shared", "gone")
+    layout.tag("kept", kept)
+    layout.tag("a", gone)
+    layout.tag("b", gone)
+    layout.untag("a")
+    with layout.edit() as edit:
+        edit.remove(str(gone.digest))
+    assert layout.tags() == ("kept",)
+    assert layer("gone").digest not in layout.blobs
+    assert is_whole(layout, kept)
+    with layout.edit() as edit:
+        edit.add(put_artifact(layout, "gone"))
+    layout.remove(str(layout.entries()[1].descriptor.digest))
+    assert set(layout.blobs) == {found.digest for found in layout.walk(kept)}
 
 
 # ---------------------------------------------------------------- others between look and write

@@ -102,7 +102,16 @@ class TestDetails:
     def test_an_ambiguous_name_lists_what_it_may_mean(self) -> None:
         error = AmbiguousReferenceError("v1", iter(["sha256:a", "sha256:b"]))
         assert (error.name, error.digests) == ("v1", ("sha256:a", "sha256:b"))
-        assert str(error).startswith("'v1' names 2 entries: sha256:a, sha256:b;")
+        assert str(error).startswith("'v1' names different content: sha256:a, sha256:b;")
+        error = AmbiguousReferenceError(
+            "v1", ["sha256:a", "sha256:b", "sha256:b"], full_names=[None, "x/b:v1", "x/b:v1"]
+        )
+        assert str(error) == (
+            "'v1' names different content: sha256:a, sha256:b (x/b:v1); name one by its full name,"
+            " such as x/b:v1, or as v1@sha256:a"
+        )
+        many = AmbiguousReferenceError("v1", [f"sha256:{number}" for number in range(9)])
+        assert "sha256:3 and 5 more; name one as v1@sha256:0" in str(many)
 
     def test_a_registry_error_holds_status_and_codes(self) -> None:
         error = RegistryError("no", status=404, codes=["MANIFEST_UNKNOWN"])

@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tarfile
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -1483,10 +1484,13 @@ class TestArchives:
         """An archive need not name what it holds, or name it as a skill may be named."""
         digest = origin.build()
         layout = Layout.open(world.folder / "origin", strict_names=False)
-        for name in (digest, "a name"):
-            if name != digest:
-                layout.tag(name, layout.resolve(digest))
-            found = world.service.install(self.archive(origin, name), clients=["cursor"])
+        odd = world.folder / "odd.tar"  # `write_archive` writes no such name
+        layout.tag("a name", layout.resolve(digest))
+        layout.untag(next(tag for tag in layout.tags() if tag != "a name"))
+        with tarfile.open(odd, "w") as tar:
+            tar.add(layout.path, arcname=".")
+        for path in (self.archive(origin, digest), odd):
+            found = world.service.install(path, clients=["cursor"])
             assert (found.reference, found.tag) == (digest, "")
             assert world.service.layout.tags() == ()
         assert world.install(digest, clients=["codex"]).clients == ("codex", "cursor")

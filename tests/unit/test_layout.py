@@ -496,7 +496,7 @@ def test_damaged_content_does_not_resolve_by_digest(layout: Layout) -> None:
 
 @pytest.mark.spec("annotations:same-name")
 def test_one_name_for_several_contents_is_ambiguous(layout: Layout) -> None:
-    """A name with entries of different content raises and lists them; tagging leaves one."""
+    """A name with entries of different content raises and lists them, until one is untagged."""
     first, second = put_artifact(layout, "1"), put_artifact(layout, "2")
     layout.tag("a", first)
     layout.tag("b", second)
@@ -508,7 +508,9 @@ def test_one_name_for_several_contents_is_ambiguous(layout: Layout) -> None:
             ask("a")
         assert caught.value.name == "a"
         assert caught.value.digests == (str(first.digest), str(second.digest))
-    layout.tag("a", second)
+    assert layout.resolve(f"a@{first.digest}") == first
+    assert layout.entry(f"a@{second.digest}").descriptor == second
+    layout.untag(f"a@{first.digest}")
     assert layout.resolve("a") == second
     assert [entry.name for entry in layout.entries()] == [None, "a"]
 

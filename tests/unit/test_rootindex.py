@@ -9,6 +9,7 @@ import pytest
 
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, CREATED, LOCAL_BUILD, REF_NAME
 from ocilayout.descriptor import Descriptor
+from ocilayout.digest import Digest
 from ocilayout.errors import (
     AmbiguousReferenceError,
     DocumentError,
@@ -186,6 +187,41 @@ class TestFind:
         assert caught.value.digests == (A.digest, C.digest)
         assert root(entry(A, "1", **full)).find("docker.io/library/x:1").descriptor == A
 
+    def test_a_name_of_other_content_is_told(self) -> None:
+        with pytest.raises(ReferenceNotFoundError) as caught:
+            root(entry(A, "a")).find(f"a@{B.digest}")
+        assert str(caught.value) == f"'a' does not name {B.digest}, it names {A.digest}"
+        with pytest.raises(ReferenceNotFoundError, match=f"no entry named 'b@{B.digest}'"):
+            root(entry(A, "a")).find(f"b@{B.digest}")
+        with pytest.raises(ReferenceNotFoundError, match=f"no entry of '{B.digest}'"):
+            root(entry(A, "a")).find(str(B.digest))
+
+    def test_a_digest_of_an_unknown_algorithm_means_its_content(self) -> None:
+        odd = Descriptor(media_type=OCI_MANIFEST, digest=Digest("newhash:abc"), size=1)
+        index = root(entry(odd), entry(A, "a"))
+        assert index.find("newhash:abc").descriptor == odd
+        assert root(entry(odd), entry(A, "newhash:abc")).find("newhash:abc").descriptor == A
+
+    def test_each_entry_has_a_reference_of_its_own_content(self) -> None:
+        full: dict[str, Any] = {"annotations": {CONTAINERD_IMAGE_NAME: "x/a:1"}}
+        index = root(
+            entry(A, "a", **full),
+            entry(B, "a"),
+            entry(C, annotations={CONTAINERD_IMAGE_NAME: "x/c:1"}),
+            entry(C, "c"),
+            entry(C, ""),
+            entry(B, str(A.digest)),
+        )
+        assert [ref for ref, _ in index.refs()] == [
+            "x/a:1",
+            f"a@{B.digest}",
+            "x/c:1",
+            "c",
+            C.digest,
+            f"{A.digest}@{B.digest}",
+        ]
+        assert [ref for ref, _ in index.refs("a")] == ["x/a:1", f"a@{B.digest}"]
+
     def test_no_entry_of_the_name_is_not_found(self) -> None:
         with pytest.raises(ReferenceNotFoundError, match="there is no entry named 'x'"):
             root(entry(A, "a")).find("x")
@@ -247,11 +283,19 @@ class TestTag:
         index.tag("a", B)
         assert entries(index) == [entry(B, "a"), entry(A, "b")]
 
-    def test_an_ambiguous_name_means_one_thing_afterwards(self) -> None:
-        index = root(entry(A, "a"), entry(B, "a"), entry(A, "a"), entry(C, "a"))
+    def test_a_name_of_different_content_is_not_moved(self) -> None:
+        index = root(entry(A, "a"), entry(B, "a"), entry(A, "a"))
+        with pytest.raises(AmbiguousReferenceError) as caught:
+            index.tag("a", C)
+        assert caught.value.digests == (A.digest, B.digest, A.digest)
+        assert not index.changed
+
+    def test_a_name_of_one_content_twice_is_moved_once(self) -> None:
+        index = root(entry(A, "a"), entry(A, "a"), entry(B))
         index.tag("a", B)
-        assert entries(index) == [entry(B, "a"), entry(A), entry(C)]
-        assert index.find("a").descriptor == B
+        assert entries(index) == [entry(B, "a"), entry(A), entry(B)]
+        index.tag("a", C)
+        assert entries(index) == [entry(C, "a"), entry(A), entry(B)]
 
     def test_annotations_may_not_set_the_name_and_then_nothing_changes(self) -> None:
         index = root(entry(A, "a"))
@@ -285,17 +329,76 @@ class TestUntagAndDrop:
         index.untag("a")
         assert entries(index) == [entry(A)]
 
-    def test_every_content_of_an_ambiguous_name_stays_once(self) -> None:
+    @pytest.mark.spec("annotations:same-name")
+    def test_a_name_of_different_content_is_refused_by_every_edit(self) -> None:
         index = root(entry(A, "a"), entry(B, "a"), entry(A, "a"))
-        index.untag("a")
-        assert sorted(found["digest"] for found in entries(index)) == sorted([A.digest, B.digest])
-        assert all("annotations" not in found for found in entries(index))
+        for edit in (index.untag, index.drop, lambda name: index.annotate(name, {"k": "v"})):
+            with pytest.raises(AmbiguousReferenceError):
+                edit("a")
+        assert not index.changed
 
-    def test_dropped_entries_go_whoever_else_holds_their_content(self) -> None:
-        index = root(entry(A, "a"), entry(B, "a"), entry(A, "b"))
-        index.drop("a")
+    @pytest.mark.spec("annotations:same-name")
+    def test_a_name_and_a_digest_mean_the_entries_of_that_content_alone(self) -> None:
+        index = root(entry(A, "a"), entry(B, "a"), entry(A, "a"), entry(A, "b"))
+        index.annotate(f"a@{A.digest}", {"k": "v"})
+        noted = entry(A, "a", annotations={"k": "v"})
+        assert entries(index) == [noted, entry(B, "a"), noted, entry(A, "b")]
+        index.untag(f"a@{A.digest}")
+        assert entries(index) == [entry(B, "a"), entry(A, "b")]
+        index.drop(f"a@{B.digest}")
         assert entries(index) == [entry(A, "b")]
-        assert index.of(B.digest) == ()
+
+    def test_dropped_entries_go_whatever_other_entries_hold_their_content(self) -> None:
+        index = root(entry(A, "a"), entry(A, "a"), entry(A, "b"), entry(B))
+        index.drop("a")
+        assert entries(index) == [entry(A, "b"), entry(B)]
+
+    def test_a_digest_means_all_entries_of_its_content(self) -> None:
+        index = root(entry(A, "a"), entry(B, "b"), entry(A, "c"), entry(A))
+        index.untag(str(A.digest))
+        assert entries(index) == [entry(B, "b"), entry(A)]
+        index.drop(str(A.digest))
+        assert entries(index) == [entry(B, "b")]
+        index.untag(str(B.digest))
+        assert entries(index) == [entry(B)]
+
+    def test_an_untagged_entry_has_no_name_to_remove(self) -> None:
+        index = root(entry(A), entry(B, ""))
+        for digest in (A.digest, B.digest):
+            with pytest.raises(ReferenceNotFoundError, match="has no name to remove"):
+                index.untag(str(digest))
+        assert not index.changed
+
+    def test_a_full_name_is_a_name_to_remove(self) -> None:
+        full: dict[str, Any] = {"annotations": {CONTAINERD_IMAGE_NAME: "x/a:1"}}
+        index = root(entry(A, "", **full), entry(B, **full))
+        with pytest.raises(AmbiguousReferenceError):
+            index.untag("x/a:1")
+        index.untag(f"x/a:1@{B.digest}")
+        index.untag("x/a:1")
+        assert entries(index) == [entry(A), entry(B)]
+
+    def test_a_full_name_is_found_as_one_edit_changes_it(self) -> None:
+        index = root(entry(A, "a"), entry(B, "b"))
+        index.annotate("a", {CONTAINERD_IMAGE_NAME: "x/a:1"})
+        assert index.find("x/a:1").descriptor == A
+        index.annotate("x/a:1", {CONTAINERD_IMAGE_NAME: "x/a:2"})
+        index.annotate("x/a:2", {"k": "v"})
+        assert index.names({"k": "v"}) == ("a",)
+        with pytest.raises(ReferenceNotFoundError):
+            index.find("x/a:1")
+        index.annotate("x/a:2", {CONTAINERD_IMAGE_NAME: None})
+        with pytest.raises(ReferenceNotFoundError):
+            index.find("x/a:2")
+        assert entries(index) == [entry(A, "a", annotations={"k": "v"}), entry(B, "b")]
+
+    @pytest.mark.spec("annotations:digest-name")
+    def test_a_name_that_reads_as_a_digest_never_hides_its_content(self) -> None:
+        index = root(entry(B, str(A.digest)), entry(A, "a"))
+        assert index.find(str(A.digest)).descriptor == A
+        assert index.named(str(A.digest)) == ()
+        index.untag(f"{A.digest}@{B.digest}")
+        assert entries(index) == [entry(B), entry(A, "a")]
 
     def test_the_last_entry_leaves_an_array_and_not_null(self) -> None:
         index = root(entry(A, "a"))
