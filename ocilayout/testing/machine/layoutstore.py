@@ -119,7 +119,7 @@ class LayoutStore:
             notes={name: dict(self.layout.entry(name).annotations) for name in meant},
             referrers={
                 digest: tuple(found.digest for found in self.layout.referrers(digest))
-                for digest in {descriptor.digest for descriptor in meant.values()}
+                for digest in {meant[name].digest for name in names if name in meant}
             },
         )
 

@@ -27,6 +27,8 @@ from ocilayout.testing.machine.side import Side, require_same
 from ocilayout.testing.machine.stage import Stage, contents, has, is_exact, refused, some
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ocilayout.digest import Digest
     from ocilayout.testing.machine.content import Content
 
@@ -58,24 +60,49 @@ class Mishaps(Stage):
         """Copy a name that another program has given twice: nobody can tell what it means."""
         side, number = self.choose(at, by)
         source = self.other(at)
-        model = source.model
         name = self.name_in(source, which)
+        others = self._others(source, name)
+        if others:
+            store = side.stores[number]
+            with second_meaning(source.path, source.model, name, others[which % len(others)]):
+                refused(
+                    "a copy of one of two things",
+                    lambda: store.copy(source.path, name, name="a", referrers=False),
+                )
+
+    @precondition(is_exact)
+    @precondition(has("tag", "full_names"))
+    @rule(at=some, by=some, which=some, how=some)
+    def edit_what_has_two_meanings(self, at: int, by: int, which: int, how: int) -> None:
+        """Edit a name that another program has given twice: neither may be touched."""
+        side, number = self.choose(at, by)
+        name, store = self.name_in(side, which), side.stores[number]
+        others = self._others(side, name)
+        if others:
+            other = others[which % len(others)]
+            edits: dict[str, Callable[[], object]] = {
+                "untag": lambda: store.untag(name),
+                "tag": lambda: store.tag(name, other.root, {}),
+                "remove": lambda: store.remove(name),
+                "annotate": lambda: store.annotate(name, {"org.example.note": "true"}),
+            }
+            verbs = [verb for verb in edits if has(verb)(self)]
+            verb = verbs[how % len(verbs)]
+            with second_meaning(side.path, side.model, name, other):
+                refused(f"{verb} of one of two things", edits[verb])
+
+    def _others(self, side: Side, name: str) -> list[Content]:
+        """Return what else a name may mean, if it means something that nothing tells apart."""
+        model = side.model
         entry = model.meant(model.names()).get(name)
-        others = [
+        return [
             content
             for content in model.known.values()
             if content.digests <= model.blobs
             and entry
             and content.digest != entry.digest
-            and entry.full_name != name  # which would tell them apart
+            and all(one.full_name != name for one in model.matching(name))
         ]
-        if others:
-            store = side.stores[number]
-            with second_meaning(source.path, model, name, others[which % len(others)]):
-                refused(
-                    "a copy of one of two things",
-                    lambda: store.copy(source.path, name, name="a", referrers=False),
-                )
 
     @precondition(is_exact)
     @precondition(has("copy"))

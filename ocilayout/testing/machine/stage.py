@@ -28,7 +28,7 @@ some = st.integers(0, 9)
 many = st.integers(0, 99)
 """Which of many."""
 
-_beginnings = st.sampled_from(["empty", "filled", "with full names"])
+_beginnings = st.sampled_from(["empty", "filled", "with full names", "with full names"])
 
 names = st.runner().flatmap(lambda machine: st.sampled_from(machine.adapter.names))
 contents = st.runner().flatmap(lambda machine: st.sampled_from(machine.adapter.contents))
@@ -109,8 +109,8 @@ class Stage(RuleBasedStateMachine):
             return names
         digests = [str(entry.digest) for entry in model.entries]
         pinned = [f"{entry.name}@{entry.digest}" for entry in model.entries if entry.name]
-        full = (*model.full_names(), *model.full_names())
-        return (*names, *full, *names, *digests, *pinned)
+        unclear = [name for name in names if model.is_ambiguous(name)]
+        return (*names, *model.full_names(), *(4 * unclear), *names, *digests, *pinned)
 
     def put(self, side: Side, number: int, content: Content) -> None:
         """Bring content through a handle, without a name."""
