@@ -172,6 +172,8 @@ class StoreMachine(Copies):
         """Let another program append an entry, whatever else has its names."""
         side, _ = self.choose(at, 0)
         there = [found for found in side.model.known.values() if found.digests <= side.model.blobs]
+        # Content that has entries already gets more of them as often as all other.
+        there += [side.model.known[entry.digest] for entry in 4 * side.model.entries]
         if there:
             notes = {} if full_name is None else {CONTAINERD_IMAGE_NAME: full_name}
             entry = Entry(name, there[choice % len(there)].digest, notes)
@@ -195,11 +197,15 @@ class StoreMachine(Copies):
         side, number = self.choose(at, by)
         model, store = side.model, side.stores[number]
         if model.entries:
-            digest = model.entries[choice % len(model.entries)].digest
+            digests = [entry.digest for entry in model.entries]
+            digest = (
+                max(digests, key=digests.count) if choice % 2 else digests[choice % len(digests)]
+            )
             refs = [
                 ref for ref, entry in model.meant(self.refs(side)).items() if entry.digest == digest
             ]
             root = model.known[digest].root
+            refs += [str(digest)] * len(refs)  # which means all entries, however many there are
             own = [entry.name for entry in model.entries if entry.digest == digest and entry.name]
             steps = [
                 Step(verb, _one_of([*own, name] if verb == "tag" else refs, which), root, notes)
