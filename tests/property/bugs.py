@@ -47,6 +47,7 @@ from ocilayout.mediatype import (
     RETIRED_TYPES,
     is_understood,
 )
+from ocilayout.realfolder import Folder
 from ocilayout.referrer import Referrers
 from ocilayout.rootentry import RootEntry
 from ocilayout.rootindex import EMPTY, RootIndex
@@ -602,13 +603,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("a put that was refused leaves its file", "regclient: *.tmp are not removed on error")
 def _(patch: pytest.MonkeyPatch) -> None:
-    unlink = Path.unlink
+    unlink = Folder.unlink
 
-    def lazy(self: Path, *, missing_ok: bool = False) -> None:
-        if self.parent.name != "ingest":
-            unlink(self, missing_ok=missing_ok)
+    def lazy(self: Folder, name: str) -> bool:
+        return Path(self.path).name != "ingest" and unlink(self, name)
 
-    patch.setattr(Path, "unlink", lazy)
+    patch.setattr(Folder, "unlink", lazy)
 
 
 # ---------------------------------------------------------------- copies and referrers
@@ -673,7 +673,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("referrers are lost whose subject is also a layer", "a walk that gives a digest once")
 def _(patch: pytest.MonkeyPatch) -> None:
-    def by_visit(root: Any, read: Any, referrers: Any) -> list[Any]:
+    def by_visit(root: Any, read: Any, referrers: Any, **_: object) -> list[Any]:
         roots, known = [root], {root.digest}
         for one in roots:
             for found in walk([one], read):
@@ -694,7 +694,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         copy_module,
         "with_referrers",
-        lambda root, _, referrers: [root, *(to.plain() for to in referrers(root.digest))],
+        lambda root, _, referrers, **__: [root, *(to.plain() for to in referrers(root.digest))],
     )
 
 

@@ -171,7 +171,8 @@ class Mishaps(Stage):
         with link_to_blob(side.path, descriptor.digest):
             refused("a link", lambda: store.read(descriptor))
             store.repair()
-            require_same("what lies there is a link", path.is_symlink(), False)  # noqa: FBT003 # a value
+            what = "link" if path.is_symlink() else "file" if path.is_file() else "nothing"
+            require_same("what lies there", what, "file")
         require_same("content that was mended", path.read_bytes(), data)
 
     @precondition(is_exact)

@@ -217,11 +217,9 @@ class StoreMachine(Copies):
     @precondition(has("repair"))
     @rule(at=some, by=some)
     def repair(self, at: int, by: int) -> None:
-        """Mend what needs no guess; a second time there is nothing left."""
+        """Mend what needs no guess."""
         side, number = self.choose(at, by)
         side.model.repair(repeated_entries(side.path))
-        side.stores[number].repair()
-        side.require()
         side.stores[number].repair()
 
     # ------------------------------------------------------------ deleting
@@ -276,6 +274,17 @@ class StoreMachine(Copies):
             unlisted = must.unlisted if removed.unlisted is None else removed.unlisted
             found = Collected(removed.blobs, removed.entries, unlisted)
             require_same("collected", found, must)
+
+    @precondition(has("put", "tag", "collect"))
+    @rule(at=some, by=some, name=names, content=contents, prune=st.booleans())
+    def tag_and_collect(
+        self, at: int, by: int, name: str, content: Content, *, prune: bool
+    ) -> None:
+        """Bring content under a name, and delete what nothing holds: it holds all that it names."""
+        side, number = self.choose(at, by)
+        self._put_and_tag(side, number, name, content, {}, subject=True)
+        side.stores[number].collect(prune=prune, grace=False, dry_run=False)
+        side.model.collect(prune=prune)
 
     @precondition(has("collect"))
     @rule(at=some, by=some, prune=st.booleans())
