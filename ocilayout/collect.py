@@ -17,8 +17,7 @@ from ocilayout.digest import Digest
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.graph import successors, walk
 from ocilayout.leftover import leftovers
-from ocilayout.link import link_to
-from ocilayout.reach import held, roots_of
+from ocilayout.reach import held, links_beside, links_to, roots_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from ocilayout.blobs import Blobs
     from ocilayout.graph import Document, Read
     from ocilayout.indexfile import IndexFile
-    from ocilayout.link import Link
     from ocilayout.rootindex import RootIndex
 
 Untagged = Literal["keep", "prune"]
@@ -180,11 +178,11 @@ class Collection:
     def _prunable(self, index: RootIndex) -> list[Descriptor]:
         """Return the untagged entries that no other entry holds, and that are not young."""
         untagged: list[Descriptor] = []
-        kept: list[Link] = []
+        kept = links_beside(index)
         for entry in index.entries():
             to = entry.descriptor
             if entry.is_named or self._is_young(to.digest):
-                kept.append(link_to(to))
+                kept += links_to(to)
             else:
                 untagged.append(to)
         if not untagged:

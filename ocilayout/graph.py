@@ -119,23 +119,30 @@ def with_referrers(
     asked: set[Digest] = set()
     known = {root.digest}
     parts: set[Digest] = set()
+    documents: list[Digest] = []
     listed = 0
+
+    def noting(descriptor: Descriptor) -> Document | None:
+        # Not what is visited: what is opaque to one reference may be a document to another.
+        documents.append(descriptor.digest)
+        return read(descriptor)
+
     for one in roots:  # which grows meanwhile
-        for found in walk([one], read):
-            if found.digest != one.digest:
-                parts.add(found.digest)
-            if found.media_type not in DOCUMENT_TYPES or found.digest in asked:
+        documents.clear()
+        parts.update(found.digest for found in walk([one], noting) if found.digest != one.digest)
+        for digest in documents:
+            if digest in asked:
                 continue
-            asked.add(found.digest)
+            asked.add(digest)
             _require(limits, len(asked), root)
-            for referrer in referrers(found.digest):
+            for referrer in referrers(digest):
                 listed += 1
                 _require(limits, listed, root)
                 if referrer.digest in known:
                     continue
                 document = document_of(referrer, read)
                 subject = None if document is None else document.subject
-                if subject is not None and subject.digest == found.digest:
+                if subject is not None and subject.digest == digest:
                     known.add(referrer.digest)
                     roots.append(referrer.plain())
     return [root, *(one for one in roots[1:] if one.digest not in parts)]

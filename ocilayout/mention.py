@@ -11,28 +11,33 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
 from ocilayout.errors import DocumentError
 from ocilayout.frozenmap import thaw
 from ocilayout.graph import successors
 from ocilayout.ijson import dump
+from ocilayout.retired import Schema1Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ocilayout.frozenmap import FrozenJson, FrozenMap
+    from ocilayout.field import Extensible
     from ocilayout.graph import Document
 
-# A digest as the image-spec writes it, or as in-toto does: {"sha256": "<hex>"}. Content of other
+# A digest as the image-spec writes it, or as in-toto does: {"sha256": "<hex>"}. A document may
+# stand in a string of another one, and then its quotation marks have a backslash. Content of other
 # algorithms cannot be verified here and is never deleted, so it need not be found.
 _DIGEST: Final = re.compile(
-    rb'(sha256|sha384|sha512|blake3)(?:"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}"|:)([a-f0-9]{64,128})'
+    rb"(sha256|sha384|sha512|blake3)"
+    rb'(?:\\?"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}\\?"|:)'
+    rb"([a-f0-9]{64,128})"
 )
 # Any character of a digest may stand as an escape, such as \u003a for the colon.
 _ESCAPE: Final = re.compile(rb"\\u00([2-7][0-9a-fA-F])")
 
 # The longest form: a digest of sha512, each of its characters an escape of six bytes.
-_LONGEST: Final = 6 * (len("sha512") + 128) + 2 * 64 + 3
+_LONGEST: Final = 6 * (len("sha512") + 128) + 2 * 64 + 5
 
 _JSON: Final = (b"{", b"[", b'"')
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -89,9 +94,15 @@ def mentioned_in(*values: Mapping[str, Any]) -> set[Digest]:
     return mentions.found
 
 
+def mentioned_by(*holders: Extensible) -> set[Digest]:
+    """Return the digests in the unknown properties of some values, and of platforms in them."""
+    platforms = (holder.platform for holder in holders if isinstance(holder, Descriptor))
+    told = (*holders, *(platform for platform in platforms if platform is not None))
+    return mentioned_in(*(one.extra for one in told))
+
+
 def mentioned_besides(document: Document) -> set[Digest]:
-    """Return the digests in the unknown properties of a document and of the descriptors in it."""
+    """Return the digests in the unknown properties of a document and of what stands in it."""
     subject = () if document.subject is None else (document.subject,)
-    holders = (document, *successors(document), *subject)
-    extra: list[FrozenMap[str, FrozenJson]] = [holder.extra for holder in holders if holder.extra]
-    return mentioned_in(*extra)
+    layers = document.fs_layers if isinstance(document, Schema1Manifest) else ()
+    return mentioned_by(document, *successors(document), *subject, *layers)

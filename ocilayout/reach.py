@@ -25,8 +25,7 @@ from ocilayout.errors import (
 from ocilayout.ijson import MAX_DOCUMENT, parse
 from ocilayout.link import UNKNOWN, Link, link_of, link_to, links
 from ocilayout.mediatype import DOCUMENT_TYPES, OCTET_STREAM, is_media_type, is_understood
-from ocilayout.mention import HEAD, Mentions, begins_as_json, mentioned_in
-from ocilayout.rootentry import unknown_properties
+from ocilayout.mention import HEAD, Mentions, begins_as_json, mentioned_by
 from ocilayout.rules import document_type, require_document_size
 from ocilayout.stream import CHUNK
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from ocilayout.blobs import Blobs
+    from ocilayout.field import Extensible
     from ocilayout.rootindex import RootIndex
 
 
@@ -87,20 +87,31 @@ def held(roots: Iterable[Link], blobs: Blobs, *, removed: Collection[Digest] = (
 
 
 def roots_of(index: RootIndex) -> list[Link]:
-    """Return the entries of a root index as links, and what their unknown properties name.
+    """Return what a root index holds: its entries, its subject, and what it names besides.
 
     Raises:
         DocumentError: An entry breaks the specification.
     """
-    roots: list[Link] = []
+    roots = links_beside(index)
     for position, entry in index.raw_entries():
         link = link_of(entry)
-        if link is None:
-            link = link_to(index.at(position).descriptor)
-            unknown = unknown_properties(entry)
-            roots.extend(Link(UNKNOWN, digest, 0) for digest in mentioned_in(unknown))
-        roots.append(link)
+        roots += [link] if link is not None else links_to(index.at(position).descriptor)
     return roots
+
+
+def links_beside(index: RootIndex) -> list[Link]:
+    """Return what a root index holds apart from its entries: its subject, and what it names."""
+    subject = () if index.shell.subject is None else (index.shell.subject,)
+    return [*map(link_to, subject), *_named_by(index.shell, *subject)]
+
+
+def links_to(descriptor: Descriptor) -> list[Link]:
+    """Return the link that a descriptor is, and those to what its unknown properties name."""
+    return [link_to(descriptor), *_named_by(descriptor)]
+
+
+def _named_by(*holders: Extensible) -> list[Link]:
+    return [Link(UNKNOWN, digest, 0) for digest in sorted(mentioned_by(*holders))]
 
 
 class _Search:

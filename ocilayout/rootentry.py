@@ -196,11 +196,6 @@ def is_named(entry: RawEntry) -> bool:
     return bool(entry_annotations(entry).get(REF_NAME) or entry_full_name(entry))
 
 
-def unknown_properties(entry: RawEntry) -> dict[str, Json]:
-    """Return the properties of an entry that a descriptor does not have."""
-    return {name: value for name, value in entry.items() if name not in _NAMES}
-
-
 def unnamed(entry: RawEntry) -> RawEntry:
     """Return an entry without its name, and without what was said of that name.
 

@@ -63,6 +63,7 @@ class RootIndex:
     """The document in `index.json`.
 
     Attributes:
+        shell: The document apart from its entries.
         changed: Whether an edit changed anything since the document was read.
 
     Spec: image-layout:entry-types, image-layout:name-meaning, annotations:unknown-keys,
@@ -97,7 +98,7 @@ class RootIndex:
                 _require_shell(parse_root(data))
             raise error.at("$.manifests") from None
         self._around = text[:start], text[self._entries.end :]
-        _require_shell(parse("[]".join(self._around).encode(), limit=MAX_ROOT_INDEX))
+        self.shell = _require_shell(parse("[]".join(self._around).encode(), limit=MAX_ROOT_INDEX))
         self._meanings = Meanings(self._entries)
         self.changed = False
 
@@ -411,7 +412,9 @@ def _with_array(document: dict[str, Json]) -> str:
     return dump({**document, "manifests": []}).decode()
 
 
-def _require_shell(document: dict[str, Json]) -> None:
-    """Refuse what is wrong with a document apart from its entries."""
-    shell = {name: value for name, value in document.items() if name != "manifests"}
-    require_without(structure(shell, Index).extra, "config", "layers")
+def _require_shell(document: dict[str, Json]) -> Index:
+    """Return a document apart from its entries, and refuse what is wrong with that."""
+    bare = {name: value for name, value in document.items() if name != "manifests"}
+    shell = structure(bare, Index)
+    require_without(shell.extra, "config", "layers")
+    return shell

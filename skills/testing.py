@@ -129,7 +129,7 @@ class SkillsAdapter(Adapter):
     A context manager: the folders of the skills exist until it is left.
     """
 
-    verbs = VERBS - {"copy_digest", "copy_referrers"}
+    verbs = VERBS - {"copy_digest", "copy_referrers", "full_names", "repair", "edit"}
     handles = 2
     model = SkillModel
 

@@ -27,7 +27,7 @@ from ocilayout.ijson import decode_text, dump, parse, require_shown
 from ocilayout.index import Index
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import DOCUMENT_TYPES
-from ocilayout.mention import Mentions, mentioned_besides, mentioned_in
+from ocilayout.mention import Mentions, mentioned_besides, mentioned_by
 from ocilayout.retired import ArtifactManifest, Schema1Manifest
 from ocilayout.rootindex import MAX_ROOT_INDEX, find_array, parse_root
 from ocilayout.rules import MODELS
@@ -142,7 +142,7 @@ class RootReading:
 
     Attributes:
         complete: Whether every entry told what it refers to, as far as was read.
-        named: The digests that unknown properties of the entries name, as far as was read.
+        named: The digests that unknown properties name, as far as was read, and the subject.
 
     Spec: image-layout:index-json.
     """
@@ -180,6 +180,8 @@ class RootReading:
         except DocumentError as error:
             yield from problems_of(error)
         else:
+            subject = () if index.subject is None else (index.subject,)
+            self.named |= mentioned_by(index, *subject).union(one.digest for one in subject)
             yield from bounded(
                 chain(advice.on_document(index), advice.on_nulls(self._raw, _LISTS[Index]))
             )
@@ -203,7 +205,7 @@ class RootReading:
                 continue
             name = descriptor.annotations.get(REF_NAME)
             full = descriptor.annotations.get(CONTAINERD_IMAGE_NAME)
-            self.named |= mentioned_in(descriptor.extra)
+            self.named |= mentioned_by(descriptor)
             if not problems:  # else all was said of the entry before
                 problems = bounded(self._on_entry(descriptor, name, place), place)
             yield problems, _reference(descriptor, place, "named" if name or full else "unnamed")

@@ -42,6 +42,7 @@ HEADING: Final = ("NAME", "DIGEST", "KIND", "PLATFORMS", "SIZE", "AGE", "CONTENT
 
 Kind = Literal["manifest", "index", "blob"]
 TimeSource = Literal["entry", "document", "config", "file"]
+State = Literal["here", "missing", "elsewhere", "wrong size"]
 
 _IMAGE_CONFIGS: Final = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 _MOST_PLATFORMS: Final = 3  # in a cell
@@ -71,6 +72,8 @@ class Row:
             the file, whose time is that of the last put.
         missing: How much of the content is not here; `None` where that was not asked, which is
             in registries. Content that has `urls` may be missing.
+        wrong_size: How much of it is here and has not the size that its descriptor gives; `None`
+            as for `missing`.
         error: What could not be read, or empty.
     """
 
@@ -82,6 +85,7 @@ class Row:
     created: datetime | None = None
     created_from: TimeSource | None = None
     missing: int | None = None
+    wrong_size: int | None = None
     error: str = ""
 
     @property
@@ -89,7 +93,7 @@ class Row:
         """Whether all content is here; `None` where that was not asked."""
         if self.error:
             return False
-        return None if self.missing is None else not self.missing
+        return None if self.missing is None else not (self.missing or self.wrong_size)
 
     def data(self) -> dict[str, object]:
         """Return the row for programs."""
@@ -108,6 +112,7 @@ class Row:
             "created": None if self.created is None else self.created.isoformat(),
             "createdFrom": self.created_from,
             "missing": self.missing,
+            "wrongSize": self.wrong_size,
             "complete": self.complete,
             "error": self.error or None,
         }
@@ -122,9 +127,10 @@ class Row:
         if len(self.platforms) > _MOST_PLATFORMS:
             platforms += f" and {len(self.platforms) - _MOST_PLATFORMS} more"
         age = "" if self.created is None else age_text(self.created, now)
-        content = "" if self.missing is None else "whole"
-        if self.missing:
-            content = f"{self.missing} missing"
+        counts = ((self.missing, "missing"), (self.wrong_size, "of wrong size"))
+        content = ", ".join(f"{count} {what}" for count, what in counts if count)
+        if self.complete:
+            content = "whole"
         cells = (
             self.root.label,
             "" if self.root.descriptor is None else short(self.root.descriptor.digest),
@@ -153,6 +159,9 @@ def row_of(source: Source, root: Root, *, limits: Limits = DEFAULT) -> Row:
         return Row(root=root, kind="blob", error=root.error)
     reading = _Reading(source, limits)
     content = list(walk([root.descriptor], reading.read))
+    states = None
+    if isinstance(source, Layout | Archive):
+        states = [state_of(source, found) for found in content]
     document = reading.document(root.descriptor)
     config = reading.config(document)
     created, created_from = _created(source, root, document, config)
@@ -161,10 +170,12 @@ def row_of(source: Source, root: Root, *, limits: Limits = DEFAULT) -> Row:
         kind=kind_of(root.descriptor),
         artifact_type=artifact_type_of(document),
         platforms=_platforms(root.descriptor, document, config),
-        size=sum(descriptor.size for descriptor in content),
+        # Where references give one digest different sizes, the first one counts.
+        size=sum({found.digest: found.size for found in reversed(content)}.values()),
         created=created,
         created_from=created_from,
-        missing=_missing(source, content),
+        missing=None if states is None else states.count("missing"),
+        wrong_size=None if states is None else states.count("wrong size"),
         error=reading.error,
     )
 
@@ -279,15 +290,10 @@ def _time(text: str | None) -> datetime | None:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _missing(source: Source, content: list[Descriptor]) -> int | None:
-    if not isinstance(source, Layout | Archive):
-        return None
-    return sum(not is_here(source, found) and not found.urls for found in content)
-
-
-def is_here(source: Layout | Archive, descriptor: Descriptor) -> bool:
+def state_of(source: Layout | Archive, descriptor: Descriptor) -> State:
     """Tell whether content is here, in its size."""
     try:
-        return source.blobs.size(descriptor.digest) == descriptor.size
+        size = source.blobs.size(descriptor.digest)
     except BlobNotFoundError:
-        return False
+        return "elsewhere" if descriptor.urls else "missing"
+    return "here" if size == descriptor.size else "wrong size"

@@ -13,13 +13,14 @@ from attrs import evolve, frozen
 from ocilayout.annotations import TITLE
 from ocilayout.archive import Archive
 from ocilayout.budget import Budget
-from ocilayout.cli.listing import Kind, artifact_type_of, is_here, kind_of, platform_text
+from ocilayout.cli.listing import Kind, State, artifact_type_of, kind_of, platform_text, state_of
 from ocilayout.cli.terminal import one_line, printable, short, size_text
 from ocilayout.descriptor import Descriptor
 from ocilayout.errors import OciLayoutError
 from ocilayout.graph import successors, walk
 from ocilayout.layout import Layout
 from ocilayout.limit import DEFAULT, Limits
+from ocilayout.mediatype import MANIFEST_TYPES, SCHEMA1_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _ENTRY: Final = 16 * 1024
 """What the document of an entry may have besides what the limits say, in bytes."""
 
-Mark = Literal["missing", "elsewhere", "shared", "unreadable", "drawn above"]
+Mark = Literal["missing", "elsewhere", "wrong size", "shared", "unreadable", "drawn above"]
 
 
 @frozen(kw_only=True)
@@ -44,7 +45,8 @@ class Node:
         artifact_type: The type of the artifact, where it is one.
         parts: What it is made of, in document order.
         subject: What it refers to, or `None`.
-        here: Whether it is here; `None` where that was not asked, which is in registries.
+        states: For each size that references give it, whether it is here in that size; nothing
+            where that was not asked, which is in registries.
         shared: Whether more than one entry or document leads to it.
         error: Why it could not be read, or empty.
     """
@@ -54,9 +56,20 @@ class Node:
     artifact_type: str | None
     parts: tuple[Descriptor, ...]
     subject: Descriptor | None
-    here: bool | None
+    states: dict[int, State]
     shared: bool
     error: str
+
+    @property
+    def here(self) -> bool | None:
+        """Whether it is here, in whatever size; `None` where that was not asked."""
+        absent = ("missing", "elsewhere")
+        return self.states.get(self.descriptor.size) not in absent if self.states else None
+
+    @property
+    def wrong_size(self) -> bool | None:
+        """Whether a reference gives it another size than it has; `None` where it is not asked."""
+        return "wrong size" in self.states.values() if self.states else None
 
     def data(self) -> dict[str, object]:
         """Return the node for programs."""
@@ -76,6 +89,7 @@ class Node:
             ],
             "subject": None if self.subject is None else self.subject.digest,
             "here": self.here,
+            "wrongSize": self.wrong_size,
             "shared": self.shared,
             "error": self.error or None,
         }
@@ -146,9 +160,12 @@ def graph_of(
         total=limits.total + _ENTRY * len(begun),
     )
     budget = Budget(source.blobs.read, limits=limits, of="what is drawn", size=source.blobs.size)
-    local = source if isinstance(source, Layout | Archive) else None
     nodes: dict[Digest, Node] = {}
-    for descriptor in list(walk(begun, read)):
+    found = list(walk(begun, read))
+    states = _states(source, found)
+    for descriptor in found:
+        if descriptor.digest in nodes:
+            continue
         document = documents.get(descriptor.digest)
         nodes[descriptor.digest] = Node(
             descriptor=descriptor,
@@ -156,11 +173,20 @@ def graph_of(
             artifact_type=artifact_type_of(document),
             parts=() if document is None else successors(document),
             subject=None if document is None else document.subject,
-            here=None if local is None else is_here(local, descriptor),
+            states=states.get(descriptor.digest, {}),
             shared=len(leading.get(descriptor.digest, ())) > 1,
             error=errors.get(descriptor.digest, ""),
         )
     return nodes
+
+
+def _states(source: Source, found: Iterable[Descriptor]) -> dict[Digest, dict[int, State]]:
+    """Return whether content is here, by digest and by size."""
+    states: dict[Digest, dict[int, State]] = {}
+    if isinstance(source, Layout | Archive):
+        for descriptor in found:
+            states.setdefault(descriptor.digest, {})[descriptor.size] = state_of(source, descriptor)
+    return states
 
 
 def reached(roots: Iterable[Root], nodes: dict[Digest, Node]) -> list[Node]:
@@ -213,7 +239,10 @@ def draw(roots: Iterable[Root], nodes: dict[Digest, Node], *, plain: bool) -> It
 
 
 def _role(parent: Node, position: int, part: Descriptor) -> str:
-    if parent.kind == "index":
+    media_type = parent.descriptor.media_type
+    if media_type in SCHEMA1_TYPES:
+        return "layer"
+    if media_type not in MANIFEST_TYPES:
         return kind_of(part)
     return "layer" if position else "config"
 
@@ -231,10 +260,11 @@ def _text(descriptor: Descriptor, node: Node, role: str) -> str:
 
 
 def _marks(descriptor: Descriptor, node: Node, *, again: bool) -> tuple[Mark, ...]:
-    absent = node.here is False
+    state = node.states.get(descriptor.size)
     marks: list[tuple[bool, Mark]] = [
-        (absent and not descriptor.urls, "missing"),
-        (absent and bool(descriptor.urls), "elsewhere"),
+        (node.here is False and not descriptor.urls, "missing"),
+        (node.here is False and bool(descriptor.urls), "elsewhere"),
+        (state == "wrong size", "wrong size"),
         (bool(node.error), "unreadable"),
         (node.shared, "shared"),
         (again, "drawn above"),

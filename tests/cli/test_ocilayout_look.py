@@ -80,6 +80,7 @@ class TestLs:
             "created": "2024-01-02T03:04:05+00:00",
             "createdFrom": "entry",
             "missing": 0,
+            "wrongSize": 0,
             "complete": True,
             "error": None,
         }

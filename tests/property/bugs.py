@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -21,21 +21,35 @@ from ocilayout import blobs as blobs_module
 from ocilayout import collect as collect_module
 from ocilayout import copy as copy_module
 from ocilayout import edit as edit_module
+from ocilayout import graph as graph_module
 from ocilayout import ingest as ingest_module
 from ocilayout import link as link_module
+from ocilayout import meaning as meaning_module
 from ocilayout import plan as plan_module
+from ocilayout import reach as reach_module
+from ocilayout import referrer as referrer_module
 from ocilayout import rootindex as rootindex_module
 from ocilayout.blobs import Blobs
+from ocilayout.check.repair import _Repair
 from ocilayout.collect import Collection
 from ocilayout.descriptor import Verifier
+from ocilayout.digest import Digest
 from ocilayout.edit import Edit
 from ocilayout.entrylist import Positions
 from ocilayout.errors import AmbiguousReferenceError, ReferenceNotFoundError
 from ocilayout.graph import successors, walk
 from ocilayout.indexfile import IndexFile
 from ocilayout.meaning import Meanings
-from ocilayout.mediatype import DOCUMENT_TYPES, OCI_INDEX, OCI_MANIFEST
+from ocilayout.mediatype import (
+    DOCUMENT_TYPES,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    RETIRED_TYPES,
+    is_understood,
+)
+from ocilayout.realfolder import Folder
 from ocilayout.referrer import Referrers
+from ocilayout.rootentry import RootEntry
 from ocilayout.rootindex import EMPTY, RootIndex
 from ocilayout.rules import decode_document
 from ocilayout.stream import pour
@@ -247,6 +261,74 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RootIndex, "find", last)
 
 
+def taking_all(patch: pytest.MonkeyPatch, verb: str) -> None:
+    """Let a verb take all entries that a reference means, whatever their content."""
+    act = getattr(RootIndex, verb)
+
+    def indiscriminate(*arguments: Any) -> None:
+        with patch.context() as inner:
+            inner.setattr(Meanings, "alike", lambda _, __, positions: positions)
+            act(*arguments)
+
+    patch.setattr(RootIndex, verb, indiscriminate)
+
+
+@bug("a tag takes the name from several images", "ours until 2026; docker save writes one name")
+def _(patch: pytest.MonkeyPatch) -> None:
+    taking_all(patch, "tag")
+
+
+@bug("untag takes the name from several images", "ours until 2026")
+def _(patch: pytest.MonkeyPatch) -> None:
+    taking_all(patch, "untag")
+
+
+@bug("remove deletes several images of one name", "ours until 2026")
+def _(patch: pytest.MonkeyPatch) -> None:
+    taking_all(patch, "drop")
+
+
+class StalePositions(Positions):
+    """Positions in two maps, of which one may keep a position where the text is no longer."""
+
+    def __init__(self, texts: Iterable[str | None]) -> None:
+        self._one: dict[str, int] = {}
+        self._many: dict[str, set[int]] = {}
+        for position, text in enumerate(texts):
+            if text:
+                self._add(text, position)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._one)
+
+    def of(self, text: str) -> list[int]:
+        if text in self._many:
+            return sorted(self._many[text])
+        return [self._one[text]] if text in self._one else []
+
+    def count(self, text: str) -> int:
+        return len(self.of(text))
+
+    def _add(self, text: str, position: int) -> None:
+        first = self._one.setdefault(text, position)
+        if first != position:
+            self._many.setdefault(text, {first}).add(position)
+
+    def _remove(self, text: str, position: int) -> None:
+        places = self._many.get(text)
+        if places is None:
+            del self._one[text]
+            return
+        places.remove(position)
+        if len(places) == 1:
+            self._one[text] = self._many.pop(text).pop()
+
+
+@bug("several changes at once lose an entry", "ours until 2026: positions of entries went stale")
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(meaning_module, "Positions", StalePositions)
+
+
 @bug("resolve answers with what is noted at the entry", "oras-go, oci.go:297")
 def _(patch: pytest.MonkeyPatch) -> None:
     resolve = View.resolve
@@ -270,28 +352,28 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("a blob that is shared is deleted", "toolhive-core, section 8.3")
 def _(patch: pytest.MonkeyPatch) -> None:
-    def everything(dropped: Any, kept: Any, read: Any) -> list[Any]:
-        roots = {descriptor.digest for descriptor in kept}
-        return [to.digest for to in walk(dropped, read) if to.digest not in roots]
+    def everything(dropped: Any, read: Any, _: Any) -> list[Any]:
+        return [to.digest for to in walk(dropped, read)]
 
     patch.setattr(edit_module, "only_reached", everything)
 
 
 @bug("a deleted build leaves an entry that dangles", "toolhive-core, section 8.4")
 def _(patch: pytest.MonkeyPatch) -> None:
-    def only_dropped(dropped: Any, kept: Any, read: Any) -> list[Any]:
-        going = {descriptor.digest for descriptor in dropped}
-        others = [descriptor for descriptor in kept if descriptor.digest not in going]
-        return collect_module.only_reached(dropped, others, read)
+    def others(self: Any, index: RootIndex, more: Any) -> Any:
+        removed = {descriptor.digest for descriptor in self._dropped}
+        roots = [link for link in reach_module.roots_of(index) if link.digest not in removed]
+        links = [*roots, *map(link_module.link_to, more)]
+        return reach_module.held(links, self._blobs, removed=removed).digests
 
-    patch.setattr(edit_module, "only_reached", only_dropped)
+    patch.setattr(Edit, "_hold", others)
     patch.setattr(RootIndex, "drop", RootIndex.untag)
 
 
 @bug("what is deleted takes its subject along", "oras-go: a subject is a successor")
 def _(patch: pytest.MonkeyPatch) -> None:
-    def subjects_too(dropped: Any, kept: Any, read: Any) -> list[Any]:
-        live = {found.digest for found in walk(kept, read, subjects=True)}
+    def subjects_too(dropped: Any, read: Any, hold: Any) -> list[Any]:
+        live = hold([])
         going = walk(dropped, read, subjects=True)
         return [to.digest for to in going if to.digest not in live and to.digest.verifiable]
 
@@ -304,54 +386,52 @@ def _(patch: pytest.MonkeyPatch) -> None:
         found = successors(decode_document(data, descriptor))
         return [link_module.Link(to.media_type, to.digest, to.size) for to in found]
 
-    patch.setattr(collect_module, "links", parts)
+    patch.setattr(reach_module, "links", parts)
 
 
 @bug("entries without a name are garbage", "oras-go: tagged entries are the roots; cosign#4695")
 def _(patch: pytest.MonkeyPatch) -> None:
     def named(index: RootIndex) -> list[Any]:
-        found = [entry.descriptor for entry in index.entries() if entry.name]
-        return [link_module.Link(to.media_type, to.digest, to.size) for to in found]
+        return [link_module.link_to(one.descriptor) for one in index.entries() if one.is_named]
 
-    patch.setattr(collect_module, "_roots", named)
+    patch.setattr(collect_module, "roots_of", named)
 
 
 @bug("referrers of referrers are pruned", "oras-go#1294")
 def _(patch: pytest.MonkeyPatch) -> None:
     def one_hop(self: Any, index: RootIndex) -> list[Descriptor]:
-        named = [entry.descriptor for entry in index.entries() if entry.name]
-        live = {found.digest for found in walk(named, self._read, subjects=True)}
-        return [
-            entry.descriptor
-            for entry in index.entries()
-            if not entry.name
-            and entry.descriptor.digest not in live
-            and not self._refers_to(live, entry.descriptor)
-            and not self._is_young(entry.descriptor.digest)
+        entries = [
+            entry for entry in index.entries() if not self._is_young(entry.descriptor.digest)
         ]
+        search = reach_module._Search(self._blobs)
+        search.reach([link_module.link_to(one.descriptor) for one in entries if one.is_named])
+        untagged = [one.descriptor for one in entries if not one.is_named]
+        about = reach_module.subjects([one.digest for one in untagged], self._blobs)
+        kept = {one.digest for to, one in about if to in search.found} | search.found
+        return [one for one in untagged if one.digest not in kept]
 
     patch.setattr(Collection, "_prunable", one_hop)
 
 
 @bug("the parts of Docker manifests are garbage", "umoci, mediatype: OCI types only")
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(link_module, "DOCUMENT_TYPES", frozenset({OCI_INDEX, OCI_MANIFEST}))
+    patch.setattr(reach_module, "DOCUMENT_TYPES", frozenset({OCI_INDEX, OCI_MANIFEST}))
 
 
 @bug("content of two media types is garbage", "oras-go#1093")
 def _(patch: pytest.MonkeyPatch) -> None:
-    def by_first_type(roots: Any, follow: Any) -> set[Any]:
-        found: set[Any] = set()
+    def by_first_type(self: Any, roots: Any) -> None:
         pending = list(roots)
         while pending:
             to = pending.pop()
-            if to.digest not in found:
-                found.add(to.digest)
+            if to.digest not in self.found:
+                self.found.add(to.digest)
                 if to.media_type in DOCUMENT_TYPES:
-                    pending.extend(follow(to))
-        return found
+                    pending.extend(self._links(to))
+                elif not is_understood(to.media_type):
+                    pending.extend(self._mentions(to))
 
-    patch.setattr(collect_module, "reached", by_first_type)
+    patch.setattr(reach_module._Search, "reach", by_first_type)
 
 
 @bug("what was put a moment ago is garbage", "hypeman#199, zot PR#77: no grace")
@@ -361,16 +441,21 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("blobs of unknown algorithms are garbage", "regclient, close.go:76: all that is not marked")
 def _(patch: pytest.MonkeyPatch) -> None:
-    def unreached(self: Any, index: RootIndex) -> list[Any]:
-        live = link_module.reached(collect_module._roots(index), self._follow)
-        return list(self._blobs.others(live))
+    class Verifiable(Digest):
+        @property
+        def verifiable(self) -> bool:
+            return True
 
-    patch.setattr(Collection, "_unreached", unreached)
+    def held(roots: Any, blobs: Any) -> Any:
+        found = reach_module.held(roots, blobs)
+        return evolve(found, others=tuple(map(Verifiable, found.others)))
+
+    patch.setattr(collect_module, "held", held)
 
 
 @bug("a manifest that cannot be read reaches nothing", "regclient, close.go:103")
 def _(patch: pytest.MonkeyPatch) -> None:
-    follow = Collection._follow
+    follow = reach_module._Search._links
 
     def forgiving(self: Any, link: Any) -> Any:
         try:
@@ -378,7 +463,90 @@ def _(patch: pytest.MonkeyPatch) -> None:
         except OciLayoutError:
             return []
 
-    patch.setattr(Collection, "_follow", forgiving)
+    patch.setattr(reach_module._Search, "_links", forgiving)
+
+
+@bug("the parts of retired manifests are garbage", "ours until 2026; regclient: manifest types")
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reach_module, "DOCUMENT_TYPES", DOCUMENT_TYPES - RETIRED_TYPES)
+    patch.setattr(
+        reach_module, "is_understood", lambda kind: kind in RETIRED_TYPES or is_understood(kind)
+    )
+
+
+@bug("a copy of a retired manifest is a copy of one blob", "ours until 2026")
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(graph_module, "DOCUMENT_TYPES", DOCUMENT_TYPES - RETIRED_TYPES)
+
+
+@bug("what a document of an unknown type names is garbage", "ours until 2026, umoci, regclient")
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reach_module, "is_understood", lambda _: True)
+
+
+@bug("what an unknown property names is garbage", "ours until 2026, every Go library")
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(link_module, "mentioned_besides", lambda _: set())
+
+
+@bug("what an unknown property of an entry names is garbage", "ours until 2026")
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reach_module, "mentioned_by", lambda *_: set())
+
+
+@bug("remove deletes what a kept document of an unknown type names", "ours until 2026")
+def _(patch: pytest.MonkeyPatch) -> None:
+    hold = Edit._hold
+
+    def unaware(*arguments: Any) -> Any:
+        with patch.context() as inner:
+            inner.setattr(reach_module, "is_understood", lambda _: True)
+            return hold(*arguments)
+
+    patch.setattr(Edit, "_hold", unaware)
+
+
+@bug("manifests that no entry lists are garbage", "ours until 2026; cosign save and others")
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reach_module, "subjects", lambda *_: ())
+
+
+@bug("a referrer cannot be removed while its subject is there", "a rule that forgets what goes")
+def _(patch: pytest.MonkeyPatch) -> None:
+    def held(roots: Any, blobs: Any, **_: object) -> Any:
+        return reach_module.held(roots, blobs)
+
+    patch.setattr(edit_module, "held", held)
+
+
+@bug("entries that have only a full name are pruned", "ours until 2026")
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(RootEntry, "is_named", property(lambda self: bool(self.name)))
+    patch.setattr(Meanings, "is_named", lambda self, place: bool(self._entries.names[place]))
+
+
+@bug("content that was placed with old times is old", "ours until 2026: mtime alone")
+def _(patch: pytest.MonkeyPatch) -> None:
+    def is_young(self: Any, digest: Any) -> bool:
+        path = self._blobs.path(digest)
+        return bool(path.exists() and path.stat().st_mtime > self._limit)
+
+    patch.setattr(Collection, "_is_young", is_young)
+
+
+@bug("a repair moves links aside", "ours until 2026")
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(_Repair, "_replace", _Repair._quarantine)
+
+
+@bug("a repair drops entries while the disk of the blobs is away", "ours until 2026")
+def _(patch: pytest.MonkeyPatch) -> None:
+    is_gone = _Repair._is_gone
+
+    def forgetful(self: Any, text: str, _: object) -> bool:
+        return is_gone(self, text, [text.partition(":")[0]])
+
+    patch.setattr(_Repair, "_is_gone", forgetful)
 
 
 @bug(
@@ -435,13 +603,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("a put that was refused leaves its file", "regclient: *.tmp are not removed on error")
 def _(patch: pytest.MonkeyPatch) -> None:
-    unlink = Path.unlink
+    unlink = Folder.unlink
 
-    def lazy(self: Path, *, missing_ok: bool = False) -> None:
-        if self.parent.name != "ingest":
-            unlink(self, missing_ok=missing_ok)
+    def lazy(self: Folder, name: str) -> bool:
+        return Path(self.path).name != "ingest" and unlink(self, name)
 
-    patch.setattr(Path, "unlink", lazy)
+    patch.setattr(Folder, "unlink", lazy)
 
 
 # ---------------------------------------------------------------- copies and referrers
@@ -484,12 +651,50 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(plan_module.Plan, "carry_out", shortcut)
 
 
+@bug("one size counts for all references to a digest", "ours until 2026")
+def _(patch: pytest.MonkeyPatch) -> None:
+    def once(roots: Any, read: Any, **options: Any) -> Any:
+        seen: set[Digest] = set()
+        for found in walk(roots, read, **options):
+            if found.digest not in seen:
+                seen.add(found.digest)
+                yield found
+
+    patch.setattr(plan_module, "walk", once)
+
+
+@bug("referrers inside an index are not found", "ours until 2026; BuildKit has attestations there")
+def _(patch: pytest.MonkeyPatch) -> None:
+    def roots_alone(roots: Any, read: Any) -> list[Any]:
+        return [read(root) for root in roots if root.media_type in DOCUMENT_TYPES]
+
+    patch.setattr(referrer_module, "walk", roots_alone)
+
+
+@bug("referrers are lost whose subject is also a layer", "a walk that gives a digest once")
+def _(patch: pytest.MonkeyPatch) -> None:
+    def by_visit(root: Any, read: Any, referrers: Any, **_: object) -> list[Any]:
+        roots, known = [root], {root.digest}
+        for one in roots:
+            for found in walk([one], read):
+                if found.media_type in DOCUMENT_TYPES:
+                    for referrer in referrers(found.digest):
+                        document = read(referrer) if referrer.digest not in known else None
+                        if document and document.subject.digest == found.digest:
+                            known.add(referrer.digest)
+                            roots.append(referrer.plain())
+        parts = {part.digest for one in roots for part in walk([one], read) if part != one}
+        return [root, *(one for one in roots[1:] if one.digest not in parts)]
+
+    patch.setattr(copy_module, "with_referrers", by_visit)
+
+
 @bug("a copy takes the referrers of the root alone", "oras-go: ExtendedCopy of a root")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         copy_module,
         "with_referrers",
-        lambda root, _, referrers: [root, *(to.plain() for to in referrers(root.digest))],
+        lambda root, _, referrers, **__: [root, *(to.plain() for to in referrers(root.digest))],
     )
 
 

@@ -103,7 +103,7 @@ def expected(layout: Layout, root: Descriptor, *, referrers: bool) -> set[Digest
         document = layout.read_manifest(one)
         if isinstance(document, Index):
             pending.extend(document.manifests)
-        else:
+        elif isinstance(document, Manifest):
             pending.extend([document.config, *document.layers])
         if referrers:
             subjects = ((entry, layout.read_manifest(entry).subject) for entry in entries)

@@ -19,20 +19,28 @@ from ocilayout.manifest import Manifest
 from ocilayout.mediatype import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
+    DOCKER_SCHEMA1,
     DOCUMENT_TYPES,
+    OCI_ARTIFACT,
     OCI_INDEX,
     OCI_LAYER,
     OCI_MANIFEST,
 )
+from ocilayout.retired import ArtifactManifest
 from ocilayout.testing import strategies as own
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ocilayout.graph import Document
+
 LAW = settings(deadline=None)  # no test is about time
 COUNT = 5
 DIGESTS = [Digest.of(bytes([number])) for number in range(COUNT)]
-TYPES = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX, OCI_LAYER, "text/plain")
+TYPES = (
+    *(OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX, OCI_ARTIFACT, DOCKER_SCHEMA1),
+    *(OCI_LAYER, "text/plain"),
+)
 
 
 @frozen
@@ -41,6 +49,7 @@ class Link:
 
     to: int
     media_type: str
+    size: int = 1
 
     @property
     def opens(self) -> bool:
@@ -48,7 +57,7 @@ class Link:
 
     @property
     def descriptor(self) -> Descriptor:
-        return Descriptor(media_type=self.media_type, digest=DIGESTS[self.to], size=1)
+        return Descriptor(media_type=self.media_type, digest=DIGESTS[self.to], size=self.size)
 
 
 @frozen
@@ -60,11 +69,13 @@ class Node:
     is_index: bool
 
     @property
-    def document(self) -> Manifest | Index:
+    def document(self) -> Document:
         below = [link.descriptor for link in self.links]
         subject = None if self.subject is None else self.subject.descriptor
-        if self.is_index or not below:
+        if self.is_index:
             return Index(manifests=below, subject=subject)
+        if len(below) != 1:
+            return ArtifactManifest(blobs=below, subject=subject)
         return Manifest(config=below[0], layers=below[1:], subject=subject)
 
 
@@ -74,7 +85,7 @@ class Graph:
 
     nodes: dict[int, Node]
 
-    def read(self, descriptor: Descriptor) -> Manifest | Index | None:
+    def read(self, descriptor: Descriptor) -> Document | None:
         assert descriptor.media_type in DOCUMENT_TYPES, "only documents may be read"
         node = self.nodes.get(DIGESTS.index(descriptor.digest))
         return None if node is None else node.document
@@ -86,13 +97,17 @@ class Graph:
         return [*node.links, *([node.subject] if subjects and node.subject is not None else [])]
 
     def reach(self, roots: Iterable[Link], *, subjects: bool = False) -> set[int]:
-        """Return all numbers that can be reached, by adding to them until nothing is new."""
+        """Return all numbers that can be reached."""
+        return {link.to for link in self.told(roots, subjects=subjects)}
+
+    def told(self, roots: Iterable[Link], *, subjects: bool) -> set[Link]:
+        """Return all references to them, by adding to these until nothing is new."""
         seen = set(roots)
         while True:
             opened = {link.to for link in seen if link.opens}
             more = {new for number in opened for new in self.below(number, subjects=subjects)}
             if more <= seen:
-                return {link.to for link in seen}
+                return seen
             seen |= more
 
     def opened(self, roots: Iterable[Link]) -> set[int]:
@@ -109,7 +124,11 @@ class Graph:
 
 @st.composite
 def links(draw: st.DrawFn, least: int = 0) -> Link:
-    return Link(draw(st.integers(least, COUNT - 1)), draw(st.sampled_from(TYPES)))
+    return Link(
+        draw(st.integers(least, COUNT - 1)),
+        draw(st.sampled_from(TYPES)),
+        draw(st.sampled_from([1, 1, 2])),
+    )
 
 
 @st.composite
@@ -156,21 +175,23 @@ class TestWalk:
 
     @LAW
     @given(graph=graphs(), roots=ROOTS, subjects=st.booleans())
-    def test_each_digest_is_visited_once_and_read_once_at_most(
+    def test_each_digest_is_visited_once_a_size_and_read_once_at_most(
         self, *, graph: Graph, roots: list[Link], subjects: bool
     ) -> None:
-        """A walk ends on any graph, also on one with cycles."""
+        """A walk ends on any graph, also on one with cycles, and gives every size that is told."""
         reads: Counter[Digest] = Counter()
 
-        def read(descriptor: Descriptor) -> Manifest | Index | None:
+        def read(descriptor: Descriptor) -> Document | None:
             reads[descriptor.digest] += 1
             return graph.read(descriptor)
 
         visits = Counter(
-            descriptor.digest
+            (DIGESTS.index(descriptor.digest), descriptor.size)
             for descriptor in walk([root.descriptor for root in roots], read, subjects=subjects)
         )
         assert set(visits.values()) <= {1}
+        told = {(link.to, link.size) for link in graph.told(roots, subjects=subjects)}
+        assert visits.keys() == told
         assert set(reads.values()) <= {1}
 
     @LAW
@@ -188,7 +209,7 @@ class TestWalk:
     def test_nothing_is_read_before_it_is_asked_for(self, graph: Graph, roots: list[Link]) -> None:
         """Who stops after the first item has read nothing."""
 
-        def read(_: Descriptor) -> Manifest | Index | None:
+        def read(_: Descriptor) -> Document | None:
             raise AssertionError
 
         found = walk([root.descriptor for root in roots], read)
@@ -210,6 +231,16 @@ class TestSuccessors:
         assert successors(document) == expected
 
 
+def goes(graph: Graph, dropped: list[Link], kept: list[Link]) -> list[Digest]:
+    """Return what goes with dropped roots where the others hold what they reach."""
+
+    def hold(more: list[Descriptor]) -> set[Digest]:
+        roots = [*(link.descriptor for link in kept), *more]
+        return {found.digest for found in walk(roots, graph.read, subjects=True)}
+
+    return only_reached([link.descriptor for link in dropped], graph.read, hold)
+
+
 class TestOnlyReached:
     @LAW
     @given(graphs(), ROOTS, ROOTS)
@@ -222,9 +253,7 @@ class TestOnlyReached:
         self, graph: Graph, dropped: list[Link], kept: list[Link]
     ) -> None:
         """A kept root holds its subject; a dropped one takes neither its subject nor its parts."""
-        gone = only_reached(
-            [link.descriptor for link in dropped], [link.descriptor for link in kept], graph.read
-        )
+        gone = goes(graph, dropped, kept)
         assert len(set(gone)) == len(gone)
         going = graph.reach(dropped)
         subjects = [
@@ -253,14 +282,7 @@ class TestOnlyReached:
         self, graph: Graph, dropped: list[Link], kept: list[Link]
     ) -> None:
         """Whoever is killed in between leaves no document without its parts."""
-        gone = [
-            DIGESTS.index(digest)
-            for digest in only_reached(
-                [link.descriptor for link in dropped],
-                [link.descriptor for link in kept],
-                graph.read,
-            )
-        ]
+        gone = [DIGESTS.index(digest) for digest in goes(graph, dropped, kept)]
         for parent in set(gone) & graph.opened(dropped):
             for link in graph.below(parent, subjects=False):
                 assert link.to not in gone[: gone.index(parent)]

@@ -8,9 +8,18 @@ from typing import Any
 import pytest
 
 from ocilayout.descriptor import Descriptor
+from ocilayout.digest import Digest
 from ocilayout.errors import DocumentError
-from ocilayout.link import Link, link_of, links, reached
-from ocilayout.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from ocilayout.link import UNKNOWN, Link, link_of, link_to, links
+from ocilayout.mediatype import (
+    DOCKER_SCHEMA1,
+    OCI_ARTIFACT,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
+    ORAS_ARTIFACT,
+)
 
 CONFIG = Descriptor.of(b"config", OCI_CONFIG)
 LAYER = Descriptor.of(b"layer", OCI_LAYER)
@@ -119,14 +128,47 @@ class TestLinkOf:
         assert link_of(value) is None
 
 
-def test_all_is_reached_once_also_in_a_circle_and_behind_an_opaque_reference() -> None:
-    opaque = Link("a/b", IMAGE.digest, IMAGE.size)
-    asked = []
+@pytest.mark.spec("media-types:unknown")
+class TestUnknownProperties:
+    """What a property names that nothing here understands is linked, in whatever way."""
 
-    def follow(found: Link) -> list[Link]:
-        asked.append(found.digest)
-        return [link(LAYER), link(IMAGE), opaque]
+    NAMED = str(Digest.of(b"named"))
 
-    assert reached([opaque, link(IMAGE), link(IMAGE)], follow) == {IMAGE.digest, LAYER.digest}
-    assert asked == [IMAGE.digest]
-    assert reached([opaque], follow) == {IMAGE.digest}
+    @pytest.mark.parametrize(
+        ("document", "media_type"),
+        [
+            ({**MANIFEST, "x": NAMED}, OCI_MANIFEST),
+            ({**MANIFEST, "x": [{"y": {"sha256": NAMED[7:]}}]}, OCI_MANIFEST),
+            ({**MANIFEST, "config": raw(CONFIG, x=NAMED)}, OCI_MANIFEST),
+            ({**MANIFEST, "layers": [raw(LAYER), raw(LAYER, x={NAMED: 1})]}, OCI_MANIFEST),
+            ({**MANIFEST, "subject": raw(IMAGE, x=NAMED)}, OCI_MANIFEST),
+            ({**INDEX, "x": NAMED}, OCI_INDEX),
+            ({**INDEX, "manifests": [raw(IMAGE, x=NAMED)]}, OCI_INDEX),
+            (
+                {
+                    **INDEX,
+                    "manifests": [
+                        raw(IMAGE, platform={"os": "linux", "architecture": "arm", "x": NAMED})
+                    ],
+                },
+                OCI_INDEX,
+            ),
+            ({"mediaType": OCI_ARTIFACT, "blobs": [raw(LAYER, x=NAMED)]}, OCI_ARTIFACT),
+            ({"mediaType": ORAS_ARTIFACT, "blobs": [], "x": NAMED}, ORAS_ARTIFACT),
+            ({"fsLayers": [{"blobSum": str(LAYER.digest), "x": NAMED}]}, DOCKER_SCHEMA1),
+            ({"fsLayers": [], "history": [{"x": f'{{"y":"{NAMED}"}}'}]}, DOCKER_SCHEMA1),
+        ],
+    )
+    def test_what_it_names_is_linked_as_unknown(
+        self, document: dict[str, Any], media_type: str
+    ) -> None:
+        assert Link(UNKNOWN, Digest(self.NAMED), 0) in read(document, media_type)
+
+    def test_annotations_and_urls_are_understood_and_link_to_nothing(self) -> None:
+        told = raw(LAYER, annotations={"x": self.NAMED}, urls=[f"https://x.example/{self.NAMED}"])
+        document = {**MANIFEST, "layers": [told], "annotations": {"x": self.NAMED}}
+        assert read(document, OCI_MANIFEST) == [link(CONFIG), link(LAYER)]
+
+
+def test_the_link_to_a_descriptor_has_its_type_its_digest_and_its_size() -> None:
+    assert link_to(LAYER) == link(LAYER)

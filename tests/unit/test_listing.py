@@ -157,7 +157,7 @@ def test_artifacts(layout: Layout) -> None:
 
 
 def test_what_is_elsewhere(layout: Layout) -> None:
-    """Content that its `urls` lead to may be missing; of another size it is missing."""
+    """Content that its `urls` lead to may be missing; content of another size is not missing."""
     absent = Descriptor.of(b"absent", OCI_LAYER)
     external = Descriptor(
         media_type=OCI_LAYER, digest=absent.digest, size=absent.size, urls=["https://x.example"]
@@ -166,7 +166,8 @@ def test_what_is_elsewhere(layout: Layout) -> None:
     assert row(layout, put(layout, b"{}", layers=[absent])).missing == 1
     layout.blobs.path(layout.blobs.put(b"cut", media_type=OCI_LAYER).digest).write_bytes(b"cu")
     cut = row(layout, put(layout, b"{}", layers=[Descriptor.of(b"cut", OCI_LAYER)]))
-    assert (cut.missing, cut.complete) == (1, False)
+    assert (cut.missing, cut.wrong_size, cut.complete) == (0, 1, False)
+    assert cut.cells(datetime.now(UTC))[-1] == "1 of wrong size"
 
 
 def test_what_is_no_document(layout: Layout) -> None:

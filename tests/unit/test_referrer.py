@@ -106,12 +106,29 @@ def test_a_type_is_asked_for(layout: Layout) -> None:
     assert only.digest == typed.digest
 
 
-def test_children_are_no_referrers(layout: Layout) -> None:
-    """A manifest inside an index that is its subject is found only if it is an entry itself."""
+@pytest.mark.spec("image-layout:referrers")
+def test_a_manifest_inside_an_index_is_a_referrer(layout: Layout) -> None:
+    """BuildKit has attestations in the index of the image; an index in an index is read, too."""
     image = put(layout, "image")
     child = put(layout, "child", subject=image)
-    layout.tag("index", layout.put_manifest(Index(manifests=[image, child])))
+    inner = layout.put_manifest(Index(manifests=[image, child]))
+    layout.tag("index", layout.put_manifest(Index(manifests=[inner, image])))
+    assert [found.digest for found in layout.referrers(image.digest)] == [child.digest]
+    layout.tag("child", child)
+    assert [found.digest for found in layout.referrers(image.digest)] == [child.digest]
+
+
+@pytest.mark.usefixtures("later")  # so that the index is old enough to be kept in memory
+def test_what_is_missing_is_found_when_it_comes(layout: Layout) -> None:
+    """A manifest that was missing at the first question is a referrer once it is there."""
+    image = put(layout, "image")
+    layout.tag("image", image)
+    layout.tag("signature", put(layout, "signature", subject=image))
+    path = layout.blobs.path(layout.resolve("signature").digest)
+    path.rename(layout.path / "aside")
     assert layout.referrers(image.digest) == ()
+    (layout.path / "aside").rename(path)
+    assert len(layout.referrers(image.digest)) == 1
 
 
 def test_damage_and_nonsense_are_errors(layout: Layout) -> None:

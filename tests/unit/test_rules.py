@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,12 +23,15 @@ from ocilayout.mediatype import (
 )
 from ocilayout.rules import decode_document, document_type
 
+if TYPE_CHECKING:
+    from ocilayout.graph import Document
+
 CONFIG = Descriptor.of(b"{}", OCI_CONFIG)
 SILENT_MANIFEST = Manifest(media_type=None, config=CONFIG)
 SILENT_INDEX = Index(media_type=None)
 
 
-def read(document: Manifest | Index, media_type: str) -> Manifest | Index:
+def read(document: Manifest | Index, media_type: str) -> Document:
     data = encode(document)
     return decode_document(data, Descriptor.of(data, media_type))
 

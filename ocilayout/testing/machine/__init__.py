@@ -14,22 +14,34 @@ An adapter says what the store can do, and opens it; `Adapter` is what to begin 
 from ocilayout.testing.machine.adapter import (
     VERBS,
     Adapter,
-    LayoutAdapter,
-    LayoutStore,
     Removed,
+    Step,
     Store,
     View,
 )
-from ocilayout.testing.machine.content import CONTENTS, NAMES, Content, content_of, contents_of
-from ocilayout.testing.machine.model import Entry, Model, RefusalError
+from ocilayout.testing.machine.content import (
+    CONTENTS,
+    FULL_NAMES,
+    NAMES,
+    UNCOMMON,
+    Content,
+    content_of,
+    contents_of,
+)
+from ocilayout.testing.machine.layoutstore import LayoutAdapter, LayoutStore
+from ocilayout.testing.machine.model import Model
 from ocilayout.testing.machine.program import ProgramAdapter, ProgramError
+from ocilayout.testing.machine.record import AmbiguityError, Entry, RefusalError
 from ocilayout.testing.machine.verbs import StoreMachine, check_store
 
 __all__ = [
     "CONTENTS",
+    "FULL_NAMES",
     "NAMES",
+    "UNCOMMON",
     "VERBS",
     "Adapter",
+    "AmbiguityError",
     "Content",
     "Entry",
     "LayoutAdapter",
@@ -39,6 +51,7 @@ __all__ = [
     "ProgramError",
     "RefusalError",
     "Removed",
+    "Step",
     "Store",
     "StoreMachine",
     "View",

@@ -6,27 +6,20 @@ are never called. Whoever has a store of their own writes one class for it.
 
 from __future__ import annotations
 
-import io
-import multiprocessing
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from attrs import frozen
 
-from ocilayout.copy import copy
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
-from ocilayout.layout import Layout
 from ocilayout.testing.machine.content import CONTENTS, NAMES
 from ocilayout.testing.machine.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from multiprocessing.connection import Connection
     from pathlib import Path
-    from types import TracebackType
 
     from ocilayout.testing.machine.content import Content
 
@@ -34,23 +27,45 @@ VERBS: Final = frozenset(
     {
         *("put", "read", "bring", "tag", "retag", "untag", "annotate", "remove", "collect"),
         *("copy", "copy_digest", "copy_referrers"),
+        *("full_names", "repair", "edit"),
     }
 )
 """What a store may be asked for, besides `look`, which all have.
 
-The last two are `copy` with a digest, and with `referrers`."""
+`copy_digest` and `copy_referrers` are `copy` with a digest, and with `referrers`. With `full_names`
+other programs give full names to entries, and one name to several; and `retag`, `untag`,
+`annotate` and `remove` are asked by full names, by digests and by `NAME@DIGEST`, too, and `copy` by
+full names."""
+
+
+@frozen
+class Step:
+    """One of several changes.
+
+    Attributes:
+        verb: Which of three verbs of a store.
+        ref: The name, or for `untag` and `annotate` another reference.
+        target: What `tag` tags.
+        notes: The annotations of `tag` and `annotate`.
+    """
+
+    verb: Literal["tag", "untag", "annotate"]
+    ref: str
+    target: Descriptor
+    notes: Mapping[str, str]
 
 
 class Store(Protocol):
     """One open handle on a layout in a folder.
 
     A verb that is asked for a name that is not there must raise `LookupError` and change nothing.
-    So must `tag`, if the content is gone, and whatever the model refuses. What else a verb raises,
-    is a finding.
+    So must `tag`, if the content is gone, and whatever the model refuses. Where a name means
+    entries of different content, a verb must raise, whatever that is. What else a verb raises is a
+    finding.
     """
 
     def put(self, content: Content, /) -> None:
-        """Store all blobs of a content, without an entry."""
+        """Store all blobs of a content, and those beside it, without an entry."""
         ...
 
     def read(self, descriptor: Descriptor, /) -> bytes:
@@ -81,6 +96,10 @@ class Store(Protocol):
         """Take a name away and delete what only it reached."""
         ...
 
+    def edit(self, steps: Sequence[Step], /) -> None:
+        """Make several changes at once, or none of them if one must be refused."""
+        ...
+
     def collect(self, *, prune: bool, grace: bool, dry_run: bool) -> Removed:
         """Delete what nothing reaches.
 
@@ -102,6 +121,15 @@ class Store(Protocol):
         """
         ...
 
+    def repair(self) -> None:
+        """Mend what needs no guess.
+
+        Exact repetitions of entries go. What no entry lists, and stays for its subject alone, gets
+        an entry, as far as it is not a part of another one. A link in the place of a blob becomes
+        a copy. Nothing else changes.
+        """
+        ...
+
     def look(self) -> View:
         """Return what the store says that it holds."""
         ...
@@ -114,10 +142,13 @@ class Removed:
     Attributes:
         blobs: The digests of blobs.
         entries: The digests of entries without a name, in document order.
+        unlisted: The digests of manifests that stay for their subject alone; `None` if it does not
+            say.
     """
 
     blobs: frozenset[Digest]
     entries: tuple[Digest, ...]
+    unlisted: tuple[Digest, ...] | None = None
 
 
 @frozen
@@ -126,8 +157,9 @@ class View:
 
     Attributes:
         names: All names, in the order in which the store gives them.
-        meant: What each name means.
-        notes: What is noted at the entry of each name.
+        meant: What each name means, but for those that mean several things; of a store that may
+            be asked by full names, also what each of these means.
+        notes: What is noted at the entry of each of these names.
         referrers: What refers to each of some digests; `None` if it cannot tell.
     """
 
@@ -169,205 +201,3 @@ class Adapter(ABC):
             path: The folder.
             number: Which handle, from 0 to `handles` - 1.
         """
-
-
-# ---------------------------------------------------------------- our own
-
-
-class LayoutStore:
-    """A `Layout` as the machine drives it."""
-
-    def __init__(self, path: Path) -> None:
-        self.layout = Layout.open(path, durability="none")
-
-    def put(self, content: Content) -> None:
-        """See `Store`."""
-        *parts, (root, document) = content.blobs
-        for descriptor, data in parts:
-            source = io.BytesIO(data)
-            self.layout.blobs.put(source, media_type=descriptor.media_type, expected=descriptor)
-        self.layout.put_manifest(document, algorithm=root.digest.algorithm)
-
-    def read(self, descriptor: Descriptor) -> bytes:
-        """See `Store`."""
-        return self.layout.blobs.read(descriptor)
-
-    def bring(self, name: str, content: Content) -> None:
-        """See `Store`."""
-        self.put(content)
-        self.tag(name, content.root, {})
-
-    def tag(self, name: str, target: Descriptor, notes: Mapping[str, str]) -> None:
-        """See `Store`."""
-        self.layout.tag(name, target, annotations=notes)
-
-    def retag(self, old: str, name: str) -> None:
-        """See `Store`."""
-        self.layout.tag(name, self.layout.resolve(old).digest)
-
-    def untag(self, name: str) -> None:
-        """See `Store`."""
-        self.layout.untag(name)
-
-    def annotate(self, name: str, changes: Mapping[str, str | None]) -> None:
-        """See `Store`."""
-        self.layout.annotate(name, changes)
-
-    def remove(self, name: str) -> None:
-        """See `Store`."""
-        self.layout.remove(name)
-
-    def collect(self, *, prune: bool, grace: bool, dry_run: bool) -> Removed:
-        """See `Store`."""
-        report = self.layout.collect(
-            grace=timedelta(hours=grace),
-            untagged="prune" if prune else "keep",
-            dry_run=dry_run,
-        )
-        return Removed(frozenset(report.removed), tuple(entry.digest for entry in report.dropped))
-
-    def copy(self, source: Path, ref: str, *, name: str | None, referrers: bool) -> None:
-        """See `Store`."""
-        copy(Layout.open(source), ref, self.layout, name=name, referrers=referrers, jobs=1)
-
-    def look(self) -> View:
-        """See `Store`."""
-        names = self.layout.tags()
-        meant = {name: self.layout.resolve(name) for name in names}
-        return View(
-            names=names,
-            meant=meant,
-            notes={name: dict(self.layout.entry(name).annotations) for name in names},
-            referrers={
-                digest: tuple(found.digest for found in self.layout.referrers(digest))
-                for digest in {descriptor.digest for descriptor in meant.values()}
-            },
-        )
-
-
-class LayoutAdapter(Adapter):
-    """Puts `Layout` under the machine: two handles here and one in another process.
-
-    A context manager: the other process lives from entering to leaving it.
-    """
-
-    handles = 3
-
-    def __init__(self) -> None:
-        self._process: _Process | None = None
-
-    def __enter__(self) -> Self:
-        self._process = _Process()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._process is not None:
-            self._process.end()
-            self._process = None
-
-    def create(self, path: Path) -> None:
-        """See `Adapter`."""
-        Layout.create(path, durability="none")
-
-    def open(self, path: Path, number: int) -> Store:
-        """See `Adapter`; the last handle is that of the other process."""
-        if number < self.handles - 1:
-            return LayoutStore(path)
-        if self._process is None:
-            raise RuntimeError("the other process lives only inside the with block")
-        return _Elsewhere(self._process, path)
-
-
-class _Process:
-    """Another process with one open store, which does what it is told, one thing at a time."""
-
-    def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        self._process.start()
-        theirs.close()
-
-    def ask(self, path: Path, verb: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 # those of the verb
-        """Let it do one thing with a layout, and return or raise what that does."""
-        self._pipe.send((path, verb, arguments, options))
-        error, answer = self._pipe.recv()
-        if error is not None:
-            raise error
-        return answer
-
-    def end(self) -> None:
-        """End it."""
-        self._pipe.close()
-        self._process.join()
-
-
-def _serve(pipe: Connection) -> None:
-    stores: dict[Path, LayoutStore] = {}
-    while True:
-        try:
-            path, verb, arguments, options = pipe.recv()
-        except EOFError:
-            return
-        try:
-            if verb == "open":
-                stores = {kept: store for kept, store in stores.items() if kept.exists()}
-                stores[path], answer = LayoutStore(path), None
-            else:
-                answer = getattr(stores[path], verb)(*arguments, **options)
-        except Exception as error:  # noqa: BLE001 # it is raised on the other side
-            pipe.send((error, None))
-        else:
-            pipe.send((None, answer))
-
-
-class _Elsewhere:
-    """A store in another process."""
-
-    def __init__(self, process: _Process, path: Path) -> None:
-        self._process, self._path = process, path
-        self._ask("open")
-
-    def _ask(self, verb: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 # those of the verb
-        return self._process.ask(self._path, verb, *arguments, **options)
-
-    def put(self, content: Content) -> None:
-        self._ask("put", content)
-
-    def read(self, descriptor: Descriptor) -> bytes:
-        data: bytes = self._ask("read", descriptor)
-        return data
-
-    def bring(self, name: str, content: Content) -> None:
-        self._ask("bring", name, content)
-
-    def tag(self, name: str, target: Descriptor, notes: Mapping[str, str]) -> None:
-        self._ask("tag", name, target, notes)
-
-    def retag(self, old: str, name: str) -> None:
-        self._ask("retag", old, name)
-
-    def untag(self, name: str) -> None:
-        self._ask("untag", name)
-
-    def annotate(self, name: str, changes: Mapping[str, str | None]) -> None:
-        self._ask("annotate", name, changes)
-
-    def remove(self, name: str) -> None:
-        self._ask("remove", name)
-
-    def collect(self, *, prune: bool, grace: bool, dry_run: bool) -> Removed:
-        removed: Removed = self._ask("collect", prune=prune, grace=grace, dry_run=dry_run)
-        return removed
-
-    def copy(self, source: Path, ref: str, *, name: str | None, referrers: bool) -> None:
-        self._ask("copy", source, ref, name=name, referrers=referrers)
-
-    def look(self) -> View:
-        view: View = self._ask("look")
-        return view

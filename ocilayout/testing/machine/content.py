@@ -2,32 +2,41 @@
 
 All of it is made here, from the bytes up: layers and configs that several manifests have in
 common, indexes in indexes, Docker's media types, digests of two algorithms, and what refers to
-other content as its subject, also from inside of the very index that its subject is in.
+other content as its subject, also from inside of the very index that its subject is in. What not
+every store can be asked to understand stands apart: retired types, and digests that are only named.
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
-from ocilayout.codec import decode, encode
+from ocilayout.codec import encode
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest  # attrs
+from ocilayout.graph import successors
 from ocilayout.index import Index
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import (
     DOCKER_CONFIG,
     DOCKER_INDEX,
+    DOCKER_LAYER_GZIP,
     DOCKER_MANIFEST,
+    DOCKER_SCHEMA1,
     DOCUMENT_TYPES,
     INDEX_TYPES,
+    OCI_ARTIFACT,
     OCI_CONFIG,
     OCI_INDEX,
     OCI_LAYER,
     OCI_MANIFEST,
+    ORAS_ARTIFACT,
 )
 from ocilayout.referrer import fallback_tag
+from ocilayout.retired import ArtifactManifest
+from ocilayout.rules import decode_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,19 +47,22 @@ Blob = tuple[Descriptor, bytes]
 
 @frozen
 class Content:
-    """A manifest or an index, with all that it is made of.
+    """A manifest, an index or a document of an unknown type, with all that it is made of.
 
     Attributes:
         title: What a failing example calls it.
         blobs: Descriptors and bytes, the parts before what is made of them, the root last.
         subject: What the root refers to as its subject, if to anything; no part of it.
         parts: What the root is made of, in document order.
+        beside: What the root only names, in a place that is not understood. It is put beside the
+            content, and held by it, and a copy leaves it behind.
     """
 
     title: str
     blobs: tuple[Blob, ...] = field(repr=False)
     parts: tuple[Descriptor, ...] = field(repr=False)
     subject: Digest | None = field(default=None, repr=False)
+    beside: tuple[Blob, ...] = field(default=(), repr=False)
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:  # noqa: ANN401, FBT001 # Hypothesis asks
         printer.text(f"<{self.title}>")
@@ -69,6 +81,11 @@ class Content:
     def digests(self) -> frozenset[Digest]:
         """The digests of all blobs."""
         return frozenset(descriptor.digest for descriptor, _ in self.blobs)
+
+    @property
+    def placed(self) -> frozenset[Digest]:
+        """The digests of all blobs, and of what is put beside them."""
+        return self.digests.union(descriptor.digest for descriptor, _ in self.beside)
 
     @property
     def is_index(self) -> bool:
@@ -126,7 +143,7 @@ def _index(
 def _content(
     title: str,
     blobs: Iterable[Blob],
-    document: Manifest | Index,
+    document: Manifest | Index | ArtifactManifest,
     algorithm: str,
 ) -> Content:
     data = encode(document)
@@ -134,16 +151,18 @@ def _content(
     return content_of(title, [*blobs, (root, data)])
 
 
-def content_of(title: str, blobs: Iterable[Blob]) -> Content:
+def content_of(title: str, blobs: Iterable[Blob], beside: Iterable[Blob] = ()) -> Content:
     """Make content of blobs.
 
     Args:
         title: What a failing example calls it.
         blobs: Descriptors and bytes, the parts before what is made of them, the root last.
+        beside: What the root only names.
     """
     blobs = tuple(blobs)
     parts, subject = _read(*blobs[-1])
     return Content(
+        beside=tuple(beside),
         title=title,
         blobs=blobs,
         parts=tuple(part.plain() for part in parts),
@@ -177,11 +196,10 @@ def contents_of(title: str, blobs: Iterable[Blob]) -> tuple[Content, ...]:
 
 def _read(root: Descriptor, data: bytes) -> tuple[tuple[Descriptor, ...], Descriptor | None]:
     """Return what a document is made of, and its subject."""
-    if root.media_type in INDEX_TYPES:
-        index = decode(data, Index)
-        return index.manifests, index.subject
-    manifest = decode(data, Manifest)
-    return (manifest.config, *manifest.layers), manifest.subject
+    if root.media_type not in DOCUMENT_TYPES:
+        return (), None
+    document = decode_document(data, root)
+    return successors(document), document.subject
 
 
 _ONE = _manifest("one", "base", "first")
@@ -215,8 +233,88 @@ CONTENTS: Final[tuple[Content, ...]] = (
 )
 """All content, each with another root."""
 
+_PAYLOAD: Final[Blob] = (Descriptor.of(b"payload", "text/plain"), b"payload")
+_SIGNED: Final[Blob] = (Descriptor.of(b"signed", "text/plain"), b"signed")
+
+
+def _artifact(title: str, media_type: str, *blobs: Blob, subject: Content | None) -> Content:
+    document = ArtifactManifest(
+        media_type=media_type,
+        artifact_type="text/plain",
+        blobs=[descriptor for descriptor, _ in blobs],
+        subject=None if subject is None else subject.root,
+    )
+    return _content(title, blobs, document, "sha256")
+
+
+def _schema1(title: str, *layers: str) -> Content:
+    """Make a manifest of schema 1, which names its first layer twice and no size."""
+    blobs = [(Descriptor.of(data, DOCKER_LAYER_GZIP), data) for data in map(str.encode, layers)]
+    named = [{"blobSum": descriptor.digest} for descriptor, _ in (*blobs, blobs[0])]
+    data = json.dumps({"schemaVersion": 1, "name": title, "fsLayers": named}).encode()
+    return content_of(title, [*blobs, (Descriptor.of(data, DOCKER_SCHEMA1), data)])
+
+
+def _bundle(title: str, *named: Content) -> Content:
+    """Make a document of an unknown type that names content in three ways."""
+    payload = _PAYLOAD[0].digest
+    document = {"subject": [{"digest": {payload.algorithm: payload.encoded}}]}
+    roots = [content.digest for content in named]
+    text = json.dumps({"title": title, "statement": document, "see": roots})
+    data = text.replace("sha256:", "sha256\\u003a").encode()
+    beside = dict([_PAYLOAD, *(blob for content in named for blob in content.blobs)])
+    root = Descriptor.of(data, "application/vnd.example.bundle+json")
+    return content_of(title, [(root, data)], beside.items())
+
+
+def _with_bundle(title: str, bundle: Content) -> Content:
+    """Make a manifest whose one layer is a document of an unknown type."""
+    config = Descriptor.of(_CONFIG, OCI_CONFIG)
+    document = Manifest(media_type=OCI_MANIFEST, config=config, layers=[bundle.root])
+    data = encode(document)
+    blobs = [(config, _CONFIG), *bundle.blobs, (Descriptor.of(data, OCI_MANIFEST), data)]
+    return content_of(title, blobs, bundle.beside)
+
+
+def _with_unknown_property(title: str, layer: str) -> Content:
+    """Make a manifest with a property that nothing here understands."""
+    config = Descriptor.of(_CONFIG, OCI_CONFIG)
+    data = layer.encode()
+    blobs = [(config, _CONFIG), (Descriptor.of(data, OCI_LAYER), data)]
+    document = Manifest(
+        media_type=OCI_MANIFEST,
+        config=config,
+        layers=[blobs[1][0]],
+        extra={"org.example.more": [{"key": _SIGNED[0].digest}]},
+    )
+    data = encode(document)
+    root = Descriptor.of(data, OCI_MANIFEST)
+    return content_of(title, [*blobs, (root, data)], [_SIGNED])
+
+
+_RETIRED = _artifact("artifact about one", OCI_ARTIFACT, _SIGNED, subject=_ONE)
+_OLD = _artifact("artifact of ORAS", ORAS_ARTIFACT, _PAYLOAD, subject=None)
+_SCHEMA1 = _schema1("schema 1", "base", "sixth")
+_BUNDLE = _bundle("bundle", _THREE)
+
+UNCOMMON: Final[tuple[Content, ...]] = (
+    _BUNDLE,
+    _with_bundle("manifest with a bundle", _BUNDLE),
+    _with_unknown_property("manifest with a property", "seventh"),
+    _RETIRED,
+    _OLD,
+    _SCHEMA1,
+    _index("retired ones", _OLD, _SCHEMA1),
+    _manifest("signature of the artifact", "signed", "third", subject=_OLD),
+    _manifest("signature of three", "signed", "third", subject=_THREE),
+)
+"""Content of retired types, and content that names more than it is made of."""
+
 NAMES: Final = ("a", "b", "host.example:5000/c:v1", fallback_tag(_ONE.digest))
 """Names, of which the last one is that of a list of referrers."""
+
+FULL_NAMES: Final = ("docker.io/library/a:v1", "docker.io/library/b:v1", NAMES[2])
+"""Full names, of which the last one is a reference name as well."""
 
 UNKNOWN: Final = Digest("other:6a6b6c")
 """A blob whose algorithm nobody here knows, and that nobody may therefore delete."""

@@ -5,16 +5,30 @@ Each leaves the layout as it found it, so that nothing else need know of it.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from ocilayout.testing.machine.outside import LIE, blob_path, second_meaning, torn_index, write_blob
+from ocilayout.testing.machine.outside import (
+    LIE,
+    blob_path,
+    blobs_away,
+    link_to_blob,
+    list_blobs,
+    repeated_entries,
+    second_meaning,
+    torn_index,
+    write_blob,
+    wrong_size,
+)
 from ocilayout.testing.machine.side import Side, require_same
 from ocilayout.testing.machine.stage import Stage, contents, has, is_exact, refused, some
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ocilayout.digest import Digest
     from ocilayout.testing.machine.content import Content
 
@@ -46,21 +60,64 @@ class Mishaps(Stage):
         """Copy a name that another program has given twice: nobody can tell what it means."""
         side, number = self.choose(at, by)
         source = self.other(at)
-        model = source.model
         name = self.name_in(source, which)
-        entry = model.named(name)
-        others = [
-            content
-            for content in model.known.values()
-            if content.digests <= model.blobs and entry and content.digest != entry.digest
-        ]
+        others = self._others(source, name)
         if others:
             store = side.stores[number]
-            with second_meaning(source.path, model, name, others[which % len(others)]):
+            with second_meaning(source.path, source.model, name, others[which % len(others)]):
                 refused(
                     "a copy of one of two things",
                     lambda: store.copy(source.path, name, name="a", referrers=False),
                 )
+
+    @precondition(is_exact)
+    @precondition(has("tag", "full_names"))
+    @rule(at=some, by=some, which=some, how=some)
+    def edit_what_has_two_meanings(self, at: int, by: int, which: int, how: int) -> None:
+        """Edit a name that another program has given twice: neither may be touched."""
+        side, number = self.choose(at, by)
+        name, store = self.name_in(side, which), side.stores[number]
+        others = self._others(side, name)
+        if others:
+            other = others[which % len(others)]
+            edits: dict[str, Callable[[], object]] = {
+                "untag": lambda: store.untag(name),
+                "tag": lambda: store.tag(name, other.root, {}),
+                "remove": lambda: store.remove(name),
+                "annotate": lambda: store.annotate(name, {"org.example.note": "true"}),
+            }
+            verbs = [verb for verb in edits if has(verb)(self)]
+            verb = verbs[how % len(verbs)]
+            with second_meaning(side.path, side.model, name, other):
+                refused(f"{verb} of one of two things", edits[verb])
+
+    def _others(self, side: Side, name: str) -> list[Content]:
+        """Return what else a name may mean, if it means something that nothing tells apart."""
+        model = side.model
+        entry = model.meant(model.names()).get(name)
+        return [
+            content
+            for content in model.known.values()
+            if content.digests <= model.blobs
+            and entry
+            and content.digest != entry.digest
+            and all(one.full_name != name for one in model.matching(name))
+        ]
+
+    @precondition(is_exact)
+    @precondition(has("copy"))
+    @rule(at=some, by=some)
+    def copy_a_wrong_size(self, at: int, by: int) -> None:
+        """Copy what gives one blob two sizes: only one can be right."""
+        side, number = self.choose(at, by)
+        source, store = self.other(at).path, side.stores[number]
+        with wrong_size(source, "two sizes"):
+            refused(
+                "a copy of what has a wrong size",
+                lambda: store.copy(source, "two sizes", name="a", referrers=False),
+            )
+        for digest in list_blobs(side.path) - side.model.blobs:  # what was right may have come
+            blob_path(side.path, digest).unlink()
 
     @precondition(has("put", "read"))
     @rule(at=some, by=some, content=contents, part=some, cut=st.booleans())
@@ -87,6 +144,46 @@ class Mishaps(Stage):
             require_same("content that was put again", path.read_bytes(), data)
         else:
             write_blob(side.path, descriptor.digest, data)
+
+    @precondition(is_exact)
+    @precondition(has("put", "collect"))
+    @rule(at=some, by=some, content=contents, prune=st.booleans())
+    def place_old_files(self, at: int, by: int, content: Content, *, prune: bool) -> None:
+        """Place content with old times, as `rsync -a` and `tar -x` do: it is young all the same."""
+        side, number = self.choose(at, by)
+        self.put(side, number, content)
+        for descriptor, _ in (*content.beside, *content.blobs):
+            os.utime(blob_path(side.path, descriptor.digest), (0, 0))
+        side.stores[number].collect(prune=prune, grace=True, dry_run=False)
+
+    @precondition(is_exact)
+    @precondition(has("put", "read", "repair"))
+    @rule(at=some, by=some, content=contents, part=some)
+    def mend_a_link(self, at: int, by: int, content: Content, part: int) -> None:
+        """Let a link stand in the place of a blob: it is not read, and mended by a copy."""
+        side, number = self.choose(at, by)
+        store = side.stores[number]
+        self.put(side, number, content)
+        side.model.repair(repeated_entries(side.path))
+        store.repair()
+        descriptor, data = content.blobs[part % len(content.blobs)]
+        path = blob_path(side.path, descriptor.digest)
+        with link_to_blob(side.path, descriptor.digest):
+            refused("a link", lambda: store.read(descriptor))
+            store.repair()
+            what = "link" if path.is_symlink() else "file" if path.is_file() else "nothing"
+            require_same("what lies there", what, "file")
+        require_same("content that was mended", path.read_bytes(), data)
+
+    @precondition(is_exact)
+    @precondition(has("repair"))
+    @rule(at=some, by=some)
+    def repair_without_blobs(self, at: int, by: int) -> None:
+        """Mend a layout whose blobs are away, as where a disk is not mounted: nothing may go."""
+        side, number = self.choose(at, by)
+        if not repeated_entries(side.path):
+            with blobs_away(side.path):
+                side.stores[number].repair()
 
     def _collect_by_damage(self, side: Side, number: int, digest: Digest) -> None:
         """Require that a collection stops where it cannot tell what an entry reaches."""

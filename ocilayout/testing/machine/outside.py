@@ -10,17 +10,22 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from ocilayout.annotations import REF_NAME
+from attrs import evolve
+
+from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
+from ocilayout.codec import encode
 from ocilayout.descriptor import Descriptor
-from ocilayout.mediatype import OCI_LAYER
-from ocilayout.testing.machine.content import CONTENTS, UNKNOWN, Content
-from ocilayout.testing.machine.model import Entry, Model
+from ocilayout.digest import Digest
+from ocilayout.manifest import Manifest
+from ocilayout.mediatype import OCI_LAYER, OCI_MANIFEST
+from ocilayout.testing.machine.content import CONTENTS, FULL_NAMES, UNKNOWN, Content, content_of
+from ocilayout.testing.machine.record import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from ocilayout.digest import Digest
+    from ocilayout.testing.machine.model import Model
 
 _EXTRA: Final[dict[str, object]] = {"org.example.extra": [1, None]}
 
@@ -28,6 +33,15 @@ _EXTRA: Final[dict[str, object]] = {"org.example.extra": [1, None]}
 def blob_path(layout: Path, digest: Digest) -> Path:
     """Return where a layout has a blob."""
     return layout / "blobs" / digest.algorithm / digest.encoded
+
+
+def list_blobs(layout: Path) -> set[Digest]:
+    """Return the digests of all blobs."""
+    return {
+        Digest(f"{folder.name}:{blob.name}")
+        for folder in (layout / "blobs").iterdir()
+        for blob in folder.iterdir()
+    }
 
 
 def write_blob(layout: Path, digest: Digest, data: bytes) -> None:
@@ -38,15 +52,25 @@ def write_blob(layout: Path, digest: Digest, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def fill(layout: Path, model: Model) -> None:
+def fill(layout: Path, model: Model, *, full_names: bool) -> None:
     """Let a layout hold what another program has written: more than anybody here knows.
 
     The root index and its entries have properties of their own, content has two entries without
     names, what refers to other content has entries, and there is a blob of an algorithm that
     nobody knows.
+
+    Args:
+        layout: The folder.
+        model: What it holds afterwards.
+        full_names: Whether entries have full names, too: two images have one short name, as
+            `docker save` writes them, and one has a full name alone. What refers to other content
+            has no entries then, but one property names content that has none.
     """
     one, two, three, *others = model.known.values()
     about = [content for content in others if content.subject and not content.is_index]
+    if full_names:
+        _fill_by_full_names(layout, model, about)
+        return
     model.entries = [
         Entry(None, three.digest, {"org.example.note": "first"}, _EXTRA),
         Entry("b", one.digest, {"org.example.note": "kept"}, _EXTRA),
@@ -54,8 +78,25 @@ def fill(layout: Path, model: Model) -> None:
         Entry(None, two.digest, {}, _EXTRA),
         *(Entry(None, content.digest, {}) for content in reversed(about)),
     ]
-    for content in (one, two, three, *about):
-        for descriptor, data in content.blobs:
+    _write(layout, model, (one, two, three, *about))
+
+
+def _fill_by_full_names(layout: Path, model: Model, about: list[Content]) -> None:
+    one, two, three, *_, last = model.known.values()
+    first, second, _ = FULL_NAMES
+    model.entries = [
+        Entry("latest", one.digest, {CONTAINERD_IMAGE_NAME: first}),
+        Entry("latest", two.digest, {CONTAINERD_IMAGE_NAME: second}),
+        Entry(None, three.digest, {CONTAINERD_IMAGE_NAME: "docker.io/library/c:v1"}),
+        Entry("b", three.digest, {}, {"org.example.extra": {"also": [str(last.digest)]}}),
+    ]
+    _write(layout, model, (one, two, three, last, *about))
+
+
+def _write(layout: Path, model: Model, contents: Iterable[Content]) -> None:
+    """Write content, a blob that nobody knows, and the root index."""
+    for content in contents:
+        for descriptor, data in (*content.blobs, *content.beside):
             write_blob(layout, descriptor.digest, data)
         model.put(content)
     write_blob(layout, UNKNOWN, b"other")
@@ -70,7 +111,11 @@ def fill(layout: Path, model: Model) -> None:
 
 
 def _document_of(model: Model, entry: Entry) -> dict[str, Any]:
-    root = model.known[entry.digest].root
+    return _written(model.known[entry.digest], entry)
+
+
+def _written(content: Content, entry: Entry) -> dict[str, Any]:
+    root = content.root
     name = {} if entry.name is None else {REF_NAME: entry.name}
     return {
         "mediaType": root.media_type,
@@ -79,6 +124,53 @@ def _document_of(model: Model, entry: Entry) -> dict[str, Any]:
         "annotations": {**name, **entry.notes},
         **entry.extra,
     }
+
+
+def add_entry(layout: Path, model: Model, entry: Entry) -> None:
+    """Append an entry, as another program does that knows nothing of the others."""
+    path = layout / "index.json"
+    document = json.loads(path.read_bytes())
+    document["manifests"] = [*(document.get("manifests") or ()), _document_of(model, entry)]
+    path.write_text(json.dumps(document))
+    model.entries.append(entry)
+
+
+def repeated_entries(layout: Path) -> set[int]:
+    """Return the positions of entries that say exactly what an earlier one says."""
+    document = json.loads((layout / "index.json").read_bytes())
+    texts = [json.dumps(entry) for entry in document.get("manifests") or ()]
+    return {position for position, text in enumerate(texts) if text in texts[:position]}
+
+
+@contextmanager
+def blobs_away(layout: Path) -> Iterator[None]:
+    """Let the folder of blobs be an empty one for a while, as where a disk is not mounted.
+
+    Raises:
+        AssertionError: Somebody has put something into it, or has changed `index.json`.
+    """
+    index, folder, away = (layout / name for name in ("index.json", "blobs", "away"))
+    whole = index.read_bytes()
+    folder.rename(away)
+    folder.mkdir()
+    yield
+    if any(folder.iterdir()) or index.read_bytes() != whole:
+        raise AssertionError("without its blobs the layout was changed")
+    folder.rmdir()
+    away.rename(folder)
+
+
+@contextmanager
+def link_to_blob(layout: Path, digest: Digest) -> Iterator[None]:
+    """Let a link to the same content stand in the place of a blob, and in the end a file again."""
+    path, aside = blob_path(layout, digest), layout / "aside"
+    path.rename(aside)
+    path.symlink_to(aside)
+    yield
+    if path.is_symlink():
+        path.unlink()
+        aside.rename(path)
+    aside.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -116,6 +208,40 @@ def second_meaning(layout: Path, model: Model, name: str, content: Content) -> I
     if path.read_bytes() != changed:
         raise AssertionError("index.json, in which a name means two things, was written over")
     path.write_bytes(whole)
+
+
+def _with_sizes() -> Content:
+    """Make a manifest that gives one layer two sizes, of which one is right."""
+    config, layer, *_ = CONTENTS[0].blobs
+    wrong = evolve(layer[0], size=layer[0].size + 1)
+    document = Manifest(
+        media_type=OCI_MANIFEST, config=config[0], layers=[layer[0], wrong, layer[0]]
+    )
+    data = encode(document)
+    return content_of("two sizes", [config, layer, (Descriptor.of(data, OCI_MANIFEST), data)])
+
+
+_WITH_SIZES: Final = _with_sizes()
+
+
+@contextmanager
+def wrong_size(layout: Path, name: str) -> Iterator[None]:
+    """Let a name mean, for a while, a manifest in which a layer has a wrong size, too."""
+    path = layout / "index.json"
+    whole = path.read_bytes()
+    fresh = [(blob_path(layout, descriptor.digest), data) for descriptor, data in _WITH_SIZES.blobs]
+    fresh = [(place, data) for place, data in fresh if not place.exists()]
+    for place, data in fresh:
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(data)
+    document = json.loads(whole)
+    entry = Entry(name, _WITH_SIZES.digest, {})
+    document["manifests"] = [_written(_WITH_SIZES, entry)]
+    path.write_text(json.dumps(document))
+    yield
+    path.write_bytes(whole)
+    for place, _ in fresh:
+        place.unlink()
 
 
 LIE: Final = Content(

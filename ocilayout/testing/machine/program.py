@@ -16,13 +16,15 @@ from ocilayout.annotations import REF_NAME
 from ocilayout.descriptor import Descriptor
 from ocilayout.testing.machine.adapter import Adapter, Removed, View
 from ocilayout.testing.machine.content import CONTENTS
-from ocilayout.testing.machine.model import Model, RefusalError
+from ocilayout.testing.machine.model import Model
 from ocilayout.testing.machine.outside import blob_path, write_blob
+from ocilayout.testing.machine.record import RefusalError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from ocilayout.testing.machine.adapter import Step
     from ocilayout.testing.machine.content import Content
 
 _TIME_LIMIT: Final = 60
@@ -119,7 +121,7 @@ class ProgramStore:
 
     def put(self, content: Content) -> None:
         """Write the blobs by hand."""
-        for descriptor, data in content.blobs:
+        for descriptor, data in (*content.beside, *content.blobs):
             if not blob_path(self._path, descriptor.digest).exists():
                 write_blob(self._path, descriptor.digest, data)
 
@@ -187,6 +189,14 @@ class ProgramStore:
         """Run the command; what refers to the content never comes along."""
         del referrers
         self._adapter.run("copy", path=self._path, source=source, ref=ref, name=name or ref)
+
+    def edit(self, steps: Sequence[Step]) -> None:
+        """Refuse: no command does several things at once, so the machine does not ask for it."""
+        raise NotImplementedError(steps)
+
+    def repair(self) -> None:
+        """Run the command."""
+        self._adapter.run("repair", path=self._path)
 
     def look(self) -> View:
         """Return the names that the program writes, and what they mean in the file."""

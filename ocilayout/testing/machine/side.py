@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 from ocilayout.annotations import REF_NAME
-from ocilayout.digest import Digest
-from ocilayout.testing.machine.outside import blob_path, fill
+from ocilayout.testing.machine.outside import blob_path, fill, list_blobs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ocilayout.digest import Digest
     from ocilayout.testing.machine.adapter import Adapter, Store
     from ocilayout.testing.machine.model import Model
 
@@ -51,12 +51,17 @@ class Side:
     _asked: int = 0
     _verified: set[tuple[Digest, int]] = field(factory=set)
 
-    def begin(self, *, filled: bool) -> None:
-        """Make the layout, let another program write to it first, and open the handles."""
+    def begin(self, *, filled: bool, full_names: bool) -> None:
+        """Make the layout, let another program write to it first, and open the handles.
+
+        Args:
+            filled: Whether another program has written to it.
+            full_names: Whether that program gives full names.
+        """
         self.adapter.create(self.path)
         if filled:
-            fill(self.path, self.model)
-        self._shell = _read_index(self.path)[0]
+            fill(self.path, self.model, full_names=full_names)
+        self._shell = self.model.shell = _read_index(self.path)[0]
         plain = self.path / "plain"
         plain.touch()
         self._mode = plain.stat().st_mode
@@ -87,12 +92,8 @@ class Side:
     def _require_files(self) -> None:
         shell, entries = _read_index(self.path)
         require_same("the index apart from its entries", shell, self._shell)
-        must = [
-            (entry.name, str(entry.digest), entry.notes, entry.extra)
-            for entry in self.model.entries
-        ]
-        require_same("entries", entries, must)
-        require_same("blobs", _list_blobs(self.path), self.model.blobs)
+        require_same("entries", entries, [entry.value for entry in self.model.entries])
+        require_same("blobs", list_blobs(self.path), self.model.blobs)
         temporaries = [*self.path.glob("ingest/*"), *self.path.glob("*.tmp")]
         require_same("temporaries", temporaries, [])
 
@@ -133,7 +134,8 @@ class Side:
         self._asked = (self._asked + 1) % len(self.stores)
         view = self.stores[self._asked].look()  # by turns, so that each has missed some changes
         names = self.model.names()
-        named = {name: self.model.require(name) for name in names}
+        by_full_name = "full_names" in self.adapter.verbs
+        named = self.model.meant((*names, *(self.model.full_names() if by_full_name else ())))
         known = self.model.known
         roots = {name: known[entry.digest].root for name, entry in named.items()}
         require_same("names", sorted(view.names), list(names))
@@ -161,11 +163,3 @@ def _read_index(
     if document.get("manifests") is not None:  # null is another way to say that there are none
         del document["manifests"]
     return document, found
-
-
-def _list_blobs(path: Path) -> set[Digest]:
-    return {
-        Digest(f"{folder.name}:{blob.name}")
-        for folder in (path / "blobs").iterdir()
-        for blob in folder.iterdir()
-    }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from ocilayout.testing.machine.model import RefusalError
+from ocilayout.testing.machine.record import AmbiguityError, RefusalError
 from ocilayout.testing.machine.side import Side
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ _MEMORY: Final = Path("/dev/shm")  # noqa: S108 # folders in it are made by temp
 
 some = st.integers(0, 9)
 """Which of several: of sides, of handles, of what is there."""
+
+many = st.integers(0, 99)
+"""Which of many."""
+
+_beginnings = st.sampled_from(["empty", "filled", "with full names", "with full names"])
 
 names = st.runner().flatmap(lambda machine: st.sampled_from(machine.adapter.names))
 contents = st.runner().flatmap(lambda machine: st.sampled_from(machine.adapter.contents))
@@ -48,13 +53,16 @@ class Stage(RuleBasedStateMachine):
             folder = _MEMORY
         self._folder = Path(tempfile.mkdtemp(prefix="store-machine-", dir=folder))
 
-    @initialize(filled=st.tuples(st.booleans(), st.booleans()))
-    def create(self, filled: tuple[bool, bool]) -> None:
+    @initialize(begun=st.tuples(_beginnings, _beginnings))
+    def create(self, begun: tuple[str, str]) -> None:
         """Make both layouts, empty or as another program has left them."""
         known = {content.digest: content for content in self.adapter.contents}
-        for name, full in zip(("left", "right"), filled, strict=True):
+        for name, how in zip(("left", "right"), begun, strict=True):
             side = Side(self.adapter, self._folder / name, self.adapter.model(known))
-            side.begin(filled=full and self.adapter.exact)
+            side.begin(
+                filled=how != "empty" and self.adapter.exact,
+                full_names=how == "with full names" and has("full_names")(self),
+            )
             self.sides.append(side)
 
     @invariant()
@@ -88,11 +96,27 @@ class Stage(RuleBasedStateMachine):
         found = (*side.model.names(), *self.adapter.names)
         return found[which % len(found)]
 
+    def ref_in(self, side: Side, which: int) -> str:
+        """Choose a reference: a name, or what else the store may be asked by."""
+        refs = (*self.refs(side), *self.adapter.names)
+        return refs[which % len(refs)]
+
+    def refs(self, side: Side) -> tuple[str, ...]:
+        """Return all references to what is there, and those more than once that matter most."""
+        model = side.model
+        names = model.names()
+        if not has("full_names")(self):
+            return names
+        digests = [str(entry.digest) for entry in model.entries]
+        pinned = [f"{entry.name}@{entry.digest}" for entry in model.entries if entry.name]
+        unclear = [name for name in names if model.is_ambiguous(name)]
+        return (*names, *model.full_names(), *(4 * unclear), *names, *digests, *pinned)
+
     def put(self, side: Side, number: int, content: Content) -> None:
         """Bring content through a handle, without a name."""
         side.stores[number].put(content)
         side.model.put(content)
-        side.put[number] |= content.digests
+        side.put[number] |= content.placed
 
 
 def has(*verbs: str) -> Callable[[Stage], bool]:
@@ -117,7 +141,9 @@ def both(must: Callable[[], object], act: Callable[[], object]) -> bool:
     try:
         must()
     except RefusalError as refusal:
-        refused(repr(refusal), act, LookupError)
+        # That a name means several things is not that it is not there.
+        kind = Exception if isinstance(refusal, AmbiguityError) else LookupError
+        refused(repr(refusal), act, kind)
         return False
     try:
         act()

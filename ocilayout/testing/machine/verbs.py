@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, LOCAL_BUILD
-from ocilayout.testing.machine.mishap import Mishaps
-from ocilayout.testing.machine.model import Collected
-from ocilayout.testing.machine.outside import blob_path
+from ocilayout.testing.machine.adapter import Step
+from ocilayout.testing.machine.content import FULL_NAMES
+from ocilayout.testing.machine.copies import Copies
+from ocilayout.testing.machine.outside import add_entry, repeated_entries
+from ocilayout.testing.machine.record import Collected, Entry
 from ocilayout.testing.machine.side import Side, require_same
-from ocilayout.testing.machine.stage import both, contents, has, is_exact, names, refused, some
+from ocilayout.testing.machine.stage import (
+    both,
+    contents,
+    has,
+    is_exact,
+    many,
+    names,
+    refused,
+    some,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +36,21 @@ if TYPE_CHECKING:
 
 _KEYS: Final = ("org.example.note", LOCAL_BUILD, CONTAINERD_IMAGE_NAME)
 
-_notes = st.dictionaries(st.sampled_from(_KEYS), st.sampled_from(["", "true"]), max_size=2)
-_changes = st.dictionaries(st.sampled_from(_KEYS), st.sampled_from([None, "true"]), max_size=2)
+_full_names = st.runner().flatmap(
+    lambda machine: st.sampled_from(FULL_NAMES if has("full_names")(machine) else ["true"])
+)
+
+
+def _noted(*others: str | None) -> st.SearchStrategy[dict[str, Any]]:
+    """Give annotations, some of them with one of some other values."""
+    texts = {key: st.just("true") for key in _KEYS[:2]} | {CONTAINERD_IMAGE_NAME: _full_names}
+    values = {key: st.sampled_from(others) | text for key, text in texts.items()}
+    return st.fixed_dictionaries({}, optional=values)
+
+
+_verbs = st.sampled_from(["tag", "tag", "untag", "annotate"])
+_notes = _noted("")
+_changes = _noted(None)
 
 
 def check_store(
@@ -56,7 +79,7 @@ def check_store(
     )
 
 
-class StoreMachine(Mishaps):
+class StoreMachine(Copies):
     """The verbs of a store."""
 
     @precondition(has("put"))
@@ -109,42 +132,104 @@ class StoreMachine(Mishaps):
                 for found in model.reach([entry.digest])
                 if found in model.known and model.known[found].digests <= model.blobs
             ]
-            content = inside[part % len(inside)]
-            side.stores[number].tag(name, content.root, notes)
-            model.tag(name, content.digest, notes)
+            self._tag(side, number, name, inside[part % len(inside)], notes)
 
     @precondition(has("retag"))
-    @rule(at=some, by=some, which=some, name=names)
+    @rule(at=some, by=some, which=many, name=names)
     def retag(self, at: int, by: int, which: int, name: str) -> None:
         """Give what has a name one more."""
         side, number = self.choose(at, by)
-        old, store = self.name_in(side, which), side.stores[number]
+        old, store = self.ref_in(side, which), side.stores[number]
         both(lambda: side.model.retag(old, name), lambda: store.retag(old, name))
 
     @precondition(has("untag"))
-    @rule(at=some, by=some, which=some)
+    @rule(at=some, by=some, which=many)
     def untag(self, at: int, by: int, which: int) -> None:
         """Take a name away."""
         side, number = self.choose(at, by)
-        name, store = self.name_in(side, which), side.stores[number]
+        name, store = self.ref_in(side, which), side.stores[number]
         both(lambda: side.model.untag(name), lambda: store.untag(name))
 
     @precondition(has("annotate"))
-    @rule(at=some, by=some, which=some, changes=_changes)
+    @rule(at=some, by=some, which=many, changes=_changes)
     def annotate(self, at: int, by: int, which: int, changes: dict[str, str | None]) -> None:
         """Change what is noted at a name."""
         side, number = self.choose(at, by)
-        name, store = self.name_in(side, which), side.stores[number]
+        name, store = self.ref_in(side, which), side.stores[number]
         both(lambda: side.model.annotate(name, changes), lambda: store.annotate(name, changes))
+
+    @precondition(is_exact)
+    @precondition(has("full_names"))
+    @rule(
+        at=some,
+        name=st.none() | names,
+        full_name=st.none() | st.sampled_from(FULL_NAMES),
+        choice=many,
+    )
+    def add_another_entry(
+        self, at: int, name: str | None, full_name: str | None, choice: int
+    ) -> None:
+        """Let another program append an entry, whatever else has its names."""
+        side, _ = self.choose(at, 0)
+        there = [found for found in side.model.known.values() if found.digests <= side.model.blobs]
+        # Content that has entries already gets more of them as often as all other.
+        there += [side.model.known[entry.digest] for entry in 4 * side.model.entries]
+        if there:
+            notes = {} if full_name is None else {CONTAINERD_IMAGE_NAME: full_name}
+            entry = Entry(name, there[choice % len(there)].digest, notes)
+            add_entry(side.path, side.model, entry)
+
+    @precondition(has("edit"))
+    @rule(
+        at=some,
+        by=some,
+        choice=many,
+        changes=st.lists(st.tuples(_verbs, many, names, _notes), min_size=2, max_size=4),
+    )
+    def edit(
+        self,
+        at: int,
+        by: int,
+        choice: int,
+        changes: list[tuple[Literal["tag", "untag", "annotate"], int, str, dict[str, str]]],
+    ) -> None:
+        """Make several changes to one content at once."""
+        side, number = self.choose(at, by)
+        model, store = side.model, side.stores[number]
+        if model.entries:
+            digests = [entry.digest for entry in model.entries]
+            digest = (
+                max(digests, key=digests.count) if choice % 2 else digests[choice % len(digests)]
+            )
+            refs = [
+                ref for ref, entry in model.meant(self.refs(side)).items() if entry.digest == digest
+            ]
+            root = model.known[digest].root
+            refs += [str(digest)] * len(refs)  # which means all entries, however many there are
+            own = [entry.name for entry in model.entries if entry.digest == digest and entry.name]
+            steps = [
+                Step(verb, _one_of([*own, name] if verb == "tag" else refs, which), root, notes)
+                for verb, which, name, notes in changes
+            ]
+            both(lambda: _take_steps(side, steps), lambda: store.edit(steps))
+
+    @precondition(is_exact)
+    @precondition(has("repair"))
+    @rule(at=some, by=some)
+    def repair(self, at: int, by: int) -> None:
+        """Mend what needs no guess."""
+        side, number = self.choose(at, by)
+        side.model.repair(repeated_entries(side.path))
+        side.stores[number].repair()
 
     # ------------------------------------------------------------ deleting
 
     @precondition(has("remove"))
-    @rule(at=some, by=some, which=some)
+    @rule(at=some, by=some, which=many)
     def remove(self, at: int, by: int, which: int) -> None:
         """Take a name away, and what only it reaches."""
         side, number = self.choose(at, by)
-        self._remove(side, number, self.name_in(side, which))
+        self._remove(side, number, self.ref_in(side, which))
 
     @precondition(has("put", "tag", "remove"))
     @rule(at=some, by=some, name=names, content=contents)
@@ -183,10 +268,23 @@ class StoreMachine(Mishaps):
         """Delete what nothing reaches; or only ask what that would be."""
         side, number = self.choose(at, by)
         removed = side.stores[number].collect(prune=prune, grace=False, dry_run=dry_run)
-        model = deepcopy(side.model) if dry_run else side.model
+        model = side.model.twin() if dry_run else side.model
         must = model.collect(prune=prune)
         if self.adapter.exact:
-            require_same("collected", Collected(removed.blobs, removed.entries), must)
+            unlisted = must.unlisted if removed.unlisted is None else removed.unlisted
+            found = Collected(removed.blobs, removed.entries, unlisted)
+            require_same("collected", found, must)
+
+    @precondition(has("put", "tag", "collect"))
+    @rule(at=some, by=some, name=names, content=contents, prune=st.booleans())
+    def tag_and_collect(
+        self, at: int, by: int, name: str, content: Content, *, prune: bool
+    ) -> None:
+        """Bring content under a name, and delete what nothing holds: it holds all that it names."""
+        side, number = self.choose(at, by)
+        self._put_and_tag(side, number, name, content, {}, subject=True)
+        side.stores[number].collect(prune=prune, grace=False, dry_run=False)
+        side.model.collect(prune=prune)
 
     @precondition(has("collect"))
     @rule(at=some, by=some, prune=st.booleans())
@@ -197,52 +295,6 @@ class StoreMachine(Mishaps):
         if self.adapter.exact:
             nothing = (frozenset[object](), ())
             require_same("collected, of young", (removed.blobs, removed.entries), nothing)
-
-    # ------------------------------------------------------------ copying
-
-    @precondition(has("copy"))
-    @rule(at=some, by=some, which=some, renamed=st.none() | names, referrers=st.booleans())
-    def copy_a_name(
-        self, at: int, by: int, which: int, renamed: str | None, *, referrers: bool
-    ) -> None:
-        """Copy what a name means from the other layout, which shares with what is here."""
-        side, number = self.choose(at, by)
-        self._copy_a_name(side, number, self.other(at), which, renamed, referrers=referrers)
-
-    @precondition(is_exact)
-    @precondition(has("copy"))
-    @rule(at=some, by=some, which=some, part=some)
-    def copy_what_was_lost(self, at: int, by: int, which: int, part: int) -> None:
-        """Lose a part of what is here, and copy it again."""
-        side, number = self.choose(at, by)
-        source = self.other(at)
-        entry = source.model.named(self.name_in(source, which))
-        parts = [] if entry is None else source.model.reach([entry.digest])
-        there = [digest for digest in parts if digest in side.model.blobs]
-        if there:
-            path = blob_path(side.path, there[part % len(there)])
-            data = path.read_bytes()
-            path.unlink()
-            if self._copy_a_name(side, number, source, which, None, referrers=False):
-                require_same("what was lost is there", path.exists(), True)  # noqa: FBT003 # a value
-            else:
-                path.write_bytes(data)
-
-    @precondition(has("copy_digest"))
-    @rule(at=some, by=some, choice=some, renamed=st.none() | names, referrers=st.booleans())
-    def copy_a_digest(
-        self, at: int, by: int, choice: int, renamed: str | None, *, referrers: bool
-    ) -> None:
-        """Copy an entry of the other layout by its digest."""
-        side, number = self.choose(at, by)
-        source, store = self.other(at), side.stores[number]
-        referrers = referrers and has("copy_referrers")(self)
-        if source.model.entries:
-            digest = source.model.entries[choice % len(source.model.entries)].digest
-            both(
-                lambda: side.model.copy(source.model, digest, renamed, referrers=referrers),
-                lambda: store.copy(source.path, str(digest), name=renamed, referrers=referrers),
-            )
 
     # ------------------------------------------------------------ parts of verbs
 
@@ -261,38 +313,44 @@ class StoreMachine(Mishaps):
         if subject and about is not None:
             self.put(side, number, about)
         self.put(side, number, content)
-        side.stores[number].tag(name, content.root, notes)
-        side.model.tag(name, content.digest, notes)
+        self._tag(side, number, name, content, notes)
+
+    def _tag(
+        self, side: Side, number: int, name: str, content: Content, notes: dict[str, str]
+    ) -> None:
+        store = side.stores[number]
+        both(
+            lambda: side.model.tag(name, content.digest, notes),
+            lambda: store.tag(name, content.root, notes),
+        )
 
     def _tag_if_there(self, side: Side, number: int, name: str, content: Content) -> None:
         """Name content if all of it is still there, and require a refusal if it is not."""
         store = side.stores[number]
         if content.digests <= side.model.blobs:
-            store.tag(name, content.root, {})
-            side.model.tag(name, content.digest, {})
+            self._tag(side, number, name, content, {})
         else:
             gone = "a name for what is gone"
-            refused(gone, lambda: store.tag(name, content.root, {}), LookupError)
+            kind = Exception if side.model.is_ambiguous(name) else LookupError
+            refused(gone, lambda: store.tag(name, content.root, {}), kind)
 
     def _remove(self, side: Side, number: int, name: str) -> None:
         store = side.stores[number]
         both(lambda: side.model.remove(name), lambda: store.remove(name))
 
-    def _copy_a_name(
-        self,
-        side: Side,
-        number: int,
-        source: Side,
-        which: int,
-        renamed: str | None,
-        *,
-        referrers: bool,
-    ) -> bool:
-        name, store = self.name_in(source, which), side.stores[number]
-        referrers = referrers and has("copy_referrers")(self)
 
-        def must() -> None:
-            digest = source.model.require(name).digest
-            side.model.copy(source.model, digest, renamed or name, referrers=referrers)
+def _take_steps(side: Side, steps: list[Step]) -> None:
+    """Let the model make several changes, or none."""
+    twin = side.model.twin()
+    for step in steps:
+        if step.verb == "tag":
+            twin.tag(step.ref, step.target.digest, step.notes)
+        elif step.verb == "untag":
+            twin.untag(step.ref)
+        else:
+            twin.annotate(step.ref, step.notes)
+    side.model.entries = twin.entries
 
-        return both(must, lambda: store.copy(source.path, name, name=renamed, referrers=referrers))
+
+def _one_of(refs: list[str], which: int) -> str:
+    return refs[which % len(refs)]
