@@ -84,11 +84,16 @@ class Blobs:
         folder = Path(self._folder)
         return folder.is_symlink() or (folder / algorithm).is_symlink()
 
-    def others(self, known: Collection[str]) -> list[Digest]:
+    def following(self) -> Blobs:
+        """Return the same blobs, where a link in the place of one is followed."""
+        return self if self._follow else Blobs(self._root, follow_links=True)
+
+    def others(self, known: Collection[str], *, links: bool = False) -> list[Digest]:
         """Return the digests of all blobs but some, sorted.
 
         Args:
             known: The digests of those that are left out, whether they are there or not.
+            links: Whether those are listed as well in whose place is a link, wherever it leads.
         """
         found: list[Digest] = []
         for folder in scan(self._folder):
@@ -97,7 +102,9 @@ class Blobs:
                 if text not in known:
                     with suppress(DocumentError):
                         digest = Digest(text)
-                        if digest in self if self._follow else file.is_file(follow_symlinks=False):
+                        if (links and file.is_symlink()) or (
+                            digest in self if self._follow else file.is_file(follow_symlinks=False)
+                        ):
                             found.append(digest)
         return sorted(found)
 

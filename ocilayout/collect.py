@@ -5,6 +5,7 @@ Every entry of the root index is a root, named or untagged. What roots hold on t
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Literal
@@ -112,6 +113,7 @@ class Collection:
         self._root = root
         self._indexfile = indexfile
         self._blobs = blobs
+        self._there: set[str] | None = None
         self._limit = clock.now() - grace.total_seconds()
 
     def run(self, *, untagged: Untagged, dry_run: bool) -> CollectReport:
@@ -181,7 +183,7 @@ class Collection:
         kept = links_beside(index)
         for entry in index.entries():
             to = entry.descriptor
-            if entry.is_named or self._is_young(to.digest):
+            if entry.is_named or self._may_be_young(to.digest):
                 kept += links_to(to)
             else:
                 untagged.append(to)
@@ -190,6 +192,16 @@ class Collection:
         # An untagged entry with a subject that stays is held as if it were not listed.
         live = held(kept, self._blobs).digests
         return [descriptor for descriptor in untagged if descriptor.digest not in live]
+
+    def _may_be_young(self, digest: Digest) -> bool:
+        """Tell whether an untagged entry is young, or its content is not to be seen for now."""
+        if digest in self._blobs:
+            return self._is_young(digest)
+        if os.path.lexists(self._blobs.path(digest)) or self._blobs.is_quarantined(digest):
+            return True  # what lies there tells no time
+        if self._there is None:
+            self._there = {one.algorithm for one in self._blobs}
+        return digest.algorithm not in self._there  # they may lie on a disk that is away
 
     def _is_young(self, digest: Digest) -> bool:
         try:

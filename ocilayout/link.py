@@ -41,16 +41,18 @@ class Link(NamedTuple):
         media_type: What the reference says that the content is, or `UNKNOWN`.
         digest: The identity of the content.
         size: Its length, in bytes.
+        data: The content itself, where the reference has it.
     """
 
     media_type: str
     digest: Digest
     size: int
+    data: bytes | None = None
 
 
 def link_to(descriptor: Descriptor) -> Link:
     """Return the link that a descriptor is."""
-    return Link(descriptor.media_type, descriptor.digest, descriptor.size)
+    return Link(descriptor.media_type, descriptor.digest, descriptor.size, descriptor.data)
 
 
 def link_of(value: Json) -> Link | None:

@@ -44,6 +44,8 @@ DOCUMENT_TYPES = INDEX_TYPES | MANIFEST_TYPES | RETIRED_TYPES
 # What refers to no other content of a store, though it may name digests: a config names those of
 # unpacked layers. Nothing needs to look into these.
 _OPAQUE = frozenset({OCI_CONFIG, OCI_EMPTY, DOCKER_CONFIG})
+_MEDIA = ("text/", "image/", "audio/", "video/", "font/", "model/")
+_PACKED = ("tar", "gzip", "zstd", "zip", "xml", "yaml", "+wasm")
 _LAYERS = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
 
 # RFC 6838 section 4.2: type-name "/" subtype-name, each a restricted-name.
@@ -67,4 +69,14 @@ def is_understood(media_type: str) -> bool:
 
     Spec: media-types:unknown.
     """
-    return media_type in DOCUMENT_TYPES or media_type in _OPAQUE or media_type.startswith(_LAYERS)
+    if media_type in DOCUMENT_TYPES or media_type in _OPAQUE:
+        return True
+    return media_type.startswith(_LAYERS) and not media_type.endswith("json")
+
+
+def may_be_document(media_type: str) -> bool:
+    """Tell whether content of an unknown type may be a document of a kind not known here.
+
+    Text, pictures, sound and what is packed is not one; of any other the content itself must tell.
+    """
+    return not (media_type.startswith(_MEDIA) or media_type.endswith(_PACKED))

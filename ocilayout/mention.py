@@ -13,31 +13,35 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
-from ocilayout.errors import DocumentError
 from ocilayout.frozenmap import thaw
 from ocilayout.graph import successors
 from ocilayout.ijson import dump
 from ocilayout.retired import Schema1Manifest
+from ocilayout.stream import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ocilayout.field import Extensible
     from ocilayout.graph import Document
+    from ocilayout.stream import Readable
 
-# A digest as the image-spec writes it, or as in-toto does: {"sha256": "<hex>"}. A document may
-# stand in a string of another one, and then its quotation marks have a backslash. Content of other
-# algorithms cannot be verified here and is never deleted, so it need not be found.
+# A digest as the image-spec writes it, as in-toto does ({"sha256": "<hex>"}), as a path or a tag
+# has it, in a string of another document, or the hexadecimal digits alone, of which the number
+# tells the algorithm. Content of other algorithms cannot be verified here and is never deleted.
 _DIGEST: Final = re.compile(
-    rb"(sha256|sha384|sha512|blake3)"
-    rb'(?:\\?"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}\\?"|:)'
-    rb"([a-f0-9]{64,128})"
+    rb"(?:(sha256|sha384|sha512|blake3)[^a-z0-9]{0,256}?)?(?<![a-f0-9])([a-f0-9]{64,})",
+    re.IGNORECASE,
 )
+_ALGORITHMS: Final = {64: "sha256", 96: "sha384", 128: "sha512"}
+_LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128, "blake3": 64}
 # Any character of a digest may stand as an escape, such as \u003a for the colon.
 _ESCAPE: Final = re.compile(rb"\\u00([2-7][0-9a-fA-F])")
+_SUBJECT: Final = b'"subject"'
 
-# The longest form: a digest of sha512, each of its characters an escape of six bytes.
-_LONGEST: Final = 6 * (len("sha512") + 128) + 2 * 64 + 5
+# The longest form: an algorithm, what may stand behind it, and the digits of sha512, each of these
+# characters an escape of six bytes.
+_LONGEST: Final = 6 * (len("sha512") + 256 + 128)
 
 _JSON: Final = (b"{", b"[", b'"')
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -61,10 +65,12 @@ class Mentions:
 
     Attributes:
         found: The digests so far.
+        has_subject: Whether a property `subject` was met.
     """
 
     def __init__(self) -> None:
         self.found: set[Digest] = set()
+        self.has_subject = False
         self._tail = b""
 
     def take(self, data: bytes) -> None:
@@ -73,16 +79,29 @@ class Mentions:
         self._tail = text[-_LONGEST:]
         if b"\\u00" in text:
             text = _ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), text)
-        for algorithm, encoded in _DIGEST.findall(text):
-            self._note(algorithm.decode(), encoded.decode())
+        self.has_subject = self.has_subject or _SUBJECT in text
+        for algorithm, digits in _DIGEST.findall(text):
+            self._note(algorithm.decode().lower(), digits.decode().lower())
 
-    def _note(self, algorithm: str, encoded: str) -> None:
+    def _note(self, algorithm: str, digits: str) -> None:
+        if not algorithm:
+            algorithm = _ALGORITHMS.get(len(digits), "")
         # What follows a digest may be hexadecimal as well, so it is cut at its length.
-        for length in (64, 96, 128):
-            try:
-                self.found.add(Digest(f"{algorithm}:{encoded[:length]}"))
-            except DocumentError:
-                continue
+        length = _LENGTHS.get(algorithm, 0)
+        if 0 < length <= len(digits):
+            self.found.add(Digest(f"{algorithm}:{digits[:length]}"))
+
+
+def searched(stream: Readable) -> Mentions:
+    """Return what stands in all that is left of a stream.
+
+    Raises:
+        Exception: Whatever the stream raises.
+    """
+    mentions = Mentions()
+    while data := stream.read(CHUNK):
+        mentions.take(data)
+    return mentions
 
 
 def mentioned_in(*values: Mapping[str, Any]) -> set[Digest]:

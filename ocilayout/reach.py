@@ -9,7 +9,8 @@ missing reaches nothing here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import os
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from attrs import evolve, frozen
 
@@ -24,10 +25,15 @@ from ocilayout.errors import (
 )
 from ocilayout.ijson import MAX_DOCUMENT, parse
 from ocilayout.link import UNKNOWN, Link, link_of, link_to, links
-from ocilayout.mediatype import DOCUMENT_TYPES, OCTET_STREAM, is_media_type, is_understood
-from ocilayout.mention import HEAD, Mentions, begins_as_json, mentioned_by
+from ocilayout.mediatype import (
+    DOCUMENT_TYPES,
+    OCTET_STREAM,
+    is_media_type,
+    is_understood,
+    may_be_document,
+)
+from ocilayout.mention import HEAD, Mentions, begins_as_json, mentioned_by, searched
 from ocilayout.rules import document_type, require_document_size
-from ocilayout.stream import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -70,19 +76,20 @@ def held(roots: Iterable[Link], blobs: Blobs, *, removed: Collection[Digest] = (
     """
     search = _Search(blobs)
     search.reach(roots)
+    others = blobs.others(search.found, links=True)
+    about: dict[Digest, list[Descriptor]] = {}
+    for to, one in subjects((digest for digest in others if digest not in removed), blobs):
+        about.setdefault(to, []).append(one)
     unlisted: list[Descriptor] = []
-    others = blobs.others(search.found)
-    about = list(subjects((digest for digest in others if digest not in removed), blobs))
-    while more := [one for to, one in about if to in search.found]:
-        about = [pair for pair in about if pair[0] not in search.found]
-        for one in more:
+    for digest in search.order:  # which grows meanwhile
+        for one in about.pop(digest, ()):
             if one.digest not in search.found:
                 unlisted.append(one)
                 search.reach_unlisted(link_to(one))
     return Held(
         digests=search.found,
         unlisted=tuple(unlisted),
-        others=tuple(digest for digest in others if digest not in search.found),
+        others=tuple(blobs.others(search.found)),
     )
 
 
@@ -115,29 +122,49 @@ def _named_by(*holders: Extensible) -> list[Link]:
 
 
 class _Search:
-    """A search through the graph of a layout, which may be continued from more roots."""
+    """A search through the graph of a layout, which may be continued from more roots.
+
+    Attributes:
+        found: All that was reached.
+        order: The same, in the order in which it was reached.
+    """
 
     def __init__(self, blobs: Blobs) -> None:
         self.found: set[Digest] = set()
+        self.order: list[Digest] = []
         self._blobs = blobs
         self._opened: set[Digest] = set()
         self._searched: set[Digest] = set()
+        self._opaque: set[Digest] = set()
+        self._there: set[str] | None = None
 
     def reach(self, roots: Iterable[Link]) -> None:
         """Add all that can be reached from roots, the roots included."""
         pending = list(roots)
-        while pending:
+        named: list[Link] = []  # looked into at the end: a reference may say what it is
+        while pending or named:
+            if not pending:
+                link = named.pop()
+                if link.digest not in self._opaque and link.digest not in self._searched:
+                    self._searched.add(link.digest)
+                    pending.extend(self._mentions(link))
+                continue
             link = pending.pop()
-            self.found.add(link.digest)
+            if link.digest not in self.found:
+                self.found.add(link.digest)
+                self.order.append(link.digest)
             # One reference may call content opaque that another calls a manifest.
-            is_document = link.media_type in DOCUMENT_TYPES
-            if not is_document and is_understood(link.media_type):
-                continue
-            followed = self._opened if is_document else self._searched
-            if link.digest in followed:
-                continue
-            followed.add(link.digest)
-            pending.extend(self._links(link) if is_document else self._mentions(link))
+            if link.media_type in DOCUMENT_TYPES:
+                if link.digest not in self._opened:
+                    self._opened.add(link.digest)
+                    pending.extend(self._links(link))
+            elif link.media_type == UNKNOWN:
+                named.append(link)
+            elif is_understood(link.media_type):
+                self._opaque.add(link.digest)
+            elif link.digest not in self._searched:
+                self._searched.add(link.digest)
+                pending.extend(self._mentions(link))
 
     def reach_unlisted(self, link: Link) -> None:
         """Add what an unlisted manifest reaches, also if it breaks the specification."""
@@ -152,47 +179,70 @@ class _Search:
         try:
             return links(self._read(descriptor), descriptor)
         except BlobNotFoundError:
-            self._require_not_quarantined(link.digest)
-            return []
+            self._require_absent(link.digest)
+            return [] if link.data is None else links(link.data, descriptor)
 
     def _read(self, descriptor: Descriptor) -> bytes:
         # What cannot be verified is read all the same: here it matters only what it refers to. A
         # reference that gives a wrong size is the fault of what refers, and not of the content.
         verifiable = descriptor.digest.verifiable
+        blobs = looking(self._blobs, descriptor.digest)
         try:
-            return self._blobs.read(descriptor, verify=verifiable)
+            return blobs.read(descriptor, verify=verifiable)
         except SizeMismatchError:
-            size = self._blobs.size(descriptor.digest)
-            descriptor = evolve(descriptor, size=size)
+            descriptor = evolve(descriptor, size=blobs.size(descriptor.digest))
             require_document_size(descriptor)
-            return self._blobs.read(descriptor, verify=verifiable)
+            return blobs.read(descriptor, verify=verifiable)
 
     def _mentions(self, link: Link) -> list[Link]:
+        blobs = looking(self._blobs, link.digest)
         try:
-            named = named_in(link.digest, self._blobs, is_json=link.media_type.endswith("json"))
+            named = named_in(link.digest, blobs, media_type=link.media_type)
         except BlobNotFoundError:
-            if link.media_type != UNKNOWN:
-                self._require_not_quarantined(link.digest)
+            self._require_absent(link.digest)
             return []
         return [Link(UNKNOWN, digest, 0) for digest in sorted(named)]
 
-    def _require_not_quarantined(self, digest: Digest) -> None:
+    def _require_absent(self, digest: Digest) -> None:
+        """Refuse to go on where content is not simply missing."""
+        if os.path.lexists(self._blobs.path(digest)):
+            self._refuse(digest, "is not a regular file, nor a link to one; repair the layout")
         if self._blobs.is_quarantined(digest):
-            raise IntegrityError(
-                f"{digest} is damaged and in quarantine, so nothing can tell what it refers to;"
-                " copy it again, or untag what leads to it",
-                descriptor=Descriptor(media_type=OCTET_STREAM, digest=digest, size=0),
-                actual="in quarantine",
-            )
+            self._refuse(digest, "is damaged and in quarantine; copy it again")
+        if self._there is None:
+            self._there = {one.algorithm for one in self._blobs.others((), links=True)}
+        if self._there and digest.algorithm not in self._there:
+            self._refuse(digest, f"is missing, as are all blobs of {digest.algorithm}; bring these")
+
+    def _refuse(self, digest: Digest, how: str) -> NoReturn:
+        raise IntegrityError(
+            f"{digest} {how}, or untag what leads to it: without it nothing can tell what is"
+            " referred to",
+            descriptor=Descriptor(media_type=OCTET_STREAM, digest=digest, size=0),
+            actual=how,
+        )
 
 
-def named_in(digest: Digest, blobs: Blobs, *, is_json: bool = False) -> set[Digest]:
+def looking(blobs: Blobs, digest: Digest) -> Blobs:
+    """Return what reads a blob to see what it refers to.
+
+    A link in the place of a blob is followed for that, since the digest tells whether the content
+    is right; where it cannot tell, no link is followed.
+    """
+    return blobs.following() if digest.verifiable else blobs
+
+
+def named_in(digest: Digest, blobs: Blobs, *, media_type: str) -> set[Digest]:
     """Return the digests that content of an unknown type names, if it is a JSON document.
+
+    Its first bytes say whether it is, but for a type that says so itself. They are only believed
+    of content that is whole, as far as that is small enough to be a document, and of a type that
+    documents may have.
 
     Args:
         digest: The content.
         blobs: Where it lies.
-        is_json: Whether its media type says so; otherwise its first bytes do.
+        media_type: Its type, or `link.UNKNOWN`.
 
     Raises:
         BlobNotFoundError: It is not there.
@@ -200,14 +250,14 @@ def named_in(digest: Digest, blobs: Blobs, *, is_json: bool = False) -> set[Dige
     """
     descriptor = Descriptor(media_type=OCTET_STREAM, digest=digest, size=blobs.size(digest))
     with blobs.open_unverified(descriptor) as file:
-        if not (is_json or begins_as_json(file.read(HEAD))):
-            return set()
-    mentions = Mentions()
+        is_json = media_type.endswith("json") or begins_as_json(file.read(HEAD))
+    if not is_json:
+        if may_be_document(media_type) and digest.verifiable and descriptor.size <= MAX_DOCUMENT:
+            blobs.read(descriptor)
+        return set()
     verifiable = digest.verifiable
     with blobs.open(descriptor) if verifiable else blobs.open_unverified(descriptor) as file:
-        while data := file.read(CHUNK):
-            mentions.take(data)
-    return mentions.found
+        return searched(file).found
 
 
 def subjects(digests: Iterable[Digest], blobs: Blobs) -> Iterator[tuple[Digest, Descriptor]]:
@@ -219,22 +269,24 @@ def subjects(digests: Iterable[Digest], blobs: Blobs) -> Iterator[tuple[Digest, 
     """
     for digest in digests:
         try:
-            size = blobs.size(digest)
-            opaque = Descriptor(media_type=OCTET_STREAM, digest=digest, size=size)
-            data = _document(opaque, blobs) if size <= MAX_DOCUMENT else b""
+            reader = looking(blobs, digest)
+            opaque = Descriptor(media_type=OCTET_STREAM, digest=digest, size=reader.size(digest))
+            with reader.open_unverified(opaque) as file:
+                if not begins_as_json(file.read(HEAD)):
+                    continue
+            if opaque.size > MAX_DOCUMENT:  # its subject may be all that it names
+                with reader.open_unverified(opaque) as file:
+                    mentions = searched(file)
+                yield from ((to, opaque) for to in mentions.found if mentions.has_subject)
+                continue
+            with reader.open_unverified(opaque) as file:
+                data = file.readall()
             if b"subject" in data or b"\\u" in data:
                 if digest.verifiable:
                     verify(data, opaque)
                 yield from ((to, evolve(opaque, media_type=kind)) for to, kind in subjects_of(data))
         except (BlobNotFoundError, IntegrityError):
             continue  # another process removed it, or it is not what its name says
-
-
-def _document(descriptor: Descriptor, blobs: Blobs) -> bytes:
-    """Return a blob that may be a JSON document, and nothing of any other."""
-    with blobs.open_unverified(descriptor) as file:
-        head = file.read(HEAD)
-        return head + file.readall() if begins_as_json(head) else b""
 
 
 def subjects_of(data: bytes) -> list[tuple[Digest, str]]:

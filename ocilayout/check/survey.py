@@ -29,6 +29,7 @@ from ocilayout.check.reading import read_config, read_document, reference_to
 from ocilayout.digest import Digest
 from ocilayout.errors import LimitExceededError, OciLayoutError
 from ocilayout.ijson import MAX_DOCUMENT
+from ocilayout.link import UNKNOWN
 from ocilayout.mediatype import DOCUMENT_TYPES, OCI_CONFIG, is_understood
 from ocilayout.mention import HEAD, Mentions, begins_as_json
 from ocilayout.reach import named_in
@@ -97,6 +98,7 @@ class Survey:
         self._new: list[Digest] = []
         self._pending: deque[Reference] = deque()
         self._searched: set[Digest] = set()
+        self._aside: set[Digest] = set()
         self._wrong: set[Digest] = set(outlook.wrong)
         self.outlook = outlook
         self.complete = True
@@ -163,7 +165,13 @@ class Survey:
             yield from self._open(self._pending.popleft())
 
     def unlisted(self) -> Iterator[Problem]:
-        """Say which manifests stay for their subject alone, and what is wrong below these."""
+        """Say which manifests stay for their subject alone, and what is wrong below these.
+
+        Before it, what is in quarantine of what is only named where it is not understood.
+        """
+        for digest in sorted(self._aside - self._known.keys()):
+            message = "is damaged and in quarantine, and a document of an unknown type names it"
+            yield found("quarantined-blob", message, place_of(digest))
         if not self.complete:
             return
         about = self._subjects()
@@ -223,14 +231,17 @@ class Survey:
         """Return the digests that content names; none, and incomplete, if that cannot be told."""
         if digest not in self.outlook.moved:
             with suppress(OciLayoutError, OSError):  # said when the files are looked at
-                return named_in(digest, self._blobs)
+                return named_in(digest, self._blobs, media_type=UNKNOWN)
             data = behind_link(self._blobs, digest)
             if data is not None:
                 mentions = Mentions()
                 mentions.take(data if begins_as_json(data[:HEAD]) else b"")
                 return mentions.found
-        if self._is_there(digest) or self._is_quarantined(digest):
+        quarantined = self._is_quarantined(digest)
+        if quarantined or self._is_there(digest):
             self.complete = False
+        if quarantined and not self._is_there(digest):
+            self._aside.add(digest)
         return set()
 
     def _is_there(self, digest: Digest) -> bool:
