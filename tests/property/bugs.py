@@ -671,24 +671,6 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(referrer_module, "walk", roots_alone)
 
 
-@bug("referrers are lost whose subject is also a layer", "a walk that gives a digest once")
-def _(patch: pytest.MonkeyPatch) -> None:
-    def by_visit(root: Any, read: Any, referrers: Any, **_: object) -> list[Any]:
-        roots, known = [root], {root.digest}
-        for one in roots:
-            for found in walk([one], read):
-                if found.media_type in DOCUMENT_TYPES:
-                    for referrer in referrers(found.digest):
-                        document = read(referrer) if referrer.digest not in known else None
-                        if document and document.subject.digest == found.digest:
-                            known.add(referrer.digest)
-                            roots.append(referrer.plain())
-        parts = {part.digest for one in roots for part in walk([one], read) if part != one}
-        return [root, *(one for one in roots[1:] if one.digest not in parts)]
-
-    patch.setattr(copy_module, "with_referrers", by_visit)
-
-
 @bug("a copy takes the referrers of the root alone", "oras-go: ExtendedCopy of a root")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(

@@ -168,3 +168,15 @@ def test_referrers_that_are_not_to_be_had_are_counted() -> None:
 
     with pytest.raises(LimitExceededError, match="with its referrers has more than 10 documents"):
         with_referrers(root, lambda _: None, made_up, limits=Limits(documents=10))
+
+
+def test_a_referrer_comes_along_though_its_subject_was_met_as_a_layer_first() -> None:
+    """What is opaque to one reference is a manifest to another, and that one has referrers."""
+    opaque = evolve(IMAGE, media_type=OCI_LAYER)
+    outer = Descriptor.of(b"outer", OCI_INDEX)
+    documents = {**DOCUMENTS, outer.digest: Index(manifests=[opaque, IMAGE])}
+    about = {IMAGE.digest: [ABOUT]}
+    found = with_referrers(
+        outer, lambda to: documents.get(to.digest), lambda digest: about.get(digest, [])
+    )
+    assert found == [outer, ABOUT]
