@@ -208,6 +208,11 @@ class File(io.FileIO):
         with acting("read", self.path):
             return super().read(-1 if size is None else size)
 
+    def readall(self) -> Any:  # noqa: ANN401 # as io.FileIO has it
+        """Return all bytes up to the end."""
+        with acting("read", self.path):
+            return super().readall()
+
     def readinto(self, buffer: Any, /) -> Any:  # noqa: ANN401 # as io.FileIO has it
         """Read into a buffer."""
         with acting("read", self.path):
@@ -253,66 +258,41 @@ def fsync(path: Name) -> None:
             os.close(number)
 
 
-def write_new(path: Path, data: bytes, *, root: Path, durable: bool) -> None:
-    """Write a file of a layout that must not be there yet, with the usual mode.
+def adopt(number: int, root: Path, *, folder: bool = False) -> None:
+    """Give what was just made in a layout to those whose layout it is.
 
-    Args:
-        path: The file.
-        data: Its content.
-        root: The folder of the layout.
-        durable: Whether it is forced onto the disk.
-
-    Raises:
-        FileExistsError: It is there.
-        OSError: The file system refused; a part may be written.
-    """
-    with acting("write", path), path.open("xb") as file:
-        adopt(file.fileno(), root)
-        file.write(data)
-        file.flush()
-        if durable:
-            force(file.fileno())
-
-
-def make_folder(path: Path, *, root: Path) -> None:
-    """Make a folder of a layout, unless it is there, or is a link to one.
-
-    Raises:
-        OSError: The file system refused, or there is something else.
-    """
-    with acting("make the folder", path):
-        try:
-            path.mkdir()
-        except FileExistsError:
-            if path.is_dir():
-                return
-            mode = path.lstat().st_mode
-            noun = "a symbolic link that leads to no folder" if path.is_symlink() else noun_of(mode)
-            raise NotADirectoryError(
-                errno.ENOTDIR, f"there is {noun} in its place; move it away", str(path)
-            ) from None
-        number = os.open(path, FOLDER | NO_FOLLOW)
-        try:
-            adopt(number, root)
-        finally:
-            os.close(number)
-
-
-def adopt(number: int, root: Path) -> None:
-    """Give what was just made in a layout to the owner of the layout, if root made it.
-
-    Otherwise one command that is run as root would lock the owner out. Where the system does not
-    allow it, as in a container whose users are mapped, things stay as they are.
+    It gets the group of the layout's folder, and of root the owner as well: otherwise one command
+    would lock the owner out. A new folder is as writable for the group and for others as that of
+    the layout, whatever the umask is. Where the system does not allow it, as in a container whose
+    users are mapped, things stay as they are.
 
     Args:
         number: The descriptor of a new file or folder.
         root: The folder of the layout.
+        folder: Whether it is a folder.
     """
-    if is_root():
-        with suppress(OSError):
-            owner = root.stat()
-            if owner.st_uid != 0:
-                os.fchown(number, owner.st_uid, owner.st_gid)
+    with suppress(OSError):
+        made, layout = os.fstat(number), root.stat()
+        give = is_root() and layout.st_uid not in (0, made.st_uid)
+        regroup = made.st_gid != layout.st_gid
+        if give or regroup:
+            os.fchown(number, layout.st_uid if give else -1, layout.st_gid)
+        writable = writers(layout)
+        mode = wanted = stat.S_IMODE(made.st_mode)
+        if regroup and not writable & stat.S_IWGRP:  # the umask was not meant for that group
+            wanted &= ~stat.S_IWGRP
+        for bits in (stat.S_IRWXG, stat.S_IRWXO):
+            if folder and writable & bits:
+                wanted |= layout.st_mode & bits
+        if wanted != mode:
+            os.fchmod(number, wanted)
+
+
+def writers(folder: os.stat_result) -> int:
+    """Return the bits that let the group and others replace any file of a folder."""
+    if folder.st_mode & stat.S_ISVTX:  # each may only replace its own
+        return 0
+    return folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def is_root() -> bool:

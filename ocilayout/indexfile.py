@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from ocilayout import clock, lockfile
-from ocilayout.disk import acting, fsync, open_regular, write_new
+from ocilayout.disk import acting, open_regular
 from ocilayout.errors import DocumentError, LimitExceededError, LockTimeoutError
+from ocilayout.newfile import new_file
 from ocilayout.rootindex import MAX_ROOT_INDEX, RootIndex
 
 if TYPE_CHECKING:
@@ -177,28 +178,17 @@ class IndexFile:
             return identity, file.read(min(identity[1], MAX_ROOT_INDEX) + 1)
 
     def _replace(self, identity: _Identity, document: RootIndex) -> bool:
-        temporary = self._root / f"index.json.{os.getpid()}-{secrets.token_hex(8)}.tmp"
-        try:
-            write_new(temporary, document.encode(), root=self._root, durable=self.durable)
-            self._share_as_before(temporary)
-            if self._identity() != identity:
-                return False
-            with acting("write", self._path):
-                temporary.replace(self._path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        if self.durable:
-            fsync(self._root)
-        return True
-
-    def _share_as_before(self, temporary: Path) -> None:
-        """Give a new file the mode and the group of the old one, as far as that is allowed."""
+        temporary = f"index.json.{os.getpid()}-{secrets.token_hex(8)}.tmp"
         with acting("read", self._path):
             old = self._path.stat()
-        with suppress(PermissionError):
-            temporary.chmod(old.st_mode & 0o777)
-            if temporary.stat().st_gid != old.st_gid:
-                os.chown(temporary, -1, old.st_gid)
+        with new_file(self._path, temporary, root=self._root, like=old) as new:
+            new.write(document.encode())
+            if self.durable:
+                new.force()
+            if self._identity() != identity:
+                return False
+            new.place(durable=self.durable)
+        return True
 
     def _identity(self) -> _Identity:
         with acting("read", self._path):

@@ -11,16 +11,17 @@ import errno
 import os
 import secrets
 import shutil
-from contextlib import contextmanager
+import stat
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
 from ocilayout.descriptor import Verifier
 from ocilayout.digest import Digest, new_hasher
-from ocilayout.disk import File, acting, flock, make_folder
-from ocilayout.realfolder import Folder
+from ocilayout.disk import File, acting, flock, writers
+from ocilayout.realfolder import Folder, make_folders
 from ocilayout.stream import CHUNK, pour
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
     from ocilayout.descriptor import Descriptor
     from ocilayout.stream import Readable
+
+_OWN: Final = 0o600
+_TRIES: Final = 100
+"""How many new files may be locked or deleted by others before their writer gives up."""
 
 
 @frozen
@@ -38,11 +43,13 @@ class Temporary:
         root: The folder of the layout.
         folder: The folder that it is in.
         file: The file, open for writing and locked.
+        mode: The mode that it gets with its name.
     """
 
     root: Path
     folder: Folder
     file: File
+    mode: int
 
     @property
     def name(self) -> str:
@@ -62,8 +69,7 @@ class Temporary:
             try:
                 self._rename(path)
             except (FileNotFoundError, NotADirectoryError):
-                make_folder(path.parent.parent, root=self.root)
-                make_folder(path.parent, root=self.root)
+                make_folders(self.root, *path.relative_to(self.root).parts[:-1])
                 self._rename(path)
         except OSError as error:
             if error.errno != errno.EXDEV:
@@ -71,6 +77,8 @@ class Temporary:
             self._bring(path)
 
     def _rename(self, path: Path) -> None:
+        with suppress(OSError):  # where modes cannot be set, it has that mode already
+            os.fchmod(self.file.fileno(), self.mode)
         with acting("make the blob", path):
             os.replace(self.name, path, src_dir_fd=self.folder.number)
 
@@ -105,36 +113,61 @@ def begun(root: Path) -> Iterator[Temporary]:
 
 @contextmanager
 def _begun(root: Path, folder: Folder, suffix: str = "") -> Iterator[Temporary]:
-    file = begin(folder, suffix)
+    file, mode = begin(root, folder, suffix)
     try:
         with file:
-            yield Temporary(root, folder, file)
+            yield Temporary(root, folder, file, mode)
     finally:
         folder.unlink(_name(file))
 
 
-def begin(folder: Folder, suffix: str = "") -> File:
-    """Make a temporary file and lock it.
+def begin(root: Path, folder: Folder, suffix: str = "") -> tuple[File, int]:
+    """Make a temporary file and lock it; return it with the mode that it would usually have.
+
+    Only those who can write the layout can open it: a lock can be had on what can only be read,
+    and would hold its writer up, or keep the file from being collected.
 
     Args:
+        root: The folder of the layout.
         folder: Where it is made.
         suffix: What its name ends with; see `leftover` for the names of ours.
 
     Raises:
         OSError: The file system refused, or has no locks; no file is left.
     """
-    while True:
+    for _ in range(_TRIES):
         file = folder.create(f"{os.getpid()}-{secrets.token_hex(8)}{suffix}")
         try:
-            flock(file.fileno(), file.path, wait=True)
-            # A collection may have taken it for that of a dead writer before it was locked.
-            if os.fstat(file.fileno()).st_nlink:
-                return file
+            mode = _close_to_readers(file, root)
+            # Another program may have opened it before, and have a lock on it for as long as it
+            # wants; and a collection may have taken it for that of a dead writer.
+            if flock(file.fileno(), file.path) and os.fstat(file.fileno()).st_nlink:
+                return file, mode
         except BaseException:
-            file.close()
-            folder.unlink(_name(file))
+            _drop(file, folder)
             raise
-        file.close()
+        _drop(file, folder)
+    with acting("lock", file.path):
+        raise BlockingIOError(
+            errno.EAGAIN, "another program locks or deletes each new file at once; stop it"
+        )
+
+
+def _drop(file: File, folder: Folder) -> None:
+    file.close()
+    with suppress(OSError):  # what went wrong before is told
+        folder.unlink(_name(file))
+
+
+def _close_to_readers(file: File, root: Path) -> int:
+    """Let only those open a file who can write the layout; return the mode that it had."""
+    status, layout = os.fstat(file.fileno()), root.stat()
+    writable = writers(layout)
+    if status.st_gid != layout.st_gid:
+        writable &= ~stat.S_IWGRP
+    with suppress(OSError):  # there are file systems without modes
+        os.fchmod(file.fileno(), _OWN | writable | writable << 1)
+    return stat.S_IMODE(status.st_mode)
 
 
 def _name(file: File) -> str:

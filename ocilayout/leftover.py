@@ -184,6 +184,8 @@ def _is_free(leftover: Leftover) -> bool:
         return not leftover.is_locked()
     except FileNotFoundError:  # its writer was just done with it
         return False
+    except PermissionError:  # that of another user, who may be writing it
+        return not _is_running(leftover.name)
     except OSError:
         return True
 

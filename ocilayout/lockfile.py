@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
@@ -21,9 +22,9 @@ from ocilayout.disk import (
     adopt,
     flock,
     is_own,
-    is_root,
     open_regular,
     unlock,
+    writers,
 )
 from ocilayout.errors import LockTimeoutError
 
@@ -113,30 +114,37 @@ def _open(path: Path) -> tuple[int, bool]:
 
 
 def _arrange(number: int, root: Path, *, made: bool) -> None:
-    """Give the lock file its owner and its mode, as far as it is ours."""
+    """Give the lock file its owner and its mode, if it is ours and nothing but a lock.
+
+    Another file of ours may have been moved or linked there by a user of the folder.
+    """
     status = os.fstat(number)
-    # One of root's that an older version left may be given away if nothing but a lock is in it.
-    if made or (is_root() and status.st_uid == 0 and (status.st_size, status.st_nlink) == (0, 1)):
-        adopt(number, root)
-    elif not is_own(status):
+    if not made and not (is_own(status) and (status.st_size, status.st_nlink) == (0, 1)):
         return
-    try:
-        shared = (root / "index.json").stat()
-    except OSError:
-        shared = status
-    if made and not is_root() and shared.st_gid != status.st_gid:
-        with suppress(OSError):
-            os.fchown(number, -1, shared.st_gid)
-    wanted = _mode(shared.st_mode)
-    if status.st_mode & 0o777 != wanted:
+    adopt(number, root)
+    status = os.fstat(number)
+    wanted = _OWN
+    for shared in _shared(root, status):
+        writable = writers(shared)
+        if shared.st_gid != status.st_gid:
+            writable &= ~stat.S_IWGRP
+        wanted |= writable | writable << 1
+    if stat.S_IMODE(status.st_mode) != wanted:
         with suppress(OSError):
             os.fchmod(number, wanted)
 
 
-def _mode(mode: int) -> int:
-    """Return the mode of a lock file: only who can write the index may hold writers up."""
-    writable = mode & 0o222
-    return _OWN | writable | writable << 1
+def _shared(root: Path, lock: os.stat_result) -> Iterator[os.stat_result]:
+    """Give what tells who may write: who can replace the index, and who can write it.
+
+    No other may hold writers up. While there is no index, the umask decides as well.
+    """
+    with suppress(OSError):
+        yield root.stat()
+    try:
+        yield (root / "index.json").stat()
+    except OSError:
+        yield lock
 
 
 def _is_at(number: int, path: Path) -> bool:

@@ -239,10 +239,14 @@ class Folder:
         return self.enter(name)
 
     def _make(self, name: str) -> int:
+        made = False
         with suppress(FileExistsError), acting("make the folder", self.path / name):
             os.mkdir(name, dir_fd=self.number)
+            made = True
         number = os.open(name, FOLDER | NO_FOLLOW, dir_fd=self.number)
-        adopt(number, self._root)
+        # Another folder may have been moved to the place of the new one, with files in it.
+        if made and not os.listdir(number):  # noqa: PTH208 # of a descriptor
+            adopt(number, self._root, folder=True)
         return number
 
 
@@ -294,6 +298,45 @@ class OwnFolders:
             if error.errno in ABSENT:
                 return None
             raise
+
+
+def make_folders(root: Path, *names: str) -> None:
+    """Make folders of a layout, one in another, unless they are there.
+
+    A link to a folder is one. What is made behind it is on ground of others, and gets neither the
+    owner nor the mode of the layout.
+
+    Args:
+        root: The folder of the layout.
+        names: Their names, from the layout's own folder down.
+
+    Raises:
+        NotADirectoryError: There is something else.
+        OSError: The file system refused.
+    """
+    with ExitStack() as stack:
+        above = stack.enter_context(Folder.open(root))
+        for depth, name in enumerate(names):
+            found = above.status(name)
+            if found is not None and not stat.S_ISDIR(found.st_mode):
+                for end in range(depth, len(names)):
+                    _make_behind(root.joinpath(*names[: end + 1]))
+                return
+            above = stack.enter_context(above.enter(name, make=True))
+
+
+def _make_behind(path: Path) -> None:
+    with acting("make the folder", path):
+        try:
+            path.mkdir()
+        except FileExistsError:
+            if path.is_dir():
+                return
+            mode = path.lstat().st_mode
+            noun = "a symbolic link that leads to no folder" if path.is_symlink() else noun_of(mode)
+            raise NotADirectoryError(
+                errno.ENOTDIR, f"there is {noun} in its place; move it away", str(path)
+            ) from None
 
 
 def scan(folder: str) -> list[os.DirEntry[str]]:

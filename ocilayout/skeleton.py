@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocilayout.codec import decode, encode
-from ocilayout.disk import acting, fsync, make_folder, open_regular, write_new
+from ocilayout.disk import acting, fsync, open_regular
 from ocilayout.errors import LayoutExistsError, NotALayoutError, read_from
 from ocilayout.header import MAX_HEADER, Header
+from ocilayout.newfile import new_file
+from ocilayout.realfolder import make_folders
 from ocilayout.rootindex import EMPTY
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def require(root: Path, indexfile: IndexFile) -> None:
         indexfile.snapshot()
     except (FileNotFoundError, NotADirectoryError) as error:
         missing = Path(str(error.filename)).name
-        reason = f"{missing} is missing" if root.exists() else "there is nothing at this path"
+        reason = f"{missing} is missing" if _is_there(root) else "there is nothing at this path"
         raise NotALayoutError(f"{root} is no OCI image layout: {reason}") from None
 
 
@@ -66,19 +68,24 @@ def make(root: Path, indexfile: IndexFile, *, complete: bool) -> bool:
 
     Spec: image-layout:blobs-folder, image-layout:oci-layout-file, image-layout:index-json.
     """
-    if (root / "oci-layout").exists():
+    if _is_there(root / "oci-layout"):
         return False
     _require_free(root)
     with indexfile.locked():
-        if (root / "oci-layout").exists():
+        if _is_there(root / "oci-layout"):
             return False
-        make_folder(root / "blobs", root=root)
-        if not (root / "index.json").exists():
+        make_folders(root, "blobs")
+        if not _is_there(root / "index.json"):
             _place(root, "index.json", EMPTY, durable=indexfile.durable)
         elif not complete:
             raise LayoutExistsError(f"{root} holds an index.json; open it with create=True")
         _place(root, "oci-layout", encode(Header()), durable=indexfile.durable)
     return True
+
+
+def _is_there(path: Path) -> bool:
+    with acting("look at", path):
+        return path.exists()
 
 
 def _require_free(root: Path) -> None:
@@ -88,19 +95,21 @@ def _require_free(root: Path) -> None:
         fsync(root.parent)
     except FileExistsError:
         raise LayoutExistsError(f"{root} is a file; choose another path") from None
-    for found in root.iterdir():
-        if found.name not in _OF_A_CREATION and not found.name.startswith("index.json."):
+    with acting("list", root):
+        names = sorted(found.name for found in root.iterdir())
+    for name in names:
+        if name not in _OF_A_CREATION and not name.startswith("index.json."):
             raise LayoutExistsError(
-                f"{root} is not empty and no layout: it holds {found.name!r}; choose another folder"
+                f"{root} is not empty and no layout: it holds {name!r}; choose another folder"
             )
 
 
 def _place(root: Path, name: str, data: bytes, *, durable: bool) -> None:
-    temporary = root / f"index.json.{name}.{os.getpid()}.tmp"
-    with acting("delete", temporary):
-        temporary.unlink(missing_ok=True)
-    write_new(temporary, data, root=root, durable=durable)
-    with acting("write", root / name):
-        temporary.rename(root / name)
-    if durable:
-        fsync(root)
+    temporary = f"index.json.{name}.{os.getpid()}.tmp"
+    with acting("delete", root / temporary):
+        (root / temporary).unlink(missing_ok=True)
+    with new_file(root / name, temporary, root=root) as new:
+        new.write(data)
+        if durable:
+            new.force()
+        new.place(durable=durable)

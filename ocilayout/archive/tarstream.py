@@ -15,7 +15,8 @@ import tarfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from ocilayout.disk import File, acting, force, path_of
+from ocilayout.disk import File, acting, path_of
+from ocilayout.newfile import new_file
 from ocilayout.stream import CHUNK
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _FILE_MODE: Final = 0o644
 _FOLDER_MODE: Final = 0o755
+_SHOWN: Final = 40
+"""How much of the name of a target the name of its temporary file has, in characters."""
 
 
 class TarStream:
@@ -89,9 +92,9 @@ class TarStream:
 def open_target(file: str | os.PathLike[str] | BinaryIO) -> Iterator[BinaryIO]:
     """Give a file to write to: what was given, or one at a path.
 
-    A regular file appears at its path, or replaces the one there and takes over its mode, when
-    the block ends; if that raises, everything is as it was. Anything else at the path, such as
-    a FIFO or a terminal, is written to as it is.
+    A regular file appears at its path, or replaces the one there and takes over its owner, group
+    and mode, when the block ends; if that raises, everything is as it was. Anything else at the
+    path, such as a FIFO or a terminal, is written to as it is.
 
     Args:
         file: A path, or an open binary file, which is not closed.
@@ -103,34 +106,28 @@ def open_target(file: str | os.PathLike[str] | BinaryIO) -> Iterator[BinaryIO]:
         yield file
         return
     path = path_of(file)
-    mode = _mode(path)
-    if mode is not None and not stat.S_ISREG(mode):
-        with path.open("wb", buffering=0) as target:
+    with acting("write", path):
+        old = _status(path)
+        if old is not None and not stat.S_ISREG(old.st_mode):
+            target = File(os.open(path, os.O_WRONLY | getattr(os, "O_CLOEXEC", 0)), "wb", str(path))
+        else:
+            target = None
+            path = path.resolve()  # a symbolic link stays, and what it leads to is replaced
+    if target is not None:
+        with target:
             yield target
         return
-    path = path.resolve()  # a symbolic link stays, and what it leads to is replaced
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(8)}.tmp")
+    # Not after the whole name, which may be as long as a name can be.
+    temporary = f"{path.name[:_SHOWN]}.{os.getpid()}-{secrets.token_hex(8)}.tmp"
+    with new_file(path, temporary, like=old) as new:
+        yield new.file
+        new.force()
+        new.place(durable=False)
+
+
+def _status(path: Path) -> os.stat_result | None:
     try:
-        with _made(temporary, path) as target:
-            if mode is not None:
-                os.fchmod(target.fileno(), stat.S_IMODE(mode))
-            yield target
-            with acting("sync", path):
-                force(target.fileno())
-        with acting("write", path):
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _made(temporary: Path, path: Path) -> File:
-    with acting("write", path):
-        return File(str(temporary), "xb", str(path))
-
-
-def _mode(path: Path) -> int | None:
-    try:
-        return path.stat().st_mode
+        return path.stat()
     except FileNotFoundError:
         return None
 

@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ocilayout.digest import Digest, new_hasher
-from ocilayout.disk import open_regular
+from ocilayout.disk import File, acting, open_regular
 from ocilayout.errors import LimitExceededError
 from ocilayout.realfolder import ABSENT
 from ocilayout.stream import CHUNK
@@ -47,7 +47,7 @@ def read(path: Path, *, limit: int, follow: bool = False) -> bytes:
     """
     pieces: list[bytes] = []
     total = 0
-    with os.fdopen(open_regular(path, follow=follow), "rb", buffering=0) as file:
+    with _open(path, follow=follow) as file:
         size = os.fstat(file.fileno()).st_size
         # In pieces: a read of as much as the limit allows would reserve that much memory.
         while size <= limit and (data := file.read(CHUNK)):
@@ -81,10 +81,15 @@ def fingerprint(
         UnsupportedDigestError: The algorithm cannot be computed here.
     """
     hasher = new_hasher(algorithm)
-    with os.fdopen(open_regular(path, follow=follow), "rb", buffering=0) as file:
+    with _open(path, follow=follow) as file:
         while not stopped():
             data = file.read(CHUNK)
             if not data:
                 return Digest(f"{algorithm}:{hasher.hexdigest()}")
             hasher.update(data)
     return None
+
+
+def _open(path: Path, *, follow: bool) -> File:
+    with acting("read", path):
+        return File(open_regular(path, follow=follow), "rb", str(path))

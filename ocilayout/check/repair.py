@@ -23,7 +23,7 @@ from ocilayout.check.holding import printable
 from ocilayout.check.outlook import Outlook, place_of, referrers_among
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
-from ocilayout.disk import fsync, make_folder, open_regular
+from ocilayout.disk import File, fsync, open_regular
 from ocilayout.errors import (
     DocumentError,
     IntegrityError,
@@ -34,7 +34,7 @@ from ocilayout.errors import (
 from ocilayout.ijson import dump
 from ocilayout.leftover import leftovers
 from ocilayout.mediatype import OCTET_STREAM
-from ocilayout.realfolder import OwnFolders
+from ocilayout.realfolder import OwnFolders, make_folders
 from ocilayout.rootentry import entry_digest, is_named
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ocilayout.indexfile import IndexFile
+    from ocilayout.leftover import Leftover
     from ocilayout.rootindex import RootIndex
 
 _DAMAGE: Final = frozenset({"digest-mismatch", "irregular-blob"})
@@ -171,7 +172,9 @@ class _Repair:
             actions = list(self._tried("blobs", self._restore())) if absent else []
             for digest in damaged:
                 actions.extend(self._tried(place_of(digest), self._replace(digest)))
-            actions.extend(self._tried("", self._sweep()))
+            for leftover in leftovers(self._root):
+                place = printable(leftover.place)
+                actions.extend(self._tried(place, self._sweep(leftover)))
         return actions
 
     def left(self, before: tuple[Problem, ...], actions: list[Action]) -> list[Problem]:
@@ -198,8 +201,6 @@ class _Repair:
         try:
             yield from actions
         except OSError as error:
-            if not place and error.filename is not None:
-                place = printable(os.path.relpath(os.fsdecode(error.filename), self._root))
             self._refused[place] = _why(error)
 
     def explained(self, problem: Problem) -> Problem:
@@ -285,7 +286,7 @@ class _Repair:
         if os.path.lexists(folder):
             return
         if not self._dry_run:
-            make_folder(folder, root=self._root)
+            make_folders(self._root, "blobs")
             self._sync(self._root)
         yield Action(code="missing-blobs-folder", place="blobs", message="makes the folder")
 
@@ -307,9 +308,9 @@ class _Repair:
     def _copy(self, digest: Digest) -> Iterator[Action]:
         """Put a copy of what a link leads to in the place of the link."""
         if not self._dry_run:
-            number = open_regular(self._blobs.path(digest), follow=True)
-            with os.fdopen(number, "rb", buffering=0) as file:
-                size = os.fstat(number).st_size
+            path = self._blobs.path(digest)
+            with File(open_regular(path, follow=True), "rb", str(path)) as file:
+                size = os.fstat(file.fileno()).st_size
                 right = Descriptor(media_type=OCTET_STREAM, digest=digest, size=size)
                 try:
                     # Not through a handle that follows links, to which the link is the blob.
@@ -352,15 +353,12 @@ class _Repair:
         code = "digest-mismatch" if stat.S_ISREG(before.st_mode) else "irregular-blob"
         yield Action(code=code, place=place_of(digest), message=f"moves it to quarantine/{name}")
 
-    def _sweep(self) -> Iterator[Action]:
-        now = clock.now()
-        for leftover in leftovers(self._root):
-            if not leftover.is_dead(now):
-                continue
-            if not self._dry_run:
-                leftover.remove()
-            place = printable(leftover.place)
-            yield Action(code="leftover", place=place, message="removes it")
+    def _sweep(self, leftover: Leftover) -> Iterator[Action]:
+        if not leftover.is_dead(clock.now()):
+            return
+        if not self._dry_run:
+            leftover.remove()
+        yield Action(code="leftover", place=printable(leftover.place), message="removes it")
 
     def _sync(self, *folders: Path) -> None:
         if self._indexfile.durable:

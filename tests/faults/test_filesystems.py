@@ -178,7 +178,7 @@ def failing(error: int) -> Any:
     ("call", "error", "said"),
     [
         ("fsync", errno.EIO, r"cannot sync .*/blobs/sha256/\w+: Input/output error"),
-        ("rename", errno.EROFS, None),
+        ("replace", errno.EROFS, None),
         ("replace", errno.EDQUOT, r"cannot make the blob .*/blobs/sha256/\w+: Disk quota exceeded"),
         ("mkdir", errno.EMLINK, r"cannot make the folder .*/ingest: Too many links"),
     ],

@@ -376,9 +376,9 @@ def test_the_new_file_is_on_disk_before_it_has_the_name(
         steps.append(os.fstat(number).st_ino)
         force(number)
 
-    def note_replace(source: Path, target: Path) -> None:
-        steps.append(("renamed", source.stat().st_ino))
-        replace(source, target)
+    def note_replace(source: str, target: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        steps.append(("renamed", os.stat(source, dir_fd=src_dir_fd).st_ino))
+        replace(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
     monkeypatch.setattr(os, "fsync", note_sync)
     monkeypatch.setattr(os, "replace", note_replace)
