@@ -208,7 +208,7 @@ class File(io.FileIO):
         with acting("read", self.path):
             return super().read(-1 if size is None else size)
 
-    def readall(self) -> Any:  # noqa: ANN401 # as io.FileIO has it
+    def readall(self) -> bytes:
         """Return all bytes up to the end."""
         with acting("read", self.path):
             return super().readall()

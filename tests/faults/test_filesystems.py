@@ -16,16 +16,20 @@ import pytest
 from click.testing import CliRunner
 
 from ocilayout.archive import Archive, write_archive
+from ocilayout.archive.tarstream import open_target
+from ocilayout.check import probe
 from ocilayout.cli import main
 from ocilayout.cli.terminal import one_line
 from ocilayout.descriptor import Descriptor
+from ocilayout.disk import File
 from ocilayout.layout import Layout
 from ocilayout.leftover import leftovers
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER
+from ocilayout.realfolder import Folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 NOW = timedelta(0)
 SHM = Path("/dev/shm")  # a file system of its own
@@ -361,3 +365,134 @@ def test_a_time_beyond_the_calendar_is_listed(
     for arguments in (["ls", "layout"], ["ls", "layout", "--json"], ["gc", "layout"]):
         done = CliRunner().invoke(main, arguments, catch_exceptions=False)
         assert done.exit_code == 0
+
+
+def read_all(path: Path, read: Callable[[File], object]) -> object:
+    """Open a file, read it, and close it."""
+    with File.open(path) as file:
+        return read(file)
+
+
+UNREADABLE = Path("/proc/self/mem")  # a regular file that opens; a read at its beginning fails
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda path: read_all(path, File.readall),
+        lambda path: read_all(path, File.read),
+        lambda path: probe.read(path, limit=100),
+        lambda path: probe.fingerprint(path, "sha256"),
+    ],
+    ids=["readall", "read", "probe.read", "probe.fingerprint"],
+)
+def test_a_file_that_opens_and_cannot_be_read_is_named(read: Callable[[Path], object]) -> None:
+    """However a file is read, the error says which it is."""
+    if not UNREADABLE.exists():
+        pytest.skip("there is no /proc/self/mem")
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        read(UNREADABLE)
+    assert one_line(caught.value) == f"cannot read {UNREADABLE}: Input/output error"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("", "Is a directory"),
+        ("file/x.tar", "Not a directory"),
+        ("absent/x.tar", "No such file or directory"),
+        ("x" * 300, "File name too long"),
+        ("loop", "Too many levels of symbolic links"),
+    ],
+)
+def test_a_target_that_cannot_be_written_is_named(tmp_path: Path, name: str, why: str) -> None:
+    """The error names the target that was given, and no temporary file."""
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match=why) as caught, open_target(tmp_path / name):
+        pytest.fail("it was opened")
+    assert one_line(caught.value) == f"cannot write {tmp_path / name}: {why}"
+
+
+def test_a_target_on_a_disk_that_can_only_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the file system says first is told, whatever cleaning up says."""
+    (tmp_path / "x.tar").touch()
+    monkeypatch.setattr(os, "replace", failing(errno.EROFS))
+    monkeypatch.setattr(os, "unlink", failing(errno.EIO))
+    with pytest.raises(OSError, match="Read-only") as caught, open_target(tmp_path / "x.tar"):
+        pass
+    assert one_line(caught.value) == f"cannot write {tmp_path / 'x.tar'}: Read-only file system"
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "\N{SNOWMAN}" * 85])
+def test_a_target_may_have_a_name_as_long_as_names_can_be(tmp_path: Path, name: str) -> None:
+    """The temporary file has a shorter name."""
+    for data in (b"new", b"newer"):
+        with open_target(tmp_path / name) as file:
+            file.write(data)
+        assert (tmp_path / name).read_bytes() == data
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("path", ["x" * 300, f"{'x' * 300}/layout"])
+def test_a_layout_with_a_name_that_is_too_long_is_named(tmp_path: Path, path: str) -> None:
+    """Opening and making it say what was tried with which file."""
+    for act in (Layout.open, Layout.create):
+        with pytest.raises(OSError, match="File name too long") as caught:
+            act(tmp_path / path)
+        assert re.match(rf"cannot (look at|read) {tmp_path / path}", one_line(caught.value))
+
+
+def test_an_error_of_a_write_is_not_hidden_by_cleaning_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An edit that fails says why it failed, by the name of the index."""
+    layout = Layout.create(tmp_path / "layout", durability="none")
+    target = put_artifact(layout)
+    monkeypatch.setattr(os, "replace", failing(errno.ENOSPC))
+    monkeypatch.setattr(os, "unlink", failing(errno.EIO))
+    with pytest.raises(OSError, match="No space") as caught:
+        layout.tag("a", target)
+    index = layout.path / "index.json"
+    assert one_line(caught.value) == f"cannot write {index}: No space left on device"
+
+
+def test_one_temporary_that_cannot_be_removed_keeps_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: float
+) -> None:
+    """A repair removes all the others, and says why this one stays."""
+    assert later
+    layout = Layout.create(tmp_path / "layout", durability="none")
+    for name in (".umoci-a", "index.json.a.tmp", "oci-put-blob1"):
+        (layout.path / name).write_bytes(b"x")
+    remove = Folder.remove
+
+    def refuse(self: Folder, name: str, **options: int) -> bool:
+        if name == ".umoci-a":
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        return remove(self, name, **options)
+
+    monkeypatch.setattr(Folder, "remove", refuse)
+    report = layout.repair()
+    assert [action.place for action in report.actions] == ["index.json.a.tmp", "oci-put-blob1"]
+    [left] = report.remaining
+    assert (left.code, left.place) == ("leftover", ".umoci-a")
+    assert left.message.endswith("it could not be mended: Device or resource busy")
+
+
+def test_a_disk_that_fills_while_a_layout_is_made_keeps_no_temporary(tmp_path: Path) -> None:
+    """The file that did not fit is named, and what was written of it is removed."""
+    point = tmp_path / "layout"
+    point.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(point)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a file system is not allowed here")
+    try:
+        with pytest.raises(OSError, match="No space left") as caught:
+            Layout.create(point)
+        assert one_line(caught.value) == f"cannot write {point}/oci-layout: No space left on device"
+        assert {path.name for path in point.iterdir()} == {"blobs", "index.json", "index.json.lock"}
+    finally:
+        subprocess.run(["umount", str(point)], check=True)

@@ -69,7 +69,7 @@ while True:
 STEPWISE = (
     ARTIFACT
     + """
-CALLS = ["mkdir", "replace", "rename", "fsync", "unlink", "utime", "chmod"]
+CALLS = ["mkdir", "replace", "rename", "fsync", "unlink", "utime", "fchmod"]
 
 def scenario(path, done):
     layout = Layout.open(path, create=True)

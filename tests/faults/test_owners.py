@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import tempfile
 import traceback
@@ -13,17 +14,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocilayout import clock
+from ocilayout.archive.tarstream import open_target
 from ocilayout.codec import encode
 from ocilayout.descriptor import Descriptor
 from ocilayout.disk import adopt
 from ocilayout.header import Header
 from ocilayout.layout import Layout
+from ocilayout.leftover import leftovers
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER
+from ocilayout.realfolder import Folder
 from ocilayout.rootindex import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from ocilayout.disk import File
 
 OWNER, GROUP, STRANGER = 54_321, 54_322, 54_323
 
@@ -272,6 +278,196 @@ def test_a_user_gives_nothing_away(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(os, "fchown", lambda *_: pytest.fail("it tried"))
     with (tmp_path / "file").open("wb") as file:
         adopt(file.fileno(), tmp_path)
+
+
+def secret_beside(root: Path) -> Path:
+    """Make a file of root outside of the layout that others may not read."""
+    secret = root.parent / "secret"
+    secret.write_bytes(b"")
+    secret.chmod(0o600)
+    return secret
+
+
+@ROOT
+def test_what_takes_the_place_of_a_temporary_is_not_given_away(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link that is put in the place of the new index leads to no change of another file."""
+    layout = Layout.open(root, create=True)
+    target = put_artifact(layout, "a")
+    layout.tag("a", target)
+    (root / "index.json").chmod(0o666)
+    secret, before = secret_beside(root), (root / "index.json").read_bytes()
+    force = os.fsync
+
+    def swap(number: int) -> None:
+        for path in root.glob("index.json.*.tmp"):
+            path.unlink()
+            path.symlink_to(secret)
+        force(number)
+
+    monkeypatch.setattr(os, "fsync", swap)
+    with pytest.raises(OSError, match="another program replaced the file") as caught:
+        layout.tag("b", target)
+    assert caught.value.filename == str(root / "index.json")
+    status = secret.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (0, 0, 0o600)
+    assert (root / "index.json").read_bytes() == before
+    assert list(root.glob("*.tmp")) == []
+
+
+@ROOT
+@pytest.mark.parametrize("placed", ["moved", "linked"])
+def test_another_file_in_place_of_the_lock_keeps_its_mode(root: Path, placed: str) -> None:
+    """A file of root that a user moved or linked to the name of the lock is not opened up."""
+    layout = Layout.open(root, create=True)
+    (root / "index.json").chmod(0o666)
+    lock = root / "index.json.lock"
+    lock.unlink()
+    secret = secret_beside(root)
+    if placed == "moved":
+        secret.write_bytes(b"secret")
+        secret.rename(lock)
+    else:
+        os.link(secret, lock)
+    layout.tag("a", put_artifact(layout, "a"))
+    status = lock.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (0, 0, 0o600)
+
+
+@ROOT
+def test_a_reader_cannot_open_what_is_being_written(root: Path) -> None:
+    """Who cannot write the layout cannot have a lock on a temporary; the blob can be read."""
+    layout = Layout.open(root, create=True)
+
+    def refused() -> None:
+        [path] = (root / "ingest").iterdir()
+        with pytest.raises(PermissionError):
+            path.open("rb")
+        assert list(leftovers(root)) == []  # its writer is alive
+
+    class Watching:
+        def read(self, _: int) -> bytes:
+            as_user(STRANGER, refused, group=STRANGER)
+            return b""
+
+        def close(self) -> None:
+            pass
+
+    before = os.umask(0o022)
+    try:
+        blob = layout.blobs.put(Watching(), media_type=OCI_LAYER)
+    finally:
+        os.umask(before)
+    assert layout.blobs.path(blob.digest).stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("held", [3, 10_000])
+def test_a_temporary_that_another_locks_first_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int
+) -> None:
+    """Another name is taken; a program that locks each of them is told in the end."""
+    layout = Layout.create(tmp_path / "layout", durability="none")
+    create = Folder.create
+    locks: list[int] = []
+
+    def locked(self: Folder, name: str) -> File:
+        file = create(self, name)
+        if len(locks) < held:
+            locks.append(os.open(file.path, os.O_RDONLY))
+            fcntl.flock(locks[-1], fcntl.LOCK_EX)
+        return file
+
+    monkeypatch.setattr(Folder, "create", locked)
+    try:
+        if held == 3:
+            blob = layout.blobs.put(b"a", media_type=OCI_LAYER)
+            assert layout.blobs.read(blob) == b"a"
+        else:
+            with pytest.raises(BlockingIOError, match="another program locks") as caught:
+                layout.blobs.put(b"a", media_type=OCI_LAYER)
+            assert Path(caught.value.filename).parent == layout.path / "ingest"
+    finally:
+        for number in locks:
+            os.close(number)
+    assert list((layout.path / "ingest").iterdir()) == []
+
+
+@ROOT
+@pytest.mark.parametrize(
+    ("owner", "mode", "first"),
+    [
+        *((0, 0o775, 0), (OWNER, 0o775, 0), (OWNER, 0o2775, 0), (OWNER, 0o2775, OWNER)),
+        *((OWNER, 0o775, OWNER), (0, 0o2775, OWNER), (0, 0o777, OWNER)),
+    ],
+)
+def test_a_folder_that_a_group_can_write_stays_shared(
+    root: Path, owner: int, mode: int, first: int
+) -> None:
+    """After one command of root or of a member with the umask 022, other members can go on."""
+    os.chown(root, owner, GROUP)
+    root.chmod(mode)
+
+    def write(name: str) -> Callable[[], None]:
+        def act() -> None:
+            os.umask(0o022)
+            layout = Layout.open(root, create=True, lock_timeout=0)
+            target = put_artifact(layout, name)
+            layout.tag(name, target)
+            data = name.encode()
+            expected = Descriptor.of(data, OCI_LAYER, "sha512")
+            layout.blobs.put(data, media_type=OCI_LAYER, expected=expected)
+            damaged = layout.blobs.put(b"damaged " + data, media_type=OCI_LAYER)
+            path = layout.blobs.path(damaged.digest)
+            path.chmod(0o644)
+            path.write_bytes(b"changed " + data)
+            assert layout.repair().actions
+            layout.collect(grace=timedelta(0))
+
+        return act
+
+    if first:
+        as_user(first, write("a"))
+    else:
+        before = os.umask(0o022)
+        try:
+            write("a")()
+        finally:
+            os.umask(before)
+    for path in [root, *root.rglob("*")]:
+        status = path.stat()
+        assert status.st_gid == GROUP, path
+        assert status.st_mode & 0o020 or not path.is_dir(), path
+    as_user(STRANGER, write("b"))
+    as_user(OWNER, write("c"))
+    assert Layout.open(root).tags() == ("a", "b", "c")
+
+
+@ROOT
+def test_a_folder_behind_a_link_is_not_given_away(root: Path, tmp_path: Path) -> None:
+    """What root makes behind a linked `blobs` stays its own; what lies there is left alone."""
+    layout = Layout.open(root, create=True)
+    (root / "blobs").rmdir()
+    (root / "blobs").symlink_to(tmp_path)
+    before = tmp_path.stat()
+    layout.tag("a", put_artifact(layout, "a"))
+    assert (tmp_path / "sha256").stat().st_uid == 0
+    after = tmp_path.stat()
+    assert (after.st_uid, after.st_gid, after.st_mode) == (0, before.st_gid, before.st_mode)
+
+
+@ROOT
+def test_an_archive_that_root_replaces_keeps_its_owner(root: Path) -> None:
+    """Owner, group and mode stay; a bit that lends the owner's rights does not."""
+    path = root / "x.tar"
+    path.write_bytes(b"old")
+    os.chown(path, OWNER, GROUP)
+    path.chmod(0o4640)
+    with open_target(path) as file:
+        file.write(b"new")
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (OWNER, GROUP, 0o640)
+    assert path.read_bytes() == b"new"
 
 
 @pytest.mark.parametrize("placed", ["copied", "moved"])

@@ -594,9 +594,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
     begin = ingest_module.begin
 
     def private(*arguments: Any) -> Any:
-        file = begin(*arguments)
-        os.fchmod(file.fileno(), 0o600)
-        return file
+        file, _ = begin(*arguments)
+        return file, 0o600
 
     patch.setattr(ingest_module, "begin", private)
 
