@@ -244,10 +244,21 @@ class Folder:
             os.mkdir(name, dir_fd=self.number)
             made = True
         number = os.open(name, FOLDER | NO_FOLLOW, dir_fd=self.number)
-        # Another folder may have been moved to the place of the new one, with files in it.
-        if made and not os.listdir(number):  # noqa: PTH208 # of a descriptor
+        if made and self._may_be_given(number):
             adopt(number, self._root, folder=True)
         return number
+
+    def _may_be_given(self, number: int) -> bool:
+        """Tell whether all in a new folder is the owner's, as what another process just put there.
+
+        The owner may have moved another folder to its place, with files of root in it.
+        """
+        owner = self._root.stat().st_uid
+        for name in os.listdir(number):
+            with suppress(FileNotFoundError):
+                if os.stat(name, dir_fd=number, follow_symlinks=False).st_uid != owner:
+                    return False
+        return True
 
 
 class OwnFolders:

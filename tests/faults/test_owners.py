@@ -457,6 +457,26 @@ def test_a_folder_behind_a_link_is_not_given_away(root: Path, tmp_path: Path) ->
 
 
 @ROOT
+@pytest.mark.parametrize("within", [0, OWNER])
+def test_a_folder_that_takes_the_place_of_a_new_one_is_not_given_away(
+    root: Path, monkeypatch: pytest.MonkeyPatch, within: int
+) -> None:
+    """One with a file of root is not; one in which another process has put a file is."""
+    layout = Layout.open(root, create=True)
+    mkdir = os.mkdir
+
+    def swapped(name: str, mode: int = 0o777, *, dir_fd: int) -> None:
+        mkdir(name, mode, dir_fd=dir_fd)
+        if name == "ingest":
+            (root / name / "file").touch()
+            os.chown(root / name / "file", within, within)
+
+    monkeypatch.setattr(os, "mkdir", swapped)
+    layout.blobs.put(b"a", media_type=OCI_LAYER)
+    assert (root / "ingest").stat().st_uid == within
+
+
+@ROOT
 def test_an_archive_that_root_replaces_keeps_its_owner(root: Path) -> None:
     """Owner, group and mode stay; a bit that lends the owner's rights does not."""
     path = root / "x.tar"
