@@ -237,11 +237,12 @@ class Survey:
                 mentions = Mentions()
                 mentions.take(data if begins_as_json(data[:HEAD]) else b"")
                 return mentions.found
-        quarantined = self._is_quarantined(digest)
-        if quarantined or self._is_there(digest):
-            self.complete = False
-        if quarantined and not self._is_there(digest):
+        there = digest not in self.outlook.moved and self._is_there(digest)
+        aside = not there and self._is_quarantined(digest)
+        if aside:
             self._aside.add(digest)
+        if there or aside:
+            self.complete = False
         return set()
 
     def _is_there(self, digest: Digest) -> bool:
