@@ -356,9 +356,9 @@ class Layout(View[Blobs]):
         """Mend what can be mended without guessing, and say what was done.
 
         Restores a missing `blobs/`, drops exact repetitions of an entry and those without names
-        whose content is missing and that say no more of it, moves damaged blobs to `quarantine/` so that a copy can bring them
-        again, and removes what dead writers left behind. No content that is whole is touched, and
-        no entry with a name.
+        whose content is missing and that say no more of it, moves damaged blobs to `quarantine/`
+        so that a copy can bring them again, and removes what dead writers left behind. No content
+        that is whole is touched, and no entry with a name.
 
         Args:
             dry_run: Whether to change nothing, and say what would be done.

@@ -200,7 +200,7 @@ def is_named(entry: RawEntry) -> bool:
 def has_unknown(entry: RawEntry) -> bool:
     """Tell whether an entry, or its platform, has properties that the specification does not know.
 
-    Garbage collection keeps what they name, so an entry with any is not like another of its content.
+    Garbage collection keeps what they name, so no other entry of the content can stand for it.
     """
     platform = entry.get("platform")
     inside = platform.keys() if isinstance(platform, dict) else ()

@@ -14,8 +14,8 @@ from ocilayout.errors import (
     AmbiguousReferenceError,
     BlobNotFoundError,
     DocumentError,
-    InvalidNameError,
     IntegrityError,
+    InvalidNameError,
     LimitExceededError,
     ReferenceNotFoundError,
     SizeMismatchError,
@@ -269,9 +269,7 @@ class View(ABC, Generic[B]):
         return Descriptor(media_type=said, digest=digest, size=opaque.size)
 
 
-def in_any_size(
-    read: Callable[[Descriptor], T], descriptor: Descriptor, blobs: ReadableBlobs
-) -> T:
+def in_any_size(read: Callable[[Descriptor], T], descriptor: Descriptor, blobs: ReadableBlobs) -> T:
     """Read content by its digest, whatever size a reference gives it.
 
     A reference that gives a wrong size is the fault of what refers, and not of the content.
@@ -350,6 +348,17 @@ def arriving_name(source: Tagged, ref: str) -> str | None:
     if not entries or any(ref in (entry.name, entry.full_name) for entry in entries):
         return ref
     return ref.rpartition("@")[0] or None
+
+
+def entries_of(source: Tagged, refs: Iterable[str]) -> Iterator[RootEntry]:
+    """Give the entries that references mean; none of a repository, which has no entries.
+
+    Raises:
+        DocumentError: The root index or an entry breaks the specification.
+    """
+    if isinstance(source, View):
+        for ref in refs:
+            yield from source.entries(name=ref)
 
 
 def _refuse_unclear(entry: RootEntry, pairs: Iterable[tuple[str, RootEntry]]) -> NoReturn:

@@ -16,7 +16,6 @@ from ocilayout.descriptor import Descriptor
 from ocilayout.errors import AmbiguousReferenceError, ReferenceNotFoundError
 from ocilayout.frozenmap import FrozenMap, Json
 from ocilayout.mediatype import OCI_MANIFEST
-from ocilayout.rootentry import RootEntry
 from ocilayout.rootindex import RootIndex
 from ocilayout.testing import strategies as own
 
