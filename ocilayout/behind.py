@@ -14,7 +14,7 @@ from ocilayout.errors import BlobNotFoundError, OciLayoutError
 from ocilayout.event import Event
 from ocilayout.ijson import MAX_DOCUMENT
 from ocilayout.mediatype import DOCUMENT_TYPES, is_understood
-from ocilayout.mention import HEAD, Mentions, begins_as_json, mentioned_besides
+from ocilayout.mention import HEAD, Mentions, begins_as_json, mentioned_besides, mentioned_by
 from ocilayout.stream import CHUNK
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ocilayout.digest import Digest
     from ocilayout.endpoint import ReadableBlobs
     from ocilayout.graph import Document
+    from ocilayout.rootentry import RootEntry
     from ocilayout.stream import Readable
 
 _MOST: Final = 1000
@@ -73,16 +74,32 @@ class LeftBehind:
             if descriptor.digest not in self._copied:
                 self._copied.add(descriptor.digest)
                 named = _named(descriptor, documents, open_blob)
-                if named:
-                    self._named[descriptor.digest] = descriptor, named
+                self._add(descriptor, named)
 
-    def events(self, source: Container[object]) -> Iterator[Event]:
-        """Give an event for each content that names more of the source than was copied.
+    def note_entries(self, entries: Iterable[RootEntry]) -> None:
+        """Note what entries name in unknown properties, which no copy takes along.
+
+        Args:
+            entries: The entries of what is copied, in the source.
+        """
+        for entry in entries:
+            self._add(entry.descriptor.plain(), mentioned_by(entry.descriptor))
+
+    def _add(self, descriptor: Descriptor, named: set[Digest]) -> None:
+        if named:
+            _, known = self._named.setdefault(descriptor.digest, (descriptor, set()))
+            known |= named
+
+    def events(
+        self, source: Container[object], target: Callable[[Digest], bool] | None = None
+    ) -> Iterator[Event]:
+        """Give an event for each content that names more of the source than the target has.
 
         The copy is complete by now, so a source that fails is taken not to have it.
 
         Args:
             source: The content of the source.
+            target: Tells whether the target has content. It is asked for what the source has.
 
         Spec: media-types:unknown.
         """
@@ -91,7 +108,7 @@ class LeftBehind:
             others = sorted(named - self._copied)[:_MOST]
             for digest in others:
                 if digest not in known:
-                    known[digest] = _is_in(source, digest)
+                    known[digest] = _is_in(source, digest) and not (target and target(digest))
             left = tuple(digest for digest in others if known[digest])
             if left:
                 yield Event(kind="left", descriptor=descriptor, digests=left)

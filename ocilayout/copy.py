@@ -19,7 +19,7 @@ from ocilayout.endpoint import (
     RemoteSource,
     WritableBlobs,
 )
-from ocilayout.errors import InvalidNameError, some
+from ocilayout.errors import InvalidNameError, OciLayoutError, some
 from ocilayout.event import Event, ignore
 from ocilayout.graph import with_referrers
 from ocilayout.layout import Layout
@@ -28,12 +28,13 @@ from ocilayout.plan import Plan, means, put_and_bind
 from ocilayout.pool import pool
 from ocilayout.reference import is_tag, require_ref_name
 from ocilayout.selection import select
-from ocilayout.view import all_names, arriving_name
+from ocilayout.view import all_names, arriving_name, entries_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ocilayout.descriptor import Descriptor, Platform
+    from ocilayout.digest import Digest
     from ocilayout.event import Report
 
 __all__ = [
@@ -51,6 +52,9 @@ __all__ = [
     "put_and_bind",
     "transfer",
 ]
+
+_MOST_ASKED: Final = 50
+"""For how many digests a registry is asked, to tell what was left behind."""
 
 JOBS: Final = 4
 """How many transfers run at a time, if nobody says how many."""
@@ -186,10 +190,11 @@ def copy_all(
             found = dict(zip(some, workers.map(find, some), strict=True))
             named = [(name, found[ref][0]) for ref, name in some.items()]
             others = [other for _, more in found.values() for other in more]
+            left.note_entries(entries_of(source, [*some, *(other.digest for other in others)]))
             plan.run(named, others)
             plan.note_named(left)
             done |= {ref: root for ref, (root, _) in found.items()}
-    for event in left.events(source.blobs):
+    for event in left.events(source.blobs, _has(target)):
         report(event)
     return done
 
@@ -226,8 +231,27 @@ def transfer(
         plan = Plan(source, target, workers, report, limits)
         plan.carry_out([root])
         plan.note_named(left)
-    for event in left.events(source.blobs):
+    for event in left.events(source.blobs, _has(target)):
         report(event)
+
+
+def _has(target: CopyTarget) -> Callable[[Digest], bool]:
+    """Return what tells whether a target has content; a registry is asked a few times only."""
+    if isinstance(target, Layout):
+        return target.blobs.__contains__
+    remote: object = target
+    asked: set[Digest] = set()
+
+    def has(digest: Digest) -> bool:
+        asked.add(digest)
+        if len(asked) > _MOST_ASKED or not isinstance(remote, RemoteSource):
+            return False
+        try:  # what is named may be a blob or a manifest
+            return digest in remote.blobs or bool(remote.resolve(digest))
+        except (OciLayoutError, OSError):
+            return False
+
+    return has
 
 
 def _names(

@@ -204,7 +204,8 @@ class Layout(View[Blobs]):
 
         The new entry has the annotations that are given here and no others; those of the old entry
         and of other entries of the content do not carry over. If the name meant other content that
-        has no other entry, that stays as an untagged entry.
+        has no other entry, that stays as an untagged entry. Full names and unknown properties of
+        entries stay; `RootIndex.tag` has the rules.
 
         Args:
             name: The name, in the ref.name grammar.
@@ -354,10 +355,10 @@ class Layout(View[Blobs]):
     def repair(self, *, dry_run: bool = False) -> RepairReport:
         """Mend what can be mended without guessing, and say what was done.
 
-        Restores a missing `blobs/`, drops entries without names whose content is missing and exact
-        repetitions of an entry, moves damaged blobs to `quarantine/` so that a copy can bring them
-        again, and removes what dead writers left behind. No content that is whole is touched, and
-        no entry with a name.
+        Restores a missing `blobs/`, drops exact repetitions of an entry and those without names
+        whose content is missing and that say no more of it, moves damaged blobs to `quarantine/`
+        so that a copy can bring them again, and removes what dead writers left behind. No content
+        that is whole is touched, and no entry with a name.
 
         Args:
             dry_run: Whether to change nothing, and say what would be done.

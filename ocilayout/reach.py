@@ -10,6 +10,7 @@ missing reaches nothing here.
 from __future__ import annotations
 
 import os
+from operator import attrgetter
 from typing import TYPE_CHECKING, NoReturn, cast
 
 from attrs import evolve, frozen
@@ -81,8 +82,11 @@ def held(roots: Iterable[Link], blobs: Blobs, *, removed: Collection[Digest] = (
     for to, one in subjects((digest for digest in others if digest not in removed), blobs):
         about.setdefault(to, []).append(one)
     unlisted: list[Descriptor] = []
-    for digest in search.order:  # which grows meanwhile
-        for one in about.pop(digest, ()):
+    start = 0
+    while start < len(search.order):  # a round for each step from the roots
+        reached, start = search.order[start:], len(search.order)
+        more = [one for digest in reached for one in about.pop(digest, ())]
+        for one in sorted(more, key=attrgetter("digest")):
             if one.digest not in search.found:
                 unlisted.append(one)
                 search.reach_unlisted(link_to(one))
@@ -175,7 +179,6 @@ class _Search:
 
     def _links(self, link: Link) -> list[Link]:
         descriptor = Descriptor(media_type=link.media_type, digest=link.digest, size=link.size)
-        require_document_size(descriptor)
         try:
             return links(self._read(descriptor), descriptor)
         except BlobNotFoundError:
@@ -188,8 +191,9 @@ class _Search:
         verifiable = descriptor.digest.verifiable
         blobs = looking(self._blobs, descriptor.digest)
         try:
+            require_document_size(descriptor)
             return blobs.read(descriptor, verify=verifiable)
-        except SizeMismatchError:
+        except (LimitExceededError, SizeMismatchError):
             descriptor = evolve(descriptor, size=blobs.size(descriptor.digest))
             require_document_size(descriptor)
             return blobs.read(descriptor, verify=verifiable)

@@ -17,6 +17,8 @@ from ocilayout.index import Index
 from ocilayout.manifest import Manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ocilayout.digest import Digest
     from ocilayout.graph import Document, Read
     from ocilayout.rootindex import RootIndex
@@ -41,12 +43,15 @@ class Referrers:
     Spec: image-layout:referrers.
     """
 
-    def __init__(self, root: RootIndex, read: Read) -> None:
+    def __init__(
+        self, root: RootIndex, read: Read, right: Callable[[Descriptor], Descriptor]
+    ) -> None:
         """Read the manifests of a root index.
 
         Args:
             root: The root index.
             read: Gives documents, `None` for missing ones.
+            right: Gives a document that is there the size that it has.
 
         Raises:
             Exception: Whatever `read` raises.
@@ -62,7 +67,8 @@ class Referrers:
                 self.missing.add(descriptor.digest)
             if document is not None and document.subject is not None:
                 found = self._about.setdefault(document.subject.digest, {})
-                found.setdefault(descriptor.digest, describe_referrer(descriptor, document))
+                referrer = describe_referrer(right(descriptor), document)
+                found.setdefault(descriptor.digest, referrer)
             return document
 
         for _ in walk([entry.descriptor for entry in root.entries()], note):

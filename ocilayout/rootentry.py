@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from attrs import frozen
 
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME, NAME_BOUND, REF_NAME
+from ocilayout.annotations import CONTAINERD_IMAGE_NAME, LOCAL_BUILD, NAME_BOUND, REF_NAME
 from ocilayout.codec import structure
-from ocilayout.descriptor import Descriptor
+from ocilayout.descriptor import Descriptor, Platform
 from ocilayout.errors import DocumentError, InvalidNameError, join_place, wrong_type
 from ocilayout.field import known_keys
 from ocilayout.frozenmap import FrozenMap, Json
 from ocilayout.index import Index
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
 RawEntry = dict[str, Json]
 """An entry as it stands in the document, with everything that nobody here knows."""
 
 _KEYS = known_keys(Descriptor)
 _NAMES = frozenset(_KEYS.values())
+_PLATFORM_NAMES = frozenset(known_keys(Platform).values())
 _NOTHING: Final[dict[str, Json]] = {}
 
 
@@ -196,13 +197,47 @@ def is_named(entry: RawEntry) -> bool:
     return bool(entry_annotations(entry).get(REF_NAME) or entry_full_name(entry))
 
 
+def has_unknown(entry: RawEntry) -> bool:
+    """Tell whether an entry, or its platform, has properties that the specification does not know.
+
+    Garbage collection keeps what they name, so no other entry of the content can stand for it.
+    """
+    platform = entry.get("platform")
+    inside = platform.keys() if isinstance(platform, dict) else ()
+    return not (entry.keys() <= _NAMES and _PLATFORM_NAMES.issuperset(inside))
+
+
+def says_more(entry: RawEntry) -> bool:
+    """Tell whether something would be lost with an entry whose content is gone.
+
+    That is a name, unknown properties, the content itself in `data`, or where to get it in `urls`.
+    """
+    return is_named(entry) or has_unknown(entry) or bool(entry.get("data") or entry.get("urls"))
+
+
 def unnamed(entry: RawEntry) -> RawEntry:
-    """Return an entry without its name, and without what was said of that name.
+    """Return an entry without its names, and without what was said of them.
 
     Spec: annotations:none, annotations:travel.
     """
+    return _without(entry, NAME_BOUND)
+
+
+def without_name(entry: RawEntry) -> RawEntry:
+    """Return an entry without its reference name, and without what was said of that.
+
+    A full name stays, unless it is the same text and so has gone with the reference name.
+
+    Spec: annotations:none, annotations:travel.
+    """
+    if entry_full_name(entry) == entry_name(entry):
+        return unnamed(entry)
+    return _without(entry, {REF_NAME, LOCAL_BUILD})
+
+
+def _without(entry: RawEntry, keys: Container[str]) -> RawEntry:
     result = dict(entry)
-    kept = {key: value for key, value in entry_annotations(entry).items() if key not in NAME_BOUND}
+    kept = {key: value for key, value in entry_annotations(entry).items() if key not in keys}
     if kept:
         result["annotations"] = kept
     else:

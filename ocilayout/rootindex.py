@@ -10,7 +10,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, cast
 
-from ocilayout.annotations import REF_NAME
+from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.codec import structure
 from ocilayout.entrylist import DENSE, EntryList
 from ocilayout.errors import (
@@ -37,9 +37,13 @@ from ocilayout.rootentry import (
     RawEntry,
     RootEntry,
     entry_annotations,
+    entry_full_name,
+    has_unknown,
+    is_named,
     load_entry,
     require_annotations,
     unnamed,
+    without_name,
 )
 
 if TYPE_CHECKING:
@@ -233,8 +237,11 @@ class RootIndex:
     ) -> None:
         """Tag content, replacing what the tag pointed to.
 
-        The new entry has the annotations that are given here and no others. An entry that had the
-        name for other content stays as an untagged entry, if it is the last of that content.
+        The new entry has the annotations that are given here and no others. If the name is that of
+        an entry of the same content, that entry becomes the new one and keeps all but its other
+        annotations: its full name and its unknown properties stay. An entry that had the name for
+        other content loses that name alone. It stays if it has another full name, has unknown
+        properties, or is the last of its content.
 
         Args:
             name: The name.
@@ -250,25 +257,28 @@ class RootIndex:
         Spec: annotations:travel.
         """
         require_annotations(annotations or {})
-        noted = {**(annotations or {}), REF_NAME: name}
-        fresh: RawEntry = {
-            "mediaType": target.media_type,
-            "digest": str(target.digest),
-            "size": target.size,
-            "annotations": {key: noted[key] for key in sorted(noted)},
-        }
+        noted: dict[str, Json] = {**(annotations or {}), REF_NAME: name}
+        fresh: RawEntry = {}
         place = None
         for position in self._meanings.alike(name, self._meanings.names.of(name)):
-            same = self._entries.digests[position] == target.digest
-            if same or not self._meanings.is_last(position):
-                self._set(position, {})
-                place = position if place is None else place
-            else:
-                self._set(position, unnamed(self._entries[position]))
+            entry = self._entries[position]
+            if self._entries.digests[position] == target.digest and place is None:
+                place, fresh = position, dict(entry)
+                full_name = entry_full_name(entry)
+                if full_name:
+                    noted.setdefault(CONTAINERD_IMAGE_NAME, full_name)
+            elif not self._keep(position, without_name(entry)) and place is None:
+                place = position
+        fresh["mediaType"] = target.media_type
+        fresh["digest"] = str(target.digest)
+        fresh["size"] = target.size
+        fresh["annotations"] = {key: noted[key] for key in sorted(noted)}
         self._set(self._entries.append() if place is None else place, fresh)
 
     def untag(self, ref: str) -> None:
         """Remove the names of entries, and keep their content as an untagged entry.
+
+        Where other entries have the content, those without unknown properties go.
 
         Args:
             ref: A reference; `matching` has the rules.
@@ -281,8 +291,7 @@ class RootIndex:
         if not positions:
             raise ReferenceNotFoundError(f"the entry of {ref} has no name to remove")
         for position in positions:
-            last = self._meanings.is_last(position)
-            self._set(position, unnamed(self._entries[position]) if last else {})
+            self._keep(position, unnamed(self._entries[position]))
 
     def drop(self, ref: str) -> None:
         """Remove entries.
@@ -362,6 +371,12 @@ class RootIndex:
                 self._set(position, entry)
 
     # ------------------------------------------------------------ inside
+
+    def _keep(self, position: int, entry: RawEntry) -> bool:
+        """Replace an entry by what is left of it, or drop it if nothing would be lost with it."""
+        kept = is_named(entry) or has_unknown(entry) or self._meanings.is_last(position)
+        self._set(position, entry if kept else {})
+        return kept
 
     def _set(self, position: int, entry: RawEntry) -> None:
         self._meanings.replace(position, entry)

@@ -14,9 +14,11 @@ from ocilayout.errors import (
     AmbiguousReferenceError,
     BlobNotFoundError,
     DocumentError,
+    IntegrityError,
     InvalidNameError,
     LimitExceededError,
     ReferenceNotFoundError,
+    SizeMismatchError,
 )
 from ocilayout.graph import walk
 from ocilayout.ijson import MAX_DOCUMENT, parse
@@ -25,7 +27,7 @@ from ocilayout.referrer import Referrers
 from ocilayout.rules import decode_document, require_document_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ocilayout.graph import Document
     from ocilayout.rootentry import RootEntry
@@ -54,6 +56,7 @@ class ReadableBlobs(Protocol):
         ...
 
 
+T = TypeVar("T")
 B = TypeVar("B", bound=ReadableBlobs)
 
 
@@ -126,7 +129,8 @@ class View(ABC, Generic[B]):
         """Return what a reference means: media type, digest and size, nothing else.
 
         References are those of `entry`, and digests of content that has no entry. That has the
-        media type that it gives itself, and `application/octet-stream` if it gives none.
+        media type that it gives itself, and `application/octet-stream` if it gives none. Of several
+        entries of one content the first counts whose size is that of the content.
 
         Raises:
             ReferenceNotFoundError: It means no entry, and no content.
@@ -136,11 +140,13 @@ class View(ABC, Generic[B]):
 
         Spec: annotations:same-name.
         """
+        root = self._snapshot()
         if not is_digest(name_or_digest):
-            return self.entry(name_or_digest).descriptor.plain()
+            first = root.find(name_or_digest)  # which refuses several contents
+            return self._right([first, *root.matching(name_or_digest)])
         digest = Digest(name_or_digest)
-        found = self._snapshot().of(digest)
-        return found[0].descriptor.plain() if found else self._describe_blob(digest)
+        found = root.of(digest)
+        return self._right(found) if found else self._describe_blob(digest)
 
     def read_manifest(self, descriptor: Descriptor) -> Document:
         """Return a manifest or an index, verified: of OCI, of Docker, or of a retired type.
@@ -213,16 +219,35 @@ class View(ABC, Generic[B]):
             and not any(digest in self.blobs for digest in known[1].missing)
         ):
             return known[1]
-        found = Referrers(root, self._read_if_there)
+        found = Referrers(root, self._read_if_there, self._in_its_size)
         self._referrers = (root, found)
         return found
 
     def _read_if_there(self, descriptor: Descriptor) -> Document | None:
         # What cannot be verified is read all the same: here it matters only what it refers to.
+        verify = descriptor.digest.verifiable
         try:
-            return self._read_document(descriptor, verify=descriptor.digest.verifiable)
+            return in_any_size(
+                lambda one: self._read_document(one, verify=verify), descriptor, self.blobs
+            )
         except BlobNotFoundError:
             return None
+
+    def _in_its_size(self, descriptor: Descriptor) -> Descriptor:
+        """Return a plain descriptor with the size that content has, if that is here."""
+        try:
+            size = self.blobs.size(descriptor.digest)
+        except BlobNotFoundError:
+            size = descriptor.size
+        return _sized(descriptor, size)
+
+    def _right(self, entries: Sequence[RootEntry]) -> Descriptor:
+        """Return what entries of one content say, by the first of those that give its size."""
+        found = [entry.descriptor.plain() for entry in entries]
+        if len({descriptor.size for descriptor in found}) > 1:
+            size = self._in_its_size(found[0]).size
+            return next((one for one in found if one.size == size), found[0])
+        return found[0]
 
     def _read_document(self, descriptor: Descriptor, *, verify: bool) -> Document:
         require_document_size(descriptor)
@@ -242,6 +267,35 @@ class View(ABC, Generic[B]):
         if not isinstance(said, str) or said not in DOCUMENT_TYPES:
             return opaque
         return Descriptor(media_type=said, digest=digest, size=opaque.size)
+
+
+def in_any_size(read: Callable[[Descriptor], T], descriptor: Descriptor, blobs: ReadableBlobs) -> T:
+    """Read content by its digest, whatever size a reference gives it.
+
+    A reference that gives a wrong size is the fault of what refers, and not of the content.
+
+    Args:
+        read: Reads content, verified; it is called again with the size that the content has.
+        descriptor: The content.
+        blobs: Where it lies.
+
+    Raises:
+        Exception: What `read` raises. Of content that is damaged it is what it raised first.
+    """
+    try:
+        return read(descriptor)
+    except (LimitExceededError, SizeMismatchError) as error:
+        right = _sized(descriptor, blobs.size(descriptor.digest))
+        if right.size == descriptor.size:
+            raise
+        try:
+            return read(right)
+        except IntegrityError:
+            raise error from None
+
+
+def _sized(descriptor: Descriptor, size: int) -> Descriptor:
+    return Descriptor(media_type=descriptor.media_type, digest=descriptor.digest, size=size)
 
 
 def all_names(source: Tagged) -> dict[str, str | None]:
@@ -294,6 +348,17 @@ def arriving_name(source: Tagged, ref: str) -> str | None:
     if not entries or any(ref in (entry.name, entry.full_name) for entry in entries):
         return ref
     return ref.rpartition("@")[0] or None
+
+
+def entries_of(source: Tagged, refs: Iterable[str]) -> Iterator[RootEntry]:
+    """Give the entries that references mean; none of a repository, which has no entries.
+
+    Raises:
+        DocumentError: The root index or an entry breaks the specification.
+    """
+    if isinstance(source, View):
+        for ref in refs:
+            yield from source.entries(name=ref)
 
 
 def _refuse_unclear(entry: RootEntry, pairs: Iterable[tuple[str, RootEntry]]) -> NoReturn:

@@ -23,7 +23,7 @@ from ocilayout.limit import DEFAULT, Limits, require_at_most
 from ocilayout.mediatype import DOCUMENT_TYPES
 from ocilayout.reference import require_ref_name
 from ocilayout.selection import select
-from ocilayout.view import View, all_names, arriving_name
+from ocilayout.view import View, all_names, arriving_name, entries_of
 
 if TYPE_CHECKING:
     import os
@@ -132,17 +132,18 @@ def write_archive(
     """
     if isinstance(names, str):
         raise TypeError(f"names are given one by one; for one, give [{names!r}]")
-    chosen = _choose(source, names)
+    left = LeftBehind()
+    chosen = _choose(source, names, left)
     if platform is not None:
         chosen = [(name, select(root, platform, source.blobs.read)) for name, root in chosen]
     blobs: dict[Digest, Descriptor] = {}
     others: list[Descriptor] = []
-    left = LeftBehind()
     for start in range(0, len(chosen), AT_A_TIME):
         some = [root for _, root in chosen[start : start + AT_A_TIME]]
         found, more = _plan(source, some, limits, left, referrers=referrers)
         blobs |= found
         others += more
+        left.note_entries(entries_of(source, [other.digest for other in more]))
     roots = _entries([*chosen, *(("", other) for other in others)])
     report = on_event or ignore
     for descriptor in blobs.values():
@@ -168,7 +169,9 @@ def write_archive(
 
 
 def _choose(
-    source: ArchiveSource, names: Iterable[str] | Mapping[str, str | None] | None
+    source: ArchiveSource,
+    names: Iterable[str] | Mapping[str, str | None] | None,
+    left: LeftBehind,
 ) -> list[tuple[str, Descriptor]]:
     """Return what was asked for, each with its name in the archive, which may be empty."""
     if names is None:
@@ -178,6 +181,7 @@ def _choose(
     for name in names.values():
         if name is not None:
             require_ref_name(name)
+    left.note_entries(entries_of(source, names))
     return [(name or "", source.resolve(ref)) for ref, name in names.items()]
 
 

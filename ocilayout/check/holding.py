@@ -127,7 +127,10 @@ class Holding:
                     if not is_beside_blobs(name):
                         yield [_stray(f"{place}/{name}", "the name is no digest")], None
                     continue
-                if digest in outlook.moved or digest in outlook.copied:
+                if digest in outlook.moved:
+                    continue
+                if digest in outlook.copied:
+                    yield self._on_reference(digest), None
                     continue
                 try:
                     yield self._look(digest)
@@ -158,6 +161,11 @@ class Holding:
         mode = stat.S_IMODE(status.st_mode)
         return [found("unreadable-to-others", f"has the mode {mode:04o}", place)]
 
+    def _on_reference(self, digest: Digest) -> list[Problem]:
+        if not self._survey.complete or digest in self._survey:
+            return []
+        return [found("unreferenced-blob", "nothing refers to it", place_of(digest))]
+
     def _look(self, digest: Digest) -> Step:
         place = place_of(digest)
         try:
@@ -168,8 +176,7 @@ class Holding:
             noun = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "no regular file"
             return [found("irregular-blob", f"is {noun}; it is not followed", place)], None
         problems = self._on_mode(status, _READ_FILE, place)
-        if self._survey.complete and digest not in self._survey:
-            problems.append(found("unreferenced-blob", "nothing refers to it", place))
+        problems += self._on_reference(digest)
         if not digest.verifiable:
             problems.append(
                 found("unverifiable", f"{digest.algorithm} cannot be computed here", place)

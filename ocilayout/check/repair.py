@@ -35,7 +35,7 @@ from ocilayout.ijson import dump
 from ocilayout.leftover import leftovers
 from ocilayout.mediatype import OCTET_STREAM
 from ocilayout.realfolder import OwnFolders, make_folders
-from ocilayout.rootentry import entry_digest, is_named
+from ocilayout.rootentry import entry_digest, says_more
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
@@ -86,7 +86,8 @@ def repair(
     """Mend what can be mended without guessing.
 
     Entries that repeat another exactly go, as do untagged ones whose blob is missing and is not in
-    quarantine; but where no blob of an algorithm is there at all, the entries of its blobs stay.
+    quarantine. Those stay that have `data`, `urls` or unknown properties, and where no blob of an
+    algorithm is there at all, so do the entries of its blobs.
     Manifests that stay for their subject alone become untagged entries. A folder `blobs` that is
     missing is made. In the place of a symbolic link to the right content comes a copy of that; a
     link that leads nowhere stays. Blobs that are damaged, and anything else that is not a regular
@@ -242,7 +243,7 @@ class _Repair:
             code = None
             if text in seen:
                 code = "duplicate-entry"
-            elif not is_named(entry) and self._is_gone(entry_digest(entry), there):
+            elif not says_more(entry) and self._is_gone(entry_digest(entry), there):
                 code = "dangling-entry"
             seen.add(text)
             if code is not None:

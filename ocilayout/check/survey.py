@@ -11,6 +11,7 @@ import os
 import stat
 from collections import deque
 from contextlib import suppress
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve, field
@@ -175,18 +176,17 @@ class Survey:
         if not self.complete:
             return
         about = self._subjects()
-        pending = deque(sorted(subject for subject in about if subject in self))
+        reached: Iterable[Digest] = [subject for subject in about if subject in self]
         self._new.clear()
-        while pending:
-            subject = pending.popleft()
-            for referrer in about.pop(subject, ()):
-                if referrer.digest not in self:
-                    place = place_of(referrer.digest)
+        while reached:  # a round for each step from what entries lead to, as in `reach.held`
+            more = [(one.digest, to, one) for to in reached for one in about.pop(to, ())]
+            for digest, subject, referrer in sorted(more, key=itemgetter(0, 1)):
+                if digest not in self:
                     message = f"refers to {subject}, without an entry"
-                    yield found("unlisted-referrer", message, place)
-                    yield from self.note(reference_to(referrer, place))
+                    yield found("unlisted-referrer", message, place_of(digest))
+                    yield from self.note(reference_to(referrer, place_of(digest)))
                     yield from self.graph()
-            pending.extend(self._new)
+            reached = [*self._new]
             self._new.clear()
 
     def _subjects(self) -> dict[Digest, list[Descriptor]]:
@@ -237,11 +237,12 @@ class Survey:
                 mentions = Mentions()
                 mentions.take(data if begins_as_json(data[:HEAD]) else b"")
                 return mentions.found
-        quarantined = self._is_quarantined(digest)
-        if quarantined or self._is_there(digest):
-            self.complete = False
-        if quarantined and not self._is_there(digest):
+        there = digest not in self.outlook.moved and self._is_there(digest)
+        aside = not there and self._is_quarantined(digest)
+        if aside:
             self._aside.add(digest)
+        if there or aside:
+            self.complete = False
         return set()
 
     def _is_there(self, digest: Digest) -> bool:

@@ -32,6 +32,7 @@ from ocilayout.layout import Layout
 from ocilayout.limit import DEFAULT, Limits
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import DOCKER_CONFIG, DOCUMENT_TYPES, INDEX_TYPES, OCI_CONFIG
+from ocilayout.view import in_any_size
 
 if TYPE_CHECKING:
     from ocilayout.cli.place import Source
@@ -219,7 +220,7 @@ class _Reading:
 
     def read(self, descriptor: Descriptor) -> Document | None:
         try:
-            return self._budget.read_if_there(descriptor)
+            return read_of(self._source, self._budget, descriptor)
         except OciLayoutError as error:
             self.error = self.error or one_line(error)
             return None
@@ -241,6 +242,17 @@ class _Reading:
         except OciLayoutError as error:
             self.error = self.error or one_line(error)
             return None
+
+
+def read_of(source: Source, budget: Budget, descriptor: Descriptor) -> Document | None:
+    """Return a document, or nothing if it is missing; in a layout, whatever size it is given.
+
+    Raises:
+        OciLayoutError: As `Budget.read` says.
+    """
+    if isinstance(source, Layout | Archive):
+        return in_any_size(budget.read_if_there, descriptor, source.blobs)
+    return budget.read_if_there(descriptor)
 
 
 def _platforms(

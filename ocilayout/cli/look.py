@@ -27,6 +27,7 @@ from ocilayout.digest import Digest, is_digest
 from ocilayout.disk import acting
 from ocilayout.errors import DocumentError, read_from
 from ocilayout.ijson import parse
+from ocilayout.index import Index
 from ocilayout.layout import Layout
 from ocilayout.manifest import Manifest
 from ocilayout.mediatype import DOCUMENT_TYPES
@@ -187,7 +188,11 @@ def _config_of(source: Source, descriptor: Descriptor) -> Descriptor:
     document = source.read_manifest(descriptor)
     if isinstance(document, Manifest):
         return document.config
-    raise click.UsageError("an index has no config; choose one of its manifests with --platform")
+    if isinstance(document, Index):
+        raise click.UsageError(
+            "an index has no config; choose one of its manifests with --platform"
+        )
+    raise click.UsageError(f"a manifest of the type {descriptor.media_type} has no config")
 
 
 def _parse(data: bytes, descriptor: Descriptor) -> object:

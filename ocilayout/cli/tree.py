@@ -13,7 +13,15 @@ from attrs import evolve, frozen
 from ocilayout.annotations import TITLE
 from ocilayout.archive import Archive
 from ocilayout.budget import Budget
-from ocilayout.cli.listing import Kind, State, artifact_type_of, kind_of, platform_text, state_of
+from ocilayout.cli.listing import (
+    Kind,
+    State,
+    artifact_type_of,
+    kind_of,
+    platform_text,
+    read_of,
+    state_of,
+)
 from ocilayout.cli.terminal import one_line, printable, short, size_text
 from ocilayout.descriptor import Descriptor
 from ocilayout.errors import OciLayoutError
@@ -137,7 +145,7 @@ def graph_of(
 
     def read(descriptor: Descriptor) -> Document | None:
         try:
-            document = budget.read_if_there(descriptor)
+            document = read_of(source, budget, descriptor)
         except OciLayoutError as error:
             errors[descriptor.digest] = one_line(error)
             return None

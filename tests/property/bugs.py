@@ -230,6 +230,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
         return {**entry, "annotations": noted}
 
     patch.setattr(rootindex_module, "unnamed", unnamed)
+    patch.setattr(rootindex_module, "without_name", unnamed)
 
 
 @bug("untag deletes the content", "zot#4180: an entry that nothing names is garbage")

@@ -88,26 +88,27 @@ class Plain:
         )
 
     def tag(self, name: str, digest: str, noted: Noted) -> None:
+        olds = self._alike([entry for entry in self.entries if entry.name == name])
         fresh = Listed(digest, {**noted, REF_NAME: name})
-        place = None
-        for old in self._alike([entry for entry in self.entries if entry.name == name]):
-            if old.digest != digest and self._is_last(old):
-                self._unname(old)
-            else:
-                position = self.entries.index(old)
-                place = position if place is None else place
-                del self.entries[position]
-        self.entries.insert(len(self.entries) if place is None else place, fresh)
+        if olds and olds[0].digest == digest:
+            first, *olds = olds
+            full = first.noted.get(CONTAINERD_IMAGE_NAME)
+            fresh.noted = {**({CONTAINERD_IMAGE_NAME: full} if full else {}), **fresh.noted}
+            self.entries[self.entries.index(first)] = fresh
+        for old in olds:
+            position = self.entries.index(old)
+            self._unname(old, {REF_NAME, LOCAL_BUILD, *self._same_full_name(old)})
+            if old not in self.entries and fresh not in self.entries:
+                self.entries.insert(position, fresh)
+        if fresh not in self.entries:
+            self.entries.append(fresh)
 
     def untag(self, ref: str) -> None:
         named = [entry for entry in self.find(ref) if entry.name or entry.full_name]
         if not named:
             raise ReferenceNotFoundError(ref)
         for entry in named:
-            if self._is_last(entry):
-                self._unname(entry)
-            else:
-                self.entries.remove(entry)
+            self._unname(entry, {REF_NAME, CONTAINERD_IMAGE_NAME, LOCAL_BUILD})
 
     def drop(self, ref: str) -> None:
         for entry in self.find(ref):
@@ -139,9 +140,13 @@ class Plain:
     def _is_last(self, entry: Listed) -> bool:
         return sum(other.digest == entry.digest for other in self.entries) == 1
 
-    def _unname(self, entry: Listed) -> None:
-        bound = {REF_NAME, CONTAINERD_IMAGE_NAME, LOCAL_BUILD}
+    def _same_full_name(self, entry: Listed) -> set[str]:
+        return {CONTAINERD_IMAGE_NAME} if entry.full_name == entry.name else set()
+
+    def _unname(self, entry: Listed, bound: set[str]) -> None:
         entry.noted = {key: value for key, value in entry.noted.items() if key not in bound}
+        if not (entry.full_name or self._is_last(entry)):
+            self.entries.remove(entry)
 
 
 refs = st.sampled_from(REFS)

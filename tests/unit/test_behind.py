@@ -236,3 +236,89 @@ class TestCommand:
         done = CliRunner().invoke(main, ["cp", "oci:a:none", "oci:b"])
         assert (done.exit_code, done.stderr) == (0, "")
         assert names
+
+
+def note_at_entry(layout: Layout, ref: str, **properties: Any) -> None:
+    """Write properties into the entry of a name or a digest."""
+    path = layout.path / "index.json"
+    document = json.loads(path.read_bytes())
+    (digest,) = {entry.descriptor.digest for entry in layout.entries(name=ref)}
+    for entry in document["manifests"]:
+        if entry["digest"] == digest:
+            entry.update(properties)
+    path.write_text(json.dumps(document))
+
+
+class TestEntries:
+    @pytest.mark.parametrize("inside", [False, True])
+    def test_what_an_unknown_property_of_the_entry_names_is_said(
+        self, layout: Layout, bring: Any, *, inside: bool
+    ) -> None:
+        """Garbage collection holds it in the source, and no copy takes it along."""
+        held = put(layout, b"1")
+        root = manifest(layout)
+        layout.tag("v1", root)
+        unknown: dict[str, Any] = {"x": held.digest}
+        if inside:
+            unknown = {"platform": {"os": "linux", "architecture": "amd64", **unknown}}
+        note_at_entry(layout, "v1", **unknown)
+        assert bring() == {root.digest: (held.digest,)}
+
+    @pytest.mark.parametrize("bring", [copy, write_archive])
+    def test_what_the_entry_of_a_referrer_names_is_said(
+        self, tmp_path: Path, layout: Layout, bring: Any
+    ) -> None:
+        held, root = put(layout, b"1"), manifest(layout)
+        layout.tag("v1", root)
+        subject = {"mediaType": OCI_MANIFEST, "digest": root.digest, "size": root.size}
+        about = manifest(layout, subject=subject)
+        with layout.edit() as edit:
+            edit.add(about)
+        note_at_entry(layout, about.digest, x=held.digest)
+        events: list[Event] = []
+        if bring is copy:
+            target = Layout.create(tmp_path / "b", durability="none")
+            copy(layout, "v1", target, referrers=True, on_event=events.append)
+        else:
+            file = tmp_path / "archive.tar"
+            write_archive(layout, ["v1"], file, referrers=True, on_event=events.append)
+        assert left(events) == {about.digest: (held.digest,)}
+
+
+class TestThere:
+    def test_what_the_target_has_was_not_left(self, tmp_path: Path, layout: Layout) -> None:
+        here, absent = put(layout, b"1"), put(layout, b"2")
+        root = manifest(layout, x=[here.digest, absent.digest])
+        layout.tag("v1", root)
+        target = Layout.create(tmp_path / "b", durability="none")
+        put(target, b"1")
+        assert copied(layout, target) == {root.digest: (absent.digest,)}
+
+    def test_a_copy_within_a_layout_leaves_nothing(self, layout: Layout) -> None:
+        layout.tag("v1", thing(layout, put(layout, b"1")))
+        note_at_entry(layout, "v1", x=put(layout, b"2").digest)
+        done = CliRunner().invoke(main, ["cp", f"oci:{layout.path}:v1", f"oci:{layout.path}:v2"])
+        assert (done.exit_code, done.stderr) == (0, "")
+
+    def test_a_registry_is_asked_for_blobs_and_manifests_and_not_for_many(
+        self, layout: Layout
+    ) -> None:
+        blob, inner = put(layout, b"1"), manifest(layout)
+        many = [put(layout, f"more {number}".encode()).digest for number in range(60)]
+        root = manifest(layout, x=[blob.digest, inner.digest])
+        layout.tag("v1", root)
+        layout.tag("v2", manifest(layout, x=many))
+        with LoopbackRegistry() as server, Repository(f"{server.host}/a") as repository:
+            events: list[Event] = []
+            copy(layout, "v1", repository, on_event=events.append)
+            assert left(events) == {root.digest: tuple(sorted([blob.digest, inner.digest]))}
+            copy(layout, inner.digest, repository)
+            copy(layout, blob.digest, repository)
+            events = []
+            copy(layout, "v1", repository, on_event=events.append)
+            assert left(events) == {}
+            before = len(server.requests)
+            copy(layout, "v2", repository, on_event=events.append)
+            (digests,) = left(events).values()
+            assert len(digests) == len(many)
+            assert len(server.requests) - before < 2 * len(many)

@@ -756,7 +756,7 @@ def test_tagging_notes_what_is_given_and_nothing_else(layout: Layout) -> None:
 def test_moving_a_tag_keeps_the_old_content_without_a_name(layout: Layout) -> None:
     """The last entry of the old content stays, without what speaks of its name."""
     old, new = put_artifact(layout, "old"), put_artifact(layout, "new")
-    layout.tag("a", old, annotations={**MARK, CONTAINERD_IMAGE_NAME: "x", "kept": "yes"})
+    layout.tag("a", old, annotations={**MARK, "kept": "yes"})
     layout.tag("a", new)
     entries = [
         (entry.name, entry.descriptor, dict(entry.annotations)) for entry in layout.entries()

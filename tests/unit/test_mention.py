@@ -72,14 +72,23 @@ class TestMentions:
     @pytest.mark.parametrize(
         "text",
         [
-            f'"sha256:{ONE.encoded[:-1]}"',
             f'"sha256:{ONE.encoded.upper()}"',
+            f'"SHA256:{ONE.encoded}"',
             f'"sha256 {ONE.encoded}"',
+            f'"sha256-{ONE.encoded}.sig"',
+            f'"blobs/sha256/{ONE.encoded}"',
             f'"{ONE.encoded}"',
-            f'"md5:{ONE.encoded}"',
+            f'{{"alg":"sha256","value":"{ONE.encoded}"}}',
             f'{{"sha256":["{ONE.encoded}"]}}',
+            f'{{"sha256"{" " * 100}:{" " * 100}"{ONE.encoded}"}}',
+            f'{{"x":"{{\\"sha256\\": \\"{ONE.encoded}\\"}}"}}',
         ],
     )
+    def test_its_digits_are_enough(self, text: str) -> None:
+        """Finding too much costs space on the disk, and finding too little content."""
+        assert found(text.encode()) == {ONE}
+
+    @pytest.mark.parametrize("text", [f'"sha256:{ONE.encoded[:-1]}"', f'"{"a" * 65}"', '"sha256:"'])
     def test_what_is_not_a_digest_is_not_found(self, text: str) -> None:
         assert found(text.encode()) == set()
 

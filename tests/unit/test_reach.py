@@ -427,12 +427,17 @@ class TestUnlistedReferrers:
         listing(layout, manifest(layout))
         assert reach(layout).others == (document["digest"],)
 
-    def test_what_is_too_large_for_a_manifest_is_not_one(self, layout: Layout) -> None:
+    def test_what_is_too_large_for_a_manifest_is_about_all_that_it_names(
+        self, layout: Layout
+    ) -> None:
+        """It is searched and not parsed, and held if it has a subject at all."""
         image = manifest(layout)
         document = {"subject": image, "x": "x" * MAX_DOCUMENT}
-        stray = blob(layout, document, OCTET_STREAM)
+        about = blob(layout, document, OCTET_STREAM)
+        stray = blob(layout, {"z": image, "x": "x" * MAX_DOCUMENT}, OCTET_STREAM)
         listing(layout, image)
         assert reach(layout).others == (stray["digest"],)
+        assert [one.digest for one in reach(layout).unlisted] == [about["digest"]]
 
     def test_references_go_round_and_the_search_ends(self, layout: Layout) -> None:
         """An index about an image that has in it a referrer to an unlisted referrer of the image.

@@ -414,3 +414,75 @@ class TestRefused:
         (problem,) = (found for found in report.remaining if found.code == "irregular-blob")
         assert "could not be mended" in problem.message
         assert (layout.path / place_of(LAYER)).is_symlink()
+
+
+def test_a_copy_of_what_nothing_refers_to_is_told_as_such(layout: Layout, tmp_path: Path) -> None:
+    """A dry run says of a link what the repair says of the copy in its place; `mend` compares."""
+    data = b"alone"
+    digest = layout.blobs.put(data, media_type=OCI_LAYER).digest
+    replace_by_link(layout, digest, str(tmp_path / "elsewhere"), data)
+    report = mend(layout)
+    place = place_of(digest)
+    assert done(report) == [("irregular-blob", place)]
+    assert ("unreferenced-blob", place) in [(p.code, p.place) for p in report.remaining]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"com.example.x": 1},
+        {"platform": {"os": "linux", "architecture": "amd64", "com.example.x": 1}},
+        {"data": "AAAA"},
+        {"urls": ["https://example.com/blob"]},
+    ],
+)
+def test_an_entry_that_says_more_than_its_digest_is_not_dropped(
+    layout: Layout, more: dict[str, Any]
+) -> None:
+    """What it says would be lost, and so would what unknown properties hold."""
+    digest = str(Digest.of(b"\0\0\0"))
+    bare = {"mediaType": OCI_LAYER, "digest": digest, "size": 3}
+    path = layout.path / "index.json"
+    document = json.loads(path.read_bytes())
+    document["manifests"] += [bare, {**bare, **more}]
+    path.write_text(json.dumps(document))
+    assert [code for code, _ in done(mend(layout))] == ["dangling-entry"]
+    assert json.loads(path.read_bytes())["manifests"][-1] == {**bare, **more}
+
+
+@pytest.mark.parametrize("change", ["tag the same", "tag other content", "untag"])
+def test_what_an_unknown_property_holds_outlives_names(layout: Layout, change: str) -> None:
+    """Neither an edit nor a repair lets a collection delete what an entry names."""
+    held = layout.blobs.put(b"held", media_type=OCI_LAYER)
+    content = layout.resolve("v1")
+    layout.tag("v2", content)
+    path = layout.path / "index.json"
+    document = json.loads(path.read_bytes())
+    next(entry for entry in document["manifests"] if entry["digest"] == content.digest).update(
+        {"com.example.x": str(held.digest)}
+    )
+    path.write_text(json.dumps(document))
+    if change == "untag":
+        layout.untag("v1")
+    else:
+        layout.tag("v1", content if change == "tag the same" else put(layout, "other"))
+    mend(layout)
+    layout.collect(grace=NOW)
+    assert held.digest in layout.blobs
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_tag_that_moves_leaves_the_image_of_the_full_name(
+    layout: Layout, *, shared: bool
+) -> None:
+    """Pruning drops only untagged entries, and an entry with a full name is not one."""
+    alpine, other = put(layout, "alpine"), put(layout, "other")
+    full = "docker.io/library/alpine:latest"
+    layout.tag("latest", alpine, annotations={CONTAINERD_IMAGE_NAME: full})
+    if shared:
+        layout.tag("alpine", alpine)
+    layout.tag("latest", other)
+    layout.collect(grace=NOW, untagged="prune")
+    assert layout.resolve(full) == alpine
+    assert layout.resolve("latest") == other
+    assert alpine.digest in layout.blobs

@@ -23,6 +23,8 @@ from ocilayout.rootindex import EMPTY, MAX_ROOT_INDEX, RootIndex
 
 A, B, C = (Descriptor.of(data, OCI_MANIFEST) for data in (b"a", b"b", b"c"))
 
+LINUX = {"os": "linux", "architecture": "amd64"}
+
 
 def entry(target: Descriptor, name: str | None = None, **rest: Any) -> dict[str, Any]:
     result = {
@@ -262,16 +264,58 @@ class TestTag:
         assert entries(index) == [entry(A, "a")]
 
     def test_the_same_content_is_tagged_again_in_place_and_loses_old_annotations(self) -> None:
-        index = root(entry(A, "a", annotations={LOCAL_BUILD: "true"}, x=1), entry(B, "b"))
+        index = root(entry(A, "a", annotations={LOCAL_BUILD: "true"}), entry(B, "b"))
         index.tag("a", A)
         assert entries(index) == [entry(A, "a"), entry(B, "b")]
 
+    @pytest.mark.parametrize("unknown", [{"x": 1}, {"platform": {**LINUX, "x": 1}}, {"x": None}])
+    def test_the_same_content_keeps_its_unknown_properties(self, unknown: dict[str, Any]) -> None:
+        index = root(entry(A, "a", annotations={"k": "v"}, **unknown), entry(B, "b"))
+        index.tag("a", A, {"k": "w"})
+        assert entries(index) == [entry(A, "a", annotations={"k": "w"}, **unknown), entry(B, "b")]
+
+    def test_the_same_content_twice_keeps_the_unknown_properties_of_both(self) -> None:
+        index = root(entry(A, "a"), entry(A, "a", x=2), entry(A, "a"))
+        index.tag("a", A)
+        assert entries(index) == [entry(A, "a"), entry(A, x=2)]
+
+    def test_the_same_content_keeps_its_full_names(self) -> None:
+        full = [{CONTAINERD_IMAGE_NAME: f"x/{name}:1"} for name in "ab"]
+        index = root(*(entry(A, "1", annotations=noted) for noted in full))
+        index.tag("1", A)
+        assert entries(index) == [
+            entry(A, "1", annotations=full[0]),
+            entry(A, annotations=full[1]),
+        ]
+
     def test_a_moved_name_leaves_its_old_content_with_foreign_annotations_only(self) -> None:
-        noted = {LOCAL_BUILD: "true", CONTAINERD_IMAGE_NAME: "x:a", CREATED: "now", "k": "v"}
+        noted = {LOCAL_BUILD: "true", CREATED: "now", "k": "v"}
         index = root(entry(A, "a", annotations=noted, x=1), entry(B, "b"))
         index.tag("a", C)
         kept = entry(A, annotations={CREATED: "now", "k": "v"}, x=1)
         assert entries(index) == [kept, entry(B, "b"), entry(C, "a")]
+
+    @pytest.mark.parametrize("unknown", [{"x": 1}, {"platform": {**LINUX, "x": 1}}])
+    def test_a_moved_name_leaves_unknown_properties_though_others_hold_the_content(
+        self, unknown: dict[str, Any]
+    ) -> None:
+        index = root(entry(A, "a", **unknown), entry(A, "b"))
+        index.tag("a", B)
+        assert entries(index) == [entry(A, **unknown), entry(A, "b"), entry(B, "a")]
+
+    @pytest.mark.parametrize("others", [[], [entry(A, "b")]])
+    def test_a_moved_name_leaves_the_full_name_and_takes_the_mark(self, others: list[Any]) -> None:
+        """The full name is that of the other image, whether or not that has another entry."""
+        full = {CONTAINERD_IMAGE_NAME: "x/a:1"}
+        index = root(entry(A, "1", annotations={**full, LOCAL_BUILD: "true"}), *others)
+        index.tag("1", B)
+        assert entries(index) == [entry(A, annotations=full), *others, entry(B, "1")]
+        assert index.find("x/a:1").descriptor == A
+
+    def test_a_full_name_that_is_the_moved_name_moves_with_it(self) -> None:
+        index = root(entry(A, "x/a:1", annotations={CONTAINERD_IMAGE_NAME: "x/a:1"}))
+        index.tag("x/a:1", B)
+        assert entries(index) == [entry(A), entry(B, "x/a:1")]
 
     def test_a_moved_name_leaves_no_empty_annotations(self) -> None:
         index = root(entry(A, "a"))
@@ -361,6 +405,14 @@ class TestUntagAndDrop:
         assert entries(index) == [entry(B, "b")]
         index.untag(str(B.digest))
         assert entries(index) == [entry(B)]
+
+    @pytest.mark.parametrize("unknown", [{"x": 1}, {"platform": {**LINUX, "x": 1}}])
+    def test_an_entry_with_unknown_properties_stays_untagged(self, unknown: dict[str, Any]) -> None:
+        index = root(entry(A, "a", **unknown), entry(A, "b"))
+        index.untag("a")
+        assert entries(index) == [entry(A, **unknown), entry(A, "b")]
+        index.untag("b")
+        assert entries(index) == [entry(A, **unknown)]
 
     def test_an_untagged_entry_has_no_name_to_remove(self) -> None:
         index = root(entry(A), entry(B, ""))

@@ -263,19 +263,26 @@ class Model:
         self.tag(name, content.digest, {})
 
     def tag(self, name: str, digest: Digest, notes: Mapping[str, str]) -> None:
-        """Let a name mean content and nothing else; what it meant stays, without the name."""
+        """Let a name mean content and nothing else; what it meant keeps its other name, if any."""
         fresh = Entry(name, digest, dict(notes))
-        place: Entry | None = None
+        place: int | None = None
         for entry in self._alike(name, self._having("name", name)):
-            if entry.digest != digest and self._is_last(entry):
-                self._unname(entry)
-            elif place is None:
-                place = entry
-                self.entries[self.entries.index(entry)] = fresh
-            else:
-                self.entries.remove(entry)
-        if place is None:
-            self.entries.append(fresh)
+            position = self.entries.index(entry)
+            if entry.digest == digest and place is None:
+                place = position
+                fresh.extra = entry.extra
+                if entry.full_name:
+                    fresh.notes = {CONTAINERD_IMAGE_NAME: entry.full_name, **notes}
+                self.entries[position] = fresh
+                continue
+            bound = {LOCAL_BUILD}
+            if entry.full_name == name:
+                bound.add(CONTAINERD_IMAGE_NAME)
+            self._unname(entry, bound)
+            if entry not in self.entries and place is None:
+                place = position
+        if fresh not in self.entries:
+            self.entries.insert(len(self.entries) if place is None else place, fresh)
 
     def retag(self, old: str, name: str) -> None:
         """Let a name mean what another means."""
@@ -360,13 +367,14 @@ class Model:
     def _is_last(self, entry: Entry) -> bool:
         return sum(other.digest == entry.digest for other in self.entries) == 1
 
-    def _unname(self, entry: Entry) -> None:
-        if not self._is_last(entry):
-            self.entries.remove(entry)
-            return
+    def _unname(
+        self, entry: Entry, bound: Container[str] = (LOCAL_BUILD, CONTAINERD_IMAGE_NAME)
+    ) -> None:
+        """Take the name of an entry and some of its notes; drop it if that loses nothing."""
         entry.name = None
-        for key in (LOCAL_BUILD, CONTAINERD_IMAGE_NAME):
-            entry.notes.pop(key, None)
+        entry.notes = {key: value for key, value in entry.notes.items() if key not in bound}
+        if not (entry.is_named or entry.extra or self._is_last(entry)):
+            self.entries.remove(entry)
 
 
 def _digests(seen: Iterable[tuple[Digest, str]]) -> set[Digest]:
