@@ -137,7 +137,7 @@ def write_archive(
         chosen = [(name, select(root, platform, source.blobs.read)) for name, root in chosen]
     blobs: dict[Digest, Descriptor] = {}
     others: list[Descriptor] = []
-    left = LeftBehind()
+    left = LeftBehind(remote=not isinstance(source, View))
     for start in range(0, len(chosen), AT_A_TIME):
         some = [root for _, root in chosen[start : start + AT_A_TIME]]
         found, more = _plan(source, some, limits, left, referrers=referrers)
