@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from ocilayout.stream import Readable
 
 _MOST: Final = 1000
-"""How many digests of one document are looked for in the source; a registry is asked for each."""
+"""How many digests of one document are looked for in the source."""
+
+_MOST_OF_ALL: Final = 10_000
+"""How many are looked for in one copy, so that it ends soon after its content was copied."""
+
+_MOST_REQUESTS: Final = 50
+"""How many are looked for in one copy from a registry, which is asked for each."""
 
 
 def opener(blobs: ReadableBlobs, *, remote: bool) -> Callable[[Descriptor], Readable | None]:
@@ -50,7 +56,14 @@ def opener(blobs: ReadableBlobs, *, remote: bool) -> Callable[[Descriptor], Read
 class LeftBehind:
     """What the content of a copy names where it is not understood, and what did not come along."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, remote: bool = False) -> None:
+        """Begin with nothing copied.
+
+        Args:
+            remote: Whether each look for a digest in the source is a request. Then fewer are
+                looked for.
+        """
+        self._most = _MOST_REQUESTS if remote else _MOST_OF_ALL
         self._copied: set[Digest] = set()
         self._named: dict[Digest, tuple[Descriptor, set[Digest]]] = {}
 
@@ -95,7 +108,8 @@ class LeftBehind:
     ) -> Iterator[Event]:
         """Give an event for each content that names more of the source than the target has.
 
-        The copy is complete by now, so a source that fails is taken not to have it.
+        The copy is complete by now, so a source that fails is taken not to have it, and where
+        very many digests are named only the first ones are looked for.
 
         Args:
             source: The content of the source.
@@ -107,9 +121,9 @@ class LeftBehind:
         for descriptor, named in self._named.values():
             others = sorted(named - self._copied)[:_MOST]
             for digest in others:
-                if digest not in known:
+                if digest not in known and len(known) < self._most:
                     known[digest] = _is_in(source, digest) and not (target and target(digest))
-            left = tuple(digest for digest in others if known[digest])
+            left = tuple(digest for digest in others if known.get(digest))
             if left:
                 yield Event(kind="left", descriptor=descriptor, digests=left)
 

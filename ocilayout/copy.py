@@ -171,7 +171,7 @@ def copy_all(
     names = _names(source, names)
     _require_names(target, names.values())
     done: dict[str, Descriptor] = {}
-    left = LeftBehind()
+    left = LeftBehind(remote=isinstance(source, RemoteSource))
     report = on_event or ignore
     with pool(jobs) as workers:
         for start in range(0, len(names), AT_A_TIME):
@@ -225,7 +225,7 @@ def transfer(
         OciLayoutError: As for `copy`.
         OSError: The file system failed.
     """
-    left = LeftBehind()
+    left = LeftBehind(remote=isinstance(source, RemoteSource))
     report = on_event or ignore
     with pool(jobs) as workers:
         plan = Plan(source, target, workers, report, limits)

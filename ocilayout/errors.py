@@ -63,6 +63,8 @@ class Problem:
         severity: `error` breaks a MUST, `warning` a SHOULD, `note` is a state the spec allows; to
             the letter in `ocilayout.check.finding`.
         requirement: The id of the row in spec-notes, empty where there is none.
+        count: How many problems it stands for, >= 1; more than one only for problems that are
+            counted and not told.
     """
 
     code: str
@@ -70,6 +72,7 @@ class Problem:
     place: str = "$"
     severity: Severity = "error"
     requirement: str = ""
+    count: int = 1
 
     def under(self, place: str) -> Problem:
         """Return the same problem as seen from an enclosing document.

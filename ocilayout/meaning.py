@@ -98,7 +98,7 @@ class Meanings:
         Args:
             entries: Entries with their positions.
         """
-        meant: dict[str, set[str]] = {}
+        meant: dict[str, str | None] = {}  # its one content, `None` where it has several or none
         for position, entry in entries:
             digest = self._entries.digests[position]
             names = [name for name in (entry_name(entry), entry_full_name(entry)) if name]
@@ -106,8 +106,13 @@ class Meanings:
             refs += [f"{name}@{digest}" for name in names[:1]]
             for ref in refs:
                 if ref not in meant:
-                    meant[ref] = self._contents(self.matching(ref))
-            yield next((ref for ref in refs if meant[ref] == {digest}), digest)
+                    contents = self._contents(self.matching(ref))
+                    meant[ref] = contents.pop() if len(contents) == 1 else None
+                if meant[ref] == digest:
+                    yield ref
+                    break
+            else:
+                yield digest
 
     # ------------------------------------------------------------ entries
 
@@ -145,8 +150,8 @@ class Meanings:
     def _pinned(self, ref: str) -> list[int]:
         """Return where `NAME@DIGEST` stands."""
         name, _, digest = ref.rpartition("@")
-        for positions in (self.names.of(name), self.full_names.of(name)):
-            found = [place for place in positions if self._entries.digests[place] == digest]
+        for named in (self.names, self.full_names):
+            found = named.shared(name, self.digests, digest)
             if found:
                 return found
         return []

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 MAX_EXTENSION: Final = 1024 * 1024
 """The largest extended header that is read, in bytes; Go's archive/tar has the same limit."""
 
+MAX_NAME: Final = 4096
+"""The longest name of a member that is read, in bytes; it is the longest path that Linux takes."""
+
 RECORDS: Final = 100_000
 """The most extended headers and records in them of a tar, besides 20 for each member."""
 
@@ -152,7 +155,8 @@ def iter_members(window: Window) -> Iterator[Member]:
         NotALayoutError: It is no tar.
         DocumentError: It is damaged or truncated, a name is absolute or leads out of it, or
             readers of a tar disagree on what it holds. The place is the name of the member.
-        LimitExceededError: An extended header is larger than 1 MiB, or there are too many.
+        LimitExceededError: An extended header is larger than 1 MiB, there are too many, or a name
+            is longer than 4096 bytes.
     """
     offset, place = 0, "."
     says, count = _Extension(), _Counter()
@@ -163,7 +167,7 @@ def iter_members(window: Window) -> Iterator[Member]:
             count()
             says.take(block.kind, _read_extension(window, offset, size, place), count, place)
         else:
-            member = _member(block, says, offset)
+            member = _member(block, says, offset, place)
             if offset + member.size > window.size:
                 raise truncated(member.name)
             yield member
@@ -174,8 +178,15 @@ def iter_members(window: Window) -> Iterator[Member]:
         raise damaged("an extended header has no member behind it", place)
 
 
-def _member(header: Block, says: _Extension, offset: int) -> Member:
+def _member(header: Block, says: _Extension, offset: int, place: str) -> Member:
     raw = header.name if says.name is None else says.name
+    if len(raw) > MAX_NAME:
+        raise LimitExceededError(
+            f"{place}: the member behind it has a name of {len(raw)} bytes, the limit is"
+            f" {MAX_NAME}",
+            what="name",
+            limit=MAX_NAME,
+        )
     name = readable(raw)
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/") or ".." in parts:

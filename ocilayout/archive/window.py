@@ -7,20 +7,20 @@ cost time at each read. What the bytes mean is not known here, and nothing is wr
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import stat
 import tempfile
 import threading
 import zlib
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from ocilayout.disk import acting, path_of
 from ocilayout.errors import DocumentError, LimitExceededError, NotALayoutError
 from ocilayout.stream import CHUNK
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -31,6 +31,13 @@ LEAST_UNPACKED: Final = 256 * 1024 * 1024
 
 MOST_TIMES: Final = 100
 """How many times its size an archive may unpack to if no limit is given."""
+
+_GZIP_FORM: Final = 16 + zlib.MAX_WBITS
+
+# What is read beyond the end of a member is read again for the next one. Members may be many and
+# very small, so the first piece of each is small, and each piece after it twice as large.
+_PIECE: Final = 512
+_LARGE_PIECE: Final = 64 * 1024
 
 # O_NONBLOCK, so that opening a FIFO cannot hold us up; it changes nothing for files.
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -184,8 +191,6 @@ def _unpacked(window: Window, limit: int | None) -> Window:
 
 
 def _unpack(window: Window, target: io.FileIO, limit: int | None) -> None:
-    # GzipFile only reads from what it is given here.
-    packed = cast("BinaryIO", window.section(0, window.size))
     raise_it = ""
     if limit is None:
         limit = max(LEAST_UNPACKED, MOST_TIMES * window.size)
@@ -195,21 +200,51 @@ def _unpack(window: Window, target: io.FileIO, limit: int | None) -> None:
         )
     size = 0
     try:
-        with gzip.GzipFile(fileobj=packed, mode="rb") as stream:
-            while data := stream.read(CHUNK):
-                size += len(data)
-                if size > limit:
-                    raise LimitExceededError(
-                        f"{window.name} unpacks to more than {limit} bytes{raise_it}",
-                        what="unpacked archive",
-                        limit=limit,
-                    )
-                view = memoryview(data)
-                with _acting_there():
-                    while view:
-                        view = view[target.write(view) :]
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        for data in _iter_unpacked(window):
+            size += len(data)
+            if size > limit:
+                raise LimitExceededError(
+                    f"{window.name} unpacks to more than {limit} bytes{raise_it}",
+                    what="unpacked archive",
+                    limit=limit,
+                )
+            view = memoryview(data)
+            with _acting_there():
+                while view:
+                    view = view[target.write(view) :]
+    except (EOFError, zlib.error) as error:
         raise DocumentError.of("bad-gzip", f"the gzip stream is damaged: {error}") from None
+
+
+def _iter_unpacked(window: Window) -> Iterator[bytes]:
+    """Give what gzip members unpack to; between them and behind them may be zeros.
+
+    Python's gzip reads headers and zeros byte by byte, and either may be as long as the file. Here
+    zlib does the one, and the other is passed over a piece at a time.
+
+    Raises:
+        EOFError: The last member is not whole.
+        zlib.error: A member is damaged, or something else is behind one.
+    """
+    offset, size = 0, _PIECE
+    member = None
+    while packed := window.read(offset, size):
+        offset += len(packed)
+        size = min(2 * size, _LARGE_PIECE)
+        if member is None:
+            packed = packed.lstrip(b"\0")
+            member = zlib.decompressobj(_GZIP_FORM) if packed else None
+        while member is not None:
+            data = member.decompress(packed, CHUNK)
+            yield data
+            packed = member.unconsumed_tail
+            if member.eof:
+                offset -= len(member.unused_data)
+                member, size = None, _PIECE
+            elif not packed and len(data) < CHUNK:  # else there may be more of it
+                break
+    if member is not None:
+        raise EOFError("it ends before its end was marked")
 
 
 def _acting_there() -> AbstractContextManager[None]:

@@ -132,7 +132,7 @@ def write_archive(
     """
     if isinstance(names, str):
         raise TypeError(f"names are given one by one; for one, give [{names!r}]")
-    left = LeftBehind()
+    left = LeftBehind(remote=not isinstance(source, View))
     chosen = _choose(source, names, left)
     if platform is not None:
         chosen = [(name, select(root, platform, source.blobs.read)) for name, root in chosen]

@@ -5,6 +5,7 @@ One table, so that programs, tests and spec-notes name the same codes. What find
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,11 @@ from attrs import evolve, frozen
 from ocilayout.errors import MAX_PROBLEMS, DocumentError, LimitExceededError, Problem, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+
+MAX_OF_KIND: Final = 10_000
+"""How many problems of one kind are told of one file."""
 
 
 @frozen
@@ -98,6 +103,31 @@ def bounded(problems: Iterable[Problem], place: str = "$") -> list[Problem]:
     return some
 
 
+def summed(problems: Iterable[Problem], file: str) -> Iterator[Problem]:
+    """Give problems, of one file the first 10,000 of each kind; then say how many more there are.
+
+    So what is told of a file stays bounded however large it is, and no kind hides another.
+
+    Args:
+        problems: The problems; those of other files among them are all given.
+        file: The path of the file, relative to the layout.
+    """
+    counts: Counter[tuple[str, Severity]] = Counter()
+    for problem in problems:
+        if problem.place.partition("$")[0] == file:
+            kind = problem.code, problem.severity
+            counts[kind] += problem.count
+            if counts[kind] > MAX_OF_KIND:
+                continue
+        yield problem
+    for (code, severity), count in counts.items():
+        if count > MAX_OF_KIND:
+            more = count - MAX_OF_KIND
+            message = f"{more} more of {code} in it are counted and not told"
+            problem = found("more-problems", message, file)
+            yield evolve(problem, severity=severity, count=more)
+
+
 _JSON = "considerations:json"
 _EXACT = "considerations:numbers-and-texts"
 _LIMITS = "considerations:limits"
@@ -149,7 +179,10 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "warning", _LIMITS, "The document holds more values than are read here."
         ),
         "more-problems": Kind(
-            "warning", _LIMITS, "A document or an entry has more problems than are told."
+            "warning",
+            _LIMITS,
+            "A document or an entry has more problems than are told; those of a kind that are"
+            " counted have its severity.",
         ),
         "wrong-type": Kind("error", _TYPES, "A value is of another JSON type than it must be."),
         "missing-property": Kind("error", _TYPES, "A required property is absent."),

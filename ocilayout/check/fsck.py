@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import evolve
 
 from ocilayout.check import probe
-from ocilayout.check.finding import classified, found, problems_of
+from ocilayout.check.finding import classified, found, problems_of, summed
 from ocilayout.check.holding import Holding
 from ocilayout.check.reading import RootReading
 from ocilayout.check.survey import Survey, unreadable
@@ -44,7 +44,8 @@ def iter_problems(
     The order depends on what the folder holds and on nothing else: the files in it, the root
     index, its entries in document order, the documents that they lead to, breadth first, then
     blobs by their names, then leftovers. A problem has the path of a file for its place, with a
-    JSON path behind it where the file is a document: `index.json$.manifests[3].size`.
+    JSON path behind it where the file is a document: `index.json$.manifests[3].size`. Of one
+    document the first 10,000 problems of each kind are told, and one more counts the others.
 
     Args:
         root: The folder.
@@ -77,7 +78,7 @@ def iter_left(root: Path, outlook: Outlook) -> Iterator[Problem]:
 
 def _problems(root: Path, survey: Survey, *, content: bool, jobs: int) -> Iterator[Problem]:
     yield from _header(root)
-    yield from _root_index(root, survey)
+    yield from summed(_root_index(root, survey), "index.json")
     yield from survey.graph()
     yield from survey.unlisted()
     yield from Holding(root, survey, content=content, jobs=jobs).problems()

@@ -11,11 +11,11 @@ from hashlib import sha256
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from attrs import evolve, frozen
+from attrs import define, evolve, field, frozen
 
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.check import advice
-from ocilayout.check.finding import bounded, problems_of
+from ocilayout.check.finding import MAX_OF_KIND, bounded, problems_of
 from ocilayout.codec import decode, structure
 from ocilayout.config import ImageConfig
 from ocilayout.descriptor import Descriptor
@@ -33,7 +33,7 @@ from ocilayout.rootindex import MAX_ROOT_INDEX, find_array, parse_root
 from ocilayout.rules import MODELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ocilayout.frozenmap import Json
     from ocilayout.graph import Document
@@ -169,7 +169,7 @@ class RootReading:
         self.complete = True
         self.named: set[Digest] = set()
         self._seen: dict[bytes, int] = {}  # by a hash of the entry
-        self._names: dict[str, list[tuple[str, str | None]]] = {}
+        self._names: dict[str, _Bearers] = {}
 
     def shell(self) -> Iterator[Problem]:
         """Say what is wrong with the document apart from its entries."""
@@ -192,12 +192,21 @@ class RootReading:
 
     def entries(self) -> Iterator[tuple[list[Problem], Reference | None]]:
         """Give what is wrong with each entry and what it refers to, in document order."""
+        bad = 0
         for position, entry in enumerate(self._entries()):
             place = f"$.manifests[{position}]"
+            if bad >= MAX_OF_KIND and not _has_digest(entry):
+                # A large document has room for millions of them, and enough of them were told: each
+                # counts as one error, since to tell all that is wrong with each takes too long.
+                self.complete = False
+                message = "is not an object with a digest"
+                yield [Problem(code="wrong-type", message=message, place=place)], None
+                continue
             problems = list(self._on_duplicate(entry, position))
             try:
                 descriptor = structure(entry, Descriptor)
             except DocumentError as error:
+                bad += 1
                 reference = _salvaged(entry, place, _role(entry))
                 self.complete = self.complete and reference is not None
                 problems = bounded([*problems, *error.at(place).problems], place)
@@ -244,17 +253,50 @@ class RootReading:
             )
 
     def _on_name(self, name: str, descriptor: Descriptor, place: str) -> Iterator[Problem]:
-        bearers = self._names.setdefault(name, [])
         full = descriptor.annotations.get(CONTAINERD_IMAGE_NAME)
-        others = [other for other in bearers if other[0] != descriptor.digest]
-        bearers.append((descriptor.digest, full))
-        if others:
-            told_apart = full is not None and all(other[1] not in (None, full) for other in others)
+        bearers = self._names.setdefault(name, _Bearers())
+        other = bearers.other_than(descriptor.digest)
+        if other is not None:
+            told_apart = full is not None and bearers.are_told_apart(descriptor.digest, full)
             yield Problem(
                 code="shared-name" if told_apart else "duplicate-name",
-                message=f"{name!r} also names {others[0][0]}",
+                message=f"{name!r} also names {other}",
                 place=join_place(f"{place}.annotations", REF_NAME),
             )
+        bearers.take(descriptor.digest, full)
+
+
+@define
+class _Bearers:
+    """The entries so far of one name, as far as it takes to tell the next one from them.
+
+    Of each it is only known whether its content is the same, so two contents say it all.
+
+    Attributes:
+        digests: The contents, in document order, the first two of them.
+        full_names: The contents of each full name, two at most; `None` is that of entries without.
+    """
+
+    digests: list[str] = field(factory=list)
+    full_names: dict[str | None, list[str]] = field(factory=dict)
+
+    def take(self, digest: str, full: str | None) -> None:
+        """Take in an entry."""
+        for found in (self.digests, self.full_names.setdefault(full, [])):
+            if len(found) < 2 and digest not in found:  # noqa: PLR2004 # as above
+                found.append(digest)
+
+    def other_than(self, digest: str) -> str | None:
+        """Return the first content that is not this one, if there is any."""
+        return _other(self.digests, digest)
+
+    def are_told_apart(self, digest: str, full: str) -> bool:
+        """Tell whether no entry of other content lacks a full name, or has this one."""
+        return all(_other(self.full_names.get(key, []), digest) is None for key in (None, full))
+
+
+def _other(found: Iterable[str], digest: str) -> str | None:
+    return next((other for other in found if other != digest), None)
 
 
 def _parts(document: Document) -> Iterator[tuple[str, Descriptor, Role]]:
@@ -313,6 +355,10 @@ def _salvaged(value: Json, place: str, role: Role) -> Reference | None:
         media_type = fields.get("mediaType")
         media_type = media_type if isinstance(media_type, str) else ""
         return Reference(digest=digest, media_type=media_type, size=None, place=place, role=role)
+
+
+def _has_digest(entry: Json) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("digest"), str)
 
 
 def _role(entry: Json) -> Role:

@@ -192,7 +192,8 @@ class _Repair:
             moved, copied = frozenset(self._moved), frozenset(self._copied)
             outlook = evolve(outlook, index=self._index, moved=moved, copied=copied)
         left = list(iter_left(self._root, outlook))
-        left += [problem for problem in hashed if problem not in left]
+        known = set(left)
+        left += [problem for problem in hashed if problem not in known]
         if self._dry_run:
             left = [p for p in left if p.code not in _FILES or (p.code, p.place) not in done]
         return left

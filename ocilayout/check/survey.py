@@ -18,7 +18,7 @@ from attrs import define, evolve, field
 
 from ocilayout.blobs import Blobs
 from ocilayout.check import probe
-from ocilayout.check.finding import classified, found, problems_of
+from ocilayout.check.finding import classified, found, problems_of, summed
 from ocilayout.check.outlook import (
     AS_IT_IS,
     Outlook,
@@ -341,6 +341,9 @@ class Survey:
     def _take(self, data: bytes, reference: Reference) -> Iterator[Problem]:
         """Take in a document that is what its name says."""
         place = place_of(reference.digest)
+        yield from summed(self._read(data, reference, place), place)
+
+    def _read(self, data: bytes, reference: Reference, place: str) -> Iterator[Problem]:
         if reference.media_type == OCI_CONFIG:
             yield from (classified(problem, place) for problem in read_config(data))
             return

@@ -54,15 +54,15 @@ def check(
     specification, a warning is advised against or dangerous, a note is a state that is allowed,
     such as missing content. Each has a code, a place, and the requirement that it is about.
     """
-    found: list[Problem] = []
+    found: list[dict[str, str | None]] = []
     counts: Counter[Severity] = Counter()
     for problem in iter_problems(path, content=not no_content, jobs=jobs):
-        counts[problem.severity] += 1
+        counts[problem.severity] += problem.count
         if as_json:
-            found.append(problem)
+            found.append(_problem_data(problem))
         else:
             _say(problem)
-    data = {"problems": [_problem_data(problem) for problem in found], **_counts_data(counts)}
+    data = {"problems": found, **_counts_data(counts)}
     answer(data, _summary(counts), as_json=as_json)
     if any(counts[each] for each in _SEVERITIES[: _SEVERITIES.index(fail_on) + 1]):
         ctx.exit(1)
@@ -85,7 +85,9 @@ def repair(
     """
     layout = Layout(path, durability=writing.durability, lock_timeout=writing.lock_timeout)
     report = layout.repair(dry_run=dry_run)
-    counts: Counter[Severity] = Counter(problem.severity for problem in report.remaining)
+    counts: Counter[Severity] = Counter()
+    for problem in report.remaining:
+        counts[problem.severity] += problem.count
     if not as_json:
         for action in report.actions:
             style = click.style("would do" if dry_run else "done", fg="green")

@@ -302,9 +302,71 @@ def test_what_is_not_an_archive(data: bytes, said: str, tmp_path: Path) -> None:
         assert error.endswith(said.format(path) + "\n")
 
 
-def test_each_of_very_many_bad_entries_is_told(tmp_path: Path) -> None:
-    """A check tells every bad entry of an index, however many there are."""
-    save(tmp_path, ",".join(['{"mediaType":"a","digest":"x","size":-1}'] * 100_000))
-    done = run(["check", "--json", str(tmp_path)])
-    places = {problem["place"] for problem in json.loads(done.stdout)["problems"]}
-    assert {f"index.json$.manifests[{number}].size" for number in range(100_000)} <= places
+def said_by(words: list[str]) -> dict[str, Any]:
+    """Return what a command says to programs."""
+    said: dict[str, Any] = json.loads(run([*words, "--json"]).stdout)
+    return said
+
+
+def counted(problems: list[dict[str, Any]], severity: str) -> int:
+    """Return how many problems of a severity are told."""
+    return sum(problem["severity"] == severity for problem in problems)
+
+
+@pytest.mark.parametrize("verb", ["check", "repair --dry-run"])
+def test_of_very_many_bad_entries_enough_are_told_and_all_are_counted(
+    verb: str, tmp_path: Path
+) -> None:
+    """A check tells 10,000 problems of each kind of an index, and counts the others."""
+    entry = '{"mediaType":"a","digest":"x","size":-1'
+    save(tmp_path, ",".join(f'{entry},"x":{number}}}' for number in range(30_000)))
+    (tmp_path / "blobs").mkdir()
+    said = said_by([*verb.split(), str(tmp_path)])
+    places = {problem["place"] for problem in said["problems"]}
+    assert {f"index.json$.manifests[{number}].size" for number in range(10_000)} <= places
+    assert said["errors"] == 3 * 30_000
+    more = [one for one in said["problems"] if one["code"] == "more-problems"]
+    assert [(one["severity"], one["message"].split()[0], one["place"]) for one in more] == [
+        ("error", "20000", "index.json")
+    ] * 3
+    assert counted(said["problems"], "error") == 3 * 10_000 + 3
+
+
+def test_of_very_many_entries_each_with_one_problem_enough_are_told(tmp_path: Path) -> None:
+    """A kind of problem that is all over an index hides no other, and none of another file."""
+    entry = {**manifest(tmp_path), "annotations": {REF_NAME: "v"}}
+    gone = {"mediaType": "a/b", "size": 2}
+    entries = [{**gone, "digest": f"sha256:{number:064x}"} for number in range(100_000)]
+    save(tmp_path, ",".join(map(json.dumps, [*entries, entry, entry])))
+    (tmp_path / "blobs" / "sha256" / ("f" * 64)).write_bytes(b"damaged")
+    said = said_by(["check", str(tmp_path)])
+    codes = [problem["code"] for problem in said["problems"]]
+    assert codes.count("dangling-entry") == 10_000
+    assert {"duplicate-entry", "digest-mismatch"} <= set(codes)
+    assert said["warnings"] == 100_000
+    said = said_by(["repair", str(tmp_path)])
+    assert len(said["actions"]) == 100_000 + 1 + 1
+
+
+def test_of_values_that_are_not_entries_each_is_counted(tmp_path: Path) -> None:
+    """An index of values that are not entries is told in part, and each counts as an error."""
+    save(tmp_path, ",".join(f'{{"{number}":1}}' for number in range(200_000)))
+    said = said_by(["check", str(tmp_path)])
+    assert said["errors"] == 3 * 10_000 + 190_000 + 1
+    assert len(said["problems"]) < 50_000
+
+
+def one_name(root: Path) -> None:
+    """An index in which very many entries of different content have one name."""
+    entry = {"mediaType": OCI_MANIFEST, "size": 10, "annotations": {REF_NAME: "latest"}}
+    entries = [{**entry, "digest": f"sha256:{number:064x}"} for number in range(60_000)]
+    save(root, ",".join(map(json.dumps, entries)))
+
+
+@pytest.mark.parametrize("words", ["ls", "check", "repair --dry-run", "cp --all"])
+def test_very_many_entries_of_one_name(words: str, tmp_path: Path) -> None:
+    """What a name means is found without comparing each of its entries with each other one."""
+    one_name(tmp_path)
+    verb, *options = words.split()
+    arguments = [str(tmp_path)] if verb != "cp" else [f"oci:{tmp_path}", f"oci:{tmp_path}.copy"]
+    run([verb, *options, *arguments])

@@ -12,7 +12,7 @@ from ocilayout import Layout
 from ocilayout.archive import write_archive
 from ocilayout.behind import LeftBehind
 from ocilayout.cli import main
-from ocilayout.copy import copy
+from ocilayout.copy import copy, copy_all
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
 from ocilayout.errors import RegistryError
@@ -132,6 +132,28 @@ class TestSaid:
         (event,) = behind.events(Everything())
         assert len(event.digests) == len(asked) == 1000
 
+    @pytest.mark.parametrize(("remote", "most"), [(True, 50), (False, 10_000)])
+    def test_no_more_are_looked_for_in_a_copy_of_many_documents(
+        self, layout: Layout, *, remote: bool, most: int
+    ) -> None:
+        """However much is named, the copy ends soon after its content was copied."""
+        kinds = [
+            thing(layout, *(Descriptor.of(b"%d %d" % (one, n), OCI_LAYER) for n in range(900)))
+            for one in range(12)
+        ]
+        asked: list[object] = []
+
+        class Everything:
+            def __contains__(self, digest: object) -> bool:
+                asked.append(digest)
+                return True
+
+        behind = LeftBehind(remote=remote)
+        behind.note(kinds, {}, layout.blobs.open)
+        told = [digest for event in behind.events(Everything()) for digest in event.digests]
+        assert told == asked
+        assert len(told) == most
+
 
 class TestNotSaid:
     def test_where_all_that_is_named_was_copied(self, layout: Layout, bring: Any) -> None:
@@ -189,6 +211,22 @@ class TestRegistry:
             before = len(heads(registry))
             copy(repository, "plain", target)
             assert heads(registry)[before:] == []
+
+    def test_the_requests_of_a_copy_are_bounded_whatever_its_documents_name(
+        self, layout: Layout, tmp_path: Path
+    ) -> None:
+        with LoopbackRegistry() as registry:
+            repository = Repository(f"{registry.host}/repo")
+            for number in range(3):
+                absent = [Digest.of(b"%d %d" % (number, n)) for n in range(100)]
+                layout.tag(f"v{number}", manifest(layout, x=absent))
+            copy_all(layout, None, repository)
+            before = len(heads(registry))
+            copy_all(repository, None, Layout.create(tmp_path / "b", durability="none"))
+            assert len(heads(registry)) - before == 50
+            before = len(heads(registry))
+            write_archive(repository, None, tmp_path / "b.tar")
+            assert len(heads(registry)) - before <= 51  # and its config
 
 
 def heads(registry: LoopbackRegistry) -> list[str]:

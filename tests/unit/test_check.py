@@ -1259,6 +1259,29 @@ def test_a_full_name_at_one_of_two_entries_does_not_tell_them_apart(store: Store
     assert [code for _, code, _ in seen(store.root)] == ["duplicate-name"]
 
 
+def test_each_entry_of_a_name_is_held_against_all_before_it(store: Store) -> None:
+    """What is told of an entry is what comparing it with each one before it would tell."""
+    kinds = [store.manifest(artifactType=f"a/{number}") for number in range(3)]
+    said = [(0, "a"), (0, "a"), (1, "b"), (0, "c"), (2, "b"), (1, "b"), (1, None), (0, "d")]
+    for position, (kind, full) in enumerate(said):
+        notes = {"org.example.n": str(position)}
+        if full is not None:
+            notes[CONTAINERD_IMAGE_NAME] = full
+        store.enter(kinds[kind], annotations=notes)
+    found = [
+        (place.removeprefix("index.json$.manifests[").partition("]")[0], code)
+        for _, code, place in seen(store.root)
+    ]
+    assert found == [
+        ("2", "shared-name"),
+        ("3", "shared-name"),
+        ("4", "duplicate-name"),
+        ("5", "duplicate-name"),
+        ("6", "duplicate-name"),
+        ("7", "duplicate-name"),
+    ]
+
+
 def test_an_empty_descriptor_that_cannot_be_verified_is_believed(store: Store) -> None:
     empty = store.put(b"{}", OCI_EMPTY, UNKNOWN)
     store.enter(store.manifest(layers=[store.put(b"layer"), empty]))

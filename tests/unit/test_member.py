@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from ocilayout.archive.member import MAX_EXTENSION, RECORDS, Member, iter_members
+from ocilayout.archive.member import MAX_EXTENSION, MAX_NAME, RECORDS, Member, iter_members
 from ocilayout.archive.window import Window
 from ocilayout.errors import DocumentError, LimitExceededError, NotALayoutError
 
@@ -437,6 +437,23 @@ def test_headers_that_are_too_large() -> None:
         assert (caught.value.what, caught.value.limit) == ("extended header", MAX_EXTENSION)
     data = pax(("comment", "x" * (MAX_EXTENSION - 20)))
     assert len(members(data + header("x"))) == 1
+
+
+def test_names_that_are_too_long() -> None:
+    """A name is not taken apart above a limit, whichever header has it."""
+
+    def gnu(name: str) -> bytes:
+        data = name.encode()
+        return header("././@LongLink", len(data), b"L") + data + bytes(-len(data) % 512)
+
+    for long in (gnu, lambda name: pax(("path", name))):
+        name = "a/" * (MAX_NAME // 2 - 1) + "aa"
+        assert [member.path for member in members(long(name) + header("x"))] == [name]
+        for text in (name + "a", "a/" * 400_000, "./" * 400_000):
+            with pytest.raises(LimitExceededError, match="before: the member behind") as caught:
+                members(header("before") + long(text) + header("x"))
+            assert (caught.value.what, caught.value.limit) == ("name", MAX_NAME)
+            assert len(str(caught.value)) < 200
 
 
 def test_truncated_anywhere() -> None:

@@ -16,6 +16,7 @@ import pytest
 from ocilayout.archive import window as window_module
 from ocilayout.archive.window import MOST_TIMES, Window, open_window
 from ocilayout.errors import DocumentError, LimitExceededError, NotALayoutError
+from ocilayout.stream import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,6 +204,71 @@ def test_damaged_gzip(path: Path) -> None:
         with pytest.raises(DocumentError, match="gzip stream is damaged") as caught:
             open_window(path, unpack_limit=None)
         assert [problem.code for problem in caught.value.problems] == ["bad-gzip"]
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
+def test_gzip_of_any_ratio_is_unpacked_to_its_end(size: int, path: Path) -> None:
+    """What unpacks to many pieces of the size that is taken at a time is whole, too."""
+    noise = bytes(range(256)) * (size // 256 + 1)
+    for content in (bytes(size), noise[:size], os.urandom(size)):
+        path.write_bytes(gzip.compress(content, 1) + gzip.compress(content) + bytes(2000))
+        with closing(open_window(path, unpack_limit=None)) as window:
+            assert window.read(0, 2 * size + 1) == 2 * content
+
+
+def test_gzip_with_all_that_its_header_may_have(path: Path) -> None:
+    """A name, a comment, an extra field and a checksum of the header are passed over."""
+    plain = gzip.compress(DATA)
+    for flags, fields in (
+        (8, b"a" * 70_000 + b"\0"),
+        (16, b"a" * 70_000 + b"\0"),
+        (4, b"\xff\xff" + bytes(65_535)),
+        (4 | 8 | 16, b"\x01\x00x" + b"name\0" + b"comment\0"),
+    ):
+        packed = plain[:3] + bytes([flags]) + plain[4:10] + fields + plain[10:]
+        path.write_bytes(packed + bytes(1000) + packed)
+        with closing(open_window(path, unpack_limit=None)) as window:
+            assert window.read(0, 3 * len(DATA)) == 2 * DATA
+
+
+class Counted(io.BytesIO):
+    """A file that counts how often it is read, and how much."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.reads = self.size = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self.reads += 1
+        self.size += len(data)
+        return data
+
+
+@pytest.mark.parametrize(
+    ("data", "whole"),
+    [
+        (b"\x1f\x8b\x08\x08" + bytes(5) + b"\xff" + b"a" * 1_000_000, False),
+        (b"\x1f\x8b\x08\x10" + bytes(5) + b"\xff" + b"a" * 1_000_000, False),
+        (gzip.compress(b"x") + bytes(1_000_000), True),
+        (gzip.compress(b"") * 20_000, True),
+        (gzip.compress(bytes(40_000)) * 5000, True),
+        (gzip.compress(os.urandom(600)) * 2000, True),
+    ],
+    ids=["name", "comment", "padding", "empty members", "dense members", "small members"],
+)
+def test_gzip_is_read_a_piece_at_a_time(data: bytes, *, whole: bool) -> None:
+    """No part of a gzip stream takes many reads for its size, and none is read again and again."""
+    file = Counted(data)
+    try:
+        open_window(file, unpack_limit=None).close()
+    except DocumentError:
+        assert not whole
+    else:
+        assert whole
+    members = data.count(b"\x1f\x8b\x08")
+    assert file.reads <= len(data) // 10_000 + 3 * members + 20
+    assert file.size <= 3 * len(data) + 600 * members
 
 
 def test_gzip_that_unpacks_to_too_much(path: Path) -> None:
