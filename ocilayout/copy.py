@@ -7,7 +7,7 @@ way from here to there: no function of this module ever has it in hand.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from ocilayout.behind import LeftBehind
 from ocilayout.budget import AT_A_TIME
@@ -239,15 +239,17 @@ def _has(target: CopyTarget) -> Callable[[Digest], bool]:
     """Return what tells whether a target has content; a registry is asked a few times only."""
     if isinstance(target, Layout):
         return target.blobs.__contains__
-    remote: object = target
+    if not isinstance(target.blobs, RemoteBlobs):
+        return lambda _: False
+    source = cast("RemoteSource", target)  # a repository is both
     asked: set[Digest] = set()
 
     def has(digest: Digest) -> bool:
         asked.add(digest)
-        if len(asked) > _MOST_ASKED or not isinstance(remote, RemoteSource):
+        if len(asked) > _MOST_ASKED:
             return False
         try:  # what is named may be a blob or a manifest
-            return digest in remote.blobs or bool(remote.resolve(digest))
+            return digest in source.blobs or bool(source.resolve(digest))
         except (OciLayoutError, OSError):
             return False
 

@@ -135,8 +135,10 @@ def begin(root: Path, folder: Folder, suffix: str = "") -> tuple[File, int]:
     Raises:
         OSError: The file system refused, or has no locks; no file is left.
     """
+    path = Path()
     for _ in range(_TRIES):
         file = folder.create(f"{os.getpid()}-{secrets.token_hex(8)}{suffix}")
+        path = Path(file.path)
         try:
             mode = _close_to_readers(file, root)
             # Another program may have opened it before, and have a lock on it for as long as it
@@ -147,7 +149,7 @@ def begin(root: Path, folder: Folder, suffix: str = "") -> tuple[File, int]:
             _drop(file, folder)
             raise
         _drop(file, folder)
-    with acting("lock", file.path):
+    with acting("lock", path):
         raise BlockingIOError(
             errno.EAGAIN, "another program locks or deletes each new file at once; stop it"
         )

@@ -52,11 +52,11 @@ class SkillModel(Model):
         self.put(content)
         self.tag(name, content.digest, MARK)
 
-    def remove(self, name: str) -> None:
+    def remove(self, ref: str) -> None:
         """Delete a local build; other tags are refused."""
-        if not _is_marked(self.require(name)):
-            raise RefusalError(name)
-        super().remove(name)
+        if not _is_marked(self.require(ref)):
+            raise RefusalError(ref)
+        super().remove(ref)
 
     def copy(self, source: Model, digest: Digest, name: str | None, *, referrers: bool) -> None:
         """Copy from another store; the tag of a build with other content is refused."""
