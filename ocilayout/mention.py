@@ -29,15 +29,20 @@ if TYPE_CHECKING:
 # A digest as the image-spec writes it, as in-toto does ({"sha256": "<hex>"}), as a path or a tag
 # has it, in a string of another document, or the hexadecimal digits alone, of which the number
 # tells the algorithm. Content of other algorithms cannot be verified here and is never deleted.
-_DIGEST: Final = re.compile(
-    rb"(?:(sha256|sha384|sha512|blake3)[^a-z0-9]{0,256}?)?(?<![a-f0-9])([a-f0-9]{64,})",
-    re.IGNORECASE,
+# A map of what is such a digit is searched for long runs, which is far quicker than an expression.
+_HEXADECIMAL: Final = bytes(
+    ord("x") if chr(code) in "0123456789abcdefABCDEF" else ord(" ") for code in range(256)
 )
+_RUN: Final = b"x" * 64
+_BEFORE: Final = re.compile(rb"(sha256|sha384|sha512|blake3)[^a-z0-9]{0,256}\Z", re.IGNORECASE)
+_REACH: Final = 262  # how far before the digits that may begin
 _ALGORITHMS: Final = {64: "sha256", 96: "sha384", 128: "sha512"}
 _LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128, "blake3": 64}
 # Any character of a digest may stand as an escape, such as \u003a for the colon.
 _ESCAPE: Final = re.compile(rb"\\u00([2-7][0-9a-fA-F])")
 _SUBJECT: Final = b'"subject"'
+
+_MOST: Final = 129  # digits of a run that tell how long it is, as far as that matters
 
 # The longest form: an algorithm, what may stand behind it, and the digits of sha512, each of these
 # characters an escape of six bytes.
@@ -80,8 +85,15 @@ class Mentions:
         if b"\\u00" in text:
             text = _ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), text)
         self.has_subject = self.has_subject or _SUBJECT in text
-        for algorithm, digits in _DIGEST.findall(text):
-            self._note(algorithm.decode().lower(), digits.decode().lower())
+        runs = text.translate(_HEXADECIMAL)
+        start = runs.find(_RUN)
+        while start >= 0:
+            end = runs.find(b" ", start)
+            end = len(text) if end < 0 else end
+            before = _BEFORE.search(text[max(0, start - _REACH) : start])
+            algorithm = "" if before is None else before[1].decode().lower()
+            self._note(algorithm, text[start : min(end, start + _MOST)].decode().lower())
+            start = runs.find(_RUN, end)
 
     def _note(self, algorithm: str, digits: str) -> None:
         if not algorithm:

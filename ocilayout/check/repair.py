@@ -23,7 +23,7 @@ from ocilayout.check.holding import printable
 from ocilayout.check.outlook import Outlook, place_of, referrers_among
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
-from ocilayout.disk import File, fsync, open_regular
+from ocilayout.disk import File, describe, fsync, open_regular
 from ocilayout.errors import (
     DocumentError,
     IntegrityError,
@@ -378,7 +378,7 @@ def _is_damaged(path: Path, digest: Digest, status: os.stat_result) -> bool:
 
 
 def _why(error: OSError) -> str:
-    return f"it could not be mended: {error.strerror or error}"
+    return f"it could not be mended: {describe(error)}"
 
 
 def _leads_to(link: Path, digest: Digest) -> bool:

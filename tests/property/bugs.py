@@ -310,6 +310,9 @@ class StalePositions(Positions):
     def count(self, text: str) -> int:
         return len(self.of(text))
 
+    def shared(self, text: str, others: Positions, other: str) -> list[int]:
+        return sorted({*self.of(text)} & {*others.of(other)})
+
     def _add(self, text: str, position: int) -> None:
         first = self._one.setdefault(text, position)
         if first != position:
