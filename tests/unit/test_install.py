@@ -1219,7 +1219,10 @@ class TestRecord:
             " s.uninstall('hello'); sys.exit('sqlite3' in sys.modules)"
         )
         store = world.service.layout.path
-        subprocess.run([sys.executable, "-c", code, str(store), str(world.home)], check=True)
+        # A measurement of coverage in the child would load it.
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
+        command = [sys.executable, "-c", code, str(store), str(world.home)]
+        subprocess.run(command, check=True, env=environment)
 
     def test_the_folder_may_go_while_somebody_waits(
         self, world: World, monkeypatch: pytest.MonkeyPatch
