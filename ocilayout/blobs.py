@@ -11,6 +11,7 @@ import io
 import os
 import stat
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -84,8 +85,9 @@ class Blobs:
         folder = Path(self._folder)
         return folder.is_symlink() or (folder / algorithm).is_symlink()
 
+    @cached_property
     def following(self) -> Blobs:
-        """Return the same blobs, where a link in the place of one is followed."""
+        """The same blobs, where a link in the place of one is followed."""
         return self if self._follow else Blobs(self._root, follow_links=True)
 
     def others(self, known: Collection[str], *, links: bool = False) -> list[Digest]:

@@ -233,7 +233,7 @@ def looking(blobs: Blobs, digest: Digest) -> Blobs:
     A link in the place of a blob is followed for that, since the digest tells whether the content
     is right; where it cannot tell, no link is followed.
     """
-    return blobs.following() if digest.verifiable else blobs
+    return blobs.following if digest.verifiable else blobs
 
 
 def named_in(digest: Digest, blobs: Blobs, *, media_type: str) -> set[Digest]:
@@ -278,12 +278,11 @@ def subjects(digests: Iterable[Digest], blobs: Blobs) -> Iterator[tuple[Digest, 
             with reader.open_unverified(opaque) as file:
                 if not begins_as_json(file.read(HEAD)):
                     continue
-            if opaque.size > MAX_DOCUMENT:  # its subject may be all that it names
-                with reader.open_unverified(opaque) as file:
+                file.seek(0)
+                if opaque.size > MAX_DOCUMENT:  # its subject may be all that it names
                     mentions = searched(file)
-                yield from ((to, opaque) for to in mentions.found if mentions.has_subject)
-                continue
-            with reader.open_unverified(opaque) as file:
+                    yield from ((to, opaque) for to in mentions.found if mentions.has_subject)
+                    continue
                 data = file.readall()
             if b"subject" in data or b"\\u" in data:
                 if digest.verifiable:
