@@ -19,6 +19,7 @@ from ocilayout.descriptor import Descriptor, verify
 from ocilayout.digest import Digest
 from ocilayout.errors import (
     BlobNotFoundError,
+    DigestMismatchError,
     DocumentError,
     IntegrityError,
     LimitExceededError,
@@ -93,7 +94,7 @@ def held(roots: Iterable[Link], blobs: Blobs, *, removed: Collection[Digest] = (
     return Held(
         digests=search.found,
         unlisted=tuple(unlisted),
-        others=tuple(blobs.others(search.found)),
+        others=tuple(one for one in others if one not in search.found and one in blobs),
     )
 
 
@@ -186,10 +187,17 @@ class _Search:
             return [] if link.data is None else links(link.data, descriptor)
 
     def _read(self, descriptor: Descriptor) -> bytes:
+        try:  # without a look before: a collection comes by here for every document
+            return self._read_from(self._blobs, descriptor)
+        except DigestMismatchError:
+            raise
+        except IntegrityError:  # it is not a regular file, but may be a link to one
+            return self._read_from(looking(self._blobs, descriptor.digest), descriptor)
+
+    def _read_from(self, blobs: Blobs, descriptor: Descriptor) -> bytes:
         # What cannot be verified is read all the same: here it matters only what it refers to. A
         # reference that gives a wrong size is the fault of what refers, and not of the content.
         verifiable = descriptor.digest.verifiable
-        blobs = looking(self._blobs, descriptor.digest)
         try:
             require_document_size(descriptor)
             return blobs.read(descriptor, verify=verifiable)
