@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME, CREATED, LOCAL_BUILD, REF_NAME, TITLE
 from ocilayout.archive import (
     Archive,
     Member,
@@ -11,14 +10,7 @@ from ocilayout.archive import (
     open_window,
     write_archive,
 )
-from ocilayout.blobs import Blobs
 from ocilayout.check import Action, RepairReport
-from ocilayout.codec import decode, encode
-from ocilayout.collect import CollectReport
-from ocilayout.config import ContainerConfig, History, ImageConfig, RootFs
-from ocilayout.descriptor import Descriptor, Platform
-from ocilayout.digest import Digest
-from ocilayout.edit import Edit
 from ocilayout.errors import (
     AmbiguousReferenceError,
     AuthError,
@@ -42,16 +34,14 @@ from ocilayout.errors import (
     UnsupportedDigestError,
     UnsupportedVersionError,
 )
-from ocilayout.frozenmap import FrozenMap
-from ocilayout.header import Header
-from ocilayout.ijson import dump as dump_json
-from ocilayout.index import Index
-from ocilayout.layout import Layout
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import (
+from ocilayout.layout import Blobs, CollectReport, Edit, Layout, RootEntry, RootIndex
+from ocilayout.model import (
+    CONTAINERD_IMAGE_NAME,
+    CREATED,
     DOCKER_CONFIG,
     DOCKER_INDEX,
     DOCKER_MANIFEST,
+    LOCAL_BUILD,
     OCI_CONFIG,
     OCI_EMPTY,
     OCI_INDEX,
@@ -59,11 +49,26 @@ from ocilayout.mediatype import (
     OCI_LAYER_GZIP,
     OCI_LAYER_ZSTD,
     OCI_MANIFEST,
+    REF_NAME,
+    TITLE,
+    ContainerConfig,
+    Descriptor,
+    Digest,
+    FrozenMap,
+    Header,
+    History,
+    ImageConfig,
+    Index,
+    Manifest,
+    Platform,
+    Readable,
+    Reference,
+    RootFs,
+    VerifiedReader,
+    decode,
+    encode,
 )
-from ocilayout.reference import Reference
-from ocilayout.rootentry import RootEntry
-from ocilayout.rootindex import RootIndex
-from ocilayout.stream import Readable, VerifiedReader
+from ocilayout.model import dump as dump_json
 
 __version__ = "0.1.0"
 

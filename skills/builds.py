@@ -25,7 +25,7 @@ from ocilayout import (
     ReferenceNotFoundError,
     decode,
 )
-from ocilayout.copy import put_and_bind
+from ocilayout.transfer import put_and_bind
 from skills import validation
 from skills.errors import (
     InvalidTagError,

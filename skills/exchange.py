@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ocilayout import InvalidNameError, LimitExceededError, Reference, ReferenceNotFoundError
-from ocilayout.copy import Limits, copy, put_and_bind, transfer
+from ocilayout.transfer import Limits, copy, put_and_bind, transfer
 from skills import builds
 from skills.errors import NotPushableError, TooLargeError
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ocilayout import Descriptor, Layout, RootIndex
-    from ocilayout.copy import CopySource, Event
     from ocilayout.registry import Repository
+    from ocilayout.transfer import CopySource, Event
 
     Report = Callable[[Event], None] | None
 
@@ -73,7 +73,7 @@ class Exchange:
             reference: `host/repository`, with a tag or a digest; `latest` if it has neither.
             name: The tag in the store; the reference by default.
             replace: As for `copy`.
-            on_event: As for `ocilayout.copy.copy`.
+            on_event: As for `ocilayout.copy`.
 
         Raises:
             InvalidNameError: The reference is not valid.
@@ -81,7 +81,7 @@ class Exchange:
             LocalBuildConflictError: As `copy` says.
             TooLargeError: As `copy` says.
             RegistryError: The registry failed or refused.
-            OciLayoutError: As `ocilayout.copy.copy` says.
+            OciLayoutError: As `ocilayout.copy` says.
         """
         reference = with_tag(reference)
         parsed = parse(reference)
@@ -111,12 +111,12 @@ class Exchange:
             name: The tag in the store; without one it becomes an untagged entry.
             replace: Whether a local build with other content may lose the tag; its content stays
                 as an untagged entry.
-            on_event: As for `ocilayout.copy.copy`.
+            on_event: As for `ocilayout.copy`.
 
         Raises:
             LocalBuildConflictError: The tag is a local build with other content.
             TooLargeError: A part of the artifact is larger than that of any skill.
-            OciLayoutError: As `ocilayout.copy.copy` says.
+            OciLayoutError: As `ocilayout.copy` says.
         """
         content = source.resolve(ref)
 
@@ -149,13 +149,13 @@ class Exchange:
 
         Args:
             reference: A tag in the store that is a full reference.
-            on_event: As for `ocilayout.copy.copy`.
+            on_event: As for `ocilayout.copy`.
 
         Raises:
             ReferenceNotFoundError: The store does not have the tag.
             NotPushableError: The tag has no registry, or neither tag nor digest.
             RegistryError: The registry failed or refused.
-            OciLayoutError: As `ocilayout.copy.copy` says.
+            OciLayoutError: As `ocilayout.copy` says.
         """
         content = self._layout.resolve(reference)
         try:

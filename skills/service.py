@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from ocilayout import Reference
-    from ocilayout.copy import CopySource
     from ocilayout.registry import Repository
+    from ocilayout.transfer import CopySource
     from skills.exchange import Report
     from skills.install import InstalledSkill
 
@@ -194,7 +194,7 @@ class SkillService:
         Args:
             reference: A tag or a digest in the store, or a full reference.
             refresh: Whether to ask the registry what the reference points to now.
-            on_event: As for `ocilayout.copy.copy`.
+            on_event: As for `ocilayout.copy`.
 
         Raises:
             InvalidNameError: It is not in the store, and does not name a registry.
@@ -258,7 +258,7 @@ class SkillService:
             replace: Whether content of a registry or an archive may take the tag of a local build
                 with other content.
             builds_only: Whether to refuse what is not a local build. The source must be a name.
-            on_event: As for `ocilayout.copy.copy`.
+            on_event: As for `ocilayout.copy`.
 
         Returns:
             The skill as it is installed now.
@@ -279,7 +279,7 @@ class SkillService:
                 the files were edited.
             RecordError: The record of what is installed cannot be read.
             RegistryError: The registry failed or refused.
-            OciLayoutError: As `ocilayout.copy.copy` says.
+            OciLayoutError: As `ocilayout.copy` says.
             OSError: The file system refused; everything is as it was.
         """
         names = list(clients)

@@ -8,21 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.archive.member import iter_members
-from ocilayout.descriptor import require_size
-from ocilayout.digest import Digest
 from ocilayout.errors import (
     BlobNotFoundError,
     DocumentError,
     NotALayoutError,
 )
-from ocilayout.stream import VerifiedReader
+from ocilayout.model import Digest, VerifiedReader, require_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ocilayout.archive.member import Member
     from ocilayout.archive.window import Window
-    from ocilayout.descriptor import Descriptor
+    from ocilayout.model import Descriptor
 
 HEADER: Final = "oci-layout"
 INDEX: Final = "index.json"

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 from ocilayout.archive.inventory import HEADER, INDEX, ArchiveBlobs, Inventory
 from ocilayout.archive.window import open_window
-from ocilayout.codec import decode
-from ocilayout.header import MAX_HEADER, Header
-from ocilayout.rootindex import MAX_ROOT_INDEX, RootIndex
-from ocilayout.view import View
+from ocilayout.layout import MAX_ROOT_INDEX, RootIndex, View
+from ocilayout.model import MAX_HEADER, Header, decode
 
 if TYPE_CHECKING:
     import os

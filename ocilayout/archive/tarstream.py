@@ -15,15 +15,14 @@ import tarfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from ocilayout.disk import File, acting, path_of
-from ocilayout.newfile import new_file
-from ocilayout.stream import CHUNK
+from ocilayout.layout import File, acting, new_file, path_of
+from ocilayout.model import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ocilayout.stream import Readable
+    from ocilayout.model import Readable
 
 _FILE_MODE: Final = 0o644
 _FOLDER_MODE: Final = 0o755

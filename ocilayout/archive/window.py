@@ -15,9 +15,9 @@ import threading
 import zlib
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from ocilayout.disk import acting, path_of
 from ocilayout.errors import DocumentError, LimitExceededError, NotALayoutError
-from ocilayout.stream import CHUNK
+from ocilayout.layout import acting, path_of
+from ocilayout.model import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,33 +6,38 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from ocilayout.annotations import REF_NAME
 from ocilayout.archive.inventory import BLOBS, HEADER, INDEX
 from ocilayout.archive.tarstream import TarStream, open_target
-from ocilayout.behind import LeftBehind, opener
-from ocilayout.budget import AT_A_TIME, Budget
-from ocilayout.codec import encode
-from ocilayout.descriptor import Descriptor, require_size
-from ocilayout.digest import Digest, new_hasher
 from ocilayout.errors import AmbiguousReferenceError
-from ocilayout.event import Event, Told, ignore
-from ocilayout.graph import walk, with_referrers
-from ocilayout.header import Header
-from ocilayout.index import Index
-from ocilayout.limit import DEFAULT, Limits, require_at_most
-from ocilayout.mediatype import DOCUMENT_TYPES
-from ocilayout.reference import require_ref_name
-from ocilayout.selection import select
-from ocilayout.view import View, all_names, arriving_name, entries_of
+from ocilayout.layout import View, all_names, arriving_name, entries_of
+from ocilayout.model import (
+    AT_A_TIME,
+    DEFAULT,
+    DOCUMENT_TYPES,
+    REF_NAME,
+    Budget,
+    Descriptor,
+    Digest,
+    Header,
+    Index,
+    Limits,
+    encode,
+    new_hasher,
+    require_at_most,
+    require_ref_name,
+    require_size,
+    select,
+    walk,
+    with_referrers,
+)
+from ocilayout.transfer import Event, LeftBehind, Told, ignore, opener
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
 
-    from ocilayout.descriptor import Platform
-    from ocilayout.event import Report
-    from ocilayout.graph import Document
-    from ocilayout.stream import Readable
+    from ocilayout.model import Document, Platform, Readable
+    from ocilayout.transfer import Report
 
 
 class SourceBlobs(Protocol):

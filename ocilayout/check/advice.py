@@ -9,19 +9,21 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from ocilayout.annotations import REF_NAME
-from ocilayout.digest import Digest, is_digest
 from ocilayout.errors import Problem, join_place
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, is_media_type
-from ocilayout.reference import is_ref_name
+from ocilayout.model import (
+    OCI_EMPTY,
+    REF_NAME,
+    Digest,
+    Manifest,
+    is_digest,
+    is_media_type,
+    is_ref_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from ocilayout.config import ImageConfig
-    from ocilayout.descriptor import Descriptor, Platform
-    from ocilayout.graph import Document
+    from ocilayout.model import Descriptor, Document, ImageConfig, Platform
 
 # `go tool dist list`, and what Go reserves: internal/syslist.
 _OS: Final = frozenset(

@@ -18,11 +18,9 @@ from ocilayout.check.finding import classified, found, problems_of, summed
 from ocilayout.check.holding import Holding
 from ocilayout.check.reading import RootReading
 from ocilayout.check.survey import Survey, unreadable
-from ocilayout.codec import decode
 from ocilayout.errors import DocumentError, LimitExceededError
-from ocilayout.header import Header
-from ocilayout.ijson import MAX_DOCUMENT
-from ocilayout.rootindex import MAX_ROOT_INDEX
+from ocilayout.layout import MAX_ROOT_INDEX
+from ocilayout.model import MAX_DOCUMENT, Header, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

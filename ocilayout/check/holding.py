@@ -17,10 +17,9 @@ from ocilayout.check import probe
 from ocilayout.check.finding import found
 from ocilayout.check.outlook import place_of
 from ocilayout.check.survey import mismatch, unreadable
-from ocilayout.digest import Digest
 from ocilayout.errors import DocumentError
-from ocilayout.leftover import is_beside_blobs, leftovers
-from ocilayout.pool import pool
+from ocilayout.layout import is_beside_blobs, leftovers, thread_pool
+from ocilayout.model import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +89,7 @@ class Holding:
             if actual not in (None, digest):
                 yield mismatch(digest, Digest(str(actual)))
 
-        with pool(self._jobs) as workers:
+        with thread_pool(self._jobs) as workers:
             try:
                 for problems, digest in self._steps():
                     task = None

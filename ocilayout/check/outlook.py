@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING, Final
 from attrs import evolve, frozen
 
 from ocilayout.check import probe
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
 from ocilayout.errors import BlobNotFoundError, LimitExceededError, OciLayoutError
-from ocilayout.ijson import MAX_DOCUMENT
-from ocilayout.mediatype import DOCUMENT_TYPES, OCTET_STREAM
-from ocilayout.reach import subjects, subjects_of
-from ocilayout.rules import decode_document
+from ocilayout.layout import subjects, subjects_of
+from ocilayout.model import (
+    DOCUMENT_TYPES,
+    MAX_DOCUMENT,
+    OCTET_STREAM,
+    Descriptor,
+    Digest,
+    decode_document,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
 
-    from ocilayout.blobs import Blobs
+    from ocilayout.layout import Blobs
 
 
 @frozen(kw_only=True)

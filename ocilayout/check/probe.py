@@ -8,11 +8,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ocilayout.digest import Digest, new_hasher
-from ocilayout.disk import File, acting, open_regular
 from ocilayout.errors import LimitExceededError
-from ocilayout.realfolder import ABSENT
-from ocilayout.stream import CHUNK
+from ocilayout.layout import ABSENT, File, acting, open_regular
+from ocilayout.model import CHUNK, Digest, new_hasher
 
 if TYPE_CHECKING:
     from collections.abc import Callable

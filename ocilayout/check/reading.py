@@ -13,30 +13,38 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import define, evolve, field, frozen
 
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.check import advice
 from ocilayout.check.finding import MAX_OF_KIND, bounded, problems_of
-from ocilayout.codec import decode, structure
-from ocilayout.config import ImageConfig
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
-from ocilayout.entrylist import DEPTH, iter_parts
 from ocilayout.errors import DocumentError, LimitExceededError, Problem, join_place, wrong_type
-from ocilayout.field import require_without
-from ocilayout.ijson import decode_text, dump, parse, require_shown
-from ocilayout.index import Index
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import DOCUMENT_TYPES
-from ocilayout.mention import Mentions, mentioned_besides, mentioned_by
-from ocilayout.retired import ArtifactManifest, Schema1Manifest
-from ocilayout.rootindex import MAX_ROOT_INDEX, find_array, parse_root
-from ocilayout.rules import MODELS
+from ocilayout.layout import DEPTH, MAX_ROOT_INDEX, find_array, iter_parts, parse_root
+from ocilayout.model import (
+    CONTAINERD_IMAGE_NAME,
+    DOCUMENT_TYPES,
+    MODELS,
+    REF_NAME,
+    ArtifactManifest,
+    Descriptor,
+    Digest,
+    ImageConfig,
+    Index,
+    Manifest,
+    Mentions,
+    Schema1Manifest,
+    decode,
+    decode_text,
+    dump,
+    mentioned_besides,
+    mentioned_by,
+    parse,
+    require_shown,
+    require_without,
+    structure,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from ocilayout.frozenmap import Json
-    from ocilayout.graph import Document
+    from ocilayout.model import Document, Json
 
 Role = Literal["named", "unnamed", "part", "subject"]
 

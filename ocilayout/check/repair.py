@@ -15,15 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, frozen
 
-from ocilayout import clock
-from ocilayout.blobs import Blobs
 from ocilayout.check import probe
 from ocilayout.check.fsck import iter_left, iter_problems
 from ocilayout.check.holding import printable
 from ocilayout.check.outlook import Outlook, place_of, referrers_among
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
-from ocilayout.disk import File, describe, fsync, open_regular
 from ocilayout.errors import (
     DocumentError,
     IntegrityError,
@@ -31,19 +26,25 @@ from ocilayout.errors import (
     Problem,
     UnsupportedDigestError,
 )
-from ocilayout.ijson import dump
-from ocilayout.leftover import leftovers
-from ocilayout.mediatype import OCTET_STREAM
-from ocilayout.realfolder import OwnFolders, make_folders
-from ocilayout.rootentry import entry_digest, says_more
+from ocilayout.layout import (
+    Blobs,
+    File,
+    OwnFolders,
+    describe,
+    entry_digest,
+    fsync,
+    leftovers,
+    make_folders,
+    open_regular,
+    says_more,
+)
+from ocilayout.model import OCTET_STREAM, Descriptor, Digest, dump
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
     from pathlib import Path
 
-    from ocilayout.indexfile import IndexFile
-    from ocilayout.leftover import Leftover
-    from ocilayout.rootindex import RootIndex
+    from ocilayout.layout import IndexFile, Leftover, RootIndex
 
 _DAMAGE: Final = frozenset({"digest-mismatch", "irregular-blob"})
 _UNREAD: Final = frozenset({"missing-index", "unreadable-file"})
@@ -80,7 +81,7 @@ class RepairReport:
     remaining: tuple[Problem, ...]
 
 
-def repair(
+def repair_folder(
     root: Path, indexfile: IndexFile, blobs: Blobs, *, dry_run: bool = False
 ) -> RepairReport:
     """Mend what can be mended without guessing.
@@ -356,7 +357,7 @@ class _Repair:
         yield Action(code=code, place=place_of(digest), message=f"moves it to quarantine/{name}")
 
     def _sweep(self, leftover: Leftover) -> Iterator[Action]:
-        if not leftover.is_dead(clock.now()):
+        if not leftover.is_dead():
             return
         if not self._dry_run:
             leftover.remove()

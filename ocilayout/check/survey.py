@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve, field
 
-from ocilayout.blobs import Blobs
 from ocilayout.check import probe
 from ocilayout.check.finding import classified, found, problems_of, summed
 from ocilayout.check.outlook import (
@@ -27,21 +26,27 @@ from ocilayout.check.outlook import (
     referrers_among,
 )
 from ocilayout.check.reading import read_config, read_document, reference_to
-from ocilayout.digest import Digest
 from ocilayout.errors import LimitExceededError, OciLayoutError
-from ocilayout.ijson import MAX_DOCUMENT
-from ocilayout.link import UNKNOWN
-from ocilayout.mediatype import DOCUMENT_TYPES, OCI_CONFIG, is_understood
-from ocilayout.mention import HEAD, Mentions, begins_as_json
-from ocilayout.reach import named_in
+from ocilayout.layout import Blobs, named_in
+from ocilayout.model import (
+    DOCUMENT_TYPES,
+    HEAD,
+    MAX_DOCUMENT,
+    OCI_CONFIG,
+    UNKNOWN,
+    Digest,
+    Mentions,
+    begins_as_json,
+    is_understood,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from ocilayout.check.reading import Reference
-    from ocilayout.descriptor import Descriptor
     from ocilayout.errors import Problem
+    from ocilayout.model import Descriptor
 
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _READ = DOCUMENT_TYPES | {OCI_CONFIG}

@@ -18,7 +18,7 @@ from attrs import field, frozen
 from ocilayout.cli.locator import InArchive, InRegistry, Locator
 from ocilayout.cli.terminal import printable
 from ocilayout.errors import AuthError
-from ocilayout.frozenmap import FrozenMap
+from ocilayout.model import FrozenMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

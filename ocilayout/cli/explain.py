@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from ocilayout.check import find, iter_requirements
 from ocilayout.cli.terminal import answer, json_option
-from ocilayout.requirement import find, iter_requirements
 
 if TYPE_CHECKING:
-    from ocilayout.requirement import Requirement
+    from ocilayout.check import Requirement
 
 _LINK: Final = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
 

@@ -11,13 +11,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import frozen
 
-from ocilayout.annotations import CREATED
 from ocilayout.archive import Archive
-from ocilayout.budget import Budget
 from ocilayout.cli.place import Root
 from ocilayout.cli.terminal import counted, one_line, printable, short, size_text
-from ocilayout.codec import decode
-from ocilayout.config import ImageConfig
 from ocilayout.errors import (
     BlobNotFoundError,
     DocumentError,
@@ -25,19 +21,27 @@ from ocilayout.errors import (
     OciLayoutError,
     UnsupportedDigestError,
 )
-from ocilayout.graph import walk
-from ocilayout.ijson import MAX_DOCUMENT
-from ocilayout.index import Index
-from ocilayout.layout import Layout
-from ocilayout.limit import DEFAULT, Limits
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import DOCKER_CONFIG, DOCUMENT_TYPES, INDEX_TYPES, OCI_CONFIG
-from ocilayout.view import in_any_size
+from ocilayout.layout import Layout, in_any_size
+from ocilayout.model import (
+    CREATED,
+    DEFAULT,
+    DOCKER_CONFIG,
+    DOCUMENT_TYPES,
+    INDEX_TYPES,
+    MAX_DOCUMENT,
+    OCI_CONFIG,
+    Budget,
+    ImageConfig,
+    Index,
+    Limits,
+    Manifest,
+    decode,
+    walk,
+)
 
 if TYPE_CHECKING:
     from ocilayout.cli.place import Source
-    from ocilayout.descriptor import Descriptor, Platform
-    from ocilayout.graph import Document
+    from ocilayout.model import Descriptor, Document, Platform
 
 HEADING: Final = ("NAME", "DIGEST", "KIND", "PLATFORMS", "SIZE", "AGE", "CONTENT")
 

@@ -12,9 +12,8 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from ocilayout.digest import is_digest
 from ocilayout.errors import InvalidNameError
-from ocilayout.reference import Reference
+from ocilayout.model import Reference, is_digest
 
 LAYOUT: Final = "oci:"
 ARCHIVE: Final = "oci-archive:"

@@ -23,22 +23,23 @@ from ocilayout.cli.terminal import (
     table,
 )
 from ocilayout.cli.tree import draw, graph_of, reached
-from ocilayout.digest import Digest, is_digest
-from ocilayout.disk import acting
 from ocilayout.errors import DocumentError, read_from
-from ocilayout.ijson import parse
-from ocilayout.index import Index
-from ocilayout.layout import Layout
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import DOCUMENT_TYPES
-from ocilayout.pool import pool
-from ocilayout.rules import require_document_size
-from ocilayout.selection import select
-from ocilayout.stream import CHUNK
+from ocilayout.layout import Layout, acting, thread_pool
+from ocilayout.model import (
+    CHUNK,
+    DOCUMENT_TYPES,
+    Digest,
+    Index,
+    Manifest,
+    is_digest,
+    parse,
+    require_document_size,
+    select,
+)
 
 if TYPE_CHECKING:
     from ocilayout.cli.place import Place, Root, Source
-    from ocilayout.descriptor import Descriptor, Platform
+    from ocilayout.model import Descriptor, Platform
 
 _JOBS: Final = 8  # how many entries are read at once: a registry takes its time for each
 _COLOURS: Final = {"missing": "red", "unreadable": "red", "shared": "cyan"}
@@ -63,7 +64,7 @@ def ls(place: Place, *, untagged: bool, quiet: bool, as_json: bool) -> None:
             answer(names, "\n".join(map(printable, names)), as_json=as_json)
             return
         roots = [root for root in place.roots(source) if untagged or root.is_named]
-        with pool(_JOBS) as workers:
+        with thread_pool(_JOBS) as workers:
             rows = list(workers.map(lambda root: row_of(source, root), roots))
     if as_json:
         answer([row.data() for row in rows])

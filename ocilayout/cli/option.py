@@ -19,11 +19,9 @@ from ocilayout.cli.access import Access, Purpose
 from ocilayout.cli.locator import InLayout, Locator
 from ocilayout.cli.place import Place
 from ocilayout.cli.value import read_chunk_size, read_folder, read_size, read_source
-from ocilayout.descriptor import Platform
 from ocilayout.errors import DocumentError, OciLayoutError
-from ocilayout.frozenmap import FrozenMap
 from ocilayout.layout import Layout
-from ocilayout.reference import is_ref_name
+from ocilayout.model import FrozenMap, Platform, is_ref_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

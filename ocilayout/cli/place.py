@@ -14,21 +14,15 @@ from ocilayout.archive import Archive
 from ocilayout.cli.access import Access
 from ocilayout.cli.locator import STREAM, InArchive, InLayout, Locator
 from ocilayout.cli.terminal import counted, one_line
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest, is_digest
-from ocilayout.disk import acting
 from ocilayout.errors import DocumentError, OciLayoutError, ReferenceNotFoundError
-from ocilayout.frozenmap import FrozenMap
-from ocilayout.layout import Layout
-from ocilayout.mediatype import OCTET_STREAM
-from ocilayout.pool import pool
-from ocilayout.stream import pour
+from ocilayout.layout import Layout, acting, thread_pool, write_hashed
+from ocilayout.model import OCTET_STREAM, Descriptor, Digest, FrozenMap, is_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from ocilayout.layout import RootEntry
     from ocilayout.registry import Repository
-    from ocilayout.rootentry import RootEntry
 
     Source = Layout | Archive | Repository
 
@@ -174,7 +168,7 @@ class Place:
         if isinstance(source, Layout | Archive):
             found = (_entered(*pair) for pair in source.refs())
             return tuple(sorted(found, key=_order))
-        with pool(_JOBS) as workers:
+        with thread_pool(_JOBS) as workers:
             return tuple(workers.map(lambda tag: _tagged(source, tag), source.tags()))
 
     def names(self, source: Source, *, untagged: bool) -> list[str]:
@@ -272,7 +266,7 @@ def _input(path: str) -> Iterator[str | BinaryIO]:
             with act:
                 # Without a buffer: closing one that the disk has no space for would fail again.
                 copy = stack.enter_context(tempfile.TemporaryFile(buffering=0))
-                pour(sys.stdin.buffer, copy, len)
+                write_hashed(sys.stdin.buffer, copy, len)
                 copy.seek(0)
             yield copy
 

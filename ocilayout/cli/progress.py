@@ -13,8 +13,8 @@ from ocilayout.cli.terminal import counted, size_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ocilayout.digest import Digest
-    from ocilayout.event import Event
+    from ocilayout.model import Digest
+    from ocilayout.transfer import Event
 
 
 _MOST_DIGESTS: Final = 3  # that a sentence lists

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TextIO
 import click
 
 from ocilayout.cli.extra import advice
-from ocilayout.disk import acting, describe
 from ocilayout.errors import OciLayoutError
+from ocilayout.layout import acting, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -15,12 +15,9 @@ from ocilayout.cli.locator import STREAM, InArchive, InLayout, InRegistry, Locat
 from ocilayout.cli.place import Place
 from ocilayout.cli.progress import accounted
 from ocilayout.cli.terminal import answer, json_option, printable
-from ocilayout.copy import copy_all
-from ocilayout.descriptor import Descriptor, Platform
-from ocilayout.digest import is_digest
-from ocilayout.reference import require_ref_name
-from ocilayout.selection import select
-from ocilayout.view import all_names, arriving_name
+from ocilayout.layout import all_names, arriving_name
+from ocilayout.model import Descriptor, Platform, is_digest, require_ref_name, select
+from ocilayout.transfer import copy_all
 
 if TYPE_CHECKING:
     from ocilayout.cli.access import Access

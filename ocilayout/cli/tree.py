@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import evolve, frozen
 
-from ocilayout.annotations import TITLE
 from ocilayout.archive import Archive
-from ocilayout.budget import Budget
 from ocilayout.cli.listing import (
     Kind,
     State,
@@ -23,19 +21,25 @@ from ocilayout.cli.listing import (
     state_of,
 )
 from ocilayout.cli.terminal import one_line, printable, short, size_text
-from ocilayout.descriptor import Descriptor
 from ocilayout.errors import OciLayoutError
-from ocilayout.graph import successors, walk
 from ocilayout.layout import Layout
-from ocilayout.limit import DEFAULT, Limits
-from ocilayout.mediatype import MANIFEST_TYPES, SCHEMA1_TYPES
+from ocilayout.model import (
+    DEFAULT,
+    MANIFEST_TYPES,
+    SCHEMA1_TYPES,
+    TITLE,
+    Budget,
+    Descriptor,
+    Limits,
+    successors,
+    walk,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ocilayout.cli.place import Root, Source
-    from ocilayout.digest import Digest
-    from ocilayout.graph import Document
+    from ocilayout.model import Digest, Document
 
 _ENTRY: Final = 16 * 1024
 """What the document of an entry may have besides what the limits say, in bytes."""

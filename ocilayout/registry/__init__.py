@@ -1,7 +1,7 @@
 """The client of the distribution-spec: one repository of one registry.
 
 It reads with the verbs of a layout and writes what a copy writes. Not in here: the graph, which
-`ocilayout.copy` walks, and logging in; logins of other programs are read, and nothing is kept.
+`ocilayout.transfer` walks, and logging in; logins of other programs are read, and nothing is kept.
 """
 
 from ocilayout.registry.credential import Credentials

@@ -21,8 +21,8 @@ from urllib3.exceptions import (
 from urllib3.exceptions import TimeoutError as ExpiredError
 
 from ocilayout.errors import LimitExceededError, TransportError
+from ocilayout.model import CHUNK
 from ocilayout.registry.address import origin
-from ocilayout.stream import CHUNK
 
 if TYPE_CHECKING:
     from typing import Self

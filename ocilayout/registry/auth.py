@@ -20,7 +20,7 @@ from ocilayout.errors import (
     RateLimitedError,
     RegistryError,
 )
-from ocilayout.ijson import parse
+from ocilayout.model import parse
 from ocilayout.registry.address import is_loopback, origin, parse_address
 from ocilayout.registry.challenge import Challenge, parse_challenges
 from ocilayout.registry.credential import Credentials, Finder, Secrets, is_token
@@ -28,7 +28,7 @@ from ocilayout.registry.credential import Credentials, Finder, Secrets, is_token
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from ocilayout.frozenmap import Json
+    from ocilayout.model import Json
     from ocilayout.registry.answer import Answer
     from ocilayout.registry.transport import Transport
 

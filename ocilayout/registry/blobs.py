@@ -9,17 +9,26 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ocilayout.descriptor import Descriptor, verify
-from ocilayout.digest import Digest, is_digest
 from ocilayout.errors import (
     BlobNotFoundError,
     DocumentError,
     RegistryError,
     UnsupportedDigestError,
 )
-from ocilayout.limit import require_at_most
-from ocilayout.mediatype import DOCUMENT_TYPES
-from ocilayout.reference import require_repository, require_tag
+from ocilayout.model import (
+    DOCUMENT_TYPES,
+    Descriptor,
+    Digest,
+    Source,
+    VerifiedReader,
+    decode_document,
+    is_digest,
+    require_at_most,
+    require_document_size,
+    require_repository,
+    require_tag,
+    verify,
+)
 from ocilayout.registry.content import ANY_MANIFEST, content_length, require_digest
 from ocilayout.registry.delivery import Delivery, begin, mount
 from ocilayout.registry.download import Download, read_range
@@ -27,8 +36,6 @@ from ocilayout.registry.referrer import add_referrer
 from ocilayout.registry.session import NOT_FOUND, OK, Session
 from ocilayout.registry.tagging import require_tagged, send
 from ocilayout.registry.upload import open_upload
-from ocilayout.rules import decode_document, require_document_size
-from ocilayout.stream import Source, VerifiedReader
 
 if TYPE_CHECKING:
     from ocilayout.registry.auth import Actions

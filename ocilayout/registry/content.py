@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
 from ocilayout.errors import (
     DigestMismatchError,
     DocumentError,
     LimitExceededError,
     RegistryError,
 )
-from ocilayout.ijson import MAX_DOCUMENT
-from ocilayout.mediatype import DOCUMENT_TYPES, SCHEMA1_TYPES
-from ocilayout.rules import decode_document, document_type
+from ocilayout.model import (
+    DOCUMENT_TYPES,
+    MAX_DOCUMENT,
+    SCHEMA1_TYPES,
+    Descriptor,
+    Digest,
+    decode_document,
+    document_type,
+)
 
 if TYPE_CHECKING:
     from ocilayout.registry.answer import Answer

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from ocilayout.errors import AuthError, RateLimitedError, RegistryError, TransportError
-from ocilayout.mediatype import OCTET_STREAM
+from ocilayout.model import OCTET_STREAM
 from ocilayout.registry.address import join
 from ocilayout.registry.content import require_digest
 from ocilayout.registry.session import (
@@ -27,7 +27,7 @@ from ocilayout.registry.upload import Part, Upload
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ocilayout.descriptor import Descriptor
+    from ocilayout.model import Descriptor
     from ocilayout.registry.answer import Answer
 
 _PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import RegistryError, TransportError
+from ocilayout.model import CHUNK
 from ocilayout.registry.session import (
     NOT_FOUND,
     OK,
@@ -17,7 +18,6 @@ from ocilayout.registry.session import (
     RANGE_NOT_SATISFIABLE,
     Session,
 )
-from ocilayout.stream import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

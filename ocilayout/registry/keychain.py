@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import AuthError, DocumentError, InvalidNameError, OciLayoutError
-from ocilayout.ijson import MAX_DOCUMENT, parse
-from ocilayout.reference import DOCKER_HUB, Reference
+from ocilayout.model import DOCKER_HUB, MAX_DOCUMENT, Reference, parse
 from ocilayout.registry.credential import Credentials
 from ocilayout.registry.setting import read_setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ocilayout.frozenmap import Json
+    from ocilayout.model import Json
 
 _HUB_KEYS: Final = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})
 _HUB_SERVER: Final = "https://index.docker.io/v1/"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ocilayout.errors import RegistryError
-from ocilayout.limit import require_at_most
+from ocilayout.model import require_at_most
 from ocilayout.registry.address import join, origin
 from ocilayout.registry.session import OK, Session
 

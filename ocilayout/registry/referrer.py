@@ -13,8 +13,6 @@ from urllib.parse import urlencode
 
 from attrs import evolve
 
-from ocilayout.codec import decode, encode
-from ocilayout.digest import Digest
 from ocilayout.errors import (
     AuthError,
     DocumentError,
@@ -23,21 +21,26 @@ from ocilayout.errors import (
     RegistryError,
     TransportError,
 )
-from ocilayout.ijson import MAX_DOCUMENT, parse
-from ocilayout.index import Index
-from ocilayout.limit import require_at_most
-from ocilayout.mediatype import OCI_INDEX
-from ocilayout.referrer import describe_referrer, fallback_tag
+from ocilayout.layout import describe_referrer, fallback_tag
+from ocilayout.model import (
+    MAX_DOCUMENT,
+    OCI_INDEX,
+    Digest,
+    Index,
+    decode,
+    decode_document,
+    encode,
+    parse,
+    require_at_most,
+)
 from ocilayout.registry.content import ANY_MANIFEST, fetched
 from ocilayout.registry.page import iter_pages
 from ocilayout.registry.session import CREATED, NOT_FOUND, OK, PRECONDITION_FAILED, Session
-from ocilayout.rules import decode_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ocilayout.descriptor import Descriptor
-    from ocilayout.graph import Document
+    from ocilayout.model import Descriptor, Document
     from ocilayout.registry.answer import Answer
 
 _ATTEMPTS: Final = 8

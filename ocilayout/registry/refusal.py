@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from ocilayout.errors import AuthError, OciLayoutError, RateLimitedError, RegistryError
-from ocilayout.ijson import parse
+from ocilayout.model import parse
 from ocilayout.registry.address import origin
 from ocilayout.registry.auth import refusal
 from ocilayout.registry.patience import Retry
@@ -21,7 +21,7 @@ from ocilayout.registry.patience import Retry
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ocilayout.frozenmap import Json
+    from ocilayout.model import Json
     from ocilayout.registry.answer import Answer
 
 _UNAUTHORIZED: Final = 401

@@ -10,13 +10,21 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from ocilayout.codec import encode
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest, is_digest
 from ocilayout.errors import DocumentError, InvalidNameError, ReferenceNotFoundError
-from ocilayout.limit import DEFAULT, Limits
-from ocilayout.mediatype import DOCUMENT_TYPES
-from ocilayout.reference import DOCKER_HUB, Reference, require_tag
+from ocilayout.model import (
+    DEFAULT,
+    DOCKER_HUB,
+    DOCUMENT_TYPES,
+    Descriptor,
+    Digest,
+    Limits,
+    Reference,
+    decode_document,
+    document_type,
+    encode,
+    is_digest,
+    require_tag,
+)
 from ocilayout.registry.address import is_loopback, origin
 from ocilayout.registry.auth import Authenticator
 from ocilayout.registry.blobs import RepositoryBlobs
@@ -26,13 +34,12 @@ from ocilayout.registry.session import METHOD_NOT_ALLOWED, NOT_FOUND, OK, Sessio
 from ocilayout.registry.tags import list_tags
 from ocilayout.registry.transport import Transport
 from ocilayout.registry.trust import Trust
-from ocilayout.rules import decode_document, document_type
 
 if TYPE_CHECKING:
     import os
     from typing import Self
 
-    from ocilayout.graph import Document
+    from ocilayout.model import Document
     from ocilayout.registry.credential import Credentials, Finder
     from ocilayout.registry.patience import Retry, Timeouts
     from ocilayout.registry.proxy import Proxies

@@ -14,7 +14,7 @@ from ocilayout.registry.content import content_digest
 from ocilayout.registry.session import CREATED, Session
 
 if TYPE_CHECKING:
-    from ocilayout.descriptor import Descriptor
+    from ocilayout.model import Descriptor
     from ocilayout.registry.answer import Answer
 
 _UNKNOWN_DIGEST: Final = frozenset({400, 404, 405, 415, 422, 501})

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from ocilayout.errors import DocumentError, RegistryError
-from ocilayout.ijson import MAX_DOCUMENT, parse
-from ocilayout.limit import require_at_most
+from ocilayout.model import MAX_DOCUMENT, parse, require_at_most
 from ocilayout.registry.page import iter_pages
 from ocilayout.registry.session import OK, Session
 

@@ -9,10 +9,19 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ocilayout.descriptor import Descriptor, Verifier, verify
-from ocilayout.digest import Digest, new_hasher
+from ocilayout.model import (
+    CHUNK,
+    Descriptor,
+    Digest,
+    Readable,
+    Seekable,
+    Source,
+    Verifier,
+    is_seekable,
+    new_hasher,
+    verify,
+)
 from ocilayout.registry.transport import BodyFailedError
-from ocilayout.stream import CHUNK, Readable, Seekable, Source, is_seekable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,16 +9,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from ocilayout.config import ContainerConfig, History, ImageConfig, RootFs
-from ocilayout.descriptor import Descriptor, Platform
-from ocilayout.digest import Digest
-from ocilayout.frozenmap import FrozenJson, FrozenMap, freeze
-from ocilayout.header import Header
-from ocilayout.index import Index
-from ocilayout.manifest import Manifest
-from ocilayout.reference import Reference
-from ocilayout.rootentry import RootEntry
-from ocilayout.rootindex import RootIndex
+from ocilayout.layout import RootEntry, RootIndex
+from ocilayout.model import (
+    ContainerConfig,
+    Descriptor,
+    Digest,
+    FrozenJson,
+    FrozenMap,
+    Header,
+    History,
+    ImageConfig,
+    Index,
+    Manifest,
+    Platform,
+    Reference,
+    RootFs,
+    freeze,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

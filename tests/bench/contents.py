@@ -11,7 +11,7 @@ import tarfile
 from typing import IO, TYPE_CHECKING, Final
 
 from ocilayout import Archive, Layout, write_archive
-from ocilayout.copy import copy
+from ocilayout.transfer.copying import copy
 from tests.bench.material import MEBIBYTE, make_file, make_image, make_store
 from tests.bench.measure import Case, Subject
 

@@ -15,8 +15,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from ocilayout import OCI_CONFIG, OCI_LAYER, Descriptor, Layout, Manifest
-from ocilayout.copy import copy, copy_all
 from ocilayout.registry import Repository
+from ocilayout.transfer.copying import copy, copy_all
 from tests.bench.material import MEBIBYTE
 from tests.bench.measure import Case, Subject
 

@@ -23,8 +23,8 @@ from ocilayout import (
     RootFs,
     encode,
 )
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.cli import main
+from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, REF_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path

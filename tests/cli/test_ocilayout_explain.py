@@ -9,8 +9,8 @@ from click.shell_completion import ShellComplete
 
 from ocilayout import Digest, Layout
 from ocilayout.check.finding import KINDS
+from ocilayout.check.requirement import find, iter_requirements
 from ocilayout.cli import main
-from ocilayout.requirement import find, iter_requirements
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command

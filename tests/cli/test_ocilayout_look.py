@@ -19,9 +19,9 @@ from ocilayout import (
     Manifest,
     write_archive,
 )
-from ocilayout.copy import copy
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
+from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

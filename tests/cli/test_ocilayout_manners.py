@@ -19,7 +19,7 @@ from click.shell_completion import ShellComplete
 
 from ocilayout import OCI_LAYER, Layout, Manifest
 from ocilayout.cli import main
-from ocilayout.mediatype import OCI_EMPTY, OCTET_STREAM
+from ocilayout.model.mediatype import OCI_EMPTY, OCTET_STREAM
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ocilayout import Digest, Layout
-from ocilayout.mediatype import OCI_LAYER, OCI_MANIFEST
+from ocilayout.model.mediatype import OCI_LAYER, OCI_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocilayout import Digest, Layout, clock
-from ocilayout.mediatype import OCTET_STREAM
+from ocilayout import Digest, Layout
+from ocilayout.layout import clock
+from ocilayout.model.mediatype import OCTET_STREAM
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
-from ocilayout.layout import Layout
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER
+from ocilayout.layout.layout import Layout
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.digest import Digest
+from ocilayout.model.manifest import Manifest
+from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ GROWTH = 16 * MIB  # while it works
 PEAK = """
 import json, os, resource, sys
 from ocilayout.archive import Archive, write_archive
-from ocilayout.layout import Layout
+from ocilayout.layout.layout import Layout
 
 def peak():
     try:

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ocilayout.annotations import REF_NAME
-from ocilayout.digest import Digest
-from ocilayout.ijson import MAX_DOCUMENT, MAX_NODES
-from ocilayout.mediatype import OCI_EMPTY, OCI_MANIFEST
+from ocilayout.model.annotation import REF_NAME
+from ocilayout.model.digest import Digest
+from ocilayout.model.ijson import MAX_DOCUMENT, MAX_NODES
+from ocilayout.model.mediatype import OCI_EMPTY, OCI_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable

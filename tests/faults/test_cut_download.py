@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ocilayout import descriptor as descriptors
-from ocilayout.codec import encode
-from ocilayout.copy import copy
-from ocilayout.descriptor import Descriptor
 from ocilayout.errors import IntegrityError, OciLayoutError, RegistryError, TransportError
-from ocilayout.layout import Layout
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_LAYER, OCI_MANIFEST
+from ocilayout.layout.layout import Layout
+from ocilayout.model import descriptor as descriptors
+from ocilayout.model.codec import encode
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.manifest import Manifest
+from ocilayout.model.mediatype import OCI_LAYER, OCI_MANIFEST
 from ocilayout.registry import Repository, Retry
+from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

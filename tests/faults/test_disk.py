@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocilayout.copy import copy
-from ocilayout.descriptor import Descriptor
-from ocilayout.layout import Layout
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER
+from ocilayout.layout.layout import Layout
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.manifest import Manifest
+from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
+from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ocilayout.stream import Source
+    from ocilayout.model.stream import Source
 
 LARGE = os.urandom(3 * 1024 * 1024)
 
@@ -154,7 +154,7 @@ def test_a_disk_that_cannot_sync_gets_no_entry(
 READER = """
 import os, sys, tempfile
 from ocilayout import *
-from ocilayout.copy import copy
+from ocilayout.transfer.copying import copy
 layout = Layout.open(sys.argv[1])
 with tempfile.TemporaryDirectory() as folder:  # what is imported at need may be closed to others
     scratch = Layout.create(folder + "/layout")

@@ -20,13 +20,13 @@ from ocilayout.archive.tarstream import open_target
 from ocilayout.check import probe
 from ocilayout.cli import main
 from ocilayout.cli.terminal import one_line
-from ocilayout.descriptor import Descriptor
-from ocilayout.disk import File
-from ocilayout.layout import Layout
-from ocilayout.leftover import leftovers
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER
-from ocilayout.realfolder import Folder
+from ocilayout.layout.disk import File
+from ocilayout.layout.layout import Layout
+from ocilayout.layout.realfolder import Folder
+from ocilayout.layout.temporary import leftovers
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.manifest import Manifest
+from ocilayout.model.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

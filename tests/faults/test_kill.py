@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
-from ocilayout.layout import Layout
-from ocilayout.mediatype import OCTET_STREAM
+from ocilayout.layout.layout import Layout
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.digest import Digest
+from ocilayout.model.mediatype import OCTET_STREAM
 
 if TYPE_CHECKING:
     from pathlib import Path

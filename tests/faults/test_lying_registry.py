@@ -12,10 +12,6 @@ import pytest
 import trustme
 from attrs import define, field
 
-from ocilayout.codec import encode
-from ocilayout.copy import copy
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
 from ocilayout.errors import (
     AuthError,
     BlobNotFoundError,
@@ -29,12 +25,14 @@ from ocilayout.errors import (
     SizeMismatchError,
     TransportError,
 )
-from ocilayout.ijson import MAX_DEPTH, MAX_DOCUMENT
-from ocilayout.index import Index
-from ocilayout.layout import Layout
-from ocilayout.limit import DEFAULT, Limits
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from ocilayout.layout.layout import Layout
+from ocilayout.model.codec import encode
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.digest import Digest
+from ocilayout.model.ijson import MAX_DEPTH, MAX_DOCUMENT
+from ocilayout.model.limit import DEFAULT, Limits
+from ocilayout.model.manifest import Index, Manifest
+from ocilayout.model.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from ocilayout.registry import Credentials, Repository, Retry
 from ocilayout.testing.registry import (
     Answer,
@@ -49,6 +47,7 @@ from ocilayout.testing.registry import (
     refusal,
     reply,
 )
+from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocilayout.descriptor import Descriptor
 from ocilayout.errors import IntegrityError, OciLayoutError
-from ocilayout.layout import Layout
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER
+from ocilayout.layout.layout import Layout
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.manifest import Manifest
+from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocilayout.errors import BlobNotFoundError
-from ocilayout.layout import Layout
-from ocilayout.leftover import leftovers
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER
+from ocilayout.layout.layout import Layout
+from ocilayout.layout.temporary import leftovers
+from ocilayout.model.manifest import Manifest
+from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ocilayout.check.repair import RepairReport
-    from ocilayout.descriptor import Descriptor
+    from ocilayout.model.descriptor import Descriptor
 
 pytestmark = pytest.mark.usefixtures("later")
 

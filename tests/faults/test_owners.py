@@ -13,23 +13,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocilayout import clock
 from ocilayout.archive.tarstream import open_target
-from ocilayout.codec import encode
-from ocilayout.descriptor import Descriptor
-from ocilayout.disk import adopt
-from ocilayout.header import Header
-from ocilayout.layout import Layout
-from ocilayout.leftover import leftovers
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER
-from ocilayout.realfolder import Folder
-from ocilayout.rootindex import EMPTY
+from ocilayout.layout import clock
+from ocilayout.layout.disk import adopt
+from ocilayout.layout.layout import Layout
+from ocilayout.layout.realfolder import Folder
+from ocilayout.layout.rootindex import EMPTY
+from ocilayout.layout.temporary import leftovers
+from ocilayout.model.codec import encode
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.manifest import Header, Manifest
+from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ocilayout.disk import File
+    from ocilayout.layout.disk import File
 
 OWNER, GROUP, STRANGER = 54_321, 54_322, 54_323
 

@@ -5,36 +5,36 @@ from __future__ import annotations
 from typing import Final
 
 TESTS: Final = {
-    "ocilayout/digest.py": ("tests/unit/test_digest.py",),
+    "ocilayout/digest.py": ("tests/unit/model/test_digest.py",),
     "ocilayout/reference.py": (
         "tests/unit/test_signature.py",
-        "tests/unit/test_reference.py",
+        "tests/unit/model/test_reference.py",
         "tests/property/test_reference_laws.py",
     ),
     "ocilayout/codec.py": (
         "tests/unit/test_signature.py",
-        "tests/unit/test_codec.py",
-        "tests/unit/test_manifest.py",
-        "tests/unit/test_config.py",
-        "tests/unit/test_header.py",
-        "tests/unit/test_descriptor.py",
+        "tests/unit/model/test_codec.py",
+        "tests/unit/model/test_manifest.py",
+        "tests/unit/model/test_config.py",
+        "tests/unit/model/test_header.py",
+        "tests/unit/model/test_descriptor.py",
         "tests/property/test_codec_laws.py",
     ),
     "ocilayout/rootindex.py": (
-        "tests/unit/test_rootindex.py",
-        "tests/unit/test_edit.py",
+        "tests/unit/layout/test_rootindex.py",
+        "tests/unit/layout/test_edit.py",
         "tests/property/test_rootindex_laws.py",
     ),
     "ocilayout/graph.py": (
         "tests/unit/test_signature.py",
-        "tests/unit/test_graph.py",
-        "tests/unit/test_copy.py",
+        "tests/unit/model/test_graph.py",
+        "tests/unit/transfer/test_copying.py",
         "tests/property/test_graph_laws.py",
     ),
     "ocilayout/collect.py": (
         "tests/unit/test_signature.py",
-        "tests/unit/test_collect.py",
-        "tests/unit/test_collection.py",
+        "tests/unit/layout/test_collect.py",
+        "tests/unit/layout/test_collection.py",
     ),
     "skills/builds.py": (
         "tests/unit/test_signature.py",

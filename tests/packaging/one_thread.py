@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Thread
 
 from ocilayout import Archive, Descriptor, Layout, Manifest, write_archive
-from ocilayout.copy import copy
+from ocilayout.transfer.copying import copy
 from skills import SkillService
 
 EMPTY = "application/vnd.oci.empty.v1+json"

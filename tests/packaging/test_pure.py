@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocilayout.requirement import iter_requirements
+from ocilayout.check.requirement import iter_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -75,7 +75,7 @@ manifest = layout.put_manifest(
     )
 )
 other = ocilayout.Layout.open(sys.argv[1], lock_timeout=0.0)
-from ocilayout.lockfile import locked
+from ocilayout.layout.lockfile import locked
 
 with locked(layout.path, timeout=0.0):
     try:

@@ -9,8 +9,8 @@ import pytest
 
 from ocilayout import Descriptor, Digest, Layout
 from ocilayout.archive import Archive, write_archive
-from ocilayout.copy import copy
 from ocilayout.errors import NotALayoutError
+from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

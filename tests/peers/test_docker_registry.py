@@ -21,10 +21,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509 import load_pem_x509_certificate
 
-from ocilayout.codec import encode
-from ocilayout.copy import copy
-from ocilayout.descriptor import Descriptor, Platform
-from ocilayout.digest import Digest
 from ocilayout.errors import (
     AuthError,
     BlobNotFoundError,
@@ -33,18 +29,21 @@ from ocilayout.errors import (
     RegistryError,
     TransportError,
 )
-from ocilayout.index import Index
-from ocilayout.layout import Layout
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import (
+from ocilayout.layout.layout import Layout
+from ocilayout.layout.referrer import fallback_tag
+from ocilayout.model.codec import encode
+from ocilayout.model.descriptor import Descriptor, Platform
+from ocilayout.model.digest import Digest
+from ocilayout.model.manifest import Index, Manifest
+from ocilayout.model.mediatype import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
     OCI_CONFIG,
     OCI_LAYER,
     OCI_MANIFEST,
 )
-from ocilayout.referrer import fallback_tag
 from ocilayout.registry import Credentials, Repository
+from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from ocilayout.copy import copy
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
-from ocilayout.layout import Layout
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCTET_STREAM
+from ocilayout.layout.layout import Layout
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.digest import Digest
+from ocilayout.model.manifest import Manifest
+from ocilayout.model.mediatype import OCI_EMPTY, OCTET_STREAM
 from ocilayout.registry import Credentials, Repository
 from ocilayout.testing.registry import BasicAuth, LoopbackRegistry, TokenAuth
+from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ocilayout import LOCAL_BUILD, Digest, Layout
-from ocilayout.copy import copy
 from ocilayout.registry import Repository
+from ocilayout.transfer.copying import copy
 from skills import SkillService
 
 if TYPE_CHECKING:

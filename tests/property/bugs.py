@@ -17,43 +17,42 @@ import pytest
 from attrs import evolve, frozen
 
 from ocilayout import LOCAL_BUILD, REF_NAME, Descriptor, Layout, OciLayoutError
-from ocilayout import blobs as blobs_module
-from ocilayout import collect as collect_module
-from ocilayout import copy as copy_module
-from ocilayout import edit as edit_module
-from ocilayout import graph as graph_module
-from ocilayout import ingest as ingest_module
-from ocilayout import link as link_module
-from ocilayout import meaning as meaning_module
-from ocilayout import plan as plan_module
-from ocilayout import reach as reach_module
-from ocilayout import referrer as referrer_module
-from ocilayout import rootindex as rootindex_module
-from ocilayout.blobs import Blobs
 from ocilayout.check.repair import _Repair
-from ocilayout.collect import Collection
-from ocilayout.descriptor import Verifier
-from ocilayout.digest import Digest
-from ocilayout.edit import Edit
-from ocilayout.entrylist import Positions
 from ocilayout.errors import AmbiguousReferenceError, ReferenceNotFoundError
-from ocilayout.graph import successors, walk
-from ocilayout.indexfile import IndexFile
-from ocilayout.meaning import Meanings
-from ocilayout.mediatype import (
+from ocilayout.layout import blobs as blobs_module
+from ocilayout.layout import collection as collect_module
+from ocilayout.layout import edit as edit_module
+from ocilayout.layout import ingest as ingest_module
+from ocilayout.layout import meaning as meaning_module
+from ocilayout.layout import reach as reach_module
+from ocilayout.layout import referrer as referrer_module
+from ocilayout.layout import rootindex as rootindex_module
+from ocilayout.layout.blobs import Blobs
+from ocilayout.layout.collection import Collection
+from ocilayout.layout.edit import Edit
+from ocilayout.layout.entrylist import Positions
+from ocilayout.layout.indexfile import IndexFile
+from ocilayout.layout.meaning import Meanings
+from ocilayout.layout.realfolder import Folder
+from ocilayout.layout.referrer import Referrers
+from ocilayout.layout.rootentry import RootEntry
+from ocilayout.layout.rootindex import EMPTY, RootIndex
+from ocilayout.layout.view import View
+from ocilayout.model import graph as graph_module
+from ocilayout.model import link as link_module
+from ocilayout.model.descriptor import Verifier
+from ocilayout.model.digest import Digest
+from ocilayout.model.document import decode_document
+from ocilayout.model.graph import successors, walk
+from ocilayout.model.mediatype import (
     DOCUMENT_TYPES,
     OCI_INDEX,
     OCI_MANIFEST,
     RETIRED_TYPES,
     is_understood,
 )
-from ocilayout.realfolder import Folder
-from ocilayout.referrer import Referrers
-from ocilayout.rootentry import RootEntry
-from ocilayout.rootindex import EMPTY, RootIndex
-from ocilayout.rules import decode_document
-from ocilayout.stream import pour
-from ocilayout.view import View
+from ocilayout.transfer import copying as copy_module
+from ocilayout.transfer import plan as plan_module
 from skills import builds as builds_module
 from skills.package import ARTIFACT_TYPE
 
@@ -577,7 +576,9 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(blobs_module, "verify", lambda *_: None)
     patch.setattr(
-        blobs_module, "copy_verifying", lambda source, target, _: pour(source, target, len)
+        blobs_module,
+        "copy_verifying",
+        lambda source, target, _: ingest_module.write_hashed(source, target, len),
     )
 
 

@@ -17,12 +17,11 @@ from hypothesis import strategies as st
 from ocilayout.archive import Archive, write_archive
 from ocilayout.archive.member import iter_members
 from ocilayout.archive.window import Window
-from ocilayout.descriptor import Descriptor
 from ocilayout.errors import OciLayoutError
-from ocilayout.index import Index
-from ocilayout.layout import Layout
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER
+from ocilayout.layout.layout import Layout
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.manifest import Index, Manifest
+from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
 from ocilayout.testing import strategies as own
 from tests.missing import COMPUTED
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from random import Random
 
-    from ocilayout.digest import Digest
+    from ocilayout.model.digest import Digest
 
 ALGORITHMS = st.sampled_from(["sha256", *COMPUTED])
 NAMES = st.lists(own.ref_names(), max_size=4, unique=True)

@@ -12,18 +12,17 @@ from attrs import evolve, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocilayout.annotations import REF_NAME
-from ocilayout.blobs import Blobs
 from ocilayout.check.finding import KINDS
 from ocilayout.check.fsck import iter_problems
-from ocilayout.check.repair import RepairReport, repair
-from ocilayout.descriptor import Descriptor, Platform
-from ocilayout.digest import Digest
-from ocilayout.index import Index
-from ocilayout.indexfile import IndexFile
-from ocilayout.layout import Layout
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import (
+from ocilayout.check.repair import RepairReport, repair_folder
+from ocilayout.layout.blobs import Blobs
+from ocilayout.layout.indexfile import IndexFile
+from ocilayout.layout.layout import Layout
+from ocilayout.model.annotation import REF_NAME
+from ocilayout.model.descriptor import Descriptor, Platform
+from ocilayout.model.digest import Digest
+from ocilayout.model.manifest import Index, Manifest
+from ocilayout.model.mediatype import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
     INDEX_TYPES,
@@ -119,7 +118,7 @@ def blobs_of(layout: Layout) -> list[Path]:
 
 def mend(layout: Layout, *, dry_run: bool = False) -> RepairReport:
     indexfile = IndexFile(layout.path, durable=False, lock_timeout=5)
-    return repair(layout.path, indexfile, Blobs(layout.path), dry_run=dry_run)
+    return repair_folder(layout.path, indexfile, Blobs(layout.path), dry_run=dry_run)
 
 
 def picture(root: Path) -> dict[Path, tuple[int, int, bytes]]:

@@ -13,25 +13,24 @@ from attrs import frozen
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from ocilayout import mediatype, rules
-from ocilayout.annotations import REF_NAME
-from ocilayout.codec import decode, encode
-from ocilayout.config import ImageConfig
-from ocilayout.descriptor import Descriptor, Platform
 from ocilayout.errors import DocumentError, LimitExceededError
-from ocilayout.graph import successors
-from ocilayout.header import Header
-from ocilayout.ijson import MAX_DEPTH, dump, parse
-from ocilayout.index import Index
-from ocilayout.link import link_to, links
-from ocilayout.manifest import Manifest
-from ocilayout.rootindex import RootIndex
-from ocilayout.rules import decode_document, document_type
+from ocilayout.layout.rootindex import RootIndex
+from ocilayout.model import document as rules
+from ocilayout.model import mediatype
+from ocilayout.model.annotation import REF_NAME
+from ocilayout.model.codec import decode, encode
+from ocilayout.model.config import ImageConfig
+from ocilayout.model.descriptor import Descriptor, Platform
+from ocilayout.model.document import decode_document, document_type
+from ocilayout.model.graph import successors
+from ocilayout.model.ijson import MAX_DEPTH, dump, parse
+from ocilayout.model.link import link_to, links
+from ocilayout.model.manifest import Header, Index, Manifest
 from ocilayout.testing import strategies as own
 
 if TYPE_CHECKING:
-    from ocilayout.field import Extensible
-    from ocilayout.frozenmap import Json
+    from ocilayout.model.attribute import Extensible
+    from ocilayout.model.frozenmap import Json
 
 LAW = settings(deadline=None)  # no test is about time
 

@@ -13,21 +13,20 @@ from attrs import frozen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ocilayout.annotations import LOCAL_BUILD
 from ocilayout.archive import Archive, write_archive
-from ocilayout.copy import Event, copy
-from ocilayout.descriptor import Descriptor
-from ocilayout.index import Index
-from ocilayout.layout import Layout
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import DOCUMENT_TYPES, OCI_EMPTY, OCI_LAYER
+from ocilayout.layout.layout import Layout
+from ocilayout.model.annotation import LOCAL_BUILD
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.manifest import Index, Manifest
+from ocilayout.model.mediatype import DOCUMENT_TYPES, OCI_EMPTY, OCI_LAYER
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
+from ocilayout.transfer.copying import Event, copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ocilayout.digest import Digest
+    from ocilayout.model.digest import Digest
 
 Place = Layout | Archive | Repository
 

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ocilayout import entrylist
-from ocilayout.codec import structure
-from ocilayout.descriptor import Descriptor
 from ocilayout.errors import DocumentError
-from ocilayout.field import require_without
-from ocilayout.ijson import parse
-from ocilayout.index import Index
-from ocilayout.mediatype import OCI_MANIFEST
-from ocilayout.rootentry import check_entry
-from ocilayout.rootindex import RootIndex
+from ocilayout.layout import entrylist
+from ocilayout.layout.rootentry import check_entry
+from ocilayout.layout.rootindex import RootIndex
+from ocilayout.model.attribute import require_without
+from ocilayout.model.codec import structure
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.ijson import parse
+from ocilayout.model.manifest import Index
+from ocilayout.model.mediatype import OCI_MANIFEST
 from ocilayout.testing import strategies as own
 
 LAW = settings(deadline=None)  # no test is about time

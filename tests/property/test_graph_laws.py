@@ -10,13 +10,12 @@ from attrs import frozen
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ocilayout.collect import only_reached
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
-from ocilayout.graph import successors, walk
-from ocilayout.index import Index
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import (
+from ocilayout.layout.collection import only_reached
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.digest import Digest
+from ocilayout.model.graph import successors, walk
+from ocilayout.model.manifest import Index, Manifest
+from ocilayout.model.mediatype import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
     DOCKER_SCHEMA1,
@@ -26,13 +25,13 @@ from ocilayout.mediatype import (
     OCI_LAYER,
     OCI_MANIFEST,
 )
-from ocilayout.retired import ArtifactManifest
+from ocilayout.model.retired import ArtifactManifest
 from ocilayout.testing import strategies as own
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ocilayout.graph import Document
+    from ocilayout.model.graph import Document
 
 LAW = settings(deadline=None)  # no test is about time
 COUNT = 5

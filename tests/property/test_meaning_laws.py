@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ocilayout import entrylist
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME, LOCAL_BUILD, REF_NAME
-from ocilayout.descriptor import Descriptor
 from ocilayout.errors import AmbiguousReferenceError, OciLayoutError, ReferenceNotFoundError
-from ocilayout.mediatype import OCI_MANIFEST
-from ocilayout.rootindex import RootIndex
+from ocilayout.layout import entrylist
+from ocilayout.layout.rootindex import RootIndex
+from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, LOCAL_BUILD, REF_NAME
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.mediatype import OCI_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,18 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocilayout.check import KINDS, iter_problems
-from ocilayout.codec import decode
-from ocilayout.config import ImageConfig
 from ocilayout.errors import DocumentError, LimitExceededError
-from ocilayout.header import Header
-from ocilayout.index import Index
-from ocilayout.manifest import Manifest
+from ocilayout.model.codec import decode
+from ocilayout.model.config import ImageConfig
+from ocilayout.model.manifest import Header, Index, Manifest
 from ocilayout.testing.strategies import CODES, Finding, broken_documents, near_misses
 from ocilayout.testing.strategies.flaw import FLAWS
 from ocilayout.testing.strategies.specimen import BEARERS
 
 if TYPE_CHECKING:
-    from ocilayout.field import Extensible
+    from ocilayout.model.attribute import Extensible
 
 # There are many parameters, and each example of the former is a layout on the disk.
 LAW = settings(deadline=None, max_examples=max(4, settings().max_examples // 20))

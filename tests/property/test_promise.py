@@ -33,9 +33,9 @@ from ocilayout import (
     ReferenceNotFoundError,
     decode,
 )
-from ocilayout.copy import copy, transfer
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
+from ocilayout.transfer.copying import copy, transfer
 from skills import (
     LocalBuildConflictError,
     NameMismatchError,
@@ -104,7 +104,7 @@ def described(plain: Descriptor, annotations: dict[str, str]) -> Descriptor:
 PEER = """
 import pickle, sys
 from operator import attrgetter
-from ocilayout.copy import copy
+from ocilayout.transfer.copying import copy
 from skills import SkillService
 
 service = None

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ocilayout.digest import Digest, is_digest
 from ocilayout.errors import DocumentError, InvalidNameError
-from ocilayout.mediatype import is_media_type
-from ocilayout.reference import Reference, is_ref_name, require_ref_name
+from ocilayout.model.digest import Digest, is_digest
+from ocilayout.model.mediatype import is_media_type
+from ocilayout.model.reference import Reference, is_ref_name, require_ref_name
 from ocilayout.testing import strategies as own
 from tests.missing import COMPUTED
 

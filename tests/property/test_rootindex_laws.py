@@ -10,13 +10,13 @@ from attrs import frozen
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from ocilayout import entrylist
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME, CREATED, LOCAL_BUILD, REF_NAME
-from ocilayout.descriptor import Descriptor
 from ocilayout.errors import AmbiguousReferenceError, ReferenceNotFoundError
-from ocilayout.frozenmap import FrozenMap, Json
-from ocilayout.mediatype import OCI_MANIFEST
-from ocilayout.rootindex import RootIndex
+from ocilayout.layout import entrylist
+from ocilayout.layout.rootindex import RootIndex
+from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, CREATED, LOCAL_BUILD, REF_NAME
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.frozenmap import FrozenMap, Json
+from ocilayout.model.mediatype import OCI_MANIFEST
 from ocilayout.testing import strategies as own
 
 if TYPE_CHECKING:

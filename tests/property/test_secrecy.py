@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ocilayout.errors import OciLayoutError
-from ocilayout.mediatype import OCI_LAYER
+from ocilayout.model.mediatype import OCI_LAYER
 from ocilayout.registry import Credentials, Repository, Retry
 from tests.unit.scripted import Handler, Reply, Scripted, Seen, serving
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocilayout.annotations import REF_NAME
 from ocilayout.check import iter_problems
-from ocilayout.codec import decode, encode
-from ocilayout.digest import Digest
-from ocilayout.mediatype import DOCUMENT_TYPES, INDEX_TYPES, OCI_INDEX, RETIRED_TYPES
+from ocilayout.model.annotation import REF_NAME
+from ocilayout.model.codec import decode, encode
+from ocilayout.model.digest import Digest
+from ocilayout.model.mediatype import DOCUMENT_TYPES, INDEX_TYPES, OCI_INDEX, RETIRED_TYPES
 from ocilayout.testing import strategies as own
 
 if TYPE_CHECKING:

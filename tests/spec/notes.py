@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from ocilayout.requirement import NOTHING, PAGES, Requirement, parse_page
+from ocilayout.check.requirement import NOTHING, PAGES, Requirement, parse_page
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping

@@ -26,7 +26,7 @@ PREDEFINED = {
 class TestReserved:
     def test_the_keys_of_a_store_are_predefined_or_somebody_elses(self) -> None:
         """None that is known here takes a name that the specification keeps for itself."""
-        module = vars(import_module("ocilayout.annotations"))
+        module = vars(import_module("ocilayout.model.annotation"))
         keys = {value for name, value in module.items() if name.isupper()} - {module["NAME_BOUND"]}
         assert {key for key in keys if key.startswith("org.opencontainers")} <= PREDEFINED
         assert all(key.count(".") >= 2 for key in keys)

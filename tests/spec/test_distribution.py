@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from ocilayout import DOCKER_MANIFEST, OCI_EMPTY, DocumentError, Manifest, encode
-from ocilayout.descriptor import Descriptor
+from ocilayout.model.descriptor import Descriptor
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
 

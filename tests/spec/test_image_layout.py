@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocilayout import Descriptor, Layout
-from ocilayout.copy import copy
+from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from pathlib import Path

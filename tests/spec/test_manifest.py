@@ -18,7 +18,7 @@ from ocilayout import (
     Layout,
     Manifest,
 )
-from ocilayout.copy import copy
+from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from pathlib import Path

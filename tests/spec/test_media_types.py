@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ocilayout import mediatype
+from ocilayout.model import mediatype
 
 
 @pytest.mark.spec("media-types:names")

@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 
 from ocilayout.check.finding import KINDS
-from ocilayout.requirement import NOT_OURS, PAGES, Requirement, iter_requirements, parse_page
+from ocilayout.check.requirement import NOT_OURS, PAGES, Requirement, iter_requirements, parse_page
 from tests.spec.notes import (
     NOTES,
     Citation,
@@ -30,11 +30,11 @@ ROW = Requirement(
     level="MUST",
     text="Something is so.",
     ours="It is.",
-    modules=("ocilayout.digest",),
-    tests=("unit/test_digest.py::test_it",),
+    modules=("ocilayout.model.digest",),
+    tests=("unit/model/test_digest.py::test_it",),
 )
-MARK = Mark("page:slug", "unit/test_digest.py::test_it")
-CITED = Citation("page:slug", "ocilayout.digest")
+MARK = Mark("page:slug", "unit/model/test_digest.py::test_it")
+CITED = Citation("page:slug", "ocilayout.model.digest")
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_what_agrees_has_no_faults() -> None:
 def found(
     *rows: Requirement,
     marks: Any = (MARK,),
-    modules: Any = ("ocilayout.digest",),
+    modules: Any = ("ocilayout.model.digest",),
     citations: Any = (CITED,),
 ) -> list[str]:
     return faults({"page": rows or (ROW,)}, marks, modules, citations)
@@ -155,7 +155,7 @@ def changed(**changes: Any) -> Requirement:
         (found(changed(tests=()), marks=()), "page:slug is a MUST without a test"),
         (found(marks=(MARK, Mark("page:other", "a.py"))), "page:other has no row, but a mark"),
         (found(marks=(Mark("page:slug", "a.py::helper"),)), "a.py::helper is no test, but marked"),
-        (found(modules=()), "names the module ocilayout.digest, which does not exist"),
+        (found(modules=()), "names the module ocilayout.model.digest, which does not ex"),
         (found(changed(modules=()), citations=()), "page:slug names no module"),
         (found(changed(tests=(*ROW.tests, "a.py"))), "names the test a.py, which does not exist"),
         (found(marks=(MARK, Mark("page:slug", "a.py"))), "does not name the test a.py, which is"),

@@ -13,12 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME, LOCAL_BUILD, REF_NAME
 from ocilayout.archive import Archive, write_archive
-from ocilayout.codec import encode
-from ocilayout.copy import Event, copy
-from ocilayout.descriptor import Descriptor, Platform
-from ocilayout.digest import Digest
 from ocilayout.errors import (
     AmbiguousReferenceError,
     BlobNotFoundError,
@@ -32,14 +27,18 @@ from ocilayout.errors import (
     UnsupportedDigestError,
     UnsupportedVersionError,
 )
-from ocilayout.ijson import MAX_DOCUMENT
-from ocilayout.index import Index
-from ocilayout.layout import Layout
-from ocilayout.limit import Limits
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
+from ocilayout.layout.layout import Layout
+from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, LOCAL_BUILD, REF_NAME
+from ocilayout.model.codec import encode
+from ocilayout.model.descriptor import Descriptor, Platform
+from ocilayout.model.digest import Digest
+from ocilayout.model.ijson import MAX_DOCUMENT
+from ocilayout.model.limit import Limits
+from ocilayout.model.manifest import Index, Manifest
+from ocilayout.model.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
+from ocilayout.transfer.copying import Event, copy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -28,7 +28,7 @@ from ocilayout import (
     RootFs,
     encode,
 )
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
+from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, REF_NAME
 from skills import (
     LocalBuildConflictError,
     NotALocalBuildError,

@@ -18,17 +18,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import ocilayout
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.check import probe
 from ocilayout.check.finding import KINDS, classified, found
 from ocilayout.check.fsck import iter_problems
 from ocilayout.check.holding import Holding
 from ocilayout.check.survey import Survey
-from ocilayout.digest import Digest
 from ocilayout.errors import MAX_PROBLEMS, DocumentError, Problem
-from ocilayout.ijson import MAX_DOCUMENT, MAX_NODES
-from ocilayout.layout import Layout
-from ocilayout.mediatype import (
+from ocilayout.layout.layout import Layout
+from ocilayout.layout.rootindex import MAX_ROOT_INDEX
+from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, REF_NAME
+from ocilayout.model.digest import Digest
+from ocilayout.model.ijson import MAX_DOCUMENT, MAX_NODES
+from ocilayout.model.mediatype import (
     DOCKER_MANIFEST,
     OCI_CONFIG,
     OCI_EMPTY,
@@ -37,7 +38,6 @@ from ocilayout.mediatype import (
     OCI_MANIFEST,
     OCTET_STREAM,
 )
-from ocilayout.rootindex import MAX_ROOT_INDEX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -921,12 +921,12 @@ def test_there_is_an_example_of_every_kind() -> None:
 def test_what_reading_a_document_can_find_is_a_kind() -> None:
     sources = Path(ocilayout.__file__).parent
     readers = (
-        "ijson",
-        "codec",
-        "field",
-        "digest",
-        "descriptor",
-        "header",
+        "model/ijson",
+        "model/codec",
+        "model/attribute",
+        "model/digest",
+        "model/descriptor",
+        "model/manifest",
         "errors",
         "check/advice",
     )

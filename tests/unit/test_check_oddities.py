@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ocilayout.blobs import Blobs
 from ocilayout.check.fsck import iter_problems
-from ocilayout.check.repair import repair
-from ocilayout.ijson import MAX_DOCUMENT
-from ocilayout.indexfile import IndexFile
-from ocilayout.layout import Layout
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER
+from ocilayout.check.repair import repair_folder
+from ocilayout.layout.blobs import Blobs
+from ocilayout.layout.indexfile import IndexFile
+from ocilayout.layout.layout import Layout
+from ocilayout.model.ijson import MAX_DOCUMENT
+from ocilayout.model.manifest import Manifest
+from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ocilayout.digest import Digest
+    from ocilayout.model.digest import Digest
 
 UNKNOWN = "application/vnd.example.thing+json"
 
@@ -100,9 +100,9 @@ def test_anything_may_lie_anywhere(layout: Layout, place: str, instead: str) -> 
         if place != "blob":
             continue
         indexfile = IndexFile(layout.path, durable=False, lock_timeout=5)
-        dry = repair(layout.path, indexfile, Blobs(layout.path), dry_run=True)
-        assert repair(layout.path, indexfile, Blobs(layout.path)) == dry
-        assert repair(layout.path, indexfile, Blobs(layout.path)).actions == ()
+        dry = repair_folder(layout.path, indexfile, Blobs(layout.path), dry_run=True)
+        assert repair_folder(layout.path, indexfile, Blobs(layout.path)) == dry
+        assert repair_folder(layout.path, indexfile, Blobs(layout.path)).actions == ()
         remove(path)
         path.write_bytes(held or b"")
 
@@ -137,9 +137,9 @@ def test_no_entry_is_dropped_while_the_quarantine_cannot_be_looked_into(layout: 
     (layout.path / "quarantine").mkdir(mode=0)
     indexfile = IndexFile(layout.path, durable=False, lock_timeout=5)
     with as_other():
-        closed = repair(layout.path, indexfile, Blobs(layout.path), dry_run=True)
+        closed = repair_folder(layout.path, indexfile, Blobs(layout.path), dry_run=True)
     (layout.path / "quarantine").chmod(0o755)
-    opened = repair(layout.path, indexfile, Blobs(layout.path), dry_run=True)
+    opened = repair_folder(layout.path, indexfile, Blobs(layout.path), dry_run=True)
     assert "dangling-entry" not in [action.code for action in closed.actions]
     assert "dangling-entry" in [action.code for action in opened.actions]
 

@@ -7,7 +7,6 @@ import pickle
 import pytest
 
 from ocilayout import errors
-from ocilayout.descriptor import Descriptor
 from ocilayout.errors import (
     AmbiguousReferenceError,
     DocumentError,
@@ -18,6 +17,7 @@ from ocilayout.errors import (
     RegistryError,
     UnsupportedVersionError,
 )
+from ocilayout.model.descriptor import Descriptor
 
 TREE = {
     "DocumentError": (OciLayoutError, ValueError),

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ocilayout.codec import decode
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
-from ocilayout.graph import successors
-from ocilayout.index import Index
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST
-from ocilayout.rules import decode_document
+from ocilayout.model.codec import decode
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.digest import Digest
+from ocilayout.model.document import decode_document
+from ocilayout.model.graph import successors
+from ocilayout.model.manifest import Index, Manifest
+from ocilayout.model.mediatype import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST
 from ocilayout.testing.registry import (
     Answer,
     HangUpError,

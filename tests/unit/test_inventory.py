@@ -9,8 +9,8 @@ import pytest
 
 from ocilayout.archive.inventory import HEADER, INDEX, Inventory
 from ocilayout.archive.window import Window
-from ocilayout.digest import Digest
 from ocilayout.errors import DocumentError, NotALayoutError
+from ocilayout.model.digest import Digest
 
 UNKNOWN = "blobs/" + "newhash/" + "a" * 8
 KNOWN = "blobs/sha256/" + "0" * 64

@@ -14,8 +14,8 @@ from ocilayout.cli.locator import (
     is_locator,
     parse_locator,
 )
-from ocilayout.digest import Digest, is_digest
 from ocilayout.errors import InvalidNameError
+from ocilayout.model.digest import Digest, is_digest
 from ocilayout.testing.strategies import digests, ref_names
 
 DIGEST = str(Digest.of(b""))

@@ -14,13 +14,12 @@ import pytest
 import trustme
 from attrs import define
 
-from ocilayout.codec import encode
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
-from ocilayout.ijson import MAX_DOCUMENT
-from ocilayout.index import Index
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from ocilayout.model.codec import encode
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.digest import Digest
+from ocilayout.model.ijson import MAX_DOCUMENT
+from ocilayout.model.manifest import Index, Manifest
+from ocilayout.model.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from ocilayout.testing.registry import BasicAuth, LoopbackRegistry, TokenAuth
 
 if TYPE_CHECKING:

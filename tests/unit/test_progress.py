@@ -9,8 +9,8 @@ from typing import Literal
 import pytest
 
 from ocilayout.cli.progress import Account, accounted
-from ocilayout.descriptor import Descriptor
-from ocilayout.event import Event
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.transfer.event import Event
 
 A, B, C = (Descriptor.of(text * 1024, "text/plain") for text in (b"a", b"bb", b"ccc"))
 Kind = Literal["planned", "started", "bytes", "skipped", "done"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import ocilayout
 from ocilayout import Descriptor, Digest, FrozenMap, Manifest, RootIndex
-from ocilayout.frozenmap import FrozenJson
+from ocilayout.model.frozenmap import FrozenJson
 from ocilayout.testing.registration import register
 
 FEW = settings(deadline=None, max_examples=10)

@@ -18,9 +18,6 @@ import pytest
 import trustme
 import urllib3
 
-from ocilayout.codec import encode
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
 from ocilayout.errors import (
     AuthError,
     BlobNotFoundError,
@@ -37,11 +34,13 @@ from ocilayout.errors import (
     TransportError,
     UnsupportedDigestError,
 )
-from ocilayout.ijson import MAX_DOCUMENT
-from ocilayout.index import Index
-from ocilayout.limit import Limits
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import (
+from ocilayout.model.codec import encode
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.digest import Digest
+from ocilayout.model.ijson import MAX_DOCUMENT
+from ocilayout.model.limit import Limits
+from ocilayout.model.manifest import Index, Manifest
+from ocilayout.model.mediatype import (
     ARTIFACT_TYPES,
     DOCKER_INDEX,
     DOCKER_MANIFEST,

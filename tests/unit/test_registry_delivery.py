@@ -13,9 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocilayout.copy import copy
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
 from ocilayout.errors import (
     AuthError,
     DigestMismatchError,
@@ -24,14 +21,16 @@ from ocilayout.errors import (
     RegistryError,
     TransportError,
 )
-from ocilayout.ijson import MAX_DOCUMENT
-from ocilayout.index import Index
-from ocilayout.layout import Layout
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST
-from ocilayout.referrer import fallback_tag
+from ocilayout.layout.layout import Layout
+from ocilayout.layout.referrer import fallback_tag
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.digest import Digest
+from ocilayout.model.ijson import MAX_DOCUMENT
+from ocilayout.model.manifest import Index, Manifest
+from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST
 from ocilayout.registry import Repository, Retry
 from ocilayout.testing.registry import Fault, LoopbackRegistry, fault
+from ocilayout.transfer.copying import copy
 from tests.unit.scripted import Handler, Reply, Scripted, Seen, serving
 
 if TYPE_CHECKING:

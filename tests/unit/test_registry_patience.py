@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocilayout.descriptor import Descriptor
 from ocilayout.errors import AuthError, RateLimitedError, RegistryError, TransportError
-from ocilayout.mediatype import OCI_LAYER
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.mediatype import OCI_LAYER
 from ocilayout.registry import Credentials, Repository, Retry, Timeouts
 from tests.unit.scripted import Handler, Reply, Scripted, Seen, serving
 

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import evolve
 
-from ocilayout.codec import decode, encode
-from ocilayout.copy import copy
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
 from ocilayout.errors import DocumentError, LimitExceededError, RegistryError
-from ocilayout.index import Index
-from ocilayout.layout import Layout
-from ocilayout.limit import Limits
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_INDEX
-from ocilayout.referrer import fallback_tag
+from ocilayout.layout.layout import Layout
+from ocilayout.layout.referrer import fallback_tag
+from ocilayout.model.codec import decode, encode
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.digest import Digest
+from ocilayout.model.limit import Limits
+from ocilayout.model.manifest import Index, Manifest
+from ocilayout.model.mediatype import OCI_EMPTY, OCI_INDEX
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry, fault
+from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocilayout.archive import Archive, write_archive
-from ocilayout.copy import copy, copy_all
-from ocilayout.digest import Digest
 from ocilayout.errors import NotFoundError, RegistryError
-from ocilayout.index import Index
-from ocilayout.layout import Layout
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER
-from ocilayout.referrer import fallback_tag
+from ocilayout.layout.layout import Layout
+from ocilayout.layout.referrer import fallback_tag
+from ocilayout.model.digest import Digest
+from ocilayout.model.manifest import Index, Manifest
+from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
 from ocilayout.registry import Repository, Retry
 from ocilayout.testing.registry import Fault, LoopbackRegistry, fault
+from ocilayout.transfer.copying import copy, copy_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ocilayout.descriptor import Descriptor
+    from ocilayout.model.descriptor import Descriptor
 
     Source = Layout | Archive | Repository
 

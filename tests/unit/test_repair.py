@@ -11,21 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ocilayout import clock
-from ocilayout.annotations import REF_NAME
-from ocilayout.blobs import Blobs
 from ocilayout.check.fsck import iter_problems
-from ocilayout.check.repair import RepairReport, repair
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
+from ocilayout.check.repair import RepairReport, repair_folder
 from ocilayout.errors import LockTimeoutError
-from ocilayout.index import Index
-from ocilayout.indexfile import IndexFile
-from ocilayout.layout import Layout
-from ocilayout.leftover import Leftover
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
-from ocilayout.rootindex import RootIndex
+from ocilayout.layout import clock
+from ocilayout.layout.blobs import Blobs
+from ocilayout.layout.indexfile import IndexFile
+from ocilayout.layout.layout import Layout
+from ocilayout.layout.rootindex import RootIndex
+from ocilayout.layout.temporary import Leftover
+from ocilayout.model.annotation import REF_NAME
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.digest import Digest
+from ocilayout.model.manifest import Index, Manifest
+from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +42,7 @@ UNKNOWN = "newhash:" + "a" * 64
 
 def mend(root: Path, *, dry_run: bool = False, durable: bool = False) -> RepairReport:
     indexfile = IndexFile(root, durable=durable, lock_timeout=5)
-    return repair(root, indexfile, Blobs(root), dry_run=dry_run)
+    return repair_folder(root, indexfile, Blobs(root), dry_run=dry_run)
 
 
 def done(report: RepairReport) -> list[tuple[str, str]]:
@@ -426,7 +425,7 @@ def test_a_blob_that_was_refilled_meanwhile_is_not_moved(layout: Layout) -> None
 
     telling = Telling(layout.path, durable=False, lock_timeout=30)
     thread = threading.Thread(
-        target=lambda: reports.append(repair(layout.path, telling, Blobs(layout.path)))
+        target=lambda: reports.append(repair_folder(layout.path, telling, Blobs(layout.path)))
     )
     with indexfile.locked():
         thread.start()
@@ -485,7 +484,7 @@ def test_an_entry_that_got_its_content_meanwhile_is_kept(layout: Layout) -> None
             super().edit(*arguments, **options)
 
     indexfile = Late(layout.path, durable=False, lock_timeout=5)
-    assert done(repair(layout.path, indexfile, layout.blobs)) == []
+    assert done(repair_folder(layout.path, indexfile, layout.blobs)) == []
     assert len(entries(layout.path)) == 2
 
 
@@ -496,8 +495,8 @@ def test_a_lock_that_is_not_to_be_had_is_an_error_and_nothing_changes(layout: La
     indexfile = IndexFile(layout.path, durable=False, lock_timeout=0.01)
     with IndexFile(layout.path, durable=False, lock_timeout=5).locked():
         with pytest.raises(LockTimeoutError):
-            repair(layout.path, indexfile, layout.blobs)
-        dry = repair(layout.path, indexfile, layout.blobs, dry_run=True)
+            repair_folder(layout.path, indexfile, layout.blobs)
+        dry = repair_folder(layout.path, indexfile, layout.blobs, dry_run=True)
     assert entries(layout.path) == before
     assert len(dry.actions) == 2
 

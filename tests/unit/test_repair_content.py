@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME
-from ocilayout.blobs import Blobs
 from ocilayout.check.fsck import iter_problems
-from ocilayout.check.repair import RepairReport, repair
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
-from ocilayout.indexfile import IndexFile
-from ocilayout.layout import Layout
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
+from ocilayout.check.repair import RepairReport, repair_folder
+from ocilayout.layout.blobs import Blobs
+from ocilayout.layout.indexfile import IndexFile
+from ocilayout.layout.layout import Layout
+from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.digest import Digest
+from ocilayout.model.manifest import Manifest
+from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,10 +57,10 @@ def put(layout: Layout, note: str, subject: Descriptor | None = None) -> Descrip
 def mend(layout: Layout) -> RepairReport:
     """Repair a layout; hold that a dry run says the same, and that a second one has no work."""
     indexfile = IndexFile(layout.path, durable=False, lock_timeout=5)
-    dry = repair(layout.path, indexfile, Blobs(layout.path), dry_run=True)
-    report = repair(layout.path, indexfile, Blobs(layout.path))
+    dry = repair_folder(layout.path, indexfile, Blobs(layout.path), dry_run=True)
+    report = repair_folder(layout.path, indexfile, Blobs(layout.path))
     assert dry == report
-    again = repair(layout.path, indexfile, Blobs(layout.path))
+    again = repair_folder(layout.path, indexfile, Blobs(layout.path))
     assert again.actions == ()
     assert sorted(map(str, again.remaining)) == sorted(map(str, report.remaining))
     return report
@@ -357,7 +357,7 @@ class TestUnlisted:
                 super().edit(*arguments, **options)
 
         indexfile = Late(layout.path, durable=False, lock_timeout=5)
-        assert repair(layout.path, indexfile, layout.blobs).actions == ()
+        assert repair_folder(layout.path, indexfile, layout.blobs).actions == ()
         assert [entry["digest"] for entry in entries(layout)].count(referrer.digest) == 1
 
 
@@ -376,7 +376,7 @@ class TestRefused:
         append(layout, {"mediaType": OCI_MANIFEST, "digest": ABSENT, "size": 3})
         replace_by_link(layout, Digest.of(b"{}"), "../../../x", b"{}")
         indexfile = IndexFile(layout.path, durable=False, lock_timeout=5)
-        report = repair(layout.path, indexfile, layout.blobs)
+        report = repair_folder(layout.path, indexfile, layout.blobs)
         assert done(report) == [
             ("irregular-blob", place_of(Digest.of(b"{}"))),
             ("dangling-entry", "index.json$.manifests[2]"),
@@ -396,7 +396,9 @@ class TestRefused:
             def edit(self, *_: Any, **__: Any) -> None:
                 raise OSError(28, "No space left on device")
 
-        report = repair(layout.path, Full(layout.path, durable=False, lock_timeout=5), layout.blobs)
+        report = repair_folder(
+            layout.path, Full(layout.path, durable=False, lock_timeout=5), layout.blobs
+        )
         assert done(report) == [("digest-mismatch", place_of(LAYER))]
         assert entries(layout) == before
         dangling, _ = report.remaining
@@ -408,7 +410,7 @@ class TestRefused:
         (layout.path / place_of(Digest.of(b"{}"))).write_bytes(b"damaged")
         (layout.path / "ingest").write_bytes(b"in the way")
         indexfile = IndexFile(layout.path, durable=False, lock_timeout=5)
-        report = repair(layout.path, indexfile, layout.blobs)
+        report = repair_folder(layout.path, indexfile, layout.blobs)
         assert done(report) == [("digest-mismatch", place_of(Digest.of(b"{}")))]
         assert sorted(left(report)) == ["irregular-blob", "quarantined-blob"]
         (problem,) = (found for found in report.remaining if found.code == "irregular-blob")

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from ocilayout import requirement
-from ocilayout.errors import NotFoundError
-from ocilayout.requirement import (
+from ocilayout.check import requirement
+from ocilayout.check.requirement import (
     PAGES,
     Requirement,
     find,
     iter_requirements,
     parse_page,
 )
+from ocilayout.errors import NotFoundError
 
 ROW = "| a:b | MUST | One \\| two. | Done. | `m`, `n.o` | `t.py::test_a`, `u.py` |"
 NOTES = Path(__file__).parents[2] / "spec-notes"
@@ -57,7 +57,7 @@ class TestFind:
     def test_a_row_is_found_by_its_id(self) -> None:
         row = find("descriptor:digest-grammar")
         assert (row.id, row.level) == ("descriptor:digest-grammar", "MUST")
-        assert "ocilayout.digest" in row.modules
+        assert "ocilayout.model.digest" in row.modules
 
     def test_what_is_not_there_is_an_error_that_names_what_comes_near(self) -> None:
         with pytest.raises(NotFoundError, match="descriptor:digest-grammar"):
@@ -81,5 +81,7 @@ class TestInstalled:
         inside.mkdir(parents=True)
         for page in PAGES:
             (inside / f"{page}.md").write_text(ROW.replace("a:b", f"{page}:x"))
-        monkeypatch.setattr(requirement, "__file__", str(inside.parent / "requirement.py"))
+        monkeypatch.setattr(
+            requirement, "__file__", str(inside.parent / "check" / "requirement.py")
+        )
         assert [row.id for row in iter_requirements()] == [f"{page}:x" for page in PAGES]

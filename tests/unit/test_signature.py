@@ -11,8 +11,8 @@ import pytest
 
 import ocilayout
 import skills
-from ocilayout.graph import walk
-from ocilayout.reference import require_ref_name
+from ocilayout.model.graph import walk
+from ocilayout.model.reference import require_ref_name
 from skills.builds import may_retag
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis.vendor.pretty import pretty
 
-from ocilayout.descriptor import Descriptor
-from ocilayout.header import Header
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.manifest import Header
 from ocilayout.testing.strategies import (
     File,
     Finding,

@@ -24,8 +24,8 @@ from ocilayout.cli.terminal import (
     size_text,
     table,
 )
-from ocilayout.digest import Digest
 from ocilayout.errors import LockTimeoutError, OciLayoutError
+from ocilayout.model.digest import Digest
 
 # Unicode 16, Default_Ignorable_Code_Point, as ranges with both ends.
 IGNORED = {

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ocilayout import LOCAL_BUILD, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST, REF_NAME, Layout
-from ocilayout.mediatype import OCTET_STREAM
+from ocilayout.model.mediatype import OCTET_STREAM
 from ocilayout.testing.registry import LoopbackRegistry
 from skills import NotALocalBuildError, SkillService, package
 

@@ -16,7 +16,7 @@ import pytest
 from ocilayout.archive import window as window_module
 from ocilayout.archive.window import MOST_TIMES, Window, open_window
 from ocilayout.errors import DocumentError, LimitExceededError, NotALayoutError
-from ocilayout.stream import CHUNK
+from ocilayout.model.stream import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Callable

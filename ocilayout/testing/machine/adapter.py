@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from attrs import frozen
 
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
+from ocilayout.model import Descriptor, Digest
 from ocilayout.testing.machine.content import CONTENTS, NAMES
 from ocilayout.testing.machine.model import Model
 

@@ -13,13 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
-from ocilayout.codec import encode
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest  # attrs
-from ocilayout.graph import successors
-from ocilayout.index import Index
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import (
+from ocilayout.layout import fallback_tag
+from ocilayout.model import (
     DOCKER_CONFIG,
     DOCKER_INDEX,
     DOCKER_LAYER_GZIP,
@@ -33,10 +28,15 @@ from ocilayout.mediatype import (
     OCI_LAYER,
     OCI_MANIFEST,
     ORAS_ARTIFACT,
+    ArtifactManifest,
+    Descriptor,
+    Digest,  # attrs
+    Index,
+    Manifest,
+    decode_document,
+    encode,
+    successors,
 )
-from ocilayout.referrer import fallback_tag
-from ocilayout.retired import ArtifactManifest
-from ocilayout.rules import decode_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

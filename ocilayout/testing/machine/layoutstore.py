@@ -8,12 +8,12 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from ocilayout.copy import copy
 from ocilayout.errors import AmbiguousReferenceError
 from ocilayout.layout import Layout
-from ocilayout.mediatype import DOCUMENT_TYPES
+from ocilayout.model import DOCUMENT_TYPES
 from ocilayout.testing.machine.adapter import Adapter, Removed, View
 from ocilayout.testing.machine.content import CONTENTS, UNCOMMON
+from ocilayout.transfer import copy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from ocilayout.descriptor import Descriptor
+    from ocilayout.model import Descriptor
     from ocilayout.testing.machine.adapter import Step, Store
     from ocilayout.testing.machine.content import Content
 

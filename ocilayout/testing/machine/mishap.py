@@ -29,7 +29,7 @@ from ocilayout.testing.machine.stage import Stage, contents, has, is_exact, refu
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ocilayout.digest import Digest
+    from ocilayout.model import Digest
     from ocilayout.testing.machine.content import Content
 
 

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve, field, frozen
 
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME, LOCAL_BUILD
-from ocilayout.digest import Digest
-from ocilayout.mediatype import (
+from ocilayout.layout import fallback_tag
+from ocilayout.model import (
+    CONTAINERD_IMAGE_NAME,
     DOCKER_CONFIG,
     DOCKER_LAYER_GZIP,
     DOCUMENT_TYPES,
+    LOCAL_BUILD,
     OCI_CONFIG,
     OCI_LAYER,
     OCI_MANIFEST,
+    Digest,
 )
-from ocilayout.referrer import fallback_tag
 from ocilayout.testing.machine.content import UNKNOWN
 from ocilayout.testing.machine.record import AmbiguityError, Collected, Entry, RefusalError
 

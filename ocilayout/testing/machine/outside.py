@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
 
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
-from ocilayout.codec import encode
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_LAYER, OCI_MANIFEST
+from ocilayout.model import (
+    CONTAINERD_IMAGE_NAME,
+    OCI_LAYER,
+    OCI_MANIFEST,
+    REF_NAME,
+    Descriptor,
+    Digest,
+    Manifest,
+    encode,
+)
 from ocilayout.testing.machine.content import CONTENTS, FULL_NAMES, UNKNOWN, Content, content_of
 from ocilayout.testing.machine.record import Entry
 

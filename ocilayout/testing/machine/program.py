@@ -12,8 +12,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
-from ocilayout.annotations import REF_NAME
-from ocilayout.descriptor import Descriptor
+from ocilayout.model import REF_NAME, Descriptor
 from ocilayout.testing.machine.adapter import Adapter, Removed, View
 from ocilayout.testing.machine.content import CONTENTS
 from ocilayout.testing.machine.model import Model

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from attrs import define, field, frozen
 
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME
-from ocilayout.digest import Digest
+from ocilayout.model import CONTAINERD_IMAGE_NAME, Digest
 
 
 class RefusalError(LookupError):

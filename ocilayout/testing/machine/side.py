@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
-from ocilayout.annotations import REF_NAME
+from ocilayout.model import REF_NAME
 from ocilayout.testing.machine.outside import blob_path, fill, list_blobs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ocilayout.digest import Digest
+    from ocilayout.model import Digest
     from ocilayout.testing.machine.adapter import Adapter, Store
     from ocilayout.testing.machine.model import Model
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME, LOCAL_BUILD
+from ocilayout.model import CONTAINERD_IMAGE_NAME, LOCAL_BUILD
 from ocilayout.testing.machine.adapter import Step
 from ocilayout.testing.machine.content import FULL_NAMES
 from ocilayout.testing.machine.copies import Copies

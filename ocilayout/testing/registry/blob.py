@@ -7,7 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocilayout.mediatype import OCTET_STREAM
+from ocilayout.model import OCTET_STREAM
 from ocilayout.testing.registry.exchange import PIECE, Answer, Request, refusal, reply
 
 if TYPE_CHECKING:

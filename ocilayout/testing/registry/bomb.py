@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ocilayout.codec import encode
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest
-from ocilayout.index import Index
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from ocilayout.model import (
+    OCI_EMPTY,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
+    Descriptor,
+    Digest,
+    Index,
+    Manifest,
+    encode,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,20 +6,25 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocilayout.codec import encode
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest, new_hasher
 from ocilayout.errors import OciLayoutError
-from ocilayout.graph import successors
-from ocilayout.mediatype import OCI_MANIFEST, OCTET_STREAM
-from ocilayout.referrer import describe_referrer
-from ocilayout.rules import decode_document, document_type
+from ocilayout.layout import describe_referrer
+from ocilayout.model import (
+    OCI_MANIFEST,
+    OCTET_STREAM,
+    Descriptor,
+    Digest,
+    decode_document,
+    document_type,
+    encode,
+    new_hasher,
+    successors,
+)
 from ocilayout.testing.registry.exchange import PIECE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ocilayout.graph import Document
+    from ocilayout.model import Document
     from ocilayout.testing.registry.exchange import Content
 
 

@@ -7,10 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from ocilayout.codec import encode
-from ocilayout.digest import is_digest
-from ocilayout.index import Index
-from ocilayout.mediatype import OCI_INDEX
+from ocilayout.model import OCI_INDEX, Index, encode, is_digest
 from ocilayout.testing.registry.exchange import Answer, Request, refusal, reply
 
 if TYPE_CHECKING:

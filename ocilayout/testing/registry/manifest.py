@@ -5,12 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest, is_digest
 from ocilayout.errors import OciLayoutError
-from ocilayout.ijson import MAX_DOCUMENT
-from ocilayout.reference import is_tag
-from ocilayout.rules import decode_document
+from ocilayout.model import MAX_DOCUMENT, Descriptor, Digest, decode_document, is_digest, is_tag
 from ocilayout.testing.registry.exchange import Answer, Request, refusal, reply
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import secrets
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from ocilayout.digest import Digest, is_digest
+from ocilayout.model import Digest, is_digest
 from ocilayout.testing.registry.exchange import Answer, Request, refusal, reply
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
 
-from ocilayout.mediatype import (
+from ocilayout.model import (
     DOCKER_INDEX,
     OCI_EMPTY,
     OCI_INDEX,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from attrs import frozen
 from hypothesis import strategies as st
 
-from ocilayout.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
+from ocilayout.model import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
 from ocilayout.testing.strategies.carrier import ANYWHERE, INSIDE, carry, fresh, index, manifest
 from ocilayout.testing.strategies.draft import path_of
 from ocilayout.testing.strategies.layout import LEFTOVERS

@@ -8,20 +8,26 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from attrs import frozen
 from hypothesis import strategies as st
 
-from ocilayout.codec import encode
-from ocilayout.config import ContainerConfig, History, ImageConfig, RootFs
-from ocilayout.field import Extensible
-from ocilayout.header import Header
-from ocilayout.index import Index
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import INDEX_TYPES, MANIFEST_TYPES
+from ocilayout.model import (
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+    ContainerConfig,
+    Extensible,
+    Header,
+    History,
+    ImageConfig,
+    Index,
+    Manifest,
+    RootFs,
+    encode,
+)
 from ocilayout.testing.strategies import value
 from ocilayout.testing.strategies.text import ORDERS, TEXT, extras, ordered, texts
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-    from ocilayout.frozenmap import Json
+    from ocilayout.model import Json
 
 M = TypeVar("M", bound=Extensible)
 

@@ -8,14 +8,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from ocilayout.annotations import REF_NAME
-from ocilayout.digest import Digest
-from ocilayout.header import VERSION
-from ocilayout.mediatype import OCI_INDEX
+from ocilayout.model import OCI_INDEX, REF_NAME, VERSION, Digest
 from ocilayout.testing.strategies.tree import File, Folder, Tree
 
 if TYPE_CHECKING:
-    from ocilayout.frozenmap import Json
+    from ocilayout.model import Json
     from ocilayout.testing.strategies.tree import Node
 
 Members = dict[str, "Json"]

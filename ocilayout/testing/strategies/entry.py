@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
-from ocilayout.digest import is_digest
 from ocilayout.errors import MAX_PROBLEMS, join_place
-from ocilayout.mediatype import OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from ocilayout.model import (
+    CONTAINERD_IMAGE_NAME,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
+    REF_NAME,
+    is_digest,
+)
 from ocilayout.testing.strategies.carrier import fresh
 from ocilayout.testing.strategies.damage import Damaged, absent, damage
 from ocilayout.testing.strategies.nearmiss import Finding

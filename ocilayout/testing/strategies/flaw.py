@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 from hypothesis import strategies as st
 
-from ocilayout.config import ImageConfig, RootFs
-from ocilayout.descriptor import Descriptor
 from ocilayout.errors import join_place
-from ocilayout.header import Header
-from ocilayout.ijson import MAX_DEPTH, MAX_DOCUMENT, MAX_NODES
-from ocilayout.index import Index
-from ocilayout.manifest import Manifest
+from ocilayout.model import (
+    MAX_DEPTH,
+    MAX_DOCUMENT,
+    MAX_NODES,
+    Descriptor,
+    Header,
+    ImageConfig,
+    Index,
+    Manifest,
+    RootFs,
+)
 from ocilayout.testing.strategies.draft import written
 from ocilayout.testing.strategies.site import keys_of
 from ocilayout.testing.strategies.specimen import Spoiled, noted, register
@@ -25,7 +30,7 @@ from ocilayout.testing.strategies.tree import File
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
-    from ocilayout.frozenmap import Json
+    from ocilayout.model import Json
     from ocilayout.testing.strategies.specimen import Flaw, Specimen
 
 FLAWS: Final[dict[str, Flaw]] = {}

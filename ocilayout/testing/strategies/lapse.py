@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING, Final
 
 from hypothesis import strategies as st
 
-from ocilayout.config import ImageConfig
-from ocilayout.descriptor import Descriptor, Platform
 from ocilayout.errors import join_place
-from ocilayout.index import Index
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from ocilayout.model import (
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Descriptor,
+    ImageConfig,
+    Index,
+    Manifest,
+    Platform,
+)
 from ocilayout.testing.strategies.specimen import Spoiled, noted, register
 
 if TYPE_CHECKING:

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 from hypothesis import strategies as st
 
-from ocilayout.digest import Digest, is_digest
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import (
+from ocilayout.model import (
     DOCKER_CONFIG,
     DOCKER_INDEX,
     DOCKER_MANIFEST,
@@ -24,6 +22,9 @@ from ocilayout.mediatype import (
     OCI_LAYER_GZIP,
     OCI_LAYER_ZSTD,
     OCI_MANIFEST,
+    Digest,
+    Manifest,
+    is_digest,
 )
 from ocilayout.testing.strategies.draft import Draft, path_of
 from ocilayout.testing.strategies.text import TEXT, extras

@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from ocilayout.annotations import CONTAINERD_IMAGE_NAME, CREATED, LOCAL_BUILD, REF_NAME
-from ocilayout.descriptor import Descriptor, Platform
-from ocilayout.ijson import dump
-from ocilayout.index import Index
-from ocilayout.mediatype import OCI_INDEX
-from ocilayout.rootindex import RootIndex
+from ocilayout.layout import RootIndex
+from ocilayout.model import (
+    CONTAINERD_IMAGE_NAME,
+    CREATED,
+    LOCAL_BUILD,
+    OCI_INDEX,
+    REF_NAME,
+    Descriptor,
+    Index,
+    Platform,
+    dump,
+)
 from ocilayout.testing.strategies.text import KEYS, ORDERS, TEXT, as_json, objects, ordered
 from ocilayout.testing.strategies.value import digests, media_types, ref_names
 
@@ -20,8 +26,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
-    from ocilayout.digest import Digest
-    from ocilayout.frozenmap import Json
+    from ocilayout.model import Digest, Json
 
 _MAX_INT64 = 2**63 - 1
 

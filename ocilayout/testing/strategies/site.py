@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import fields, frozen
 
-from ocilayout.config import ContainerConfig, History, ImageConfig, RootFs
-from ocilayout.descriptor import Descriptor, Platform
 from ocilayout.errors import join_place
-from ocilayout.field import Extensible, json_key, required
-from ocilayout.index import Index
-from ocilayout.manifest import Manifest
+from ocilayout.model import (
+    ContainerConfig,
+    Descriptor,
+    Extensible,
+    History,
+    ImageConfig,
+    Index,
+    Manifest,
+    Platform,
+    RootFs,
+    json_key,
+    required,
+)
 from ocilayout.testing.strategies.draft import Members
 
 if TYPE_CHECKING:

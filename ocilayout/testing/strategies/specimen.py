@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from attrs import frozen
 from hypothesis import strategies as st
 
-from ocilayout.config import ImageConfig
-from ocilayout.field import Extensible
-from ocilayout.header import Header
-from ocilayout.index import Index
-from ocilayout.manifest import Manifest
+from ocilayout.model import Extensible, Header, ImageConfig, Index, Manifest
 from ocilayout.testing.strategies.draft import Members
 from ocilayout.testing.strategies.site import Site, sites
 from ocilayout.testing.strategies.tree import File

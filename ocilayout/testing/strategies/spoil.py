@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
 
-from ocilayout.config import ImageConfig
-from ocilayout.digest import Digest
-from ocilayout.header import Header
-from ocilayout.index import Index
-from ocilayout.manifest import Manifest
-from ocilayout.mediatype import (
+from ocilayout.model import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
     OCI_CONFIG,
     OCI_INDEX,
     OCI_LAYER,
     OCI_MANIFEST,
+    Digest,
+    Header,
+    ImageConfig,
+    Index,
+    Manifest,
 )
 from ocilayout.testing.strategies import entry  # noqa: F401 # enters its damages in the table
 from ocilayout.testing.strategies.carrier import fresh, manifest
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-    from ocilayout.field import Extensible
+    from ocilayout.model import Extensible
     from ocilayout.testing.strategies.draft import Members
     from ocilayout.testing.strategies.tree import Tree
 

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
 
-from ocilayout.annotations import CREATED, TITLE
-from ocilayout.field import Extensible, known_keys
+from ocilayout.model import CREATED, TITLE, Extensible, known_keys
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from hypothesis.strategies import SearchStrategy
 
-    from ocilayout.frozenmap import Json
+    from ocilayout.model import Json
 
 # What JSON writers stumble over: quotes before colons, backslashes, what Go escapes for the sake
 # of HTML, line separators, a character outside of the basic plane, combining and control ones.

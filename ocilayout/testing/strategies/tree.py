@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from ocilayout.frozenmap import FrozenMap
+from ocilayout.model import FrozenMap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,13 +11,17 @@ from attrs import evolve
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ocilayout import mediatype
-from ocilayout.annotations import REF_NAME
-from ocilayout.descriptor import Descriptor, Platform
-from ocilayout.digest import Digest
-from ocilayout.frozenmap import FrozenMap
-from ocilayout.reference import Reference, is_ref_name
-from ocilayout.rootentry import RootEntry
+from ocilayout import model
+from ocilayout.layout import RootEntry
+from ocilayout.model import (
+    REF_NAME,
+    Descriptor,
+    Digest,
+    FrozenMap,
+    Platform,
+    Reference,
+    is_ref_name,
+)
 from ocilayout.testing.strategies.text import KEYS, TEXT, extras, texts
 
 _BYTES = {"sha256": 32, "sha384": 48, "sha512": 64, "blake3": 32}
@@ -26,7 +30,9 @@ _ALNUM = string.ascii_letters + string.digits
 _LOWER = string.ascii_lowercase + string.digits
 _MAX_INT64 = 2**63 - 1
 _MEDIA_TYPES = sorted(
-    value for name, value in vars(mediatype).items() if name.startswith(("OCI_", "DOCKER_"))
+    value
+    for name, value in vars(model).items()
+    if name.startswith(("OCI_", "DOCKER_")) and "/" in value
 )
 
 

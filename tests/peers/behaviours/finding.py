@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from ocilayout.mediatype import OCI_MANIFEST
+from ocilayout.model.mediatype import OCI_MANIFEST
 from ocilayout.testing.machine import CONTENTS, Model, ProgramAdapter
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 from urllib.request import Request, urlopen
 
 from ocilayout import Layout, OciLayoutError
-from ocilayout.copy import copy
+from ocilayout.transfer.copying import copy
 from tests.peers.behaviours import material
 
 if TYPE_CHECKING:

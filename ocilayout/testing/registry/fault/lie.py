@@ -7,8 +7,7 @@ import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
-from ocilayout.digest import Digest
-from ocilayout.mediatype import OCI_MANIFEST
+from ocilayout.model import OCI_MANIFEST, Digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import itertools
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from ocilayout.digest import Digest, is_digest
+from ocilayout.model import Digest, is_digest
 from ocilayout.testing.registry.exchange import Answer, HangUpError, Request, refusal, reply
 
 if TYPE_CHECKING:

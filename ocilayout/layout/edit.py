@@ -1,0 +1,181 @@
+"""Several changes to a layout, recorded first and then made as one.
+
+Nothing is locked and nothing is read while changes are recorded, so blobs can be copied
+meanwhile. At the end they are applied under the writer lock to the root index as it is then.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ocilayout.errors import BlobNotFoundError
+from ocilayout.layout.collection import only_reached
+from ocilayout.layout.reach import held, roots_of
+from ocilayout.model import link_to, require_ref_name, require_size, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ocilayout.layout.blobs import Blobs
+    from ocilayout.layout.indexfile import IndexFile
+    from ocilayout.layout.rootindex import RootIndex
+    from ocilayout.model import Descriptor, Digest, Read
+
+    Change = Callable[[RootIndex], None]
+    When = Callable[[RootIndex], bool]
+    Target = Descriptor | Digest | str
+
+
+class Edit:
+    """Changes that become visible together, or not at all.
+
+    Each verb takes `when`: it is called under the lock with the root index as the changes before
+    left it. If it answers no, this change is left out; whatever it raises gives up the whole edit.
+    It may be called again, if a writer without a lock came between.
+    """
+
+    def __init__(
+        self,
+        *,
+        indexfile: IndexFile,
+        blobs: Blobs,
+        read: Read,
+        describe: Callable[[Target], Descriptor],
+        strict_names: bool,
+    ) -> None:
+        """Prepare an empty edit; `Layout.edit` makes one.
+
+        Args:
+            indexfile: Where the root index lies.
+            blobs: Where content lies.
+            read: Gives documents, `None` for missing ones.
+            describe: Makes a plain descriptor of a target.
+            strict_names: Whether names must follow the ref.name grammar.
+        """
+        self._indexfile = indexfile
+        self._blobs = blobs
+        self._read = read
+        self._describe = describe
+        self._strict_names = strict_names
+        self._changes: list[Change] = []
+        self._targets: list[Descriptor] = []
+        self._dropped: list[Descriptor] = []
+
+    def tag(
+        self,
+        name: str,
+        target: Target,
+        *,
+        annotations: Mapping[str, str] | None = None,
+        when: When | None = None,
+    ) -> None:
+        """Tag content; see `Layout.tag`.
+
+        Raises:
+            InvalidNameError: The name must not be written, or the target is no digest.
+            ReferenceNotFoundError: The layout does not have the target.
+
+        Spec: annotations:ref-name.
+        """
+        require_ref_name(name, strict=self._strict_names)
+        descriptor = self._target(target)
+        self._record(lambda root: root.tag(name, descriptor, annotations), when)
+
+    def add(self, target: Target, *, when: When | None = None) -> None:
+        """Add content as an untagged entry, unless it has an entry already.
+
+        Raises:
+            InvalidNameError: The target is no digest.
+            ReferenceNotFoundError: The layout does not have the target.
+        """
+        descriptor = self._target(target)
+        self._record(lambda root: root.add(descriptor), when)
+
+    def untag(self, name: str, *, when: When | None = None) -> None:
+        """Remove the names of an entry; see `Layout.untag`."""
+        self._record(lambda root: root.untag(name), when)
+
+    def annotate(
+        self, name: str, changes: Mapping[str, str | None], *, when: When | None = None
+    ) -> None:
+        """Change the annotations of an entry; see `Layout.annotate`."""
+        self._record(lambda root: root.annotate(name, changes), when)
+
+    def remove(self, name: str, *, when: When | None = None) -> None:
+        """Remove an entry and what only it reaches; see `Layout.remove`."""
+
+        def change(root: RootIndex) -> None:
+            self._dropped.extend(entry.descriptor for entry in root.matching(name))
+            root.drop(name)
+
+        self._record(change, when)
+
+    def commit(self) -> None:
+        """Make the changes. `Layout.edit` does it at the end of its block.
+
+        Raises:
+            BlobNotFoundError: Content that is to be named is gone, or was removed by somebody
+                else after it was put here. Put it again.
+            SizeMismatchError: A descriptor has not the size of its blob.
+            IntegrityError: A manifest that is reached by what is named, or that decides what may
+                be deleted, is damaged.
+            ReferenceNotFoundError: What is to be changed is not there.
+            AmbiguousReferenceError: A reference means entries of different content.
+            InvalidNameError: Annotations try to set the name.
+            LockTimeoutError: Another writer held the lock for too long.
+            DocumentError: `index.json` breaks the specification.
+            LimitExceededError: It would become larger than 256 MiB, which nobody could read again.
+
+        Spec: image-layout:missing-blobs, image-layout:writers.
+        """
+        reached: list[Digest] = []
+        if self._indexfile.durable or self._blobs.holding:
+            reached = [found.digest for found in walk(self._targets, self._read)]
+        if self._indexfile.durable:
+            self._blobs.sync(reached)
+        put_here = self._blobs.held(reached)
+        doomed: list[Digest] = []
+
+        def change(root: RootIndex) -> None:
+            self._dropped.clear()
+            for apply in self._changes:
+                apply(root)
+
+        def check(root: RootIndex) -> None:
+            # Since the sync, another process may have deleted a blob, and a third put it again.
+            missing = self._blobs.sync(reached) if self._indexfile.durable else None
+            self._require_present(put_here, missing)
+            doomed.clear()
+            if self._dropped:
+                doomed.extend(only_reached(self._dropped, self._read, partial(self._hold, root)))
+
+        def after() -> None:
+            self._blobs.sweep(doomed)
+
+        self._indexfile.edit(change, check=check, after=after)
+
+    def _hold(self, root: RootIndex, more: list[Descriptor]) -> set[Digest]:
+        removed = {descriptor.digest for descriptor in self._dropped}
+        roots = [*roots_of(root), *map(link_to, more)]
+        return held(roots, self._blobs, removed=removed).digests
+
+    def _record(self, change: Change, when: When | None) -> None:
+        if when is None:
+            self._changes.append(change)
+        else:
+            self._changes.append(lambda root: change(root) if when(root) else None)
+
+    def _target(self, target: Target) -> Descriptor:
+        descriptor = self._describe(target)
+        self._targets.append(descriptor)
+        return descriptor
+
+    def _require_present(self, put_here: set[Digest], missing: set[Digest] | None) -> None:
+        for target in {(target.digest, target.size): target for target in self._targets}.values():
+            require_size(target, self._blobs.size(target.digest))
+        for digest in sorted(put_here):
+            if digest not in self._blobs if missing is None else digest in missing:
+                raise BlobNotFoundError(
+                    f"{digest} was put here, and removed before it had a name; put it again"
+                )

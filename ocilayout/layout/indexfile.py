@@ -1,0 +1,205 @@
+"""The file `index.json`: read without a lock, replaced under one.
+
+Writers of any number of processes and threads take turns by an exclusive lock on
+`index.json.lock`, the name that BuildKit uses, too. Each reads the file afresh under the lock and
+applies its changes to what it finds, so no writer undoes what another did. The file is replaced
+by a rename, so a reader needs no lock and sees the old document or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from ocilayout.errors import DocumentError, LimitExceededError, LockTimeoutError
+from ocilayout.layout import clock, lockfile
+from ocilayout.layout.disk import acting, open_regular
+from ocilayout.layout.newfile import new_file
+from ocilayout.layout.rootindex import MAX_ROOT_INDEX, RootIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_POLL: Final = 0.005
+"""How often a lock that is taken is asked for again, in seconds."""
+
+_TORN_READ: Final = 1.0
+"""How long a document that does not parse is read again, in seconds: somebody who truncates and
+writes in place may be half-way. Many do."""
+
+_TORN_CODES: Final = frozenset({"bad-json", "bad-encoding", "wrong-type"})
+
+_RACY: Final = 0.1
+"""How recently a file must not have changed for its times to tell that it is unchanged, in
+seconds: clocks of file systems tick in steps."""
+
+_COARSE: Final = 2.1
+"""The same where times are whole seconds, or every other one, as far as can be seen."""
+
+_SECOND: Final = 1_000_000_000
+
+_Identity = tuple[int, int, int, int]
+"""The inode of a file, its size in bytes, and when it was written and when it changed last, in
+nanoseconds. The latter cannot be set back, as `cp -p` and `rsync -a` do with the former."""
+
+
+class IndexFile:
+    """The root index of one layout on disk.
+
+    Attributes:
+        durable: Whether a write is forced onto the disk before it counts.
+
+    Spec: image-layout:index-json, image-layout:writers.
+    """
+
+    def __init__(self, root: Path, *, durable: bool, lock_timeout: float) -> None:
+        """Prepare to read and write; nothing is touched yet.
+
+        Args:
+            root: The folder of the layout.
+            durable: Whether a write is forced onto the disk before it counts.
+            lock_timeout: How long to wait for other writers, in seconds.
+        """
+        self._root = root
+        self._path = root / "index.json"
+        self.durable = durable
+        self._lock_timeout = lock_timeout
+        self._snapshot: tuple[_Identity, RootIndex] | None = None
+
+    def snapshot(self) -> RootIndex:
+        """Return the document as it is now; it must not be edited.
+
+        It is parsed anew only if the file is another one than last time.
+
+        Raises:
+            DocumentError: The file does not parse, also not after a while.
+            LimitExceededError: It is too large.
+            FileNotFoundError: There is no such file.
+        """
+        snapshot = self._snapshot
+        if snapshot is not None and snapshot[0] == self._identity():
+            return snapshot[1]
+        now = clock.now()
+        identity, document = self._read()
+        # The times of a file that changed just now would not tell if it changes again at once.
+        self._snapshot = None if _is_racy(identity, now) else (identity, document)
+        return document
+
+    def fresh(self) -> RootIndex:
+        """Return the document as it is now; it is nobody else's and may be edited.
+
+        Raises:
+            DocumentError: The file does not parse, also not after a while.
+            LimitExceededError: It is too large.
+            FileNotFoundError: There is no such file.
+        """
+        return self._read()[1]
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the writer lock.
+
+        Raises:
+            LockTimeoutError: Others held it for too long.
+            OSError: The lock file cannot be made or locked.
+        """
+        with lockfile.locked(self._root, timeout=self._lock_timeout):
+            yield
+
+    def edit(
+        self,
+        change: Callable[[RootIndex], None],
+        *,
+        check: Callable[[RootIndex], None],
+        after: Callable[[], None],
+    ) -> None:
+        """Apply a change to the document as it is now, and replace the file.
+
+        Args:
+            change: Edits the document; called again if the file changed meanwhile, which only a
+                writer without a lock can bring about.
+            check: Called under the lock with the edited document before it is written; raises
+                if it must not be.
+            after: Called under the lock after the file was replaced.
+
+        Raises:
+            LockTimeoutError: Others held the lock for too long.
+            DocumentError: The file does not parse. It is left as it is.
+            LimitExceededError: It would become too large to be read. It is left as it is.
+            Exception: Whatever `change` and `check` raise. The file is left as it is.
+        """
+        with self.locked():
+            deadline = time.monotonic() + self._lock_timeout
+            while True:
+                identity, document = self._read()
+                change(document)
+                check(document)
+                if not document.changed or self._replace(identity, document):
+                    break
+                if time.monotonic() > deadline:
+                    raise LockTimeoutError(
+                        f"{self._path} was rewritten without the lock, again and again; stop the"
+                        " program that does it, and try again"
+                    )
+            after()
+
+    def _read(self) -> tuple[_Identity, RootIndex]:
+        begun = time.monotonic()
+        deadline = begun + _TORN_READ
+        last: _Identity | None = None
+        while True:
+            identity, data = self._load()
+            try:
+                return identity, RootIndex(data)
+            except DocumentError as error:
+                now = time.monotonic()
+                if last not in (None, identity):  # the writer is getting on
+                    deadline = min(now + _TORN_READ, begun + max(self._lock_timeout, _TORN_READ))
+                last = identity
+                torn = {problem.code for problem in error.problems} <= _TORN_CODES
+                written = clock.now() - identity[2] / _SECOND < _TORN_READ  # in this moment
+                if not (torn and written) or now > deadline:
+                    raise error.read_from(str(self._path)) from None
+                time.sleep(_POLL)
+            except LimitExceededError as error:
+                raise error.read_from(str(self._path)) from None
+
+    def _load(self) -> tuple[_Identity, bytes]:
+        with (
+            acting("read", self._path),
+            os.fdopen(open_regular(self._path, follow=True), "rb") as file,
+        ):
+            # Of the file that is read: by its path another one may be there already.
+            identity = _identity_of(os.fstat(file.fileno()))
+            return identity, file.read(min(identity[1], MAX_ROOT_INDEX) + 1)
+
+    def _replace(self, identity: _Identity, document: RootIndex) -> bool:
+        temporary = f"index.json.{os.getpid()}-{secrets.token_hex(8)}.tmp"
+        with acting("read", self._path):
+            old = self._path.stat()
+        with new_file(self._path, temporary, root=self._root, like=old) as new:
+            new.write(document.encode())
+            if self.durable:
+                new.force()
+            if self._identity() != identity:
+                return False
+            new.place(durable=self.durable)
+        return True
+
+    def _identity(self) -> _Identity:
+        with acting("read", self._path):
+            return _identity_of(self._path.stat())
+
+
+def _identity_of(status: os.stat_result) -> _Identity:
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _is_racy(identity: _Identity, now: float) -> bool:
+    return any(
+        abs(now - at / _SECOND) < (_RACY if at % _SECOND else _COARSE) for at in identity[2:]
+    )

@@ -1,0 +1,178 @@
+"""The writer lock of a layout: flock on `index.json.lock`, the name that BuildKit uses, too.
+
+Where a system has no flock, the lock is that of the library filelock. That library alone will not
+do, since it opens its file for writing: a lock file that can only be read, as one command of root
+may leave it, would lock the owner of the layout out.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from ocilayout.errors import LockTimeoutError
+from ocilayout.layout.disk import (
+    HAS_FLOCK,
+    NO_FOLLOW,
+    SAFE,
+    acting,
+    adopt,
+    flock,
+    is_own,
+    open_regular,
+    unlock,
+    writers,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_NAME: Final = "index.json.lock"
+_POLL: Final = 0.005
+"""How often a lock that is taken is asked for again, in seconds."""
+
+_OWN: Final = 0o600
+_UNWRITABLE: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+@contextmanager
+def locked(root: Path, *, timeout: float) -> Iterator[None]:
+    """Hold the writer lock of a layout, against threads and processes.
+
+    The lock file stays: to unlink a lock splits those who wait for it.
+
+    Args:
+        root: The folder of the layout.
+        timeout: How long to wait for others, in seconds.
+
+    Raises:
+        LockTimeoutError: Others held it for too long.
+        OSError: The lock file cannot be made or locked.
+
+    Spec: image-layout:writers.
+    """
+    if not HAS_FLOCK:
+        with _foreign(root / _NAME, timeout):
+            yield
+        return
+    number = _acquire(root, timeout)
+    try:
+        yield
+    finally:
+        unlock(number)
+        os.close(number)
+
+
+def _acquire(root: Path, timeout: float) -> int:
+    path = root / _NAME
+    deadline = time.monotonic() + timeout
+    while True:
+        with acting("lock", path):
+            number, made = _open(path)
+        try:
+            _arrange(number, root, made=made)
+            _wait(number, path, deadline, timeout)
+            if _is_at(number, path):
+                return number
+        except BaseException as error:
+            os.close(number)
+            # Where there are no locks, what was made for one is of no use to others either.
+            if made and isinstance(error, OSError) and not isinstance(error, LockTimeoutError):
+                path.unlink(missing_ok=True)
+            raise
+        # Another program unlinked the file between its opening and its locking.
+        os.close(number)
+
+
+def _wait(number: int, path: Path, deadline: float, timeout: float) -> None:
+    while not flock(number, path):
+        if time.monotonic() > deadline:
+            raise _held_by_others(path, timeout)
+        time.sleep(_POLL)
+
+
+def _open(path: Path) -> tuple[int, bool]:
+    """Open the lock file, made if it is missing; tell whether it was."""
+    while True:
+        try:
+            return open_regular(path, os.O_RDWR), False
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            if error.errno not in _UNWRITABLE:
+                raise
+            return open_regular(path), False
+        # Without O_EXCL, a system that protects files in shared folders would refuse root.
+        with suppress(FileExistsError):
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | SAFE | NO_FOLLOW
+            return os.open(path, flags, 0o666), True
+
+
+def _arrange(number: int, root: Path, *, made: bool) -> None:
+    """Give the lock file its owner and its mode, if it is ours and nothing but a lock.
+
+    Another file of ours may have been moved or linked there by a user of the folder.
+    """
+    status = os.fstat(number)
+    if not made and not (is_own(status) and (status.st_size, status.st_nlink) == (0, 1)):
+        return
+    adopt(number, root)
+    status = os.fstat(number)
+    wanted = _OWN
+    for shared in _shared(root, status):
+        writable = writers(shared)
+        if shared.st_gid != status.st_gid:
+            writable &= ~stat.S_IWGRP
+        wanted |= writable | writable << 1
+    if stat.S_IMODE(status.st_mode) != wanted:
+        with suppress(OSError):
+            os.fchmod(number, wanted)
+
+
+def _shared(root: Path, lock: os.stat_result) -> Iterator[os.stat_result]:
+    """Give what tells who may write: who can replace the index, and who can write it.
+
+    No other may hold writers up. While there is no index, the umask decides as well.
+    """
+    with suppress(OSError):
+        yield root.stat()
+    try:
+        yield (root / "index.json").stat()
+    except OSError:
+        yield lock
+
+
+def _is_at(number: int, path: Path) -> bool:
+    try:
+        there = path.lstat()
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(number), there)
+
+
+@contextmanager
+def _foreign(path: Path, timeout: float) -> Iterator[None]:
+    from filelock import FileLock, Timeout  # noqa: PLC0415 # only where it is needed
+
+    lock = FileLock(path, timeout=timeout, poll_interval=_POLL, thread_local=False)
+    try:
+        with acting("lock", path):
+            lock.acquire()
+    except Timeout:
+        raise _held_by_others(path, timeout) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _held_by_others(path: Path, timeout: float) -> LockTimeoutError:
+    return LockTimeoutError(
+        f"{path} was held by another writer for {timeout} seconds; try again, or wait longer with"
+        " lock_timeout"
+    )

@@ -1,0 +1,269 @@
+"""One entry of a root index: as a value, and as the JSON object that edits keep."""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from attrs import frozen
+
+from ocilayout.errors import DocumentError, InvalidNameError, join_place, wrong_type
+from ocilayout.model import (
+    CONTAINERD_IMAGE_NAME,
+    LOCAL_BUILD,
+    NAME_BOUND,
+    REF_NAME,
+    Descriptor,
+    FrozenMap,
+    Index,
+    Json,
+    Platform,
+    known_keys,
+    structure,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
+RawEntry = dict[str, Json]
+"""An entry as it stands in the document, with everything that nobody here knows."""
+
+_KEYS = known_keys(Descriptor)
+_NAMES = frozenset(_KEYS.values())
+_PLATFORM_NAMES = frozenset(known_keys(Platform).values())
+_NOTHING: Final[dict[str, Json]] = {}
+
+
+@frozen(kw_only=True)
+class RootEntry:
+    """One entry of a root index.
+
+    Attributes:
+        name: The name that the entry gives to its content, or `None`.
+        descriptor: The content, without annotations.
+        annotations: What is noted about this entry here, without its name. It belongs to this
+            layout and to this name, and does not go along with the content.
+    """
+
+    name: str | None
+    descriptor: Descriptor
+    annotations: FrozenMap[str, str]
+
+    @property
+    def full_name(self) -> str | None:
+        """The full name of an image, as containerd and Docker write it, or `None`."""
+        return self.annotations.get(CONTAINERD_IMAGE_NAME) or None
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the entry has a reference name or a full name."""
+        return bool(self.name or self.full_name)
+
+
+def check_entry(entry: Json) -> str | None:
+    """Return the name of an entry, if it has one, and refuse what has no name and no digest.
+
+    Every entry is looked at whenever a layout is opened, so nothing else is looked at.
+
+    Raises:
+        DocumentError: The entry is no object, has no digest or a name that is no string, or a
+            property that others would read as one of these.
+
+    Spec: considerations:case.
+    """
+    if not isinstance(entry, dict):
+        raise wrong_type("an object", entry)
+    if not entry.keys() <= _NAMES:
+        for key in entry:
+            known = _KEYS.get(key.casefold(), key)
+            if known != key:
+                raise DocumentError.of(
+                    "case-variant",
+                    f"{key!r} would be read as {known!r} by others",
+                    join_place("$", key),
+                )
+    if not isinstance(entry.get("digest"), str):
+        raise wrong_type("a string", entry.get("digest")).at("$.digest")
+    annotations = entry.get("annotations")
+    if annotations is None:
+        return None
+    if not isinstance(annotations, dict):
+        raise wrong_type("an object", annotations).at("$.annotations")
+    name = annotations.get(REF_NAME)
+    if name is not None and not isinstance(name, str):
+        raise wrong_type("a string", name).at(join_place("$.annotations", REF_NAME))
+    return name
+
+
+@frozen
+class Bookkeeping:
+    """What a root index needs to know of its entries.
+
+    Attributes:
+        names: The name of each, if it has one.
+        digests: The digest of each.
+        annotations: The annotations of each, empty if it has none.
+    """
+
+    names: list[str | None]
+    digests: list[str]
+    annotations: list[dict[str, Json]]
+
+
+def check_entries(entries: list[Json], first: int = 0) -> Bookkeeping:
+    """Do what `check_entry` does for many entries at once.
+
+    What they have in common is looked at by functions that take no step of the interpreter for
+    each entry. If that does not settle it, each is looked at by itself.
+
+    Args:
+        entries: The values, in document order.
+        first: The position of the first one.
+
+    Raises:
+        DocumentError: As `check_entry` does, at the entry's place in the array.
+    """
+    plain: Any = entries
+    try:
+        keys: set[str] = set().union(*plain)
+        digests = list(map(itemgetter("digest"), plain))
+        annotations = [entry.get("annotations", _NOTHING) for entry in plain]
+        names = [noted.get(REF_NAME) for noted in annotations]
+    except (TypeError, KeyError, AttributeError):
+        return _check_each(entries, first)
+    if (
+        set(map(type, digests)) <= {str}
+        and set(map(type, annotations)) <= {dict}
+        and set(map(type, names)) <= {str, NoneType}
+        and not any(key.casefold() in _KEYS for key in keys - _NAMES)
+    ):
+        return Bookkeeping(names, digests, annotations)
+    return _check_each(entries, first)
+
+
+def _check_each(entries: list[Json], first: int) -> Bookkeeping:
+    found = Bookkeeping([], [], [])
+    for position, entry in enumerate(entries, first):
+        try:
+            found.names.append(check_entry(entry))
+        except DocumentError as error:
+            raise error.at(f"$[{position}]") from None
+        checked = cast("RawEntry", entry)
+        found.digests.append(entry_digest(checked))
+        found.annotations.append(entry_annotations(checked))
+    return found
+
+
+def load_entry(entry: RawEntry) -> RootEntry:
+    """Return an entry as a value.
+
+    Raises:
+        DocumentError: It breaks the specification.
+
+    Spec: considerations:property-types.
+    """
+    noted = entry_annotations(entry)
+    bare = entry
+    if all(type(text) is str for text in noted.values()):
+        bare = {name: value for name, value in entry.items() if name != "annotations"}
+    descriptor = structure(bare, Descriptor)  # refuses the annotations if they are still there
+    annotations = {key: str(text) for key, text in noted.items() if key != REF_NAME}
+    return RootEntry(
+        name=str(noted.get(REF_NAME) or "") or None,
+        descriptor=descriptor,
+        annotations=FrozenMap(annotations),
+    )
+
+
+def entry_digest(entry: RawEntry) -> str:
+    """Return the digest of an entry that was checked."""
+    return str(entry["digest"])
+
+
+def entry_annotations(entry: RawEntry) -> dict[str, Json]:
+    """Return the annotations of an entry, empty if it has none."""
+    annotations = entry.get("annotations")
+    return annotations if isinstance(annotations, dict) else {}
+
+
+def entry_name(entry: RawEntry) -> str | None:
+    """Return the reference name of an entry that was checked, if it has one."""
+    name = entry_annotations(entry).get(REF_NAME)
+    return name if isinstance(name, str) and name else None
+
+
+def entry_full_name(entry: RawEntry) -> str | None:
+    """Return the full name that containerd gives to an entry, if it has one."""
+    name = entry_annotations(entry).get(CONTAINERD_IMAGE_NAME)
+    return name if isinstance(name, str) and name else None
+
+
+def is_named(entry: RawEntry) -> bool:
+    """Tell whether an entry has a reference name or a full name."""
+    return bool(entry_annotations(entry).get(REF_NAME) or entry_full_name(entry))
+
+
+def has_unknown(entry: RawEntry) -> bool:
+    """Tell whether an entry, or its platform, has properties that the specification does not know.
+
+    Garbage collection keeps what they name, so no other entry of the content can stand for it.
+    """
+    platform = entry.get("platform")
+    inside = platform.keys() if isinstance(platform, dict) else ()
+    return not (entry.keys() <= _NAMES and _PLATFORM_NAMES.issuperset(inside))
+
+
+def says_more(entry: RawEntry) -> bool:
+    """Tell whether something would be lost with an entry whose content is gone.
+
+    That is a name, unknown properties, the content itself in `data`, or where to get it in `urls`.
+    """
+    return is_named(entry) or has_unknown(entry) or bool(entry.get("data") or entry.get("urls"))
+
+
+def unnamed(entry: RawEntry) -> RawEntry:
+    """Return an entry without its names, and without what was said of them.
+
+    Spec: annotations:none, annotations:travel.
+    """
+    return _without(entry, NAME_BOUND)
+
+
+def without_name(entry: RawEntry) -> RawEntry:
+    """Return an entry without its reference name, and without what was said of that.
+
+    A full name stays, unless it is the same text and so has gone with the reference name.
+
+    Spec: annotations:none, annotations:travel.
+    """
+    if entry_full_name(entry) == entry_name(entry):
+        return unnamed(entry)
+    return _without(entry, {REF_NAME, LOCAL_BUILD})
+
+
+def _without(entry: RawEntry, keys: Container[str]) -> RawEntry:
+    result = dict(entry)
+    kept = {key: value for key, value in entry_annotations(entry).items() if key not in keys}
+    if kept:
+        result["annotations"] = kept
+    else:
+        result.pop("annotations", None)
+    return result
+
+
+def require_annotations(annotations: Mapping[str, str | None]) -> None:
+    """Refuse annotations that would set the name, or that are no texts.
+
+    Raises:
+        InvalidNameError: They would set the name.
+        DocumentError: A key or a value is no string, or none that a document can hold.
+
+    Spec: annotations:map.
+    """
+    if not annotations:
+        return
+    if REF_NAME in annotations:
+        raise InvalidNameError(f"{REF_NAME} is the name itself; give it by tagging")
+    written = {key: value for key, value in annotations.items() if value is not None}
+    structure({"schemaVersion": 2, "annotations": dict(written)}, Index)

@@ -1,0 +1,384 @@
+"""What can be asked of any layout: names, entries, and documents, over an index and blobs.
+
+Where the two come from is not known here: `Archive` takes them from a tar.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeVar
+
+from ocilayout.errors import (
+    AmbiguousReferenceError,
+    BlobNotFoundError,
+    DocumentError,
+    IntegrityError,
+    InvalidNameError,
+    LimitExceededError,
+    ReferenceNotFoundError,
+    SizeMismatchError,
+)
+from ocilayout.layout.referrer import Referrers
+from ocilayout.model import (
+    DOCUMENT_TYPES,
+    MAX_DOCUMENT,
+    OCTET_STREAM,
+    Descriptor,
+    Digest,
+    decode_document,
+    is_digest,
+    parse,
+    require_document_size,
+    walk,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from ocilayout.layout.rootentry import RootEntry
+    from ocilayout.layout.rootindex import RootIndex
+    from ocilayout.model import Document
+
+
+class Tagged(Protocol):
+    """What has names: a `View`, or a repository."""
+
+    def tags(self) -> tuple[str, ...]:
+        """Return all names."""
+        ...
+
+
+class ReadableBlobs(Protocol):
+    """Content that can be read by its digest."""
+
+    def __contains__(self, digest: object, /) -> bool: ...
+
+    def size(self, digest: Digest, /) -> int:
+        """Return the size of a blob, in bytes."""
+        ...
+
+    def read(self, descriptor: Descriptor, /, *, verify: bool = True) -> bytes:
+        """Return a blob's bytes."""
+        ...
+
+
+T = TypeVar("T")
+B = TypeVar("B", bound=ReadableBlobs)
+
+
+class View(ABC, Generic[B]):
+    """The reading verbs of a layout.
+
+    Attributes:
+        blobs: The content.
+    """
+
+    blobs: B
+    _referrers: tuple[RootIndex, Referrers] | None = None
+
+    @abstractmethod
+    def _snapshot(self) -> RootIndex:
+        """Return the root index as it is now; it is not edited."""
+
+    def tags(self, *, annotations: Mapping[str, str] | None = None) -> tuple[str, ...]:
+        """Return the names of all entries, each once, sorted bytewise.
+
+        Args:
+            annotations: Return only the names of which every entry has these annotations.
+
+        Raises:
+            DocumentError: `index.json` breaks the specification.
+        """
+        return self._snapshot().names(annotations or {})
+
+    def entries(self, *, name: str | None = None) -> tuple[RootEntry, ...]:
+        """Return all entries in document order, also those without a name.
+
+        Args:
+            name: Return only the entries that this name, full name, digest or `NAME@DIGEST`
+                means, by the rules of `RootIndex.matching`: none, one, or several.
+
+        Raises:
+            DocumentError: `index.json` or one of these entries breaks the specification.
+        """
+        root = self._snapshot()
+        return root.entries() if name is None else root.matching(name)
+
+    def refs(self, *, name: str | None = None) -> tuple[tuple[str, RootEntry], ...]:
+        """Return entries in document order, each with a reference that means its content alone.
+
+        `RootIndex.refs` says which: a name if possible, and of an untagged entry its digest.
+
+        Args:
+            name: Return only the entries that `entries` returns for it.
+
+        Raises:
+            DocumentError: `index.json` or one of these entries breaks the specification.
+        """
+        return self._snapshot().refs(name)
+
+    def entry(self, name: str) -> RootEntry:
+        """Return an entry with its annotations.
+
+        Args:
+            name: A name, a full name, a digest or `NAME@DIGEST`; `RootIndex.matching` has the
+                rules.
+
+        Raises:
+            ReferenceNotFoundError: It means no entry.
+            AmbiguousReferenceError: It means several, of different content.
+            DocumentError: `index.json` or the entry breaks the specification.
+        """
+        return self._snapshot().find(name)
+
+    def resolve(self, name_or_digest: str | Digest) -> Descriptor:
+        """Return what a reference means: media type, digest and size, nothing else.
+
+        References are those of `entry`, and digests of content that has no entry. That has the
+        media type that it gives itself, and `application/octet-stream` if it gives none. Of several
+        entries of one content the first counts whose size is that of the content.
+
+        Raises:
+            ReferenceNotFoundError: It means no entry, and no content.
+            AmbiguousReferenceError: It means entries of different content.
+            DocumentError: `index.json` or the entry breaks the specification.
+            IntegrityError: The content of a digest without an entry is damaged.
+
+        Spec: annotations:same-name.
+        """
+        root = self._snapshot()
+        if not is_digest(name_or_digest):
+            first = root.find(name_or_digest)  # which refuses several contents
+            return self._right([first, *root.matching(name_or_digest)])
+        digest = Digest(name_or_digest)
+        found = root.of(digest)
+        return self._right(found) if found else self._describe_blob(digest)
+
+    def read_manifest(self, descriptor: Descriptor) -> Document:
+        """Return a manifest or an index, verified: of OCI, of Docker, or of a retired type.
+
+        Raises:
+            BlobNotFoundError: It is not there.
+            IntegrityError: It is not what the descriptor says.
+            DocumentError: It breaks the specification, or the descriptor is of something else.
+            LimitExceededError: It is larger than 4 MiB.
+            UnsupportedDigestError: The digest's algorithm cannot be computed here.
+
+        Spec: descriptor:verify, considerations:property-types, considerations:limits.
+        """
+        return self._read_document(descriptor, verify=True)
+
+    def walk(self, descriptor: Descriptor) -> Iterator[Descriptor]:
+        """Visit all that content is made of, each digest once, parents before their children.
+
+        Content that is missing is visited, too; what only it refers to cannot be.
+
+        Raises:
+            IntegrityError: A manifest on the way is damaged.
+            DocumentError: A manifest on the way breaks the specification.
+            LimitExceededError: A manifest on the way is larger than 4 MiB.
+
+        Spec: image-layout:missing-blobs.
+        """
+        return walk([descriptor], self._read_if_there)
+
+    def referrers(
+        self, digest: Digest | str, *, artifact_type: str | None = None
+    ) -> tuple[Descriptor, ...]:
+        """Return what refers to content as its subject: signatures, bills of materials and such.
+
+        Found are entries of the root index, named or untagged, manifests inside the indexes that
+        entries lead to (where BuildKit has its attestations), and what is listed under the tag of
+        the distribution-spec's fallback, `sha256-<hex>`. Every manifest that entries lead to is
+        read, once for as long as `index.json` stays the same.
+
+        Args:
+            digest: The content.
+            artifact_type: Return only referrers of this type.
+
+        Returns:
+            Descriptors with the artifact type and the annotations that each manifest gives itself,
+            each digest once; first those that entries lead to, in document order.
+
+        Raises:
+            DocumentError: The digest is none, or a manifest or `index.json` breaks the
+                specification.
+            IntegrityError: A manifest is damaged.
+
+        Spec: image-layout:referrers.
+        """
+        digest = Digest(digest)
+        return tuple(
+            descriptor
+            for descriptor in self._find_referrers().of(digest)
+            if artifact_type is None or descriptor.artifact_type == artifact_type
+        )
+
+    def _find_referrers(self) -> Referrers:
+        # A copy asks for many digests, and the manifests need reading once for all of them.
+        root = self._snapshot()
+        known = self._referrers
+        # A manifest that is missing may come later, without any change of the root index.
+        if (
+            known is not None
+            and known[0] is root
+            and not any(digest in self.blobs for digest in known[1].missing)
+        ):
+            return known[1]
+        found = Referrers(root, self._read_if_there, self._in_its_size)
+        self._referrers = (root, found)
+        return found
+
+    def _read_if_there(self, descriptor: Descriptor) -> Document | None:
+        # What cannot be verified is read all the same: here it matters only what it refers to.
+        verify = descriptor.digest.verifiable
+        try:
+            return in_any_size(
+                lambda one: self._read_document(one, verify=verify), descriptor, self.blobs
+            )
+        except BlobNotFoundError:
+            return None
+
+    def _in_its_size(self, descriptor: Descriptor) -> Descriptor:
+        """Return a plain descriptor with the size that content has, if that is here."""
+        try:
+            size = self.blobs.size(descriptor.digest)
+        except BlobNotFoundError:
+            size = descriptor.size
+        return _sized(descriptor, size)
+
+    def _right(self, entries: Sequence[RootEntry]) -> Descriptor:
+        """Return what entries of one content say, by the first of those that give its size."""
+        found = [entry.descriptor.plain() for entry in entries]
+        if len({descriptor.size for descriptor in found}) > 1:
+            size = self._in_its_size(found[0]).size
+            return next((one for one in found if one.size == size), found[0])
+        return found[0]
+
+    def _read_document(self, descriptor: Descriptor, *, verify: bool) -> Document:
+        require_document_size(descriptor)
+        data = self.blobs.read(descriptor, verify=verify)
+        return decode_document(data, descriptor, size=self.blobs.size)
+
+    def _describe_blob(self, digest: Digest) -> Descriptor:
+        if digest not in self.blobs:
+            raise ReferenceNotFoundError(f"there is no content {digest}")
+        opaque = Descriptor(media_type=OCTET_STREAM, digest=digest, size=self.blobs.size(digest))
+        if opaque.size > MAX_DOCUMENT or not digest.verifiable:
+            return opaque
+        try:
+            said = parse(self.blobs.read(opaque)).get("mediaType")
+        except (DocumentError, LimitExceededError):
+            return opaque
+        if not isinstance(said, str) or said not in DOCUMENT_TYPES:
+            return opaque
+        return Descriptor(media_type=said, digest=digest, size=opaque.size)
+
+
+def in_any_size(read: Callable[[Descriptor], T], descriptor: Descriptor, blobs: ReadableBlobs) -> T:
+    """Read content by its digest, whatever size a reference gives it.
+
+    A reference that gives a wrong size is the fault of what refers, and not of the content.
+
+    Args:
+        read: Reads content, verified; it is called again with the size that the content has.
+        descriptor: The content.
+        blobs: Where it lies.
+
+    Raises:
+        Exception: What `read` raises. Of content that is damaged it is what it raised first.
+    """
+    try:
+        return read(descriptor)
+    except (LimitExceededError, SizeMismatchError) as error:
+        right = _sized(descriptor, blobs.size(descriptor.digest))
+        if right.size == descriptor.size:
+            raise
+        try:
+            return read(right)
+        except IntegrityError:
+            raise error from None
+
+
+def _sized(descriptor: Descriptor, size: int) -> Descriptor:
+    return Descriptor(media_type=descriptor.media_type, digest=descriptor.digest, size=size)
+
+
+def all_names(source: Tagged) -> dict[str, str | None]:
+    """Return what everything in a source is called when all of it goes elsewhere.
+
+    Of a layout that is each reference name that means one content, and the full name of an entry
+    whose reference name is missing or ambiguous; then come untagged entries.
+
+    Args:
+        source: A layout, an archive or a repository.
+
+    Returns:
+        The name in the target by the reference in the source; `None` for an untagged entry.
+
+    Raises:
+        AmbiguousReferenceError: Entries have one reference name for different content, and not all
+            of them have full names that tell them apart.
+        InvalidNameError: An entry has only a name that reads as a digest.
+        DocumentError: The root index or an entry breaks the specification.
+
+    Spec: annotations:same-name.
+    """
+    if not isinstance(source, View):
+        return {tag: tag for tag in source.tags()}
+    pairs = source.refs()
+    telling = [(ref, entry) for ref, entry in pairs if ref in (entry.name, entry.full_name)]
+    done = {(entry.name, entry.descriptor.digest) for _, entry in telling}
+    for _, entry in pairs:
+        if entry.is_named and (entry.name, entry.descriptor.digest) not in done:
+            _refuse_unclear(entry, pairs)
+    untagged = [entry for _, entry in pairs if not entry.is_named]
+    return {
+        **{ref: ref for ref, _ in telling},
+        **{entry.descriptor.digest: None for entry in untagged},
+    }
+
+
+def arriving_name(source: Tagged, ref: str) -> str | None:
+    """Return what is meant by a reference is called elsewhere, if nothing else is asked for.
+
+    Returns:
+        The name or the full name itself, NAME of `NAME@DIGEST`, and `None` for a digest.
+
+    Raises:
+        DocumentError: The root index or an entry breaks the specification.
+    """
+    if is_digest(ref):
+        return None
+    entries = source.entries(name=ref) if isinstance(source, View) else ()
+    if not entries or any(ref in (entry.name, entry.full_name) for entry in entries):
+        return ref
+    return ref.rpartition("@")[0] or None
+
+
+def entries_of(source: Tagged, refs: Iterable[str]) -> Iterator[RootEntry]:
+    """Give the entries that references mean; none of a repository, which has no entries.
+
+    Raises:
+        DocumentError: The root index or an entry breaks the specification.
+    """
+    if isinstance(source, View):
+        for ref in refs:
+            yield from source.entries(name=ref)
+
+
+def _refuse_unclear(entry: RootEntry, pairs: Iterable[tuple[str, RootEntry]]) -> NoReturn:
+    """Refuse an entry that has no name by which it can go elsewhere."""
+    name, digest = entry.name or entry.full_name or "", entry.descriptor.digest
+    if is_digest(name):
+        raise InvalidNameError(
+            f"the name {name} of {digest} reads as a digest, so nothing can be named by it"
+            f" elsewhere; untag {name}@{digest} first"
+        )
+    same = [other for _, other in pairs if name in (other.name, other.full_name)]
+    raise AmbiguousReferenceError(
+        name,
+        [other.descriptor.digest for other in same],
+        full_names=[other.full_name for other in same],
+        advice=f"untag {name}@{digest} first, or copy it by that reference under another name",
+    )

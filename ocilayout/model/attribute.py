@@ -1,0 +1,299 @@
+"""Converters and validators of the models' fields.
+
+They run in every constructor. A converter takes what a caller may reasonably give and stores
+it immutably; a validator refuses what the specification refuses, as a `DocumentError` whose
+place is the field's JSON key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from attrs import NOTHING, field, fields, frozen
+
+from ocilayout.errors import DocumentError, join_place, wrong_type
+from ocilayout.model.frozenmap import FrozenJson, FrozenMap, Json, freeze
+
+if TYPE_CHECKING:
+    from attrs import Attribute
+
+Validator = Callable[[object, "Attribute[Any]", Any], None]
+
+_KEY = "json"
+_ALWAYS = "always"
+_REQUIRED = "required"
+_NOTHING: FrozenMap[str, FrozenJson] = FrozenMap()
+MAX_INT64 = 2**63 - 1
+
+# RFC 3339 section 5.6, date-time. The fraction may have any number of digits.
+_DATE_TIME = re.compile(
+    r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt]"
+    r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
+    r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+)
+
+
+def key(
+    name: str | None = None, *, always: bool = False, required: bool = False
+) -> dict[str, str | bool | None]:
+    """Return the metadata of a field.
+
+    Args:
+        name: The JSON key, where it is not the field's name in camel case.
+        always: Whether an empty value is written, too.
+        required: Whether a document must have it although the constructor has a default.
+    """
+    return {_KEY: name, _ALWAYS: always, _REQUIRED: required}
+
+
+def json_key(attribute: Attribute[Any]) -> str:
+    """Return the JSON key of a field."""
+    given: str | None = attribute.metadata.get(_KEY)
+    if given is not None:
+        return given
+    head, *rest = attribute.name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def place_of(attribute: Attribute[Any]) -> str:
+    """Return the JSON path of a field, seen from its object."""
+    return join_place("$", json_key(attribute))
+
+
+def always(attribute: Attribute[Any]) -> bool:
+    """Tell whether an empty value of a field is written."""
+    return bool(attribute.metadata.get(_ALWAYS))
+
+
+def required(attribute: Attribute[Any]) -> bool:
+    """Tell whether a document must have a field."""
+    return attribute.default is NOTHING or bool(attribute.metadata.get(_REQUIRED))
+
+
+def invalid(attribute: Attribute[Any], code: str, message: str) -> DocumentError:
+    """Make the error of a field that holds what it must not."""
+    return DocumentError.of(code, message, place_of(attribute))
+
+
+def _refuse_type(attribute: Attribute[Any], expected: str, value: object) -> DocumentError:
+    return wrong_type(expected, value).at(place_of(attribute))
+
+
+def to_tuple(values: Iterable[Any]) -> tuple[Any, ...]:
+    """Convert a sequence; a string is none."""
+    if type(values) is tuple:
+        return values
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise wrong_type("a sequence", values)
+    return tuple(values)
+
+
+def to_map(values: Mapping[str, Any]) -> FrozenMap[str, Any]:
+    """Convert a mapping."""
+    if isinstance(values, FrozenMap):
+        return values
+    if not isinstance(values, Mapping):
+        raise wrong_type("a mapping", values)
+    return FrozenMap(values)
+
+
+def to_json_map(values: Mapping[str, Json]) -> FrozenMap[str, FrozenJson]:
+    """Convert unknown properties, whatever they hold."""
+    if not values and isinstance(values, Mapping):
+        return _NOTHING
+    try:
+        return FrozenMap({name: freeze(value) for name, value in to_map(values).items()})
+    except TypeError as error:
+        raise DocumentError.of("wrong-type", str(error)) from None
+
+
+def optional(validator: Validator) -> Validator:
+    """Let `None` pass, and everything that the validator passes."""
+
+    def check(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401
+        if value is not None:
+            validator(instance, attribute, value)
+
+    return check
+
+
+def text(_: object, attribute: Attribute[Any], value: object) -> None:
+    """Require a string."""
+    if not isinstance(value, str):
+        raise _refuse_type(attribute, "a string", value)
+    if not _is_unicode(value):
+        raise _refuse_unicode(place_of(attribute))
+
+
+def _is_unicode(value: str) -> bool:
+    try:
+        return value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _refuse_unicode(place: str) -> DocumentError:
+    return DocumentError.of("bad-unicode", "a string holds half of a surrogate pair", place)
+
+
+def boolean(_: object, attribute: Attribute[Any], value: object) -> None:
+    """Require true or false."""
+    if not isinstance(value, bool):
+        raise _refuse_type(attribute, "a boolean", value)
+
+
+def binary(_: object, attribute: Attribute[Any], value: object) -> None:
+    """Require bytes."""
+    if not isinstance(value, bytes):
+        raise _refuse_type(attribute, "bytes", value)
+
+
+def date_time(_: object, attribute: Attribute[Any], value: object) -> None:
+    """Require a string that is an RFC 3339 date-time.
+
+    Spec: config:created.
+    """
+    if not isinstance(value, str):
+        raise _refuse_type(attribute, "a string", value)
+    if _DATE_TIME.fullmatch(value) is None:
+        raise invalid(attribute, "bad-time", f"{value!r} is no RFC 3339 date-time")
+
+
+def size(_: object, attribute: Attribute[Any], value: object) -> None:
+    """Require a number of bytes: an integer from 0 to 2**63 - 1.
+
+    Spec: descriptor:size.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _refuse_type(attribute, "an integer", value)
+    if not 0 <= value <= MAX_INT64:
+        raise invalid(attribute, "bad-size", f"{value} is no size: 0 to 2**63 - 1 bytes")
+
+
+def exactly(expected: int) -> Validator:
+    """Require one integer."""
+
+    def check(_: object, attribute: Attribute[Any], value: object) -> None:
+        if type(value) is not int or value != expected:
+            raise invalid(attribute, "bad-version", f"must be {expected}, found {value!r}")
+
+    return check
+
+
+def one_of(choices: Iterable[str]) -> Validator:
+    """Require one of some strings."""
+    known = frozenset(choices)
+
+    def check(_: object, attribute: Attribute[Any], value: object) -> None:
+        if value not in known:
+            raise invalid(
+                attribute, "wrong-value", f"must be {' or '.join(sorted(known))}, found {value!r}"
+            )
+
+    return check
+
+
+def instance(expected: type) -> Validator:
+    """Require an instance of a class."""
+
+    def check(_: object, attribute: Attribute[Any], value: object) -> None:
+        if not isinstance(value, expected):
+            raise _refuse_type(attribute, f"a {expected.__name__}", value)
+
+    return check
+
+
+def each(expected: type) -> Validator:
+    """Require that all members of a sequence are instances of a class."""
+
+    def check(_: object, attribute: Attribute[Any], value: tuple[object, ...]) -> None:
+        for position, member in enumerate(value):
+            if not isinstance(member, expected):
+                raise wrong_type(f"a {expected.__name__}", member).at(
+                    f"{place_of(attribute)}[{position}]"
+                )
+            if isinstance(member, str) and not _is_unicode(member):
+                raise _refuse_unicode(f"{place_of(attribute)}[{position}]")
+
+    return check
+
+
+def strings(_: object, attribute: Attribute[Any], value: Mapping[object, object]) -> None:
+    """Require a mapping of strings to strings.
+
+    Spec: annotations:map, annotations:unknown-keys.
+    """
+    for name, member in value.items():
+        if not isinstance(name, str):
+            raise wrong_type("a string", name).at(join_place(place_of(attribute), str(name)))
+        if not isinstance(member, str):
+            raise wrong_type("a string", member).at(join_place(place_of(attribute), name))
+        if not _is_unicode(name):
+            raise _refuse_unicode(place_of(attribute))
+        if not _is_unicode(member):
+            raise _refuse_unicode(join_place(place_of(attribute), name))
+
+
+def known_keys(model: type) -> dict[str, str]:
+    """Return the JSON keys of a model by their case-folded form.
+
+    Go programs match keys without regard to case, so `Manifests` is `manifests` to them and
+    something unknown to everybody else. Nothing that reads differently may pass.
+    """
+    return {
+        json_key(attribute).casefold(): json_key(attribute)
+        for attribute in fields(model)
+        if attribute.name != "extra"
+    }
+
+
+def _unknown(model: object, _: Attribute[Any], value: FrozenMap[str, FrozenJson]) -> None:
+    known = known_keys(type(model)) if value else {}
+    for name in value:
+        if not isinstance(name, str):
+            raise wrong_type("a string", name)
+        twin = known.get(name.casefold())
+        if twin is not None:
+            raise DocumentError.of(
+                "case-variant" if twin != name else "known-property",
+                f"{name!r} is not an extra property, it would be read as {twin!r}",
+                join_place("$", name),
+            )
+
+
+@frozen(kw_only=True)
+class Extensible:
+    """A document or a part of one, that may have properties which the specification lacks.
+
+    Attributes:
+        extra: These properties, by their JSON keys; kept when read, written back by `encode`.
+
+    Raises:
+        DocumentError: One of them is a known property, or a case variant of one.
+
+    Spec: considerations:unknown-properties.
+    """
+
+    extra: FrozenMap[str, FrozenJson] = field(
+        default=FrozenMap(), converter=to_json_map, validator=_unknown
+    )
+
+
+def require_without(extra: Mapping[str, object], *names: str) -> None:
+    """Refuse a document that could be read as one of another kind.
+
+    Raises:
+        DocumentError: One of the names is among the extra properties, in whatever case.
+
+    Spec: manifest:unambiguous.
+    """
+    for name in extra:
+        if name.casefold() in names:
+            raise DocumentError.of(
+                "ambiguous-document",
+                f"{name!r} belongs to a document of another kind; this one could be read as either",
+                join_place("$", name),
+            )

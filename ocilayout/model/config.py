@@ -1,0 +1,177 @@
+"""The image configuration: what to run, and which layers it is made of.
+
+A store does not need it; those who write images and artifacts do.
+"""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from ocilayout.model import attribute as fields
+from ocilayout.model.digest import Digest
+from ocilayout.model.frozenmap import FrozenJson, FrozenMap
+
+
+@frozen(kw_only=True)
+class ContainerConfig(fields.Extensible):
+    """The execution parameters of an image; every one may be absent.
+
+    Attributes:
+        user: The user, by name or number, with an optional group after a colon.
+        exposed_ports: The ports, such as `8080/tcp`, each with an empty object.
+        env: The environment, in entries of `NAME=VALUE`.
+        entrypoint: The arguments that start the container.
+        cmd: The default arguments after the entrypoint.
+        volumes: The paths of volumes, each with an empty object.
+        working_dir: The working directory.
+        labels: Metadata of the container.
+        stop_signal: The signal that stops the container.
+
+    Raises:
+        DocumentError: A value has the wrong type.
+
+    Spec: config:execution, config:labels, config:reserved.
+    """
+
+    user: str | None = field(
+        default=None, validator=fields.optional(fields.text), metadata=fields.key("User")
+    )
+    exposed_ports: FrozenMap[str, FrozenJson] = field(
+        default=FrozenMap(), converter=fields.to_json_map, metadata=fields.key("ExposedPorts")
+    )
+    env: tuple[str, ...] = field(
+        default=(),
+        converter=fields.to_tuple,
+        validator=fields.each(str),
+        metadata=fields.key("Env"),
+    )
+    entrypoint: tuple[str, ...] = field(
+        default=(),
+        converter=fields.to_tuple,
+        validator=fields.each(str),
+        metadata=fields.key("Entrypoint"),
+    )
+    cmd: tuple[str, ...] = field(
+        default=(),
+        converter=fields.to_tuple,
+        validator=fields.each(str),
+        metadata=fields.key("Cmd"),
+    )
+    volumes: FrozenMap[str, FrozenJson] = field(
+        default=FrozenMap(), converter=fields.to_json_map, metadata=fields.key("Volumes")
+    )
+    working_dir: str | None = field(
+        default=None, validator=fields.optional(fields.text), metadata=fields.key("WorkingDir")
+    )
+    labels: FrozenMap[str, str] = field(
+        default=FrozenMap(),
+        converter=fields.to_map,
+        validator=fields.strings,
+        metadata=fields.key("Labels"),
+    )
+    stop_signal: str | None = field(
+        default=None, validator=fields.optional(fields.text), metadata=fields.key("StopSignal")
+    )
+
+
+@frozen(kw_only=True)
+class RootFs(fields.Extensible):
+    """The layers of an image by the digests of their uncompressed tars.
+
+    Attributes:
+        type: Always `layers`.
+        diff_ids: The digests, base first.
+
+    Raises:
+        DocumentError: A value breaks the specification.
+
+    Spec: config:rootfs, config:rootfs-type, config:diff-ids.
+    """
+
+    type: str = field(
+        default="layers",
+        validator=fields.one_of(["layers"]),
+        metadata=fields.key(required=True),
+    )
+    diff_ids: tuple[Digest, ...] = field(
+        default=(),
+        converter=fields.to_tuple,
+        validator=fields.each(Digest),
+        metadata=fields.key("diff_ids", always=True, required=True),
+    )
+
+
+@frozen(kw_only=True)
+class History(fields.Extensible):
+    """How one layer came about.
+
+    Attributes:
+        created: When, as an RFC 3339 date-time, kept as it was written.
+        created_by: The command.
+        author: The author.
+        comment: A message.
+        empty_layer: Whether the step made no layer.
+
+    Raises:
+        DocumentError: A value breaks the specification.
+
+    Spec: config:history, config:created.
+    """
+
+    created: str | None = field(default=None, validator=fields.optional(fields.date_time))
+    created_by: str | None = field(
+        default=None, validator=fields.optional(fields.text), metadata=fields.key("created_by")
+    )
+    author: str | None = field(default=None, validator=fields.optional(fields.text))
+    comment: str | None = field(default=None, validator=fields.optional(fields.text))
+    empty_layer: bool | None = field(
+        default=None,
+        validator=fields.optional(fields.boolean),
+        metadata=fields.key("empty_layer"),
+    )
+
+
+@frozen(kw_only=True)
+class ImageConfig(fields.Extensible):
+    """An image configuration.
+
+    Attributes:
+        created: When, as an RFC 3339 date-time, kept as it was written.
+        author: The author.
+        architecture: A GOARCH value.
+        os: A GOOS value.
+        os_version: The version of the operating system.
+        os_features: Mandatory features of the operating system.
+        variant: The variant of the processor.
+        config: The execution parameters.
+        rootfs: The layers.
+        history: One entry a step, first step first.
+
+    Raises:
+        DocumentError: A value breaks the specification.
+
+    Spec: config:created, config:platform, config:rootfs, config:history, config:unknown-fields,
+        manifest:config-type.
+    """
+
+    created: str | None = field(default=None, validator=fields.optional(fields.date_time))
+    author: str | None = field(default=None, validator=fields.optional(fields.text))
+    architecture: str = field(validator=fields.text)
+    os: str = field(validator=fields.text)
+    os_version: str | None = field(
+        default=None, validator=fields.optional(fields.text), metadata=fields.key("os.version")
+    )
+    os_features: tuple[str, ...] = field(
+        default=(),
+        converter=fields.to_tuple,
+        validator=fields.each(str),
+        metadata=fields.key("os.features"),
+    )
+    variant: str | None = field(default=None, validator=fields.optional(fields.text))
+    config: ContainerConfig | None = field(
+        default=None, validator=fields.optional(fields.instance(ContainerConfig))
+    )
+    rootfs: RootFs = field(validator=fields.instance(RootFs))
+    history: tuple[History, ...] = field(
+        default=(), converter=fields.to_tuple, validator=fields.each(History)
+    )

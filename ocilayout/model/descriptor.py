@@ -1,0 +1,248 @@
+"""Descriptors: what content is, which content, and how much; and the check of bytes against one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from ocilayout.errors import DigestMismatchError, DocumentError, SizeMismatchError
+from ocilayout.model import attribute as fields
+from ocilayout.model.digest import Digest, new_hasher
+from ocilayout.model.frozenmap import FrozenMap
+from ocilayout.model.mediatype import is_media_type
+
+if TYPE_CHECKING:
+    from attrs import Attribute
+
+
+def check_media_type(_: object, attribute: Attribute[Any], value: object) -> None:
+    """Require a media type.
+
+    Spec: descriptor:media-type, manifest:config-type-form, manifest:layer-type-form.
+    """
+    fields.text(_, attribute, value)
+    if not is_media_type(str(value)):
+        raise fields.invalid(
+            attribute, "bad-media-type", f"{value!r} is no media type as of RFC 6838"
+        )
+
+
+def to_digest(value: Digest | str) -> Digest:
+    """Convert the text form of a digest.
+
+    Raises:
+        DocumentError: The text is not a valid digest.
+    """
+    if isinstance(value, Digest):
+        return value
+    try:
+        return Digest(value)
+    except DocumentError as error:
+        raise error.at("$.digest") from None
+
+
+@frozen(kw_only=True)
+class Platform(fields.Extensible):
+    """The platform that an image runs on.
+
+    Attributes:
+        architecture: A GOARCH value, such as `amd64`.
+        os: A GOOS value, such as `linux`.
+        os_version: The version of the operating system, or `None`.
+        os_features: Mandatory features of the operating system.
+        variant: The variant of the processor, such as `v8`, or `None`.
+
+    Raises:
+        DocumentError: A value has the wrong type.
+
+    Spec: image-index:platform, image-index:os-features, image-index:features.
+    """
+
+    architecture: str = field(validator=fields.text)
+    os: str = field(validator=fields.text)
+    os_version: str | None = field(
+        default=None, validator=fields.optional(fields.text), metadata=fields.key("os.version")
+    )
+    os_features: tuple[str, ...] = field(
+        default=(),
+        converter=fields.to_tuple,
+        validator=fields.each(str),
+        metadata=fields.key("os.features"),
+    )
+    variant: str | None = field(default=None, validator=fields.optional(fields.text))
+
+    @classmethod
+    def parse(cls, text: str) -> Platform:
+        """Read a platform from its text form, `os/architecture` or `os/architecture/variant`.
+
+        Raises:
+            DocumentError: The text is none, such as `linux` alone.
+        """
+        parts = text.split("/")
+        if len(parts) not in (2, 3) or not all(parts):
+            raise DocumentError.of(
+                "wrong-value",
+                f"{text!r} is no platform; one looks like linux/arm64 or linux/arm/v7",
+            )
+        return cls(os=parts[0], architecture=parts[1], variant="".join(parts[2:]) or None)
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+
+
+@frozen(kw_only=True)
+class Descriptor(fields.Extensible):
+    """A reference to content by its digest.
+
+    Attributes:
+        media_type: The type of the content.
+        digest: Its identity. A string is parsed.
+        size: Its length in bytes, 0 to 2**63 - 1.
+        urls: Where else it may be had from, in document order. Never fetched unless asked for.
+        annotations: Metadata of this reference, not of the content.
+        data: The content itself, embedded; agrees with digest and size.
+        platform: What the content runs on, in an index.
+        artifact_type: The type of the artifact, where the content is a manifest of one.
+
+    Raises:
+        DocumentError: A value breaks the specification.
+
+    Spec: descriptor:media-type, descriptor:digest, descriptor:size, descriptor:annotations,
+        descriptor:data.
+    """
+
+    media_type: str = field(validator=check_media_type)
+    digest: Digest = field(converter=to_digest, validator=fields.instance(Digest))
+    size: int = field(validator=fields.size)
+    urls: tuple[str, ...] = field(default=(), converter=fields.to_tuple, validator=fields.each(str))
+    annotations: FrozenMap[str, str] = field(
+        default=FrozenMap(), converter=fields.to_map, validator=fields.strings
+    )
+    data: bytes | None = field(default=None, validator=fields.optional(fields.binary))
+    platform: Platform | None = field(
+        default=None, validator=fields.optional(fields.instance(Platform))
+    )
+    artifact_type: str | None = field(default=None, validator=fields.optional(fields.text))
+
+    def __attrs_post_init__(self) -> None:
+        # Spec: descriptor:data, descriptor:data-verify.
+        # A digest that cannot be computed leaves the size to check.
+        if self.data is not None and (
+            len(self.data) != self.size
+            or (
+                self.digest.verifiable
+                and Digest.of(self.data, self.digest.algorithm) != self.digest
+            )
+        ):
+            raise DocumentError.of("bad-data", "differs from the digest or the size", "$.data")
+
+    @classmethod
+    def of(cls, data: bytes, media_type: str, algorithm: str = "sha256") -> Descriptor:
+        """Describe bytes.
+
+        Raises:
+            DocumentError: The media type is none.
+            UnsupportedDigestError: The algorithm cannot be computed here.
+        """
+        return cls(media_type=media_type, digest=Digest.of(data, algorithm), size=len(data))
+
+    def plain(self) -> Descriptor:
+        """Return media type, digest and size, without anything that is said about them."""
+        others = (self.data, self.platform, self.artifact_type)
+        if not (self.urls or self.annotations or self.extra) and others == (None, None, None):
+            return self
+        return Descriptor(media_type=self.media_type, digest=self.digest, size=self.size)
+
+
+class Verifier:
+    """Checks bytes against a descriptor while they pass.
+
+    It fails as early as it can: on the first byte too many, or at the end.
+
+    Spec: descriptor:verify, descriptor:size-trust.
+    """
+
+    def __init__(self, descriptor: Descriptor) -> None:
+        """Prepare to check.
+
+        Args:
+            descriptor: What the bytes must be.
+
+        Raises:
+            UnsupportedDigestError: The digest's algorithm cannot be computed here.
+        """
+        self.descriptor = descriptor
+        self.seen = 0
+        self._hasher = new_hasher(descriptor.digest.algorithm)
+
+    def update(self, data: bytes | memoryview) -> None:
+        """Take in the next bytes.
+
+        Raises:
+            SizeMismatchError: They are more than the descriptor says.
+        """
+        self.seen += len(data)
+        if self.seen > self.descriptor.size:
+            raise self._wrong_size("more")
+        self._hasher.update(data)
+
+    def finish(self) -> None:
+        """Say that there are no more bytes.
+
+        Raises:
+            SizeMismatchError: They were fewer than the descriptor says.
+            DigestMismatchError: They are not the content that the descriptor names.
+        """
+        if self.seen != self.descriptor.size:
+            raise self._wrong_size("fewer")
+        encoded = self._hasher.hexdigest()
+        if encoded != self.descriptor.digest.encoded:
+            actual = f"{self.descriptor.digest.algorithm}:{encoded}"
+            raise DigestMismatchError(
+                f"{self.descriptor.digest} was promised, the content is {actual}",
+                descriptor=self.descriptor,
+                actual=actual,
+            )
+
+    def _wrong_size(self, how: str) -> SizeMismatchError:
+        return SizeMismatchError(
+            f"{self.descriptor.digest} has {how} bytes than the {self.descriptor.size} promised:"
+            f" {self.seen} so far",
+            descriptor=self.descriptor,
+            actual=str(self.seen),
+        )
+
+
+def require_size(descriptor: Descriptor, size: int) -> None:
+    """Refuse content of another size than its descriptor says.
+
+    Args:
+        descriptor: What was promised.
+        size: How large the content is, in bytes.
+
+    Raises:
+        SizeMismatchError: It differs.
+
+    Spec: descriptor:size-trust.
+    """
+    if size != descriptor.size:
+        raise SizeMismatchError(
+            f"{descriptor.digest} has {size} bytes, {descriptor.size} were promised",
+            descriptor=descriptor,
+            actual=str(size),
+        )
+
+
+def verify(data: bytes, descriptor: Descriptor) -> None:
+    """Check that bytes are what a descriptor names.
+
+    Raises:
+        IntegrityError: They are not.
+        UnsupportedDigestError: The digest's algorithm cannot be computed here.
+
+    Spec: descriptor:verify.
+    """
+    verifier = Verifier(descriptor)
+    verifier.update(data)
+    verifier.finish()

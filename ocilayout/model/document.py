@@ -1,0 +1,116 @@
+"""What makes a document wrong beyond its own properties: how it fits the descriptor of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ocilayout.errors import BlobNotFoundError, DocumentError, LimitExceededError, read_from
+from ocilayout.model.codec import decode
+from ocilayout.model.ijson import MAX_DOCUMENT, parse
+from ocilayout.model.manifest import Index, Manifest
+from ocilayout.model.mediatype import (
+    ARTIFACT_TYPES,
+    DOCKER_SCHEMA1,
+    DOCKER_SCHEMA1_SIGNED,
+    DOCUMENT_TYPES,
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    SCHEMA1_TYPES,
+)
+from ocilayout.model.retired import ArtifactManifest, Schema1Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ocilayout.model.descriptor import Descriptor
+    from ocilayout.model.digest import Digest
+    from ocilayout.model.graph import Document
+
+MODELS: Final[dict[str, type[Document]]] = {
+    **dict.fromkeys(INDEX_TYPES, Index),
+    **dict.fromkeys(MANIFEST_TYPES, Manifest),
+    **dict.fromkeys(ARTIFACT_TYPES, ArtifactManifest),
+    **dict.fromkeys(SCHEMA1_TYPES, Schema1Manifest),
+}
+"""The models of documents by their media types."""
+
+
+def require_document_size(descriptor: Descriptor) -> None:
+    """Refuse a manifest or an index that is too large to be read, by what its descriptor says.
+
+    Raises:
+        LimitExceededError: It is larger than 4 MiB.
+
+    Spec: considerations:limits, distribution:manifest-size.
+    """
+    if descriptor.size > MAX_DOCUMENT:
+        raise LimitExceededError(
+            f"{descriptor.digest} has {descriptor.size} bytes, the limit for a manifest is"
+            f" {MAX_DOCUMENT}",
+            what="document",
+            limit=MAX_DOCUMENT,
+        )
+
+
+def decode_document(
+    data: bytes, descriptor: Descriptor, *, size: Callable[[Digest], int] | None = None
+) -> Document:
+    """Read a manifest or an index as its descriptor says.
+
+    Args:
+        data: The bytes, verified already.
+        descriptor: The descriptor; its media type says what the bytes are.
+        size: Returns the size of a blob in bytes, or raises `BlobNotFoundError`. A schema 1
+            manifest does not say how large its layers are; one that is missing has the size 0.
+
+    Raises:
+        DocumentError: The bytes break the specification, the media type is that of no document
+            with successors, or the document says that it is of another type (CVE-2021-41190).
+        LimitExceededError: The document is too large or nested too deeply.
+
+    Spec: image-index:media-type, image-index:manifest-entries, manifest:media-type,
+        distribution:media-type-matches, distribution:manifest-type-said.
+    """
+    if descriptor.media_type not in DOCUMENT_TYPES:
+        raise DocumentError.of(
+            "not-a-manifest",
+            f"{descriptor.digest} is {descriptor.media_type}, no manifest and no index",
+        )
+    with read_from(str(descriptor.digest)):
+        document: Document = decode(data, MODELS[descriptor.media_type])
+        if document.media_type not in (None, descriptor.media_type):
+            raise DocumentError.of(
+                "media-type-differs",
+                f"the document says {document.media_type}, its descriptor {descriptor.media_type}",
+                "$.mediaType",
+            )
+    if not isinstance(document, Schema1Manifest) or size is None:
+        return document
+
+    def size_or_nothing(digest: Digest) -> int:
+        try:
+            return size(digest)
+        except BlobNotFoundError:
+            return 0
+
+    return document.sized(size_or_nothing)
+
+
+def document_type(data: bytes) -> str:
+    """Return the media type of a manifest or an index by what it says and holds itself.
+
+    Raises:
+        DocumentError: The bytes are no JSON object.
+        LimitExceededError: They are too many, or nested too deeply.
+
+    Spec: considerations:json.
+    """
+    document = parse(data)
+    said = document.get("mediaType")
+    if isinstance(said, str):
+        return said
+    if "fsLayers" in document:
+        return DOCKER_SCHEMA1_SIGNED if "signatures" in document else DOCKER_SCHEMA1
+    return OCI_INDEX if "manifests" in document else OCI_MANIFEST

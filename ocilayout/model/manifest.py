@@ -1,0 +1,141 @@
+"""The documents of a layout: its header, image manifests and image indexes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import field, frozen
+
+from ocilayout.errors import UnsupportedVersionError
+from ocilayout.model import attribute as fields
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.frozenmap import FrozenMap
+from ocilayout.model.mediatype import INDEX_TYPES, MANIFEST_TYPES, OCI_INDEX, OCI_MANIFEST
+
+if TYPE_CHECKING:
+    from attrs import Attribute
+
+VERSION = "1.0.0"
+UNSUPPORTED_VERSION = "unsupported-version"
+
+MAX_HEADER: Final = 64 * 1024
+"""The largest `oci-layout` that is read, in bytes."""
+
+
+def _version(_: object, attribute: Attribute[Any], value: object) -> None:
+    fields.text(_, attribute, value)
+    if value != VERSION:
+        error = fields.invalid(
+            attribute, UNSUPPORTED_VERSION, f"only {VERSION} is known, found {value!r}"
+        )
+        raise UnsupportedVersionError(error.problems)
+
+
+@frozen(kw_only=True)
+class Header(fields.Extensible):
+    """The content of `oci-layout`.
+
+    Attributes:
+        image_layout_version: Always `1.0.0`.
+
+    Raises:
+        UnsupportedVersionError: The version is another one.
+        DocumentError: The version is no string.
+
+    Spec: image-layout:oci-layout-file, image-layout:header-extra, image-layout:version.
+    """
+
+    image_layout_version: str = field(
+        default=VERSION, validator=_version, metadata=fields.key(required=True)
+    )
+
+
+@frozen(kw_only=True)
+class Index(fields.Extensible):
+    """An image index, or a Docker manifest list.
+
+    Attributes:
+        schema_version: Always 2.
+        media_type: The type of this document, or `None` where it does not say.
+        artifact_type: The type of the artifact, if it is one: any text, since ToolHive writes one
+            that is no media type.
+        manifests: The children, in document order.
+        subject: The manifest that this index refers to, or `None`.
+        annotations: Metadata of the index.
+
+    Raises:
+        DocumentError: A value breaks the specification.
+
+    Spec: image-index:schema-version, image-index:media-type, image-index:media-type-set,
+        image-index:manifests, image-index:subject, image-index:annotations, manifest:unambiguous.
+    """
+
+    schema_version: int = field(
+        default=2, validator=fields.exactly(2), metadata=fields.key(required=True)
+    )
+    media_type: str | None = field(
+        default=OCI_INDEX, validator=fields.optional(fields.one_of(INDEX_TYPES))
+    )
+    artifact_type: str | None = field(default=None, validator=fields.optional(fields.text))
+    manifests: tuple[Descriptor, ...] = field(
+        default=(),
+        converter=fields.to_tuple,
+        validator=fields.each(Descriptor),
+        metadata=fields.key(always=True),
+    )
+    subject: Descriptor | None = field(
+        default=None, validator=fields.optional(fields.instance(Descriptor))
+    )
+    annotations: FrozenMap[str, str] = field(
+        default=FrozenMap(), converter=fields.to_map, validator=fields.strings
+    )
+
+    def __attrs_post_init__(self) -> None:
+        fields.require_without(self.extra, "config", "layers")
+
+
+@frozen(kw_only=True)
+class Manifest(fields.Extensible):
+    """An image manifest, OCI or Docker schema 2.
+
+    Attributes:
+        schema_version: Always 2.
+        media_type: The type of this document, or `None` where it does not say.
+        artifact_type: The type of the artifact, if it is one: any text, since ToolHive writes one
+            that is no media type.
+        config: The configuration.
+        layers: The layers, base first.
+        subject: The manifest that this one refers to, or `None`.
+        annotations: Metadata of the manifest.
+
+    Raises:
+        DocumentError: A value breaks the specification.
+
+    Spec: manifest:schema-version, manifest:media-type, manifest:media-type-set,
+        manifest:unknown-artifact-type, manifest:config, manifest:layers, manifest:layer-order,
+        manifest:subject, manifest:annotations, manifest:unambiguous.
+    """
+
+    schema_version: int = field(
+        default=2, validator=fields.exactly(2), metadata=fields.key(required=True)
+    )
+    media_type: str | None = field(
+        default=OCI_MANIFEST, validator=fields.optional(fields.one_of(MANIFEST_TYPES))
+    )
+    artifact_type: str | None = field(default=None, validator=fields.optional(fields.text))
+    config: Descriptor = field(validator=fields.instance(Descriptor))
+    layers: tuple[Descriptor, ...] = field(
+        default=(),
+        converter=fields.to_tuple,
+        validator=fields.each(Descriptor),
+        metadata=fields.key(always=True),
+    )
+    subject: Descriptor | None = field(
+        default=None, validator=fields.optional(fields.instance(Descriptor))
+    )
+    annotations: FrozenMap[str, str] = field(
+        default=FrozenMap(), converter=fields.to_map, validator=fields.strings
+    )
+
+    def __attrs_post_init__(self) -> None:
+        fields.require_without(self.extra, "manifests")

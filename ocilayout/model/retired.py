@@ -1,0 +1,132 @@
+"""Retired manifest types: documents that were given up, and still lie in stores.
+
+They are read, so that what they are made of is walked, copied and kept; nothing here writes one.
+What is asked of them is what a store needs: the content that they refer to. Their specifications
+are no longer maintained, so other properties are kept as they are and not judged.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve, field, frozen
+
+from ocilayout.model import attribute as fields
+from ocilayout.model.descriptor import Descriptor, to_digest
+from ocilayout.model.digest import Digest
+from ocilayout.model.frozenmap import FrozenMap
+from ocilayout.model.mediatype import ARTIFACT_TYPES, DOCKER_LAYER_GZIP, SCHEMA1_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@frozen(kw_only=True)
+class ArtifactManifest(fields.Extensible):
+    """An artifact manifest: that of image-spec 1.1.0-rc2, or that of ORAS before it.
+
+    Attributes:
+        media_type: The type of this document, or `None` where it does not say.
+        artifact_type: The type of the artifact, or `None`.
+        blobs: What the artifact is made of, in document order.
+        subject: The manifest that this one refers to, or `None`.
+        annotations: Metadata of the manifest.
+
+    Raises:
+        DocumentError: A value is not what it must be.
+
+    Spec: media-types:retired.
+    """
+
+    media_type: str | None = field(
+        default=None, validator=fields.optional(fields.one_of(ARTIFACT_TYPES))
+    )
+    artifact_type: str | None = field(default=None, validator=fields.optional(fields.text))
+    blobs: tuple[Descriptor, ...] = field(
+        default=(), converter=fields.to_tuple, validator=fields.each(Descriptor)
+    )
+    subject: Descriptor | None = field(
+        default=None, validator=fields.optional(fields.instance(Descriptor))
+    )
+    annotations: FrozenMap[str, str] = field(
+        default=FrozenMap(), converter=fields.to_map, validator=fields.strings
+    )
+
+    def __attrs_post_init__(self) -> None:
+        fields.require_without(self.extra, "manifests", "layers", "config")
+
+
+@frozen(kw_only=True)
+class FsLayer(fields.Extensible):
+    """A layer of a schema 1 manifest.
+
+    Attributes:
+        blob_sum: The digest of the layer.
+        size: Its length in bytes. No program writes it, so it is 0 until `Schema1Manifest.sized`
+            has asked a store.
+
+    Raises:
+        DocumentError: The digest is not valid.
+    """
+
+    blob_sum: Digest = field(converter=to_digest, validator=fields.instance(Digest))
+    size: int = field(default=0, validator=fields.size)
+
+
+@frozen(kw_only=True)
+class Schema1Manifest(fields.Extensible):
+    """A Docker image manifest of schema 1, signed or not.
+
+    Attributes:
+        media_type: The type of this document; mostly `None`, since few say it.
+        fs_layers: The layers, the topmost first; a layer may stand there several times.
+
+    Raises:
+        DocumentError: A value is not what it must be.
+
+    Spec: media-types:retired.
+    """
+
+    media_type: str | None = field(
+        default=None, validator=fields.optional(fields.one_of(SCHEMA1_TYPES))
+    )
+    fs_layers: tuple[FsLayer, ...] = field(
+        default=(), converter=fields.to_tuple, validator=fields.each(FsLayer)
+    )
+
+    def __attrs_post_init__(self) -> None:
+        fields.require_without(self.extra, "manifests", "layers", "config", "blobs")
+
+    def sized(self, size: Callable[[Digest], int]) -> Schema1Manifest:
+        """Return the same manifest with the sizes of its layers.
+
+        Args:
+            size: Returns the size of a blob in bytes, 0 for a missing one.
+        """
+        sizes = {layer.blob_sum: 0 for layer in self.fs_layers}
+        sizes = {digest: size(digest) for digest in sizes}
+        layers = [evolve(layer, size=sizes[layer.blob_sum]) for layer in self.fs_layers]
+        return evolve(self, fs_layers=layers)
+
+    @property
+    def artifact_type(self) -> None:
+        """Always `None`: a schema 1 manifest is that of an image."""
+        return None
+
+    @property
+    def subject(self) -> None:
+        """Always `None`: the type is older than subjects."""
+        return None
+
+    @property
+    def annotations(self) -> FrozenMap[str, str]:
+        """Always empty: the type is older than annotations."""
+        return FrozenMap()
+
+    @property
+    def layers(self) -> tuple[Descriptor, ...]:
+        """The layers as descriptors, each once, in the order of `fs_layers`."""
+        return tuple(
+            Descriptor(media_type=DOCKER_LAYER_GZIP, digest=digest, size=size)
+            for digest, size in {layer.blob_sum: layer.size for layer in self.fs_layers}.items()
+        )

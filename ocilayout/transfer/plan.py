@@ -1,0 +1,289 @@
+"""How a graph of content is carried from a source to a target, and gets its names there."""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from functools import partial
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
+
+from ocilayout.errors import BlobNotFoundError, IntegrityError
+from ocilayout.layout import Layout
+from ocilayout.model import (
+    DOCUMENT_TYPES,
+    Budget,
+    LateStream,
+    Limits,
+    VerifiedReader,
+    require_at_most,
+    require_size,
+    successors,
+    walk,
+)
+from ocilayout.transfer.behind import opener
+from ocilayout.transfer.endpoint import RemoteBlobs, RemoteSource
+from ocilayout.transfer.event import Event, Told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from concurrent.futures import Executor
+
+    from ocilayout.layout import RootIndex
+    from ocilayout.model import Descriptor, Digest, Document, Readable
+    from ocilayout.transfer.behind import LeftBehind
+    from ocilayout.transfer.endpoint import CopySource, CopyTarget
+    from ocilayout.transfer.event import Report
+
+_ATTEMPTS: Final = 20
+"""How often content is brought again when somebody deletes it before it has a name."""
+
+_T = TypeVar("_T")
+
+
+def put_and_bind(put: Callable[[], None], bind: Callable[[], None]) -> None:
+    """Put content and bind it; again, if another process deleted some of it in between.
+
+    Args:
+        put: Puts the content. What is there is kept, so doing it again costs little.
+        bind: Gives it a name, or makes it an entry.
+
+    Raises:
+        BlobNotFoundError: Something was deleted each time, or cannot be had at all.
+        Exception: Whatever else the two raise.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        put()
+        try:
+            return bind()
+        except BlobNotFoundError:
+            continue
+    put()
+    return bind()
+
+
+class Plan:
+    """The documents of a graph, read once each, from the target if it is a layout that has them."""
+
+    def __init__(
+        self,
+        source: CopySource,
+        target: CopyTarget,
+        pool: Executor,
+        report: Report,
+        limits: Limits,
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._near = target if isinstance(target, Layout) else None
+        self._remote = target.blobs if isinstance(target.blobs, RemoteBlobs) else None
+        self._pool = pool
+        self._report = report
+        self._limits = limits
+        self._budget = Budget(
+            self._load_nearest, limits=limits, of="what is copied", size=source.blobs.size
+        )
+        self._documents = self._budget.documents
+        self._fetched: dict[Digest, bytes] = {}
+        self._found: dict[Digest, Descriptor] = {}
+        self._damaged: set[Digest] = set()
+        self._put: Callable[..., Descriptor] = target.blobs.put
+        if self._remote is not None and (beside := self._remote.beside(source.blobs)):
+            self._put = partial(self._remote.put, mount_from=beside)
+
+    def resolve(self, ref: str) -> Descriptor:
+        """Return what a name or a digest means in the source."""
+        if not isinstance(self._source, RemoteSource):
+            return self._source.resolve(ref)
+        data, root = self._source.fetch(ref)
+        self._fetched[root.digest] = data
+        return root
+
+    def load(self, descriptor: Descriptor) -> bytes:
+        """Return the bytes of a document of the source, verified."""
+        data = self._fetched.get(descriptor.digest)
+        return self._source.blobs.read(descriptor) if data is None else data
+
+    def run(self, named: list[tuple[str | None, Descriptor]], others: list[Descriptor]) -> None:
+        """Bring content, and give it its names, or make it entries."""
+        roots = [root for _, root in named] + others
+        if self._near is not None:
+            layout = self._near
+            put_and_bind(lambda: self.carry_out(roots), lambda: _bind(layout, named, others))
+            return
+        tags = [(name, root) for name, root in named if name is not None]
+        # What is sent under a tag need not be sent under its digest before.
+        by_tag = {root.digest for _, root in tags if self._goes_by_tag(root)}
+        put_and_bind(lambda: self.carry_out(roots, but=by_tag), lambda: self._tag_all(tags))
+
+    def carry_out(self, roots: list[Descriptor], *, but: Collection[Digest] = ()) -> None:
+        """Bring content and all that it is made of.
+
+        Args:
+            roots: Where it begins.
+            but: The documents that are left out, unless they are parts of others.
+        """
+        if len(roots) > 1:  # their documents are read several at a time
+            self._each(lambda root: list(walk([root], self.read)), roots)
+        found = list(walk(roots, self.read))
+        self._require_sizes(found)
+        self._found |= {descriptor.digest: descriptor for descriptor in found}
+        blobs = [descriptor for descriptor in found if descriptor.digest not in self._documents]
+        for descriptor in blobs:
+            limit, name = self._limits.blob, str(descriptor.digest)
+            require_at_most(limit, descriptor.size, of=name, unit="bytes")
+        for descriptor in found:
+            self._report(Event(kind="planned", descriptor=descriptor))
+        self._each(self._bring_blob, blobs)
+        parts = {
+            part.digest
+            for _, _, document in self._documents.values()
+            for part in successors(document)
+        }
+        for digest in self._children_first({descriptor.digest for descriptor in found}):
+            if digest in parts or digest not in but:
+                self._put_document(digest)
+
+    def note_named(self, left: LeftBehind) -> None:
+        """Note what the content that was brought names in places that are not understood."""
+        blobs = self._source.blobs if self._near is None else self._near.blobs
+        remote = self._near is None and isinstance(self._source, RemoteSource)
+        open_blob = opener(blobs, remote=remote)
+        documents = {digest: known[2] for digest, known in self._documents.items()}
+        left.note(self._found.values(), documents, open_blob)
+
+    def _require_sizes(self, found: list[Descriptor]) -> None:
+        """Refuse a reference that gives a size to content which another gives another one."""
+        sizes: dict[Digest, set[int]] = {}
+        for descriptor in found:
+            sizes.setdefault(descriptor.digest, set()).add(descriptor.size)
+        for descriptor in found:
+            if len(sizes[descriptor.digest]) > 1:
+                require_size(descriptor, self._source.blobs.size(descriptor.digest))
+
+    def _each(self, do: Callable[[_T], object], subjects: Iterable[_T]) -> None:
+        """Do something with each, several at a time.
+
+        Raises:
+            Exception: What the first that failed raised.
+        """
+        for _ in self._pool.map(do, subjects):
+            pass
+
+    def read(self, descriptor: Descriptor) -> Document:
+        """Return a document, verified, from the target if that has it.
+
+        Raises:
+            LimitExceededError: It is too large, or there are too many.
+            OciLayoutError: It is missing, damaged, or breaks the specification.
+        """
+        return self._budget.read(descriptor)
+
+    def read_if_there(self, descriptor: Descriptor) -> Document | None:
+        """Return a document, or nothing if it is missing."""
+        return self._budget.read_if_there(descriptor)
+
+    def _load_nearest(self, descriptor: Descriptor) -> bytes:
+        data = self._read_near(descriptor)
+        return self.load(descriptor) if data is None else data
+
+    def _read_near(self, descriptor: Descriptor) -> bytes | None:
+        if self._near is None or not self._near.blobs.holds(descriptor):
+            return None
+        try:
+            return self._near.blobs.read(descriptor)
+        except BlobNotFoundError:
+            return None  # deleted since the question
+        except IntegrityError:
+            # Of the right size and damaged: a put would keep it. It goes once the source has given
+            # a whole one, and not before.
+            self._damaged.add(descriptor.digest)
+            return None
+
+    def _children_first(self, wanted: set[Digest]) -> tuple[Digest, ...]:
+        graph = {
+            digest: [child.digest for child in successors(document) if child.digest in wanted]
+            for digest, (_, _, document) in self._documents.items()
+            if digest in wanted
+        }
+        order = TopologicalSorter(graph).static_order()
+        return tuple(digest for digest in order if digest in graph)
+
+    def _put_document(self, digest: Digest) -> None:
+        descriptor, data, _ = self._documents[digest]
+        if self._near is not None and digest in self._damaged:
+            self._damaged.discard(digest)
+            with suppress(BlobNotFoundError):
+                self._near.blobs.delete(digest)
+        if self._target.blobs.holds(descriptor):
+            self._report(Event(kind="skipped", descriptor=descriptor))
+            return
+        self._report(Event(kind="started", descriptor=descriptor))
+        self._target.put_manifest(
+            data, media_type=descriptor.media_type, algorithm=digest.algorithm
+        )
+        self._tell_done(descriptor)
+
+    def _goes_by_tag(self, root: Descriptor) -> bool:
+        """Tell whether something arrives under its digest, too, when it is sent under a tag."""
+        return self._remote is not None and root.media_type in DOCUMENT_TYPES
+
+    def _tag_all(self, tags: list[tuple[str, Descriptor]]) -> None:
+        """Tag everything, what a registry may refuse to tag first: then it has tagged nothing."""
+        for sure in (False, True):
+            self._each(
+                self._tag,
+                [pair for pair in tags if (pair[1].digest.algorithm == "sha256") is sure],
+            )
+
+    def _tag(self, named: tuple[str, Descriptor]) -> None:
+        name, root = named
+        if self._remote is None or not self._goes_by_tag(root):
+            self._target.tag(name, root)
+            return
+        self._report(Event(kind="started", descriptor=root))
+        self._remote.send_manifest(self._documents[root.digest][1], root, name=name)
+        self._tell_done(root)
+
+    def _tell_done(self, document: Descriptor) -> None:
+        self._report(Event(kind="bytes", descriptor=document, count=document.size))
+        self._report(Event(kind="done", descriptor=document))
+
+    def _bring_blob(self, descriptor: Descriptor) -> None:
+        if descriptor.urls and descriptor.digest not in self._source.blobs:
+            # Content that only its `urls` lead to is not fetched: whoever wrote the manifest would
+            # choose which hosts we talk to.
+            self._report(Event(kind="skipped", descriptor=descriptor))
+            return
+        late = LateStream(lambda: self._open(descriptor))
+        with closing(Told(late, descriptor, self._report)) as stream:
+            self._put(stream, media_type=descriptor.media_type, expected=descriptor)
+        kind: Literal["done", "skipped"] = "done" if late.opened else "skipped"
+        self._report(Event(kind=kind, descriptor=descriptor))
+
+    def _open(self, descriptor: Descriptor) -> Readable:
+        self._report(Event(kind="started", descriptor=descriptor))
+        stream = self._source.blobs.open(descriptor)
+        # The target verifies what it is promised, and nothing has to be hashed twice.
+        return stream.detach() if isinstance(stream, VerifiedReader) else stream
+
+
+def _bind(
+    target: Layout, named: Iterable[tuple[str | None, Descriptor]], others: Iterable[Descriptor]
+) -> None:
+    with target.edit() as edit:
+        for name, root in named:
+            if name is None:
+                edit.add(root)
+            else:
+                edit.tag(name, root, when=partial(_differs, name, root))
+        for other in others:
+            edit.add(other)
+
+
+def _differs(name: str, content: Descriptor, index: RootIndex) -> bool:
+    return not means(index, name, content)
+
+
+def means(index: RootIndex, name: str, content: Descriptor) -> bool:
+    """Tell whether a name means this content, and nothing else."""
+    return {entry.descriptor.digest for entry in index.named(name)} == {content.digest}

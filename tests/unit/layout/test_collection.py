@@ -1,0 +1,357 @@
+"""Collecting garbage: what goes, and all that must not."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ocilayout import (
+    OCI_EMPTY,
+    OCI_INDEX,
+    Descriptor,
+    Digest,
+    DocumentError,
+    Index,
+    IntegrityError,
+    Layout,
+    Manifest,
+)
+from ocilayout.layout import clock
+from ocilayout.layout.blobs import Blobs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("later")
+
+NOW = timedelta(0)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout.create(tmp_path / "layout", durability="none")
+
+
+def put(
+    layout: Layout, content: str, *, subject: Descriptor | None = None, age: float = 0
+) -> Descriptor:
+    """Store an artifact of one layer, put so many seconds ago."""
+    config = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
+    layer = layout.blobs.put(content.encode(), media_type="text/plain")
+    root = layout.put_manifest(
+        Manifest(artifact_type="text/plain", config=config, layers=[layer], subject=subject)
+    )
+    for found in (config, layer, root):
+        age_blob(layout, found.digest, age)
+    return root
+
+
+def age_blob(layout: Layout, digest: Digest, age: float) -> None:
+    """Let a blob look as if it was put so many seconds ago."""
+    then = clock.now() - age
+    os.utime(layout.blobs.path(digest), (then, then))
+
+
+def names(layout: Layout) -> list[str | None]:
+    """Return the names of all entries."""
+    return [entry.name for entry in layout.entries()]
+
+
+def whole(layout: Layout, root: Descriptor) -> bool:
+    """Tell whether all that content is made of is there."""
+    return all(part.digest in layout.blobs for part in layout.walk(root))
+
+
+@pytest.mark.spec("image-layout:unreferenced-blobs")
+def test_what_no_entry_reaches_goes(layout: Layout) -> None:
+    """Unreached blobs are deleted, and the report says which and how much; the rest stays."""
+    layout.tag("a", put(layout, "kept", age=9))
+    garbage = put(layout, "garbage", age=9)
+    layer = Descriptor.of(b"garbage", "text/plain")
+    report = layout.collect(grace=NOW)
+    assert report.removed == tuple(sorted([garbage.digest, layer.digest]))
+    assert report.freed == garbage.size + layer.size
+    assert (report.dropped, report.young, report.temporaries) == ((), 0, ())
+    assert whole(layout, layout.resolve("a"))
+    assert garbage.digest not in layout.blobs
+    assert layout.collect(grace=NOW).removed == ()
+
+
+def test_an_entry_of_whatever_form_is_a_root(layout: Layout) -> None:
+    """An entry with properties beyond the usual ones holds on to its content like any other."""
+    layout.tag("a", put(layout, "kept", age=9))
+    path = layout.path / "index.json"
+    document = json.loads(path.read_bytes())
+    document["manifests"][0] |= {"platform": {"os": "linux", "architecture": "arm"}, "x": 1}
+    path.write_text(json.dumps(document))
+    assert layout.collect(grace=NOW).removed == ()
+    document["manifests"][0]["size"] = -1
+    path.write_text(json.dumps(document))
+    with pytest.raises(DocumentError) as caught:
+        layout.collect(grace=NOW)
+    assert [found.place for found in caught.value.problems] == ["$.manifests[0].size"]
+
+
+def test_what_is_young_stays(layout: Layout) -> None:
+    """A blob younger than the grace period is counted and kept."""
+    put(layout, "old", age=7200)
+    young = put(layout, "young", age=60)
+    report = layout.collect(grace=HOUR)
+    assert len(report.removed) == 2  # the config is shared and was put with the young one
+    assert report.young == 3
+    assert whole(layout, young)
+
+
+def test_a_dry_run_changes_nothing(layout: Layout, tmp_path: Path) -> None:
+    """It reports what a run would do, and then a run does just that."""
+    layout.tag("a", put(layout, "kept", age=9))
+    put(layout, "garbage", age=9)
+    old = put(layout, "pruned", age=9)
+    with layout.edit() as edit:
+        edit.add(old)
+    for found in layout.blobs:
+        age_blob(layout, found, 9)
+    left_over = tmp_path / "layout" / "ingest" / "1-a"
+    left_over.write_bytes(b"x")
+    os.utime(left_over, (0, 0))
+    before = sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
+    planned = layout.collect(grace=NOW, untagged="prune", dry_run=True)
+    assert sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*")) == before
+    assert len(planned.removed) == 4
+    assert planned.temporaries == ("ingest/1-a",)
+    assert layout.collect(grace=NOW, untagged="prune") == planned
+    assert names(layout) == ["a"]
+
+
+@pytest.mark.spec("image-layout:garbage")
+def test_entries_without_names_are_roots_unless_they_are_pruned(layout: Layout) -> None:
+    """Kept by default; pruned if no name reaches them; kept if one does."""
+    child = put(layout, "child", age=9)
+    alone = put(layout, "alone", age=9)
+    index = layout.put_manifest(Index(manifests=[child]))
+    layout.tag("a", index)
+    with layout.edit() as edit:
+        edit.add(child)
+        edit.add(alone)
+    for found in layout.blobs:
+        age_blob(layout, found, 9)
+    assert layout.collect(grace=NOW).removed == ()
+    report = layout.collect(grace=NOW, untagged="prune")
+    assert report.dropped == (alone,)
+    assert set(report.removed) == {alone.digest, Digest.of(b"alone")}
+    assert [entry.descriptor.digest for entry in layout.entries()] == [index.digest, child.digest]
+
+
+def test_referrers_of_what_stays_are_not_pruned(layout: Layout) -> None:
+    """A signature without a name stays with what it signs, and one of the signature with both."""
+    image = put(layout, "image", age=9)
+    signature = put(layout, "signature", subject=image, age=9)
+    countersigned = put(layout, "counter", subject=signature, age=9)
+    stranger = put(layout, "stranger", subject=Descriptor.of(b"gone", "a/b"), age=9)
+    layout.tag("image", image)
+    with layout.edit() as edit:
+        for found in (countersigned, signature, stranger):
+            edit.add(found)
+    for digest in layout.blobs:
+        age_blob(layout, digest, 9)
+    assert layout.collect(grace=NOW, untagged="prune").dropped == (stranger,)
+    assert whole(layout, signature)
+    assert whole(layout, countersigned)
+
+
+def test_what_a_name_refers_to_as_its_subject_is_not_pruned(layout: Layout) -> None:
+    """An image without a name stays while its signature has one, and so do its own signatures."""
+    image = put(layout, "image", age=9)
+    layout.tag("signature", put(layout, "signature", subject=image, age=9))
+    other = put(layout, "another signature", subject=image, age=9)
+    with layout.edit() as edit:
+        edit.add(image)
+        edit.add(other)
+    for digest in layout.blobs:
+        age_blob(layout, digest, 9)
+    assert layout.collect(grace=NOW, untagged="prune").dropped == ()
+    assert names(layout) == ["signature", None, None]
+
+
+@pytest.mark.spec("image-layout:garbage", "manifest:subject")
+def test_a_subject_is_reached(layout: Layout) -> None:
+    """What a named manifest refers to as its subject stays, with all that it is made of."""
+    image = put(layout, "image", age=9)
+    layout.tag("signature", put(layout, "signature", subject=image, age=9))
+    layout.collect(grace=NOW)
+    assert whole(layout, image)
+
+
+def test_a_young_entry_without_a_name_is_not_pruned(layout: Layout) -> None:
+    """What was brought by digest a moment ago is not taken away by a pruning collection."""
+    with layout.edit() as edit:
+        edit.add(put(layout, "new", age=60))
+    assert layout.collect(grace=HOUR, untagged="prune").dropped == ()
+    assert names(layout) == [None]
+
+
+def test_a_dangling_entry_without_a_name_is_pruned(layout: Layout) -> None:
+    """An entry whose content is missing holds on to nothing."""
+    root = put(layout, "x", age=9)
+    with layout.edit() as edit:
+        edit.add(root)
+    layout.blobs.delete(root.digest)
+    assert layout.collect(grace=NOW, untagged="prune").dropped == (root,)
+    assert names(layout) == []
+
+
+def test_a_damaged_manifest_stops_everything(layout: Layout) -> None:
+    """Where nobody can tell what is reached, nothing is deleted and nothing is written."""
+    root = put(layout, "x", age=9)
+    layout.tag("a", root)
+    garbage = put(layout, "garbage", age=9)
+    layout.blobs.path(root.digest).write_bytes(b"?" * root.size)
+    with pytest.raises(IntegrityError):
+        layout.collect(grace=NOW, untagged="prune")
+    assert whole(layout, garbage)
+    (layout.path / "index.json").write_bytes(b"")
+    with pytest.raises(DocumentError):
+        layout.collect(grace=NOW)
+    assert (layout.path / "index.json").read_bytes() == b""
+
+
+@pytest.mark.spec("image-layout:missing-blobs")
+def test_a_missing_manifest_does_not(layout: Layout) -> None:
+    """A sparse layout is collected; what only a missing manifest would reach is garbage."""
+    root = put(layout, "x", age=9)
+    layout.tag("a", root)
+    layout.blobs.delete(root.digest)
+    layout.collect(grace=NOW)
+    assert layout.tags() == ("a",)
+    assert list(layout.blobs) == []
+
+
+@pytest.mark.spec("descriptor:digest-algorithm")
+def test_unknown_algorithms_are_never_garbage(layout: Layout) -> None:
+    """What cannot be verified here is somebody's; a manifest of it is read for its parts."""
+    unknown = layout.path / "blobs" / "md9" / "abc"
+    unknown.parent.mkdir()
+    child = put(layout, "child", age=9)
+    data = layout.blobs.read(layout.put_manifest(Index(manifests=[child])))
+    unknown.write_bytes(data)
+    document = layout.path / "index.json"
+    entry = {"mediaType": OCI_INDEX, "digest": "md9:abc", "size": len(data)}
+    document.write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+    layout = Layout.open(layout.path, durability="none")
+    for digest in layout.blobs:
+        age_blob(layout, digest, 9)
+    layout.collect(grace=NOW)
+    assert whole(layout, child)
+    document.write_text('{"schemaVersion":2,"manifests":[]}')
+    assert len(Layout.open(layout.path).collect(grace=NOW).removed) == 3
+    assert unknown.exists()
+
+
+def test_only_left_overs_of_the_dead_go(layout: Layout) -> None:
+    """A temporary that a living writer holds, and one that is young, stay."""
+    folder = layout.path / "ingest"
+    folder.mkdir(exist_ok=True)
+    dead, alive, young = (folder / name for name in ("dead", "alive", "young"))
+    torn = layout.path / "index.json.1-a.tmp"
+    theirs = folder / "sha256_abc_1"  # of another program, which locks nothing
+    for path in (dead, alive, young, torn, theirs):
+        path.write_bytes(b"x")
+        os.utime(path, (clock.now(), clock.now()))
+    for path in (dead, alive, torn):
+        os.utime(path, (0, 0))
+    with alive.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert layout.collect(grace=NOW).temporaries == ("index.json.1-a.tmp", "ingest/dead")
+        dead.mkdir()
+        dead.joinpath("x").write_bytes(b"x")
+        for path in (dead / "x", dead):
+            os.utime(path, (0, 0))
+        torn.write_bytes(b"x")
+        os.utime(torn, (0, 0))
+        report = layout.collect()
+    assert report.temporaries == ("index.json.1-a.tmp", "ingest/dead")
+    assert sorted(path.name for path in folder.iterdir()) == ["alive", "sha256_abc_1", "young"]
+
+
+def test_a_dry_run_passes_over_what_goes_meanwhile(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes no lock, so another collection may be faster."""
+    blob = layout.blobs.put(b"x", media_type="a/b")
+    size = Blobs.size
+
+    def gone(self: Blobs, digest: Digest) -> int:
+        self.path(digest).unlink(missing_ok=True)
+        return size(self, digest)
+
+    monkeypatch.setattr(Blobs, "size", gone)
+    assert layout.collect(grace=NOW, dry_run=True).removed == ()
+    assert blob.digest not in layout.blobs
+
+
+@pytest.mark.spec("image-layout:blob-names", "image-layout:unknown-files")
+def test_stray_files_are_left_alone(layout: Layout) -> None:
+    """What is no blob by its name is not ours to delete."""
+    folder = layout.path / "blobs" / "sha256"
+    folder.mkdir(exist_ok=True)
+    (folder / "abc.txt").write_bytes(b"x")
+    assert layout.collect(grace=NOW).removed == ()
+    assert (folder / "abc.txt").exists()
+
+
+@pytest.mark.parametrize("verb", ["collect", "remove"])
+def test_a_kept_manifest_is_verified_before_it_is_followed(layout: Layout, verb: str) -> None:
+    """One that names another layer, by one digit in valid JSON of its size, holds everything up."""
+    kept, gone = put(layout, "kept", age=9), put(layout, "gone", age=9)
+    layout.tag("kept", kept)
+    layout.tag("gone", gone)
+    layer = Digest.of(b"kept")
+    path = layout.blobs.path(kept.digest)
+    digit = "0" if layer.encoded[0] != "0" else "1"
+    text = path.read_text().replace(layer.encoded, digit + layer.encoded[1:])
+    path.write_text(text)
+    assert len(text) == kept.size
+    before = list(layout.blobs)
+    act = (
+        partial(layout.collect, grace=NOW) if verb == "collect" else partial(layout.remove, "gone")
+    )
+    with pytest.raises(IntegrityError):
+        act()
+    assert list(layout.blobs) == before
+    assert layer in layout.blobs
+
+
+def test_a_young_temporary_of_ours_stays_for_its_time(layout: Layout) -> None:
+    """Also when its writer is dead: it goes with what is old, and not before."""
+    path = layout.path / "ingest" / f"{2**22 + 1}-0123456789abcdef"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"half")
+    os.utime(path, (clock.now(), clock.now() - 60))
+    assert layout.collect(grace=HOUR).temporaries == ()
+    assert path.exists()
+    os.utime(path, (clock.now(), clock.now() - 7200))
+    assert layout.collect(grace=HOUR).temporaries == (f"ingest/{path.name}",)
+
+
+def test_what_could_not_be_removed_is_not_said_to_be(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report lists what this collection deleted, and not what another one did before it."""
+    blobs = [layout.blobs.put(text, media_type="a/b") for text in (b"1", b"22")]
+    sweep = Blobs.sweep
+
+    def meanwhile(self: Blobs, digests: Iterable[Digest]) -> list[Digest]:
+        self.path(blobs[0].digest).unlink()
+        return sweep(self, digests)
+
+    monkeypatch.setattr(Blobs, "sweep", meanwhile)
+    report = layout.collect(grace=NOW)
+    assert (report.removed, report.freed) == ((blobs[1].digest,), 2)

@@ -1,0 +1,255 @@
+"""Which manifest of an index is taken for a platform."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ocilayout import (
+    DOCKER_CONFIG,
+    DOCKER_INDEX,
+    OCI_CONFIG,
+    OCI_EMPTY,
+    OCI_INDEX,
+    BlobNotFoundError,
+    Descriptor,
+    DocumentError,
+    Index,
+    Layout,
+    Manifest,
+    Platform,
+    ReferenceNotFoundError,
+)
+from ocilayout.model.platform import select
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout.create(tmp_path / "layout", durability="none")
+
+
+def put_image(
+    layout: Layout, note: str, *, config: bytes = b"{}", config_type: str = OCI_EMPTY
+) -> Descriptor:
+    """Store a manifest that differs from others by a note."""
+    return layout.put_manifest(
+        Manifest(
+            config=layout.blobs.put(config, media_type=config_type), annotations={"note": note}
+        )
+    )
+
+
+def at(descriptor: Descriptor, platform: Platform | str | None) -> Descriptor:
+    """Describe content with a platform, as an index does."""
+    if isinstance(platform, str):
+        platform = Platform.parse(platform)
+    return Descriptor(
+        media_type=descriptor.media_type,
+        digest=descriptor.digest,
+        size=descriptor.size,
+        platform=platform,
+        annotations={"x": "y"},
+    )
+
+
+def put_index(layout: Layout, *platforms: Platform | str | None) -> Descriptor:
+    """Store an index with a manifest for each platform; the manifest's note is its place."""
+    return layout.put_manifest(
+        Index(
+            manifests=[
+                at(put_image(layout, str(place)), platform)
+                for place, platform in enumerate(platforms)
+            ]
+        )
+    )
+
+
+def chosen(layout: Layout, root: Descriptor, platform: Platform | str) -> int:
+    """Return the note of what is chosen."""
+    found = select(root, platform, layout.blobs.read)
+    assert found == found.plain()
+    return int(layout.read_manifest(found).annotations["note"])
+
+
+@pytest.mark.spec("image-index:variant", "image-index:first-match", "image-index:platform-values")
+@pytest.mark.parametrize(
+    ("offered", "wanted", "place"),
+    [
+        (["linux/amd64", "linux/arm64"], "linux/arm64", 1),
+        (["linux/amd64", "windows/amd64"], "windows/amd64", 1),
+        # the first of equals
+        (["linux/amd64", "linux/amd64"], "linux/amd64", 0),
+        # no variant is v7 for arm, v8 for arm64, v1 for amd64
+        (["linux/arm/v6", "linux/arm/v7", "linux/arm/v8"], "linux/arm", 1),
+        (["linux/arm/v6", "linux/arm"], "linux/arm/v7", 1),
+        (["linux/arm64/v8"], "linux/arm64", 0),
+        (["linux/arm64"], "linux/arm64/v8", 0),
+        (["linux/amd64/v2", "linux/amd64"], "linux/amd64", 1),
+        # the newest variant that the processor takes
+        (["linux/arm/v5", "linux/arm/v6", "linux/arm/v7"], "linux/arm/v6", 1),
+        (["linux/amd64", "linux/amd64/v2", "linux/amd64/v4"], "linux/amd64/v3", 1),
+        (["linux/arm64/v8", "linux/arm64/v8.5", "linux/arm64/v9"], "linux/arm64/v8.6", 1),
+        (["linux/arm64/v8.10", "linux/arm64/v8.9"], "linux/arm64/v9", 0),
+        (["linux/arm/7"], "linux/arm/v7", 0),
+        # variants that are no numbers fit themselves, and what has none fits all
+        (["linux/ppc64le", "linux/ppc64le/power9"], "linux/ppc64le/power9", 0),
+        (["linux/ppc64le/power8", "linux/ppc64le/power9"], "linux/ppc64le/power9", 1),
+        (["linux/riscv64"], "linux/riscv64/rva23u64", 0),
+    ],
+)
+def test_what_fits_best_is_taken(
+    layout: Layout, offered: list[str], wanted: str, place: int
+) -> None:
+    """System and architecture are those that are wanted, the variant is the newest that fits."""
+    assert chosen(layout, put_index(layout, *offered), wanted) == place
+
+
+@pytest.mark.parametrize(
+    ("offered", "wanted"),
+    [
+        (["linux/amd64"], "linux/arm64"),
+        (["linux/amd64"], "windows/amd64"),
+        (["linux/arm/v7"], "linux/arm64"),  # no step from one architecture to another
+        (["linux/arm/v8"], "linux/arm"),
+        (["linux/amd64/v3"], "linux/amd64"),
+        (["linux/ppc64le/power9"], "linux/ppc64le"),
+        (["linux/ppc64le/power9"], "linux/ppc64le/power8"),
+        (["unknown/unknown"], "linux/amd64"),
+        ([], "linux/amd64"),
+    ],
+)
+def test_what_does_not_fit_is_refused(layout: Layout, offered: list[str], wanted: str) -> None:
+    """The error says what was wanted and what there is."""
+    root = put_index(layout, *offered)
+    with pytest.raises(ReferenceNotFoundError) as caught:
+        select(root, wanted, layout.blobs.read)
+    assert wanted in str(caught.value)
+    assert (", ".join(offered) or "no platforms") in str(caught.value)
+
+
+@pytest.mark.spec("image-index:os-version", "config:os-version")
+def test_a_version_of_the_system_counts_if_it_is_wanted(layout: Layout) -> None:
+    """It is the same, or one that the wanted one begins; `10.0.1` does not begin `10.0.17763`."""
+    versions = ["10.0.14393.1", "10.0.17763.5820", None]
+    root = put_index(
+        layout, *(Platform(os="windows", architecture="amd64", os_version=v) for v in versions)
+    )
+
+    def place(version: str | None) -> int:
+        wanted = Platform(os="windows", architecture="amd64", os_version=version)
+        return chosen(layout, root, wanted)
+
+    assert place("10.0.17763") == place("10.0.17763.5820") == 1
+    assert place(None) == 0
+    for version in ("10.0.1", "10.0.17763.58"):
+        with pytest.raises(ReferenceNotFoundError):
+            place(version)
+
+
+@pytest.mark.spec("image-index:os-features")
+def test_features_that_nobody_asked_for_come_last(layout: Layout) -> None:
+    """Of two that fit, that with fewer features beyond the wanted ones is taken."""
+    root = put_index(
+        layout,
+        Platform(os="windows", architecture="amd64", os_features=("win32k", "x")),
+        Platform(os="windows", architecture="amd64", os_features=("win32k",)),
+        Platform(os="windows", architecture="amd64"),
+    )
+    assert chosen(layout, root, "windows/amd64") == 2
+    wanted = Platform(os="windows", architecture="amd64", os_features=("win32k",))
+    assert chosen(layout, root, wanted) == 1
+
+
+@pytest.mark.spec("image-index:nested", "image-index:consumers")
+def test_an_index_inside_is_looked_into(layout: Layout) -> None:
+    """What an index says of one inside holds for what that one says nothing of."""
+    silent = put_index(layout, None)
+    inner = put_index(layout, "linux/s390x", "linux/arm64")
+    root = layout.put_manifest(
+        Index(manifests=[at(silent, "linux/amd64"), at(inner, None), at(inner, None)])
+    )
+    assert chosen(layout, root, "linux/arm64") == 1
+    assert chosen(layout, root, "linux/amd64") == 0
+    lone = layout.put_manifest(Index(manifests=[at(put_image(layout, "7"), "linux/amd64")]))
+    assert chosen(layout, lone, "linux/amd64") == 7
+
+
+def test_a_sparse_layout_is_looked_through(layout: Layout) -> None:
+    """A missing index inside, manifest or config is passed over; the root must be there."""
+    gone = put_index(layout, "linux/amd64")
+    silent = put_image(layout, "1")
+    bare = put_image(layout, "2", config=b"[]", config_type=OCI_CONFIG)
+    here = put_image(layout, "3", config=b'{"os":"linux","architecture":"amd64"}',
+                     config_type=OCI_CONFIG)  # fmt: skip
+    root = layout.put_manifest(Index(manifests=[gone, silent, bare, here]))
+    layout.blobs.delete(gone.digest)
+    layout.blobs.delete(silent.digest)
+    layout.blobs.delete(layout.read_manifest(bare).config.digest)  # type: ignore[union-attr]
+    assert chosen(layout, root, "linux/amd64") == 3
+    layout.blobs.delete(root.digest)
+    with pytest.raises(BlobNotFoundError):
+        select(root, "linux/amd64", layout.blobs.read)
+
+
+@pytest.mark.spec("manifest:config-type", "manifest:unknown-config")
+@pytest.mark.parametrize(
+    ("config", "config_type", "fits"),
+    [
+        ({"os": "linux", "architecture": "arm", "variant": "v6"}, OCI_CONFIG, True),
+        ({"os": "linux", "architecture": "arm"}, DOCKER_CONFIG, True),
+        ({"os": "linux", "architecture": "arm", "variant": "v8"}, OCI_CONFIG, False),
+        ({"os": "linux"}, OCI_CONFIG, False),
+        ({"os": "linux", "architecture": 7}, OCI_CONFIG, False),
+        ({"os": "linux", "architecture": "arm"}, OCI_EMPTY, False),
+    ],
+)
+def test_a_manifest_is_asked_by_its_config(
+    layout: Layout, config: dict[str, object], config_type: str, *, fits: bool
+) -> None:
+    """That of an image says what it runs on, whether an index leads to it or not."""
+    data = json.dumps({**config, "rootfs": {"type": "layers", "diff_ids": []}}).encode()
+    image = put_image(layout, "5", config=data, config_type=config_type)
+    root = layout.put_manifest(Index(manifests=[image]))
+    for given in (image, root):
+        if fits:
+            assert chosen(layout, given, "linux/arm/v7") == 5
+        else:
+            with pytest.raises(ReferenceNotFoundError):
+                select(given, "linux/arm/v7", layout.blobs.read)
+
+
+def test_what_the_index_says_counts_more_than_the_config(layout: Layout) -> None:
+    """A config is asked only where nothing that the index says fits."""
+    config = b'{"os":"linux","architecture":"amd64"}'
+    silent = put_image(layout, "1", config=config, config_type=OCI_CONFIG)
+    said = put_image(layout, "2")
+    root = layout.put_manifest(Index(manifests=[silent, at(said, "linux/amd64")]))
+    assert chosen(layout, root, "linux/amd64") == 2
+
+
+def test_docker_lists_are_indexes(layout: Layout) -> None:
+    """A manifest list is looked into like an index."""
+    child = at(put_image(layout, "4"), "linux/amd64")
+    listed = layout.put_manifest(Index(media_type=DOCKER_INDEX, manifests=[child]))
+    assert listed.media_type == DOCKER_INDEX != OCI_INDEX
+    assert chosen(layout, listed, "linux/amd64") == 4
+
+
+def test_what_is_no_image_has_no_platform(layout: Layout) -> None:
+    """A blob is nothing for any platform."""
+    blob = layout.blobs.put(b"x", media_type="text/plain")
+    with pytest.raises(ReferenceNotFoundError):
+        select(blob, "linux/amd64", layout.blobs.read)
+
+
+@pytest.mark.parametrize("text", ["", "linux", "linux/", "/amd64", "linux/arm/v7/x", "linux//v7"])
+def test_a_platform_has_two_or_three_parts(layout: Layout, text: str) -> None:
+    """Other texts are refused before anything is read."""
+    missing = Descriptor.of(b"x", OCI_INDEX)
+    with pytest.raises(DocumentError, match="platform"):
+        select(missing, text, layout.blobs.read)
