@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from ocilayout import (
-    LOCAL_BUILD,
     Digest,
     ImageConfig,
     Index,
@@ -25,6 +24,7 @@ from ocilayout import (
     ReferenceNotFoundError,
     decode,
 )
+from ocilayout.model import LOCAL_BUILD
 from ocilayout.transfer import put_and_bind
 from skills import validation
 from skills.errors import (
@@ -47,7 +47,8 @@ from skills.package import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ocilayout import Descriptor, Layout, RootEntry, RootIndex
+    from ocilayout import Descriptor, Layout, RootEntry
+    from ocilayout.layout import RootIndex
 
 MARK: Final[Mapping[str, str]] = {LOCAL_BUILD: "true"}
 """The annotation of a build's entry. With any other value the entry is not marked."""

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import timedelta
 
-    from ocilayout import Descriptor, Layout, RootIndex
+    from ocilayout import Descriptor, Layout
+    from ocilayout.layout import RootIndex
 
 
 @frozen(kw_only=True)

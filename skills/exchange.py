@@ -16,7 +16,8 @@ from skills.errors import NotPushableError, TooLargeError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ocilayout import Descriptor, Layout, RootIndex
+    from ocilayout import Descriptor, Layout
+    from ocilayout.layout import RootIndex
     from ocilayout.registry import Repository
     from ocilayout.transfer import CopySource, Event
 

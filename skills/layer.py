@@ -14,20 +14,16 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from ocilayout import (
-    DocumentError,
-    LimitExceededError,
-    NotALayoutError,
-    iter_members,
-    open_window,
-)
+from ocilayout import DocumentError, LimitExceededError, NotALayoutError
+from ocilayout.archive import iter_members, open_window
 from skills.errors import LayerError, TooLargeError
 from skills.folder import MAX_FILES, MAX_SKILL_MD, SKILL_MD, check_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ocilayout import Digest, Member, Window
+    from ocilayout import Digest
+    from ocilayout.archive import Member, Window
 
 MAX_UNPACKED: Final = 500 * 1024 * 1024
 """The largest tar that is unpacked, in bytes."""

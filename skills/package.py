@@ -32,9 +32,9 @@ from ocilayout import (
     Manifest,
     Platform,
     RootFs,
-    dump_json,
     encode,
 )
+from ocilayout.model import dump as dump_json
 from skills import skillmd
 from skills.errors import FrontmatterError, InvalidEpochError, TooLargeError
 from skills.folder import MAX_LAYER, SKILL_MD, read, scan

@@ -13,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Self
 
-from ocilayout import LOCAL_BUILD, Layout
+from ocilayout import Layout
+from ocilayout.model import LOCAL_BUILD
 from ocilayout.testing.machine import (
     CONTENTS,
     VERBS,

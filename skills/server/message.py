@@ -28,8 +28,8 @@ from ocilayout import (
     RateLimitedError,
     RegistryError,
     UnsupportedDigestError,
-    dump_json,
 )
+from ocilayout.model import dump as dump_json
 from skills.errors import (
     AmbiguousSkillError,
     ClientError,

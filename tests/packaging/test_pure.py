@@ -83,7 +83,7 @@ def test_a_compiled_file_would_be_found(tmp_path: Path) -> None:
     [
         ("import ocilayout", {"urllib3", "click", "rich", "hypothesis", "ruamel", "starlette"}),
         ("import ocilayout.testing.registry", {"urllib3", "click", "rich", "hypothesis", "pytest"}),
-        ("import ocilayout.copy", {"urllib3", "click", "rich", "hypothesis", "ruamel"}),
+        ("from ocilayout import copy", {"urllib3", "click", "rich", "hypothesis", "ruamel"}),
         ("from ocilayout.cli import main", {"urllib3", "rich", "hypothesis", "ruamel"}),
         ("import ocilayout.cli.terminal", {"urllib3", "rich", "hypothesis", "ruamel"}),
         ("import skills", {"click", "rich", "hypothesis", "starlette"}),

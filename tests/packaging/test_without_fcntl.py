@@ -24,7 +24,7 @@ assert sys.modules.pop("fcntl", None) is None
 from datetime import timedelta
 from pathlib import Path
 
-import ocilayout, ocilayout.cli.command, ocilayout.copy, ocilayout.registry
+import ocilayout, ocilayout.cli.command, ocilayout.transfer, ocilayout.registry
 import ocilayout.testing.machine, ocilayout.testing.registry, ocilayout.testing.strategies
 import skills, skills.cli.command, skills.server, skills.testing
 

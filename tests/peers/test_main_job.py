@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ocilayout import LOCAL_BUILD, Digest, Layout
+from ocilayout import Digest, Layout
+from ocilayout.model import LOCAL_BUILD
 from ocilayout.registry import Repository
 from ocilayout.transfer.copying import copy
 from skills import SkillService

@@ -16,7 +16,6 @@ import pytest
 from ocilayout import (
     DOCKER_CONFIG,
     DOCKER_MANIFEST,
-    LOCAL_BUILD,
     OCI_CONFIG,
     OCI_EMPTY,
     Descriptor,
@@ -25,6 +24,7 @@ from ocilayout import (
     Layout,
     Manifest,
 )
+from ocilayout.model import LOCAL_BUILD
 from skills import SkillService
 
 if TYPE_CHECKING:

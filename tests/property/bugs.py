@@ -16,7 +16,7 @@ from typing import Any, Final
 import pytest
 from attrs import evolve, frozen
 
-from ocilayout import LOCAL_BUILD, REF_NAME, Descriptor, Layout, OciLayoutError
+from ocilayout import REF_NAME, Descriptor, Layout, OciLayoutError
 from ocilayout.check.repair import _Repair
 from ocilayout.errors import AmbiguousReferenceError, ReferenceNotFoundError
 from ocilayout.layout import blobs as blobs_module
@@ -38,6 +38,7 @@ from ocilayout.layout.referrer import Referrers
 from ocilayout.layout.rootentry import RootEntry
 from ocilayout.layout.rootindex import EMPTY, RootIndex
 from ocilayout.layout.view import View
+from ocilayout.model import LOCAL_BUILD
 from ocilayout.model import graph as graph_module
 from ocilayout.model import link as link_module
 from ocilayout.model.descriptor import Verifier

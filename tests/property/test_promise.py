@@ -23,7 +23,6 @@ from hypothesis.stateful import (
 )
 
 from ocilayout import (
-    LOCAL_BUILD,
     Descriptor,
     Index,
     InvalidNameError,
@@ -33,6 +32,7 @@ from ocilayout import (
     ReferenceNotFoundError,
     decode,
 )
+from ocilayout.model import LOCAL_BUILD
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
 from ocilayout.transfer.copying import copy, transfer

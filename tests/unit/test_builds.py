@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from ocilayout import (
-    LOCAL_BUILD,
     OCI_CONFIG,
     OCI_EMPTY,
     OCI_LAYER_GZIP,
@@ -28,6 +27,7 @@ from ocilayout import (
     RootFs,
     encode,
 )
+from ocilayout.model import LOCAL_BUILD
 from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, REF_NAME
 from skills import (
     LocalBuildConflictError,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocilayout import LOCAL_BUILD, AmbiguousReferenceError, Descriptor, Layout
+from ocilayout import AmbiguousReferenceError, Descriptor, Layout
+from ocilayout.model import LOCAL_BUILD
 from ocilayout.testing.registry import LoopbackRegistry
 from skills import NotCachedError, SkillService
 

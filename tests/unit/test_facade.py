@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
-import types
+from importlib import import_module
+from pathlib import Path
+
+import pytest
 
 import ocilayout
 
@@ -21,15 +25,45 @@ def test_what_is_public_is_listed_in_order() -> None:
 
 
 def test_what_is_imported_is_listed() -> None:
-    """The facade has no public name that it does not list."""
+    """The facade has no public name that it does not list, and type checkers see each of them."""
+    tree = ast.parse(Path(ocilayout.__file__).read_text())
+    typed = next(node for node in tree.body if isinstance(node, ast.If))
     found = {
-        name
-        for name, value in vars(ocilayout).items()
-        if not name.startswith("_")
-        and not isinstance(value, types.ModuleType)
-        and name != "annotations"
+        alias.name: node.module
+        for node in typed.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
     }
-    assert found == set(ocilayout.__all__)
+    assert found.keys() == set(ocilayout.__all__)
+    for name, module in found.items():
+        assert getattr(ocilayout, name) is getattr(import_module(str(module)), name)
+
+
+def test_a_name_is_imported_when_it_is_used() -> None:
+    """`import ocilayout` imports no room; a name brings its room, and `dir` lists all names."""
+    code = (
+        "import sys, ocilayout;"
+        "rooms = lambda: {name.split('.')[1] for name in sys.modules if 'ocilayout.' in name};"
+        "print(rooms());"
+        "print({*ocilayout.__all__, 'layout', '__version__'} <= set(dir(ocilayout)), rooms());"
+        "ocilayout.Digest; print(sorted(rooms()));"
+        "ocilayout.copy; print('layout' in rooms(), 'archive' in rooms());"
+        "print(ocilayout.errors.OciLayoutError is ocilayout.OciLayoutError)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [
+        "set()",
+        "True set()",
+        "['errors', 'model']",
+        "True False",
+        "True",
+    ]
+
+
+def test_no_other_name_is_there() -> None:
+    """A name that the facade does not have is an `AttributeError` that says so."""
+    with pytest.raises(AttributeError, match="module 'ocilayout' has no attribute 'Digset'"):
+        _ = getattr(ocilayout, "Digset")  # noqa: B009 # type checkers refuse the plain form
 
 
 def test_every_error_is_public() -> None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 # its own, which notes every file that it opens.
 MAKE = """
 import sys
-from ocilayout import LOCAL_BUILD, OCI_EMPTY, Layout, Manifest, encode
+from ocilayout import OCI_EMPTY, Layout, Manifest, encode
+from ocilayout.model import LOCAL_BUILD
 
 layout = Layout.create(sys.argv[1], durability="none", strict_names=False)
 config = layout.blobs.put(b"{}", media_type=OCI_EMPTY)

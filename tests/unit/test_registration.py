@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ocilayout
-from ocilayout import Descriptor, Digest, FrozenMap, Manifest, RootIndex
+from ocilayout import Descriptor, Digest, FrozenMap, Manifest
+from ocilayout.layout import RootIndex
 from ocilayout.model.frozenmap import FrozenJson
 from ocilayout.testing.registration import register
 
