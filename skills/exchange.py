@@ -8,18 +8,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ocilayout import InvalidNameError, LimitExceededError, Reference, ReferenceNotFoundError
-from ocilayout.transfer import Limits, copy, put_and_bind, transfer
+from ocilayout import (
+    InvalidNameError,
+    LimitExceededError,
+    Limits,
+    Reference,
+    ReferenceNotFoundError,
+    copy,
+)
+from ocilayout.transfer import put_and_bind, transfer
 from skills import builds
 from skills.errors import NotPushableError, TooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ocilayout import Descriptor, Layout
+    from ocilayout import Descriptor, Event, Layout
     from ocilayout.layout import RootIndex
+    from ocilayout.model import Source
     from ocilayout.registry import Repository
-    from ocilayout.transfer import CopySource, Event
 
     Report = Callable[[Event], None] | None
 
@@ -97,7 +104,7 @@ class Exchange:
 
     def copy(
         self,
-        source: CopySource,
+        source: Source,
         ref: str,
         name: str | None,
         *,

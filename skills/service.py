@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from ocilayout import Reference
+    from ocilayout.model import Source
     from ocilayout.registry import Repository
-    from ocilayout.transfer import CopySource
     from skills.exchange import Report
     from skills.install import InstalledSkill
 
@@ -160,7 +160,7 @@ class SkillService:
         return self._exchange.pull(reference, name=name, replace=replace, on_event=on_event)
 
     def copy(
-        self, source: CopySource, ref: str, *, name: str, replace: bool = False
+        self, source: Source, ref: str, *, name: str, replace: bool = False
     ) -> builds.BuildResult:
         """Copy an artifact from a layout, an archive or a registry into the store, like `pull`.
 

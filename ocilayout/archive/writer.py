@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 
 from ocilayout.archive.inventory import BLOBS, HEADER, INDEX
 from ocilayout.archive.tarstream import TarStream, open_target
@@ -36,55 +36,12 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
 
-    from ocilayout.model import Document, Platform, Readable
+    from ocilayout.model import Platform, Source
     from ocilayout.transfer import Report
 
 
-class SourceBlobs(Protocol):
-    """The content of what is written into an archive."""
-
-    def __contains__(self, digest: object, /) -> bool: ...
-
-    def size(self, digest: Digest, /) -> int:
-        """Return the size of a blob, in bytes."""
-        ...
-
-    def read(self, descriptor: Descriptor, /) -> bytes:
-        """Return all bytes, verified."""
-        ...
-
-    def open(self, descriptor: Descriptor, /) -> Readable:
-        """Return a stream that is verified at its end."""
-        ...
-
-
-class ArchiveSource(Protocol):
-    """What can be written into an archive: a `Layout`, another `Archive`, or a `Repository`."""
-
-    @property
-    def blobs(self) -> SourceBlobs:
-        """The content."""
-        ...
-
-    def tags(self) -> tuple[str, ...]:
-        """Return all names."""
-        ...
-
-    def resolve(self, name_or_digest: str, /) -> Descriptor:
-        """Return a plain descriptor."""
-        ...
-
-    def read_manifest(self, descriptor: Descriptor, /) -> Document:
-        """Return a manifest or an index, verified."""
-        ...
-
-    def referrers(self, digest: Digest, /) -> tuple[Descriptor, ...]:
-        """Return what refers to content as its subject."""
-        ...
-
-
 def write_archive(
-    source: ArchiveSource,
+    source: Source,
     names: Iterable[str] | Mapping[str, str | None] | None,
     file: str | os.PathLike[str] | BinaryIO,
     *,
@@ -174,7 +131,7 @@ def write_archive(
 
 
 def _choose(
-    source: ArchiveSource,
+    source: Source,
     names: Iterable[str] | Mapping[str, str | None] | None,
     left: LeftBehind,
 ) -> list[tuple[str, Descriptor]]:
@@ -214,7 +171,7 @@ def _entries(chosen: Iterable[tuple[str, Descriptor]]) -> list[Descriptor]:
 
 
 def _plan(
-    source: ArchiveSource,
+    source: Source,
     roots: list[Descriptor],
     limits: Limits,
     left: LeftBehind,

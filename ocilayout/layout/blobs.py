@@ -40,7 +40,7 @@ from ocilayout.model import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from ocilayout.model import Readable, Source
+    from ocilayout.model import BlobSource, Readable
 
 _UNREFRESHED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
@@ -168,7 +168,7 @@ class Blobs:
         return True
 
     def put(
-        self, source: Source, *, media_type: str, expected: Descriptor | None = None
+        self, source: BlobSource, *, media_type: str, expected: Descriptor | None = None
     ) -> Descriptor:
         """Store content.
 

@@ -25,6 +25,7 @@ from ocilayout.model import (
     OCTET_STREAM,
     Descriptor,
     Digest,
+    SourceBlobs,
     decode_document,
     is_digest,
     parse,
@@ -37,33 +38,19 @@ if TYPE_CHECKING:
 
     from ocilayout.layout.rootentry import RootEntry
     from ocilayout.layout.rootindex import RootIndex
-    from ocilayout.model import Document
+    from ocilayout.model import Document, Source
 
 
-class Tagged(Protocol):
-    """What has names: a `View`, or a repository."""
-
-    def tags(self) -> tuple[str, ...]:
-        """Return all names."""
-        ...
-
-
-class ReadableBlobs(Protocol):
-    """Content that can be read by its digest."""
-
-    def __contains__(self, digest: object, /) -> bool: ...
-
-    def size(self, digest: Digest, /) -> int:
-        """Return the size of a blob, in bytes."""
-        ...
+class LocalBlobs(SourceBlobs, Protocol):
+    """Blobs that can be read without being verified, where their digest cannot be computed."""
 
     def read(self, descriptor: Descriptor, /, *, verify: bool = True) -> bytes:
-        """Return a blob's bytes."""
+        """Return all bytes of a blob."""
         ...
 
 
 T = TypeVar("T")
-B = TypeVar("B", bound=ReadableBlobs)
+B = TypeVar("B", bound=LocalBlobs)
 
 
 class View(ABC, Generic[B]):
@@ -275,7 +262,7 @@ class View(ABC, Generic[B]):
         return Descriptor(media_type=said, digest=digest, size=opaque.size)
 
 
-def in_any_size(read: Callable[[Descriptor], T], descriptor: Descriptor, blobs: ReadableBlobs) -> T:
+def in_any_size(read: Callable[[Descriptor], T], descriptor: Descriptor, blobs: SourceBlobs) -> T:
     """Read content by its digest, whatever size a reference gives it.
 
     A reference that gives a wrong size is the fault of what refers, and not of the content.
@@ -304,7 +291,7 @@ def _sized(descriptor: Descriptor, size: int) -> Descriptor:
     return Descriptor(media_type=descriptor.media_type, digest=descriptor.digest, size=size)
 
 
-def all_names(source: Tagged) -> dict[str, str | None]:
+def all_names(source: Source) -> dict[str, str | None]:
     """Return what everything in a source is called when all of it goes elsewhere.
 
     Of a layout that is each reference name that means one content, and the full name of an entry
@@ -339,7 +326,7 @@ def all_names(source: Tagged) -> dict[str, str | None]:
     }
 
 
-def arriving_name(source: Tagged, ref: str) -> str | None:
+def arriving_name(source: Source, ref: str) -> str | None:
     """Return what is meant by a reference is called elsewhere, if nothing else is asked for.
 
     Returns:
@@ -356,7 +343,7 @@ def arriving_name(source: Tagged, ref: str) -> str | None:
     return ref.rpartition("@")[0] or None
 
 
-def entries_of(source: Tagged, refs: Iterable[str]) -> Iterator[RootEntry]:
+def entries_of(source: Source, refs: Iterable[str]) -> Iterator[RootEntry]:
     """Give the entries that references mean; none of a repository, which has no entries.
 
     Raises:

@@ -20,6 +20,7 @@ from ocilayout.model.config import ContainerConfig, History, ImageConfig, RootFs
 from ocilayout.model.descriptor import Descriptor, Platform, Verifier, require_size, verify
 from ocilayout.model.digest import Digest, is_digest, new_hasher
 from ocilayout.model.document import MODELS, decode_document, document_type, require_document_size
+from ocilayout.model.endpoint import Source, SourceBlobs, Target, TargetBlobs
 from ocilayout.model.frozenmap import FrozenJson, FrozenMap, Json, freeze
 from ocilayout.model.graph import Document, Read, document_of, successors, walk, with_referrers
 from ocilayout.model.ijson import (
@@ -89,10 +90,10 @@ from ocilayout.model.reference import (
 from ocilayout.model.retired import ArtifactManifest, Schema1Manifest
 from ocilayout.model.stream import (
     CHUNK,
+    BlobSource,
     LateStream,
     Readable,
     Seekable,
-    Source,
     VerifiedReader,
     is_seekable,
 )
@@ -139,6 +140,7 @@ __all__ = [
     "UNKNOWN",
     "VERSION",
     "ArtifactManifest",
+    "BlobSource",
     "Budget",
     "ContainerConfig",
     "Descriptor",
@@ -165,6 +167,9 @@ __all__ = [
     "Schema1Manifest",
     "Seekable",
     "Source",
+    "SourceBlobs",
+    "Target",
+    "TargetBlobs",
     "VerifiedReader",
     "Verifier",
     "begins_as_json",

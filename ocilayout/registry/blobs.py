@@ -17,9 +17,9 @@ from ocilayout.errors import (
 )
 from ocilayout.model import (
     DOCUMENT_TYPES,
+    BlobSource,
     Descriptor,
     Digest,
-    Source,
     VerifiedReader,
     decode_document,
     is_digest,
@@ -224,7 +224,7 @@ class RepositoryBlobs:
 
     def put(
         self,
-        source: Source,
+        source: BlobSource,
         *,
         media_type: str,
         expected: Descriptor | None = None,

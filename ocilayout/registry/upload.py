@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, cast
 
 from ocilayout.model import (
     CHUNK,
+    BlobSource,
     Descriptor,
     Digest,
     Readable,
     Seekable,
-    Source,
     Verifier,
     is_seekable,
     new_hasher,
@@ -157,7 +157,7 @@ class Part:
 
 @contextmanager
 def open_upload(
-    source: Source, *, media_type: str, expected: Descriptor | None
+    source: BlobSource, *, media_type: str, expected: Descriptor | None
 ) -> Iterator[Upload]:
     """Open a source and find out what it holds.
 

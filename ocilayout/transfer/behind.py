@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
     from ocilayout.layout import RootEntry
-    from ocilayout.model import Descriptor, Digest, Document, Readable
-    from ocilayout.transfer.endpoint import ReadableBlobs
+    from ocilayout.model import Descriptor, Digest, Document, Readable, SourceBlobs
 
 _MOST: Final = 1000
 """How many digests of one document are looked for in the source."""
@@ -41,7 +40,7 @@ _MOST_REQUESTS: Final = 50
 """How many are looked for in one copy from a registry, which is asked for each."""
 
 
-def opener(blobs: ReadableBlobs, *, remote: bool) -> Callable[[Descriptor], Readable | None]:
+def opener(blobs: SourceBlobs, *, remote: bool) -> Callable[[Descriptor], Readable | None]:
     """Return what opens content of an unknown type, to be looked through.
 
     Args:

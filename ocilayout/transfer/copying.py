@@ -21,38 +21,15 @@ from ocilayout.model import (
     with_referrers,
 )
 from ocilayout.transfer.behind import LeftBehind
-from ocilayout.transfer.endpoint import (
-    CopySource,
-    CopyTarget,
-    ReadableBlobs,
-    RemoteBlobs,
-    RemoteSource,
-    WritableBlobs,
-)
-from ocilayout.transfer.event import Event, ignore
-from ocilayout.transfer.plan import Plan, means, put_and_bind
+from ocilayout.transfer.endpoint import RemoteBlobs, RemoteSource
+from ocilayout.transfer.event import ignore
+from ocilayout.transfer.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ocilayout.model import Descriptor, Digest, Platform
+    from ocilayout.model import Descriptor, Digest, Platform, Source, Target
     from ocilayout.transfer.event import Report
-
-__all__ = [
-    "CopySource",
-    "CopyTarget",
-    "Event",
-    "Limits",
-    "ReadableBlobs",
-    "RemoteBlobs",
-    "RemoteSource",
-    "WritableBlobs",
-    "copy",
-    "copy_all",
-    "means",
-    "put_and_bind",
-    "transfer",
-]
 
 _MOST_ASKED: Final = 50
 """For how many digests a registry is asked, to tell what was left behind."""
@@ -62,9 +39,9 @@ JOBS: Final = 4
 
 
 def copy(  # noqa: PLR0913 # each is an option by its name
-    source: CopySource,
+    source: Source,
     ref: str,
-    target: CopyTarget,
+    target: Target,
     *,
     name: str | None = None,
     platform: Platform | str | None = None,
@@ -129,9 +106,9 @@ def copy(  # noqa: PLR0913 # each is an option by its name
 
 
 def copy_all(
-    source: CopySource,
+    source: Source,
     names: Iterable[str] | Mapping[str, str | None] | None,
-    target: CopyTarget,
+    target: Target,
     *,
     platform: Platform | str | None = None,
     referrers: bool = False,
@@ -201,9 +178,9 @@ def copy_all(
 
 
 def transfer(
-    source: CopySource,
+    source: Source,
     root: Descriptor,
-    target: CopyTarget,
+    target: Target,
     *,
     jobs: int = JOBS,
     on_event: Report | None = None,
@@ -236,7 +213,7 @@ def transfer(
         report(event)
 
 
-def _has(target: CopyTarget) -> Callable[[Digest], bool]:
+def _has(target: Target) -> Callable[[Digest], bool]:
     """Return what tells whether a target has content; a registry is asked a few times only."""
     if isinstance(target, Layout):
         return target.blobs.__contains__
@@ -258,7 +235,7 @@ def _has(target: CopyTarget) -> Callable[[Digest], bool]:
 
 
 def _names(
-    source: CopySource, names: Iterable[str] | Mapping[str, str | None] | None
+    source: Source, names: Iterable[str] | Mapping[str, str | None] | None
 ) -> dict[str, str | None]:
     """Return what each is called in the target, by its reference in the source."""
     if isinstance(names, str):
@@ -269,7 +246,7 @@ def _names(
     return {ref: name or arriving_name(source, ref) for ref, name in given.items()}
 
 
-def _require_names(target: CopyTarget, names: Iterable[str | None]) -> None:
+def _require_names(target: Target, names: Iterable[str | None]) -> None:
     """Refuse names that the target cannot have, before anything is sent."""
     written = [name for name in names if name is not None]
     if isinstance(target, Layout):

@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from ocilayout.layout import RootIndex
-    from ocilayout.model import Descriptor, Digest, Document, Readable
+    from ocilayout.model import Descriptor, Digest, Document, Readable, Source, Target
     from ocilayout.transfer.behind import LeftBehind
-    from ocilayout.transfer.endpoint import CopySource, CopyTarget
     from ocilayout.transfer.event import Report
 
 _ATTEMPTS: Final = 20
@@ -66,8 +65,8 @@ class Plan:
 
     def __init__(
         self,
-        source: CopySource,
-        target: CopyTarget,
+        source: Source,
+        target: Target,
         pool: Executor,
         report: Report,
         limits: Limits,

@@ -10,8 +10,7 @@ import subprocess
 import tarfile
 from typing import IO, TYPE_CHECKING, Final
 
-from ocilayout import Archive, Layout, write_archive
-from ocilayout.transfer.copying import copy
+from ocilayout import Archive, Layout, copy, write_archive
 from tests.bench.material import MEBIBYTE, make_file, make_image, make_store
 from tests.bench.measure import Case, Subject
 

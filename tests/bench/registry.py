@@ -14,9 +14,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Final
 
-from ocilayout import OCI_CONFIG, OCI_LAYER, Descriptor, Layout, Manifest
+from ocilayout import OCI_CONFIG, OCI_LAYER, Descriptor, Layout, Manifest, copy, copy_all
 from ocilayout.registry import Repository
-from ocilayout.transfer.copying import copy, copy_all
 from tests.bench.material import MEBIBYTE
 from tests.bench.measure import Case, Subject
 

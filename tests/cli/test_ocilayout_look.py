@@ -17,11 +17,11 @@ from ocilayout import (
     Digest,
     Layout,
     Manifest,
+    copy,
     write_archive,
 )
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,6 +12,7 @@ import pytest
 import trustme
 from attrs import define, field
 
+from ocilayout import copy
 from ocilayout.errors import (
     AuthError,
     BlobNotFoundError,
@@ -47,7 +48,6 @@ from ocilayout.testing.registry import (
     refusal,
     reply,
 )
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

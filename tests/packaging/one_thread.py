@@ -12,8 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Thread
 
-from ocilayout import Archive, Descriptor, Layout, Manifest, write_archive
-from ocilayout.transfer.copying import copy
+from ocilayout import Archive, Descriptor, Layout, Manifest, copy, write_archive
 from skills import SkillService
 
 EMPTY = "application/vnd.oci.empty.v1+json"

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocilayout import Descriptor, Digest, Layout
+from ocilayout import Descriptor, Digest, Layout, copy
 from ocilayout.archive import Archive, write_archive
 from ocilayout.errors import NotALayoutError
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

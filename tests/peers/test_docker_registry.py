@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509 import load_pem_x509_certificate
 
+from ocilayout import copy
 from ocilayout.errors import (
     AuthError,
     BlobNotFoundError,
@@ -43,7 +44,6 @@ from ocilayout.model.mediatype import (
     OCI_MANIFEST,
 )
 from ocilayout.registry import Credentials, Repository
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from ocilayout import copy
 from ocilayout.layout.layout import Layout
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
@@ -14,7 +15,6 @@ from ocilayout.model.manifest import Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCTET_STREAM
 from ocilayout.registry import Credentials, Repository
 from ocilayout.testing.registry import BasicAuth, LoopbackRegistry, TokenAuth
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ocilayout import Digest, Layout
+from ocilayout import Digest, Layout, copy
 from ocilayout.model import LOCAL_BUILD
 from ocilayout.registry import Repository
-from ocilayout.transfer.copying import copy
 from skills import SkillService
 
 if TYPE_CHECKING:

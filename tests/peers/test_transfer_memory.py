@@ -29,7 +29,7 @@ LIMIT = 96 * MIB
 PROGRAM = """
 import sys
 from ocilayout import Layout
-from ocilayout.transfer.copying import copy_all
+from ocilayout import copy_all
 from ocilayout.registry import Repository
 
 verb, path, repository = sys.argv[1:]

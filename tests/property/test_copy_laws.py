@@ -13,6 +13,7 @@ from attrs import frozen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ocilayout import Event, copy
 from ocilayout.archive import Archive, write_archive
 from ocilayout.layout.layout import Layout
 from ocilayout.model.annotation import LOCAL_BUILD
@@ -21,7 +22,6 @@ from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import DOCUMENT_TYPES, OCI_EMPTY, OCI_LAYER
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
-from ocilayout.transfer.copying import Event, copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -30,12 +30,13 @@ from ocilayout import (
     Manifest,
     Reference,
     ReferenceNotFoundError,
+    copy,
     decode,
 )
 from ocilayout.model import LOCAL_BUILD
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
-from ocilayout.transfer.copying import copy, transfer
+from ocilayout.transfer import transfer
 from skills import (
     LocalBuildConflictError,
     NameMismatchError,
@@ -104,7 +105,7 @@ def described(plain: Descriptor, annotations: dict[str, str]) -> Descriptor:
 PEER = """
 import pickle, sys
 from operator import attrgetter
-from ocilayout.transfer.copying import copy
+from ocilayout import copy
 from skills import SkillService
 
 service = None

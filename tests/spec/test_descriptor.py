@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocilayout import OCI_CONFIG, OCI_LAYER, Digest, Layout, Manifest
+from ocilayout import OCI_CONFIG, OCI_LAYER, Digest, Layout, Manifest, copy
 from ocilayout.model.descriptor import Descriptor
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocilayout import Descriptor, Layout
-from ocilayout.transfer.copying import copy
+from ocilayout import Descriptor, Layout, copy
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,8 +17,8 @@ from ocilayout import (
     Index,
     Layout,
     Manifest,
+    copy,
 )
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ocilayout import Event, copy
 from ocilayout.archive import Archive, write_archive
 from ocilayout.errors import (
     AmbiguousReferenceError,
@@ -38,7 +39,6 @@ from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
-from ocilayout.transfer.copying import Event, copy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ocilayout import copy
 from ocilayout.errors import (
     AuthError,
     DigestMismatchError,
@@ -30,7 +31,6 @@ from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST
 from ocilayout.registry import Repository, Retry
 from ocilayout.testing.registry import Fault, LoopbackRegistry, fault
-from ocilayout.transfer.copying import copy
 from tests.unit.scripted import Handler, Reply, Scripted, Seen, serving
 
 if TYPE_CHECKING:

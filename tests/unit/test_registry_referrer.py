@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import evolve
 
+from ocilayout import copy
 from ocilayout.errors import DocumentError, LimitExceededError, RegistryError
 from ocilayout.layout.layout import Layout
 from ocilayout.layout.referrer import fallback_tag
@@ -18,7 +19,6 @@ from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_INDEX
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry, fault
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

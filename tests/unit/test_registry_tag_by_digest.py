@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ocilayout import copy, copy_all
 from ocilayout.archive import Archive, write_archive
 from ocilayout.errors import NotFoundError, RegistryError
 from ocilayout.layout.layout import Layout
@@ -16,7 +17,6 @@ from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
 from ocilayout.registry import Repository, Retry
 from ocilayout.testing.registry import Fault, LoopbackRegistry, fault
-from ocilayout.transfer.copying import copy, copy_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,8 +15,7 @@ from urllib.error import HTTPError
 from urllib.parse import urljoin
 from urllib.request import Request, urlopen
 
-from ocilayout import Layout, OciLayoutError
-from ocilayout.transfer.copying import copy
+from ocilayout import Layout, OciLayoutError, copy
 from tests.peers.behaviours import material
 
 if TYPE_CHECKING:

@@ -31,12 +31,12 @@ from ocilayout import (
     Layout,
     Manifest,
     OciLayoutError,
+    copy,
     encode,
 )
 from ocilayout.layout import indexfile
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

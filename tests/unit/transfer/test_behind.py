@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from ocilayout import Layout
+from ocilayout import Layout, copy, copy_all
 from ocilayout.archive import write_archive
 from ocilayout.cli import main
 from ocilayout.errors import RegistryError
@@ -18,7 +18,6 @@ from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
 from ocilayout.transfer.behind import LeftBehind
-from ocilayout.transfer.copying import copy, copy_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
