@@ -30,7 +30,7 @@ from ocilayout.model import (
     walk,
     with_referrers,
 )
-from ocilayout.transfer import Event, LeftBehind, Told, ignore, opener
+from ocilayout.transfer import Event, LeftBehind, ReportingStream, ignore, opener
 
 if TYPE_CHECKING:
     import os
@@ -93,7 +93,7 @@ def write_archive(
     Spec: image-layout:transports, image-layout:archive.
     """
     if isinstance(names, str):
-        raise TypeError(f"names are given one by one; for one, give [{names!r}]")
+        raise TypeError(f"names is a list of names, not one string; give [{names!r}]")
     left = LeftBehind(remote=not isinstance(source, View))
     chosen = _choose(source, names, left)
     if platform is not None:
@@ -122,7 +122,9 @@ def write_archive(
                 tar.add_folder(f"{BLOBS}/{algorithm}")
             descriptor = blobs[digest]
             report(Event(kind="started", descriptor=descriptor))
-            with closing(Told(source.blobs.open(descriptor), descriptor, report)) as content:
+            with closing(
+                ReportingStream(source.blobs.open(descriptor), descriptor, report)
+            ) as content:
                 tar.add_stream(f"{BLOBS}/{algorithm}/{digest.encoded}", descriptor.size, content)
             report(Event(kind="done", descriptor=descriptor))
         tar.finish()

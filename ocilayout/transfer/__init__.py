@@ -7,16 +7,16 @@ says, and connections to registries.
 
 from __future__ import annotations
 
-from ocilayout.transfer.behind import LeftBehind, opener
 from ocilayout.transfer.copying import copy, copy_all, transfer
-from ocilayout.transfer.event import Event, Report, Told, ignore
+from ocilayout.transfer.event import Event, Report, ReportingStream, ignore
+from ocilayout.transfer.left_behind import LeftBehind, opener
 from ocilayout.transfer.plan import put_and_bind
 
 __all__ = [
     "Event",
     "LeftBehind",
     "Report",
-    "Told",
+    "ReportingStream",
     "copy",
     "copy_all",
     "ignore",

@@ -641,9 +641,9 @@ def _(patch: pytest.MonkeyPatch) -> None:
             )
             real(target, named, others)
 
-    real = plan_module._bind
+    real = plan_module._commit
     patch.setattr(View, "resolve", remember)
-    patch.setattr(plan_module, "_bind", bind)
+    patch.setattr(plan_module, "_commit", bind)
 
 
 @bug("a root that is there ends a copy of what is not", "oras-go, copy.go; toolhive-core, 8.6")

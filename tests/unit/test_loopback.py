@@ -348,7 +348,7 @@ class TestManifests:
     def test_a_registry_may_not_know_the_query(
         self, registry: LoopbackRegistry, client: Client
     ) -> None:
-        """Told so, it stores the manifest, sets no tag and says nothing."""
+        """ReportingStream so, it stores the manifest, sets no tag and says nothing."""
         registry.tag_by_digest = False
         client.push(b"{}")
         done = self.put(client, f"{ROOT}?tag=a")

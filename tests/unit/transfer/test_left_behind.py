@@ -17,7 +17,7 @@ from ocilayout.model.digest import Digest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
-from ocilayout.transfer.behind import LeftBehind
+from ocilayout.transfer.left_behind import LeftBehind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

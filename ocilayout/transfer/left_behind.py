@@ -1,8 +1,8 @@
-"""What a copy leaves behind: content of the source that is named where it is not understood.
+"""Content that a copy leaves behind: digests that documents name where they are not understood.
 
-A copy brings what it knows to be a part. A document of an unknown type may name more, and so may
-an unknown property; whether that belongs to the content only its maker knows. It stays where it is
-and is reported, so that the copy is not taken for the whole.
+A copy takes the parts that it knows. A document of an unknown type may name more digests, and so
+may an unknown property; whether these are parts of it, only its author knows. They are not copied
+but reported, so that an incomplete copy is not taken for a complete one.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
     from ocilayout.model import Descriptor, Digest, Document, Readable, SourceBlobs
 
 _MOST: Final = 1000
-"""How many digests of one document are looked for in the source."""
+"""How many digests that one document names are looked up in the source."""
 
 _MOST_OF_ALL: Final = 10_000
-"""How many are looked for in one copy, so that it ends soon after its content was copied."""
+"""How many digests are looked up for one copy, so that it ends soon after the transfer."""
 
 _MOST_REQUESTS: Final = 50
-"""How many are looked for in one copy from a registry, which is asked for each."""
+"""How many digests are looked up in a registry for one copy; each is a request."""
 
 
 def opener(blobs: SourceBlobs, *, remote: bool) -> Callable[[Descriptor], Readable | None]:
-    """Return what opens content of an unknown type, to be looked through.
+    """Return a function that opens blobs of unknown types for a search through them.
 
     Args:
-        blobs: Where it lies.
-        remote: Whether each look is a request. Then only small content is looked through, and only
-            if its type says that it is JSON.
+        blobs: The blobs.
+        remote: Whether reading one is a request. Then only small blobs are searched whose media
+            type says that they are JSON; the function returns `None` for the others.
     """
 
     def open_blob(descriptor: Descriptor) -> Readable | None:
@@ -57,14 +57,14 @@ def opener(blobs: SourceBlobs, *, remote: bool) -> Callable[[Descriptor], Readab
 
 
 class LeftBehind:
-    """What the content of a copy names where it is not understood, and what did not come along."""
+    """The digests that the content of one copy names where it is not understood."""
 
     def __init__(self, *, remote: bool = False) -> None:
-        """Begin with nothing copied.
+        """Begin a record.
 
         Args:
-            remote: Whether each look for a digest in the source is a request. Then fewer are
-                looked for.
+            remote: Whether looking up a digest in the source is a request. Then fewer are
+                looked up.
         """
         self._most = _MOST_REQUESTS if remote else _MOST_OF_ALL
         self._copied: set[Digest] = set()
@@ -76,12 +76,12 @@ class LeftBehind:
         documents: Mapping[Digest, Document],
         open_blob: Callable[[Descriptor], Readable | None],
     ) -> None:
-        """Look through content that was copied, or is about to be.
+        """Search content that was copied, or is about to be, for digests.
 
         Args:
             copied: The content.
             documents: The documents among it.
-            open_blob: Opens content of an unknown type; `None` for content that is not looked into.
+            open_blob: Opens a blob of an unknown type; it returns `None` to leave one out.
 
         Raises:
             Exception: Whatever `open_blob` and its stream raise, but `BlobNotFoundError`.
@@ -93,10 +93,10 @@ class LeftBehind:
                 self._add(descriptor, named)
 
     def note_entries(self, entries: Iterable[RootEntry]) -> None:
-        """Note what entries name in unknown properties, which no copy takes along.
+        """Note digests in unknown properties of entries, which no copy takes along.
 
         Args:
-            entries: The entries of what is copied, in the source.
+            entries: The entries of the copied content in the source.
         """
         for entry in entries:
             self._add(entry.descriptor.plain(), mentioned_by(entry.descriptor))
@@ -109,14 +109,14 @@ class LeftBehind:
     def events(
         self, source: Container[object], target: Callable[[Digest], bool] | None = None
     ) -> Iterator[Event]:
-        """Give an event for each content that names more of the source than the target has.
+        """Give an event for each document that names content of the source that the target lacks.
 
-        The copy is complete by now, so a source that fails is taken not to have it, and where
-        very many digests are named only the first ones are looked for.
+        The transfer is done by now, so an error of the source counts as an absent blob, and of
+        very many digests only the first are looked up.
 
         Args:
-            source: The content of the source.
-            target: Tells whether the target has content. It is asked for what the source has.
+            source: The blobs of the source.
+            target: Tells whether the target has a digest; asked only for digests of the source.
 
         Spec: media-types:unknown.
         """
@@ -151,7 +151,7 @@ def _named(
     mentions = Mentions()
     try:
         stream = open_blob(descriptor)
-    except BlobNotFoundError:  # content that only its `urls` lead to
+    except BlobNotFoundError:  # a blob that only its `urls` lead to
         stream = None
     if stream is None:
         return set()
