@@ -86,6 +86,6 @@ def test_a_registry_with_a_password_and_an_authority(
     run("cp", one, two, *reach("from-"), *reach("to-"), stdin="open-sesame\nopen-sesame\n")
     assert run("ls", "-q", two, *reach(), stdin="open-sesame\n") == "v1\n"
     assert "refuses these credentials" in run("ls", two, *reach(), stdin="wrong\n", status=1)
-    nobody = run("ls", two, "--tls", "--ca-file", str(tmp_path / "ca.pem"), status=1)
-    assert "--username and --password-stdin" in nobody
+    anonymous = run("ls", two, "--tls", "--ca-file", str(tmp_path / "ca.pem"), status=1)
+    assert "--username and --password-stdin" in anonymous
     assert "certificate" in run("ls", two, "--tls", status=1)

@@ -204,9 +204,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RootIndex, "tag", append)
 
 
-@bug(
-    "a tag keeps what was noted at the name before", "oras-go: the mark of a build survives a pull"
-)
+@bug("a moved tag keeps its annotations", "oras-go: the mark of a build survives a pull")
 def _(patch: pytest.MonkeyPatch) -> None:
     tag = RootIndex.tag
 

@@ -207,7 +207,7 @@ def pairs(entries: Any) -> list[tuple[str, Noted]]:
 
 
 def listed(entries: list[Listed]) -> list[tuple[str, Noted]]:
-    """Return entries as they are read: an empty name is no name."""
+    """Return entries as they are read: an empty name means untagged."""
     return [
         (
             entry.digest,

@@ -78,7 +78,7 @@ def faults(
     for page, requirements in rows.items():
         for row in requirements:
             if row.page != page:
-                found.append(f"{row.id} stands on the page {page}")
+                found.append(f"{row.id} is on the page {page}")
             if row.id in known:
                 found.append(f"{row.id} has two rows")
             known[row.id] = row

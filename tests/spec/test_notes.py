@@ -168,7 +168,7 @@ def changed(**changes: Any) -> Requirement:
         (found(citations=()), "page:slug is a MUST that no Spec line in its modules cites"),
         (found(changed(ours=f"{NOT_OURS}why.")), "is not ours, but has a module or a test"),
         (found(ROW, ROW), "page:slug has two rows"),
-        (found(changed(id="else:slug")), "else:slug stands on the page page"),
+        (found(changed(id="else:slug")), "else:slug is on the page page"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -126,14 +126,14 @@ READING: Final = (
     ),
     _read(
         "duplicate-key",
-        "`manifests` stands there twice",
+        "the index has `manifests` twice",
         maker.doubled_manifests,
         go_store="reads the last",
         crane="reads the last",
     ),
     _read(
         "case-variant",
-        "`Manifests` stands after `manifests`",
+        "the index has `Manifests` after `manifests`",
         maker.both_cases,
         go_store="reads the variant",
         crane="reads the variant",
