@@ -156,7 +156,7 @@ CASES: Final = (
         make=_put(synced=False),
         sizes=(1024,),
         unit="MiB",
-        limits={1024: 1 / 0.85},  # 0.85 of the rate of the slower of the two
+        limits={1024: 1 / 0.85},  # 0.85 of the rate of the slower yardstick
     ),
     Case(
         name="put-synced",

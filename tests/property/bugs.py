@@ -1,7 +1,7 @@
 """Bugs that other stores have or had, and how to plant each in ours.
 
-Where each was seen is said beside it. A bug is planted by replacing one function, or two where the
-library looks twice; what takes its place does what the other program does.
+Each names the place where it was seen. A bug is planted by replacing one function, or two if the
+library checks twice; the replacement does what the other program does.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ class Bug:
     """A bug.
 
     Attributes:
-        name: What the store does wrong.
-        seen: Where.
-        plant: Plants it.
+        name: The wrong behaviour of the store.
+        seen: The place where it was seen.
+        plant: The function that plants it.
     """
 
     name: str
@@ -77,7 +77,7 @@ BUGS: Final[list[Bug]] = []
 
 
 def bug(name: str, seen: str) -> Callable[[Any], Any]:
-    """List what a function plants."""
+    """Register a function that plants a bug."""
 
     def listed(plant: Callable[[pytest.MonkeyPatch], None]) -> object:
         BUGS.append(Bug(name, seen, plant))
@@ -87,7 +87,7 @@ def bug(name: str, seen: str) -> Callable[[Any], Any]:
 
 
 def rewriting(patch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change the document whenever it is written."""
+    """Change the document at each write."""
     encode = RootIndex.encode
 
     def rewritten(self: RootIndex) -> bytes:
@@ -192,7 +192,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 # ---------------------------------------------------------------- names
 
 
-@bug("a name that is given again has two entries", "go-containerregistry, write.go:97")
+@bug("a tag that is set again has two entries", "go-containerregistry, write.go:97")
 def _(patch: pytest.MonkeyPatch) -> None:
     tag = RootIndex.tag
 
@@ -204,9 +204,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RootIndex, "tag", append)
 
 
-@bug(
-    "a tag keeps what was noted at the name before", "oras-go: the mark of a build survives a pull"
-)
+@bug("a moved tag keeps its annotations", "oras-go: the mark of a build survives a pull")
 def _(patch: pytest.MonkeyPatch) -> None:
     tag = RootIndex.tag
 
@@ -217,7 +215,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RootIndex, "tag", keep)
 
 
-@bug("content whose name moves on is forgotten", "umoci, refname.go")
+@bug("content whose tag moves is forgotten", "umoci, refname.go")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Meanings, "is_last", lambda *_: False)
 
@@ -238,7 +236,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Layout, "untag", Layout.remove)
 
 
-@bug("a changed note replaces all others", "regclient#753")
+@bug("a changed annotation replaces all others", "regclient#753")
 def _(patch: pytest.MonkeyPatch) -> None:
     annotate = RootIndex.annotate
 
@@ -249,7 +247,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RootIndex, "annotate", replace)
 
 
-@bug("of two entries with a name the last one counts", "oras-go: last duplicate wins at load")
+@bug("the last of two entries with a name counts", "oras-go: last duplicate wins at load")
 def _(patch: pytest.MonkeyPatch) -> None:
     find = RootIndex.find
 
@@ -263,7 +261,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 
 def taking_all(patch: pytest.MonkeyPatch, verb: str) -> None:
-    """Let a verb take all entries that a reference means, whatever their content."""
+    """Let a verb act on all entries of a reference, whatever their content."""
     act = getattr(RootIndex, verb)
 
     def indiscriminate(*arguments: Any) -> None:
@@ -290,7 +288,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 
 class StalePositions(Positions):
-    """Positions in two maps, of which one may keep a position where the text is no longer."""
+    """Positions in two maps; one of them may keep an outdated position."""
 
     def __init__(self, texts: Iterable[str | None]) -> None:
         self._one: dict[str, int] = {}
@@ -333,7 +331,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(meaning_module, "Positions", StalePositions)
 
 
-@bug("resolve answers with what is noted at the entry", "oras-go, oci.go:297")
+@bug("resolve returns the annotations of the entry", "oras-go, oci.go:297")
 def _(patch: pytest.MonkeyPatch) -> None:
     resolve = View.resolve
 
@@ -346,7 +344,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(View, "resolve", annotated)
 
 
-@bug("a tag names what somebody deleted", "buildkit#7102, quay PR#6318")
+@bug("a tag names content that another process deleted", "buildkit#7102, quay PR#6318")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Edit, "_require_present", lambda *_: None)
 
@@ -362,7 +360,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(edit_module, "only_reached", everything)
 
 
-@bug("a deleted build leaves an entry that dangles", "toolhive-core, section 8.4")
+@bug("a deleted build leaves a dangling entry", "toolhive-core, section 8.4")
 def _(patch: pytest.MonkeyPatch) -> None:
     def others(self: Any, index: RootIndex, more: Any) -> Any:
         removed = {descriptor.digest for descriptor in self._dropped}
@@ -374,7 +372,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RootIndex, "drop", RootIndex.untag)
 
 
-@bug("what is deleted takes its subject along", "oras-go: a subject is a successor")
+@bug("deleted content takes its subject along", "oras-go: a subject is a successor")
 def _(patch: pytest.MonkeyPatch) -> None:
     def subjects_too(dropped: Any, read: Any, hold: Any) -> list[Any]:
         live = hold([])
@@ -393,7 +391,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reach_module, "links", parts)
 
 
-@bug("entries without a name are garbage", "oras-go: tagged entries are the roots; cosign#4695")
+@bug("untagged entries are garbage", "oras-go: tagged entries are the roots; cosign#4695")
 def _(patch: pytest.MonkeyPatch) -> None:
     def named(index: RootIndex) -> list[Any]:
         return [link_module.link_to(one.descriptor) for one in index.entries() if one.is_named]
@@ -438,7 +436,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reach_module._Search, "reach", by_first_type)
 
 
-@bug("what was put a moment ago is garbage", "hypeman#199, zot PR#77: no grace")
+@bug("content that was just put is garbage", "hypeman#199, zot PR#77: no grace")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Collection, "_is_young", lambda *_: False)
 
@@ -483,22 +481,22 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(graph_module, "DOCUMENT_TYPES", DOCUMENT_TYPES - RETIRED_TYPES)
 
 
-@bug("what a document of an unknown type names is garbage", "ours until 2026, umoci, regclient")
+@bug("content that an unknown document names is garbage", "ours until 2026, umoci, regclient")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reach_module, "is_understood", lambda _: True)
 
 
-@bug("what an unknown property names is garbage", "ours until 2026, every Go library")
+@bug("content that an unknown property names is garbage", "ours until 2026, every Go library")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(link_module, "mentioned_besides", lambda _: set())
 
 
-@bug("what an unknown property of an entry names is garbage", "ours until 2026")
+@bug("content that an unknown property of an entry names is garbage", "ours until 2026")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reach_module, "mentioned_by", lambda *_: set())
 
 
-@bug("remove deletes what a kept document of an unknown type names", "ours until 2026")
+@bug("remove deletes content that a kept document of an unknown type names", "ours until 2026")
 def _(patch: pytest.MonkeyPatch) -> None:
     hold = Edit._hold
 
@@ -515,7 +513,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reach_module, "subjects", lambda *_: ())
 
 
-@bug("a referrer cannot be removed while its subject is there", "a rule that forgets what goes")
+@bug("a referrer cannot be removed while its subject exists", "a rule that forgets what goes")
 def _(patch: pytest.MonkeyPatch) -> None:
     def held(roots: Any, blobs: Any, **_: object) -> Any:
         return reach_module.held(roots, blobs)
@@ -583,7 +581,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@bug("a blob that is there is whole", "go-containerregistry#2124: truncated for ever")
+@bug("an existing blob is whole", "go-containerregistry#2124: truncated for ever")
 def _(patch: pytest.MonkeyPatch) -> None:
     def holds(self: Any, descriptor: Descriptor) -> bool:
         there = descriptor.digest in self
@@ -606,7 +604,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ingest_module, "begin", private)
 
 
-@bug("a put that was refused leaves its file", "regclient: *.tmp are not removed on error")
+@bug("a refused put leaves its file", "regclient: *.tmp are not removed on error")
 def _(patch: pytest.MonkeyPatch) -> None:
     unlink = Folder.unlink
 
@@ -619,7 +617,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 # ---------------------------------------------------------------- copies and referrers
 
 
-@bug("a copy carries what is noted at the entry", "toolhive-core: the mark travels")
+@bug("a copy carries the annotations of the entry", "toolhive-core: the mark travels")
 def _(patch: pytest.MonkeyPatch) -> None:
     noted: dict[Any, Any] = {}
     resolve = View.resolve
@@ -646,7 +644,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(plan_module, "_commit", bind)
 
 
-@bug("a root that is there ends a copy of what is not", "oras-go, copy.go; toolhive-core, 8.6")
+@bug("an existing root ends a copy of missing content", "oras-go, copy.go; toolhive-core, 8.6")
 def _(patch: pytest.MonkeyPatch) -> None:
     carry_out = plan_module.Plan.carry_out
 
@@ -676,7 +674,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(referrer_module, "walk", roots_alone)
 
 
-@bug("a copy takes the referrers of the root alone", "oras-go: ExtendedCopy of a root")
+@bug("a copy only takes the referrers of the root", "oras-go: ExtendedCopy of a root")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         copy_module,
@@ -712,7 +710,7 @@ SKILL_BUGS: Final[list[Bug]] = []
 
 
 def skill_bug(name: str, seen: str) -> Callable[[Any], Any]:
-    """List what a function plants into the skills layer."""
+    """Register a function that plants a bug into the skills layer."""
 
     def listed(plant: Callable[[pytest.MonkeyPatch], None]) -> object:
         SKILL_BUGS.append(Bug(name, seen, plant))
@@ -721,7 +719,7 @@ def skill_bug(name: str, seen: str) -> Callable[[Any], Any]:
     return listed
 
 
-@skill_bug("all that has a name is listed", "toolhive-core, before there was a mark")
+@skill_bug("all tagged content is listed", "toolhive-core, before there was a mark")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(builds_module, "is_local_build", bool)
     patch.setattr(Layout, "tags", lambda self, **_: View.tags(self))
@@ -738,7 +736,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Layout, "tags", lambda self, **_: tags(self))
 
 
-@skill_bug("what is copied is marked", "toolhive-core: the mark travels")
+@skill_bug("copied content is marked", "toolhive-core: the mark travels")
 def _(patch: pytest.MonkeyPatch) -> None:
     tag = Edit.tag
 
@@ -757,7 +755,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(builds_module, "may_retag", differs)
 
 
-@skill_bug("a copy of what was built here takes the mark away", "a plain tag on every pull")
+@skill_bug("a copy onto a build removes the mark", "a plain tag on every pull")
 def _(patch: pytest.MonkeyPatch) -> None:
     may_retag = builds_module.may_retag
 
@@ -768,12 +766,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(builds_module, "may_retag", always)
 
 
-@skill_bug("what was pulled is deleted as a build", "toolhive-core, section 8.4")
+@skill_bug("a pull is deleted as a build", "toolhive-core, section 8.4")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(builds_module, "delete_build", Layout.remove)
 
 
-@skill_bug("what is no skill is listed", "a list that reads no document")
+@skill_bug("content that is not a skill is listed", "a list that reads no document")
 def _(patch: pytest.MonkeyPatch) -> None:
     read = builds_module._read
 
