@@ -228,7 +228,7 @@ PULLS: dict[str, Row] = {
     "a tag's digest is none": (
         lambda lab: lab.lie("manifest", fault.header("Docker-Content-Digest", "sha256:../x")),
         RegistryError,
-        "is no digest",
+        "is not a valid digest",
     ),
     "one bit of a manifest is wrong": (
         lambda lab: lab.lie("GET manifest", fault.flip(20), reference=lab.manifest.digest),
@@ -784,7 +784,7 @@ PUSHES: dict[str, Row] = {
     "it says that it stored no digest": (
         lambda lab: lab.lie("PUT upload", fault.header("Docker-Content-Digest", "none")),
         RegistryError,
-        "is no digest",
+        "is not a valid digest",
     ),
     "it pretends to store blobs": (
         lambda lab: lab.lie("PUT upload", fault.pretend()),
@@ -879,7 +879,7 @@ TAGS_BY_DIGEST: dict[str, Row] = {
             fault.header("Docker-Content-Digest", str(Digest.of(b"something else", "sha512"))),
         ),
         DigestMismatchError,
-        "where sha512:",
+        "instead of sha512:",
     ),
     "it says that it tagged a digest of sha256": (
         lambda lab: lab.lie("PUT manifest", fault.header("Docker-Content-Digest", OTHER)),
@@ -889,7 +889,7 @@ TAGS_BY_DIGEST: dict[str, Row] = {
     "it says that it stored no digest": (
         lambda lab: lab.lie("PUT manifest", fault.header("Docker-Content-Digest", "none")),
         RegistryError,
-        "is no digest",
+        "is not a valid digest",
     ),
     "it pretends": (
         lambda lab: lab.lie("PUT manifest", fault.pretend()),
@@ -1088,7 +1088,7 @@ LISTS: dict[str, Row] = {
     "tags are numbers": (
         lambda lab: lab.lie("tags", fault.body(b'{"tags": [1]}')),
         RegistryError,
-        "no array of strings",
+        "not an array of strings",
     ),
     "tags are a web page": (
         lambda lab: lab.lie("tags", fault.answer(200, HTML, media_type="text/html")),

@@ -221,7 +221,7 @@ def test_a_program_may_have_a_token_or_nothing(
         ("safe", 'print(json.dumps(["open-sesame"]))', "without Username"),
         ("safe", "time.sleep(60)", "took too long"),
         ("other", "", "no such program"),
-        ("../safe", "", "no name of a program"),
+        ("../safe", "", "not the name of a program"),
     ],
 )
 def test_a_program_that_fails_is_named_and_not_quoted(

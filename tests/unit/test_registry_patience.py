@@ -81,7 +81,7 @@ def test_no_wait_is_longer_than_the_longest(
 )
 def test_retry_after_is_seconds_or_a_date(text: str | None, asked: float | None) -> None:
     """Both forms of RFC 9110 are read, and what is neither says nothing."""
-    assert Retry(now=lambda: NOW).asked(text) == asked
+    assert Retry(now=lambda: NOW).parse_retry_after(text) == asked
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
