@@ -40,9 +40,9 @@ from ocilayout.testing.registry import (
     Answer,
     Fault,
     HangUpError,
-    Holdings,
     LoopbackRegistry,
     Request,
+    Storage,
     TokenAuth,
     bomb,
     fault,
@@ -160,7 +160,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Layout:
 
 
 @pytest.fixture(scope="module")
-def held(source: Layout) -> Holdings:
+def held(source: Layout) -> Storage:
     """What the registry holds before it lies: the image, as our client pushes it."""
     with LoopbackRegistry() as registry, Repository(f"{registry.host}/{NAME}") as repository:
         for tag in ("v1", "right"):
@@ -168,14 +168,14 @@ def held(source: Layout) -> Holdings:
         return registry
 
 
-def fill(registry: LoopbackRegistry, held: Holdings) -> None:
+def fill(registry: LoopbackRegistry, held: Storage) -> None:
     registry.blobs.update(held.blobs)
     registry.manifests.update(held.manifests)
     registry.tags.update(held.tags)
 
 
 @pytest.fixture
-def lab(tmp_path: Path, source: Layout, held: Holdings) -> Iterator[Lab]:
+def lab(tmp_path: Path, source: Layout, held: Storage) -> Iterator[Lab]:
     target = Layout.create(tmp_path / "target", durability="none")
     config = target.blobs.put(b"kept", media_type="text/plain")
     target.tag("kept", target.put_manifest(Manifest(config=config)))

@@ -1,30 +1,28 @@
-"""How an answer is sent: cut, stalled, in chunks, with a length that is not its own."""
+"""Faults in how an answer is sent: cut, stalled, in chunks, with a wrong length."""
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING
 
-from ocilayout.testing.registry.exchange import Answer, HangUpError, Request
+from ocilayout.testing.registry.reply import Answer, HangUpError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ocilayout.testing.registry.rule import Fault
-
-    Proceed = Callable[[], Answer]
+    from ocilayout.testing.registry.request import Fault, Proceed, Request
 
 
 def cut(after: int) -> Fault:
     """Close the connection in the middle of the body.
 
     Args:
-        after: How many bytes of it are sent before, >= 0.
+        after: How many bytes of it to send before, >= 0.
     """
 
-    def pieces(found: Answer) -> Iterator[bytes]:
+    def pieces(answer: Answer) -> Iterator[bytes]:
         left = after
-        for piece in found.pieces():
+        for piece in answer.pieces():
             yield piece[:left]
             left -= len(piece)
             if left <= 0:
@@ -34,33 +32,33 @@ def cut(after: int) -> Fault:
 
 
 def promise(length: int) -> Fault:
-    """Say another Content-Length than the body has, and close the connection behind the body.
+    """Send another Content-Length than the body has, and close the connection after the body.
 
     Args:
-        length: What it says, in bytes.
+        length: The Content-Length, in bytes.
     """
 
-    def pieces(found: Answer) -> Iterator[bytes]:
-        yield from found.pieces()
+    def pieces(answer: Answer) -> Iterator[bytes]:
+        yield from answer.pieces()
         raise HangUpError
 
     def fault(request: Request, proceed: Proceed) -> Answer:
-        found = _sent(pieces)(request, proceed)
-        found.set_header("Content-Length", str(length))
-        return found
+        answer = _sent(pieces)(request, proceed)
+        answer.set_header("Content-Length", str(length))
+        return answer
 
     return fault
 
 
 def overflow(data: bytes = b"\0") -> Fault:
-    """Send more than the Content-Length says.
+    """Send more bytes than the Content-Length says.
 
     Args:
-        data: What comes behind the body.
+        data: The bytes after the body.
     """
 
-    def pieces(found: Answer) -> Iterator[bytes]:
-        yield from found.pieces()
+    def pieces(answer: Answer) -> Iterator[bytes]:
+        yield from answer.pieces()
         yield data
         raise HangUpError
 
@@ -71,13 +69,13 @@ def chunked(*, broken_after: int | None = None, size: int = 1000) -> Fault:
     """Send a body in chunks, without its length.
 
     Args:
-        broken_after: Close the connection in the middle of the chunk that holds this byte of the
-            body; `None` sends all.
+        broken_after: Close the connection in the middle of the chunk with this byte of the body;
+            `None` sends all.
         size: The size of a chunk, in bytes, > 0.
     """
 
-    def pieces(found: Answer) -> Iterator[bytes]:
-        data = b"".join(found.pieces())
+    def pieces(answer: Answer) -> Iterator[bytes]:
+        data = b"".join(answer.pieces())
         for start in range(0, len(data), size):
             chunk = data[start : start + size]
             framed = b"%x\r\n%b\r\n" % (len(chunk), chunk)
@@ -88,10 +86,10 @@ def chunked(*, broken_after: int | None = None, size: int = 1000) -> Fault:
         yield b"0\r\n\r\n"
 
     def fault(request: Request, proceed: Proceed) -> Answer:
-        found = _sent(pieces)(request, proceed)
-        found.set_header("Content-Length", None)
-        found.set_header("Transfer-Encoding", "chunked")
-        return found
+        answer = _sent(pieces)(request, proceed)
+        answer.set_header("Content-Length", None)
+        answer.set_header("Transfer-Encoding", "chunked")
+        return answer
 
     return fault
 
@@ -100,30 +98,30 @@ class Stall:
     """Stop in the middle of the body until the test says to go on.
 
     Attributes:
-        reached: Set once a request stands still.
+        reached: Set once an answer has stopped.
     """
 
     def __init__(self, *, after: int = 0) -> None:
-        """Be ready to stop.
+        """Create a fault that stops every answer that it meets.
 
         Args:
-            after: How many bytes of the body are sent before, >= 0.
+            after: How many bytes of the body to send before, >= 0.
         """
         self._after = after
         self._go_on = threading.Event()
         self.reached = threading.Event()
 
     def release(self) -> None:
-        """Go on, now and with every later request; the end of the registry does it, too."""
+        """Go on, and do not stop later answers; the registry calls this when it stops."""
         self._go_on.set()
 
     def __call__(self, request: Request, proceed: Proceed) -> Answer:
-        """Answer in order, up to the place where to stop."""
+        """Answer correctly up to the byte where to stop."""
         return _sent(self._pieces)(request, proceed)
 
-    def _pieces(self, found: Answer) -> Iterator[bytes]:
+    def _pieces(self, answer: Answer) -> Iterator[bytes]:
         left = self._after
-        for piece in found.pieces():
+        for piece in answer.pieces():
             if 0 <= left < len(piece):
                 yield piece[:left]
                 self.reached.set()
@@ -136,9 +134,9 @@ class Stall:
 
 def _sent(pieces: Callable[[Answer], Iterator[bytes]]) -> Fault:
     def fault(_request: Request, proceed: Proceed) -> Answer:
-        found = proceed()
-        honest = Answer(body=found.body)
-        found.body = pieces(honest)
-        return found
+        answer = proceed()
+        correct = Answer(body=answer.body)
+        answer.body = pieces(correct)
+        return answer
 
     return fault

@@ -1,4 +1,4 @@
-"""The registry itself: who may ask, what is answered in order, and what is made of that."""
+"""The registry: it checks permissions, answers correctly, and applies the faults of a test."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Self
 
-from ocilayout.testing.registry.blob import delete_blob, get_blob
-from ocilayout.testing.registry.content import Holdings
-from ocilayout.testing.registry.endpoint import locate
-from ocilayout.testing.registry.exchange import Answer, HangUpError, Request, refusal, reply
 from ocilayout.testing.registry.fault import Stall
-from ocilayout.testing.registry.listing import list_referrers, list_repositories, list_tags
-from ocilayout.testing.registry.manifest import delete_manifest, get_manifest, put_manifest
-from ocilayout.testing.registry.rule import Fault, Rule
-from ocilayout.testing.registry.upload import (
+from ocilayout.testing.registry.pull import (
+    get_blob,
+    get_manifest,
+    list_referrers,
+    list_repositories,
+    list_tags,
+)
+from ocilayout.testing.registry.push import (
     append_upload,
     begin_upload,
     cancel_upload,
+    delete_blob,
+    delete_manifest,
     finish_upload,
+    put_manifest,
     show_upload,
 )
+from ocilayout.testing.registry.reply import Answer, HangUpError, refusal, reply
+from ocilayout.testing.registry.request import Fault, Request, Rule
+from ocilayout.testing.registry.storage import Storage
 from ocilayout.testing.registry.wire import Server
 
 if TYPE_CHECKING:
@@ -28,17 +34,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from ocilayout.testing.registry.auth import Auth
+    from ocilayout.testing.registry.permission import Auth
 
-    Handle = Callable[[Holdings, Request], Answer]
+    Handler = Callable[[Storage, Request], Answer]
 
 
-class LoopbackRegistry(Holdings):
-    """A registry on loopback, serving while it is entered; made to test clients.
+class LoopbackRegistry(Storage):
+    """A registry on loopback to test clients with; it serves inside its `with` block.
 
-    It speaks the distribution-spec 1.1, and believes what it is sent no more than a real registry
-    does. A blob is to be had only from repositories that it was pushed to or mounted in. What it
-    holds is in `blobs`, `manifests`, `tags` and `uploads`, and may be changed at any time.
+    It speaks the distribution-spec 1.1, and checks what clients send as a real registry does. It
+    serves a blob only from repositories that the blob was pushed to or mounted in. Its content is
+    in `blobs`, `manifests`, `tags` and `uploads`, and may be changed at any time.
 
         with LoopbackRegistry() as registry:
             layer = registry.put_blob("team/app", b"layer")
@@ -48,14 +54,10 @@ class LoopbackRegistry(Holdings):
 
     Attributes:
         requests: Every request, in order of arrival; each compares like the pair of its method
-            and path, and has query, headers and body besides.
+            and path, and also has query, headers and body.
         received: Every body that a client sent, in order of arrival.
-        auth: Who may do what; `None` lets everybody do everything.
-        referrers_api: Whether it has the referrers API.
-        subject_header: Whether it says that it took note of a subject, by `OCI-Subject`.
-        tag_by_digest: Whether it sets the tags in the query of a manifest that is pushed by digest,
-            and says so, by `OCI-Tag`.
-        page_size: How many entries a page of a list has at most; `None` for no limit.
+
+    The arguments of the constructor are attributes as well, and may be changed.
     """
 
     def __init__(
@@ -68,17 +70,17 @@ class LoopbackRegistry(Holdings):
         tag_by_digest: bool = True,
         page_size: int | None = None,
     ) -> None:
-        """Prepare; it serves once it is entered.
+        """Create a registry, which does not serve yet.
 
         Args:
-            auth: A `BasicAuth` or a `TokenAuth`; `None` lets everybody do everything.
-            ssl_context: How to do TLS, with a certificate for 127.0.0.1; `None` does without.
-            referrers_api: Whether to have the referrers API; if not, it answers 404 there.
+            auth: A `BasicAuth` or a `TokenAuth`; `None` allows every request.
+            ssl_context: The context for TLS, with a certificate for 127.0.0.1; `None` for http.
+            referrers_api: Whether to have the referrers API; if not, it answers 404.
             subject_header: Whether to answer a push of a manifest with a subject with
-                `OCI-Subject`. A registry has both or none; one of them alone is a fault.
-            tag_by_digest: Whether to set the tags in the query of a manifest that is pushed by
-                digest, and to answer with `OCI-Tag`; if not, it stores the manifest alone.
-            page_size: How many entries a page of a list has at most, > 0; `None` for no limit.
+                `OCI-Subject`. A correct registry has both or neither of the last two.
+            tag_by_digest: Whether to set the tags in the query of a push of a manifest by digest,
+                and to answer with `OCI-Tag`; if not, the query is ignored.
+            page_size: The most entries on a page of a list, > 0; `None` for no limit.
         """
         super().__init__()
         self.auth = auth
@@ -97,10 +99,10 @@ class LoopbackRegistry(Holdings):
 
     @property
     def host(self) -> str:
-        """Where it listens, as `127.0.0.1:port`.
+        """The host and port, as `127.0.0.1:port`.
 
         Raises:
-            RuntimeError: It is not serving.
+            RuntimeError: The registry is not serving.
         """
         if self._server is None:
             raise RuntimeError("the registry serves only inside its with block")
@@ -108,15 +110,15 @@ class LoopbackRegistry(Holdings):
 
     @property
     def url(self) -> str:
-        """Its address, as `http://127.0.0.1:port`; `https` with TLS.
+        """The address, as `http://127.0.0.1:port`; `https` with TLS.
 
         Raises:
-            RuntimeError: It is not serving.
+            RuntimeError: The registry is not serving.
         """
         return f"{'http' if self._ssl_context is None else 'https'}://{self.host}"
 
     def __enter__(self) -> Self:
-        self._server = Server(self._respond, self._take, self._ssl_context)
+        self._server = Server(self._respond, self.received.append, self._ssl_context)
         return self
 
     def __exit__(
@@ -128,8 +130,7 @@ class LoopbackRegistry(Holdings):
         """Stop serving.
 
         Raises:
-            ExceptionGroup: A fault of the test's own making raised something, and nothing else
-                went wrong.
+            ExceptionGroup: A fault that the test made raised an exception, and the block did not.
         """
         if self._server is None:
             return
@@ -142,7 +143,7 @@ class LoopbackRegistry(Holdings):
 
     # ------------------------------------------------------------ misbehaving
 
-    def misbehave(  # what a request is told by
+    def misbehave(
         self,
         on: str,
         fault: Fault,
@@ -152,25 +153,25 @@ class LoopbackRegistry(Holdings):
         skip: int = 0,
         times: int | None = None,
     ) -> Rule:
-        """Misbehave from now on, whenever a certain kind of request arrives.
+        """Misbehave from now on when a certain kind of request arrives.
 
-        Several faults that one request meets are applied in the order in which they were given:
-        the first is told what the registry answers, the next what the first made of it.
+        Several faults for one request are applied in the order in which they were given: the first
+        gets the registry's answer, the next gets what the first made of it.
 
         Args:
-            on: A method and what the request is for, or one of both: `GET blob`, `HEAD manifest`,
-                `PATCH upload`, `tags`. What requests are for is in `ENDPOINTS`.
-            fault: What happens, most likely from `ocilayout.testing.registry.fault`.
-            name: Only in this repository.
-            reference: Only for this tag, digest or upload, as it stands at the end of the path.
-            skip: How many requests to let pass before the first that meets the fault, >= 0.
-            times: How many requests meet it, >= 0; `None` for all.
+            on: A method and an endpoint, or one of both: `GET blob`, `HEAD manifest`,
+                `PATCH upload`, `tags`. See `ENDPOINTS`.
+            fault: The fault, such as one of `ocilayout.testing.registry.fault`.
+            name: Only for requests in this repository.
+            reference: Only for requests with this tag, digest or upload at the end of the path.
+            skip: How many such requests to answer correctly at first, >= 0.
+            times: How many requests meet the fault, >= 0; `None` for all.
 
         Returns:
             The rule, which counts the requests that met it.
 
         Raises:
-            ValueError: `on` names no method or no endpoint.
+            ValueError: `on` is not a method and an endpoint.
         """
         rule = Rule(on, fault, name=name, reference=reference, skip=skip, times=times)
         if isinstance(fault, Stall):
@@ -179,20 +180,16 @@ class LoopbackRegistry(Holdings):
         return rule
 
     def behave(self) -> None:
-        """Forget all faults."""
+        """Remove all faults."""
         self._rules.clear()
 
     # ------------------------------------------------------------ answering
 
-    def _take(self, body: bytes) -> None:
-        self.received.append(body)
-
     def _respond(self, request: Request) -> Answer:
-        locate(request)
         self.requests.append(request)
         proceed = partial(self._answer, request)
         for rule in tuple(self._rules):
-            if rule.takes(request):
+            if rule.matches(request):
                 proceed = partial(rule.fault, request, proceed)
         return proceed()
 
@@ -217,13 +214,13 @@ class LoopbackRegistry(Holdings):
             return refusal(HTTPStatus.METHOD_NOT_ALLOWED, "UNSUPPORTED", headers=allowed)
         return handler(self, request)
 
-    def _handlers(self, endpoint: str) -> Mapping[str, Handle]:
-        """Return what is done at an endpoint, by method; nothing where there is none."""
+    def _handlers(self, endpoint: str) -> Mapping[str, Handler]:
+        """Return the handlers of an endpoint by method; none if it does not exist."""
         size = self.page_size
         put = partial(
-            put_manifest, note_subject=self.subject_header, tag_by_digest=self.tag_by_digest
+            put_manifest, subject_header=self.subject_header, tag_by_digest=self.tag_by_digest
         )
-        found: dict[str, Mapping[str, Handle]] = {
+        handlers: dict[str, Mapping[str, Handler]] = {
             "api": {"GET": _greet},
             "catalog": {"GET": partial(list_repositories, page_size=size)},
             "tags": {"GET": partial(list_tags, page_size=size)},
@@ -238,10 +235,10 @@ class LoopbackRegistry(Holdings):
             },
         }
         if self.referrers_api:
-            found["referrers"] = {"GET": partial(list_referrers, page_size=size)}
-        return found.get(endpoint, {})
+            handlers["referrers"] = {"GET": partial(list_referrers, page_size=size)}
+        return handlers.get(endpoint, {})
 
 
-def _greet(_held: Holdings, _request: Request) -> Answer:
+def _greet(_storage: Storage, _request: Request) -> Answer:
     headers = {"Docker-Distribution-API-Version": "registry/2.0"}
     return reply(HTTPStatus.OK, b"{}", media_type="application/json", headers=headers)

@@ -1,4 +1,4 @@
-"""What a registry holds: blobs, manifests, tags and unfinished uploads, all in memory."""
+"""The content of a registry in memory: blobs, manifests, tags and unfinished uploads."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from typing import TYPE_CHECKING
 
 from ocilayout.codec import encode
 from ocilayout.descriptor import Descriptor
-from ocilayout.digest import Digest, new_hasher
+from ocilayout.digest import Digest, is_digest, new_hasher
 from ocilayout.errors import OciLayoutError
 from ocilayout.graph import successors
 from ocilayout.mediatype import OCI_MANIFEST, OCTET_STREAM
 from ocilayout.referrer import describe_referrer
 from ocilayout.rules import decode_document, document_type
-from ocilayout.testing.registry.exchange import PIECE
+from ocilayout.testing.registry.reply import PIECE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ocilayout.graph import Document
-    from ocilayout.testing.registry.exchange import Content
+    from ocilayout.testing.registry.reply import Content
 
 
-class Holdings:
-    """The content of a registry, for a test to look at and to change while it serves.
+class Storage:
+    """The content of a registry, which a test may read and change while the registry serves.
 
-    What a test puts here itself is not checked: that is how a registry comes to hold what a right
-    one would have refused.
+    What a test stores itself is not checked. That is how a registry comes to have content that a
+    correct one would have refused.
 
     Attributes:
         blobs: Every blob, by repository and digest.
         manifests: Media type and bytes of every manifest, by repository and digest.
         tags: The digest of every tag, by repository and tag.
-        uploads: What arrived of every unfinished upload, by repository and id.
-        lock: Held while something is looked at and changed by what was seen.
+        uploads: The bytes of every unfinished upload, by repository and id.
+        lock: Held during a change that depends on the content.
     """
 
     def __init__(self) -> None:
@@ -52,16 +52,16 @@ class Holdings:
         media_type: str = OCTET_STREAM,
         digest: Digest | None = None,
     ) -> Descriptor:
-        """Have a blob, checked by nobody.
+        """Store a blob unchecked.
 
         Args:
             name: The repository.
             content: Bytes, or the path of a file that is read while it is sent.
-            media_type: What the descriptor says that it is.
-            digest: The digest that it is to be had by; its own if `None`.
+            media_type: The media type of the descriptor.
+            digest: The digest to serve it by; its own if `None`.
 
         Returns:
-            A descriptor of it, with its size as it is and its digest as it was given.
+            A descriptor with the actual size and the digest that it is served by.
 
         Raises:
             OSError: The file cannot be read.
@@ -80,18 +80,18 @@ class Holdings:
         media_type: str | None = None,
         digest: Digest | None = None,
     ) -> Descriptor:
-        """Have a manifest or an index, checked by nobody.
+        """Store a manifest or an index unchecked.
 
         Args:
             name: The repository.
             document: The model, or any bytes.
             tag: A tag for it.
-            media_type: What to call it; if `None`, what it says itself, or what its properties
-                show; a manifest, if it cannot be read.
-            digest: The digest that it is to be had by; its own if `None`.
+            media_type: The media type to serve it with; if `None`, what it says itself or its
+                properties show, and that of a manifest if it cannot be read.
+            digest: The digest to serve it by; its own if `None`.
 
         Returns:
-            A descriptor of it, with its size as it is and its digest as it was given.
+            A descriptor with the actual size and the digest that it is served by.
         """
         data = document if isinstance(document, bytes) else encode(document)
         media_type = media_type or _document_type(data)
@@ -102,15 +102,15 @@ class Holdings:
         return Descriptor(media_type=media_type, digest=digest, size=len(data))
 
     def put_manifests(self, name: str, documents: Iterable[bytes], *, tag: str) -> Descriptor:
-        """Have many manifests, checked by nobody, and a tag for the last of them.
+        """Store many manifests unchecked, and tag the last of them.
 
         Args:
             name: The repository.
-            documents: Their bytes, at least one; see `ocilayout.testing.registry.bomb`.
+            documents: The bytes of each, at least one; see `ocilayout.testing.registry.bomb`.
             tag: The tag.
 
         Returns:
-            A descriptor of the last.
+            A descriptor of the last one.
         """
         *others, root = documents
         for document in others:
@@ -118,17 +118,21 @@ class Holdings:
         return self.put_manifest(name, root, tag=tag)
 
     def has_repository(self, name: str) -> bool:
-        """Tell whether anything was ever pushed to a repository and is there."""
+        """Tell whether a repository has any content."""
         return any(
             repository == name
-            for held in (self.manifests, self.blobs, self.tags, self.uploads)
-            for repository, _ in list(held)
+            for part in (self.manifests, self.blobs, self.tags, self.uploads)
+            for repository, _ in list(part)
         )
 
-    def has_parts(self, name: str, document: Document) -> bool:
-        """Tell whether a repository holds all that a document is made of.
+    def digest_of(self, name: str, reference: str) -> str:
+        """Return the digest of a tag or of a digest; empty if there is no such tag."""
+        return reference if is_digest(reference) else self.tags.get((name, reference), "")
 
-        Content that is to be had elsewhere, by `urls`, need not be there.
+    def has_parts(self, name: str, document: Document) -> bool:
+        """Tell whether a repository has all that a document refers to.
+
+        Content with `urls` may be elsewhere.
         """
         return all(
             part.urls or (name, part.digest) in self.blobs or (name, part.digest) in self.manifests
@@ -136,18 +140,18 @@ class Holdings:
         )
 
     def referrers(self, name: str, digest: str) -> list[Descriptor]:
-        """Return the manifests of a repository that have a digest as their subject."""
-        found = []
-        for (repository, known_by), (media_type, data) in sorted(self.manifests.items()):
+        """Return the referrers of a digest in a repository."""
+        referrers = []
+        for (repository, stored_as), (media_type, data) in sorted(self.manifests.items()):
             try:
-                descriptor = Descriptor.of(data, media_type, Digest(known_by).algorithm)
+                descriptor = Descriptor.of(data, media_type, Digest(stored_as).algorithm)
                 document = decode_document(data, descriptor)
             except OciLayoutError:
-                continue  # put here by hand
+                continue  # stored unchecked by the test
             subject = document.subject
             if repository == name and subject is not None and subject.digest == digest:
-                found.append(describe_referrer(descriptor, document))
-        return found
+                referrers.append(describe_referrer(descriptor, document))
+        return referrers
 
 
 def _document_type(data: bytes) -> str:

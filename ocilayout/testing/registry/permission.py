@@ -1,4 +1,4 @@
-"""Who may do what: Basic authentication, and tokens from a token endpoint of the registry's own."""
+"""Who may do what: Basic authentication, and bearer tokens from the registry's own `/token`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from urllib.parse import parse_qs
 
 from attrs import define, field
 
-from ocilayout.testing.registry.exchange import Answer, Request, refusal, reply
+from ocilayout.testing.registry.reply import Answer, refusal, reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_PULL: Final = frozenset({"GET", "HEAD"})
+    from ocilayout.testing.registry.request import Request
+
+_READS: Final = frozenset({"GET", "HEAD"})
 
 
 class Auth(Protocol):
-    """Decides about requests."""
+    """Decides which requests are allowed."""
 
     def challenge(self, request: Request, url: str) -> Answer | None:
-        """Return a refusal, or `None` if a request may go on.
+        """Return a refusal, or `None` if a request is allowed.
 
         Args:
             request: The request.
@@ -39,7 +41,7 @@ class Auth(Protocol):
 
 @define
 class BasicAuth:
-    """Every request needs the name and the password of a user.
+    """Allows requests with the name and the password of a user.
 
     Attributes:
         users: Passwords by user names.
@@ -48,7 +50,7 @@ class BasicAuth:
     users: Mapping[str, str]
 
     def challenge(self, request: Request, url: str) -> Answer | None:
-        """Return a refusal, or `None` if a request comes from a user."""
+        """Return a refusal, or `None` if a request has the name and password of a user."""
         del url
         if _user(request, self.users):
             return None
@@ -56,7 +58,7 @@ class BasicAuth:
         return refusal(HTTPStatus.UNAUTHORIZED, "UNAUTHORIZED", headers=demand)
 
     def grant(self, request: Request) -> Answer:
-        """Refuse: there are no tokens here."""
+        """Refuse, as Basic authentication has no tokens."""
         del request
         return refusal(HTTPStatus.NOT_FOUND, "UNSUPPORTED")
 
@@ -66,10 +68,10 @@ class Token:
     """A token that was issued.
 
     Attributes:
-        value: What stands in the header.
-        access: What it is good for, as `repository:team/app:pull`, one action each.
-        user: Who it was issued to, empty for nobody in particular.
-        left: For how many requests it is still good; `None` for any number.
+        value: The token.
+        access: What it allows, as `repository:team/app:pull`, one action each.
+        user: The user that it was issued to; empty for anonymous.
+        left: How many more requests it is valid for; `None` for any number.
     """
 
     value: str
@@ -80,20 +82,20 @@ class Token:
 
 @define
 class TokenAuth:
-    """Every request needs a token for what it does, which `/token` issues to users.
+    """Allows requests with a token for what they do, which `/token` issues to users.
 
-    Tokens do not grow old by the clock, which a test could not rely on: they are good until
-    `expire` is called, or for a number of requests.
+    Tokens do not expire by the clock, which a test could not rely on, but when `expire` is called,
+    or after a number of requests.
 
     Attributes:
         users: Passwords by user names.
-        anonymous_pull: Whether anybody gets tokens to pull.
-        uses: For how many requests a token is good; `None` for any number.
-        life: What is said of the life of a token, in seconds; `None` to say nothing.
+        anonymous_pull: Whether to issue tokens to pull without a password.
+        uses: How many requests a token is valid for; `None` for any number.
+        life: The stated life of a token, in seconds; `None` to state none.
         service: The name of the service in challenges.
-        realm: Where challenges send to; the registry's own `/token` if `None`.
-        insufficient: What a request is answered whose token is for less: 401 as CNCF's registry
-            does, or 403 as RFC 6750 and others do.
+        realm: The token server in challenges; the registry's own `/token` if `None`.
+        insufficient: The status for a token that does not allow the request: 401 as in CNCF's
+            registry, or 403 as in RFC 6750 and others.
         issued: Every token that was issued, expired ones too, in order.
     """
 
@@ -109,11 +111,11 @@ class TokenAuth:
     _refresh: dict[str, str] = field(factory=dict, init=False)
 
     def expire(self) -> None:
-        """Let no token be good any more; refresh tokens stay good."""
+        """Make all tokens invalid; refresh tokens stay valid."""
         self._valid.clear()
 
     def challenge(self, request: Request, url: str) -> Answer | None:
-        """Return a refusal, or `None` if a request has a token for what it does."""
+        """Return a refusal, or `None` if a request has a token that allows it."""
         scheme, _, value = request.headers.get("Authorization", "").partition(" ")
         token = self._valid.get(value.strip()) if scheme.lower() == "bearer" else None
         needed = required_access(request)
@@ -132,7 +134,7 @@ class TokenAuth:
         return refusal(status, "UNAUTHORIZED", headers={"WWW-Authenticate": demand})
 
     def grant(self, request: Request) -> Answer:
-        """Issue a token, to a GET with Basic authentication or to an OAuth2 POST."""
+        """Issue a token for a GET with Basic authentication or an OAuth2 POST."""
         if request.method == "POST":
             form = parse_qs(request.body.decode("latin-1"))
         else:
@@ -140,28 +142,27 @@ class TokenAuth:
         user = self._grantee(request, form)
         if user is None:
             return refusal(HTTPStatus.UNAUTHORIZED, "UNAUTHORIZED")
-        access = {one for text in form.get("scope", []) for one in _accesses(text)}
-        if not user:
-            access = {one for one in access if one.endswith(":pull")}
+        scopes = " ".join(form.get("scope", []))
+        access = {one for one in _accesses(scopes) if user or one.endswith(":pull")}
         token = Token(secrets.token_hex(16), frozenset(access), user, self.uses)
         self.issued.append(token)
         self._valid[token.value] = token
-        said: dict[str, object] = {"token": token.value, "access_token": token.value}
+        document: dict[str, object] = {"token": token.value, "access_token": token.value}
         if self.life is not None:
-            said["expires_in"] = self.life
+            document["expires_in"] = self.life
         if "offline" in form.get("access_type", []) or form.get("offline_token") == ["true"]:
-            said["refresh_token"] = self.refresh_token(user)
-        body = json.dumps(said).encode()
+            document["refresh_token"] = self.refresh_token(user)
+        body = json.dumps(document).encode()
         return reply(HTTPStatus.OK, body, media_type="application/json")
 
     def refresh_token(self, user: str) -> str:
-        """Return a new refresh token of a user, as an identity token in a credential store is."""
+        """Return a new refresh token of a user, which clients store as an identity token."""
         value = secrets.token_hex(16)
         self._refresh[value] = user
         return value
 
     def _grantee(self, request: Request, form: Mapping[str, list[str]]) -> str | None:
-        """Return whom to issue a token to, empty for anybody, `None` for a refusal."""
+        """Return the user to issue a token to; empty for anonymous, `None` for a refusal."""
         kind = form.get("grant_type", [""])[0] if request.method == "POST" else ""
         if kind == "refresh_token":
             return self._refresh.get(form.get("refresh_token", [""])[0])
@@ -175,12 +176,12 @@ class TokenAuth:
 
 
 def required_access(request: Request) -> frozenset[str]:
-    """Return what a request needs to be allowed, as `repository:team/app:pull`, one action each."""
+    """Return the access that a request needs, as `repository:team/app:pull`, one action each."""
     if request.endpoint == "catalog":
         return frozenset({"registry:catalog:*"})
     if not request.name:
         return frozenset()
-    if request.method in _PULL and request.endpoint != "upload":
+    if request.method in _READS and request.endpoint != "upload":
         actions = {"pull"}
     else:
         actions = {"delete"} if request.method == "DELETE" else {"pull", "push"}
@@ -202,7 +203,7 @@ def _accesses(scopes: str) -> Iterable[str]:
 
 
 def _user(request: Request, users: Mapping[str, str]) -> str | None:
-    """Return the user that a request gives name and password of, or `None`."""
+    """Return the user whose name and password a request has, or `None`."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None
