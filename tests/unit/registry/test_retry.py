@@ -15,7 +15,7 @@ from ocilayout.descriptor import Descriptor
 from ocilayout.errors import AuthError, RateLimitedError, RegistryError, TransportError
 from ocilayout.mediatype import OCI_LAYER
 from ocilayout.registry import Credentials, Repository, Retry, Timeouts
-from tests.unit.scripted import Handler, Reply, Scripted, Seen, serving
+from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

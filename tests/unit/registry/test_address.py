@@ -8,7 +8,7 @@ import pytest
 
 from ocilayout.errors import InvalidNameError, TransportError
 from ocilayout.registry import Proxies, Repository, Retry
-from tests.unit.scripted import Reply, serving
+from tests.unit.registry.scripted import Reply, serving
 
 PROXY = "http://proxy:3128"
 AT_ONCE = Retry(sleep=lambda _: None)

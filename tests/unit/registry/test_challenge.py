@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocilayout.errors import AuthError, InvalidNameError
-from ocilayout.registry import Credentials
+from ocilayout.errors import AuthError
 from ocilayout.registry.challenge import Challenge, parse_challenges
 
 TOKEN = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
 TOKEN68 = "-._~+/0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
+
 tokens = st.text(TOKEN, min_size=1, max_size=8)
+
+
 # What a quoted-string can hold: everything visible, space and tab, and what is above ASCII.
 quotable = st.text(
     st.one_of(st.just("\t"), st.characters(min_codepoint=0x20, exclude_characters="\x7f")).filter(
@@ -24,7 +27,11 @@ quotable = st.text(
     ),
     max_size=12,
 )
+
+
 spaces = st.text(" \t", max_size=2)
+
+
 separators = st.builds("{},{}".format, spaces, st.text(" \t,", max_size=3))
 
 
@@ -134,27 +141,3 @@ def test_a_malformed_challenge_is_refused_without_being_repeated(text: str) -> N
         parse_challenges(text)
     assert caught.value.status == 401
     assert text not in str(caught.value)
-
-
-def test_credentials_do_not_show_the_password() -> None:
-    """Neither repr nor str of credentials holds the password."""
-    credentials = Credentials("ann", "open sesame")
-    assert "ann" in repr(credentials)
-    assert "sesame" not in repr(credentials) + str(credentials)
-
-
-@given(
-    st.text(st.characters(exclude_characters=":", codec="utf-8")),
-    st.text(st.characters(codec="utf-8")),
-)
-def test_basic_is_the_pair_in_base64(username: str, password: str) -> None:
-    """The first colon of what Basic sends ends the user name."""
-    scheme, _, pair = Credentials(username, password).basic().partition(" ")
-    assert scheme == "Basic"
-    assert base64.b64decode(pair).decode().partition(":") == (username, ":", password)
-
-
-def test_a_user_name_with_a_colon_is_refused() -> None:
-    """A name that Basic would cut short is refused."""
-    with pytest.raises(InvalidNameError, match="colon"):
-        Credentials("ann:admin", "x")

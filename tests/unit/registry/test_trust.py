@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 
 from ocilayout.errors import RegistryError, TransportError
 from ocilayout.registry import Repository, Retry, find_certs
-from tests.unit.scripted import Reply, Scripted, serving
+from tests.unit.registry.scripted import Reply, Scripted, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ocilayout.errors import AuthError, InvalidNameError
 from ocilayout.registry import Credentials, Repository, Retry, find_credentials
-from tests.unit.scripted import Handler, Reply, Seen, serving
+from tests.unit.registry.scripted import Handler, Reply, Seen, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -311,3 +311,30 @@ def test_an_identity_token_is_not_redirected() -> None:
         ):
             repository.tags()
         assert other.seen == []
+
+
+# ------------------------------------------------------------------ credentials
+
+
+def test_credentials_do_not_show_the_password() -> None:
+    """Neither repr nor str of credentials holds the password."""
+    credentials = Credentials("ann", "open sesame")
+    assert "ann" in repr(credentials)
+    assert "sesame" not in repr(credentials) + str(credentials)
+
+
+@given(
+    st.text(st.characters(exclude_characters=":", codec="utf-8")),
+    st.text(st.characters(codec="utf-8")),
+)
+def test_basic_is_the_pair_in_base64(username: str, password: str) -> None:
+    """The first colon of what Basic sends ends the user name."""
+    scheme, _, pair = Credentials(username, password).basic().partition(" ")
+    assert scheme == "Basic"
+    assert base64.b64decode(pair).decode().partition(":") == (username, ":", password)
+
+
+def test_a_user_name_with_a_colon_is_refused() -> None:
+    """A name that Basic would cut short is refused."""
+    with pytest.raises(InvalidNameError, match="colon"):
+        Credentials("ann:admin", "x")

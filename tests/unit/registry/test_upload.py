@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import socket
 import struct
@@ -17,22 +16,17 @@ from ocilayout.copy import copy
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
 from ocilayout.errors import (
-    AuthError,
     DigestMismatchError,
     IntegrityError,
     InvalidNameError,
     RegistryError,
     TransportError,
 )
-from ocilayout.ijson import MAX_DOCUMENT
-from ocilayout.index import Index
 from ocilayout.layout import Layout
 from ocilayout.manifest import Manifest
-from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST
-from ocilayout.referrer import fallback_tag
+from ocilayout.mediatype import OCI_EMPTY, OCI_LAYER
 from ocilayout.registry import Repository, Retry
-from ocilayout.testing.registry import Fault, LoopbackRegistry, fault
-from tests.unit.scripted import Handler, Reply, Scripted, Seen, serving
+from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -417,138 +411,3 @@ def test_what_was_mounted_is_compared(registry: Scripted) -> None:
                 repo.blobs.mount(BLOB, path)
             with pytest.raises(InvalidNameError):
                 repo.blobs.put(DATA, media_type=OCI_LAYER, mount_from=path)
-
-
-# ------------------------------------------------------------------ parts and deletion
-
-
-@pytest.mark.parametrize(
-    ("reply", "data"),
-    [
-        (Reply(206, {"Content-Range": "bytes 10-14/1024"}, DATA[10:15]), DATA[10:15]),
-        (Reply(200, body=DATA), DATA[10:15]),
-        (Reply(200, body=DATA[:12]), DATA[10:12]),
-        (Reply(416), b""),
-    ],
-)
-def test_a_part_is_had_and_not_verified(registry: Scripted, reply: Reply, data: bytes) -> None:
-    """Also from a registry that gives the whole, and where there is less."""
-    registry.default = reply
-    with repository(registry) as repo:
-        assert repo.blobs.read_unverified(BLOB.digest, start=10, length=5) == data
-    assert registry.seen[0].headers["range"] == "bytes=10-14"
-
-
-def test_a_part_that_is_another_is_refused(registry: Scripted) -> None:
-    """Another part, no blob, and what is no part."""
-    with repository(registry) as repo:
-        registry.default = Reply(206, {"Content-Range": "bytes 0-4/1024"}, DATA[:5])
-        with pytest.raises(RegistryError, match="another part"):
-            repo.blobs.read_unverified(BLOB.digest, start=10, length=5)
-        registry.default = Reply(404)
-        with pytest.raises(LookupError):
-            repo.blobs.read_unverified(BLOB.digest, start=10, length=5)
-        for start, length in ((-1, 1), (0, 0)):
-            with pytest.raises(ValueError, match="one byte"):
-                repo.blobs.read_unverified(BLOB.digest, start=start, length=length)
-
-
-@pytest.mark.spec("distribution:delete-done")
-@pytest.mark.parametrize("status", [200, 202, 204])
-def test_things_are_deleted(registry: Scripted, status: int) -> None:
-    """Blobs by digest, tags by name; what is not there is not found."""
-    with repository(registry) as repo:
-        registry.default = Reply(status)
-        repo.blobs.delete(BLOB.digest)
-        repo.untag("v1")
-        assert registry.asked() == [
-            f"DELETE {BASE}{BLOB.digest}",
-            "DELETE /v2/org/app/manifests/v1",
-        ]
-        registry.default = Reply(404)
-        with pytest.raises(LookupError):
-            repo.blobs.delete(BLOB.digest)
-        with pytest.raises(LookupError):
-            repo.untag("v1")
-        with pytest.raises(LookupError):
-            repo.delete(BLOB.digest)
-        registry.default = Reply(405)
-        with pytest.raises(RegistryError, match="does not do that"):
-            repo.untag("v1")
-        with pytest.raises(InvalidNameError, match="untag"):
-            repo.delete("v1")
-
-
-RETIRED = "application/vnd.oci.artifact.manifest.v1+json"
-SUBJECT = {"mediaType": OCI_MANIFEST, "digest": str(BLOB.digest), "size": 1}
-UNDECODABLE: dict[str, tuple[str, bytes]] = {
-    "a retired type": (RETIRED, b'{"mediaType": "%b", "blobs": []}' % RETIRED.encode()),
-    "schema 1": (
-        "application/vnd.docker.distribution.manifest.v1+prettyjws",
-        b'{"schemaVersion": 1, "fsLayers": []}',
-    ),
-    "a broken document": (OCI_MANIFEST, b'{"schemaVersion": 2, "layers": 7}'),
-    "both an index and a manifest": (OCI_MANIFEST, b'{"manifests": [], "layers": []}'),
-    "not JSON": (OCI_MANIFEST, b"\x00nothing"),
-    "not an object": (OCI_MANIFEST, b"[]"),
-    "a subject that is not one": (OCI_MANIFEST, b'{"subject": {"digest": "none"}}'),
-    "too large": (OCI_MANIFEST, b" " * (MAX_DOCUMENT + 1)),
-}
-
-
-@pytest.mark.spec("distribution:delete")
-@pytest.mark.parametrize(("media_type", "data"), UNDECODABLE.values(), ids=UNDECODABLE)
-def test_what_cannot_be_decoded_can_be_deleted(media_type: str, data: bytes) -> None:
-    """It is gone by its digest, with its tags; only what is not there is not found."""
-    with LoopbackRegistry() as held, Repository(f"{held.host}/org/app") as repo:
-        found = held.put_manifest("org/app", data, tag="v1", media_type=media_type)
-        repo.delete(found.digest)
-        assert (held.manifests, held.tags) == ({}, {})
-        with pytest.raises(LookupError):
-            repo.delete(found.digest)
-
-
-@pytest.mark.parametrize(
-    "spoil", [fault.refuse(500), fault.flip(), fault.refuse(404), fault.gzip()]
-)
-def test_what_cannot_be_read_can_be_deleted(spoil: Fault) -> None:
-    """Whatever a registry says when it is asked for content, its deletion is asked for."""
-    with LoopbackRegistry() as held:
-        found = held.put_manifest("org/app", Manifest(config=BLOB))
-        held.misbehave("GET manifest", spoil)
-        with Repository(f"{held.host}/org/app", retry=AT_ONCE) as repo:
-            repo.delete(found)
-        assert held.manifests == {}
-
-
-@pytest.mark.spec("distribution:delete")
-@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
-def test_a_referrer_of_a_retired_type_is_off_the_list(algorithm: str) -> None:
-    """Its subject is known although it cannot be decoded, and the list loses it alone."""
-    with LoopbackRegistry(referrers_api=False) as held:
-        data = json.dumps({"mediaType": RETIRED, "blobs": [], "subject": SUBJECT}).encode()
-        digest = Digest.of(data, algorithm)
-        old = held.put_manifest("org/app", data, media_type=RETIRED, digest=digest)
-        kept = held.put_manifest("org/app", Manifest(config=BLOB))
-        tag = fallback_tag(BLOB.digest)
-        held.put_manifest("org/app", Index(manifests=[old, kept]), tag=tag)
-        with Repository(f"{held.host}/org/app") as repo:
-            repo.delete(digest)
-            assert repo.referrers(BLOB.digest) == (kept,)
-
-
-def test_who_may_not_read_does_not_delete() -> None:
-    """A refusal of who we are ends it before anything is deleted."""
-    with LoopbackRegistry() as held:
-        found = held.put_manifest("org/app", b"x")
-        held.misbehave("GET manifest", fault.refuse(403, "DENIED"))
-        with Repository(f"{held.host}/org/app") as repo, pytest.raises(AuthError):
-            repo.delete(found)
-        assert len(held.manifests) == 1
-
-
-def test_who_may_not_delete_is_told(registry: Scripted) -> None:
-    """A refusal is an error of authentication."""
-    registry.default = Reply(403)
-    with repository(registry) as repo, pytest.raises(AuthError):
-        repo.blobs.delete(BLOB.digest)
