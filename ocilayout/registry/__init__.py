@@ -1,8 +1,8 @@
 """The client of the distribution-spec: `Repository` reads and writes one repository of a registry.
 
-Beside it are the options of its constructor, and functions that find the logins and certificates
-that Docker and Podman keep. Copying a graph is left to `ocilayout.copy`, and logging in to other
-programs.
+It exports the options of the constructor as well, and functions that find the logins and
+certificates that Docker and Podman keep. Copying a graph is left to `ocilayout.copy`, and logging
+in to other programs.
 """
 
 from ocilayout.registry.address import Proxies

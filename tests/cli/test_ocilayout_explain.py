@@ -48,7 +48,7 @@ def test_programs_get_the_cells(command: Command) -> None:
         "asks": row.text,
         "here": row.ours,
         "modules": ["ocilayout.registry.upload"],
-        "tests": ["unit/test_registry_delivery.py::test_any_blob_arrives_in_chunks"],
+        "tests": ["unit/registry/test_upload.py::test_any_blob_arrives_in_chunks"],
     }
 
 

@@ -173,7 +173,7 @@ class LoopbackRegistry(Storage):
         Raises:
             ValueError: `on` is not a method and an endpoint.
         """
-        rule = Rule(on, fault, name=name, reference=reference, skip=skip, times=times)
+        rule = Rule(on, fault, name, reference, skip, times)
         if isinstance(fault, Stall):
             self._stalls.append(fault)
         self._rules.append(rule)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from attrs import define, field
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from email.message import Message
@@ -152,48 +154,48 @@ If it does not call `Proceed`, then nothing is stored, deleted or begun.
 """
 
 
+@define(eq=False)
 class Rule:
-    """A fault, and the requests that meet it.
+    """A fault, and the requests that meet it; `LoopbackRegistry.misbehave` makes one.
 
     Attributes:
+        on: The kind of request.
         fault: The fault.
+        name: The repository, or `None` for any.
+        reference: The tag, digest or upload, or `None` for any.
+        skip: How many such requests are answered correctly before the next that meets it.
+        times: How many requests meet the fault, or `None` for all.
         count: How many requests have met it so far.
+
+    Raises:
+        ValueError: `on` is not a method and an endpoint.
     """
 
-    def __init__(
-        self,
-        on: str,
-        fault: Fault,
-        *,
-        name: str | None = None,
-        reference: str | None = None,
-        skip: int = 0,
-        times: int | None = None,
-    ) -> None:
-        """Create a rule; `LoopbackRegistry.misbehave` does so, and says what the arguments are.
+    on: str
+    fault: Fault
+    name: str | None = None
+    reference: str | None = None
+    skip: int = 0
+    times: int | None = None
+    count: int = field(default=0, init=False)
+    _kind: tuple[str | None, str | None] = field(init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False)
 
-        Raises:
-            ValueError: `on` is not a method and an endpoint.
-        """
-        method, endpoint = _parse_kind(on)
-        self._wanted = (method, endpoint, name, reference)
-        self._skip = skip
-        self._times = times
-        self._lock = threading.Lock()
-        self.fault = fault
-        self.count = 0
+    def __attrs_post_init__(self) -> None:
+        self._kind = _parse_kind(self.on)
 
     def matches(self, request: Request) -> bool:
         """Tell whether a request meets the fault, and count it."""
+        expected = (*self._kind, self.name, self.reference)
         actual = (request.method, request.endpoint, request.name, request.reference)
-        pairs = zip(self._wanted, actual, strict=True)
+        pairs = zip(expected, actual, strict=True)
         if any(wanted not in (None, value) for wanted, value in pairs):
             return False
         with self._lock:
-            if self._skip > 0:
-                self._skip -= 1
+            if self.skip > 0:
+                self.skip -= 1
                 return False
-            if self._times is not None and self.count >= self._times:
+            if self.times is not None and self.count >= self.times:
                 return False
             self.count += 1
             return True

@@ -1,4 +1,4 @@
-"""False answers with a fitting length, and things that the registry ignores or does besides."""
+"""False answers with a fitting length, and other things that the registry does or ignores."""
 
 from __future__ import annotations
 
@@ -37,13 +37,7 @@ def after(action: Callable[[], object]) -> Fault:
     Args:
         action: The action.
     """
-
-    def fault(_request: Request, proceed: Proceed) -> Answer:
-        answer = proceed()
-        action()
-        return answer
-
-    return fault
+    return _changed(lambda _: action())
 
 
 def ignore(*, header: str | None = None, query: str | None = None) -> Fault:
@@ -71,13 +65,7 @@ def header(name: str, value: str | None) -> Fault:
         name: The header.
         value: The value, sent to the letter with any line breaks; `None` leaves the header out.
     """
-
-    def fault(_request: Request, proceed: Proceed) -> Answer:
-        answer = proceed()
-        answer.set_header(name, value)
-        return answer
-
-    return fault
+    return _changed(lambda answer: answer.set_header(name, value))
 
 
 def status(value: int) -> Fault:
@@ -87,12 +75,10 @@ def status(value: int) -> Fault:
         value: The status.
     """
 
-    def fault(_request: Request, proceed: Proceed) -> Answer:
-        answer = proceed()
+    def change(answer: Answer) -> None:
         answer.status = value
-        return answer
 
-    return fault
+    return _changed(change)
 
 
 def body(data: bytes) -> Fault:
@@ -149,13 +135,11 @@ def rewrite(change: Callable[[Any], Any]) -> Fault:
 def gzip() -> Fault:
     """Compress the body, with `Content-Encoding`, although the client did not ask for it."""
 
-    def fault(_request: Request, proceed: Proceed) -> Answer:
-        answer = proceed()
+    def change(answer: Answer) -> None:
         answer.set_body(gzip_format.compress(b"".join(answer.pieces())))
         answer.set_header("Content-Encoding", "gzip")
-        return answer
 
-    return fault
+    return _changed(change)
 
 
 def endless(key: str = "tags") -> Fault:
@@ -182,9 +166,15 @@ def endless(key: str = "tags") -> Fault:
 
 
 def _rewritten(change: Callable[[bytes], bytes]) -> Fault:
+    return _changed(lambda answer: answer.set_body(change(b"".join(answer.pieces()))))
+
+
+def _changed(change: Callable[[Answer], object]) -> Fault:
+    """Return a fault that lets the registry answer, and changes the answer."""
+
     def fault(_request: Request, proceed: Proceed) -> Answer:
         answer = proceed()
-        answer.set_body(change(b"".join(answer.pieces())))
+        change(answer)
         return answer
 
     return fault
