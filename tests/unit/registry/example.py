@@ -33,7 +33,7 @@ AT_ONCE = Retry(sleep=lambda _: None)
 
 
 def described(data: bytes = MANIFEST, media_type: str = OCI_MANIFEST, **headers: str) -> Reply:
-    """A registry's honest answer for a manifest, but for what is given."""
+    """A registry's correct response for a manifest, apart from the given headers."""
     said = {
         "Content-Type": media_type,
         "Docker-Content-Digest": Descriptor.of(data, media_type).digest,
@@ -66,7 +66,7 @@ def failing(status: int, *codes: str, **headers: str) -> Reply:
 
 
 def guarded(reply: Reply, authorization: str | None = None) -> Callable[[Seen, Handler], Reply]:
-    """Give a reply to those who come with the right header, and a Basic challenge to others."""
+    """Give a reply to requests with the right header, and a Basic challenge to all others."""
 
     def check(seen: Seen, _: Handler) -> Reply:
         if seen.headers.get("authorization") == (authorization or ANN.basic()):
@@ -82,12 +82,12 @@ def accept_upload(server: Scripted, location: str = "session?state=a%2Fb") -> No
 
 
 def shown(error: BaseException) -> str:
-    """All that an error says when it is printed."""
+    """Everything that an error says when it is printed."""
     return "".join(traceback.format_exception(error)) + repr(error)
 
 
 def basic(server: Scripted) -> None:
-    """Let a server want Basic on everything that it has no other answer to."""
+    """Make a server demand Basic for everything without another reply."""
     server.default = guarded(Reply(404))
     for method in ("GET", "HEAD"):
         # The first request of a test always meets the challenge.
@@ -96,7 +96,7 @@ def basic(server: Scripted) -> None:
 
 
 class _Guarding(dict[str, Any]):
-    """Routes that want Basic unless they are functions already."""
+    """Routes that demand Basic unless they are functions already."""
 
     def get(self, key: str, default: Any = None) -> Any:
         route = super().get(key, default)

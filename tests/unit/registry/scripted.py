@@ -99,7 +99,7 @@ class Scripted(ThreadingHTTPServer):
         return f"127.0.0.1:{self.server_port}"
 
     def handle_error(self, *_: object) -> None:
-        """Keep quiet about clients that hang up."""
+        """Ignore clients that hang up."""
 
     def asked(self) -> list[str]:
         return [f"{seen.method} {seen.path}" for seen in self.seen]

@@ -1,4 +1,4 @@
-"""Which proxy leads where, by the environment and by what is said."""
+"""Proxies: which one to use for an address, from the environment and from arguments."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AT_ONCE = Retry(sleep=lambda _: None)
 def test_the_environment_says_which_proxy(
     environ: dict[str, str], http: str | None, https: str | None
 ) -> None:
-    """Small letters come first, and a variable that a client of CGI sets is not regarded."""
+    """Lower-case names come first, and a variable that a client of CGI can set is ignored."""
     proxies = Proxies.from_environment(environ)
     assert proxies.choose("http://ghcr.io/v2/") == http
     assert proxies.choose("https://ghcr.io/v2/") == https
@@ -65,26 +65,26 @@ def test_the_environment_says_which_proxy(
     ],
 )
 def test_some_hosts_are_reached_directly(bypass: str, url: str, *, direct: bool) -> None:
-    """NO_PROXY names hosts, domains, addresses and ranges; this machine needs no name."""
+    """NO_PROXY has hosts, domains, addresses and ranges; loopback hosts need no entry."""
     proxies = Proxies(http=PROXY, https=PROXY, bypass=bypass)
     assert (proxies.choose(url) is None) is direct
 
 
 @pytest.mark.parametrize("text", ["socks5://h:1", "http://", "http://ann:open-sesame@[x"])
-def test_a_proxy_that_is_none_is_refused_without_its_password(text: str) -> None:
-    """What is no address of http is refused before anything is sent."""
+def test_an_invalid_proxy_is_refused_without_its_password(text: str) -> None:
+    """A proxy that is not an http address is refused before anything is sent."""
     with pytest.raises(InvalidNameError, match="HTTPS_PROXY") as caught:
         Proxies(https=text)
     assert "sesame" not in str(caught.value)
 
 
 def test_a_password_of_a_proxy_is_not_shown() -> None:
-    """The repr of proxies holds none of their addresses."""
+    """The repr of proxies has none of their addresses."""
     assert "sesame" not in repr(Proxies(https="http://ann:open-sesame@proxy"))
 
 
 def test_requests_go_through_the_proxy_with_its_password() -> None:
-    """A host that nobody can resolve is reached through a proxy, which alone sees its password."""
+    """A host without an address is reached through a proxy, which alone sees its password."""
     with serving() as proxy:
         proxy.default = Reply(200, body=b'{"tags":["a"]}')
         proxies = Proxies(http=f"http://ann:open-sesame@{proxy.host}")

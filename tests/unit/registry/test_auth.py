@@ -85,7 +85,7 @@ def token_server(registry: Scripted, other: Scripted) -> TokenServer:
 
 @pytest.mark.spec("distribution:authentication")
 def test_basic_is_sent_once_it_was_asked_for(registry: Scripted, ann: Repository) -> None:
-    """The first request goes without, its repetition and all later ones with credentials."""
+    """The first request has no credentials; its repetition and all later requests have."""
     basic(registry)
     assert ann.tags() == ("a",)
     assert ann.tags() == ("a",)
@@ -103,7 +103,7 @@ def test_basic_is_sent_once_it_was_asked_for(registry: Scripted, ann: Repository
         ({"WWW-Authenticate": 'Bearer realm="'}, "cannot be read"),
     ],
 )
-def test_a_demand_that_cannot_be_met_says_what_to_do(
+def test_a_challenge_that_cannot_be_met_says_what_to_do(
     registry: Scripted, repo: Repository, demand: dict[str, str], text: str
 ) -> None:
     """Without credentials, or with an unknown scheme, the error says so."""
@@ -114,7 +114,7 @@ def test_a_demand_that_cannot_be_met_says_what_to_do(
 
 
 def test_wrong_credentials_are_tried_once(registry: Scripted, ann: Repository) -> None:
-    """A registry that refuses our credentials is not asked a third time."""
+    """A registry that refuses the credentials is not asked a third time."""
     registry.default = Reply(401, {"WWW-Authenticate": 'Basic realm="x"'})
     for count in (2, 3):
         with pytest.raises(AuthError, match="refuses these credentials"):
@@ -123,8 +123,10 @@ def test_wrong_credentials_are_tried_once(registry: Scripted, ann: Repository) -
 
 
 @pytest.mark.spec("distribution:authentication")
-def test_a_token_is_had_without_credentials(token_server: TokenServer, repo: Repository) -> None:
-    """A stranger asks the token server with service and scope, and without Authorization."""
+def test_a_token_is_fetched_without_credentials(
+    token_server: TokenServer, repo: Repository
+) -> None:
+    """An anonymous client asks the token server with service and scope, not Authorization."""
     assert repo.tags() == ("a",)
     (asked,) = token_server.tokens.seen
     assert asked.query == {"service": ["test, registry"], "scope": ["repository:org/app:pull"]}
@@ -135,14 +137,14 @@ def test_a_token_is_had_without_credentials(token_server: TokenServer, repo: Rep
 def test_the_password_goes_to_the_token_server_only(
     token_server: TokenServer, ann: Repository
 ) -> None:
-    """Where there are tokens, the registry never sees the password."""
+    """With tokens the registry never sees the password."""
     assert ann.tags() == ("a",)
     assert token_server.tokens.authorizations() == [ANN.basic()]
     assert ANN.basic() not in token_server.registry.authorizations()
 
 
 def test_a_token_is_used_again_for_its_scope(token_server: TokenServer, repo: Repository) -> None:
-    """Reading takes one token however often, writing another, and neither waits for a 401."""
+    """All reads share one token, writes have another, and later requests do not wait for a 401."""
     repo.tags()
     repo.tags()
     assert token_server.scopes() == [["repository:org/app:pull"]]
@@ -170,14 +172,14 @@ def test_a_token_is_used_again_for_its_scope(token_server: TokenServer, repo: Re
 def test_the_registry_may_ask_for_more(
     token_server: TokenServer, repo: Repository, scope: str, asked: list[str]
 ) -> None:
-    """What the challenge wants beyond our own scope is asked for, too."""
+    """Scopes of the challenge beyond our own are requested as well."""
     token_server.scope = scope
     repo.tags()
     assert token_server.scopes() == [asked]
 
 
 def test_a_refused_token_is_replaced(token_server: TokenServer, repo: Repository) -> None:
-    """A token that stopped being good before its time is renewed once."""
+    """A token that became invalid before its time is renewed once."""
     repo.tags()
     token_server.issued.append("revoked-by-this")
     assert repo.tags() == ("a",)
@@ -212,7 +214,7 @@ def test_a_token_that_is_never_good_enough_ends(
 def test_tokens_are_kept_until_shortly_before_they_expire(
     token_server: TokenServer, answer: dict[str, Any], life: float
 ) -> None:
-    """A token is offered for its life less a margin, by the clock that was given."""
+    """A token is sent for its life less a margin, by the given clock."""
     token_server.answer = answer
     now = 1000.0
     with closing(Transport(timeout=5)) as transport:
@@ -249,10 +251,10 @@ def test_tokens_are_kept_until_shortly_before_they_expire(
         '{"token":"öpen-sesame"}'.encode(),
     ],
 )
-def test_a_token_that_is_none_is_an_error_without_it(
+def test_an_invalid_token_is_an_error_that_does_not_show_it(
     token_server: TokenServer, repo: Repository, body: bytes
 ) -> None:
-    """What cannot be a token is refused, and not shown."""
+    """Text that cannot be a token is refused, and not shown."""
     token_server.tokens.routes["GET /token"] = Reply(200, body=body)
     with pytest.raises(RegistryError, match="usable token") as caught:
         repo.tags()
@@ -290,7 +292,7 @@ def test_a_token_server_that_fails_is_told_from_the_registry(
 def test_a_realm_that_cannot_be_asked_is_refused(
     token_server: TokenServer, ann: Repository, realm: str
 ) -> None:
-    """A token server that is no http address is not asked."""
+    """A token server that is not an http address is not asked."""
     token_server.realm = realm
     with pytest.raises(AuthError, match="no token server"):
         ann.tags()
@@ -328,7 +330,7 @@ def test_a_token_server_may_redirect_but_not_the_password(
 def test_an_upload_that_is_refused_midway_is_sent_again_if_it_can_be(
     token_server: TokenServer, repo: Repository
 ) -> None:
-    """Where a token dies between POST and PUT, what can seek is sent again and a stream is not."""
+    """If a token expires between POST and PUT, a source that can seek is sent again."""
     registry = token_server.registry
     registry.routes[f"HEAD {blob_path(BLOB)}"] = Reply(404)
 

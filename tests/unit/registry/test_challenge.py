@@ -1,4 +1,4 @@
-"""The grammar of challenges, and credentials that do not show themselves."""
+"""The grammar of challenges."""
 
 from __future__ import annotations
 

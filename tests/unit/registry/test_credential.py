@@ -1,4 +1,4 @@
-"""Who to be to a registry, by the logins of Docker and Podman and the programs they name."""
+"""Credentials, found in the logins of Docker and Podman and by credential helpers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def auth(name: str, password: str = "open-sesame") -> dict[str, str]:
 
 
 def find(name: str = "ghcr.io/org/app", /, **document: Any) -> Credentials | None:
-    """Look into one file."""
+    """Look for credentials in one file."""
     return find_credentials(name, environ={"DOCKER_AUTH_CONFIG": json.dumps(document)})
 
 
@@ -52,13 +52,13 @@ def find(name: str = "ghcr.io/org/app", /, **document: Any) -> Credentials | Non
     ],
 )
 def test_a_key_names_a_registry_or_a_path_in_it(key: str, name: str, *, there: bool) -> None:
-    """All forms in which Docker and Podman write keys are read, and none means too much."""
+    """Keys in every form of Docker and Podman are read, and none covers too much."""
     found = find(name, auths={key: auth("ann")})
     assert found == (ANN if there else None)
 
 
 def test_the_longest_key_decides() -> None:
-    """Of several keys that a repository lies under, the nearest counts."""
+    """Of several keys that cover a repository, the longest is used."""
     auths = {"ghcr.io": auth("a"), "ghcr.io/org/app": auth("c"), "ghcr.io/org": auth("b")}
     assert [
         found.username
@@ -81,21 +81,21 @@ def test_the_longest_key_decides() -> None:
     ],
 )
 def test_an_entry_says_who(entry: dict[str, Any], found: Credentials | None) -> None:
-    """Name and password in one text or two, or an identity token; else nobody."""
+    """A login has name and password, in one text or two, or an identity token."""
     assert find(auths={"ghcr.io": entry}) == found
 
 
 @pytest.mark.parametrize("text", ["sesame", "c2VzYW1l", "/w=="])
-def test_an_auth_that_is_none_is_an_error_without_it(text: str) -> None:
-    """What is not NAME:PASSWORD in Base64 is refused, and not shown."""
+def test_an_invalid_auth_is_an_error_that_does_not_show_it(text: str) -> None:
+    """Text other than NAME:PASSWORD in Base64 is refused, and not shown."""
     with pytest.raises(AuthError, match="DOCKER_AUTH_CONFIG") as caught:
         find(auths={"ghcr.io": {"auth": text}})
     assert text not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"a":"sesame","a":1}', "\udcff"])
-def test_a_file_that_is_none_is_an_error_without_it(text: str) -> None:
-    """Text that is no JSON object is refused with where it stands, and not shown."""
+def test_an_invalid_file_is_an_error_that_does_not_show_it(text: str) -> None:
+    """Text that is not a JSON object is refused with the name of the file, and not shown."""
     with pytest.raises(AuthError, match="DOCKER_AUTH_CONFIG") as caught:
         find_credentials("ghcr.io/org/app", environ={"DOCKER_AUTH_CONFIG": text})
     assert "sesame" not in str(caught.value)
@@ -103,7 +103,7 @@ def test_a_file_that_is_none_is_an_error_without_it(text: str) -> None:
 
 @given(st.dictionaries(st.text(), st.none() | st.text() | st.lists(st.integers()), max_size=4))
 def test_sections_of_any_shape_are_passed_over(document: dict[str, Any]) -> None:
-    """Whatever else stands in a file, it finds nobody or is our error."""
+    """Other content of a file finds no credentials, or is one of our errors."""
     for shaped in (document, {"auths": document}, {"auths": {"ghcr.io": document}}):
         try:
             found = find(**{str(key): value for key, value in shaped.items()})
@@ -118,7 +118,7 @@ def write(path: Path, name: str) -> None:
 
 
 def test_files_are_looked_into_in_an_order(tmp_path: Path) -> None:
-    """What a variable names comes first, then Podman's places, then Docker's."""
+    """Variables come first, then the files of Podman, then those of Docker."""
     home = tmp_path / "home"
     places = [
         (tmp_path / "docker/config.json", {"DOCKER_CONFIG": str(tmp_path / "docker")}, "docker"),
@@ -141,7 +141,7 @@ def test_files_are_looked_into_in_an_order(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_given_must_be_there(tmp_path: Path) -> None:
-    """Only places that nobody named may be missing; what cannot be read is an error."""
+    """Only default files may be missing; a file that cannot be read is an error."""
     with pytest.raises(AuthError, match="no file of logins"):
         find_credentials("ghcr.io/a", files=(tmp_path / "none",))
     with pytest.raises(AuthError, match="cannot be read"):
@@ -188,7 +188,7 @@ def test_a_program_is_asked_as_docker_asks_it(tmp_path: Path, name: str, server:
 
 
 def test_an_entry_comes_before_the_program_for_all(tmp_path: Path) -> None:
-    """A credsStore is asked only where the file itself says nothing."""
+    """A credsStore is asked only if the file has no login."""
     environ = helper(tmp_path, ECHO)
     document = {"credsStore": "safe", "auths": {"ghcr.io": auth("bob")}}
     environ["DOCKER_AUTH_CONFIG"] = json.dumps(document)
@@ -207,7 +207,7 @@ def test_an_entry_comes_before_the_program_for_all(tmp_path: Path) -> None:
 def test_a_program_may_have_a_token_or_nothing(
     tmp_path: Path, body: str, found: Credentials | None
 ) -> None:
-    """An identity token comes under the name `<token>`, and nothing is no error."""
+    """An identity token comes with the name `<token>`; no credentials are not an error."""
     environ = helper(tmp_path, body)
     environ["DOCKER_AUTH_CONFIG"] = json.dumps({"credsStore": "safe"})
     assert find_credentials("ghcr.io/a", environ=environ) == found
@@ -238,7 +238,7 @@ def test_a_program_that_fails_is_named_and_not_quoted(
 # ------------------------------------------------------------------ in a repository
 
 
-def test_nobody_is_looked_for_before_the_registry_asks() -> None:
+def test_credentials_are_not_looked_for_before_the_registry_asks() -> None:
     """A finder is called once, with the repository, when there is a challenge."""
     asked: list[str] = []
 
@@ -262,7 +262,7 @@ def test_nobody_is_looked_for_before_the_registry_asks() -> None:
 
 
 def test_an_identity_token_is_exchanged_and_renewed() -> None:
-    """By POST, as OAuth2 has it; what comes back in its place is used the next time."""
+    """By POST, as in OAuth2; the token that comes back is used the next time."""
     forms: list[dict[str, str]] = []
 
     def give(seen: Seen, _: Handler) -> Reply:
@@ -293,7 +293,7 @@ def test_an_identity_token_is_exchanged_and_renewed() -> None:
 
 
 def test_an_identity_token_is_not_redirected() -> None:
-    """It stands in the body, which nobody else may have; and Basic cannot use it."""
+    """It is in the body, which other hosts must not see; and Basic cannot use it."""
     credentials = Credentials("", "", identity_token="first")
     with serving() as registry, serving() as other:
         registry.routes["POST /token"] = Reply(307, {"Location": f"http://{other.host}/token"})
@@ -317,7 +317,7 @@ def test_an_identity_token_is_not_redirected() -> None:
 
 
 def test_credentials_do_not_show_the_password() -> None:
-    """Neither repr nor str of credentials holds the password."""
+    """Neither repr nor str of credentials has the password."""
     credentials = Credentials("ann", "open sesame")
     assert "ann" in repr(credentials)
     assert "sesame" not in repr(credentials) + str(credentials)

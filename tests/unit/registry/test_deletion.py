@@ -36,7 +36,7 @@ def repository(registry: Scripted, **how: Any) -> Repository:
 @pytest.mark.spec("distribution:delete-done")
 @pytest.mark.parametrize("status", [200, 202, 204])
 def test_things_are_deleted(registry: Scripted, status: int) -> None:
-    """Blobs by digest, tags by name; what is not there is not found."""
+    """Blobs by digest, tags by name; a missing one is not found."""
     with repository(registry) as repo:
         registry.default = Reply(status)
         repo.blobs.delete(BLOB.digest)
@@ -79,56 +79,56 @@ UNDECODABLE: dict[str, tuple[str, bytes]] = {
 @pytest.mark.spec("distribution:delete")
 @pytest.mark.parametrize(("media_type", "data"), UNDECODABLE.values(), ids=UNDECODABLE)
 def test_what_cannot_be_decoded_can_be_deleted(media_type: str, data: bytes) -> None:
-    """It is gone by its digest, with its tags; only what is not there is not found."""
-    with LoopbackRegistry() as held, Repository(f"{held.host}/org/app") as repo:
-        found = held.put_manifest("org/app", data, tag="v1", media_type=media_type)
-        repo.delete(found.digest)
-        assert (held.manifests, held.tags) == ({}, {})
+    """The manifest and its tags are deleted; only a missing one is not found."""
+    with LoopbackRegistry() as server, Repository(f"{server.host}/org/app") as repo:
+        stored = server.put_manifest("org/app", data, tag="v1", media_type=media_type)
+        repo.delete(stored.digest)
+        assert (server.manifests, server.tags) == ({}, {})
         with pytest.raises(LookupError):
-            repo.delete(found.digest)
+            repo.delete(stored.digest)
 
 
 @pytest.mark.parametrize(
     "spoil", [fault.refuse(500), fault.flip(), fault.refuse(404), fault.gzip()]
 )
 def test_what_cannot_be_read_can_be_deleted(spoil: Fault) -> None:
-    """Whatever a registry says when it is asked for content, its deletion is asked for."""
-    with LoopbackRegistry() as held:
-        found = held.put_manifest("org/app", Manifest(config=BLOB))
-        held.misbehave("GET manifest", spoil)
-        with Repository(f"{held.host}/org/app", retry=AT_ONCE) as repo:
-            repo.delete(found)
-        assert held.manifests == {}
+    """A manifest is deleted whatever the registry answers when it is read."""
+    with LoopbackRegistry() as server:
+        stored = server.put_manifest("org/app", Manifest(config=BLOB))
+        server.misbehave("GET manifest", spoil)
+        with Repository(f"{server.host}/org/app", retry=AT_ONCE) as repo:
+            repo.delete(stored)
+        assert server.manifests == {}
 
 
 @pytest.mark.spec("distribution:delete")
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
 def test_a_referrer_of_a_retired_type_is_off_the_list(algorithm: str) -> None:
-    """Its subject is known although it cannot be decoded, and the list loses it alone."""
-    with LoopbackRegistry(referrers_api=False) as held:
+    """Its subject is known although it cannot be decoded, and only its own entry is removed."""
+    with LoopbackRegistry(referrers_api=False) as server:
         data = json.dumps({"mediaType": RETIRED, "blobs": [], "subject": SUBJECT}).encode()
         digest = Digest.of(data, algorithm)
-        old = held.put_manifest("org/app", data, media_type=RETIRED, digest=digest)
-        kept = held.put_manifest("org/app", Manifest(config=BLOB))
+        old = server.put_manifest("org/app", data, media_type=RETIRED, digest=digest)
+        kept = server.put_manifest("org/app", Manifest(config=BLOB))
         tag = fallback_tag(BLOB.digest)
-        held.put_manifest("org/app", Index(manifests=[old, kept]), tag=tag)
-        with Repository(f"{held.host}/org/app") as repo:
+        server.put_manifest("org/app", Index(manifests=[old, kept]), tag=tag)
+        with Repository(f"{server.host}/org/app") as repo:
             repo.delete(digest)
             assert repo.referrers(BLOB.digest) == (kept,)
 
 
-def test_who_may_not_read_does_not_delete() -> None:
-    """A refusal of who we are ends it before anything is deleted."""
-    with LoopbackRegistry() as held:
-        found = held.put_manifest("org/app", b"x")
-        held.misbehave("GET manifest", fault.refuse(403, "DENIED"))
-        with Repository(f"{held.host}/org/app") as repo, pytest.raises(AuthError):
-            repo.delete(found)
-        assert len(held.manifests) == 1
+def test_a_denied_read_prevents_the_deletion() -> None:
+    """If the registry denies access, nothing is deleted."""
+    with LoopbackRegistry() as server:
+        stored = server.put_manifest("org/app", b"x")
+        server.misbehave("GET manifest", fault.refuse(403, "DENIED"))
+        with Repository(f"{server.host}/org/app") as repo, pytest.raises(AuthError):
+            repo.delete(stored)
+        assert len(server.manifests) == 1
 
 
-def test_who_may_not_delete_is_told(registry: Scripted) -> None:
-    """A refusal is an error of authentication."""
+def test_a_denied_deletion_is_an_auth_error(registry: Scripted) -> None:
+    """A denied deletion is an error of authentication."""
     registry.default = Reply(403)
     with repository(registry) as repo, pytest.raises(AuthError):
         repo.blobs.delete(BLOB.digest)

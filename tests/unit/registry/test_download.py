@@ -33,8 +33,8 @@ def repository(registry: Scripted, **how: Any) -> Repository:
         (Reply(416), b""),
     ],
 )
-def test_a_part_is_had_and_not_verified(registry: Scripted, reply: Reply, data: bytes) -> None:
-    """Also from a registry that gives the whole, and where there is less."""
+def test_a_part_is_read_unverified(registry: Scripted, reply: Reply, data: bytes) -> None:
+    """Also from a registry that sends everything, and if the content is shorter."""
     registry.default = reply
     with repository(registry) as repo:
         assert repo.blobs.read_unverified(BLOB.digest, start=10, length=5) == data
@@ -42,7 +42,7 @@ def test_a_part_is_had_and_not_verified(registry: Scripted, reply: Reply, data: 
 
 
 def test_a_part_that_is_another_is_refused(registry: Scripted) -> None:
-    """Another part, no blob, and what is no part."""
+    """Another part, a missing blob, and an invalid range are errors."""
     with repository(registry) as repo:
         registry.default = Reply(206, {"Content-Range": "bytes 0-4/1024"}, DATA[:5])
         with pytest.raises(RegistryError, match="another part"):

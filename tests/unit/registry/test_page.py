@@ -29,7 +29,7 @@ def test_tags_follow_pages_and_are_sorted_bytewise(registry: Scripted, repo: Rep
 
 
 def test_no_tags_may_be_null(registry: Scripted, repo: Repository) -> None:
-    """A list that is null, as Go writes it, is empty."""
+    """A list that Go writes as null is empty."""
     registry.routes["GET /v2/org/app/tags/list"] = Reply(200, body=b'{"tags":null}')
     assert repo.tags() == ()
 
@@ -73,8 +73,8 @@ def test_endless_tags_are_bounded(registry: Scripted, limits: Limits, what: str)
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b"[]", b'{"tags":"a"}', b'{"tags":[1]}', b'{"tags":["\\ud800"]}']
 )
-def test_a_list_that_is_none_is_an_error(registry: Scripted, repo: Repository, body: bytes) -> None:
-    """A body that is no list of tags is a registry's error."""
+def test_an_invalid_list_is_an_error(registry: Scripted, repo: Repository, body: bytes) -> None:
+    """A body that is not a list of tags is a registry's error."""
     registry.routes["GET /v2/org/app/tags/list"] = Reply(200, body=body)
     with pytest.raises(RegistryError, match="list of tags") as caught:
         repo.tags()
@@ -82,7 +82,7 @@ def test_a_list_that_is_none_is_an_error(registry: Scripted, repo: Repository, b
 
 
 def test_the_tags_of_no_repository_are_an_error(registry: Scripted, repo: Repository) -> None:
-    """A repository that is not there is an error with status and code, not an empty list."""
+    """A missing repository is an error with status and code, not an empty list."""
     registry.routes["GET /v2/org/app/tags/list"] = failing(404, "NAME_UNKNOWN")
     with pytest.raises(RegistryError) as caught:
         repo.tags()

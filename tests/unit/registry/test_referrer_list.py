@@ -1,4 +1,4 @@
-"""Referrers in a registry, with the referrers API and with the tag that stands in for it."""
+"""Referrers in a registry, with the referrers API and with the fallback tag."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAME = "org/app"
 
 
 class Contended(dict[tuple[str, str], str]):
-    """Tags that somebody else moves right behind whoever sets them."""
+    """Tags that another client moves each time they are set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ def registry(request: pytest.FixtureRequest) -> Iterator[LoopbackRegistry]:
 
 @pytest.fixture
 def old() -> Iterator[LoopbackRegistry]:
-    """A registry that knows nothing of referrers."""
+    """A registry without the referrers API."""
     with LoopbackRegistry(referrers_api=False, subject_header=False) as server:
         server.tags = Contended()
         yield server
@@ -64,7 +64,7 @@ def repository(server: LoopbackRegistry) -> Repository:
 def manifest(
     note: str, *, kind: str | None = "text/plain", subject: Descriptor | None = None
 ) -> Manifest:
-    """A manifest that says something of itself."""
+    """A manifest with an artifact type and annotations."""
     return Manifest(
         artifact_type=kind, config=EMPTY, subject=subject, annotations={"com.example.n": note}
     )
@@ -99,7 +99,7 @@ def store_list(server: LoopbackRegistry, index: Index) -> str:
     "distribution:list-once",
 )
 def test_referrers_are_found_with_type_and_annotations(registry: LoopbackRegistry) -> None:
-    """Each referrer comes once, with what it says of itself, whichever way the registry goes."""
+    """Each referrer comes once, with type and annotations, by the API or by the fallback tag."""
     with repository(registry) as repo:
         image = put(repo, "image")
         first = put(repo, "first", subject=image)
@@ -124,7 +124,7 @@ def test_referrers_are_found_with_type_and_annotations(registry: LoopbackRegistr
 
 
 def test_the_answer_has_the_shape_of_a_layout_s(registry: LoopbackRegistry, tmp_path: Path) -> None:
-    """What a layout says of a graph of referrers, a repository says that it was copied to."""
+    """A repository lists the same referrers as the layout that they were copied from."""
     layout = Layout.create(tmp_path / "layout", durability="none")
     layout.blobs.put(b"{}", media_type=OCI_EMPTY)
     image = layout.put_manifest(manifest("image"))
@@ -142,7 +142,7 @@ def test_the_answer_has_the_shape_of_a_layout_s(registry: LoopbackRegistry, tmp_
 
 @pytest.mark.spec("distribution:subject-list")
 def test_a_registry_that_takes_note_gets_no_list(registry: LoopbackRegistry) -> None:
-    """The list under the tag is written only where the registry does not answer OCI-Subject."""
+    """The list under the fallback tag is written only without OCI-Subject in the response."""
     with repository(registry) as repo:
         image = put(repo, "image")
         put(repo, "about", subject=image)
@@ -166,7 +166,7 @@ def test_there_is_an_end_to_referrers(registry: LoopbackRegistry) -> None:
 
 @pytest.mark.spec("distribution:subject-list")
 def test_a_list_keeps_all_that_is_in_it(old: LoopbackRegistry) -> None:
-    """What somebody else wrote into the list and around it stays, byte for byte of meaning."""
+    """What another client wrote into the list, and unknown properties, are kept."""
     with repository(old) as repo:
         image = put(repo, "image")
         other = put(repo, "other")
@@ -182,7 +182,7 @@ def test_a_list_keeps_all_that_is_in_it(old: LoopbackRegistry) -> None:
 
 @pytest.mark.spec("distribution:list-condition")
 def test_a_referrer_that_a_rival_overwrote_is_listed_again(old: LoopbackRegistry) -> None:
-    """A list that was replaced right after we wrote it gets our entry a second time."""
+    """If the list is replaced right after it was written, the entry is added again."""
     assert isinstance(old.tags, Contended)
     with repository(old) as repo:
         image = put(repo, "image")
@@ -194,7 +194,7 @@ def test_a_referrer_that_a_rival_overwrote_is_listed_again(old: LoopbackRegistry
         assert rivals == []
 
 
-def test_a_rival_who_never_stops_is_an_error(old: LoopbackRegistry) -> None:
+def test_a_rival_that_never_stops_is_an_error(old: LoopbackRegistry) -> None:
     """After a bounded number of attempts the error says what was done and what was not."""
     assert isinstance(old.tags, Contended)
     with repository(old) as repo:
@@ -208,8 +208,8 @@ def test_a_rival_who_never_stops_is_an_error(old: LoopbackRegistry) -> None:
 
 @pytest.mark.spec("distribution:list-other", "distribution:referrers-none")
 @pytest.mark.parametrize("kind", ["manifest", "no json"])
-def test_a_tag_that_is_no_list_is_left_alone(old: LoopbackRegistry, kind: str) -> None:
-    """A tag of that name with something else under it is an error, and stays as it is."""
+def test_a_tag_that_is_not_a_list_is_left_alone(old: LoopbackRegistry, kind: str) -> None:
+    """A fallback tag of something else is an error, and is not changed."""
     with repository(old) as repo:
         image = put(repo, "image")
         other = put(repo, "other")
@@ -227,7 +227,7 @@ def test_a_tag_that_is_no_list_is_left_alone(old: LoopbackRegistry, kind: str) -
 
 
 def test_a_filter_that_is_said_and_not_applied_is_applied_here() -> None:
-    """Of a list that is said to be of one type, what says another type is left out."""
+    """Entries of another type are left out of a list that claims to be filtered."""
     with LoopbackRegistry() as registry:
         repo = repository(registry)
         image = put(repo, "image")

@@ -1,4 +1,4 @@
-"""What a status that is a failure becomes."""
+"""The errors of failed responses."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
         (Reply(304), RegistryError, "answers 304"),
     ],
 )
-def test_a_status_that_is_no_answer_is_an_error(
+def test_a_status_that_is_not_accepted_is_an_error(
     registry: Scripted,
     ann: Repository,
     reply: Reply,
     error: type[RegistryError],
     text: str,
 ) -> None:
-    """Every other status is the error that names it, with codes, and no words that are secret."""
+    """A status that is not accepted is the error that names it, with codes and without secrets."""
     registry.default = reply
     with pytest.raises(error, match=text) as caught:
         ann.blobs.read(BLOB)

@@ -43,7 +43,7 @@ from tests.unit.registry.example import BLOB, MANIFEST, MODEL, ROOT, described, 
 
 @pytest.mark.parametrize("name", ["ghcr.io/org/app:v1", f"ghcr.io/org/app@{ROOT.digest}"])
 def test_a_name_with_a_tag_or_a_digest_is_refused(name: str) -> None:
-    """A repository's name that says more than the repository is refused with what to do."""
+    """A name with more than the repository is refused with what to do."""
     with pytest.raises(InvalidNameError, match="leave out the tag and the digest"):
         Repository(name)
 
@@ -72,18 +72,18 @@ def test_a_name_that_cannot_be_reached_is_refused(name: str) -> None:
     ],
 )
 def test_only_loopback_is_plain_unless_told(name: str, plain_http: bool | None, base: str) -> None:  # noqa: FBT001
-    """TLS is left out for loopback hosts only, unless the caller says otherwise."""
+    """http is used for loopback hosts only, unless the caller says otherwise."""
     with Repository(name, plain_http=plain_http) as repository:
         assert repository._session.base == base
 
 
 def test_repr_shows_the_name_and_no_password(ann: Repository) -> None:
-    """What a repository shows of itself is its name."""
+    """The repr of a repository is its name."""
     assert repr(ann) == f"Repository({ann.name!r})"
 
 
 def test_a_missing_file_of_authorities_is_an_os_error(tmp_path: Path) -> None:
-    """A ca_certs that cannot be read is not passed over."""
+    """A ca_certs that cannot be read is not ignored."""
     with pytest.raises(FileNotFoundError):
         Repository("ghcr.io/org/app", ca_certs=tmp_path / "none.pem")
 
@@ -95,7 +95,7 @@ def test_a_missing_file_of_authorities_is_an_os_error(tmp_path: Path) -> None:
     "media-types:returned",
 )
 def test_resolve_asks_for_headers_and_answers_plainly(registry: Scripted, repo: Repository) -> None:
-    """With honest headers one HEAD is enough, and the descriptor is plain."""
+    """With correct headers one HEAD is enough, and the descriptor is plain."""
     registry.routes[f"HEAD {manifest_path('v1')}"] = described(
         Content_Type=f"{OCI_MANIFEST}; charset=utf-8"
     )
@@ -131,7 +131,7 @@ def test_resolve_asks_for_headers_and_answers_plainly(registry: Scripted, repo: 
 def test_resolve_hashes_the_body_where_headers_are_missing(
     registry: Scripted, repo: Repository, head: Reply, get: Reply
 ) -> None:
-    """Where headers do not tell, the body does."""
+    """If headers are missing, the body is hashed."""
     registry.routes[f"HEAD {manifest_path('v1')}"] = head
     registry.routes[f"GET {manifest_path('v1')}"] = get
     assert repo.resolve("v1") == ROOT
@@ -184,10 +184,10 @@ def test_a_body_that_its_header_denies_is_refused(registry: Scripted, repo: Repo
         Reply(200, {}, b'{"schemaVersion":2,"mediaType":"text/plain"}'),
     ],
 )
-def test_what_is_no_manifest_does_not_resolve(
+def test_what_is_not_a_manifest_does_not_resolve(
     registry: Scripted, repo: Repository, reply: Reply
 ) -> None:
-    """An answer that is no manifest, or whose digest is none, is a registry's error."""
+    """A response that is not a manifest, or has an invalid digest, is a registry's error."""
     registry.default = reply
     with pytest.raises(RegistryError):
         repo.resolve("v1")
@@ -196,7 +196,7 @@ def test_what_is_no_manifest_does_not_resolve(
 @pytest.mark.spec("distribution:head")
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 def test_what_is_missing_is_not_found(registry: Scripted, repo: Repository, method: str) -> None:
-    """A 404 says that there is no such reference, whichever request it answers."""
+    """A 404 to any request means that the reference is missing."""
     registry.default = Reply(200)
     registry.routes[f"{method} {manifest_path('v1')}"] = Reply(404)
     with pytest.raises(ReferenceNotFoundError, match="v1"):
@@ -228,7 +228,7 @@ def test_an_oversize_body_is_left(registry: Scripted, repo: Repository) -> None:
 
 @pytest.mark.spec("distribution:reference", "distribution:tag")
 @pytest.mark.parametrize("name", ["", "a b", "x/y", "../../v2", "-a", "a" * 129, "sha256:beef"])
-def test_a_name_that_is_no_tag_is_not_asked_for(
+def test_a_name_that_is_not_a_tag_is_not_asked_for(
     registry: Scripted, repo: Repository, name: str
 ) -> None:
     """A name outside the grammar of tags never becomes a path."""
@@ -254,7 +254,7 @@ def test_a_manifest_is_sent_under_its_digest(
 def test_a_manifest_is_sent_under_its_digest_of_another_algorithm(
     registry: Scripted, repo: Repository
 ) -> None:
-    """Who asks for another algorithm than sha256 gets the digest of that one."""
+    """With another algorithm than sha256 the manifest is sent under that digest."""
     registry.default = Reply(201)
     wanted = Descriptor.of(MANIFEST, OCI_MANIFEST, "sha512")
     assert repo.put_manifest(MANIFEST, algorithm="sha512") == wanted
@@ -263,10 +263,10 @@ def test_a_manifest_is_sent_under_its_digest_of_another_algorithm(
 
 @pytest.mark.spec("distribution:manifest-type-said")
 @pytest.mark.parametrize("document", [b"{}", b"no json", b'{"schemaVersion":2,"manifests":[]}x'])
-def test_what_is_no_manifest_is_not_sent(
+def test_what_is_not_a_manifest_is_not_sent(
     registry: Scripted, repo: Repository, document: bytes
 ) -> None:
-    """A document that breaks the specification does not leave."""
+    """A document that breaks the specification is not sent."""
     with pytest.raises(DocumentError):
         repo.put_manifest(document)
     with pytest.raises(DocumentError):
@@ -306,7 +306,7 @@ def test_what_cannot_be_tagged_is_refused(
     target: Descriptor | str,
     error: type[OciLayoutError],
 ) -> None:
-    """Tags of tags, of blobs and of what is not there are refused, and nothing is written."""
+    """Tags of tags, of blobs and of missing content are refused, and nothing is written."""
     with pytest.raises(error):
         repo.tag(name, target)
     assert all(seen.method != "PUT" for seen in registry.seen)

@@ -55,7 +55,7 @@ from tests.unit.registry.example import (
 
 
 def test_manifests_and_blobs_are_read_where_they_are(registry: Scripted, repo: Repository) -> None:
-    """Manifests come from the one endpoint, everything else from the other."""
+    """Manifests are read from their endpoint, everything else from that of blobs."""
     registry.routes[f"GET {manifest_path(ROOT.digest)}"] = described()
     registry.routes[f"GET {blob_path(BLOB)}"] = Reply(200, body=LAYER)
     assert repo.blobs.read(ROOT) == MANIFEST
@@ -73,7 +73,7 @@ def test_an_encoding_is_not_undone(registry: Scripted, repo: Repository) -> None
 
 
 def test_a_stream_begins_before_the_blob_ends(registry: Scripted, repo: Repository) -> None:
-    """The first bytes of a stream are there while the server still holds back the last."""
+    """The first bytes of a stream can be read while the server still holds back the last."""
     go_on = threading.Event()
 
     def halting(_: Seen, handler: Handler) -> None:
@@ -254,7 +254,7 @@ def test_an_empty_blob_is_sent(registry: Scripted, repo: Repository) -> None:
 
 
 def test_what_is_there_is_not_sent(registry: Scripted, repo: Repository) -> None:
-    """A blob that is there is not uploaded, and with a descriptor its source is not even read."""
+    """A stored blob is not uploaded, and with a descriptor its source is not even read."""
     registry.routes[f"HEAD {blob_path(BLOB)}"] = Reply(200, body=LAYER)
     unread = Trickle(b"", OSError("was read"))
     assert repo.blobs.put(unread, media_type=OCI_LAYER, expected=BLOB) == BLOB
@@ -335,7 +335,7 @@ def test_a_registry_that_stored_something_else_is_caught(
 def test_a_registry_that_has_enough_too_early_is_caught(
     registry: Scripted, repo: Repository
 ) -> None:
-    """A success before all was sent is no success."""
+    """A success before everything was sent is an error."""
     answered = threading.Event()
 
     class Late(Trickle):
@@ -364,7 +364,7 @@ def test_a_registry_that_has_enough_too_early_is_caught(
         thread.join()
 
 
-def test_a_media_type_that_is_none_is_refused(registry: Scripted, repo: Repository) -> None:
+def test_an_invalid_media_type_is_refused(registry: Scripted, repo: Repository) -> None:
     """What would break a header is refused before anything is sent."""
     with pytest.raises(DocumentError):
         repo.blobs.put(LAYER, media_type="a/b\r\nX: y")

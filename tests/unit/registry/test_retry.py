@@ -1,4 +1,4 @@
-"""When a request is sent again, how long is waited, and when nobody waits any more."""
+"""When a request is sent again, how long the wait is, and when there is none."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_what_the_registry_asks_for_is_waited(
     assert slept == [7.05, 20.1]
 
 
-def test_nobody_waits_for_ever(registry: Scripted, repo: Repository, slept: list[float]) -> None:
+def test_no_wait_is_endless(registry: Scripted, repo: Repository, slept: list[float]) -> None:
     """A registry that asks for an hour is not asked again, and the error says so."""
     registry.routes[TAGS] = Reply(429, {"Retry-After": "3600"})
     with pytest.raises(RateLimitedError, match="in 3600 seconds") as caught:
@@ -136,7 +136,7 @@ def test_a_refusal_is_not_asked_again(registry: Scripted, repo: Repository, stat
 def test_a_post_is_repeated_only_if_nothing_was_done(
     registry: Scripted, repo: Repository, slept: list[float]
 ) -> None:
-    """Behind 429 nothing was done; behind 503 nobody knows."""
+    """After 429 nothing was done; after 503 that is unknown."""
     post = "POST /v2/org/app/blobs/uploads/"
     registry.routes[post] = [Reply(429), Reply(503)]
     with pytest.raises(RegistryError, match="503"):
@@ -197,7 +197,7 @@ def test_there_is_an_end_to_lost_deletions(registry: Scripted, repo: Repository)
     assert len(registry.seen) == Retry().attempts
 
 
-def test_a_trickle_is_no_answer(registry: Scripted) -> None:
+def test_a_trickle_is_not_an_answer(registry: Scripted) -> None:
     """A body that brings a byte now and then has stalled, though no read ever times out."""
     over = threading.Event()
 
@@ -234,7 +234,7 @@ def test_every_timeout_is_above_nothing(name: str) -> None:
 
 
 def test_a_ping_tells_a_registry(registry: Scripted, repo: Repository) -> None:
-    """`/v2/` answers 200 where there is one that lets us in."""
+    """A registry that allows access answers 200 to `/v2/`."""
     registry.routes["GET /v2/"] = [Reply(200), Reply(404), Reply(401)]
     repo.ping()
     with pytest.raises(RegistryError, match="404"):

@@ -212,10 +212,10 @@ def test_certificates_are_regular_files(
 
 
 @pytest.mark.parametrize(("where", "options"), CERTIFICATES.values(), ids=CERTIFICATES)
-def test_what_is_no_certificate_is_named(
+def test_what_is_not_a_certificate_is_named(
     tmp_path: Path, pem: bytes, where: str, options: Callable[[Path], dict[str, Any]]
 ) -> None:
-    """OpenSSL says of no file that it is the one; we do, in one sentence."""
+    """The error names the file, which errors of OpenSSL do not, in one sentence."""
     path = tmp_path / where
     path.parent.mkdir(exist_ok=True)
     (tmp_path / "whole.pem").write_bytes(pem)

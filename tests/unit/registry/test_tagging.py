@@ -150,7 +150,7 @@ def test_a_tag_is_set_on_what_is_there(
 def test_a_registry_that_does_not_know_the_query_tags_nothing(
     layout: Layout, registry: LoopbackRegistry, repo: Repository, algorithm: str
 ) -> None:
-    """The error says what to do; not even a root of sha256 beside is tagged."""
+    """The error says what to do; a root of sha256 is not tagged either."""
     registry.tag_by_digest = False
     layout.tag("v1", put_root(layout, algorithm))
     layout.tag("v0", put_root(layout, "sha256", "plain"))

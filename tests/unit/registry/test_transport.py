@@ -36,7 +36,7 @@ from tests.unit.registry.example import (
 from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen
 
 
-def test_nobody_there_is_a_transport_error(registry: Scripted) -> None:
+def test_a_refused_connection_is_a_transport_error(registry: Scripted) -> None:
     """A refused connection names the host and what happened."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -63,7 +63,7 @@ def test_a_name_without_an_address_is_a_transport_error(monkeypatch: pytest.Monk
 
 
 def test_silence_is_a_transport_error() -> None:
-    """A server that accepts and says nothing is left after the timeout."""
+    """A server that accepts and sends nothing is left after the timeout."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with (
@@ -93,8 +93,8 @@ def test_a_body_that_stops_is_a_transport_error(registry: Scripted) -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, -1])
-def test_a_timeout_that_is_none_is_refused(timeout: float) -> None:
-    """A wait of no time is a mistake that is found at once."""
+def test_an_invalid_timeout_is_refused(timeout: float) -> None:
+    """A wait of no time is refused at once."""
     with pytest.raises(ValueError, match="timeout"):
         Repository("127.0.0.1/app", timeout=timeout)
 
@@ -182,8 +182,8 @@ def test_connections_are_used_again(registry: Scripted, repo: Repository) -> Non
     assert len(ports) == 1
 
 
-def test_a_long_body_that_nobody_wants_is_left(registry: Scripted, repo: Repository) -> None:
-    """What comes with a refusal is not read beyond a little, and the next request still works."""
+def test_a_long_body_that_is_not_needed_is_left(registry: Scripted, repo: Repository) -> None:
+    """The body of a refusal is read up to a small limit, and the next request still works."""
     registry.routes[f"GET {blob_path(BLOB)}"] = Reply(404, body=bytes(2**22))
     registry.routes["GET /v2/org/app/tags/list"] = page("a")
     with pytest.raises(BlobNotFoundError):
@@ -194,7 +194,7 @@ def test_a_long_body_that_nobody_wants_is_left(registry: Scripted, repo: Reposit
 def test_tls_is_verified_against_the_given_authority(
     secure: Scripted, trusting: Repository
 ) -> None:
-    """A certificate of the authority in ca_certs is trusted, and nobody else's."""
+    """Only certificates of the authority in ca_certs are trusted."""
     secure.default = page("a")
     assert trusting.tags() == ("a",)
     with (
@@ -222,7 +222,7 @@ def test_tls_to_a_plain_server_is_a_transport_error(registry: Scripted) -> None:
 def test_a_redirect_to_another_host_takes_no_credentials_along(
     registry: Scripted, other: Scripted, ann: Repository, status: int
 ) -> None:
-    """Storage elsewhere is asked without Authorization, also behind its own redirects."""
+    """Another host gets no Authorization, nor do the hosts that it redirects to."""
     basic(registry)
     registry.routes[f"GET {blob_path(BLOB)}"] = redirect(f"http://{other.host}/a?key=x", status)
     other.routes["GET /a"] = redirect("/b")
@@ -255,7 +255,7 @@ def test_credentials_do_not_come_back(registry: Scripted, other: Scripted, ann: 
     assert all("authorization" not in seen.headers for seen in asked)
 
 
-def test_a_demand_of_another_host_is_not_met(
+def test_a_challenge_of_another_host_is_not_met(
     registry: Scripted, other: Scripted, ann: Repository
 ) -> None:
     """A 401 from behind a redirect does not draw out a password."""

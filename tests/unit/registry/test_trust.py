@@ -1,4 +1,4 @@
-"""What TLS is built on: authorities, and a certificate of ours for the registry alone."""
+"""Certificates for TLS: authorities, and a client certificate for the registry alone."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def certs(authority: trustme.CA, tmp_path: Path) -> Path:
 
 
 def wanting(authority: trustme.CA) -> ssl.SSLContext:
-    """A server's context that takes nobody without a certificate."""
+    """A server context that requires a client certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     authority.configure_trust(context)
@@ -63,8 +63,8 @@ def tags(server: Scripted, **how: Any) -> tuple[str, ...]:
         return repository.tags()
 
 
-def test_a_certificate_of_ours_opens_the_door(guarded: Scripted, certs: Path) -> None:
-    """In one file or in two, or in a folder as Docker has it; and without it nothing goes."""
+def test_the_client_certificate_is_sent(guarded: Scripted, certs: Path) -> None:
+    """In one file, in two, or in a folder as Docker has it; without it the registry refuses."""
     ca = certs / "ca.crt"
     pair = (certs / "client.cert", certs / "client.key")
     assert tags(guarded, ca_certs=ca, client_cert=certs.parent / "both.pem") == ("a",)
@@ -76,10 +76,10 @@ def test_a_certificate_of_ours_opens_the_door(guarded: Scripted, certs: Path) ->
         tags(guarded, client_cert=pair)
 
 
-def test_nobody_else_sees_our_certificate(
+def test_no_other_host_sees_the_client_certificate(
     guarded: Scripted, authority: trustme.CA, certs: Path
 ) -> None:
-    """A redirect to another host is followed without it."""
+    """A redirect to another host is followed without the client certificate."""
     context = wanting(authority)
     context.verify_mode = ssl.CERT_OPTIONAL
     with serving(context) as other:
@@ -97,7 +97,7 @@ def test_nobody_else_sees_our_certificate(
 
 @pytest.mark.parametrize("how", ["ca_certs", "client_cert", "certs"])
 def test_what_cannot_be_read_is_known_at_once(tmp_path: Path, how: str) -> None:
-    """A file that is missing or holds nothing of the kind is an OSError before anything is sent."""
+    """A missing file, or one without a certificate, is an OSError before anything is sent."""
     folder = tmp_path / "certs"
     folder.mkdir()
     (folder / "x.crt").write_text("nothing")
@@ -109,8 +109,8 @@ def test_what_cannot_be_read_is_known_at_once(tmp_path: Path, how: str) -> None:
             named(**{how: tmp_path / "missing"})
 
 
-def test_an_encrypted_key_asks_nobody(certs: Path) -> None:
-    """A key with a password is refused; nobody is asked for it on a terminal."""
+def test_an_encrypted_key_is_refused_without_asking(certs: Path) -> None:
+    """A key with a password is refused without asking for it on a terminal."""
     key = serialization.load_pem_private_key((certs / "client.key").read_bytes(), None)
     (certs / "client.key").write_bytes(
         key.private_bytes(
@@ -124,7 +124,7 @@ def test_an_encrypted_key_asks_nobody(certs: Path) -> None:
 
 
 def test_the_folder_of_a_registry_is_found(tmp_path: Path) -> None:
-    """It lies under the name of the host with its port, in the configuration of the user first."""
+    """Its name is the host with its port, and the configuration of the user comes first."""
     folder = tmp_path / "containers/certs.d/registry.example:5000"
     folder.mkdir(parents=True)
     environ = {"XDG_CONFIG_HOME": str(tmp_path)}
@@ -138,6 +138,6 @@ def test_the_folder_of_a_registry_is_found(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_changes_nothing(tmp_path: Path) -> None:
-    """Without a certificate in it the system's authorities are trusted, as ever."""
+    """With an empty folder the operating system's authorities are trusted."""
     with serving() as plain, pytest.raises(RegistryError):
         tags(plain, certs=tmp_path)

@@ -1,4 +1,4 @@
-"""Blobs on their way into a registry: in one piece, in chunks, taken over, and after a failure."""
+"""Uploads of blobs: in one piece, in chunks, by a mount, and after a failure."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_any_blob_arrives_in_chunks(data: bytes, chunk_size: int, least: int | N
 
 
 def test_wrong_content_is_never_ended(registry: Scripted, store: Store) -> None:
-    """Chunks of other content are sent, but the last bytes are not, and nothing is stored."""
+    """Chunks of wrong content are sent, but the last bytes are not, and nothing is stored."""
     with repository(registry, chunk_size=100) as repo, pytest.raises(IntegrityError):
         repo.blobs.put(Stream(b"y" * len(DATA)), media_type=OCI_LAYER, expected=BLOB)
     assert store.blobs == {}
@@ -206,7 +206,7 @@ def test_an_upload_goes_on_where_the_registry_says(
         assert repo.blobs.put(source, media_type=OCI_LAYER, expected=BLOB) == BLOB
     assert store.blobs == {BLOB.digest: DATA}
     sent = sum(size for _, _, size in parts(registry))
-    # At offset 0 nobody can tell whether one byte is there, so it begins anew.
+    # At offset 0 the response does not tell whether one byte is stored, so it begins again.
     assert len(DATA) <= sent <= len(DATA) + 100
 
 
@@ -247,7 +247,7 @@ def test_a_layout_s_blob_is_sent_again(registry: Scripted, store: Store, tmp_pat
 def test_a_registry_that_forgot_gets_it_from_the_beginning(
     registry: Scripted, store: Store
 ) -> None:
-    """An upload that is not known any more is begun anew."""
+    """An upload that the registry forgot begins again."""
 
     def forget(seen: Seen, _: Handler) -> Reply:
         del store.uploads[seen.path.removeprefix(BASE)]
@@ -264,7 +264,7 @@ def test_a_registry_that_forgot_gets_it_from_the_beginning(
 def test_a_stream_that_cannot_go_back_fails_with_the_reason(
     registry: Scripted, store: Store
 ) -> None:
-    """What is lost of a stream is lost, and the error is that of the connection."""
+    """A lost part of a stream cannot be sent again, and the error is that of the connection."""
     store.failures[3] = reset
     with repository(registry, chunk_size=100) as repo, pytest.raises(TransportError):
         repo.blobs.put(Stream(DATA), media_type=OCI_LAYER, expected=BLOB)
@@ -298,7 +298,7 @@ def test_a_lost_answer_to_the_last_put_is_no_loss(
 
 
 def claim_more(store: Store) -> Failure:
-    """Take a chunk, and say here and later that more came than was sent."""
+    """Store a chunk, and claim now and later that more came than was sent."""
 
     def claim(seen: Seen, _handler: Handler) -> Reply:
         said = store.take(name := seen.path.removeprefix(BASE), seen)
@@ -318,7 +318,7 @@ def test_an_upload_does_not_go_on_behind_what_was_sent(registry: Scripted, store
 
 
 def test_a_pipe_is_not_ended_behind_what_was_sent(registry: Scripted, store: Store) -> None:
-    """What cannot be sent again is refused: no upload is ended that lacks a part."""
+    """A source that cannot be sent again fails, and no upload is ended that lacks a part."""
     store.failures[1] = claim_more(store)
     with repository(registry, chunk_size=300) as repo, pytest.raises(RegistryError, match="400"):
         repo.blobs.put(Stream(DATA), media_type=OCI_LAYER, expected=BLOB)
@@ -330,7 +330,7 @@ def test_a_pipe_is_not_ended_behind_what_was_sent(registry: Scripted, store: Sto
 def test_each_upload_has_its_own_least_chunk(
     registry: Scripted, store: Store, first: int | None, second: int | None
 ) -> None:
-    """An upload that is begun again keeps to what the registry says then, not to what it said."""
+    """An upload that begins again uses the least chunk size of its own response."""
     store.least = first
 
     def forget(seen: Seen, _handler: Handler) -> Reply:
@@ -350,7 +350,7 @@ def test_each_upload_has_its_own_least_chunk(
 
 
 def test_there_is_an_end_to_failures(registry: Scripted, store: Store) -> None:
-    """A registry that never takes it is given up."""
+    """After a number of failures the upload ends with an error."""
     store.failures = dict.fromkeys(range(1, 100), lambda *_: Reply(502))
     with repository(registry) as repo, pytest.raises(RegistryError, match="502"):
         repo.blobs.put(io.BytesIO(DATA), media_type=OCI_LAYER)
@@ -358,19 +358,19 @@ def test_there_is_an_end_to_failures(registry: Scripted, store: Store) -> None:
 
 
 def test_a_refusal_is_final(registry: Scripted, store: Store) -> None:
-    """What the registry does not want is not sent twice."""
+    """Content that the registry refuses is not sent twice."""
     store.failures[1] = lambda *_: Reply(413)
     with repository(registry) as repo, pytest.raises(RegistryError, match="larger than"):
         repo.blobs.put(io.BytesIO(DATA), media_type=OCI_LAYER)
     assert len(parts(registry)) == 1
 
 
-# ------------------------------------------------------------------ taken over
+# ------------------------------------------------------------------ mounts
 
 
 @pytest.mark.spec("distribution:mount")
-def test_a_blob_is_taken_over(registry: Scripted, store: Store) -> None:
-    """By a POST that names both, without a byte; the source is not even opened."""
+def test_a_blob_is_mounted(registry: Scripted, store: Store) -> None:
+    """By a POST that names both, without its bytes; the source is not even opened."""
     registry.routes[f"POST {BASE}uploads/"] = Reply(201)
     with repository(registry) as repo:
         assert repo.blobs.mount(BLOB, "org/base")
@@ -382,8 +382,8 @@ def test_a_blob_is_taken_over(registry: Scripted, store: Store) -> None:
     assert store.uploads == {}
 
 
-def test_what_is_not_taken_over_is_sent(registry: Scripted, store: Store) -> None:
-    """A registry that does not mount, or lets us not read there, gets it as ever."""
+def test_what_is_not_mounted_is_sent(registry: Scripted, store: Store) -> None:
+    """If the registry does not mount, or denies reading there, the blob is sent."""
     with repository(registry) as repo:
         assert not repo.blobs.mount(BLOB, "org/base")
         repo.blobs.put(Stream(DATA), media_type=OCI_LAYER, expected=BLOB, mount_from="org/base")
@@ -400,7 +400,7 @@ def test_what_is_not_taken_over_is_sent(registry: Scripted, store: Store) -> Non
 
 
 def test_what_was_mounted_is_compared(registry: Scripted) -> None:
-    """A registry that says it took over something else is caught, and a path that is none."""
+    """Another mounted digest is an error, and so is an invalid path."""
     other = Digest.of(b"other")
     registry.routes[f"POST {BASE}uploads/"] = Reply(201, {"Docker-Content-Digest": other})
     with repository(registry) as repo:

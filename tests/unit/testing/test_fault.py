@@ -1,4 +1,4 @@
-"""Each way to misbehave, as it arrives at a client that knows nothing but HTTP."""
+"""Each fault, as it arrives at a client that knows nothing but HTTP."""
 
 from __future__ import annotations
 
@@ -98,10 +98,10 @@ def get(registry: LoopbackRegistry) -> Callable[..., Said]:
 
 class TestRules:
     @pytest.mark.parametrize("on", ["", "FETCH blob", "GET blobs", "blob GET", "GET blob tags"])
-    def test_what_is_no_kind_of_request_is_refused(
+    def test_what_is_not_a_kind_of_request_is_refused(
         self, registry: LoopbackRegistry, on: str
     ) -> None:
-        """The error says what can be said."""
+        """The error says which kinds there are."""
         with pytest.raises(ValueError, match="such as 'GET blob'"):
             registry.misbehave(on, fault.refuse(500))
 
@@ -122,19 +122,19 @@ class TestRules:
     def test_a_fault_is_met_by_what_it_is_for(
         self, registry: LoopbackRegistry, on: str, options: dict[str, Any], *, met: bool
     ) -> None:
-        """Method, endpoint, repository and reference all have to be right, where they are said."""
+        """Method, endpoint, repository and reference all have to match, if they are given."""
         rule = registry.misbehave(on, fault.refuse(500), **options)
         assert Said(registry, "GET", BLOB).status == (500 if met else 200)
         assert rule.count == met
 
     def test_a_fault_is_met_as_often_as_it_says(self, registry: LoopbackRegistry) -> None:
-        """Some requests may pass before, and all behind."""
+        """A number of requests passes before, and all pass after."""
         rule = registry.misbehave("blob", fault.refuse(500), skip=1, times=2)
         statuses = [Said(registry, "GET", BLOB).status for _ in range(4)]
         assert (statuses, rule.count) == ([200, 500, 500, 200], 2)
 
     def test_faults_are_applied_in_order(self, registry: LoopbackRegistry) -> None:
-        """Each sees what those before it made of the answer, until all are forgotten."""
+        """Each gets what the faults before it made of the answer, until all are removed."""
         registry.misbehave("blob", fault.header("X", "first"))
         registry.misbehave("blob", fault.header("X", "second"))
         registry.misbehave("blob", fault.grow(b"!"))
@@ -143,8 +143,8 @@ class TestRules:
         registry.behave()
         assert "X" not in Said(registry, "GET", BLOB).headers
 
-    def test_a_fault_of_one_s_own_is_a_function(self, get: Callable[..., Said]) -> None:
-        """It is given the request, and how to have it answered in order."""
+    def test_a_fault_of_a_test_is_a_function(self, get: Callable[..., Said]) -> None:
+        """It gets the request, and a function that lets the registry answer."""
 
         def shout(request: Request, proceed: Callable[[], Answer]) -> Answer:
             answer = proceed()
@@ -154,7 +154,7 @@ class TestRules:
         assert get(shout).body == DIGEST.upper().encode()
 
     def test_a_fault_that_fails_is_told_at_the_end(self) -> None:
-        """An exception inside a fault is raised when the registry ends, but hides no other."""
+        """An exception inside a fault is raised when the registry stops, but hides no other."""
 
         def serve(reason: Exception | None) -> None:
             with LoopbackRegistry() as registry:
@@ -175,7 +175,7 @@ class TestRules:
 
 class TestInPlace:
     def test_answers(self, get: Callable[..., Said]) -> None:
-        """Status, headers and body are what was said."""
+        """Status, headers and body are the given ones."""
         said = get(fault.answer(299, b"x", media_type="a/b", headers={"X-Y": "z"}))
         assert (said.status, said.body) == (299, b"x")
         assert (said.headers["Content-Type"], said.headers["X-Y"]) == ("a/b", "z")
@@ -188,7 +188,7 @@ class TestInPlace:
         assert json.loads(said.body)["errors"][0]["code"] == "TOOMANYREQUESTS"
 
     def test_redirects(self, get: Callable[..., Said], registry: LoopbackRegistry) -> None:
-        """They lead where it was said, with or without the path, or round for ever."""
+        """They lead to the given address, with or without the path, or round for ever."""
         said = get(fault.redirect("file:///etc/passwd", status=302))
         assert (said.status, said.headers["Location"]) == (302, "file:///etc/passwd")
         there = get(fault.redirect("http://x.example", keep_path=True)).headers["Location"]
@@ -218,12 +218,12 @@ class TestInPlace:
         assert exchange(registry, "GET /v2/ HTTP/1.1\r\n\r\n") == b"220 ready\r\n"
 
     def test_hanging_up(self, get: Callable[..., Said]) -> None:
-        """There is no answer at all."""
+        """The connection ends without an answer."""
         with pytest.raises(http.client.RemoteDisconnected):
             get(fault.hang_up())
 
     def test_hanging_up_in_the_middle_of_an_upload(self, registry: LoopbackRegistry) -> None:
-        """What arrived before counts, and can be gone on from."""
+        """What arrived before is stored, and the client can go on from it."""
         place = Said(registry, "POST", f"{V2}/blobs/uploads/").headers["Location"]
         registry.misbehave("PATCH upload", fault.hang_up(received=100), times=1)
         with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
@@ -232,7 +232,7 @@ class TestInPlace:
         assert Said(registry, "PATCH", place, DATA[100:]).headers["Range"] == "0-4095"
 
     def test_a_body_that_was_not_read_ends_the_connection(self, registry: LoopbackRegistry) -> None:
-        """A fault may answer behind a part of a body; nobody could tell what comes behind that."""
+        """A fault may answer after a part of a body, whose rest would look like a next request."""
 
         def early(request: Request, _proceed: Callable[[], Answer]) -> Answer:
             assert request.receive(1) == b"{"
@@ -251,7 +251,7 @@ class TestInPlace:
 
 class TestAround:
     def test_before_and_after(self, registry: LoopbackRegistry) -> None:
-        """Something else is done, and the answer stands."""
+        """The action is done, and the answer stays the same."""
         registry.misbehave("GET blob", fault.before(registry.blobs.clear), times=1)
         assert Said(registry, "GET", BLOB).status == 404
         registry.put_blob(NAME, DATA)
@@ -260,7 +260,7 @@ class TestAround:
         assert registry.blobs == {}
 
     def test_ignoring(self, registry: LoopbackRegistry, get: Callable[..., Said]) -> None:
-        """A header or an argument is not there for the registry."""
+        """The registry does not see a header or an argument."""
         said = get(fault.ignore(header="Range"), Range="bytes=0-3")
         assert (said.status, said.body) == (200, DATA)
         registry.misbehave("POST uploads", fault.ignore(query="mount"))
@@ -283,7 +283,7 @@ class TestSaid:
         ],
     )
     def test_bodies(self, get: Callable[..., Said], how: Fault, body: bytes) -> None:
-        """The body is another, and its length is right."""
+        """The body is another, with the right length."""
         said = get(how)
         assert (said.status, said.body) == (200, body)
         assert said.headers["Content-Length"] == str(len(body))
@@ -291,7 +291,7 @@ class TestSaid:
         assert get(how, "HEAD").headers["Content-Length"] == str(len(body))
 
     def test_headers_and_status(self, get: Callable[..., Said]) -> None:
-        """A header is another or none, and breaks its line if that is said."""
+        """A header is replaced or left out, and may break its line."""
         assert get(fault.header("docker-content-digest", OTHER)).headers.get_all(
             "Docker-Content-Digest"
         ) == [OTHER]
@@ -405,7 +405,7 @@ class TestSent:
     def test_a_file_that_is_sent_in_pieces(
         self, registry: LoopbackRegistry, tmp_path: Path, after: int, comes: int
     ) -> None:
-        """A place is found wherever it is, and where there is none everything comes."""
+        """A byte is found in any piece, and without it everything is sent."""
         (tmp_path / "blob").write_bytes(b"x" * 2_500_000)
         path = f"{V2}/blobs/{registry.put_blob(NAME, tmp_path / 'blob').digest}"
         stall = fault.Stall(after=after)
@@ -417,7 +417,7 @@ class TestSent:
         assert len(Said(registry, "GET", path).body) == comes
 
     def test_the_end_of_the_registry_is_the_end_of_a_stall(self) -> None:
-        """Nobody waits for a test that forgot, even if the fault is not in force any more."""
+        """The registry stops although a test forgot to release a fault, even a removed one."""
         with LoopbackRegistry() as registry:
             blob = registry.put_blob(NAME, DATA)
             stall = fault.Stall()
@@ -429,8 +429,8 @@ class TestSent:
             registry.behave()
         connection.close()
 
-    def test_hanging_up_in_a_fault_of_one_s_own(self, get: Callable[..., Said]) -> None:
-        """`HangUpError` ends the connection, and is no failure."""
+    def test_hanging_up_in_a_fault_of_a_test(self, get: Callable[..., Said]) -> None:
+        """`HangUpError` ends the connection, and is not a failure."""
 
         def leave(_request: Request, _proceed: Callable[[], Answer]) -> Answer:
             raise HangUpError

@@ -1,4 +1,4 @@
-"""The loopback registry in order, asked by a client that knows nothing but HTTP."""
+"""Correct answers of the loopback registry, to a client that knows nothing but HTTP."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_it_serves_only_while_it_is_entered() -> None:
 
 
 def test_the_root_of_the_api_says_which_one_it_is(client: Client) -> None:
-    """`/v2/` answers 200; what is no part of the API is not there, nor are other methods."""
+    """`/v2/` answers 200; other paths and methods are refused."""
     said = client("GET", "/v2/")
     assert (said.status, said.body) == (200, b"{}")
     assert said.headers["Docker-Distribution-API-Version"] == "registry/2.0"
@@ -138,10 +138,10 @@ def test_the_root_of_the_api_says_which_one_it_is(client: Client) -> None:
 
 
 class TestBlobs:
-    def test_a_blob_is_had_from_its_repository_alone(
+    def test_a_blob_is_served_from_its_repositories_only(
         self, registry: LoopbackRegistry, client: Client
     ) -> None:
-        """HEAD tells what GET would send; other repositories do not have it."""
+        """HEAD has the headers of GET; other repositories do not have the blob."""
         client.push()
         path = f"{V2}/blobs/{DIGEST}"
         assert client("GET", path).body == DATA
@@ -188,10 +188,10 @@ class TestBlobs:
         assert (said.status, said.headers["Content-Range"]) == (416, "bytes */10")
 
     @pytest.mark.parametrize("asked", ["bytes=-", "bytes=0-1,3-4", "lines=1-2"])
-    def test_other_ranges_are_not_regarded(
+    def test_other_ranges_are_ignored(
         self, registry: LoopbackRegistry, client: Client, asked: str
     ) -> None:
-        """What is no single range of bytes is answered with the whole."""
+        """Anything but a single range of bytes is answered with everything."""
         registry.put_blob(NAME, DATA)
         said = client("GET", f"{V2}/blobs/{DIGEST}", Range=asked)
         assert (said.status, said.body) == (200, DATA)
@@ -242,7 +242,7 @@ class TestUploads:
     def test_a_chunk_that_breaks_off_counts(
         self, registry: LoopbackRegistry, client: Client
     ) -> None:
-        """What arrived before the connection broke can be asked for, and gone on from."""
+        """A client can ask what arrived before the connection broke, and go on from there."""
         place = client.begin()
         for method, text in (("PATCH", place), ("PUT", f"{place}?digest={DIGEST}")):
             port = int(registry.host.partition(":")[2])
@@ -334,10 +334,8 @@ class TestManifests:
             said = client("GET", f"{V2}/manifests/a")
             assert (said.body, said.headers["Docker-Content-Digest"]) == (MANIFEST, digest)
 
-    def test_tags_that_are_none_are_not_set(
-        self, registry: LoopbackRegistry, client: Client
-    ) -> None:
-        """One bad tag refuses the push; behind a tag the query is not regarded."""
+    def test_invalid_tags_are_not_set(self, registry: LoopbackRegistry, client: Client) -> None:
+        """One invalid tag refuses the push; for a push under a tag the query is ignored."""
         client.push(b"{}")
         for bad in ("-a", "a%20b", "", "x" * 129, str(ROOT)):
             assert self.put(client, f"{ROOT}?tag=a&tag={bad}").codes() == ["TAG_INVALID"]
@@ -349,7 +347,7 @@ class TestManifests:
     def test_a_registry_may_not_know_the_query(
         self, registry: LoopbackRegistry, client: Client
     ) -> None:
-        """Told so, it stores the manifest, sets no tag and says nothing."""
+        """With `tag_by_digest` off it stores the manifest, sets no tag and says nothing."""
         registry.tag_by_digest = False
         client.push(b"{}")
         done = self.put(client, f"{ROOT}?tag=a")
@@ -370,7 +368,7 @@ class TestManifests:
         assert registry.tags == {}
 
     def test_a_subject_is_noted(self, registry: LoopbackRegistry, client: Client) -> None:
-        """A registry says that it took note of a subject, unless it is told to be an old one."""
+        """The registry answers with OCI-Subject, unless it is told to be an old one."""
         client.push(b"{}")
         subject = Descriptor.of(MANIFEST, OCI_MANIFEST)
         about = encode(Manifest(config=EMPTY, subject=subject))
@@ -381,7 +379,7 @@ class TestManifests:
     def test_content_that_is_elsewhere_need_not_be_here(
         self, registry: LoopbackRegistry, client: Client
     ) -> None:
-        """A part with `urls` is not asked for."""
+        """A part with `urls` need not be stored."""
         registry.put_blob(NAME, b"{}")
         layer = Descriptor(
             media_type=OCI_LAYER, digest=Digest(DIGEST), size=10, urls=["https://example.com/x"]
@@ -390,7 +388,7 @@ class TestManifests:
         assert self.put(client, "v1", manifest).status == 201
 
     def test_a_condition_is_kept(self, registry: LoopbackRegistry, client: Client) -> None:
-        """A tag that moved is not written over by who saw it where it was."""
+        """A tag that moved is not replaced by a client that saw the old one."""
         registry.put_blob(NAME, b"{}")
         registry.put_manifest(NAME, MANIFEST, tag="v1")
         etag = client("GET", f"{V2}/manifests/v1").headers["ETag"]
@@ -413,7 +411,7 @@ class TestManifests:
     def test_a_body_that_breaks_off_is_nothing(
         self, registry: LoopbackRegistry, client: Client
     ) -> None:
-        """A manifest that would be right where it broke off is not stored."""
+        """A manifest that breaks off is not stored, even if the part is valid."""
         client.push(b"{}")
         port = int(registry.host.partition(":")[2])
         for length in (str(len(MANIFEST) + 1), "many"):
@@ -473,7 +471,7 @@ class TestLists:
         assert self.pages(client, f"{V2}/tags/list{query}", "tags") == want
 
     def test_a_list_of_nothing(self, registry: LoopbackRegistry, client: Client) -> None:
-        """A repository without tags has an empty list; one that is not there has none."""
+        """A repository without tags has an empty list; a missing repository has none."""
         assert client("GET", f"{V2}/tags/list").codes() == ["NAME_UNKNOWN"]
         registry.put_blob(NAME, DATA)
         said = client("GET", f"{V2}/tags/list")
@@ -618,8 +616,8 @@ class TestTokens:
         statuses = [client("GET", "/v2/", Authorization=bearer).status for _ in range(3)]
         assert statuses == [200, 200, 401]
 
-    def test_strangers(self, auth: TokenAuth, client: Client) -> None:
-        """Nobody in particular gets a token to pull at most, and only where that is allowed."""
+    def test_anonymous_access(self, auth: TokenAuth, client: Client) -> None:
+        """Anonymous clients get a token to pull at most, and only where that is allowed."""
         scope = f"repository:{NAME}:pull,push"
         assert self.token(client, scope, authorization="") == 401
         auth.anonymous_pull = True
@@ -674,7 +672,7 @@ def test_tls(tmp_path: Path) -> None:
 
 
 def test_requests_are_noted(registry: LoopbackRegistry, client: Client) -> None:
-    """A request compares like its method and path, and tells all the rest."""
+    """A request compares like its method and path, and has all the rest."""
     client("PUT", f"{V2}/manifests/v1?a=1&a=2&b", b"body", X_Mine="yes")
     assert registry.requests == [("PUT", f"{V2}/manifests/v1")]
     request = registry.requests[0]
@@ -685,8 +683,8 @@ def test_requests_are_noted(registry: LoopbackRegistry, client: Client) -> None:
     assert registry.received == [b"body"]
 
 
-def test_what_a_test_puts_there_is_not_checked(registry: LoopbackRegistry, client: Client) -> None:
-    """Content goes under any digest and media type that a test says."""
+def test_what_a_test_stores_is_not_checked(registry: LoopbackRegistry, client: Client) -> None:
+    """Content is stored under any digest and media type."""
     wrong = Digest.of(b"")
     assert registry.put_blob(NAME, DATA, digest=wrong, media_type="a/b") == Descriptor(
         media_type="a/b", digest=wrong, size=10
