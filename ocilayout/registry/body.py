@@ -148,10 +148,7 @@ def open_body(
     Without `expected` a path or a file that can seek is read once to hash it, and any other stream
     is copied to a temporary file. With `expected` nothing is read ahead.
 
-    Args:
-        source: Bytes, the path of a file, or an open binary file, read from its position.
-        media_type: The media type of the content.
-        expected: The expected content, or `None` if it is not known.
+    The arguments are those of `RepositoryBlobs.put`.
 
     Raises:
         IntegrityError: Bytes are not the expected ones; files are compared while they are sent.

@@ -85,12 +85,7 @@ def _links(text: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def list_tags(session: Session) -> set[str]:
-    """Return all tags of the repository.
-
-    Raises:
-        LimitExceededError: There are too many tags or pages.
-        RegistryError: The registry refused or failed, or its list cannot be read, leads to another
-            host or does not end.
+    """Return all tags of the repository; see `Repository.tags`.
 
     Spec: distribution:tags.
     """

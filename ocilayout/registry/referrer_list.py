@@ -48,16 +48,7 @@ _PAUSE: Final = 0.02  # seconds; the longest pause before the second attempt, do
 def list_referrers(
     session: Session, digest: Digest, artifact_type: str | None
 ) -> tuple[Descriptor, ...]:
-    """Return the referrers of a subject, each digest once, in the registry's order.
-
-    Args:
-        session: The session with the registry.
-        digest: The digest of the subject.
-        artifact_type: The artifact type of the referrers to return, or `None` for all.
-
-    Raises:
-        LimitExceededError: There are too many referrers or pages.
-        RegistryError: The registry refused or failed, or its list cannot be read or does not end.
+    """Return the referrers of a subject; see `Repository.referrers`.
 
     Spec: distribution:referrers, distribution:referrers-filter, distribution:referrers-fallback,
         distribution:referrers-none, distribution:older-registries.
@@ -275,7 +266,6 @@ def _write_list(session: Session, tag: str, index: Index, etag: str | None) -> N
         "PUT",
         f"manifests/{tag}",
         accept=CREATED | {HTTPStatus.PRECONDITION_FAILED},
-        actions="pull,push",
         headers={
             "Content-Type": index.media_type or OCI_INDEX,
             "Content-Length": str(len(data)),

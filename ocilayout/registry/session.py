@@ -31,6 +31,7 @@ CREATED: Final = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CON
 _DELETED: Final = frozenset({HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 """The responses of registries to a DELETE that they carried out; the specification says 202."""
 
+_ACTIONS: Final[dict[str, Actions]] = {"GET": "pull", "HEAD": "pull", "DELETE": "delete"}
 _MAX_WARNINGS: Final = 64
 # distribution-spec, Warnings: 299 - "text"; a quoted-string of RFC 9110. Others are not meant.
 _WARNING: Final = re.compile(r'299 - "((?:[^"\\]|\\.)*)"')
@@ -96,7 +97,7 @@ class Session:
         where: str,
         *,
         accept: Collection[int],
-        actions: Actions = "pull",
+        actions: Actions | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes | Body | None = None,
         once: bool = False,
@@ -107,7 +108,7 @@ class Session:
             method: The method.
             where: A path below the repository, or an address that the registry gave.
             accept: The statuses that are not failures.
-            actions: The actions of the request.
+            actions: The actions to be authorized for; by default those of the method.
             headers: The headers, apart from those that every request has.
             body: The body.
             once: Whether to leave it to the caller to send the request again.
@@ -123,6 +124,7 @@ class Session:
         """
         url = where if "://" in where else f"{self.base}/{where}"
         headers = {} if headers is None else headers
+        actions = actions or _ACTIONS.get(method, "pull,push")
         ours = origin(url) == self._origin
         sent = self._authenticator.header(actions) if ours else None
         response = self._transport.request(
@@ -172,7 +174,7 @@ class Session:
         Spec: distribution:delete-done.
         """
         accept = {*_DELETED, HTTPStatus.NOT_FOUND}
-        with self.request("DELETE", where, accept=accept, actions="delete") as response:
+        with self.request("DELETE", where, accept=accept) as response:
             response.drain()
             return response.status != HTTPStatus.NOT_FOUND or response.repeated
 

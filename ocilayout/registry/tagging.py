@@ -63,7 +63,6 @@ def push_manifest(
             "PUT",
             f"manifests/{name}",
             accept=CREATED,
-            actions="pull,push",
             headers={"Content-Type": descriptor.media_type, "Content-Length": str(len(data))},
             body=data,
         )

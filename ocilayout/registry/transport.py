@@ -147,16 +147,9 @@ class Transport:
         """Send a request and follow redirects.
 
         A redirect is followed if the request can be sent again: GET and HEAD always, others if the
-        status keeps the method and the body is in memory.
-
-        Args:
-            method: The method.
-            url: The address.
-            headers: The headers, apart from those that every request has.
-            authorization: The value of `Authorization`, for the origin of `url` only.
-            body: The body; a stream needs a Content-Length in `headers`.
-            once: Whether to send it once only, whatever the response.
-            follow: Whether to follow redirects; `False` if the body has a secret.
+        status keeps the method and the body is in memory; none if `follow` is false, as it must be
+        for a body with a secret. `authorization` is for the origin of `url` only. A body that is a
+        stream needs a Content-Length in `headers`. For the rest see `Session.request`.
 
         Raises:
             TransportError: The connection failed, or a certificate was not accepted.

@@ -77,16 +77,7 @@ class BlobUpload:
         self._url, self._min_chunk = location
 
     def run(self) -> None:
-        """Send the blob.
-
-        Raises:
-            IntegrityError: The content is not as expected, or the registry says that it stored
-                something else; nothing was stored.
-            AuthError: The registry does not accept the credentials.
-            RateLimitedError: The registry asks to come back later.
-            TransportError: The connection failed, again and again.
-            RegistryError: The registry refused or failed.
-            OSError: The source cannot be read.
+        """Send the blob; raises as `RepositoryBlobs.put` does.
 
         Spec: distribution:upload, distribution:chunks, distribution:chunk-size.
         """
@@ -135,7 +126,6 @@ class BlobUpload:
                 "PATCH",
                 self._url,
                 accept={HTTPStatus.ACCEPTED, *CREATED},
-                actions="pull,push",
                 headers={
                     "Content-Type": OCTET_STREAM,
                     "Content-Length": str(length),
@@ -170,7 +160,6 @@ class BlobUpload:
             "PUT",
             f"{self._url}{'&' if '?' in self._url else '?'}{query}",
             accept=CREATED,
-            actions="pull,push",
             headers=headers,
             body=body,
             once=True,
@@ -236,20 +225,13 @@ def begin_upload(session: Session) -> UploadLocation:
 
     Spec: distribution:location.
     """
-    with session.request(
-        "POST", "blobs/uploads/", accept={HTTPStatus.ACCEPTED}, actions="pull,push"
-    ) as response:
+    with session.request("POST", "blobs/uploads/", accept={HTTPStatus.ACCEPTED}) as response:
         response.drain()
         return _read_location(response)
 
 
 def mount_blob(session: Session, descriptor: Descriptor, repository: str) -> UploadLocation | None:
     """Ask the registry to take a blob from another of its repositories.
-
-    Args:
-        session: The session with the registry.
-        descriptor: The blob.
-        repository: The path of the other repository.
 
     Returns:
         `None` if the blob is stored now, else where to send it.
@@ -266,7 +248,6 @@ def mount_blob(session: Session, descriptor: Descriptor, repository: str) -> Upl
             "POST",
             f"blobs/uploads/?{query}",
             accept={HTTPStatus.ACCEPTED, *CREATED},
-            actions="pull,push",
         )
     except AuthError:
         # The credentials may not read the other repository, but may still write to this one.
