@@ -130,6 +130,7 @@ class Session:
         response = self._transport.request(
             method, url, headers=headers, authorization=sent, body=body, once=once
         )
+        # A challenge of another origin, reached by a redirect, must not draw out credentials.
         unauthorized = response.status == HTTPStatus.UNAUTHORIZED
         if unauthorized and ours and origin(response.url) == self._origin:
             challenges = response.headers("WWW-Authenticate")

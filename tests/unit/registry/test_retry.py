@@ -15,7 +15,7 @@ from ocilayout.descriptor import Descriptor
 from ocilayout.errors import AuthError, RateLimitedError, RegistryError, TransportError
 from ocilayout.mediatype import OCI_LAYER
 from ocilayout.registry import Credentials, Repository, Retry, Timeouts
-from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen, serving
+from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,12 +29,6 @@ BLOB = Descriptor.of(b"x", OCI_LAYER)
 def date(seconds: float) -> str:
     """A date as HTTP writes it, so many seconds from now."""
     return format_datetime(datetime.fromtimestamp(NOW + seconds, UTC), usegmt=True)
-
-
-@pytest.fixture
-def registry() -> Iterator[Scripted]:
-    with serving() as server:
-        yield server
 
 
 @pytest.fixture

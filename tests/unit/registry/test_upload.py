@@ -29,7 +29,7 @@ from ocilayout.registry import Repository, Retry
 from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     Failure = Callable[[Seen, Handler], Reply | None]
@@ -109,12 +109,6 @@ def reset(_: Seen, handler: Handler) -> None:
     linger = struct.pack("ii", 1, 0)
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     handler.close_connection = True
-
-
-@pytest.fixture
-def registry() -> Iterator[Scripted]:
-    with serving() as server:
-        yield server
 
 
 @pytest.fixture
