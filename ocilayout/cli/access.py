@@ -23,8 +23,7 @@ from ocilayout.model import FrozenMap
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ocilayout.registry import Credentials, Repository
-    from ocilayout.registry.credential import Finder
+    from ocilayout.registry import CredentialFinder, Credentials, Repository
 
 Purpose = Literal["registry", "archive"]
 """What an option is for."""
@@ -153,7 +152,7 @@ class Access:
 
         return connect
 
-    def _credentials(self) -> Credentials | Finder | None:
+    def _credentials(self) -> Credentials | CredentialFinder | None:
         from ocilayout.registry import Credentials, find_credentials  # noqa: PLC0415
 
         if self.username is None:

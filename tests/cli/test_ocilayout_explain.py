@@ -47,8 +47,8 @@ def test_programs_get_the_cells(command: Command) -> None:
         "level": "MUST",
         "asks": row.text,
         "here": row.ours,
-        "modules": ["ocilayout.registry.delivery"],
-        "tests": ["unit/test_registry_delivery.py::test_any_blob_arrives_in_chunks"],
+        "modules": ["ocilayout.registry.upload"],
+        "tests": ["unit/registry/test_upload.py::test_any_blob_arrives_in_chunks"],
     }
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ocilayout.errors import OciLayoutError
 from ocilayout.model.mediatype import OCI_LAYER
 from ocilayout.registry import Credentials, Repository, Retry
-from tests.unit.scripted import Handler, Reply, Scripted, Seen, serving
+from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
