@@ -119,7 +119,7 @@ def test_a_folder_is_built_from_inside(shell: Shell) -> None:
         (["build", "nowhere"], "nowhere"),
         (["build", ".", "-t", "a b"], "is not a valid tag"),
         (["push", "nothing"], "no entry named"),
-        (["pull", "nothing"], "names no registry"),
+        (["pull", "nothing"], "does not name a registry"),
         (["init", "Not A Name"], "not valid"),
         (["--store", "SKILL.md/x", "builds"], "SKILL.md"),
     ],

@@ -34,9 +34,9 @@ from skills import (
     TooLargeError,
     ValidationError,
 )
-from skills.folder import MAX_FILES, MAX_LAYER, MAX_SIZE
-from skills.layer import MAX_UNPACKED
-from skills.tar import write_tar
+from skills.packaging.folder import MAX_FILES, MAX_LAYER, MAX_SIZE
+from skills.packaging.tar_reader import MAX_UNPACKED
+from skills.packaging.tar_writer import write_tar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -54,8 +54,8 @@ from ocilayout.rootindex import EMPTY, RootIndex
 from ocilayout.rules import decode_document
 from ocilayout.stream import pour
 from ocilayout.view import View
-from skills import builds as builds_module
-from skills.package import ARTIFACT_TYPE
+from skills.packaging.skill_package import ARTIFACT_TYPE
+from skills.store import builds as builds_module
 
 
 @frozen

@@ -17,7 +17,7 @@ from ocilayout import OCI_CONFIG, Digest, Index, Layout, Manifest, Reference
 from ocilayout.registry import Repository
 from skills import SkillService
 from skills.server import PREFIX
-from skills.server.message import MAX_BODY
+from skills.server.request import MAX_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -338,7 +338,7 @@ class TestErrors:
             ("POST", "/build", {"path": "/nowhere"}, 400, "does not exist"),
             ("POST", "/build", {"path": "/nowhere", "tag": "a b"}, 400, "is not a valid tag"),
             ("POST", "/push", {}, 400, "reference is required"),
-            ("POST", "/push", {"reference": "hello"}, 400, "where to push to"),
+            ("POST", "/push", {"reference": "hello"}, 400, "does not name a repository to push to"),
             ("POST", "/push", {"reference": "nothing"}, 404, "no entry"),
             ("POST", "/push", {"reference": "hello", "key": "k"}, 501, "nothing is signed"),
             ("POST", "/push", {"reference": "hello", "identity_token": "t"}, 501, "signed"),
@@ -347,7 +347,7 @@ class TestErrors:
             ("DELETE", "/builds/", None, 404, "not a local build"),
             ("GET", "/content", None, 400, "ref is required"),
             ("GET", "/content?ref=", None, 400, "ref is required"),
-            ("GET", "/content?ref=nothing", None, 400, "names no registry"),
+            ("GET", "/content?ref=nothing", None, 400, "does not name a registry"),
             ("GET", "/content?ref=none", None, 422, "is not a skill"),
             ("GET", "/content?ref=a%20b/c", None, 400, "a b/c"),
             ("POST", "/sync", {}, 501, "lock files"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skills.server import PREFIX, bind, url_of
-from skills.server.gate import _names_of
+from skills.server.request import _names_of
 from tests.server.conftest import Running
 
 if TYPE_CHECKING:

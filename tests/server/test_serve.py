@@ -15,7 +15,7 @@ import pytest
 
 from ocilayout.testing.registry import BasicAuth, LoopbackRegistry
 from skills.server import bind
-from skills.service import SkillService
+from skills.store.service import SkillService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

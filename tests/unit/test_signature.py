@@ -13,7 +13,7 @@ import ocilayout
 import skills
 from ocilayout.graph import walk
 from ocilayout.reference import require_ref_name
-from skills.builds import may_retag
+from skills.store.builds import may_retag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
