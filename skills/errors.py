@@ -293,7 +293,7 @@ class LocalEditsError(TargetError):
         shown = ", ".join(map(repr, self.changes[:3]))
         more = f" and {len(self.changes) - 3} more" if len(self.changes) > 3 else ""  # noqa: PLR2004
         super().__init__(
-            path, f"was edited since it was installed: {shown}{more}; keep a copy, and use force"
+            path, f"was changed since it was installed: {shown}{more}; keep a copy, and use force"
         )
 
 

@@ -88,7 +88,7 @@ def find_client(name: str) -> Client:
     if name in WITHOUT_SKILLS:
         raise ClientError(name, f"the client {name!r} does not take skills")
     raise ClientError(
-        name, f"the client {name!r} is unknown; use one of {', '.join(_BY_NAME)}, or {ALL}"
+        name, f"there is no client {name!r}; use one of {', '.join(_BY_NAME)}, or {ALL}"
     )
 
 

@@ -295,10 +295,10 @@ class TestInstall:
             (["install", "nothing", "--clients", "codex"], "no build in the store is the skill"),
             (["install", "hello"], "no client was found"),
             (["install", "hello", "--clients", "codex,all"], "give it alone"),
-            (["install", "hello", "--clients", ","], "the client '' is unknown"),
+            (["install", "hello", "--clients", ","], "there is no client ''"),
             (["install", "hello", "--scope", "project", "--clients", "codex"], "needs the root"),
             (["uninstall", "hello"], "is not installed"),
-            (["list", "--client", "emacs"], "the client 'emacs' is unknown"),
+            (["list", "--client", "emacs"], "there is no client"),
             (["list", "--project-root", "."], "is not a project"),
         ],
     )

@@ -47,7 +47,7 @@ EVERY = [
     LayerError("is a link", path="a\nb"),
     NameMismatchError("a\nb", "c\nd", where="what is asked for"),
     AmbiguousSkillError("x", [("a\nb", ""), ("c", "1")]),
-    ClientError("x", "the client 'x' is unknown"),
+    ClientError("x", "there is no client 'x'"),
     ScopeError("'x' is no scope"),
     TargetError("a\nb", "is no folder"),
     TargetExistsError("a\nb", "is there"),
