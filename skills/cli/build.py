@@ -69,7 +69,7 @@ def build(
 def builds(ctx: click.Context, *, as_json: bool) -> None:
     """List the skills that were built in this store, without those that were only pulled."""
     if ctx.invoked_subcommand is None:
-        _list_builds(ctx.obj, as_json=as_json)
+        ctx.invoke(list_, as_json=as_json)
 
 
 @builds.command("list", epilog="Example: skills builds list --json")
@@ -77,7 +77,14 @@ def builds(ctx: click.Context, *, as_json: bool) -> None:
 @click.pass_obj
 def list_(store: Path | None, *, as_json: bool) -> None:
     """List the skills that were built in this store."""
-    _list_builds(store, as_json=as_json)
+    built = service_of(store).list_builds()
+    if as_json:
+        answer([build_answer(build) for build in built])
+    elif not built:
+        answer(None, "No locally-built skill artifacts found", as_json=False)
+    else:
+        rows = [(one.tag, f"{short(one.digest)}...", one.name, one.version) for one in built]
+        write_table(("TAG", "DIGEST", "NAME", "VERSION"), rows)
 
 
 @builds.command(epilog="Example: skills builds remove release-notes")
@@ -100,7 +107,7 @@ def adopt(store: Path | None, name: str, *, as_json: bool) -> None:
     answer({"adopted": name}, f"Adopted {json.dumps(name)}", as_json=as_json)
 
 
-def _write_skill(path: Path, description: str = "") -> Path:
+def _write_skill(path: Path, description: str) -> Path:
     """Write a SKILL.md into a folder, which is created if it is missing, and return its path.
 
     Raises:
@@ -130,14 +137,3 @@ def _write_skill(path: Path, description: str = "") -> Path:
 def _folder(path: Path) -> Path:
     """Return a folder with its name, which must be that of the skill, also for a path like "."."""
     return path.absolute() if path.name else path.resolve()
-
-
-def _list_builds(store: Path | None, *, as_json: bool) -> None:
-    built = service_of(store).list_builds()
-    if as_json:
-        answer([build_answer(build) for build in built])
-    elif not built:
-        answer(None, "No locally-built skill artifacts found", as_json=False)
-    else:
-        rows = [(one.tag, f"{short(one.digest)}...", one.name, one.version) for one in built]
-        write_table(("TAG", "DIGEST", "NAME", "VERSION"), rows)

@@ -91,7 +91,7 @@ def push(store: Path | None, reference: str, access: Access, *, as_json: bool) -
 def cache(ctx: click.Context, *, as_json: bool) -> None:
     """List the skills that were pulled into the store, without local builds."""
     if ctx.invoked_subcommand is None:
-        _list_cache(ctx.obj, as_json=as_json)
+        ctx.invoke(list_, as_json=as_json)
 
 
 @cache.command("list", epilog="Example: skills cache list --json")
@@ -99,7 +99,22 @@ def cache(ctx: click.Context, *, as_json: bool) -> None:
 @click.pass_obj
 def list_(store: Path | None, *, as_json: bool) -> None:
     """List the skills that were pulled into the store, and when."""
-    _list_cache(store, as_json=as_json)
+    skills = service_of(store).list_cache()
+    if as_json:
+        answer([cached_answer(skill) for skill in skills])
+    elif not skills:
+        answer(None, "No pulled skill artifacts found", as_json=False)
+    else:
+        rows = [
+            (
+                skill.reference,
+                f"{short(skill.digest)}...",
+                size_text(skill.size),
+                "missing" if skill.pulled is None else time_text(skill.pulled),
+            )
+            for skill in skills
+        ]
+        write_table(("REFERENCE", "DIGEST", "SIZE", "PULLED"), rows)
 
 
 @cache.command(epilog="Example: skills cache remove ghcr.io/org/release-notes:v1")
@@ -131,25 +146,6 @@ def prune(
     verb = "Would remove" if dry_run else "Removed"
     text = "\n".join(f"{verb} {json.dumps(name)} from the cache" for name in names)
     answer({"removed": names, "dryRun": dry_run}, text or "Nothing to remove", as_json=as_json)
-
-
-def _list_cache(store: Path | None, *, as_json: bool) -> None:
-    skills = service_of(store).list_cache()
-    if as_json:
-        answer([cached_answer(skill) for skill in skills])
-    elif not skills:
-        answer(None, "No pulled skill artifacts found", as_json=False)
-    else:
-        rows = [
-            (
-                skill.reference,
-                f"{short(skill.digest)}...",
-                size_text(skill.size),
-                "missing" if skill.pulled is None else time_text(skill.pulled),
-            )
-            for skill in skills
-        ]
-        write_table(("REFERENCE", "DIGEST", "SIZE", "PULLED"), rows)
 
 
 def _content_text(skill: SkillContent) -> str:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
+from skills.packaging import descended
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
@@ -83,12 +85,12 @@ def write_tree(layer: Layer, folder: Path, *, durable: bool) -> tuple[InstalledF
     with _opened(folder) as root:
         for file in layer.files:
             *parents, name = file.path.split("/")
-            with _descended(root, parents, make=True) as parent:
+            with descended(root, parents, make_mode=_FOLDER_MODE) as parent:
                 digest = _write_file(parent, name, layer.chunks(file), durable=durable)
             written.append(InstalledFile(path=file.path, size=file.size, sha256=digest))
         folders = sorted({parent for file in written for parent in _parents(file.path)})
         for path in folders if durable else ():
-            with _descended(root, path.split("/") if path else []) as handle:
+            with descended(root, path.split("/") if path else []) as handle:
                 os.fsync(handle)
     return tuple(written)
 
@@ -165,7 +167,7 @@ def _is_as_written(root: int, file: InstalledFile) -> bool:
     *parents, name = file.path.split("/")
     hasher = hashlib.sha256()
     try:
-        with _descended(root, parents) as parent:
+        with descended(root, parents) as parent:
             handle = os.open(name, _READ, dir_fd=parent)
     except OSError as error:
         if error.errno in {errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO}:
@@ -186,7 +188,7 @@ def _walk(root: int, known: set[str]) -> Iterator[tuple[str, bool]]:
     while pending:
         folder = pending.pop()
         with (
-            _descended(root, folder.split("/") if folder else []) as handle,
+            descended(root, folder.split("/") if folder else []) as handle,
             os.scandir(handle) as entries,
         ):
             for entry in entries:
@@ -208,23 +210,6 @@ def _parents(path: str) -> list[str]:
 def _opened(folder: Path) -> Iterator[int]:
     handle = os.open(folder, _FOLDER)
     try:
-        yield handle
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _descended(root: int, parts: Iterable[str], *, make: bool = False) -> Iterator[int]:
-    """Open a folder below another one, step by step, and make the missing folders if asked."""
-    handle = os.dup(root)
-    try:
-        for part in parts:
-            if make:
-                with suppress(FileExistsError):
-                    os.mkdir(part, _FOLDER_MODE, dir_fd=handle)
-            below = os.open(part, _FOLDER, dir_fd=handle)
-            os.close(handle)
-            handle = below
         yield handle
     finally:
         os.close(handle)

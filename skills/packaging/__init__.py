@@ -3,7 +3,7 @@
 The room is not called `package`, since `skills.package` is the function of the facade.
 """
 
-from skills.packaging.folder import validate
+from skills.packaging.folder import descended, validate
 from skills.packaging.skill_artifact import (
     Artifact,
     SkillContent,
@@ -34,6 +34,7 @@ __all__ = [
     "Package",
     "SkillContent",
     "SkillFile",
+    "descended",
     "open_layer",
     "package",
     "read_artifact",

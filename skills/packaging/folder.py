@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +21,7 @@ from skills.errors import SkillError, SkillFolderError, TooLargeError
 from skills.model import SKILL_MD, Finding, ValidationResult, check_skill_md
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MAX_FILES: Final = 1000
 """The most files of a skill, SKILL.md among them."""
@@ -104,12 +104,17 @@ def read(folder: Folder, path: str) -> bytes:
     """
     changed = SkillFolderError(path, "changed while it was read; try again")
     try:
-        with _root(folder.path) as root, _opened(root, path.encode(), 0) as handle:
+        *parents, name = path.split("/")
+        with _root(folder.path) as root, descended(root, parents) as parent:
+            handle = os.open(name, _OPEN, dir_fd=parent)
+        try:
             status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode) or status.st_size != folder.files[path]:
                 raise changed
             with open(handle, "rb", closefd=False) as file:
                 data = file.read(status.st_size + 1)  # a byte more, to notice that it grew
+        finally:
+            os.close(handle)
     except OSError as error:
         if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
             raise changed from None
@@ -142,6 +147,34 @@ def check_path(path: str) -> str | None:
     if path.count("/") >= MAX_DEPTH:
         return f"lies deeper than {MAX_DEPTH} folders; move it up"
     return None
+
+
+@contextmanager
+def descended(
+    root: int, parts: Iterable[str | bytes], *, make_mode: int | None = None
+) -> Iterator[int]:
+    """Open a folder below an open one, part by part, so that no part follows a symbolic link.
+
+    Args:
+        root: The descriptor of the folder to begin with.
+        parts: The names of the folders on the way.
+        make_mode: The mode of missing folders, which are made; none are made without it.
+
+    Raises:
+        OSError: The file system refused, or a part is not a folder.
+    """
+    handle = os.dup(root)
+    try:
+        for part in parts:
+            if make_mode is not None:
+                with suppress(FileExistsError):
+                    os.mkdir(part, make_mode, dir_fd=handle)
+            below = os.open(part, _OPEN | os.O_DIRECTORY, dir_fd=handle)
+            os.close(handle)
+            handle = below
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def _findings(path: str | os.PathLike[str]) -> Iterator[Finding]:
@@ -208,7 +241,8 @@ def _walk(root: int) -> Iterator[tuple[bytes, os.stat_result]]:
     pending = [b""]
     while pending:
         folder = pending.pop()
-        with _opened(root, folder, os.O_DIRECTORY) as handle, os.scandir(handle) as entries:
+        parts = folder.split(b"/") if folder else []
+        with descended(root, parts) as handle, os.scandir(handle) as entries:
             for entry in entries:
                 name = os.fsencode(entry.name)
                 if name.startswith(b"."):
@@ -238,22 +272,6 @@ def _root(path: str) -> Iterator[int]:
             raise
         raise SkillFolderError(path, reason) from None
     try:
-        yield handle
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _opened(root: int, path: bytes, flags: int) -> Iterator[int]:
-    """Open a path below a folder step by step, so that no step follows a symbolic link."""
-    *folders, last = path.split(b"/")
-    steps = [(name, os.O_DIRECTORY) for name in folders] + [(last or b".", flags)]
-    handle = os.dup(root)
-    try:
-        for name, flag in steps:
-            below = os.open(name, _OPEN | flag, dir_fd=handle)
-            os.close(handle)
-            handle = below
         yield handle
     finally:
         os.close(handle)

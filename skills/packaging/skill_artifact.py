@@ -80,10 +80,7 @@ class SkillContent:
     """The content of a skill that need not be installed.
 
     Attributes:
-        name: As in `Artifact`, like the three that follow.
-        description: See `name`.
-        version: See `name`.
-        license: See `name`.
+        name: As in `Artifact`, like the attributes that are not listed here.
         body: The whole SKILL.md, with its frontmatter; bytes that are not UTF-8 are replaced.
         files: All files in the order of the tar, SKILL.md among them.
     """
