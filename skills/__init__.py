@@ -111,4 +111,4 @@ if not TYPE_CHECKING:  # with it in sight, type checkers would accept any name
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})

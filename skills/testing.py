@@ -76,13 +76,7 @@ class SkillStore(LayoutStore):
     """The store of a `SkillService` as the machine drives it."""
 
     def __init__(self, path: Path, home: Path, folders: Mapping[Digest, Path]) -> None:
-        """Open a store.
-
-        Args:
-            path: The folder of the store.
-            home: A home folder, in which nothing is installed.
-            folders: The folders of skills, by the digests of their artifacts.
-        """
+        """Open a store; the folders of skills are given by the digests of their artifacts."""
         self.service = SkillService.open(path, home=home, durability="none")
         self.layout = self.service.layout
         self._folders = folders

@@ -111,14 +111,7 @@ def require_clients(names: Iterable[str]) -> tuple[Client, ...]:
 
 
 def select_clients(names: Iterable[str], home: Path) -> tuple[Client, ...]:
-    """Return the clients with these names, or all that are found. See `require_clients`.
-
-    Args:
-        names: As for `require_clients`.
-        home: The home folder, in which clients are looked for.
-
-    Returns:
-        Each client once: in the order of the names, or sorted by name if they were found.
+    """Return the clients with these names, or all that are found in a home folder, by name.
 
     Raises:
         ClientError: As for `require_clients`, or no client was found.

@@ -69,12 +69,7 @@ class Changes:
 
 
 def write_tree(layer: Layer, folder: Path, *, durable: bool) -> tuple[InstalledFile, ...]:
-    """Write the files of a layer into a new folder.
-
-    Args:
-        layer: The files.
-        folder: The folder, which must not exist.
-        durable: Whether to force them onto the disk.
+    """Write the files of a layer into a new folder, and force them onto the disk if `durable`.
 
     Raises:
         FileExistsError: The folder exists, or two files have one name on this file system.
@@ -97,10 +92,6 @@ def write_tree(layer: Layer, folder: Path, *, durable: bool) -> tuple[InstalledF
 
 def compare(folder: Path, files: Iterable[InstalledFile]) -> Changes:
     """Compare a folder with the files that were installed in it; every file is read.
-
-    Args:
-        folder: The folder.
-        files: The installed files.
 
     Raises:
         OSError: The file system failed, or a file cannot be read.

@@ -42,13 +42,6 @@ class Installer:
     """The installed skills of a user, and of the user's projects."""
 
     def __init__(self, home: Path, state: State, *, swap: Swap = exchange) -> None:
-        """Make the installer of a user.
-
-        Args:
-            home: The home folder.
-            state: The folder of the record.
-            swap: As for `swap_in`.
-        """
         self._home = home
         self._state = state
         self._swap = swap
@@ -66,15 +59,7 @@ class Installer:
         scope: Scope,
         force: bool,
     ) -> InstalledSkill:
-        """Install a skill. See `SkillService.install`.
-
-        Args:
-            artifact: The skill; its name is a valid name of a skill.
-            layer: Its files.
-            clients: The names of clients.
-            scope: The scope.
-            force: Whether to replace local edits, and folders that were not installed from here.
-        """
+        """Install a skill, whose name must be a valid one. See `SkillService.install`."""
         names = list(clients)
         with self._state.open() as record:
             fresh = _entry(artifact, scope)

@@ -35,12 +35,6 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 def install(record: Record, operation: Operation, layer: Layer, swap: Swap) -> None:
     """Carry out an install; if it fails, all changes are undone.
 
-    Args:
-        record: The record.
-        operation: The install.
-        layer: The files.
-        swap: As for `swap_in`.
-
     Raises:
         OSError: The file system refused.
     """

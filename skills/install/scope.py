@@ -88,11 +88,6 @@ def require_scope(name: str) -> None:
 def targets_of(scope: Scope, name: str, clients: Iterable[Client]) -> dict[Path, list[str]]:
     """Return the folders of a skill, each with the names of the clients that read it.
 
-    Args:
-        scope: The scope.
-        name: A valid name of a skill.
-        clients: The clients to install for.
-
     Raises:
         TargetError: A symbolic link leads out of the home folder or the project, or the path of
             the skill exists and is not a folder.

@@ -72,11 +72,7 @@ def exchange(one: Path, other: Path) -> bool:
 
 
 def swap_in(move: Move, swap: Swap = exchange) -> None:
-    """Move a staged folder to its target.
-
-    Args:
-        move: The paths.
-        swap: Exchanges two folders; returns false if that is not possible.
+    """Move a staged folder to its target; `swap` is called as `exchange` is.
 
     Raises:
         OSError: The file system refused. The old folder is at `target` or at `aside`.
@@ -90,10 +86,6 @@ def swap_in(move: Move, swap: Swap = exchange) -> None:
 
 def swap_back(move: Move, swap: Swap = exchange) -> None:
     """Undo `swap_in`, however far it came.
-
-    Args:
-        move: The paths.
-        swap: As for `swap_in`.
 
     Raises:
         OSError: The file system refused.

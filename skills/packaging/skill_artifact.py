@@ -144,12 +144,8 @@ def read_content(layout: Layout, root: Descriptor, reference: str) -> SkillConte
     """Read the metadata, the SKILL.md and the list of files of a skill in a store.
 
     The SKILL.md is the file of exactly this name in the root of the skill. ToolHive takes the last
-    file of that name, in any folder and in upper or lower case.
-
-    Args:
-        layout: As for `read_artifact`.
-        root: As for `read_artifact`.
-        reference: As for `read_artifact`.
+    file of that name, in any folder and in upper or lower case. The arguments are those of
+    `read_artifact`.
 
     Raises:
         NotASkillError: The artifact is not a skill, or has no SKILL.md.

@@ -37,7 +37,7 @@ class Gate:
     """Passes on the requests that are sent to this server, and not by a page of another site."""
 
     def __init__(self, app: ASGIApp, *, hosts: Iterable[str] = ()) -> None:
-        """Put a gate in front of an application.
+        """Put the gate in front of an application.
 
         Args:
             app: The application.
@@ -85,24 +85,19 @@ class Gate:
 
 @frozen
 class Fields:
-    """The fields of a request. Absent and null fields are empty, unknown fields are ignored."""
+    """The fields of a request; absent and null fields are empty, unknown fields are ignored.
+
+    A field of another type than the one that is wanted raises `HTTPException`.
+    """
 
     values: dict[str, Any]
 
     def text(self, name: str) -> str:
-        """Return a string.
-
-        Raises:
-            HTTPException: The field is not a string.
-        """
+        """Return a string."""
         return _text(name, self.values.get(name))
 
     def texts(self, name: str) -> list[str]:
-        """Return a list of strings.
-
-        Raises:
-            HTTPException: The field is not a list of strings.
-        """
+        """Return a list of strings."""
         value = self.values.get(name)
         if value is None:
             return []
@@ -111,11 +106,7 @@ class Fields:
         return [_text(name, item) for item in value]
 
     def flag(self, name: str) -> bool:
-        """Return a boolean.
-
-        Raises:
-            HTTPException: The field is not a boolean.
-        """
+        """Return a boolean."""
         value = self.values.get(name)
         if value is not None and not isinstance(value, bool):
             _refuse_body(f"{name} must be true or false")

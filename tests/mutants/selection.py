@@ -37,7 +37,7 @@ TESTS: Final = {
         "tests/unit/test_collection.py",
     ),
     "skills/store/builds.py": (
-        "tests/unit/test_signature.py",
+        "tests/unit/skills/test_facade.py",
         "tests/unit/skills/test_builds.py",
         "tests/unit/skills/test_service.py",
     ),
