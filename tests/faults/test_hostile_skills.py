@@ -211,7 +211,7 @@ LAYERS: dict[str, tuple[Callable[[], bytes], type[SkillError]]] = {
 }  # fmt: skip
 
 
-# What is no skill for an installer, though it can be looked at.
+# Artifacts that can be shown, but are not installed.
 SKILL_MDS: dict[str, tuple[bytes, type[SkillError]]] = {
     "SKILL.md without frontmatter": (b"# Hello\n", NotASkillError),
     "SKILL.md that is no YAML": (b"---\nname: [\n---\n", NotASkillError),
@@ -290,7 +290,7 @@ def target(tmp_path: Path) -> Iterator[Target]:
 
 
 def clear(error: Exception) -> None:
-    """Require that an error is one line that says something."""
+    """Require that an error is one line and not empty."""
     assert "\n" not in str(error)
     assert len(str(error)) > 20
 
@@ -346,7 +346,7 @@ def test_a_layer_that_is_larger_than_it_says_is_refused(target: Target) -> None:
 
 
 def test_what_is_refused_leaves_an_installed_skill_alone(target: Target) -> None:
-    """An update to something hostile keeps the files and the record of what is there."""
+    """An update to a hostile artifact keeps the files and the record."""
     target.put(gzip.compress(GOOD))
     installed = target.service.install("hello", clients=["claude-code"])
     there = target.outside()
@@ -493,7 +493,7 @@ def test_a_hostile_folder_is_not_built(
 
 
 def test_a_hostile_name_is_built_by_no_tag_that_it_would_be(tmp_path: Path) -> None:
-    """Without validation a name that is no tag needs another one, and is not installed."""
+    """Without validation a name that is not a valid tag needs a tag, and is not installed."""
     folder = tmp_path / "hello"
     folder.mkdir()
     name_that_leads_up(folder)

@@ -59,7 +59,7 @@ class TestInstalled:
         assert list(client.home.iterdir()) == []
 
     def test_installing_again_is_no_error(self, client: Client) -> None:
-        """What is there already is answered like what was not; a trailing slash is the same."""
+        """An installed skill gets the same reply as a new one; a trailing slash is the same."""
         client.service.build(client.skill())
         first, again = (client.send("POST", "/", {"name": "hello", **CODEX}) for _ in range(2))
         assert (first.status, again.status) == (201, 201)
@@ -136,7 +136,7 @@ class TestInstalled:
             assert (said.status, "absolute" in said.message) == (400, True)
 
     def test_edits_stop_an_update_and_a_removal_unless_forced(self, client: Client) -> None:
-        """Nothing that somebody wrote is lost without being told to."""
+        """Edited files are lost only with force."""
         client.service.build(client.skill())
         client.send("POST", "", {"name": "hello", **CODEX})
         file = client.home / ".agents/skills/hello/SKILL.md"
@@ -255,7 +255,7 @@ class TestContent:
         assert "é \\u003c \\u2028 \\u0001 \\u0026" in text
 
     def test_a_path_that_is_no_text_is_said_as_far_as_it_is(self, client: Client) -> None:
-        """A byte that is no UTF-8 becomes U+FFFD, as Go does it."""
+        """A byte that is not UTF-8 becomes U+FFFD, as in Go."""
         root = client.folder / "p\udcff"
         root.joinpath(".git").mkdir(parents=True)
         client.service.build(client.skill())
@@ -360,7 +360,7 @@ class TestErrors:
         self, client: Client, method: str, path: str, body: object, status: int, message: str
     ) -> None:
         """Of a store with a skill, the same under another tag, two that claim one name, and
-        something that is no skill."""
+        an artifact that is not a skill."""
         client.service.build(client.skill())
         client.service.build(client.skill(), tag="v1")
         for version in ("1", "2"):
@@ -388,7 +388,7 @@ class TestErrors:
     def test_what_a_registry_says_is_passed_on(
         self, client: Client, fixed: Fixed, status: int
     ) -> None:
-        """Of refusals their kind, of all that it should not say that it is the registry's fault."""
+        """A refusal of a registry keeps its kind; any other failure is the registry's fault."""
         shown = client.send("GET", f"/content?ref={fixed.reference}")
         installed = client.send("POST", "", {"name": fixed.reference, **CODEX})
         assert (shown.status, installed.status) == (status, status)
@@ -432,7 +432,7 @@ class TestErrors:
         assert len(client.send("GET", "/builds").json["builds"]) == 1
 
     def test_a_folder_of_somebody_else_is_a_conflict(self, client: Client) -> None:
-        """It stays, unless it is told to go."""
+        """A folder that was not installed from here is kept unless `force` is sent."""
         client.service.build(client.skill())
         theirs = client.home / ".agents/skills/hello/mine"
         theirs.parent.mkdir(parents=True)
@@ -444,7 +444,7 @@ class TestErrors:
     def test_damage_in_the_store_is_told_to_the_log_alone(
         self, client: Client, caplog: pytest.LogCaptureFixture, damage: str
     ) -> None:
-        """The client is told that it is not its fault, and no more."""
+        """An internal error has its status and no details."""
         client.service.build(client.skill())
         layout = client.service.layout
         root = layout.read_manifest(layout.resolve("hello"))
@@ -474,7 +474,7 @@ class TestErrors:
         assert client.send("GET", "/builds").status == 200
 
     def test_a_registry_that_never_answers_ends_in_a_timeout(self, client: Client) -> None:
-        """What was begun goes on; the client is told to look later."""
+        """The operation goes on, and the reply advises to look later."""
         asked, go_on = threading.Event(), threading.Event()
 
         def repository(reference: Reference) -> Repository:
@@ -541,7 +541,7 @@ class TestBody:
 
     @pytest.mark.parametrize("chunked", [False, True])
     def test_a_body_has_a_limit(self, client: Client, *, chunked: bool) -> None:
-        """The largest one is read, and one byte more is not, whatever size it says."""
+        """The largest body is read, and one byte more is refused, with and without a length."""
         for size, status in ((MAX_BODY, 200), (MAX_BODY + 1, 413)):
             path = json.dumps({"path": client.skill(), "pad": ""}).encode()
             body = path[:-2] + b"x" * (size - len(path)) + b'"}'
@@ -553,7 +553,7 @@ class TestBody:
             connection.close()
 
     def test_a_body_that_does_not_come_is_not_waited_for(self, client: Client) -> None:
-        """The rest of it may be sent to somebody else."""
+        """An unfinished body is refused after a time limit."""
         client.serve(short=0.05)
         connection = client.connect()
         connection.putrequest("POST", f"{PREFIX}/validate")
@@ -564,7 +564,7 @@ class TestBody:
 
 
 def test_many_clients_at_once_lose_nothing(client: Client) -> None:
-    """Builds, pulls, installs and removals at the same time leave what each of them says."""
+    """Concurrent builds, pulls, installs and removals each have the result that they reported."""
     client.remote()
     folders = {f"skill-{number}": client.skill(f"skill-{number}") for number in range(8)}
 

@@ -58,7 +58,7 @@ class World:
 
     @property
     def record(self) -> Path:
-        """The file that says what is installed."""
+        """The record of installed skills."""
         return self.home / ".local/state/ocilayout/skills/installed.json"
 
     def notes(self, base: str = CLAUDE) -> Path:

@@ -132,7 +132,7 @@ def test_a_root_without_annotations_is_described_by_its_config(
     *,
     nested: bool,
 ) -> None:
-    """Where the root says no name, the labels in the config of its first manifest do."""
+    """Where the root has no name, it is taken from the config labels of the first manifest."""
     layout = service.layout
     config = put_config(layout, labels)
     root = layout.put_manifest(Manifest(artifact_type=SKILL, config=config))
@@ -144,7 +144,7 @@ def test_a_root_without_annotations_is_described_by_its_config(
 
 
 def test_an_index_is_described_by_its_first_manifest(service: SkillService) -> None:
-    """Of an index for several platforms, the config of the first one says what the skill is."""
+    """Of an index for several platforms, the config of the first manifest has the metadata."""
     layout = service.layout
     manifests = [
         layout.put_manifest(
@@ -175,7 +175,7 @@ def put_twice(layout: Layout, tag: str) -> list[Descriptor]:
 
 
 def test_of_two_builds_with_one_name_the_later_is_listed(service: SkillService) -> None:
-    """The last entry is the one that was written last."""
+    """The digest is that of the last entry."""
     _, later = put_twice(service.layout, "t")
     assert [(build.tag, build.digest) for build in service.list_builds()] == [("t", later.digest)]
 
@@ -252,7 +252,7 @@ def test_only_true_is_the_mark(service: SkillService, tmp_path: Path, value: str
 
 
 def test_a_marked_name_that_is_no_skill_is_not_listed(service: SkillService) -> None:
-    """The root must have the artifact type of skills, and be there to say so."""
+    """The root must exist and have the artifact type of skills."""
     layout = service.layout
     config = put_config(layout)
     layout.tag("image", layout.put_manifest(Manifest(config=config)), annotations=MARK)
@@ -382,7 +382,7 @@ def test_a_build_over_a_build_keeps_the_old_content(service: SkillService, tmp_p
 
 
 def test_adopting_lists_a_name(service: SkillService, tmp_path: Path) -> None:
-    """A skill without the mark is listed after it was adopted, and keeps what else was noted."""
+    """A skill without the mark is listed after it was adopted, and keeps its other annotations."""
     built = service.build(write_skill(tmp_path, "alpha"))
     service.layout.tag("alpha", built.digest, annotations={"com.example.note": "x"})
     assert service.list_builds() == []
@@ -393,7 +393,7 @@ def test_adopting_lists_a_name(service: SkillService, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_adopted(service: SkillService, tmp_path: Path) -> None:
-    """A name that is not there, means no skill, or means two things, is refused by its reason."""
+    """A tag that is missing, ambiguous, or not a skill is refused, with the reason."""
     layout = service.layout
     layout.tag("image", layout.put_manifest(Manifest(config=put_config(layout))))
     with pytest.raises(NotASkillError, match="artifact type"):
@@ -461,7 +461,7 @@ def test_a_config_with_a_hole_hides_no_build(service: SkillService, tmp_path: Pa
         service.get_content("huge")
 
 
-# ---------------------------------------------------------------- what is no reference name
+# ---------------------------------------------------------------- not a reference name
 
 
 def write_entries(service: SkillService, *entries: tuple[Digest, dict[str, str]]) -> None:
@@ -489,7 +489,7 @@ def write_entries(service: SkillService, *entries: tuple[Digest, dict[str, str]]
 def test_what_was_pulled_is_never_deleted_or_listed_as_a_build(
     service: SkillService, tmp_path: Path, built: dict[str, str], pulled: dict[str, str]
 ) -> None:
-    """No full name, digest or NAME@DIGEST makes a pulled entry pass for the build beside it."""
+    """No full name, digest or NAME@DIGEST makes a pulled entry pass for the build of its name."""
     ours = service.build(write_skill(tmp_path, "alpha"), tag="one").digest
     theirs = service.build(write_skill(tmp_path, "beta"), tag="two").digest
     named = {key: text.replace("PULLED", theirs) for key, text in built.items()}

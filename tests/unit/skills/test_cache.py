@@ -77,7 +77,7 @@ def test_what_was_pulled_is_listed_with_digest_size_and_time(world: World) -> No
 
 
 def test_the_time_is_that_of_the_last_pull(world: World) -> None:
-    """A pull that finds everything in place counts; looking at what is there does not."""
+    """A pull that copies nothing counts; showing a skill in the store does not."""
     reference = world.references[0]
     world.service.pull(reference)
     then = world.age(reference, 3)
@@ -90,7 +90,7 @@ def test_the_time_is_that_of_the_last_pull(world: World) -> None:
 
 
 def test_builds_are_not_listed_and_names_are_in_order(world: World) -> None:
-    """The list has every name that is no build, sorted, whatever it looks like."""
+    """The list has every name that is not a local build, sorted, whatever characters it has."""
     service = world.service
     service.build(write_skill(world.folder, "hello"))
     service.build(write_skill(world.folder, "hello"), tag="ghcr.io/org/hello:v1")
@@ -102,7 +102,7 @@ def test_builds_are_not_listed_and_names_are_in_order(world: World) -> None:
 
 
 def test_nothing_is_written_for_the_list(world: World) -> None:
-    """The entry of a pull says nothing but its name, so nothing can travel or disturb others."""
+    """The entry of a pull has no annotation but its name, so none can disturb other programs."""
     service = world.service
     service.pull(world.references[0])
     (entry,) = service.layout.entries()
@@ -151,7 +151,7 @@ def test_what_was_pulled_can_be_removed_and_shared_content_stays(world: World) -
 
 
 def test_a_build_is_not_removed_as_cached(world: World) -> None:
-    """A build, and a name that is not there, are refused by their reason, and nothing changes."""
+    """A local build and a missing name are refused, with the reason, and nothing changes."""
     service = world.service
     service.build(write_skill(world.folder, "hello"))
     with pytest.raises(NotCachedError, match="was built here"):
@@ -182,7 +182,7 @@ def test_pruning_goes_by_age_and_leaves_builds(world: World) -> None:
 
 
 def test_a_name_that_nothing_could_be_pulled_by_is_not_pruned(world: World) -> None:
-    """A bare name may be a build from before there was a mark; only `remove_cached` takes it."""
+    """A bare name may be a build from before the mark; only `remove_cached` removes it."""
     service = world.service
     service.pull(world.references[0], name="theirs")
     service.layout.tag("ghcr.io/org/hello", service.layout.resolve("theirs"))
@@ -196,7 +196,7 @@ def test_a_name_that_nothing_could_be_pulled_by_is_not_pruned(world: World) -> N
 
 @pytest.mark.parametrize("meanwhile", ["built", "pulled", "removed"])
 def test_pruning_decides_again_under_the_lock(world: World, meanwhile: str) -> None:
-    """What somebody builds or pulls between the look and the edit is not pruned."""
+    """A tag that another process builds or pulls between the list and the edit is not pruned."""
     reference = world.references[0]
     world.service.pull(reference)
     world.age(reference, 10)
@@ -241,7 +241,7 @@ def test_a_name_that_goes_while_the_list_is_made_is_left_out(world: World) -> No
 
 
 def test_an_ambiguous_name_is_listed_by_its_last_entry(world: World) -> None:
-    """The last of several is the one that ToolHive resolves; neither is used or removed by it."""
+    """Of several entries ToolHive resolves the last; here none is used or removed by the name."""
     service = world.service
     first, second = (service.pull(reference) for reference in world.references[:2])
     index = world.folder / "store" / "index.json"

@@ -1,4 +1,4 @@
-"""Clients: the table, and which of them are meant."""
+"""Clients: the table, and how names select from it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skills.install.clients import CLIENTS, WITHOUT_SKILLS, find_client, select_
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Client, folder for the user, folder in a project, and what shows that it is there, on Linux.
+# Client, folder for the user, folder in a project, and the trace of an installed one, on Linux.
 FACTS = """
 amp-cli         .agents/skills            .agents/skills    .config/amp
 antigravity     .agents/skills            .agents/skills    .gemini/antigravity
@@ -40,7 +40,7 @@ OTHERS = [
 
 
 def test_the_table_is_that_of_toolhive() -> None:
-    """Every client has ToolHive's folders, is found as there, and stands in order."""
+    """Every client has ToolHive's folders and trace, and the table is sorted."""
     facts = [line.split() for line in FACTS.strip().splitlines()] + OTHERS
     linux = [
         [client.name, client.user, client.project, client.trace.replace(MAC, ".config")]
@@ -54,7 +54,7 @@ MAC = "Library/Application Support"
 
 @pytest.mark.parametrize("names", [[], ["all"], ["ALL"], ["All"]])
 def test_without_names_those_that_are_there_are_meant(tmp_path: Path, names: list[str]) -> None:
-    """Whoever left a trace in the home folder is meant, sorted by name."""
+    """All clients with a trace in the home folder are selected, sorted by name."""
     (tmp_path / ".cursor").mkdir()
     (tmp_path / ".claude.json").touch()
     (tmp_path / ".gemini" / "antigravity").mkdir(parents=True)
@@ -64,7 +64,7 @@ def test_without_names_those_that_are_there_are_meant(tmp_path: Path, names: lis
 
 @pytest.mark.parametrize("names", [[], ["all"]])
 def test_if_none_is_there_that_is_an_error(tmp_path: Path, names: list[str]) -> None:
-    """Nothing is installed for nobody."""
+    """It is an error if no client was found."""
     with pytest.raises(ClientError, match="no client was found") as caught:
         select_clients(names, tmp_path)
     assert caught.value.client == ""
@@ -78,7 +78,7 @@ def test_named_clients_need_not_be_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("names", [["all", "codex"], ["codex", "ALL"]])
 def test_all_stands_alone(tmp_path: Path, names: list[str]) -> None:
-    """`all` beside a name is a mistake."""
+    """`all` together with a name is refused."""
     with pytest.raises(ClientError, match="give it alone"):
         select_clients(names, tmp_path)
 

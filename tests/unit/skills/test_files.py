@@ -49,7 +49,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 class TestTree:
     def test_what_is_written_is_what_was_read(self, tmp_path: Path) -> None:
-        """Every file is there with its size and digest, and compares as unchanged."""
+        """Every file is written with its size and digest, and compares as unchanged."""
         files = write(tmp_path / "skill")
         assert content(tmp_path / "skill") == FILES
         assert [(file.path, file.size) for file in files] == [
@@ -67,7 +67,7 @@ class TestTree:
 
     @pytest.mark.parametrize("kind", ["folder", "fifo", "socket", "link", "shorter", "other"])
     def test_whatever_is_in_the_place_of_a_file_is_an_edit(self, tmp_path: Path, kind: str) -> None:
-        """Nothing is followed and nothing waited for."""
+        """No link is followed, and no FIFO blocks."""
         files = write(tmp_path / "skill")
         path = tmp_path / "skill" / "docs" / "a"
         if kind == "shorter":
@@ -105,7 +105,7 @@ class TestTree:
             assert compare(tmp_path / "skill", files).edited == ("docs/a",)
 
     def test_a_folder_that_is_gone_or_is_none(self, tmp_path: Path) -> None:
-        """All files are missing; a file or a link in its place is an edit."""
+        """If the folder is missing, so are all files; a file or a link at its path is an edit."""
         files = write(tmp_path / "skill")
         everything = tuple(sorted(FILES))
         assert compare(tmp_path / "none", files) == Changes(missing=everything)
@@ -127,7 +127,7 @@ class TestTree:
 
 @pytest.fixture
 def move(tmp_path: Path) -> Move:
-    """A staged tree and an old one in its place."""
+    """A staged folder, and an old one at its target."""
     write(tmp_path / "staged", {"new": b"new"})
     write(tmp_path / "target", {"old": b"old"})
     return Move(
@@ -173,7 +173,7 @@ class TestSwap:
         assert content(move.staged) == {"new": b"new"}
 
     def test_a_tree_that_is_aside_is_put_back(self, move: Move) -> None:
-        """Unless something is in its place."""
+        """An old folder is moved back unless its target exists."""
         move.target.rename(move.aside)
         put_back(move)
         assert content(move.target) == {"old": b"old"}
@@ -183,14 +183,14 @@ class TestSwap:
         assert content(move.target) == {}
 
     def test_a_tree_is_taken_out(self, move: Move) -> None:
-        """What is gone already is no error."""
+        """Removing a missing folder is not an error."""
         move_aside(move)
         assert content(move.aside) == {"old": b"old"}
         move_aside(move)
         assert inode_of(move.target) is None
 
     def test_a_plan_without_a_tree_is_never_done(self, move: Move) -> None:
-        """Before the tree was written there is no number to know it by."""
+        """Before the new folder is written there is no inode to know it by."""
         early = Move(target=move.target, staged=move.staged, aside=move.aside)
         assert not early.done
 
@@ -206,7 +206,7 @@ class TestExchange:
     def test_a_system_that_cannot_says_so(
         self, move: Move, monkeypatch: pytest.MonkeyPatch, number: int
     ) -> None:
-        """Then nothing happened, and there is another way."""
+        """Where the system cannot exchange, nothing is changed and false is returned."""
         monkeypatch.setattr(swap, "_system_call", lambda: lambda *_: number)
         assert not exchange(move.staged, move.target)
 

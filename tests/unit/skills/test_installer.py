@@ -37,7 +37,7 @@ NOBODY = 65534  # the number of a user that owns nothing
 
 class TestFresh:
     def test_a_skill_is_installed_with_its_files_and_noted(self, world: World) -> None:
-        """The folder has the files, and the record says what is there."""
+        """The folder has the files, and the record lists them."""
         digest = world.build()
         before = datetime.now(UTC) - timedelta(seconds=5)
         found = world.install()
@@ -68,7 +68,7 @@ class TestFresh:
         }
 
     def test_modes_are_those_of_new_files(self, world: World) -> None:
-        """Nothing is executable, whatever the tar says, and the umask counts."""
+        """No file is executable, whatever mode the tar has, and the umask applies."""
         world.build()
         before = os.umask(0o027)
         try:
@@ -81,7 +81,7 @@ class TestFresh:
         assert stat.S_IMODE(world.notes().stat().st_mode) == 0o640
 
     def test_clients_that_share_a_folder_share_the_files(self, world: World) -> None:
-        """Each folder is written once, and every client is noted."""
+        """Each folder is written once, and every client is recorded."""
         world.build()
         found = world.install(clients=["goose", "cursor", "codex"])
         assert found.clients == ("codex", "cursor", "goose")
@@ -91,14 +91,14 @@ class TestFresh:
         )
 
     def test_by_default_it_is_for_every_client_that_is_there(self, world: World) -> None:
-        """A client is there if it left a trace in the home folder."""
+        """A client counts as installed if it has a trace in the home folder."""
         (world.home / ".claude.json").touch()
         (world.home / ".codex").mkdir()
         world.build()
         assert world.install(clients=[]).clients == ("claude-code", "codex")
 
     def test_without_any_client_nothing_happens(self, world: World) -> None:
-        """That nobody is there, or a client is unknown, leaves no trace."""
+        """Without a client, or with an unknown one, nothing is written."""
         world.build()
         for clients in ([], ["emacs"]):
             with pytest.raises(ClientError):
@@ -123,7 +123,7 @@ class TestFresh:
 
     @pytest.mark.parametrize("kind", ["file", "link", "link to nothing"])
     def test_what_is_no_folder_stays_even_with_force(self, world: World, kind: str) -> None:
-        """A file or a link in the place of a skill is left as it is."""
+        """A file or a link at the path of a skill is not changed."""
         world.build()
         target = world.home / CLAUDE / "hello"
         target.parent.mkdir(parents=True)
@@ -153,7 +153,7 @@ class TestFresh:
         assert list(outside.iterdir()) == []
 
     def test_two_clients_with_one_folder_by_a_link_share_it(self, world: World) -> None:
-        """The folder that is meant counts, not the way to it."""
+        """The real path of the folder counts, not the links on the way."""
         world.build()
         (world.home / ".claude").mkdir()
         (world.home / ".cursor").symlink_to(".claude")
@@ -214,7 +214,7 @@ class TestAgain:
         assert world.notes().read_text() == "2"
 
     def test_edits_can_be_removed_with_force(self, world: World) -> None:
-        """`uninstall` takes edited files away only when it is told to."""
+        """`uninstall` removes edited files only with `force`."""
         world.build()
         world.install()
         world.notes().write_text("2")
@@ -315,7 +315,7 @@ class TestAgain:
         assert world.notes().stat().st_ino == inode
 
     def test_without_clients_those_that_have_it_are_meant(self, world: World) -> None:
-        """An update needs no list of clients, though none is found."""
+        """An update needs no list of clients, even if none is found."""
         world.build()
         world.install()
         world.build(version="2")
@@ -418,7 +418,7 @@ class TestFailures:
     def test_what_cannot_be_removed_now_is_removed_later(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The new files are in their place and noted; the old ones go with the next command."""
+        """The new files are at their target and recorded; the next command removes the old ones."""
         world.build()
         world.install()
         world.build(version="2")
@@ -440,7 +440,7 @@ class TestFailures:
     def test_what_was_left_over_never_comes_back(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """An old tree that could not be removed is no reason to restore it later."""
+        """An old folder that could not be removed is not restored later."""
         world.build()
         world.install()
         with monkeypatch.context() as patched:
@@ -455,7 +455,7 @@ class TestFailures:
     def test_a_removal_that_fails_half_way_is_noted_so(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """What is gone is not listed, and what is there can be removed later."""
+        """Removed folders are not listed, and the others can be removed later."""
         world.build()
         world.install(clients=["claude-code", "cursor"])
         real = Path.rename
@@ -479,7 +479,7 @@ class TestFailures:
     def test_an_install_that_was_cut_short_is_pending_until_it_is_repeated(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """If one folder has the new files and one the old ones, the list says so."""
+        """If one folder has the new files and one the old ones, the skill is listed as pending."""
         world.build()
         world.install(clients=["claude-code", "cursor"])
         world.build(version="2")
@@ -518,7 +518,7 @@ class TestScopes:
 
     @pytest.mark.parametrize("worktree", [False, True])
     def test_a_project_has_its_own_folders(self, world: World, *, worktree: bool) -> None:
-        """The root of the project decides, and is enough to say the scope."""
+        """The root of a project implies the scope."""
         root = self.project(world, worktree=worktree)
         world.build()
         found = world.install(clients=["vscode", "claude-code"], project_root=root)
@@ -541,7 +541,7 @@ class TestScopes:
         assert first.project_root == root
 
     def test_a_project_that_is_gone_can_be_forgotten(self, world: World) -> None:
-        """What was installed in it is still listed there, and can be uninstalled without force."""
+        """Skills of a removed project are still listed, and can be uninstalled without force."""
         root = self.project(world)
         world.build()
         world.install(project_root=root)
@@ -555,7 +555,7 @@ class TestScopes:
         assert not root.exists()
 
     def test_user_and_projects_are_told_apart(self, world: World) -> None:
-        """One skill may be there for the user and in projects, in other versions."""
+        """A skill may be installed for the user and in projects, in different versions."""
         one, other = self.project(world, "one"), self.project(world, "other")
         world.build()
         for_user = world.install()
@@ -664,7 +664,7 @@ class TestScopes:
             world.service.list_installed(client="emacs")
 
     def test_what_is_not_installed_cannot_be_removed(self, world: World) -> None:
-        """Without a record, and with one that does not have it."""
+        """A skill that is not installed is not found, with and without a record."""
         with pytest.raises(NotInstalledError) as caught:
             world.service.uninstall("hello")
         assert caught.value.name == "hello"
@@ -681,7 +681,7 @@ class TestScopes:
 def test_what_is_installed_is_forced_onto_the_disk(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By default every file, every folder and the place of the tree are synced."""
+    """By default every file, every folder and the parent of the folder are synced."""
     world.build()
     synced: list[str] = []
     real = os.fsync
@@ -700,7 +700,7 @@ def test_what_is_installed_is_forced_onto_the_disk(
 
 class TestHomeFolder:
     def test_install_list_and_uninstall_leave_it_as_it_was(self, world: World) -> None:
-        """All that was made is gone, and all that was there is there."""
+        """Everything that was made is removed, and everything from before is kept."""
         (world.home / ".claude" / "skills").mkdir(parents=True)
         (world.home / ".cursor").mkdir()
         (world.home / ".cursor" / "mine").write_text("mine")

@@ -147,7 +147,7 @@ class TestRecord:
 
     @pytest.mark.parametrize("how", DAMAGE)
     def test_a_record_that_cannot_be_read_is_left_alone(self, world: World, how: str) -> None:
-        """It is neither overwritten nor taken for an empty one."""
+        """It is neither overwritten nor read as an empty record."""
         world.build()
         world.install()
         path = world.record
@@ -165,7 +165,7 @@ class TestRecord:
         assert world.notes().exists()
 
     def test_one_process_at_a_time_has_it(self, world: World) -> None:
-        """Whoever waits too long is told so."""
+        """A writer that waits for the lock too long gets an error."""
         path = world.home / "state"
         with State(path).open() as record:
             assert record.document.is_empty
@@ -177,7 +177,7 @@ class TestRecord:
         assert not path.exists()
 
     def test_a_record_that_was_cut_short_while_it_was_made_is_made(self, world: World) -> None:
-        """What a killed writer left beside it is not a record, and goes with the next one."""
+        """The temporary file of a killed writer is ignored, and replaced by the next writer."""
         world.record.parent.mkdir(parents=True)
         new = world.record.with_name("installed.json.new")
         new.write_text("{")
@@ -191,7 +191,7 @@ class TestRecord:
     def test_a_record_that_cannot_be_written_is_as_it_was(
         self, world: World, monkeypatch: pytest.MonkeyPatch, step: str
     ) -> None:
-        """The file is the old or the new one, and nothing is left beside it."""
+        """The file is the old or the new one, and no temporary file remains."""
         with State(world.folder / "state").open() as record:
             record.save(Document(folders=(world.folder,)))
             before = record.path.read_bytes()
@@ -209,14 +209,14 @@ class TestRecord:
             assert left == ["installed.json", "installed.lock"]
 
     def test_a_record_that_is_not_a_file_is_an_error(self, world: World) -> None:
-        """A pipe in its place is not waited for."""
+        """A FIFO at the path of the record does not block."""
         world.record.parent.mkdir(parents=True)
         os.mkfifo(world.record)
         with pytest.raises(RecordError, match="not a regular file"):
             world.service.list_installed()
 
     def test_readers_need_no_lock(self, world: World) -> None:
-        """While a writer is at work, the record says what was so before."""
+        """While a writer is at work, readers see the old record."""
         world.build()
         found = world.install()
         with State(world.record.parent).open() as record:
@@ -228,7 +228,7 @@ class TestRecord:
 
     @pytest.mark.parametrize("cut_short", [False, True])
     def test_a_disk_that_cannot_be_written_is_read(self, *, cut_short: bool) -> None:
-        """What is in place is listed, also if a writer was killed, and nothing is changed."""
+        """Installed folders are listed, also after a writer was killed, and nothing is changed."""
         with TemporaryDirectory() as place:
             world = World(Path(place))
             world.build()
@@ -263,7 +263,7 @@ class TestRecord:
     def test_an_operation_that_cannot_be_ended_blocks_no_other(
         self, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """It is told and kept, all else goes on, and it ends as soon as it can."""
+        """It is logged and kept, other skills can be changed, and it ends as soon as it can."""
         world.build()
         world.build(name="other")
         world.install()
@@ -330,7 +330,7 @@ class TestRecord:
     def test_what_is_done_counts_though_the_record_cannot_be_written_at_once(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The note says enough: the new files are listed now, and after the next command."""
+        """The recorded operation is enough: the new files are listed now and after the next write."""
         world.build()
         save = Record.save
 
@@ -413,7 +413,7 @@ class TestRecord:
 
     @pytest.mark.parametrize("how", ["garbage", "later", "plan", "empty"])
     def test_an_old_record_that_cannot_be_read(self, world: World, how: str) -> None:
-        """Damage is told by the name of the file; an empty file has nothing in it."""
+        """The error names the damaged file; an empty database has nothing in it."""
         world.build()
         world.install()
         document = State(world.record.parent).read()

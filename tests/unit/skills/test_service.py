@@ -82,7 +82,7 @@ class TestBuild:
     def test_the_tag_is_the_skills_name_by_default(
         self, service: SkillService, tmp_path: Path
     ) -> None:
-        """Without a tag the build is named like the skill, and the result says so."""
+        """Without a tag the name of the skill is the tag, and the result has it."""
         result = service.build(write_skill(tmp_path, "alpha"))
         assert result.reference == "alpha"
         assert service.layout.resolve("alpha").digest == result.digest
@@ -96,7 +96,7 @@ class TestBuild:
     def test_a_bad_tag_is_refused_before_anything_is_packaged(
         self, service: SkillService, tag: str, tmp_path: Path
     ) -> None:
-        """A tag outside the grammar leaves no blob, and is found before the folder is looked at."""
+        """A tag outside the grammar is refused before the folder is read, and leaves no blob."""
         with pytest.raises(InvalidTagError):
             service.build(tmp_path / "missing", tag=tag)
         assert list(service.layout.blobs) == []
@@ -173,7 +173,7 @@ class TestBuild:
     def test_content_that_never_stays_is_an_error(
         self, service: SkillService, tmp_path: Path
     ) -> None:
-        """When blobs vanish each time, the build says so and binds nothing."""
+        """When blobs vanish at each try, the build fails and tags nothing."""
 
         class Raided(Layout):
             """A layout that loses its blobs whenever a name is given."""
@@ -251,7 +251,7 @@ class TestPullAndPush:
             assert registry.requests == []
 
     def test_what_is_not_there_is_not_found(self, service: SkillService) -> None:
-        """Unknown references are not found, on either side, and leave nothing behind."""
+        """Unknown references are not found in the store or the registry, and nothing is stored."""
         with LoopbackRegistry() as registry:
             with pytest.raises(ReferenceNotFoundError):
                 service.pull(f"{registry.host}/team/alpha:v1")
@@ -263,7 +263,7 @@ class TestPullAndPush:
     def test_a_name_without_a_registry_is_not_pushed(
         self, service: SkillService, tmp_path: Path
     ) -> None:
-        """A bare tag says nothing about where to push it to."""
+        """A bare tag does not name a repository to push to."""
         built = service.build(write_skill(tmp_path, "alpha"))
         other = f"ghcr.io/org/alpha@sha256:{'0' * 64}"
         for name in ("alpha", "ghcr.io/org/alpha", other):
@@ -284,7 +284,7 @@ class TestPullAndPush:
             assert ("team/alpha", built.digest) in registry.manifests
 
     def test_a_copy_from_a_layout_is_a_pull(self, service: SkillService, tmp_path: Path) -> None:
-        """From another store, content comes without the mark that it has there."""
+        """A copy from another store does not take the mark along."""
         origin = SkillService.open(tmp_path / "origin", durability="none")
         built = origin.build(write_skill(tmp_path, "alpha"))
         assert service.copy(origin.layout, "alpha", name="alpha").digest == built.digest

@@ -115,7 +115,7 @@ class TestContent:
     def test_a_digest_and_the_root_manifest_alone_will_do(
         self, service: SkillService, tmp_path: Path
     ) -> None:
-        """Content is found by a digest, of the index or of one of its manifests."""
+        """Content is resolved by the digest of the index or of one of its manifests."""
         built = service.build(write_skill(tmp_path))
         found = service.get_content("hello")
         index = service.layout.read_manifest(service.layout.resolve("hello"))
@@ -188,7 +188,7 @@ class TestNoSkill:
     def test_what_is_no_skill_is_refused_by_its_reason(
         self, service: SkillService, kind: str, reason: str
     ) -> None:
-        """Each way in which an artifact is no skill has its own words."""
+        """Each reason why an artifact is not a skill has its own message."""
         layout = service.layout
         good = layer(layout, {"SKILL.md": b""})
         other = layer(layout, {"docs/SKILL.md": b"", "skill.md": b""})
@@ -220,7 +220,7 @@ class TestNoSkill:
         assert caught.value.reference == "thing"
 
     def test_a_layer_beyond_the_limit_is_not_opened(self, service: SkillService) -> None:
-        """The size that the manifest says is enough to refuse it."""
+        """The size in the manifest is enough to refuse a layer."""
         layout = service.layout
         huge = Descriptor(media_type=OCI_LAYER_GZIP, digest=Digest.of(b""), size=MAX_LAYER + 1)
         layout.tag("x", layout.put_manifest(Manifest(config=config(layout), layers=[huge])))
@@ -243,7 +243,7 @@ class TestNoSkill:
     def test_missing_and_damaged_parts_are_what_they_are(
         self, service: SkillService, tmp_path: Path
     ) -> None:
-        """A store with holes says which blob is missing, or is not what it should be."""
+        """The error of a damaged store names the blob that is missing or differs."""
         service.build(write_skill(tmp_path))
         content = service.layout.resolve("hello")
         found = read_artifact(service.layout, content, "hello")
@@ -297,7 +297,7 @@ class TestPullCache:
     def test_without_a_tag_latest_is_found_in_the_store(
         self, service: SkillService, registry: LoopbackRegistry, remote: str, tmp_path: Path
     ) -> None:
-        """The name that a pull gave is found by what was typed for it."""
+        """The tag that a pull gave is found by the reference that was pulled."""
         origin = SkillService.open(tmp_path / "origin", durability="none")
         latest = f"{registry.host}/team/hello:latest"
         origin.build(write_skill(tmp_path / "there"), tag=latest)
@@ -335,7 +335,7 @@ class TestPullCache:
     def test_holes_in_the_store_are_filled_by_refreshing(
         self, service: SkillService, remote: str
     ) -> None:
-        """Parts that are missing are brought again, also under a root that is there."""
+        """Missing blobs are pulled again, even if the store has the root."""
         before = service.get_content(remote)
         artifact = read_artifact(service.layout, service.layout.resolve(remote), remote)
         service.layout.blobs.delete(artifact.layer.digest)
@@ -347,14 +347,14 @@ class TestPullCache:
     def test_a_name_that_is_not_there_and_says_no_registry(
         self, service: SkillService, name: str
     ) -> None:
-        """Without a slash there is nobody to ask."""
+        """A reference without a slash does not name a registry."""
         with pytest.raises(InvalidNameError, match="is not in the store"):
             service.get_content(name)
 
     def test_refreshing_a_name_without_a_registry_is_refused(
         self, service: SkillService, tmp_path: Path
     ) -> None:
-        """A bare tag says nobody to ask, though it is there."""
+        """A bare tag does not name a registry, even if the store has it."""
         service.build(write_skill(tmp_path))
         with pytest.raises(InvalidNameError, match="does not name a registry"):
             service.get_content("hello", refresh=True)
@@ -362,7 +362,7 @@ class TestPullCache:
     def test_what_no_registry_has_leaves_nothing(
         self, service: SkillService, registry: LoopbackRegistry
     ) -> None:
-        """A reference that is not there, or a host that is not, changes no store."""
+        """A missing reference, or a host that does not exist, changes nothing in the store."""
         with pytest.raises(ReferenceNotFoundError):
             service.get_content(f"{registry.host}/team/nothing:v1")
         with pytest.raises(TransportError):
@@ -407,7 +407,7 @@ class TestLimits:
     def test_a_blob_that_is_too_large_is_not_brought(
         self, service: SkillService, tmp_path: Path
     ) -> None:
-        """What the manifest says of its size is enough; nothing else comes, either."""
+        """The size in the manifest is enough to refuse the artifact, and no blob is pulled."""
         origin = Layout.create(tmp_path / "other")
         size = LIMITS.blob + 1
         huge = Descriptor(media_type=OCI_LAYER_GZIP, digest=Digest.of(b""), size=size)

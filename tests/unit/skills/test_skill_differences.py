@@ -57,7 +57,7 @@ def only_error(folder: Path) -> str:
 
 @pytest.mark.parametrize("name", sorted(re.findall(r"^\| (S-[0-9]+) ", TABLE, re.MULTILINE)))
 def test_the_answer_is_that_of_the_table(tmp_path: Path, name: str) -> None:
-    """What the table says of this library is what it does."""
+    """This library does what the table has in its column."""
     folder = tmp_path / "my-skill"
     folder.mkdir()
     write(folder)
@@ -65,7 +65,7 @@ def test_the_answer_is_that_of_the_table(tmp_path: Path, name: str) -> None:
 
 
 def test_every_answer_has_a_row() -> None:
-    """No answer is held here that the table does not have."""
+    """Every behaviour that is tested here is in the table."""
     assert set(ROWS) == set(re.findall(r"^\| (S-[0-9]+) ", TABLE, re.MULTILINE))
 
 

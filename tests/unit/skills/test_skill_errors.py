@@ -33,7 +33,7 @@ from skills.errors import (
 )
 
 EVERY = [
-    SkillFolderError("a\nb", "is no folder"),
+    SkillFolderError("a\nb", "is not a folder"),
     FrontmatterError("it is not closed", line=3),
     ValidationError(["name is required", "description is required"]),
     TooLargeError("too many files", what="files", limit=1000),
@@ -48,8 +48,8 @@ EVERY = [
     NameMismatchError("a\nb", "c\nd", where="what is asked for"),
     AmbiguousSkillError("x", [("a\nb", ""), ("c", "1")]),
     ClientError("x", "there is no client 'x'"),
-    ScopeError("'x' is no scope"),
-    TargetError("a\nb", "is no folder"),
+    ScopeError("'x' is not a scope"),
+    TargetError("a\nb", "is not a folder"),
     TargetExistsError("a\nb", "is there"),
     LocalEditsError("a\nb", ["c\nd"]),
     NotInstalledError("x\ny", "user"),
@@ -110,7 +110,7 @@ def test_an_error_is_also_the_builtin_that_a_caller_expects(
 
 
 def test_an_error_says_what_it_is_about() -> None:
-    assert SkillFolderError("a/b", "is no file").path == "a/b"
+    assert SkillFolderError("a/b", "is not a file").path == "a/b"
     assert FrontmatterError("bad", line=3).line == 3
     assert str(FrontmatterError("bad", line=3)) == "SKILL.md line 3: bad"
     assert FrontmatterError("bad").line is None

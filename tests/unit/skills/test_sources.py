@@ -73,7 +73,7 @@ class TestSources:
     def test_a_name_that_lies_about_its_digest_is_asked_for(
         self, world: World, remote: str, registry: LoopbackRegistry
     ) -> None:
-        """An entry under a pinned name is not believed to be what the name says."""
+        """An entry whose name has another digest than its content is not used."""
         digest = world.service.pull(remote).digest
         pinned = remote.removesuffix(":v1") + f"@{digest}"
         world.build(version="evil")
@@ -83,7 +83,7 @@ class TestSources:
         assert registry.requests
 
     def test_a_version_is_the_tag_where_none_is_said(self, world: World, remote: str) -> None:
-        """Otherwise it is `latest`; what was asked for is noted."""
+        """A reference without a tag takes the version, else `latest`, and is recorded with it."""
         bare = remote.removesuffix(":v1")
         found = world.install(bare, version="v1")
         assert (found.reference, found.tag, found.version) == (remote, "v1", "v1")
@@ -93,7 +93,7 @@ class TestSources:
     def test_the_repository_must_be_called_as_the_skill(
         self, world: World, registry: LoopbackRegistry
     ) -> None:
-        """Otherwise somebody would get another skill than the one that was typed."""
+        """The last part of the repository must be the name of the skill."""
         reference = f"{registry.host}/team/innocent:v1"
         world.build(tag=reference)
         world.service.push(reference)
@@ -103,7 +103,7 @@ class TestSources:
         assert list(world.home.iterdir()) == []
 
     def test_a_build_under_a_full_reference_needs_no_registry(self, world: World) -> None:
-        """Nobody can say that it is another, so the build is meant."""
+        """A local build is installed where its registry cannot be reached."""
         reference = "127.0.0.1:1/team/hello:v1"
         digest = world.build(tag=reference)
         found = world.install(reference)
@@ -170,7 +170,7 @@ class TestSources:
         assert world.install("hello").digest == digest
 
     def test_a_pulled_name_can_be_installed(self, world: World, remote: str) -> None:
-        """What was pulled under the name of the skill is found, like a build."""
+        """A skill that was pulled under its own name is found, like a build."""
         world.service.pull(remote, name="hello")
         assert world.install("hello").reference == "hello"
 
@@ -245,7 +245,7 @@ class TestArchives:
     def test_an_archive_is_brought_into_the_store_and_installed(
         self, world: World, origin: World, form: str
     ) -> None:
-        """It comes under the name that it has there, and is no build."""
+        """It gets the name that it has in the archive, and is not a local build."""
         digest = origin.build(tag="ghcr.io/org/hello:v1")
         path = self.archive(origin)
         text = f"oci-archive:{path}" + (":ghcr.io/org/hello:v1" if form == "named" else "")
@@ -295,7 +295,7 @@ class TestArchives:
         assert world.service.list_builds() == []
 
     def test_the_repository_must_be_called_as_the_skill(self, world: World, origin: World) -> None:
-        """A full name in an archive says which skill it is to be."""
+        """The repository of a full name in an archive must be the name of the skill."""
         origin.build(tag="ghcr.io/org/innocent:v1")
         with pytest.raises(NameMismatchError):
             world.service.install(self.archive(origin), clients=["cursor"])

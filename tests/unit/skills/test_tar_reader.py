@@ -1,4 +1,4 @@
-"""Layers read back: the files of any tar that is harmless, whoever wrote it."""
+"""Layers: the files of any harmless tar, whatever program wrote it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_tar_of_other_programs_is_read(format: int) -> None:  # noqa: A002 # t
 
 
 def test_gzip_of_several_members_is_one_stream() -> None:
-    """Two gzip members behind each other unpack to one tar, as RFC 1952 says."""
+    """Two gzip members in a row unpack to one tar, as in RFC 1952."""
     tar = write_tar({"a": b"x"}, 0)
     assert files_of(gzip.compress(tar[:600]) + gzip.compress(tar[600:])) == {"a": b"x"}
 

@@ -54,7 +54,7 @@ class ToolHive:
                 self.tags[name] = plain
 
     def _load(self, entry: Entry) -> None:
-        """Read a manifest into the graph: a missing one is no matter, a damaged one is."""
+        """Read a manifest into the graph: a missing one is ignored, a damaged one is an error."""
         if entry["mediaType"] not in {OCI_INDEX, OCI_MANIFEST} or not self.has(entry["digest"]):
             return
         data = self.read(entry["digest"])
@@ -190,7 +190,7 @@ class Shared:
         entries: list[Entry] = json.loads(raw)["manifests"] or []
         # 1 and 6: it opens, with every manifest whole.
         found = ToolHive(self.path)
-        # 2: what is not an entry any more is not there any more, either.
+        # 2: removed entries are gone.
         digests = {entry["digest"] for entry in entries}
         for entry in self.index["manifests"] or []:
             if entry["digest"] not in digests:
@@ -207,7 +207,7 @@ class Shared:
         assert {name: now[name] for name in self.blobs.keys() & now.keys()} == {
             name: data for name, data in self.blobs.items() if name in now
         }
-        # Entries that nobody touched are what they were.
+        # Entries that were not changed are the same.
         named = {entry["digest"] for entry in found.tags.values()}
         for entry in self.index["manifests"] or []:
             unnamed = REF_NAME not in (entry.get("annotations") or {})
@@ -389,7 +389,7 @@ def test_the_index_is_never_written_in_place(shared: Shared) -> None:
 
 
 def test_what_loses_its_name_keeps_an_entry(shared: Shared) -> None:
-    """Old content stays an entry of its own type, so that nobody takes it for a loose blob."""
+    """Old content stays as an untagged entry with its media type, by which ToolHive can tag it."""
     first = shared.service.build(shared.skill("mine"))
     shared.service.build(shared.skill("mine", "y"))
     process = shared.require_rules()
@@ -417,7 +417,7 @@ def test_a_mark_without_a_name_means_nothing(tmp_path: Path, reference: str) -> 
 
 
 def test_an_old_bare_tag_is_hidden_until_it_is_adopted(tmp_path: Path, reference: str) -> None:
-    """A name without a mark is no build; it is in the cache, and not pruned by age."""
+    """A name without a mark is not a local build; it is in the cache, and not pruned by age."""
     path = tmp_path / "store"
     path.mkdir()
     busy(path)
