@@ -148,7 +148,7 @@ LAYERS: dict[str, tuple[Callable[[], bytes], type[SkillError]]] = {
     ),
     "a FIFO": (lambda: tar_of(member("fifo", tarfile.FIFOTYPE)), LayerError),
     "a sparse file": (lambda: header(kind=b"S"), LayerError),
-    "a type that nobody knows": (lambda: header(kind=b"Z"), LayerError),
+    "an unknown type": (lambda: header(kind=b"Z"), LayerError),
     "a link with content": (lambda: header(kind=b"2"), LayerError),
     "a file twice": (lambda: tar_of((member("x"), b"1"), (member("x"), b"2")), LayerError),
     "SKILL.md twice": (lambda: file("SKILL.md"), LayerError),
@@ -177,9 +177,9 @@ LAYERS: dict[str, tuple[Callable[[], bytes], type[SkillError]]] = {
         lambda: gzip.compress(GOOD[:-512] + write_tar({"x": b"evil"}, 0)), LayerError
     ),
     "a tar cut within a file": (lambda: gzip.compress(GOOD[:520]), LayerError),
-    "no tar at all": (lambda: gzip.compress(b"evil" * 1000), LayerError),
+    "not a tar": (lambda: gzip.compress(b"evil" * 1000), LayerError),
     "an empty tar": (lambda: gzip.compress(bytes(1024)), NotASkillError),
-    "no gzip": (lambda: GOOD, LayerError),
+    "not a gzip file": (lambda: GOOD, LayerError),
     "nothing": (lambda: b"", LayerError),
     "gzip that is cut": (lambda: gzip.compress(GOOD)[:-9], LayerError),
     "gzip with a wrong checksum": (

@@ -106,7 +106,7 @@ class Client:
         *,
         headers: dict[str, str] | None = None,
     ) -> Reply:
-        """Send a request; the path follows the prefix, and a body that is not bytes becomes JSON."""
+        """Send a request below the prefix; a body that is not bytes is sent as JSON."""
         connection = self.connect()
         try:
             data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()

@@ -58,7 +58,7 @@ class TestInstalled:
         assert client.send("GET", "").json == {"skills": []}
         assert list(client.home.iterdir()) == []
 
-    def test_installing_again_is_no_error(self, client: Client) -> None:
+    def test_installing_again_is_not_an_error(self, client: Client) -> None:
         """An installed skill gets the same reply as a new one; a trailing slash is the same."""
         client.service.build(client.skill())
         first, again = (client.send("POST", "/", {"name": "hello", **CODEX}) for _ in range(2))
@@ -100,7 +100,7 @@ class TestInstalled:
         assert client.send("DELETE", f"/other?project_root={root}").status == 204
         assert sorted(path.name for path in root.iterdir()) == [".git"]
 
-    def test_a_project_takes_what_nobody_verified_only_if_told_to(self, client: Client) -> None:
+    def test_a_project_takes_unverified_skills_only_if_told_to(self, client: Client) -> None:
         """What comes from a registry into a project is unsigned to us, and said to be so."""
         client.remote()
         root = client.folder / "project"
@@ -190,7 +190,9 @@ class TestBuilt:
         assert client.send("GET", "/builds").text == '{"builds":[]}\n'
         assert list(client.service.layout.blobs) == []
 
-    def test_what_was_pulled_is_no_build_and_cannot_be_deleted_as_one(self, client: Client) -> None:
+    def test_a_pulled_skill_is_not_a_build_and_cannot_be_deleted_as_one(
+        self, client: Client
+    ) -> None:
         """Neither a preview nor an install makes one."""
         client.remote()
         assert client.send("GET", f"/content?ref={client.reference}").status == 200
@@ -254,7 +256,7 @@ class TestContent:
         assert '"description":"Says \\u003chello\\u003e"' in text
         assert "é \\u003c \\u2028 \\u0001 \\u0026" in text
 
-    def test_a_path_that_is_no_text_is_said_as_far_as_it_is(self, client: Client) -> None:
+    def test_a_path_that_is_not_text_is_shown_as_far_as_possible(self, client: Client) -> None:
         """A byte that is not UTF-8 becomes U+FFFD, as in Go."""
         root = client.folder / "p\udcff"
         root.joinpath(".git").mkdir(parents=True)
@@ -396,7 +398,7 @@ class TestErrors:
         assert len(shown.message) > 20
         assert client.service.layout.tags() == ()
 
-    def test_a_registry_that_is_not_there_is_no_fault_of_ours(self, client: Client) -> None:
+    def test_a_missing_registry_is_a_bad_gateway(self, client: Client) -> None:
         """Nobody listens at the port of a registry that has ended."""
         gone = Fixed(200)
         gone.close()
@@ -431,7 +433,7 @@ class TestErrors:
             assert (said.status, "was built here" in said.message) == (409, True)
         assert len(client.send("GET", "/builds").json["builds"]) == 1
 
-    def test_a_folder_of_somebody_else_is_a_conflict(self, client: Client) -> None:
+    def test_a_folder_of_the_user_is_a_conflict(self, client: Client) -> None:
         """A folder that was not installed from here is kept unless `force` is sent."""
         client.service.build(client.skill())
         theirs = client.home / ".agents/skills/hello/mine"
@@ -511,7 +513,7 @@ class TestBody:
         [b"", b"{", b"[]", b'"x"', b"null", b'{"path":1}', b'{"path":["/x"]}', b"{} {}", b"\xff",
          b'{"path":NaN}', b"[" * 100_000, b'{"path":"/x"', b'\xef\xbb\xbf{"path":"/x"}'],
     )  # fmt: skip
-    def test_what_is_no_request_is_refused(self, client: Client, body: bytes) -> None:
+    def test_a_body_that_is_not_a_request_is_refused(self, client: Client, body: bytes) -> None:
         """Whatever it is instead."""
         said = client.send("POST", "/validate", body)
         assert said.status == 400
@@ -593,7 +595,7 @@ def test_many_clients_at_once_lose_nothing(client: Client) -> None:
     assert [problem for problem in problems if problem.severity == "error"] == []
 
 
-def test_an_artifact_that_is_no_skill_says_so(client: Client) -> None:
+def test_an_artifact_that_is_not_a_skill_says_so(client: Client) -> None:
     """A manifest with a config of its own but no layer."""
     layout = client.service.layout
     config = layout.blobs.put(b"{}", media_type=OCI_CONFIG)

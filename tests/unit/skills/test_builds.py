@@ -251,7 +251,7 @@ def test_only_true_is_the_mark(service: SkillService, tmp_path: Path, value: str
     assert service.list_builds() == []
 
 
-def test_a_marked_name_that_is_no_skill_is_not_listed(service: SkillService) -> None:
+def test_a_marked_name_that_is_not_a_skill_is_not_listed(service: SkillService) -> None:
     """The root must exist and have the artifact type of skills."""
     layout = service.layout
     config = put_config(layout)

@@ -105,7 +105,7 @@ class TestFresh:
                 world.install(clients=clients)
         assert list(world.home.iterdir()) == []
 
-    def test_a_folder_of_somebody_else_is_not_overwritten(self, world: World) -> None:
+    def test_a_folder_of_the_user_is_not_overwritten(self, world: World) -> None:
         """It is refused, for all clients at once; with force it is replaced."""
         world.build()
         theirs = world.home / CURSOR / "hello" / "theirs"
@@ -122,7 +122,7 @@ class TestFresh:
         assert world.notes(CURSOR).exists()
 
     @pytest.mark.parametrize("kind", ["file", "link", "link to nothing"])
-    def test_what_is_no_folder_stays_even_with_force(self, world: World, kind: str) -> None:
+    def test_a_file_at_the_target_stays_even_with_force(self, world: World, kind: str) -> None:
         """A file or a link at the path of a skill is not changed."""
         world.build()
         target = world.home / CLAUDE / "hello"
@@ -259,7 +259,7 @@ class TestAgain:
         assert world.notes().read_text() == "1"
         assert again.digest == first.digest
 
-    def test_what_programs_leave_behind_is_no_edit(self, world: World) -> None:
+    def test_what_programs_leave_behind_is_not_an_edit(self, world: World) -> None:
         """Compiled scripts and a file manager's notes do not stand in the way."""
         world.build()
         world.install()
@@ -715,7 +715,7 @@ class TestHomeFolder:
         world.service.uninstall("other")
         assert {path: path.stat().st_mode for path in world.home.rglob("*")} == before
 
-    def test_folders_that_somebody_uses_stay(self, world: World) -> None:
+    def test_folders_in_use_stay(self, world: World) -> None:
         """A folder that was made here is only removed if it is empty."""
         world.build()
         world.install()

@@ -330,7 +330,7 @@ class TestRecord:
     def test_what_is_done_counts_though_the_record_cannot_be_written_at_once(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The recorded operation is enough: the new files are listed now and after the next write."""
+        """The recorded operation is enough to list the new files, now and later."""
         world.build()
         save = Record.save
 
@@ -451,7 +451,7 @@ class TestRecord:
         command = [sys.executable, "-c", code, str(store), str(world.home)]
         subprocess.run(command, check=True, env=environment)
 
-    def test_the_folder_may_go_while_somebody_waits(
+    def test_the_folder_may_go_while_a_writer_waits(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Whoever finds the folder gone makes it anew."""

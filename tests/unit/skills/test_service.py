@@ -124,7 +124,9 @@ class TestBuild:
         assert list(service.layout.blobs) == []
         assert service.build(skill, validate=False).reference == "alpha"
 
-    def test_a_name_that_is_no_tag_needs_one(self, service: SkillService, tmp_path: Path) -> None:
+    def test_a_name_that_is_not_a_tag_needs_one(
+        self, service: SkillService, tmp_path: Path
+    ) -> None:
         """Without validation a skill's name may be anything, but then it is not the tag."""
         skill = tmp_path / "s"
         skill.mkdir()
@@ -234,9 +236,7 @@ class TestPullAndPush:
             assert built.digest in {entry.descriptor.digest for entry in service.layout.entries()}
 
     @pytest.mark.parametrize("reference", ["alpha", "", "alpha:v1", "ghcr.io/UP/x:v1"])
-    def test_what_is_no_reference_is_not_pulled(
-        self, service: SkillService, reference: str
-    ) -> None:
+    def test_only_a_reference_is_pulled(self, service: SkillService, reference: str) -> None:
         """A pull needs a reference that names its registry or Docker Hub's repository."""
         with pytest.raises(InvalidNameError):
             service.pull(reference)

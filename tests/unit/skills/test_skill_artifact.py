@@ -125,7 +125,7 @@ class TestContent:
         service.layout.tag("one", index.manifests[1])
         assert service.get_content("one") == found
 
-    def test_a_body_that_is_no_utf_8_is_shown(self, service: SkillService) -> None:
+    def test_a_body_that_is_not_utf_8_is_shown(self, service: SkillService) -> None:
         """What cannot be decoded is replaced, so that it can be looked at."""
         layout = service.layout
         root = Manifest(config=config(layout), layers=[layer(layout, {"SKILL.md": b"a\xff"})])
@@ -185,7 +185,7 @@ class TestNoSkill:
             ("no SKILL.md", "it has no file SKILL.md"),
         ],
     )
-    def test_what_is_no_skill_is_refused_by_its_reason(
+    def test_an_artifact_that_is_not_a_skill_is_refused_by_its_reason(
         self, service: SkillService, kind: str, reason: str
     ) -> None:
         """Each reason why an artifact is not a skill has its own message."""

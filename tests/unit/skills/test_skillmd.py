@@ -101,7 +101,7 @@ class TestDelimiters:
         assert "byte order mark" in str(error)
         assert error.line == 1
 
-    def test_what_is_no_utf_8_is_refused_with_its_line(self) -> None:
+    def test_bytes_that_are_not_utf_8_are_refused_with_their_line(self) -> None:
         error = refused(b"---\nname: n\n---\nbody\n\xff\n")
         assert error.line == 5
         assert "0xff" in str(error)
@@ -139,13 +139,13 @@ class TestScalars:
         ("source", "kind"), [("[a]", "a list"), ("{a: b}", "a mapping"), ("[]", "a list")]
     )
     @pytest.mark.parametrize("key", ["name", "description", "version", "license", "compatibility"])
-    def test_a_collection_is_no_string(self, key: str, source: str, kind: str) -> None:
+    def test_a_collection_is_not_a_string(self, key: str, source: str, kind: str) -> None:
         error = refused_front("a: b", f"{key}: {source}")
         assert error.line == 3
         assert f"{key} must be a string, found {kind}" in str(error)
 
     @pytest.mark.parametrize("source", ["!!binary '*'", "!!binary /w==", "!!binary YQ"])
-    def test_binary_that_is_no_text_is_refused(self, source: str) -> None:
+    def test_binary_that_is_not_text_is_refused(self, source: str) -> None:
         assert refused_front(f"name: {source}").line == 2
 
     @pytest.mark.parametrize("escape", ["\\ud800", "\\ud83d\\ude00"])
@@ -175,7 +175,9 @@ class TestYaml:
             ([">", " ", "    text"], 4),
         ],
     )
-    def test_what_is_no_yaml_is_refused_with_its_line(self, lines: list[str], line: int) -> None:
+    def test_text_that_is_not_yaml_is_refused_with_its_line(
+        self, lines: list[str], line: int
+    ) -> None:
         error = refused_front(*lines)
         assert "is not YAML" in str(error)
         assert error.line == line
@@ -304,7 +306,7 @@ class TestMetadata:
         found = front("metadata:", "  a: 1.0", "  b: ~", "  ~: c", "  d: 'x'")
         assert found.metadata == {"a": "1.0", "b": "", "": "c", "d": "x"}
 
-    def test_null_is_no_metadata(self) -> None:
+    def test_null_is_not_metadata(self) -> None:
         assert front("metadata: ~").metadata == {}
 
     @pytest.mark.parametrize("source", ["text", "[a]", "''"])

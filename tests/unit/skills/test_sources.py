@@ -189,13 +189,15 @@ class TestSources:
             ("oci-archive:nowhere.tar", NotALayoutError),
         ],
     )
-    def test_what_is_no_source(self, world: World, source: str, kind: type[Exception]) -> None:
+    def test_a_text_that_is_not_a_source(
+        self, world: World, source: str, kind: type[Exception]
+    ) -> None:
         """Each is refused by its reason, and nothing is written."""
         with pytest.raises(kind):
             world.install(source)
         assert list(world.home.iterdir()) == []
 
-    def test_what_is_no_skill_is_not_installed(self, world: World) -> None:
+    def test_an_artifact_that_is_not_a_skill_is_not_installed(self, world: World) -> None:
         """An artifact must be a skill, and have a skill's name."""
         layout = world.service.layout
         layout.tag("hello", layout.blobs.put(b"x", media_type="text/plain"))

@@ -229,7 +229,7 @@ class TestFolder:
         (error,) = validate(tmp_path / ("x" * 300)).errors
         assert "is longer than a path can be" in error
 
-    def test_a_file_is_no_folder(self, skill: Path) -> None:
+    def test_a_file_is_not_a_folder(self, skill: Path) -> None:
         assert "is not a folder" in only_error(skill / "SKILL.md")
         assert "is not a folder" in only_error(skill / "SKILL.md" / "x")
 
