@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ocilayout import __version__ as __version__  # one distribution, one version
+
 if TYPE_CHECKING:
-    from ocilayout import __version__ as __version__
     from skills.errors import (
         AmbiguousSkillError,
         ClientError,
@@ -101,8 +102,7 @@ if not TYPE_CHECKING:  # with it in sight, type checkers would accept any name
 
     def __getattr__(name: str) -> object:
         """Import a public name when it is first used, so that `import skills` is cheap."""
-        rooms = _ROOMS if name in __all__ else ("ocilayout",) if name == "__version__" else ()
-        for room in map(import_module, rooms):
+        for room in map(import_module, _ROOMS if name in __all__ else ()):
             if hasattr(room, name):
                 value: object = getattr(room, name)
                 globals()[name] = value
@@ -111,4 +111,4 @@ if not TYPE_CHECKING:  # with it in sight, type checkers would accept any name
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "__version__"})
+    return sorted({*globals(), *__all__})
