@@ -152,7 +152,7 @@ class Installer:
                 return record.document
         except LockTimeoutError:  # the process is not killed, but at work
             return document
-        except OSError:  # a read-only disk: show the results without recording them
+        except OSError:  # a disk that cannot be written: show the results unrecorded
             for pending in document.operations:
                 with suppress(OSError):
                     document = settle(document, pending)
