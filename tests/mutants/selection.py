@@ -36,10 +36,10 @@ TESTS: Final = {
         "tests/unit/layout/test_collect.py",
         "tests/unit/layout/test_collection.py",
     ),
-    "skills/builds.py": (
-        "tests/unit/test_signature.py",
-        "tests/unit/test_builds.py",
-        "tests/unit/test_service.py",
+    "skills/store/builds.py": (
+        "tests/unit/skills/test_facade.py",
+        "tests/unit/skills/test_builds.py",
+        "tests/unit/skills/test_service.py",
     ),
 }
 """The tests of each module, in the order in which they run."""

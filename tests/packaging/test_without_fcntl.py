@@ -26,7 +26,7 @@ from pathlib import Path
 
 import ocilayout, ocilayout.cli.command, ocilayout.transfer, ocilayout.registry
 import ocilayout.testing.machine, ocilayout.testing.registry, ocilayout.testing.strategies
-import skills, skills.cli.command, skills.server, skills.testing
+import skills, skills.cli.group, skills.server, skills.testing
 
 folder = Path(sys.argv[1])
 layout = ocilayout.Layout.create(folder / "layout")

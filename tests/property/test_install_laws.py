@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skills import LocalEditsError, SkillService, package
-from skills.clients import CLIENTS
-from skills.layer import open_layer
+from skills.install.clients import CLIENTS
+from skills.packaging.tar_reader import open_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

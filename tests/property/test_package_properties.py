@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocilayout import Digest
-from skills.folder import MAX_FILES, MAX_SIZE, read, scan
-from skills.package import MAX_EPOCH, package
-from skills.tar import write_tar
+from skills.packaging.folder import MAX_FILES, MAX_SIZE, read, scan
+from skills.packaging.skill_package import MAX_EPOCH, package
+from skills.packaging.tar_writer import write_tar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ocilayout import Reference, TransportError
 from skills import SkillService
-from skills.clients import CLIENTS
+from skills.install.clients import CLIENTS
 from skills.server import PREFIX, application
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from skills.errors import FrontmatterError
-from skills.skillmd import SkillMd, draft, parse
-from skills.yamltree import MAX_DEPTH
+from skills.model.skillmd import SkillMd, draft, parse
+from skills.model.yamltree import MAX_DEPTH
 
 LAW = settings(deadline=None)  # no test asserts a time
 KEYS = (

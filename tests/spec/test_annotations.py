@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocilayout import OCI_EMPTY, REF_NAME, Index, Layout, Manifest, decode
-from skills.package import PLATFORMS, package
+from skills.packaging.skill_package import PLATFORMS, package
 
 if TYPE_CHECKING:
     from pathlib import Path
