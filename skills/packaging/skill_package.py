@@ -34,7 +34,6 @@ from ocilayout import (
     encode,
 )
 from ocilayout.model import dump as dump_json
-from skills import skillmd
 from skills.errors import FrontmatterError, InvalidEpochError, TooLargeError
 from skills.model import SKILL_MD, SkillMd, parse
 from skills.packaging.folder import MAX_LAYER, read, scan

@@ -24,7 +24,6 @@ from ocilayout import (
 )
 from ocilayout.model import LOCAL_BUILD
 from ocilayout.transfer import put_and_bind
-from skills import validation
 from skills.errors import (
     LocalBuildConflictError,
     NotALocalBuildError,

@@ -8,16 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ocilayout import (
-    InvalidNameError,
-    LimitExceededError,
-    Limits,
-    Reference,
-    ReferenceNotFoundError,
-    copy,
-)
+from ocilayout import InvalidNameError, LimitExceededError, Limits, ReferenceNotFoundError, copy
 from ocilayout.transfer import put_and_bind, transfer
-from skills import builds
 from skills.errors import NotPushableError, TooLargeError
 from skills.model import parse_reference, require_tag, with_latest
 from skills.store import builds
@@ -25,7 +17,7 @@ from skills.store import builds
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ocilayout import Descriptor, Event, Layout
+    from ocilayout import Descriptor, Event, Layout, Reference
     from ocilayout.layout import RootIndex
     from ocilayout.model import Source
     from ocilayout.registry import Repository
@@ -110,15 +102,14 @@ class Exchange:
 
         Args:
             source: A `Layout`, an `Archive` or a `Repository`.
-            ref: A tag or a digest in it.
-            name: The tag in the store; without one it becomes an untagged entry.
-            replace: Whether a local build with other content may lose the tag; its content stays
-                as an untagged entry.
+            ref: A tag or a digest in the source.
+            name: The tag in the store; without one the artifact becomes an untagged entry.
+            replace: As for `builds.may_retag`.
             on_event: As for `ocilayout.copy`.
 
         Raises:
-            LocalBuildConflictError: The tag is a local build with other content.
-            TooLargeError: A part of the artifact is larger than that of any skill.
+            LocalBuildConflictError: As `builds.may_retag` says.
+            TooLargeError: The artifact exceeds one of `LIMITS`.
             OciLayoutError: As `ocilayout.copy` says.
         """
         content = source.resolve(ref)

@@ -184,7 +184,7 @@ class SkillService:
 
         Args:
             reference: A tag or a digest in the store, or a full reference.
-            refresh: Whether to ask the registry what the reference points to now.
+            refresh: Whether to pull it again, since its tag may have moved.
             on_event: As for `ocilayout.copy`.
 
         Raises:
@@ -245,10 +245,10 @@ class SkillService:
                 Clients that have the skill already keep it.
             scope: `user` or `project`; by default `project` if `project_root` is given.
             project_root: A folder with a `.git` in it.
-            force: Whether local edits may be lost, and folders that were not installed from here.
-            replace: Whether content of a registry or an archive may take the tag of a local build
-                with other content.
-            builds_only: Whether to refuse what is not a local build. The source must be a name.
+            force: Whether to replace local edits, and folders that were not installed from here.
+            replace: As for `builds.may_retag`.
+            builds_only: Whether to refuse a skill that is not a local build. The source must be a
+                name.
             on_event: As for `ocilayout.copy`.
 
         Returns:
@@ -271,7 +271,7 @@ class SkillService:
             RecordError: The record of installed skills cannot be read.
             RegistryError: The registry failed or refused.
             OciLayoutError: As `ocilayout.copy` says.
-            OSError: The file system refused; everything is as it was.
+            OSError: The file system refused; nothing was changed.
         """
         names = list(clients)
         # What is wrong with the arguments is reported before anything is pulled.

@@ -54,8 +54,8 @@ from ocilayout.model.mediatype import (
 )
 from ocilayout.transfer import copying as copy_module
 from ocilayout.transfer import plan as plan_module
-from skills import builds as builds_module
-from skills.package import ARTIFACT_TYPE
+from skills.packaging.skill_package import ARTIFACT_TYPE
+from skills.store import builds as builds_module
 
 
 @frozen

@@ -10,10 +10,8 @@ import attrs
 import pytest
 
 import ocilayout
-import skills
 from ocilayout.model.graph import walk
 from ocilayout.model.reference import require_ref_name
-from skills.builds import may_retag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
