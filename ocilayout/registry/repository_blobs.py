@@ -193,7 +193,7 @@ class RepositoryBlobs:
         if not self._session.delete(f"blobs/{digest}"):
             raise _missing(digest)
 
-    def beside(self, other: object) -> str | None:
+    def mount_source(self, other: object) -> str | None:
         """Return the path of another repository to mount blobs from, or `None`.
 
         Args:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class RemoteBlobs(TargetBlobs, Protocol):
     """The blobs of a repository, which can mount those of another one."""
 
-    def beside(self, other: object, /) -> str | None:
+    def mount_source(self, other: object, /) -> str | None:
         """Return the path of another repository if it is in the same registry, else `None`."""
         ...
 

@@ -95,8 +95,8 @@ class Plan:
         self._found: dict[Digest, Descriptor] = {}
         self._damaged: set[Digest] = set()
         self._put: Callable[..., Descriptor] = target.blobs.put
-        if self._remote is not None and (beside := self._remote.beside(source.blobs)):
-            self._put = partial(self._remote.put, mount_from=beside)
+        if self._remote is not None and (mount_source := self._remote.mount_source(source.blobs)):
+            self._put = partial(self._remote.put, mount_from=mount_source)
 
     def resolve(self, ref: str) -> Descriptor:
         """Resolve a tag or a digest in the source."""
