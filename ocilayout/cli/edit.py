@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ocilayout.cli import option
-from ocilayout.cli.access import Access
+from ocilayout.cli.connection import Access
 from ocilayout.cli.locator import InLayout
 from ocilayout.cli.place import Place, each_whole, naming, whole
 from ocilayout.cli.terminal import answer, json_option, printable, short

@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from ocilayout.cli.access import Access, Purpose
+from ocilayout.cli.connection import Access, Purpose
 from ocilayout.cli.locator import InLayout, Locator
 from ocilayout.cli.place import Place
 from ocilayout.cli.value import read_chunk_size, read_folder, read_size, read_source

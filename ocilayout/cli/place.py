@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from attrs import field, frozen
 
 from ocilayout.archive import Archive
-from ocilayout.cli.access import Access
+from ocilayout.cli.connection import Access
 from ocilayout.cli.locator import STREAM, InArchive, InLayout, Locator
 from ocilayout.cli.terminal import counted, one_line
 from ocilayout.descriptor import Descriptor

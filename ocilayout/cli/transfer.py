@@ -23,7 +23,7 @@ from ocilayout.selection import select
 from ocilayout.view import all_names, arriving_name
 
 if TYPE_CHECKING:
-    from ocilayout.cli.access import Access
+    from ocilayout.cli.connection import Access
     from ocilayout.cli.option import Writing
     from ocilayout.cli.place import Source
     from ocilayout.cli.progress import Account

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ocilayout.cli.terminal import Failing
+from ocilayout.cli import Failing
 from skills.cli.build import build, builds, init, validate
 from skills.cli.exchange import cache, content, pull, push
 from skills.cli.install import install, list_, uninstall

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ocilayout.cli.option import access as registry_access
-from ocilayout.cli.terminal import answer, json_option
+from ocilayout.cli import access as registry_access
+from ocilayout.cli import answer, json_option
 from skills.cli.option import service_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ocilayout.cli.access import Access
+    from ocilayout.cli import Access
 
 
 @click.command(epilog="Example: skills serve --port 8080")

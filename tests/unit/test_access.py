@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from ocilayout.cli.access import Access
+from ocilayout.cli.connection import Access
 from ocilayout.cli.locator import InRegistry
 from ocilayout.errors import AuthError
 
