@@ -18,7 +18,7 @@ from ocilayout.digest import Digest
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.graph import successors, walk
 from ocilayout.leftover import leftovers
-from ocilayout.reach import held, links_beside, links_to, roots_of
+from ocilayout.reach import held, roots_at, roots_beside, roots_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
@@ -180,11 +180,11 @@ class Collection:
     def _prunable(self, index: RootIndex) -> list[Descriptor]:
         """Return the untagged entries that no other entry holds, and that are not young."""
         untagged: list[Descriptor] = []
-        kept = links_beside(index)
+        kept = roots_beside(index)
         for entry in index.entries():
             to = entry.descriptor
             if entry.is_named or self._may_be_young(to.digest):
-                kept += links_to(to)
+                kept += roots_at(to)
             else:
                 untagged.append(to)
         if not untagged:

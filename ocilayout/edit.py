@@ -13,7 +13,6 @@ from ocilayout.collect import only_reached
 from ocilayout.descriptor import require_size
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.graph import walk
-from ocilayout.link import link_to
 from ocilayout.reach import held, roots_of
 from ocilayout.reference import require_ref_name
 
@@ -162,8 +161,7 @@ class Edit:
 
     def _hold(self, root: RootIndex, more: list[Descriptor]) -> set[Digest]:
         removed = {descriptor.digest for descriptor in self._dropped}
-        roots = [*roots_of(root), *map(link_to, more)]
-        return held(roots, self._blobs, removed=removed).digests
+        return held([*roots_of(root), *more], self._blobs, removed=removed).digests
 
     def _record(self, change: Change, when: When | None) -> None:
         if when is None:

@@ -30,7 +30,6 @@ from ocilayout.check.reading import read_config, read_document, reference_to
 from ocilayout.digest import Digest
 from ocilayout.errors import LimitExceededError, OciLayoutError
 from ocilayout.ijson import MAX_DOCUMENT
-from ocilayout.link import UNKNOWN
 from ocilayout.mediatype import DOCUMENT_TYPES, OCI_CONFIG, is_understood
 from ocilayout.mention import HEAD, Mentions, begins_as_json
 from ocilayout.reach import named_in
@@ -231,7 +230,7 @@ class Survey:
         """Return the digests that content names; none, and incomplete, if that cannot be told."""
         if digest not in self.outlook.moved:
             with suppress(OciLayoutError, OSError):  # said when the files are looked at
-                return named_in(digest, self._blobs, media_type=UNKNOWN)
+                return named_in(digest, self._blobs)
             data = behind_link(self._blobs, digest)
             if data is not None:
                 mentions = Mentions()
