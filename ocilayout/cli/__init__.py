@@ -11,10 +11,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ocilayout.cli.argument import read_duration
     from ocilayout.cli.command import main
-    from ocilayout.cli.connection import Access, warn
+    from ocilayout.cli.connection import Access, access, warn
     from ocilayout.cli.extra import SKILLS_EXTRAS, command_of
-    from ocilayout.cli.option import access, offered, safe_names
+    from ocilayout.cli.option import offered, safe_names
     from ocilayout.cli.progress import accounted
     from ocilayout.cli.terminal import (
         Failing,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
         size_text,
         table,
     )
-    from ocilayout.cli.value import read_duration
 
 __all__ = [
     "SKILLS_EXTRAS",
@@ -48,12 +48,12 @@ __all__ = [
 ]
 
 _NAMES = {
-    "connection": ("Access", "warn"),
+    "argument": ("read_duration",),
+    "connection": ("Access", "access", "warn"),
     "extra": ("SKILLS_EXTRAS", "command_of"),
-    "option": ("access", "offered", "safe_names"),
+    "option": ("offered", "safe_names"),
     "progress": ("accounted",),
     "terminal": ("Failing", "answer", "json_option", "printable", "short", "size_text", "table"),
-    "value": ("read_duration",),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 

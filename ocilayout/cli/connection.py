@@ -1,6 +1,7 @@
-"""Access: how a registry is reached and as whom, and how far an archive is unpacked.
+"""Connections: how a registry is reached and as which user, and the options that say so.
 
-Registries are loaded only when one is opened: a layout and an archive need none of it.
+One of these options is for archives: how much a compressed one may unpack to. The package
+`registry` is loaded when a repository is opened: layouts and archives do without it.
 """
 
 from __future__ import annotations
@@ -8,17 +9,24 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import field, frozen
+from attrs import frozen
 
-from ocilayout.cli.locator import InArchive, InRegistry, Locator
+from ocilayout.cli.argument import (
+    InArchive,
+    InRegistry,
+    Locator,
+    given,
+    read_by,
+    read_chunk_size,
+    read_size,
+)
 from ocilayout.cli.terminal import printable
 from ocilayout.errors import AuthError
-from ocilayout.frozenmap import FrozenMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,34 +34,34 @@ if TYPE_CHECKING:
     from ocilayout.registry import Credentials, Repository
     from ocilayout.registry.credential import Finder
 
-Purpose = Literal["registry", "archive"]
-"""What an option is for."""
+    Verb = Callable[..., None]
 
 
 @frozen(kw_only=True)
 class Access:
-    """What was said of how to reach a place.
+    """The options that say how to reach a registry, or how to read an archive.
 
     Attributes:
-        prefix: What the names of the options begin with, and in capitals those of the variables.
-        given: The options that were given, each with what it is for.
+        prefix: What the names of the options begin with, such as `from-`, and in capitals those of
+            the environment variables.
+        given: The options that are on the command line, as they are written there.
         plain_http: Whether to do without TLS; `None` for loopback hosts only.
         ca_file: The authorities to trust; `None` for those of the system.
-        client_cert: A file with a certificate of ours and its key, or `None`.
-        cert_dir: A folder of certificates as Docker has them; `None` for the one that is kept for
-            the registry.
-        proxy: The proxy that leads there, empty for none; `None` for that of the environment.
-        timeout: The longest wait for a registry, in seconds.
-        chunk_size: How large the chunks of what is sent are, in bytes; `None` for one piece.
-        authfile: The file of logins to look into; `None` for those of Docker and Podman.
-        no_login: Whether to look into none.
-        username: Who to be, or `None` for whoever is logged in.
-        password_stdin: Whether a line of standard input has the password.
-        unpack_limit: How much an archive may unpack to, in bytes, or `None`.
+        client_cert: A file with a client certificate and its key, or `None`.
+        cert_dir: A folder of certificates in Docker's layout; `None` for the one that is configured
+            for the registry.
+        proxy: The URL of a proxy, empty for none; `None` for that of the environment.
+        timeout: The longest wait for the registry, in seconds.
+        chunk_size: The size of the chunks that blobs are sent in, in bytes; `None` for one piece.
+        authfile: The file to look for a login in; `None` for those of Docker and Podman.
+        no_login: Whether to look for no login.
+        username: The user, or `None` for the one who is logged in.
+        password_stdin: Whether a line of standard input is the password.
+        unpack_limit: How much an archive may unpack to, in bytes, or `None` for the default.
     """
 
     prefix: str = ""
-    given: FrozenMap[str, Purpose] = field(default=FrozenMap())
+    given: tuple[str, ...] = ()
     plain_http: bool | None = None
     ca_file: Path | None = None
     client_cert: Path | None = None
@@ -68,26 +76,24 @@ class Access:
     unpack_limit: int | None = None
 
     def require_use(self, locator: Locator) -> None:
-        """Refuse options that mean nothing for a locator.
+        """Refuse options that do not apply to a locator.
 
         Raises:
-            UsageError: There are some.
+            UsageError: One does not.
         """
-        purpose = {InArchive: "archive", InRegistry: "registry"}.get(type(locator))
-        for option, meant in self.given.items():
-            if meant != purpose:
-                article = "an" if meant == "archive" else "a"
-                raise click.UsageError(f"{option} is for {article} {meant}, and {locator} is none")
+        for option in self.given:
+            for_archive = option.endswith("unpack-limit")
+            if not isinstance(locator, InArchive if for_archive else InRegistry):
+                noun = "an archive" if for_archive else "a registry"
+                raise click.UsageError(f"{option} is for {noun}, and {locator} is not one")
 
     @contextmanager
     def repository(self, locator: InRegistry) -> Iterator[Repository]:
-        """Open a repository, until the end of the block; then its warnings are shown.
+        """Open a repository until the end of the block, then show its warnings.
 
         Raises:
-            UsageError: Options contradict each other, or there is a user without a password.
-            InvalidNameError: The repository or the proxy has no address.
             AuthError: The block raised it; it says which options were missing.
-            OSError: A file of certificates cannot be read.
+            UsageError: As `connector` says; so are the others.
         """
         with self.connect(locator.repository) as repository, self.explaining():
             try:
@@ -97,7 +103,7 @@ class Access:
 
     @contextmanager
     def explaining(self) -> Iterator[None]:
-        """Let an error of authentication say which options are missing.
+        """Add to an error of authentication which options are missing.
 
         Raises:
             AuthError: The block raised it.
@@ -111,23 +117,18 @@ class Access:
             raise AuthError(f"{error}: {how}", status=error.status, codes=error.codes) from None
 
     def connect(self, name: str) -> Repository:
-        """Return a repository, to be closed; nothing is sent yet.
-
-        Args:
-            name: `host/path`.
-
-        Raises:
-            UsageError: Options contradict each other, or there is a user without a password.
-            InvalidNameError: The repository or the proxy has no address.
-            OSError: A file of certificates cannot be read.
-        """
+        """Return a repository, to be closed, by its name `host/path`; see `connector`."""
         return self.connector()(name)
 
     def connector(self) -> Callable[[str], Repository]:
-        """Return what connects as `connect` does, any number of times; a password is asked now.
+        """Return a function that returns a repository by its name, `host/path`.
+
+        It sends nothing. It raises InvalidNameError where the repository or the proxy does not have
+        a valid address, and OSError where a file of certificates cannot be read.
 
         Raises:
-            UsageError: As `connect` says.
+            UsageError: Options contradict each other, or a user is named without a password, which
+                is asked for now.
         """
         from ocilayout.registry import (  # noqa: PLC0415 # see the module's docstring
             Proxies,
@@ -165,7 +166,7 @@ class Access:
             return partial(find_credentials, files=files)
         if self.authfile is not None or self.no_login:
             raise click.UsageError(
-                f"--{self.prefix}username says who to be; leave out where to look for it"
+                f"--{self.prefix}username names the user; leave out where to look for one"
             )
         password = self._password(self.username)
         try:
@@ -178,7 +179,7 @@ class Access:
         variable = f"OCILAYOUT_{self.prefix}PASSWORD".upper().replace("-", "_")
         password = os.environ.get(variable)
         if self.password_stdin:
-            # No more than the line is taken: what follows is another password, or an archive.
+            # Only this line: what follows it is another password, or an archive.
             line = sys.stdin.buffer.readline().decode(errors="surrogateescape")
             password = line.rstrip("\r\n") or None
         elif password is None and sys.stdin.isatty():
@@ -192,6 +193,109 @@ class Access:
 
 
 def warn(repository: Repository) -> None:
-    """Show a person what a registry warned of."""
+    """Show the warnings of a registry on standard error."""
     for text in repository.warnings:
         click.echo(f"Warning of {repository.name}: {printable(text)}", err=True)
+
+
+def access(prefix: str = "", *, reads: bool = True, writes: bool = False) -> Callable[[Verb], Verb]:
+    """Give a verb the options of `Access`, as the parameter `access` with the prefix before it.
+
+    Args:
+        prefix: What the names of the options begin with, such as `from-`.
+        reads: Whether an archive may be read.
+        writes: Whether a registry may be written to.
+    """
+    under = prefix.replace("-", "_")
+    options = _access_options(prefix, under)
+    if not reads:
+        del options["unpack_limit"]
+    if not writes:
+        del options["chunk_size"]
+
+    def decorate(function: Verb) -> Verb:
+        @wraps(function)
+        def verb(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+            values = {name: kwargs.pop(under + name) for name in options}
+            chosen = tuple(given(prefix, *options).values())
+            reached = Access(prefix=prefix, given=chosen, **values)
+            function(*args, **kwargs, **{f"{under}access": reached})
+
+        made: Verb = verb
+        for option in reversed(options.values()):
+            made = option(made)
+        return made
+
+    return decorate
+
+
+def _access_options(prefix: str, under: str) -> dict[str, Callable[[Verb], Verb]]:
+    variable = f"OCILAYOUT_{under}".upper()
+    return {
+        "plain_http": click.option(
+            f"--{prefix}plain-http/--{prefix}tls",
+            f"{under}plain_http",
+            default=None,
+            help="Reach the registry without or with TLS; without on loopback by default.",
+        ),
+        "ca_file": click.option(
+            f"--{prefix}ca-file",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="Trust these authorities (PEM) instead of those of the system.",
+        ),
+        "client_cert": click.option(
+            f"--{prefix}client-cert",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="Authenticate with this certificate; its key is in the same file (PEM).",
+        ),
+        "cert_dir": click.option(
+            f"--{prefix}cert-dir",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="A folder of certificates as Docker has them: *.crt, *.cert and *.key.",
+        ),
+        "proxy": click.option(
+            f"--{prefix}proxy",
+            metavar="URL",
+            help="Reach the registry through this proxy, or through none if it is empty.",
+        ),
+        "timeout": click.option(
+            f"--{prefix}timeout",
+            type=click.FloatRange(min=0, min_open=True),
+            default=30.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="How long to wait for the registry.",
+        ),
+        "chunk_size": click.option(
+            f"--{prefix}chunk-size",
+            callback=read_by(read_chunk_size),
+            metavar="SIZE",
+            help="Send blobs in chunks of this size, such as 16MiB; in one piece by default.",
+        ),
+        "authfile": click.option(
+            f"--{prefix}authfile",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="Look for a login in this file instead of those of Docker and Podman.",
+        ),
+        "no_login": click.option(
+            f"--{prefix}no-login", is_flag=True, help="Look for no login; stay anonymous."
+        ),
+        "username": click.option(
+            f"--{prefix}username",
+            envvar=f"{variable}USERNAME",
+            show_envvar=True,
+            help=f"The user; the password is asked for, or taken from {variable}PASSWORD.",
+        ),
+        "password_stdin": click.option(
+            f"--{prefix}password-stdin",
+            is_flag=True,
+            help="Read the password from a line of standard input.",
+        ),
+        "unpack_limit": click.option(
+            f"--{prefix}unpack-limit",
+            callback=read_by(read_size),
+            metavar="SIZE",
+            help="How much a compressed archive may unpack to, such as 2GiB; by default 100 times"
+            " its size, and 256 MiB at least.",
+        ),
+    }

@@ -14,6 +14,7 @@ from pathlib import Path
 from subprocess import PIPE
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 from click.shell_completion import ShellComplete
 
@@ -242,7 +243,7 @@ class TestHelp:
 
     def test_all_verbs(self, command: Command) -> None:
         """The verbs are these, each told in a line that is not cut short."""
-        assert list(main.commands) == VERBS
+        assert main.list_commands(click.Context(main)) == VERBS
         lines = command.lines("--help")
         listed = lines[lines.index("Commands:") + 1 :][: len(VERBS)]
         assert [line.split()[0] for line in listed] == VERBS

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
+from ocilayout.cli.argument import InRegistry
 from ocilayout.cli.connection import Access
-from ocilayout.cli.locator import InRegistry
 from ocilayout.errors import AuthError
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from ocilayout import (
     Platform,
 )
 from ocilayout.cli.listing import Row, age_text, row_of
-from ocilayout.cli.place import Root
+from ocilayout.cli.operand import Root
 from ocilayout.ijson import MAX_DOCUMENT
 
 if TYPE_CHECKING:
