@@ -50,11 +50,12 @@ _COLOURS: Final = {"missing": "red", "unreadable": "red", "shared": "cyan"}
 @click.option("-q", "--quiet", is_flag=True, help="List names, or digests of untagged entries.")
 @json_option
 def ls(operand: Operand, *, untagged: bool, quiet: bool, as_json: bool) -> None:
-    """List entries with their kind, platforms, size and age, and whether their content is whole.
+    """List entries, with platforms, size and age.
 
     The size is that of all content that belongs to an entry. The age is that of the annotation
     `created`, or of the config; where neither has one, it is followed by "(file)" and tells when
-    the content was last stored here. A registry is not asked whether content is whole.
+    the content was last stored here. The last column says whether all content is there; a registry
+    is not asked.
     """
     with operand.open() as source:
         if quiet:
@@ -162,7 +163,7 @@ def tree(operand: Operand, *, as_json: bool) -> None:
 )
 @json_option
 def referrers(operand: Operand, *, artifact_type: str | None, as_json: bool) -> None:
-    """List the referrers of content, such as signatures and bills of materials.
+    """List the referrers of content, such as signatures.
 
     They are the manifests whose subject the content is. If NAME is a digest, the content itself may
     be missing.

@@ -20,13 +20,13 @@ _, ANSWERS, MEANINGS = PAGE.split("\n|---|---|\n")
 
 
 def rows(table: str) -> list[list[str]]:
-    """Return the rows of a table, up to its end."""
+    """Return the rows of a table."""
     lines = table.partition("\n\n")[0].splitlines()
     return [line.strip("| ").split(" | ") for line in lines]
 
 
 def parts(answers: dict[str, Any], path: str) -> list[dict[str, Any]]:
-    """Return what lies at a path such as `tree.nodes[].parts[]` in the answers."""
+    """Return the objects at a path such as `tree.nodes[].parts[]` in the answers."""
     found = [answers]
     for step in path.split("."):
         inner = [one[step.removesuffix("[]")] for one in found]
