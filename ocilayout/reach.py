@@ -205,7 +205,7 @@ class _Search:
         except DigestMismatchError:
             raise
         except IntegrityError:  # it is not a regular file, but may be a link to one
-            return self._read_from(looking(self._blobs, descriptor.digest), descriptor)
+            return self._read_from(following_links(self._blobs, descriptor.digest), descriptor)
 
     def _read_from(self, blobs: Blobs, descriptor: Descriptor) -> bytes:
         # What cannot be verified is read all the same: here it matters only what it refers to. A
@@ -224,7 +224,7 @@ class _Search:
             return []
         self._searched.add(digest)
         try:
-            named = named_in(digest, looking(self._blobs, digest), media_type=media_type)
+            named = named_in(digest, following_links(self._blobs, digest), media_type=media_type)
         except BlobNotFoundError:
             self._require_absent(digest)
             return []
@@ -250,7 +250,7 @@ class _Search:
         )
 
 
-def looking(blobs: Blobs, digest: Digest) -> Blobs:
+def following_links(blobs: Blobs, digest: Digest) -> Blobs:
     """Return what reads a blob to see what it refers to.
 
     A link in the place of a blob is followed for that, since the digest tells whether the content
@@ -296,7 +296,7 @@ def subjects(digests: Iterable[Digest], blobs: Blobs) -> Iterator[tuple[Digest, 
     """
     for digest in digests:
         try:
-            reader = looking(blobs, digest)
+            reader = following_links(blobs, digest)
             opaque = Descriptor(media_type=OCTET_STREAM, digest=digest, size=reader.size(digest))
             with reader.open_unverified(opaque) as file:
                 if not begins_as_json(file.read(HEAD)):

@@ -55,7 +55,7 @@ def classified(problem: Problem, file: str) -> Problem:
     return evolve(problem, place=place, severity=kind.severity, requirement=kind.requirement)
 
 
-def found(code: str, message: str, place: str) -> Problem:
+def problem_at(code: str, message: str, place: str) -> Problem:
     """Make a problem of a known kind.
 
     Args:
@@ -124,7 +124,7 @@ def summed(problems: Iterable[Problem], file: str) -> Iterator[Problem]:
         if count > MAX_OF_KIND:
             more = count - MAX_OF_KIND
             message = f"{more} more of {code} in it are counted and not told"
-            problem = found("more-problems", message, file)
+            problem = problem_at("more-problems", message, file)
             yield evolve(problem, severity=severity, count=more)
 
 

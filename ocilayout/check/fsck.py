@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import evolve
 
 from ocilayout.check import probe
-from ocilayout.check.finding import classified, found, problems_of, summed
+from ocilayout.check.finding import classified, problem_at, problems_of, summed
 from ocilayout.check.holding import Holding
 from ocilayout.check.reading import RootReading
 from ocilayout.check.survey import Survey, unreadable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ocilayout.check.outlook import Outlook
+    from ocilayout.check.probe import Outlook
     from ocilayout.errors import Problem
 
 _MAX_JOBS: Final = 8
@@ -88,7 +88,7 @@ def _header(root: Path) -> Iterator[Problem]:
     try:
         decode(probe.read(root / "oci-layout", limit=MAX_DOCUMENT, follow=True), Header)
     except FileNotFoundError:
-        yield found("missing-header", "is missing", "oci-layout")
+        yield problem_at("missing-header", "is missing", "oci-layout")
     except OSError as error:
         yield unreadable(error, "oci-layout")
     except (DocumentError, LimitExceededError) as error:
@@ -101,7 +101,7 @@ def _root_index(root: Path, survey: Survey) -> Iterator[Problem]:
         reading = _read(root / "index.json") if data is None else RootReading(data)
     except FileNotFoundError:
         survey.complete = False
-        yield found("missing-index", "is missing", "index.json")
+        yield problem_at("missing-index", "is missing", "index.json")
         return
     except OSError as error:
         survey.complete = False

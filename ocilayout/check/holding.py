@@ -14,8 +14,8 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from ocilayout.check import probe
-from ocilayout.check.finding import found
-from ocilayout.check.outlook import place_of
+from ocilayout.check.finding import problem_at
+from ocilayout.check.probe import place_of
 from ocilayout.check.survey import mismatch, unreadable
 from ocilayout.digest import Digest
 from ocilayout.errors import DocumentError
@@ -69,7 +69,7 @@ class Holding:
         for leftover in leftovers(self._root):
             place = printable(leftover.place)
             whose = "this library" if leftover.ours else "another program"
-            yield found("leftover", f"a temporary of {whose}, which nobody has locked", place)
+            yield problem_at("leftover", f"a temporary of {whose}, which nobody has locked", place)
 
     def _blobs(self) -> Iterator[Problem]:
         stop = Event()
@@ -144,13 +144,15 @@ class Holding:
             names = sorted(os.listdir(folder))  # noqa: PTH208 # pathlib would make a path of each
         except (FileNotFoundError, NotADirectoryError):
             if place == "blobs":
-                return [found("missing-blobs-folder", "is no folder", place)], []
+                return [problem_at("missing-blobs-folder", "is no folder", place)], []
             return [_stray(place, "only folders of blobs belong here")], []
         except OSError as error:
             return [unreadable(error, place)], []
         problems = self._on_mode(status, _READ_FOLDER, place)
         if folder.is_symlink():
-            problems.append(found("linked-folder", "is a symbolic link; it is followed", place))
+            problems.append(
+                problem_at("linked-folder", "is a symbolic link; it is followed", place)
+            )
         return problems, names
 
     def _on_mode(self, status: os.stat_result, wanted: int, place: str) -> list[Problem]:
@@ -159,12 +161,12 @@ class Holding:
         if status.st_mode & wanted == wanted:
             return []
         mode = stat.S_IMODE(status.st_mode)
-        return [found("unreadable-to-others", f"has the mode {mode:04o}", place)]
+        return [problem_at("unreadable-to-others", f"has the mode {mode:04o}", place)]
 
     def _on_reference(self, digest: Digest) -> list[Problem]:
         if not self._survey.complete or digest in self._survey:
             return []
-        return [found("unreferenced-blob", "nothing refers to it", place_of(digest))]
+        return [problem_at("unreferenced-blob", "nothing refers to it", place_of(digest))]
 
     def _look(self, digest: Digest) -> Step:
         place = place_of(digest)
@@ -174,12 +176,12 @@ class Holding:
             return [], None
         if not stat.S_ISREG(status.st_mode):
             noun = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "no regular file"
-            return [found("irregular-blob", f"is {noun}; it is not followed", place)], None
+            return [problem_at("irregular-blob", f"is {noun}; it is not followed", place)], None
         problems = self._on_mode(status, _READ_FILE, place)
         problems += self._on_reference(digest)
         if not digest.verifiable:
             problems.append(
-                found("unverifiable", f"{digest.algorithm} cannot be computed here", place)
+                problem_at("unverifiable", f"{digest.algorithm} cannot be computed here", place)
             )
         wanted = self._content and digest.verifiable and digest not in self._survey.judged
         return problems, digest if wanted else None
@@ -191,4 +193,4 @@ def printable(path: str) -> str:
 
 
 def _stray(place: str, message: str) -> Problem:
-    return found("stray-file", message, printable(place))
+    return problem_at("stray-file", message, printable(place))

@@ -20,7 +20,7 @@ from ocilayout.blobs import Blobs
 from ocilayout.check import probe
 from ocilayout.check.fsck import iter_left, iter_problems
 from ocilayout.check.holding import printable
-from ocilayout.check.outlook import Outlook, place_of, referrers_among
+from ocilayout.check.probe import Outlook, place_of, referrers_among
 from ocilayout.descriptor import Descriptor
 from ocilayout.digest import Digest
 from ocilayout.disk import File, describe, fsync, open_regular
@@ -228,9 +228,8 @@ class _Repair:
     def _describe(self, digest: Digest) -> Descriptor | None:
         """Return the descriptor of a referrer; `None` if it is no longer there to be read."""
         try:
-            copied = self._copied if self._dry_run else ()
-            among = referrers_among([digest], self._blobs, copied)
-            return next((one for _, one in among), None)
+            referrers = referrers_among([digest], self._blobs)
+            return next((descriptor for _, descriptor in referrers), None)
         except OSError:
             return None
 

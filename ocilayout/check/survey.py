@@ -18,11 +18,11 @@ from attrs import define, evolve, field
 
 from ocilayout.blobs import Blobs
 from ocilayout.check import probe
-from ocilayout.check.finding import classified, found, problems_of, summed
-from ocilayout.check.outlook import (
+from ocilayout.check.finding import classified, problem_at, problems_of, summed
+from ocilayout.check.probe import (
     AS_IT_IS,
     Outlook,
-    behind_link,
+    document_behind_link,
     place_of,
     referrers_among,
 )
@@ -31,8 +31,8 @@ from ocilayout.digest import Digest
 from ocilayout.errors import LimitExceededError, OciLayoutError
 from ocilayout.ijson import MAX_DOCUMENT
 from ocilayout.mediatype import DOCUMENT_TYPES, OCI_CONFIG, is_understood
-from ocilayout.mention import HEAD, Mentions, begins_as_json
-from ocilayout.reach import named_in
+from ocilayout.mention import HEAD, begins_as_json
+from ocilayout.reach import following_links, named_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -150,7 +150,7 @@ class Survey:
             self.complete = False
         if not content.missed:
             content.missed = True
-            yield found(
+            yield problem_at(
                 "quarantined-blob",
                 f"is damaged and in quarantine, and is referred to at {reference.place}",
                 place_of(reference.digest),
@@ -171,7 +171,7 @@ class Survey:
         """
         for digest in sorted(self._aside - self._known.keys()):
             message = "is damaged and in quarantine, and a document of an unknown type names it"
-            yield found("quarantined-blob", message, place_of(digest))
+            yield problem_at("quarantined-blob", message, place_of(digest))
         if not self.complete:
             return
         about = self._subjects()
@@ -182,7 +182,7 @@ class Survey:
             for digest, subject, referrer in sorted(more, key=itemgetter(0, 1)):
                 if digest not in self:
                     message = f"refers to {subject}, without an entry"
-                    yield found("unlisted-referrer", message, place_of(digest))
+                    yield problem_at("unlisted-referrer", message, place_of(digest))
                     yield from self.note(reference_to(referrer, place_of(digest)))
                     yield from self.graph()
             reached = [*self._new]
@@ -203,7 +203,7 @@ class Survey:
                 continue
             with suppress(OSError):  # as above
                 if digest in copied or self._may_be_json(digest):
-                    for subject, referrer in referrers_among((digest,), self._blobs, copied):
+                    for subject, referrer in referrers_among((digest,), self._blobs):
                         about.setdefault(subject, []).append(referrer)
         return about
 
@@ -230,12 +230,7 @@ class Survey:
         """Return the digests that content names; none, and incomplete, if that cannot be told."""
         if digest not in self.outlook.moved:
             with suppress(OciLayoutError, OSError):  # said when the files are looked at
-                return named_in(digest, self._blobs)
-            data = behind_link(self._blobs, digest)
-            if data is not None:
-                mentions = Mentions()
-                mentions.take(data if begins_as_json(data[:HEAD]) else b"")
-                return mentions.found
+                return named_in(digest, following_links(self._blobs, digest))
         there = digest not in self.outlook.moved and self._is_there(digest)
         aside = not there and self._is_quarantined(digest)
         if aside:
@@ -269,7 +264,7 @@ class Survey:
         if content.promised is None:
             content.promised = reference.size
         if not content.present and content.promised != reference.size:
-            yield found(
+            yield problem_at(
                 "size-conflict",
                 f"{reference.size} bytes here, {content.promised} at {content.place}",
                 f"{reference.place}.size",
@@ -283,7 +278,7 @@ class Survey:
         elif self._content or small:
             yield from self._judge(reference.digest)
         if reference.digest not in self._wrong:
-            yield found(
+            yield problem_at(
                 "size-mismatch",
                 f"{reference.size} bytes are promised, the blob has {content.size}",
                 f"{reference.place}.size",
@@ -311,11 +306,11 @@ class Survey:
         config = reference.media_type == OCI_CONFIG
         content = self._known[digest]
         if content.size is None:  # said when the files are looked at
-            behind = behind_link(self._blobs, digest)
-            if behind is None:
+            data = document_behind_link(digest, self._blobs)
+            if data is None:
                 self.complete = self.complete and config
             else:
-                yield from self._take(behind, reference)
+                yield from self._take(data, reference)
             return
         try:
             follow = digest in self.outlook.copied
@@ -357,12 +352,12 @@ class Survey:
 
 def mismatch(digest: Digest, actual: Digest) -> Problem:
     """Say that a blob is not what its name says."""
-    return found("digest-mismatch", f"the content is {actual}", place_of(digest))
+    return problem_at("digest-mismatch", f"the content is {actual}", place_of(digest))
 
 
 def unreadable(error: OSError, place: str) -> Problem:
     """Say that something cannot be read."""
-    return found("unreadable-file", f"cannot be read: {error.strerror or error}", place)
+    return problem_at("unreadable-file", f"cannot be read: {error.strerror or error}", place)
 
 
 def _compare_types(content: _Content, reference: Reference) -> Iterator[Problem]:
@@ -371,7 +366,7 @@ def _compare_types(content: _Content, reference: Reference) -> Iterator[Problem]
         return
     if types:
         documents = DOCUMENT_TYPES.intersection((*types, reference.media_type))
-        yield found(
+        yield problem_at(
             "media-type-conflict" if documents else "several-media-types",
             f"{reference.media_type} here, {types[0]} at {content.place}",
             f"{reference.place}.mediaType",
@@ -382,14 +377,14 @@ def _compare_types(content: _Content, reference: Reference) -> Iterator[Problem]
 def _missing(content: _Content, reference: Reference) -> Iterator[Problem]:
     missed, content.missed = content.missed, True
     if reference.role == "named":
-        yield found("dangling-name", f"{reference.digest} is not here", reference.place)
+        yield problem_at("dangling-name", f"{reference.digest} is not here", reference.place)
     elif reference.role == "unnamed":
-        yield found("dangling-entry", f"{reference.digest} is not here", reference.place)
+        yield problem_at("dangling-entry", f"{reference.digest} is not here", reference.place)
     elif reference.role == "subject":
         content.missed = missed  # a part may be missing besides
-        yield found("absent-subject", f"{reference.digest} is not here", reference.place)
+        yield problem_at("absent-subject", f"{reference.digest} is not here", reference.place)
     elif not missed:
-        yield found(
+        yield problem_at(
             "missing-blob",
             f"is not here, but referred to at {reference.place}",
             place_of(reference.digest),

@@ -20,7 +20,7 @@ import pytest
 import ocilayout
 from ocilayout.annotations import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.check import probe
-from ocilayout.check.finding import KINDS, classified, found
+from ocilayout.check.finding import KINDS, classified, problem_at
 from ocilayout.check.fsck import iter_problems
 from ocilayout.check.holding import Holding
 from ocilayout.check.survey import Survey
@@ -1466,8 +1466,10 @@ class TestFinding:
 
     def test_a_known_code_has_its_kind(self) -> None:
         problem = DocumentError.of("duplicate-property", "twice").problems[0]
-        assert classified(problem, "x") == found("duplicate-property", "twice", "x")
-        assert found("duplicate-property", "", "").requirement == "considerations:duplicate-keys"
+        assert classified(problem, "x") == problem_at("duplicate-property", "twice", "x")
+        assert (
+            problem_at("duplicate-property", "", "").requirement == "considerations:duplicate-keys"
+        )
 
     @pytest.mark.parametrize("code", KINDS)
     def test_a_kind_is_well_formed(self, code: str) -> None:
