@@ -1,8 +1,7 @@
-"""The fsck of a layout: what is wrong with it, and what can be mended without guessing.
+"""What is wrong with a layout, and how to repair what can be repaired without guessing.
 
-`fsck` gives the findings and `repair` acts on some of them; `finding` is the table of all codes.
-The rest is how they look: documents (`reading`, `advice`), the graph (`survey`), files (`holding`,
-`probe`).
+`iter_problems` reports the problems, `repair` acts on some of them, and `KINDS` is the table of all
+kinds of problems.
 """
 
 from ocilayout.check.finding import KINDS, Kind

@@ -1,8 +1,8 @@
-"""The fsck of a layout: all that is wrong with it, told while it is found.
+"""The check of a layout: its problems in their order, reported while they are found.
 
-Here is the order of things: the files that make a folder a layout, the entries, the graph, the
-files. What each problem means is in `finding`, what ends some of them in `repair`. Nothing is
-locked and nothing is written, so what another process changes meanwhile may be told as it was.
+First come the files that make a folder a layout, then the entries, the graph, and the other files.
+Nothing is locked and nothing written, so a change that another process makes meanwhile may be
+missed.
 """
 
 from __future__ import annotations
@@ -39,39 +39,39 @@ _PATIENCE: Final = 20
 def iter_problems(
     root: Path, *, content: bool = True, jobs: int | None = None
 ) -> Iterator[Problem]:
-    """Say what is wrong with a folder as a layout, also if it is none.
+    """Report what is wrong with a folder as a layout, also if it is not one.
 
-    The order depends on what the folder holds and on nothing else: the files in it, the root
-    index, its entries in document order, the documents that they lead to, breadth first, then
-    blobs by their names, then leftovers. A problem has the path of a file for its place, with a
-    JSON path behind it where the file is a document: `index.json$.manifests[3].size`. Of one
-    document the first 10,000 problems of each kind are told, and one more counts the others.
+    The order depends on the content of the folder alone: `oci-layout`, the root index, its entries
+    in document order, the documents that they reach, breadth first, then blobs by their names, then
+    temporary files. The place of a problem is the path of a file, with a JSON path behind it where
+    the file is a document: `index.json$.manifests[3].size`. The first 10,000 problems of each kind
+    in one document are reported, and one more counts the others.
 
     Args:
         root: The folder.
-        content: Whether to hash blobs that are no documents. Documents are always verified.
-        jobs: How many blobs are hashed at once, >= 1; by default one a processor, 8 at most.
+        content: Whether to hash blobs that are not documents. Documents are always verified.
+        jobs: How many blobs are hashed at once, >= 1; by default one for each processor, 8 at most.
 
     Raises:
         OSError: The folder cannot be read.
-        ValueError: There are to be fewer than one job.
+        ValueError: `jobs` is less than 1.
     """
     if jobs is None:
         jobs = min(_MAX_JOBS, os.cpu_count() or 1)
     if jobs < 1:
         raise ValueError(f"jobs is 1 or more, not {jobs}")
-    with os.scandir(root):  # so that it fails here, and not with the first problem
+    with os.scandir(root):  # which fails here, and not when the first problem is asked for
         return _problems(root, Survey(root, content=content), content=content, jobs=jobs)
 
 
 def iter_left(root: Path, outlook: Outlook) -> Iterator[Problem]:
-    """Say what is wrong with a layout once a repair has done what it would do.
+    """Report the problems that remain after a repair, or that would.
 
-    No blob is hashed but documents, and blobs that are known to be wrong are passed over.
+    Only documents are hashed, and blobs that are known to be damaged are passed over.
 
     Args:
         root: The folder of the layout.
-        outlook: What is known of its blobs, and what would be done.
+        outlook: What the repair knows and would do.
     """
     return _problems(root, Survey(root, content=False, outlook=outlook), content=False, jobs=1)
 
@@ -121,7 +121,7 @@ def _root_index(root: Path, survey: Survey) -> Iterator[Problem]:
 
 
 def _read(path: Path) -> RootReading:
-    """Read the root index; again, while it does not parse and somebody is writing it in place."""
+    """Read the root index; again if it does not parse, as another program may be writing it."""
     data = probe.read(path, limit=MAX_ROOT_INDEX, follow=True)
     for _ in range(_PATIENCE):
         try:

@@ -383,7 +383,7 @@ class TestRefused:
         ]
         (problem,) = report.remaining
         assert (problem.code, problem.place) == ("digest-mismatch", place_of(LAYER))
-        assert "; it could not be mended: " in problem.message
+        assert "; it could not be repaired: " in problem.message
         assert damaged.read_bytes() == b""
         assert [found.code for found in iter_problems(layout.path)] == ["digest-mismatch"]
 
@@ -401,7 +401,7 @@ class TestRefused:
         assert entries(layout) == before
         dangling, _ = report.remaining
         assert dangling.code == "dangling-entry"
-        assert dangling.message.endswith("; it could not be mended: No space left on device")
+        assert dangling.message.endswith("; it could not be repaired: No space left on device")
 
     def test_a_copy_for_which_there_is_no_room(self, layout: Layout) -> None:
         replace_by_link(layout, LAYER, "../../../x", b"layer")
@@ -412,7 +412,7 @@ class TestRefused:
         assert done(report) == [("digest-mismatch", place_of(Digest.of(b"{}")))]
         assert sorted(left(report)) == ["irregular-blob", "quarantined-blob"]
         (problem,) = (found for found in report.remaining if found.code == "irregular-blob")
-        assert "could not be mended" in problem.message
+        assert "could not be repaired" in problem.message
         assert (layout.path / place_of(LAYER)).is_symlink()
 
 
