@@ -128,7 +128,7 @@ def test_links_that_tar_packs(run: Callable[..., str], layout: Layout, tmp_path:
     (layout.path / "another-name").hardlink_to(blob)
     path = tmp_path / "packed"
     run("tar", "--sort=name", "-C", layout.path, "-cf", path, ".")
-    with pytest.raises(ValueError, match=rf"{first.encoded}: it is no regular file"):
+    with pytest.raises(ValueError, match=rf"{first.encoded}: it is not a regular file"):
         Archive.open(path)
 
 

@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from ocilayout.archive.inventory import HEADER, INDEX, Inventory
+from ocilayout.archive.reader import HEADER, INDEX, Inventory
 from ocilayout.archive.window import Window
 from ocilayout.digest import Digest
 from ocilayout.errors import DocumentError, NotALayoutError
@@ -81,7 +81,7 @@ def test_documents_are_not_read_far_beyond_the_limit() -> None:
 )
 def test_no_layout(entries: list[Entry], why: str) -> None:
     """A tar without both documents in its root holds no layout; the error says what it is."""
-    with pytest.raises(NotALayoutError, match=rf"x\.tar holds no OCI image layout: .*{why}"):
+    with pytest.raises(NotALayoutError, match=rf"x\.tar is not an OCI image layout: .*{why}"):
         inventory(*entries)
 
 
