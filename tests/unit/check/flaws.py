@@ -125,7 +125,7 @@ def breaks_bytes(
 
     @breaks(severity, code, f"in a manifest {how}")
     def _(store: Store) -> str:
-        store.put(b"nobody knows whether this is reached")
+        store.put(b"it is not known whether this is reached")
         return place_of(store.enter(store.document(data))["digest"]) + json_path
 
     @breaks(severity, code, f"in a config {how}")
@@ -193,14 +193,14 @@ def _(store: Store) -> str:
 
 @breaks("error", "wrong-type", "manifests")
 def _(store: Store) -> str:
-    store.put(b"nobody knows whether this is reached")
+    store.put(b"it is not known whether this is reached")
     store.raw(b'{"schemaVersion":2,"manifests":{}}')
     return "index.json$.manifests"
 
 
 @breaks("error", "wrong-type", "entry")
 def _(store: Store) -> str:
-    store.put(b"nobody knows whether this is reached")
+    store.put(b"it is not known whether this is reached")
     store.index["manifests"].append([])
     store.save()
     return TOP

@@ -80,7 +80,7 @@ def test_a_manifest_of_a_retired_type_is_read(store: Store, media_type: str, lis
 
 
 def test_referrers_of_unlisted_referrers_are_unlisted_too(store: Store) -> None:
-    """Each is told behind what it refers to, however their digests are ordered."""
+    """Each is reported after its subject, in whatever order their digests are."""
     subject = store.enter(store.manifest())
     chain = []
     for number in range(9):
@@ -105,7 +105,7 @@ def test_what_an_unlisted_referrer_is_made_of_is_looked_at(store: Store) -> None
 
 
 def test_a_document_behind_a_link_is_read_if_it_is_right(store: Store, tmp_path: Path) -> None:
-    """So that what it refers to counts as referred to, and what is wrong with it is told."""
+    """Its references count as references, and its problems are reported."""
     store.put(b"alone")
     manifest = store.enter(store.manifest(annotations={"x": "y"}))
     path = store.path(manifest["digest"])
@@ -142,7 +142,7 @@ def test_the_stores_of_toolhive_have_no_errors(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["nothing", "a file"])
-def test_a_folder_that_is_none_is_an_os_error_at_once(tmp_path: Path, kind: str) -> None:
+def test_a_path_that_is_not_a_folder_is_an_os_error_at_once(tmp_path: Path, kind: str) -> None:
     if kind == "a file":
         (tmp_path / "x").write_bytes(b"")
     with pytest.raises((FileNotFoundError, NotADirectoryError)):
@@ -159,7 +159,7 @@ def test_fewer_than_one_job_is_refused(tmp_path: Path) -> None:
         iter_problems(tmp_path, jobs=0)
 
 
-def test_flaws_are_told_in_the_order_of_the_layout(store: Store) -> None:
+def test_problems_are_reported_in_the_order_of_the_layout(store: Store) -> None:
     for case in (
         "leftover oci-put-blob123",
         "unreferenced-blob",
@@ -178,7 +178,7 @@ def test_flaws_are_told_in_the_order_of_the_layout(store: Store) -> None:
     ]
 
 
-def test_all_problems_of_an_entry_are_told(store: Store) -> None:
+def test_all_problems_of_an_entry_are_reported(store: Store) -> None:
     store.index["manifests"].append({"mediaType": "x", "digest": "y", "size": -1})
     store.save()
     assert {place for _, _, place in seen(store.root)} == {
@@ -186,7 +186,7 @@ def test_all_problems_of_an_entry_are_told(store: Store) -> None:
     }
 
 
-def test_a_repeated_wrong_entry_is_told_as_both(store: Store) -> None:
+def test_a_repeated_invalid_entry_is_reported_as_both(store: Store) -> None:
     descriptor = {**store.manifest(), "size": -1}
     store.enter(descriptor)
     store.enter(descriptor)
@@ -241,7 +241,7 @@ def test_without_content_documents_are_verified_and_nothing_else_is_opened(store
     ]
 
 
-def test_without_content_a_wrong_size_is_told_at_the_descriptor(store: Store) -> None:
+def test_without_content_a_wrong_size_is_reported_at_the_descriptor(store: Store) -> None:
     layer = store.put(b"layer")
     manifest = store.enter(store.manifest())
     store.path(layer["digest"]).write_bytes(b"")
@@ -257,7 +257,7 @@ def test_content_that_cannot_be_verified_is_measured(store: Store) -> None:
     assert manifest["digest"]
 
 
-def test_a_temporary_that_somebody_has_locked_is_alive(store: Store) -> None:
+def test_a_temporary_file_that_a_writer_has_locked_is_not_reported(store: Store) -> None:
     for place in LEFTOVERS[:2] + LEFTOVERS[6:7]:
         leave(store.root, place)
         number = os.open(store.root / place, os.O_RDONLY)
@@ -291,7 +291,7 @@ def test_a_writer_that_writes_in_place_is_waited_for(store: Store) -> None:
     assert len(reads) >= 2
 
 
-def test_problems_come_while_the_rest_is_not_looked_at_yet(store: Store) -> None:
+def test_problems_are_reported_before_the_rest_is_read(store: Store) -> None:
     store.put(b"wrong", digest=ABSENT)
     for number in range(60):
         store.put(bytes([number]))
@@ -311,7 +311,7 @@ def test_problems_come_while_the_rest_is_not_looked_at_yet(store: Store) -> None
     assert len(looked) <= 2 * 2 + 1
 
 
-def test_documents_are_told_breadth_first(store: Store) -> None:
+def test_documents_are_reported_breadth_first(store: Store) -> None:
     subject = {"mediaType": OCI_MANIFEST, "digest": ABSENT, "size": 3}
     below = store.manifest(subject=subject, artifactType="a/1")
     lists = []
@@ -346,7 +346,7 @@ def test_a_subject_that_is_absent_may_be_a_part_that_is_missing(store: Store) ->
     assert [code for _, code, _ in seen(store.root)] == ["absent-subject", "missing-blob"]
 
 
-def test_of_a_repeated_entry_nothing_is_told_again(store: Store) -> None:
+def test_a_repeated_entry_is_not_reported_again(store: Store) -> None:
     for _ in range(2):
         store.enter(store.manifest(), name="-v1")
     assert [code for _, code, _ in seen(store.root)] == ["name-form", "duplicate-entry"]
@@ -359,7 +359,7 @@ def test_a_full_name_at_one_of_two_entries_does_not_tell_them_apart(store: Store
 
 
 def test_each_entry_of_a_name_is_held_against_all_before_it(store: Store) -> None:
-    """What is told of an entry is what comparing it with each one before it would tell."""
+    """An entry has the problems that a comparison with each earlier entry would give."""
     kinds = [store.manifest(artifactType=f"a/{number}") for number in range(3)]
     said = [(0, "a"), (0, "a"), (1, "b"), (0, "c"), (2, "b"), (1, "b"), (1, None), (0, "d")]
     for position, (kind, full) in enumerate(said):
@@ -393,7 +393,7 @@ def test_an_empty_descriptor_of_another_size_is_wrong_twice(store: Store) -> Non
     assert [code for _, code, _ in seen(store.root)] == ["wrong-empty", "size-mismatch"]
 
 
-def test_a_layout_that_is_private_as_a_whole_is_no_problem(store: Store) -> None:
+def test_a_layout_that_is_private_as_a_whole_is_not_a_problem(store: Store) -> None:
     layer = store.put(b"layer")
     store.enter(store.manifest())
     store.path(layer["digest"]).chmod(0o600)
@@ -430,7 +430,7 @@ def test_hashing_takes_the_memory_of_a_few_pieces(store: Store) -> None:
 
 @pytest.fixture
 def strange() -> Iterator[Store]:
-    """Give a store in a folder that everybody can enter."""
+    """Give a store in a folder that every user can enter."""
     os.umask(0o022)
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
@@ -438,8 +438,8 @@ def strange() -> Iterator[Store]:
 
 
 @contextmanager
-def as_nobody() -> Iterator[None]:
-    """Be somebody whom permissions hold back, which they do not the superuser."""
+def as_user() -> Iterator[None]:
+    """Be a user whom permissions restrict, which they do not the superuser."""
     was = os.geteuid()
     if was == 0:
         os.seteuid(65534)
@@ -461,11 +461,11 @@ def test_what_cannot_be_read_is_told_and_stops_nothing(
     place = places.get(what, what)
     path = strange.root / place
     path.chmod(0)
-    with as_nobody():
+    with as_user():
         problems = seen(strange.root, content=content)
     path.chmod(0o755)
     told = [problem for problem in problems if problem[1] == "unreadable-file"]
-    hidden = what == "layer" and not content  # nobody wanted to read it
+    hidden = what == "layer" and not content  # which was not to be read
     assert told == ([] if hidden else [("error", "unreadable-file", place)])
     assert {code for _, code, _ in problems} <= {"unreadable-file", "unreadable-to-others"}
 
@@ -473,7 +473,7 @@ def test_what_cannot_be_read_is_told_and_stops_nothing(
 def test_a_folder_that_can_be_listed_but_not_entered_hides_its_blobs(strange: Store) -> None:
     digests = [strange.enter(strange.manifest())["digest"], str(Digest.of(b"layer"))]
     (strange.root / "blobs" / "sha256").chmod(0o744)
-    with as_nobody():
+    with as_user():
         problems = seen(strange.root)
     (strange.root / "blobs" / "sha256").chmod(0o755)
     for digest in digests:
@@ -485,7 +485,7 @@ def test_a_layer_of_wrong_size_that_cannot_be_read_is_told_once(strange: Store) 
     strange.enter(strange.manifest())
     strange.path(layer["digest"]).write_bytes(b"")
     strange.path(layer["digest"]).chmod(0)
-    with as_nobody():
+    with as_user():
         codes = [code for _, code, _ in seen(strange.root)]
     assert codes == ["unreadable-file", "size-mismatch", "unreadable-to-others"]
 
@@ -494,13 +494,13 @@ def test_a_manifest_of_wrong_size_that_cannot_be_read_is_told_once(strange: Stor
     path = strange.path(strange.enter(strange.manifest())["digest"])
     path.write_bytes(b"")
     path.chmod(0)
-    with as_nobody():
+    with as_user():
         codes = [code for _, code, _ in seen(strange.root)]
     assert codes == ["unreadable-file", "size-mismatch", "unreadable-to-others"]
 
 
 class TestMeanwhile:
-    """Others may write and delete while a check reads; what is gone is no problem."""
+    """Other processes may write and delete during a check; a vanished file is not a problem."""
 
     def test_a_blob_that_vanishes_before_it_is_looked_at_is_passed_over(self, store: Store) -> None:
         first, second = sorted(store.put(bytes([number]))["digest"] for number in range(2))
@@ -546,7 +546,7 @@ class TestMeanwhile:
 def test_a_temporary_that_cannot_be_opened_is_told(strange: Store) -> None:
     path = strange.root / leave(strange.root, LEFTOVERS[0])
     path.chmod(0)
-    with as_nobody():
+    with as_user():
         assert [code for _, code, _ in seen(strange.root)] == ["leftover"]
 
 
@@ -568,17 +568,17 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
             watcher(arguments[0])
 
 
-sys.addaudithook(_audit)  # it cannot be taken away again, so it asks whether anybody watches
+sys.addaudithook(_audit)  # it cannot be removed, so it asks whether there are watchers
 
 
 @contextmanager
 def opened(then: Callable[[str], None] = lambda _: None) -> Iterator[list[str]]:
-    """Give the paths that are opened meanwhile."""
+    """Give the paths that are opened in the block."""
     paths: list[str] = []
     inside = threading.local()
 
     def watch(path: str) -> None:
-        if not getattr(inside, "it", False):  # what `then` opens is no news
+        if not getattr(inside, "it", False):  # what `then` opens does not count
             paths.append(path)
             inside.it = True
             then(path)

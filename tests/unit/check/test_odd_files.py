@@ -1,4 +1,4 @@
-"""A check says what is odd and never fails, whatever lies in a layout and whatever vanishes."""
+"""A check reports odd files and never fails, whatever is in a layout or vanishes from it."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_anything_may_lie_anywhere(layout: Layout, place: str, instead: str) -> 
 
 @contextmanager
 def as_other() -> Iterator[None]:
-    """Be a user whom permissions hold back, which they do not the superuser."""
+    """Be a user whom permissions restrict, which they do not the superuser."""
     was = os.geteuid()
     if was == 0:
         os.seteuid(65534)
