@@ -276,13 +276,13 @@ def named_in(digest: Digest, blobs: Blobs, *, media_type: str = "") -> set[Diges
         IntegrityError: It is damaged, so that what it names cannot be known.
     """
     descriptor = Descriptor(media_type=OCTET_STREAM, digest=digest, size=blobs.size(digest))
-    with blobs.open_unverified(descriptor) as file:
-        is_json = media_type.endswith("json") or begins_as_json(file.read(HEAD))
-    if not is_json:
-        if may_be_document(media_type) and digest.verifiable and descriptor.size <= MAX_DOCUMENT:
-            blobs.read(descriptor)
-        return set()
     verifiable = digest.verifiable
+    with blobs.open_unverified(descriptor) as file:
+        head = file.read(HEAD)
+        if not (media_type.endswith("json") or begins_as_json(head)):
+            if may_be_document(media_type) and verifiable and descriptor.size <= MAX_DOCUMENT:
+                verify(head + file.readall(), descriptor)
+            return set()
     with blobs.open(descriptor) if verifiable else blobs.open_unverified(descriptor) as file:
         return searched(file).found
 
