@@ -1,11 +1,22 @@
 """What is wrong with a layout, and how to repair what can be repaired without guessing.
 
 `iter_problems` reports the problems, `repair` acts on some of them, and `KINDS` is the table of all
-kinds of problems.
+kinds of problems; `find_requirement` returns the requirement that a problem is about.
 """
 
 from ocilayout.check.finding import KINDS, Kind
 from ocilayout.check.fsck import iter_problems
 from ocilayout.check.repair import Action, RepairReport, repair
+from ocilayout.requirement import Requirement, find_requirement, iter_requirements
 
-__all__ = ["KINDS", "Action", "Kind", "RepairReport", "iter_problems", "repair"]
+__all__ = [
+    "KINDS",
+    "Action",
+    "Kind",
+    "RepairReport",
+    "Requirement",
+    "find_requirement",
+    "iter_problems",
+    "iter_requirements",
+    "repair",
+]

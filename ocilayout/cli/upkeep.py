@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from ocilayout.check import iter_problems
+from ocilayout.check import find_requirement, iter_problems, iter_requirements
 from ocilayout.cli import option
 from ocilayout.cli.argument import read_by, read_duration
 from ocilayout.cli.terminal import answer, counted, json_option, printable, say, size_text
 from ocilayout.layout import Layout
-from ocilayout.requirement import find, iter_requirements
 
 if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
+    from ocilayout.check import Requirement
     from ocilayout.cli.option import Writing
     from ocilayout.errors import Problem, Severity
-    from ocilayout.requirement import Requirement
 
 _SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "note")
 _LINK: Final = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
@@ -85,7 +84,7 @@ def explain(requirement: str, *, as_json: bool) -> None:
     what the specification asks and how strongly, what this library does about it, and its modules
     and tests.
     """
-    row = find(requirement)
+    row = find_requirement(requirement)
     data = {
         "id": row.id,
         "level": row.level,

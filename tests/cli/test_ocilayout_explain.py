@@ -10,7 +10,7 @@ from click.shell_completion import ShellComplete
 from ocilayout import Digest, Layout
 from ocilayout.check.finding import KINDS
 from ocilayout.cli import main
-from ocilayout.requirement import find, iter_requirements
+from ocilayout.requirement import find_requirement, iter_requirements
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
@@ -28,7 +28,7 @@ def test_what_check_says_can_be_explained(command: Command, layout: Layout) -> N
 
 def test_all_cells_are_shown_and_where_links_lead(command: Command) -> None:
     """The text has a line for each part, with the paths of links, modules and tests."""
-    row = find("image-index:first-match")
+    row = find_requirement("image-index:first-match")
     asked, here, *rest = command.lines("explain", row.id)[1:]
     assert asked == f"  asks    {row.text}"
     assert here.startswith("  here    ")
@@ -41,7 +41,7 @@ def test_all_cells_are_shown_and_where_links_lead(command: Command) -> None:
 
 def test_programs_get_the_cells(command: Command) -> None:
     """The JSON has the cells as the notes have them."""
-    row = find("distribution:chunks")
+    row = find_requirement("distribution:chunks")
     assert command.answer("explain", row.id) == {
         "id": row.id,
         "level": "MUST",
