@@ -83,7 +83,7 @@ def cp(  # noqa: PLR0913 # as many as there are options
     name is missing or ambiguous goes by its full name. A layout is created if TARGET is missing; an
     archive is replaced as a whole. "oci-archive:-" is standard input or output.
 
-    Passwords are read from standard input as one line each, that of SOURCE first.
+    Passwords are asked for, or read from standard input as a line each, that of SOURCE first.
     """
     _require_sense(source, target, everything=everything)
     to_access.require_use(target)

@@ -135,7 +135,7 @@ def writing(function: Verb) -> Verb:
         type=click.Choice(["commit", "none"]),
         default="commit",
         show_default=True,
-        help="Force it onto the disk, or leave that to the system.",
+        help="Sync what is written to the disk, or leave that to the system.",
     )
     @click.option(
         "--lock-timeout",

@@ -17,7 +17,7 @@ from ocilayout.requirement import (
 )
 
 ROW = "| a:b | MUST | One \\| two. | Done. | `m`, `n.o` | `t.py::test_a`, `u.py` |"
-NOTES = Path(__file__).parents[2] / "spec-notes"
+NOTES = Path(__file__).parents[3] / "spec-notes"
 
 
 class TestParse:
