@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import click
 from attrs import evolve, frozen
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 STREAM: Final = "-"
 """The file name that means standard input or output."""
 
-_LAYOUT: Final = "oci:"
-_ARCHIVE: Final = "oci-archive:"
 _REGISTRY: Final = "docker://"
 _FORMS: Final = "oci:PATH[:NAME], oci-archive:FILE[:NAME] or docker://HOST/REPO[:TAG|@DIGEST]"
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -39,35 +37,32 @@ _SIZE: Final = re.compile(r"([0-9]{1,15})([KMGT]iB|B|)")
 
 
 @frozen
-class InLayout:
-    """Content of a layout in a folder.
+class _InFiles:
+    """Content of a layout.
 
     Attributes:
-        path: The folder.
+        path: The folder, or the tar, which may be `STREAM`.
         name: A name or a digest in it; `None` if none was given.
     """
 
+    scheme: ClassVar[str]
     path: str
     name: str | None = None
 
     def __str__(self) -> str:
-        return _text(_LAYOUT, self.path, self.name)
+        return _text(self.scheme, self.path, self.name)
 
 
-@frozen
-class InArchive:
-    """Content of a layout inside a tar.
+class InLayout(_InFiles):
+    """Content of a layout in a folder."""
 
-    Attributes:
-        path: The tar, or `STREAM`.
-        name: A name or a digest in it; `None` if none was given.
-    """
+    scheme = "oci:"
 
-    path: str
-    name: str | None = None
 
-    def __str__(self) -> str:
-        return _text(_ARCHIVE, self.path, self.name)
+class InArchive(_InFiles):
+    """Content of a layout inside a tar."""
+
+    scheme = "oci-archive:"
 
 
 @frozen
@@ -102,9 +97,9 @@ def parse_locator(text: str) -> Locator:
         reference = Reference.parse(text.removeprefix(_REGISTRY))
         name = reference.digest or reference.tag
         return InRegistry(str(evolve(reference, tag=None, digest=None)), name)
-    for scheme, kind in ((_LAYOUT, InLayout), (_ARCHIVE, InArchive)):
-        if text.startswith(scheme):
-            path, name = _split(text.removeprefix(scheme))
+    for kind in (InLayout, InArchive):
+        if text.startswith(kind.scheme):
+            path, name = _split(text.removeprefix(kind.scheme))
             if not path or name == "":
                 what = "path" if not path else "name"
                 raise InvalidNameError(f"{text!r} has an empty {what}; write {_FORMS}")
@@ -137,7 +132,7 @@ def read_source(text: str) -> Locator:
         InvalidNameError: The text begins like a locator and is not one.
         OSError: The file system cannot tell whether the path is that of an archive.
     """
-    if text.startswith((_LAYOUT, _ARCHIVE, _REGISTRY)):
+    if text.startswith((InLayout.scheme, InArchive.scheme, _REGISTRY)):
         return parse_locator(text)
     if text == STREAM or Path(text).is_file() or Path(text).is_fifo():
         return InArchive(text)
