@@ -1,4 +1,4 @@
-"""A layout written as a tar: a stream, without a temporary copy of any content."""
+"""A layout written as a tar: as a stream, without a temporary copy of content."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, BinaryIO
 
-from ocilayout.archive.inventory import BLOBS, HEADER, INDEX
+from ocilayout.archive.reader import BLOBS, HEADER, INDEX
 from ocilayout.archive.tarstream import TarStream, open_target
 from ocilayout.errors import AmbiguousReferenceError
 from ocilayout.layout import View, all_names, arriving_name, entries_of
@@ -55,33 +55,31 @@ def write_archive(
     The bytes depend on names and content alone. First come `oci-layout` and `index.json`, then
     `blobs/` with a folder for each algorithm and the blobs in the order of their digests; owner
     and times are 0, the mode of files is 0644. The index has an entry for each name, sorted, then
-    one for each content that was chosen and has no name among them. It says media type, digest
-    and size: what is noted at an entry stays in its layout. Content that is missing and has
-    `urls` is left out.
+    one for each chosen content without a name. An entry has media type, digest and size: other
+    annotations of an entry stay in its layout. Missing content that has `urls` is left out.
 
-    Nothing is written before all content was found to be there in its size. It is verified on the
-    way; should it be damaged, the archive is left without its end, and is none.
+    Before anything is written, all content is found to be there in its size. It is verified on the
+    way; if it is damaged, the archive is left without its end, and so is not valid.
 
     Args:
         source: A `Layout`, another `Archive`, or a `Repository`.
-        names: References in the source; a digest makes an untagged entry. A mapping says what
-            each is called in the archive, `None` standing for no name. `None` for all entries of
-            a layout, named or not, and all tags of a repository; an entry whose reference name is
-            missing or ambiguous goes by its full name.
-        file: A path, or an open binary file, which is not closed; a pipe will do. A file at the
+        names: References in the source; a digest makes an untagged entry. A mapping has the name
+            of each in the archive, `None` for an untagged entry. Without names, all entries of a
+            layout, or all tags of a repository, are written; an entry whose reference name is
+            missing or ambiguous has its full name.
+        file: A path, or an open binary file, such as a pipe, which is not closed. A file at the
             path is replaced when the archive is whole; a FIFO is written to.
         platform: Write the manifests for this platform alone, as `copy` does.
-        referrers: Write what refers to the content, too, as entries without a name.
+        referrers: Write the referrers of the content, too, as untagged entries.
         on_event: Called with every step, as by `copy`; nothing is skipped.
         limits: How large and how many the documents may be, and the other blobs how large; as for
             `copy_all`.
 
     Raises:
         TypeError: The names are one text.
-        InvalidNameError: A name that something is to have breaks the grammar of names.
-        ReferenceNotFoundError: A name or a digest is not in the source, or nothing in it for the
-            platform.
-        AmbiguousReferenceError: Entries have one name, for different content.
+        InvalidNameError: A name in the archive breaks the grammar of names.
+        ReferenceNotFoundError: The source does not have a name, a digest or the platform.
+        AmbiguousReferenceError: Entries of different content have one name.
         BlobNotFoundError: Content is missing.
         IntegrityError: Content is damaged.
         UnsupportedDigestError: Content cannot be verified here.
@@ -137,7 +135,7 @@ def _choose(
     names: Iterable[str] | Mapping[str, str | None] | None,
     left: LeftBehind,
 ) -> list[tuple[str, Descriptor]]:
-    """Return what was asked for, each with its name in the archive, which may be empty."""
+    """Return the chosen content with its names in the archive; empty for an untagged entry."""
     if names is None:
         names = all_names(source)
     elif not isinstance(names, Mapping):
@@ -180,7 +178,7 @@ def _plan(
     *,
     referrers: bool,
 ) -> tuple[dict[Digest, Descriptor], list[Descriptor]]:
-    """Return all content of some roots, each found to be there in its size, and the referrers."""
+    """Return all content of some roots, found to be there in its size, and the referrers."""
     budget = Budget(source.blobs.read, limits=limits, of="what is written", size=source.blobs.size)
     others: list[Descriptor] = []
     for root in roots if referrers else ():
@@ -189,7 +187,7 @@ def _plan(
     for descriptor in walk([*roots, *others], budget.read):
         if descriptor.urls and descriptor.digest not in source.blobs:
             continue
-        new_hasher(descriptor.digest.algorithm)  # what cannot be verified is not written
+        new_hasher(descriptor.digest.algorithm)  # which raises for content that cannot be verified
         if descriptor.media_type not in DOCUMENT_TYPES:  # those are read on the walk
             name = str(descriptor.digest)
             require_at_most(limits.blob, descriptor.size, of=name, unit="bytes")

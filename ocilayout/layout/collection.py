@@ -14,7 +14,7 @@ from attrs import frozen
 
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.layout import clock
-from ocilayout.layout.reach import held, links_beside, links_to, roots_of
+from ocilayout.layout.reach import held, roots_at, roots_beside, roots_of
 from ocilayout.layout.temporary import leftovers
 from ocilayout.model import Descriptor, Digest, successors, walk
 
@@ -178,11 +178,11 @@ class Collection:
     def _prunable(self, index: RootIndex) -> list[Descriptor]:
         """Return the untagged entries that no other entry holds, and that are not young."""
         untagged: list[Descriptor] = []
-        kept = links_beside(index)
+        kept = roots_beside(index)
         for entry in index.entries():
             to = entry.descriptor
             if entry.is_named or self._may_be_young(to.digest):
-                kept += links_to(to)
+                kept += roots_at(to)
             else:
                 untagged.append(to)
         if not untagged:

@@ -40,7 +40,6 @@ from ocilayout.model.ijson import (
     shows_all,
 )
 from ocilayout.model.limit import DEFAULT, Limits, require_at_most
-from ocilayout.model.link import UNKNOWN, Link, link_of, link_to, links
 from ocilayout.model.manifest import MAX_HEADER, VERSION, Header, Index, Manifest
 from ocilayout.model.mediatype import (
     DOCKER_CONFIG,
@@ -137,7 +136,6 @@ __all__ = [
     "REF_NAME",
     "SCHEMA1_TYPES",
     "TITLE",
-    "UNKNOWN",
     "VERSION",
     "ArtifactManifest",
     "BlobSource",
@@ -156,7 +154,6 @@ __all__ = [
     "Json",
     "LateStream",
     "Limits",
-    "Link",
     "Manifest",
     "Mentions",
     "Platform",
@@ -191,9 +188,6 @@ __all__ = [
     "is_understood",
     "json_key",
     "known_keys",
-    "link_of",
-    "link_to",
-    "links",
     "may_be_document",
     "mentioned_besides",
     "mentioned_by",

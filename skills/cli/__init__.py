@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ocilayout.cli.extra import SKILLS_EXTRAS, command_of
+from ocilayout.cli import SKILLS_EXTRAS, command_of
 
 if TYPE_CHECKING:
     from skills.cli.group import main

@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ocilayout import OciLayoutError
-from ocilayout.cli import read_duration
-from ocilayout.cli.access import warn
-from ocilayout.cli.option import offered, safe_names
-from ocilayout.cli.terminal import table
+from ocilayout.cli import offered, read_duration, safe_names, table, warn
 from skills.errors import SkillError
 from skills.install import ALL, CLIENTS, Installer, State, default_state
 from skills.store import SkillService, default_store
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from ocilayout import Reference
-    from ocilayout.cli.access import Access
+    from ocilayout.cli import Access
     from ocilayout.registry import Repository
 
 

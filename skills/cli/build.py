@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from ocilayout.cli import short
-from ocilayout.cli.terminal import answer, json_option, printable
+from ocilayout.cli import answer, json_option, printable, short
 from skills.cli.arguments import name_argument, service_of, write_table
 from skills.errors import SkillFolderError, ValidationError
 from skills.model import SKILL_MD, check_name

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ocilayout.cli.option import access as registry_access
-from ocilayout.cli.terminal import Failing, answer, json_option
+from ocilayout.cli import Failing, answer, json_option
+from ocilayout.cli import access as registry_access
 from skills.cli.arguments import service_of
 from skills.cli.build import build, builds, init, validate
 from skills.cli.installation import install, list_, uninstall
@@ -21,7 +21,7 @@ from skills.errors import SkillError
 from skills.store import STORE_VARIABLE
 
 if TYPE_CHECKING:
-    from ocilayout.cli.access import Access
+    from ocilayout.cli import Access
 
 
 class _Skills(Failing):

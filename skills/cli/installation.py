@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ocilayout.cli.option import access as registry_access
-from ocilayout.cli.progress import accounted
-from ocilayout.cli.terminal import answer, json_option
+from ocilayout.cli import access as registry_access
+from ocilayout.cli import accounted, answer, json_option
 from skills.cli.arguments import (
     complete_clients,
     complete_name,
@@ -23,7 +22,7 @@ from skills.cli.arguments import (
 from skills.store import installed_answer
 
 if TYPE_CHECKING:
-    from ocilayout.cli.access import Access
+    from ocilayout.cli import Access
     from skills.install import InstalledSkill
 
 # A path has a slash after at most two dots, as a shell tells a program from a command.

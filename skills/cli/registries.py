@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ocilayout.cli import short
-from ocilayout.cli.option import access as registry_access
-from ocilayout.cli.progress import accounted
-from ocilayout.cli.terminal import answer, json_option, printable, size_text
+from ocilayout.cli import access as registry_access
+from ocilayout.cli import accounted, answer, json_option, printable, short, size_text
 from skills.cli.arguments import (
     connected,
     name_argument,
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
-    from ocilayout.cli.access import Access
+    from ocilayout.cli import Access
     from skills.packaging import SkillContent
 
 

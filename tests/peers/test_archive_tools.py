@@ -127,7 +127,7 @@ def test_links_in_archives_of_tar(run: Callable[..., str], layout: Layout, tmp_p
     (layout.path / "another-name").hardlink_to(blob)
     path = tmp_path / "packed"
     run("tar", "--sort=name", "-C", layout.path, "-cf", path, ".")
-    with pytest.raises(ValueError, match=rf"{first.encoded}: it is no regular file"):
+    with pytest.raises(ValueError, match=rf"{first.encoded}: it is not a regular file"):
         Archive.open(path)
 
 

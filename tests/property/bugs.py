@@ -40,10 +40,8 @@ from ocilayout.layout.rootindex import EMPTY, RootIndex
 from ocilayout.layout.view import View
 from ocilayout.model import LOCAL_BUILD
 from ocilayout.model import graph as graph_module
-from ocilayout.model import link as link_module
 from ocilayout.model.descriptor import Verifier
 from ocilayout.model.digest import Digest
-from ocilayout.model.document import decode_document
 from ocilayout.model.graph import successors, walk
 from ocilayout.model.mediatype import (
     DOCUMENT_TYPES,
@@ -364,9 +362,9 @@ def _(patch: pytest.MonkeyPatch) -> None:
 def _(patch: pytest.MonkeyPatch) -> None:
     def others(self: Any, index: RootIndex, more: Any) -> Any:
         removed = {descriptor.digest for descriptor in self._dropped}
-        roots = [link for link in reach_module.roots_of(index) if link.digest not in removed]
-        links = [*roots, *map(link_module.link_to, more)]
-        return reach_module.held(links, self._blobs, removed=removed).digests
+        entries = [one.descriptor for one in index.entries()]
+        roots = [to for to in entries if to.digest not in removed]
+        return reach_module.held([*roots, *more], self._blobs, removed=removed).digests
 
     patch.setattr(Edit, "_hold", others)
     patch.setattr(RootIndex, "drop", RootIndex.untag)
@@ -384,17 +382,13 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("a collection does not follow subjects", "go-containerregistry, regclient; hypeman#199")
 def _(patch: pytest.MonkeyPatch) -> None:
-    def parts(data: bytes, descriptor: Descriptor) -> list[Any]:
-        found = successors(decode_document(data, descriptor))
-        return [link_module.Link(to.media_type, to.digest, to.size) for to in found]
-
-    patch.setattr(reach_module, "links", parts)
+    patch.setattr(reach_module, "references", successors)
 
 
 @bug("untagged entries are garbage", "oras-go: tagged entries are the roots; cosign#4695")
 def _(patch: pytest.MonkeyPatch) -> None:
     def named(index: RootIndex) -> list[Any]:
-        return [link_module.link_to(one.descriptor) for one in index.entries() if one.is_named]
+        return [one.descriptor for one in index.entries() if one.is_named]
 
     patch.setattr(collect_module, "roots_of", named)
 
@@ -406,7 +400,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
             entry for entry in index.entries() if not self._is_young(entry.descriptor.digest)
         ]
         search = reach_module._Search(self._blobs)
-        search.reach([link_module.link_to(one.descriptor) for one in entries if one.is_named])
+        search.reach([one.descriptor for one in entries if one.is_named])
         untagged = [one.descriptor for one in entries if not one.is_named]
         about = reach_module.subjects([one.digest for one in untagged], self._blobs)
         kept = {one.digest for to, one in about if to in search.found} | search.found
@@ -429,9 +423,9 @@ def _(patch: pytest.MonkeyPatch) -> None:
             if to.digest not in self.found:
                 self.found.add(to.digest)
                 if to.media_type in DOCUMENT_TYPES:
-                    pending.extend(self._links(to))
+                    pending.extend(self._references(to))
                 elif not is_understood(to.media_type):
-                    pending.extend(self._mentions(to))
+                    pending.extend(self._mentions(to.digest, to.media_type))
 
     patch.setattr(reach_module._Search, "reach", by_first_type)
 
@@ -457,15 +451,15 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("a manifest that cannot be read reaches nothing", "regclient, close.go:103")
 def _(patch: pytest.MonkeyPatch) -> None:
-    follow = reach_module._Search._links
+    follow = reach_module._Search._references
 
-    def forgiving(self: Any, link: Any) -> Any:
+    def forgiving(self: Any, to: Any) -> Any:
         try:
-            return follow(self, link)
+            return follow(self, to)
         except OciLayoutError:
             return []
 
-    patch.setattr(reach_module._Search, "_links", forgiving)
+    patch.setattr(reach_module._Search, "_references", forgiving)
 
 
 @bug("the parts of retired manifests are garbage", "ours until 2026; regclient: manifest types")
@@ -488,7 +482,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("content that an unknown property names is garbage", "ours until 2026, every Go library")
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(link_module, "mentioned_besides", lambda _: set())
+    patch.setattr(reach_module, "mentioned_besides", lambda _: set())
 
 
 @bug("content that an unknown property of an entry names is garbage", "ours until 2026")

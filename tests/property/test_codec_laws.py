@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +21,7 @@ from ocilayout.model.codec import decode, encode
 from ocilayout.model.config import ImageConfig
 from ocilayout.model.descriptor import Descriptor, Platform
 from ocilayout.model.document import decode_document, document_type
-from ocilayout.model.graph import successors
 from ocilayout.model.ijson import MAX_DEPTH, dump, parse
-from ocilayout.model.link import link_to, links
 from ocilayout.model.manifest import Header, Index, Manifest
 from ocilayout.testing import strategies as own
 
@@ -185,27 +182,6 @@ class TestBadInput:
             root = RootIndex(broken)
             root.names({REF_NAME: "x"})
             root.entries()
-
-    @LAW
-    @given(own.manifests() | own.indexes(), st.data())
-    def test_links_are_those_of_the_model_or_refused_with_it(
-        self, model: Manifest | Index, data: st.DataObject
-    ) -> None:
-        document: Json = json.loads(encode(model))
-        where = data.draw(st.none() | st.sampled_from([place for place, _ in nodes(document)]))
-        if where is not None:
-            document = replaced(document, where, data.draw(own.json_values()))
-        descriptor = Descriptor.of(dump(document), data.draw(st.sampled_from(TYPES)))
-        try:
-            expected = decode_document(dump(document), descriptor)
-        except DocumentError:
-            with pytest.raises(DocumentError):
-                links(dump(document), descriptor)
-            return
-        subject = () if expected.subject is None else (expected.subject,)
-        assert Counter(links(dump(document), descriptor)) == Counter(
-            map(link_to, (*successors(expected), *subject))
-        )
 
     @LAW
     @given(own.manifests() | own.indexes(), st.sampled_from(TYPES))

@@ -68,7 +68,7 @@ ELSEWHERE = {
         "unit/layout/test_collection.py::test_only_left_overs_of_the_dead_go"
     ),
     "a store with damaged blobs cannot be mended: docker-agent#1455": (
-        "unit/test_repair.py::test_a_damaged_blob_is_moved_aside_so_that_a_put_can_refill_it"
+        "unit/check/test_repair.py::test_a_damaged_blob_is_moved_aside_so_that_a_put_can_refill_it"
     ),
     "a declared size is allocated: oras-go#1153": (
         "unit/layout/test_blobs.py::test_a_forged_size_allocates_nothing"

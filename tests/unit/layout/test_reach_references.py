@@ -1,4 +1,4 @@
-"""Links: the same as decoding gives, and nothing that decoding refuses."""
+"""What a document refers to, as a collection sees it: its parts, its subject, and what it names."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from ocilayout.errors import DocumentError
+from ocilayout.layout.reach import Reference, references
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
-from ocilayout.model.link import UNKNOWN, Link, link_of, link_to, links
+from ocilayout.model.document import decode_document
 from ocilayout.model.mediatype import (
     DOCKER_SCHEMA1,
     OCI_ARTIFACT,
@@ -35,20 +36,17 @@ def raw(descriptor: Descriptor, **rest: Any) -> dict[str, Any]:
     }
 
 
-def link(descriptor: Descriptor) -> Link:
-    return Link(descriptor.media_type, descriptor.digest, descriptor.size)
-
-
-def read(document: dict[str, Any], media_type: str) -> list[Link]:
+def read(document: dict[str, Any], media_type: str) -> list[Reference]:
     data = json.dumps(document).encode()
-    return links(data, Descriptor.of(data, media_type))
+    found = references(decode_document(data, Descriptor.of(data, media_type)))
+    return [to if isinstance(to, Digest) else to.plain() for to in found]
 
 
 MANIFEST = {"schemaVersion": 2, "config": raw(CONFIG), "layers": [raw(LAYER)]}
 INDEX = {"schemaVersion": 2, "manifests": [raw(IMAGE)]}
 
 
-class TestLinks:
+class TestReferences:
     @pytest.mark.parametrize(
         "rest",
         [
@@ -61,19 +59,17 @@ class TestLinks:
     def test_a_manifest_leads_to_its_config_and_layers_whatever_else_it_says(
         self, rest: dict[str, Any]
     ) -> None:
-        assert sorted(read({**MANIFEST, **rest}, OCI_MANIFEST)) == sorted(
-            [link(CONFIG), link(LAYER)]
-        )
+        assert read({**MANIFEST, **rest}, OCI_MANIFEST) == [CONFIG, LAYER]
 
     @pytest.mark.parametrize("rest", [{}, {"platform": {"os": "linux", "architecture": "arm"}}])
     def test_an_index_leads_to_its_manifests(self, rest: dict[str, Any]) -> None:
-        assert read({**INDEX, "manifests": [raw(IMAGE, **rest)]}, OCI_INDEX) == [link(IMAGE)]
+        assert read({**INDEX, "manifests": [raw(IMAGE, **rest)]}, OCI_INDEX) == [IMAGE]
 
     @pytest.mark.parametrize("rest", [{}, {"x": 1}])
     def test_both_lead_to_their_subject(self, rest: dict[str, Any]) -> None:
         subject = {"subject": raw(IMAGE), **rest}
-        assert link(IMAGE) in read({**MANIFEST, **subject}, OCI_MANIFEST)
-        assert read({"schemaVersion": 2, "manifests": [], **subject}, OCI_INDEX) == [link(IMAGE)]
+        assert IMAGE in read({**MANIFEST, **subject}, OCI_MANIFEST)
+        assert read({"schemaVersion": 2, "manifests": [], **subject}, OCI_INDEX) == [IMAGE]
 
     @pytest.mark.parametrize(
         ("document", "media_type"),
@@ -104,33 +100,9 @@ class TestLinks:
             read(document, media_type)
 
 
-class TestLinkOf:
-    @pytest.mark.parametrize("rest", [{}, {"annotations": None}, {"annotations": {"a": "b"}}])
-    def test_a_plain_descriptor_is_one(self, rest: dict[str, Any]) -> None:
-        assert link_of(raw(LAYER, **rest)) == link(LAYER)
-
-    @pytest.mark.parametrize(
-        "value",
-        [
-            None,
-            [],
-            {},
-            raw(LAYER, x=1),
-            raw(LAYER, size=True),
-            raw(LAYER, size=2**63),
-            raw(LAYER, mediaType="x"),
-            raw(LAYER, digest=None),
-            raw(LAYER, digest="x"),
-            raw(LAYER, annotations={"a": None}),
-        ],
-    )
-    def test_anything_else_takes_a_closer_look(self, value: Any) -> None:
-        assert link_of(value) is None
-
-
 @pytest.mark.spec("media-types:unknown")
 class TestUnknownProperties:
-    """What a property names that nothing here understands is linked, in whatever way."""
+    """What a property names that nothing here understands is referred to by its digest alone."""
 
     NAMED = str(Digest.of(b"named"))
 
@@ -159,16 +131,10 @@ class TestUnknownProperties:
             ({"fsLayers": [], "history": [{"x": f'{{"y":"{NAMED}"}}'}]}, DOCKER_SCHEMA1),
         ],
     )
-    def test_what_it_names_is_linked_as_unknown(
-        self, document: dict[str, Any], media_type: str
-    ) -> None:
-        assert Link(UNKNOWN, Digest(self.NAMED), 0) in read(document, media_type)
+    def test_what_it_names_is_referred_to(self, document: dict[str, Any], media_type: str) -> None:
+        assert Digest(self.NAMED) in read(document, media_type)
 
-    def test_annotations_and_urls_are_understood_and_link_to_nothing(self) -> None:
+    def test_annotations_and_urls_are_understood_and_refer_to_nothing(self) -> None:
         told = raw(LAYER, annotations={"x": self.NAMED}, urls=[f"https://x.example/{self.NAMED}"])
         document = {**MANIFEST, "layers": [told], "annotations": {"x": self.NAMED}}
-        assert read(document, OCI_MANIFEST) == [link(CONFIG), link(LAYER)]
-
-
-def test_the_link_to_a_descriptor_has_its_type_its_digest_and_its_size() -> None:
-    assert link_to(LAYER) == link(LAYER)
+        assert read(document, OCI_MANIFEST) == [CONFIG, LAYER]

@@ -1,4 +1,4 @@
-"""How a registry is reached, and as whom."""
+"""How a registry is reached, and as which user."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from ocilayout.cli.access import Access
-from ocilayout.cli.locator import InRegistry
+from ocilayout.cli.argument import InRegistry
+from ocilayout.cli.connection import Access
 from ocilayout.errors import AuthError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Guarded(ThreadingHTTPServer):
-    """A registry with one tag, for those alone who come as somebody.
+    """A registry with one tag that requires a login.
 
     Attributes:
         seen: The credentials that came, `user:password`, in order.
@@ -47,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep quiet."""
 
     def do_GET(self) -> None:
-        """Want somebody, and then answer with the list of tags."""
+        """Require a login, then answer with the list of tags."""
         scheme, _, pair = self.headers.get("Authorization", "").partition(" ")
         body = b'{"tags": ["v1"]}'
         if scheme == "Basic":
@@ -82,7 +82,7 @@ def registry() -> Iterator[Guarded]:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no variable of the caller count, and standard input be empty."""
+    """Unset the environment variables of the caller, and empty standard input."""
     for variable in list(os.environ):
         if variable.startswith("OCILAYOUT_"):
             monkeypatch.delenv(variable)
@@ -101,7 +101,7 @@ def use(access: Access, registry: Guarded) -> None:
 
 
 def test_passwords_on_standard_input(monkeypatch: pytest.MonkeyPatch, registry: Guarded) -> None:
-    """Each reads a line, the first the first one, and what follows is left for others."""
+    """Each password is one line, in order, and the rest of standard input is left unread."""
     give(monkeypatch, "ströng pass \r\nsecond\nrest".encode())
     for name in ("ann", "bob"):
         use(Access(username=name, password_stdin=True), registry)
@@ -120,8 +120,8 @@ def test_a_password_in_the_environment(monkeypatch: pytest.MonkeyPatch, registry
     assert registry.seen == ["ann:one", "bob:two", "cid:three"]
 
 
-def test_nobody(monkeypatch: pytest.MonkeyPatch, registry: Guarded) -> None:
-    """Who is nobody and should be somebody is told how; a password alone makes nobody."""
+def test_without_a_login(monkeypatch: pytest.MonkeyPatch, registry: Guarded) -> None:
+    """A missing login is an error that names the options; a password alone is wrong use."""
     monkeypatch.setenv("OCILAYOUT_PASSWORD", "one")
     with pytest.raises(AuthError, match=r"--from-username and --from-password-stdin$") as caught:
         use(Access(prefix="from-"), registry)
@@ -130,7 +130,7 @@ def test_nobody(monkeypatch: pytest.MonkeyPatch, registry: Guarded) -> None:
 
 
 def test_a_refusal_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who is somebody and is refused all the same is told what the registry said."""
+    """A user whom the registry refuses is shown the answer of the registry."""
     give(monkeypatch, b"x\n")
     access = Access(username="ann", password_stdin=True)
     with (

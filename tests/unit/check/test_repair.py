@@ -1,4 +1,4 @@
-"""Repair: what takes no guessing is mended, told, and done once; all else stays as it is."""
+"""Repair: what needs no guessing is repaired once and reported; all else stays as it is."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ import pytest
 from ocilayout.check.fsck import iter_problems
 from ocilayout.check.repair import RepairReport, repair_folder
 from ocilayout.errors import LockTimeoutError
-from ocilayout.layout import clock
+from ocilayout.layout import Layout, clock
 from ocilayout.layout.blobs import Blobs
 from ocilayout.layout.indexfile import IndexFile
-from ocilayout.layout.layout import Layout
 from ocilayout.layout.rootindex import RootIndex
 from ocilayout.layout.temporary import Leftover
 from ocilayout.model.annotation import REF_NAME
@@ -107,7 +106,7 @@ def test_a_whole_layout_is_left_alone(layout: Layout) -> None:
     assert picture(layout.path) == before
 
 
-def test_a_folder_that_is_no_layout_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_layout_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "oci-put-blob1").write_bytes(b"")
     os.utime(tmp_path / "oci-put-blob1", (LONG_AGO, LONG_AGO))
     before = picture(tmp_path)
@@ -368,7 +367,7 @@ def test_what_other_programs_left_is_removed_after_a_day(layout: Layout, place: 
 
 
 @pytest.mark.parametrize("place", [OURS[0], *THEIRS])
-def test_what_somebody_has_locked_stays(layout: Layout, place: str) -> None:
+def test_a_temporary_file_that_a_writer_has_locked_stays(layout: Layout, place: str) -> None:
     path = leave(layout.path, place, age=2 * DAY)
     number = os.open(path, os.O_RDONLY)
     fcntl.flock(number, fcntl.LOCK_EX)
@@ -381,13 +380,13 @@ def test_a_file_that_was_made_a_moment_ago_stays_while_its_writer_lives(layout: 
     place = f"ingest/{os.getpid()}-0123456789abcdef"
     leave(layout.path, place, age=0, data=b"")
     assert done(mend(layout.path)) == []
-    leave(layout.path, "ingest/1-0123456789abcdef", age=0, data=b"")  # may be somebody else's
+    leave(layout.path, "ingest/1-0123456789abcdef", age=0, data=b"")  # may be of another writer
     assert done(mend(layout.path)) == []
     (layout.path / place).write_bytes(b"half, and not locked")
     assert done(mend(layout.path)) == [("leftover", place)]
 
 
-def test_a_writer_whose_number_is_no_number_of_a_process_is_dead(layout: Layout) -> None:
+def test_a_writer_whose_number_is_not_that_of_a_process_is_dead(layout: Layout) -> None:
     place = f"ingest/{10**30}-0123456789abcdef"
     leave(layout.path, place, age=0, data=b"")
     assert done(mend(layout.path)) == [("leftover", place)]
@@ -411,7 +410,7 @@ def test_a_link_that_another_program_left_goes_without_its_target(
 
 
 def test_a_blob_that_was_refilled_meanwhile_is_not_moved(layout: Layout) -> None:
-    """The lock is taken after the first look, and whoever waits for it looks again."""
+    """The lock is taken after the first check of a blob, which is then checked again."""
     path = layout.path / place_of(LAYER.digest)
     path.write_bytes(b"Layer")
     indexfile = IndexFile(layout.path, durable=False, lock_timeout=30)

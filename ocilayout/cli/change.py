@@ -1,6 +1,6 @@
-"""The verbs that change names: `init`, `tag`, `untag`, `annotate`, `rm`.
+"""The verbs that change entries: `init`, `tag`, `untag`, `annotate`, `rm`.
 
-Each is one edit: of several names all are changed or none.
+Each is one edit: of several names it changes all or none.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ocilayout.cli import option
-from ocilayout.cli.access import Access
-from ocilayout.cli.locator import InLayout
-from ocilayout.cli.place import Place, each_whole, naming, whole
+from ocilayout.cli.argument import InLayout, read_annotation, read_by
+from ocilayout.cli.connection import Access
+from ocilayout.cli.operand import Operand, in_full, suggesting_names
 from ocilayout.cli.terminal import answer, json_option, printable, short
-from ocilayout.cli.value import read_note
 from ocilayout.layout import Layout
 
 if TYPE_CHECKING:
@@ -28,12 +27,12 @@ if TYPE_CHECKING:
 @option.writing
 @json_option
 def init(path: Path, writing: Writing, *, as_json: bool) -> None:
-    """Make an empty layout.
+    """Create an empty layout.
 
     The folder must be missing or empty.
     """
     Layout.create(path, durability=writing.durability, lock_timeout=writing.lock_timeout)
-    answer({"path": str(path)}, printable(f"Made an empty layout in {path}"), as_json=as_json)
+    answer({"path": str(path)}, printable(f"Created an empty layout in {path}"), as_json=as_json)
 
 
 @click.command(epilog="Example: ocilayout tag ./layout v1 stable latest")
@@ -42,11 +41,11 @@ def init(path: Path, writing: Writing, *, as_json: bool) -> None:
 @click.argument("names", metavar="NEW_NAME...", nargs=-1, required=True)
 @click.option(
     "--annotation",
-    "notes",
-    callback=option.read_by(read_note),
+    "annotations",
+    callback=read_by(read_annotation),
     multiple=True,
     metavar="KEY=VALUE",
-    help="Note this at the new entries; may be given several times.",
+    help="An annotation of the new entries; may be given several times.",
 )
 @option.any_name
 @option.writing
@@ -55,30 +54,30 @@ def tag(
     path: Path,
     name: str,
     names: tuple[str, ...],
-    notes: tuple[tuple[str, str], ...],
+    annotations: tuple[tuple[str, str], ...],
     writing: Writing,
     *,
     any_name: bool,
     as_json: bool,
 ) -> None:
-    """Give content more names.
+    """Tag content with more names.
 
-    NAME may be a full name, a digest or NAME@DIGEST. A new name that means something else is moved;
-    what it meant stays, as an untagged entry if it has no other. Annotations do not go along.
+    NAME may be a full name, a digest or NAME@DIGEST. A new name that has other content is moved;
+    that content stays, as an untagged entry if it has no other name. Annotations are not copied.
     """
     layout = writing.open(path, any_name=any_name)
-    target = Place(InLayout(str(path), name), Access()).resolve(layout)
+    target = Operand(InLayout(str(path), name), Access()).resolve(layout)
     with layout.edit() as edit:
         for new in names:
-            edit.tag(new, target, annotations=dict(notes))
-    found = {
+            edit.tag(new, target, annotations=dict(annotations))
+    data = {
         "names": list(names),
         "digest": target.digest,
         "mediaType": target.media_type,
         "size": target.size,
     }
     text = f"Tagged {short(target.digest)} as {', '.join(names)}"
-    answer(found, printable(text), as_json=as_json)
+    answer(data, printable(text), as_json=as_json)
 
 
 @click.command(epilog="Example: ocilayout untag ./layout latest")
@@ -87,14 +86,14 @@ def tag(
 @option.writing
 @json_option
 def untag(path: Path, names: tuple[str, ...], writing: Writing, *, as_json: bool) -> None:
-    """Remove names, and keep their content.
+    """Remove names and keep their content.
 
     NAME may be a full name, a digest or NAME@DIGEST. Content that has no other entry stays as an
-    untagged one.
+    untagged entry.
     """
     layout = writing.open(path)
-    gone = each_whole(layout, names)
-    with naming(layout), layout.edit() as edit:
+    gone = _each_in_full(layout, names)
+    with suggesting_names(layout), layout.edit() as edit:
         for name in gone:
             edit.untag(name)
     answer({"untagged": gone}, printable(f"Untagged {', '.join(gone)}"), as_json=as_json)
@@ -103,16 +102,22 @@ def untag(path: Path, names: tuple[str, ...], writing: Writing, *, as_json: bool
 @click.command(epilog="Example: ocilayout annotate ./layout v1 org.example.team=core")
 @option.folder
 @click.argument("name", shell_complete=option.complete_name)
-@click.argument("notes", metavar="[KEY=VALUE]...", nargs=-1, callback=option.read_by(read_note))
+@click.argument(
+    "annotations", metavar="[KEY=VALUE]...", nargs=-1, callback=read_by(read_annotation)
+)
 @click.option(
-    "--remove", "removed", multiple=True, metavar="KEY", help="Take this away; several times."
+    "--remove",
+    "removed",
+    multiple=True,
+    metavar="KEY",
+    help="Remove this annotation; may be given several times.",
 )
 @option.writing
 @json_option
 def annotate(
     path: Path,
     name: str,
-    notes: tuple[tuple[str, str], ...],
+    annotations: tuple[tuple[str, str], ...],
     removed: tuple[str, ...],
     writing: Writing,
     *,
@@ -122,17 +127,17 @@ def annotate(
 
     NAME may be a full name, a digest or NAME@DIGEST. The content and its digest stay as they are.
     """
-    if not notes and not removed:
+    if not annotations and not removed:
         raise click.UsageError("there is nothing to change; give KEY=VALUE, or --remove KEY")
     layout = writing.open(path)
-    changes = {**dict.fromkeys(removed), **dict(notes)}
-    with naming(layout):
-        name = whole(layout, name)
+    changes = {**dict.fromkeys(removed), **dict(annotations)}
+    with suggesting_names(layout):
+        name = in_full(layout, name)
         before = layout.entry(name).annotations  # by the full name it may not be found afterwards
         layout.annotate(name, changes)
-    noted = {key: value for key, value in {**before, **changes}.items() if value is not None}
-    lines = [f"{key}={value}" for key, value in sorted(noted.items())] or ["Nothing is noted"]
-    answer({"name": name, "annotations": noted}, "\n".join(map(printable, lines)), as_json=as_json)
+    after = {key: value for key, value in {**before, **changes}.items() if value is not None}
+    lines = [f"{key}={value}" for key, value in sorted(after.items())] or ["No annotations"]
+    answer({"name": name, "annotations": after}, "\n".join(map(printable, lines)), as_json=as_json)
 
 
 @click.command(epilog="Example: ocilayout rm ./layout v1")
@@ -147,8 +152,12 @@ def rm(path: Path, names: tuple[str, ...], writing: Writing, *, as_json: bool) -
     untagged ones too. What another entry needs stays.
     """
     layout = writing.open(path)
-    gone = each_whole(layout, names)
-    with naming(layout), layout.edit() as edit:
+    gone = _each_in_full(layout, names)
+    with suggesting_names(layout), layout.edit() as edit:
         for name in gone:
             edit.remove(name)
     answer({"removed": gone}, printable(f"Removed {', '.join(gone)}"), as_json=as_json)
+
+
+def _each_in_full(layout: Layout, names: tuple[str, ...]) -> list[str]:
+    return list(dict.fromkeys(in_full(layout, name) for name in names))

@@ -1,4 +1,4 @@
-"""What the members of a tar are to a layout: found in any order, and refused if they are tricks."""
+"""The members of a tar as those of a layout: found in any order, and tricks are refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from ocilayout.archive.inventory import HEADER, INDEX, Inventory
+from ocilayout.archive.reader import HEADER, INDEX, Inventory
 from ocilayout.archive.window import Window
 from ocilayout.errors import DocumentError, NotALayoutError
 from ocilayout.model.digest import Digest
@@ -20,7 +20,7 @@ Entry = tuple[str, bytes | None] | tuple[str, bytes | None, bytes]
 
 
 def inventory(*entries: Entry) -> Inventory:
-    """Return what is found in a tar of these members: name, content or none, and type."""
+    """Return the inventory of a tar of these members: name, content or none, and type."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as tar:
         for name, data, *kind in entries:
@@ -45,7 +45,7 @@ def refused(*entries: Entry) -> tuple[str, str]:
 
 
 def test_what_is_found() -> None:
-    """Both documents and all blobs are found wherever they stand; all else is passed over."""
+    """Both documents and all blobs are found anywhere in the tar; other members are ignored."""
     found = inventory(
         ("manifest.json", b"[]"), ("repositories", b"{}"), ("index.json.lock", b""),
         ("./blobs/./sha256//" + "1" * 64, b"one"), INDEX_FILE, ("./", None, tarfile.DIRTYPE),
@@ -80,8 +80,8 @@ def test_documents_are_not_read_far_beyond_the_limit() -> None:
     ],
 )
 def test_no_layout(entries: list[Entry], why: str) -> None:
-    """A tar without both documents in its root holds no layout; the error says what it is."""
-    with pytest.raises(NotALayoutError, match=rf"x\.tar holds no OCI image layout: .*{why}"):
+    """A tar without both documents in its root is not a layout; the error says what it is."""
+    with pytest.raises(NotALayoutError, match=rf"x\.tar is not an OCI image layout: .*{why}"):
         inventory(*entries)
 
 
@@ -89,7 +89,7 @@ def test_no_layout(entries: list[Entry], why: str) -> None:
 @pytest.mark.parametrize("kind", [*LINKS, tarfile.DIRTYPE, b"?"])
 @pytest.mark.parametrize("name", [HEADER, INDEX, KNOWN, UNKNOWN, "./" + KNOWN])
 def test_links_in_the_place_of_files(name: str, kind: bytes) -> None:
-    """What is no regular file is refused in the place of a document or a blob."""
+    """Anything but a regular file is refused in the place of a document or a blob."""
     code, place = refused((name, None, kind))
     assert (code, place.rstrip("/")) == ("irregular-member", name)
 

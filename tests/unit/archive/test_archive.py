@@ -28,7 +28,7 @@ from ocilayout.errors import (
     UnsupportedDigestError,
     UnsupportedVersionError,
 )
-from ocilayout.layout.layout import Layout
+from ocilayout.layout import Layout
 from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, LOCAL_BUILD, REF_NAME
 from ocilayout.model.codec import encode
 from ocilayout.model.descriptor import Descriptor, Platform
@@ -157,7 +157,7 @@ def test_the_verbs_of_a_layout(layout: Layout, image: Descriptor) -> None:
 
 
 def test_referrers(layout: Layout, image: Descriptor) -> None:
-    """What is about content is found in an archive as in its layout."""
+    """An archive has the referrers that its layout has."""
     config = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
     for kind in ("text/one", "text/two"):
         about = layout.put_manifest(Manifest(artifact_type=kind, config=config, subject=image))
@@ -174,7 +174,7 @@ def test_referrers(layout: Layout, image: Descriptor) -> None:
 
 
 def test_tags_by_what_is_noted() -> None:
-    """Names are given by what is noted at every entry of theirs, as in a layout."""
+    """The annotations of all entries decide about names, as in a layout."""
     entry = {**plain(Descriptor.of(b"", OCI_MANIFEST)), "annotations": {REF_NAME: "a", **MARK}}
     index = json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode()
     archive = opened(packed({"oci-layout": HEADER, "index.json": index}))
@@ -184,7 +184,7 @@ def test_tags_by_what_is_noted() -> None:
 
 
 def test_what_is_missing(layout: Layout, image: Descriptor) -> None:
-    """What is not in an archive is missed by the same errors as in a layout."""
+    """What an archive does not have raises the same errors as in a layout."""
     files = unpacked(written(layout))
     child = layout.read_manifest(image).manifests[0]  # type: ignore[union-attr] # it is an index
     del files[f"blobs/sha256/{child.digest.encoded}"]
@@ -207,7 +207,7 @@ def test_what_is_missing(layout: Layout, image: Descriptor) -> None:
 
 
 def test_content_without_an_entry() -> None:
-    """Content without an entry is of the type that it says, and opaque if it says none."""
+    """Content without an entry has the type that it gives itself, and else is opaque."""
     unknown = Digest("newhash:" + "a" * 8)
     datas = [
         b"{}",
@@ -246,7 +246,7 @@ def test_content_is_verified(layout: Layout, image: Descriptor) -> None:
 
 
 def test_a_file_that_shrinks(layout: Layout, image: Descriptor, tmp_path: Path) -> None:
-    """If the file is cut off while it is open, its content is found to be too short."""
+    """If the file is truncated while it is open, its content is found to be too short."""
     path = tmp_path / "x.tar"
     write_archive(layout, None, path)
     with Archive.open(path) as archive:
@@ -291,7 +291,7 @@ def test_gzip(layout: Layout, image: Descriptor, tmp_path: Path) -> None:
 
 @pytest.mark.spec("image-layout:unknown-files")
 def test_output_of_docker_save(layout: Layout, image: Descriptor) -> None:
-    """What other programs put beside a layout does not matter, nor does the order."""
+    """Files of other programs beside a layout, and the order of members, do not matter."""
     files = unpacked(written(layout))
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -339,15 +339,15 @@ def test_of_two_blobs_the_last_one(layout: Layout, image: Descriptor) -> None:
     ],
 )
 def test_what_is_refused(files: dict[str, bytes], error: type[Exception], tmp_path: Path) -> None:
-    """A tar without a good layout is not opened, and its file is closed again."""
+    """A tar without a valid layout is not opened, and its file is closed."""
     path = tmp_path / "x.tar"
     path.write_bytes(packed(files))
     with pytest.raises(error):
         Archive.open(path)
 
 
-def test_nobody_reads_after_the_end(layout: Layout, image: Descriptor, tmp_path: Path) -> None:
-    """A closed archive hands out no content, and neither do its streams."""
+def test_a_closed_archive_is_not_read(layout: Layout, image: Descriptor, tmp_path: Path) -> None:
+    """A closed archive and its streams do not return content."""
     path = tmp_path / "x.tar"
     write_archive(layout, None, path)
     with Archive.open(path) as archive:
@@ -376,7 +376,7 @@ def test_threads_share_an_archive(layout: Layout, tmp_path: Path, in_memory: boo
 
 
 def test_copy_from_an_archive(layout: Layout, image: Descriptor, tmp_path: Path) -> None:
-    """An archive is a source of a copy, and no mark goes along."""
+    """An archive can be the source of a copy, which does not copy a mark."""
     target = Layout.create(tmp_path / "target", durability="none")
     with opened(written(layout)) as archive:
         assert copy(archive, "v1", target, name="v2") == image
@@ -409,7 +409,7 @@ def test_what_stands_in_an_archive(layout: Layout, image: Descriptor) -> None:
 
 
 def test_an_empty_layout(layout: Layout) -> None:
-    """A layout without entries, or of which none are wanted, is an archive without blobs."""
+    """A layout without entries, or of which none are chosen, gives an archive without blobs."""
     data = written(layout)
     assert unpacked(data) == {"oci-layout": HEADER, "index.json": encode(Index())}
     layout.tag("v1", put_artifact(layout))
@@ -419,7 +419,7 @@ def test_an_empty_layout(layout: Layout) -> None:
 
 
 def test_entries_are_plain_and_sorted(layout: Layout, image: Descriptor) -> None:
-    """An entry says media type, digest, size and name; those without a name come last."""
+    """An entry has media type, digest, size and name; untagged entries come last."""
     other = put_artifact(layout, "other")
     layout.tag("a", other, annotations={CONTAINERD_IMAGE_NAME: "x", "com.example": "y"})
     loose = [put_artifact(layout, text) for text in ("x", "y")]
@@ -453,13 +453,13 @@ def test_chosen_names(layout: Layout, image: Descriptor) -> None:
 
 @pytest.mark.usefixtures("image")
 def test_names_that_are_one_text(layout: Layout) -> None:
-    """One text is no list of names, though it can be read as one of letters."""
+    """A single text is refused as a list of names."""
     with pytest.raises(TypeError, match=r"give \['v1'\]"):
         write_archive(layout, "v1", io.BytesIO())
 
 
 def test_names_that_are_not_there(layout: Layout, tmp_path: Path) -> None:
-    """A name that is missing writes nothing."""
+    """For a missing name nothing is written."""
     file = io.BytesIO()
     with pytest.raises(ReferenceNotFoundError):
         write_archive(layout, ["v1"], file)
@@ -491,7 +491,7 @@ def test_names_of_several_contents(layout: Layout) -> None:
 
 
 def test_missing_content(layout: Layout, image: Descriptor) -> None:
-    """An archive is not begun if content is missing, unless it can be had from elsewhere."""
+    """An archive is not begun if content without `urls` is missing."""
     file = io.BytesIO()
     layer = Descriptor(media_type=OCI_LAYER, digest=ABSENT, size=10, urls=["https://example.com/x"])
     config = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
@@ -508,7 +508,7 @@ def test_missing_content(layout: Layout, image: Descriptor) -> None:
 
 
 def test_content_that_is_elsewhere_too(layout: Layout) -> None:
-    """Content with `urls` is written if it is there."""
+    """Content with `urls` is written if the source has it."""
     data = b"foreign"
     layer = Descriptor(
         media_type=OCI_LAYER, digest=Digest.of(data), size=len(data), urls=["https://example.com/x"]
@@ -520,7 +520,7 @@ def test_content_that_is_elsewhere_too(layout: Layout) -> None:
 
 
 def test_content_that_cannot_be_verified(layout: Layout) -> None:
-    """An archive is not begun if content is of an unknown algorithm, though it is there."""
+    """An archive is not begun if content cannot be verified."""
     layer = Descriptor(media_type=OCI_LAYER, digest=Digest("newhash:abc"), size=2)
     path = layout.blobs.path(layer.digest)
     path.parent.mkdir()
@@ -535,7 +535,7 @@ def test_content_that_cannot_be_verified(layout: Layout) -> None:
 
 @pytest.mark.usefixtures("image")
 def test_content_of_another_size(layout: Layout) -> None:
-    """An archive is not begun if a blob has not the size that it should have."""
+    """An archive is not begun if a blob does not have the size of its descriptor."""
     path = layout.blobs.path(Digest.of(b"shared"))
     path.write_bytes(b"other size")
     file = io.BytesIO()
@@ -546,7 +546,7 @@ def test_content_of_another_size(layout: Layout) -> None:
 
 @pytest.mark.usefixtures("image")
 def test_damaged_content(layout: Layout, tmp_path: Path) -> None:
-    """A damaged blob ends the writing; a stream has no end then, and a file is not there."""
+    """A damaged blob ends the writing: a stream lacks its end, and a file is not created."""
     layout.blobs.path(Digest.of(b"shared")).write_bytes(b"SHARED")
     file = io.BytesIO()
     with pytest.raises(DigestMismatchError):
@@ -585,7 +585,7 @@ def test_the_order_of_writing_does_not_matter(layout: Layout, tmp_path: Path) ->
 
 
 def test_other_names(layout: Layout, image: Descriptor) -> None:
-    """A mapping says what each is called in the archive, or that it has no name there."""
+    """A mapping has the name of each in the archive, or none."""
     other = put_artifact(layout, "other")
     layout.tag("other", other)
     data = written(layout, {"v1": "host.example/app:v2", "other": None})
@@ -623,7 +623,7 @@ def test_one_platform_in_an_archive(layout: Layout) -> None:
 
 
 def test_referrers_in_an_archive(layout: Layout, image: Descriptor) -> None:
-    """What refers to the content is written as entries without a name; a list names no more."""
+    """Referrers of the content are written as untagged entries."""
     config = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
     signature = layout.put_manifest(
         Manifest(artifact_type="text/plain", config=config, subject=image)
@@ -639,14 +639,14 @@ def test_referrers_in_an_archive(layout: Layout, image: Descriptor) -> None:
 
 
 def test_an_archive_of_an_archive(layout: Layout, image: Descriptor) -> None:
-    """What was read in place can be written again, and is the same."""
+    """An archive that was read can be written again, with the same bytes."""
     data = written(layout)
     assert written(opened(data)) == data
     assert image in [entry.descriptor.plain() for entry in opened(data).entries()]
 
 
 def test_an_archive_of_a_repository(layout: Layout, image: Descriptor) -> None:
-    """What a registry has is written as if it came from a layout, all tags if none are named."""
+    """A repository is written like a layout, with all tags if no names are given."""
     layout.tag("v2", put_artifact(layout, "other"))
     with LoopbackRegistry() as registry, Repository(f"{registry.host}/team/app") as repository:
         for name in layout.tags():
@@ -657,7 +657,7 @@ def test_an_archive_of_a_repository(layout: Layout, image: Descriptor) -> None:
 
 
 def test_the_steps_of_writing(layout: Layout, image: Descriptor) -> None:
-    """All content is planned first, then each blob starts, has all its bytes told, and is done."""
+    """All content is planned first; then each blob is started, reports its bytes, and is done."""
     steps: list[Event] = []
     data = written(layout, ["v1"], on_event=steps.append)
     assert image.digest in {step.descriptor.digest for step in steps}
@@ -680,7 +680,7 @@ def test_the_documents_of_an_archive_have_limits(layout: Layout, image: Descript
 
 
 def test_referrers_that_go_on_without_end_are_given_up(layout: Layout, image: Descriptor) -> None:
-    """A source that makes up referrers to each referrer is read so far and no further."""
+    """A source with an endless chain of referrers is read up to the limit."""
 
     class Endless(Layout):
         def referrers(

@@ -1,4 +1,4 @@
-"""The manners of commands."""
+"""How commands answer, fail and end."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ IGNORED = {
      (2**63 - 1, "8.0 EiB"), (2**74, "16384.0 EiB")],
 )  # fmt: skip
 def test_sizes(size: int, text: str) -> None:
-    """A size is in the largest binary unit that it has one of."""
+    """A size is shown in the largest binary unit that it is not smaller than."""
     assert size_text(size) == text
 
 
 def test_counts() -> None:
-    """One thing is one, and all else are several."""
+    """One is singular, and any other number is plural."""
     assert [counted(n, "blob") for n in (0, 1, 2)] == ["0 blobs", "1 blob", "2 blobs"]
     assert counted(2, "entry", "entries") == "2 entries"
 
@@ -64,7 +64,7 @@ def test_short_digests() -> None:
 @given(st.text(st.characters(codec="utf-8")))
 @example("".join(sorted(IGNORED)))
 def test_printable_text(text: str) -> None:
-    """What is shown can be printed, and text that could be before is what it was."""
+    """Shown text is printable, and printable text is unchanged."""
     shown = printable(text)
     assert shown.isprintable()
     assert printable(shown) == shown
@@ -99,7 +99,7 @@ HIDDEN = {
 
 
 class Terminal(io.StringIO):
-    """A stream that says that it is a terminal, and takes all of UTF-8."""
+    """A stream that claims to be a terminal, with UTF-8."""
 
     encoding = "utf-8"
 
@@ -112,7 +112,7 @@ class Terminal(io.StringIO):
 def test_json_on_a_terminal_hides_nothing(
     monkeypatch: pytest.MonkeyPatch, char: str, *, err: bool
 ) -> None:
-    """Escaped is what a terminal would obey or not show; programs get the same value."""
+    """What a terminal would obey or not show is escaped; programs get the same value."""
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr" if err else "stdout", stream)
     data = {f"a{char}": [char, f"é e\u0301 🦄{char}"]}
@@ -125,7 +125,7 @@ def test_json_on_a_terminal_hides_nothing(
 
 @pytest.mark.parametrize("char", HIDDEN.values(), ids=HIDDEN)
 def test_text_hides_nothing(capsys: pytest.CaptureFixture[str], char: str) -> None:
-    """Answers, tables and errors escape it wherever they go; combining marks stay."""
+    """Answers, tables and errors are escaped in any case; combining marks stay."""
     answer(None, f"one {char}\ntwo é e\u0301 🦄", as_json=False)
     table([("A",), (f"x{char}",)])
     said = capsys.readouterr().out
@@ -168,7 +168,7 @@ def test_json_can_be_read_everywhere(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_text_or_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    """People get text, and nothing where there is none."""
+    """The text is written for people, and nothing if it is empty."""
     answer({}, "a", as_json=False)
     answer({}, "", as_json=False)
     answer({}, "b", as_json=False, err=True)
@@ -176,13 +176,13 @@ def test_text_or_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_table_is_aligned(capsys: pytest.CaptureFixture[str]) -> None:
-    """On no terminal columns are as wide as they must be, and nothing trails."""
+    """Without a terminal columns are as wide as their cells, without trailing blanks."""
     table([("A", "B"), ("long", "x"), ("", "")])
     assert capsys.readouterr().out == "A      B\nlong   x\n\n"
 
 
 def test_an_encoding_without_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where standard output takes ASCII alone, that is known."""
+    """Whether standard output can encode text is known."""
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
     assert can_write("a")
     assert not can_write("│")
@@ -219,13 +219,13 @@ def fail(number: int) -> None:
     ],
 )
 def test_how_a_command_ends(number: int, status: int, said: str) -> None:
-    """What fails is said in a line, and what was interrupted is not."""
+    """A failure is one line on standard error, and an interruption is silent."""
     done = CliRunner().invoke(failing, ["fail", str(number)])
     assert (done.exit_code, done.stderr) == (status, said)
 
 
 def test_a_stream_that_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program that has another stream in place of standard output is answered there."""
+    """A program that replaces standard output gets the answer in its stream."""
     monkeypatch.setattr(sys, "stdout", stream := io.StringIO())
     with pytest.raises(click.ClickException, match="ours"):
         failing.main(["fail", "0"], standalone_mode=False)
@@ -234,7 +234,7 @@ def test_a_stream_that_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("number", [5, 6])
 def test_a_defect_shows(number: int) -> None:
-    """What is no answer is not made one."""
+    """An error that is not an answer shows its traceback."""
     done = CliRunner().invoke(failing, ["fail", str(number)])
     assert isinstance(done.exception, ModuleNotFoundError | ZeroDivisionError)
 

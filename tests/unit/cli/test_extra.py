@@ -1,4 +1,4 @@
-"""What is said where a package is missing that an extra brings."""
+"""The message about a missing package that an extra brings."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def test_advice() -> None:
-    """A package of an extra is told with the extra; of others nothing is known."""
+    """The message names the extra of a package; other packages have no message."""
     error = ModuleNotFoundError("No module named 'ruamel.yaml'", name="ruamel.yaml")
     assert advice(error) == "ruamel is not installed; pip install 'ocilayout[skills]' brings it"
     assert advice(ModuleNotFoundError("x", name="ocilayout.nothing")) is None
     assert advice(ModuleNotFoundError("x")) is None
 
 
-def test_a_defect_is_no_missing_extra() -> None:
-    """A module of ours that is missing shows as what it is."""
+def test_a_defect_is_not_a_missing_extra() -> None:
+    """A missing module of this library raises the error of the import."""
     with pytest.raises(ModuleNotFoundError, match=r"ocilayout\.nothing"):
         command_of("ocilayout.nothing")
     with pytest.raises(AttributeError, match="nothing"):
@@ -44,7 +44,7 @@ def test_a_defect_is_no_missing_extra() -> None:
     ],
 )
 def test_a_command_without_its_extra(command: str, missing: str, extra: str | None) -> None:
-    """A command that lacks a package says in one line what to install."""
+    """A command that lacks a package says in one line which extra to install."""
     program = (
         f"import sys; sys.modules[{missing!r}] = None; sys.argv = [{command!r}, '--version'];"
         f"from importlib.metadata import entry_points;"

@@ -1,4 +1,4 @@
-"""Places: what a locator leads to, opened, and the content that is meant there."""
+"""Operands: what a verb works on. A locator is opened, and the entry or content in it found."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from attrs import field, frozen
 
 from ocilayout.archive import Archive
-from ocilayout.cli.access import Access
-from ocilayout.cli.locator import STREAM, InArchive, InLayout, Locator
+from ocilayout.cli.argument import STREAM, InArchive, InLayout, Locator
+from ocilayout.cli.connection import Access
 from ocilayout.cli.terminal import counted, one_line
 from ocilayout.errors import DocumentError, OciLayoutError, ReferenceNotFoundError
 from ocilayout.layout import Layout, acting, thread_pool, write_hashed
 from ocilayout.model import OCTET_STREAM, Descriptor, Digest, FrozenMap, is_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from ocilayout.layout import RootEntry
     from ocilayout.registry import Repository
 
     Source = Layout | Archive | Repository
 
-_JOBS: Final = 8  # how many tags of a registry are asked for at once
+_JOBS: Final = 8  # how many tags of a registry are resolved at once
 _MOST_NAMES: Final = 10  # that an error lists
-# The beginning of a digest, as tables show it. Names may look so, too, and come first.
+# The beginning of a digest, as tables show it. A name may look like one, too, and comes first.
 _ABBREVIATED: Final = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-f]{6,}")
 
 
 @frozen(kw_only=True)
 class Root:
-    """Where the content of a place begins: an entry of a layout, or a tag.
+    """The root of a graph: an entry of a layout, or a tag of a registry.
 
     Attributes:
         name: Its reference name or tag, or `None`.
         full_name: The full name of an image, as containerd and Docker write it, or `None`.
-        descriptor: The content; `None` if a registry does not say.
-        ref: A reference that means this content alone; a name where there is one that does.
-        annotations: The annotations of the entry; none for a tag.
-        error: Why there is no descriptor, or empty.
+        descriptor: The content; `None` if the registry failed to tell.
+        ref: A reference that means this content alone; a name where one does.
+        annotations: The annotations of the entry; empty for a tag.
+        error: Why there is no descriptor; empty if there is one.
     """
 
     name: str | None
@@ -65,12 +65,12 @@ class Root:
 
 
 @frozen
-class Place:
-    """Where content is to be looked for.
+class Operand:
+    """What a verb works on: a layout, an archive or a repository, and perhaps a name in it.
 
     Attributes:
-        locator: Where, and by what name.
-        access: How it is reached.
+        locator: The locator that was given.
+        access: How a registry is reached.
     """
 
     locator: Locator
@@ -78,11 +78,11 @@ class Place:
 
     @contextmanager
     def open(self) -> Iterator[Source]:
-        """Open it, until the end of the block.
+        """Open the source until the end of the block.
 
         Raises:
-            UsageError: An option means nothing here, or credentials are not complete.
-            OciLayoutError: There is nothing of the kind, or it is broken.
+            UsageError: An option does not apply to the locator, or credentials are not complete.
+            OciLayoutError: The source does not exist, or is broken.
             OSError: It cannot be read.
         """
         self.access.require_use(self.locator)
@@ -99,30 +99,30 @@ class Place:
                 yield repository
 
     def choose(self, source: Source) -> str:
-        """Return the name or the digest that is meant.
+        """Return the name or the digest of the locator, or else the reference of the only entry.
 
-        Without one it is that of the only entry. A digest may be abbreviated; see `whole`.
+        A digest may be abbreviated; see `in_full`.
 
         Raises:
-            ReferenceNotFoundError: There is no entry, or more than one, and no name was given;
-                or several digests begin so.
+            ReferenceNotFoundError: No name was given, and there is not exactly one entry; or
+                several digests begin with the abbreviated one.
             OciLayoutError: The source cannot be read.
         """
         name = self.locator.name
         if name is None:
             return self._only(source)
-        return whole(source, name) if isinstance(source, Layout | Archive) else name
+        return in_full(source, name) if isinstance(source, Layout | Archive) else name
 
     def resolve(self, source: Source) -> Descriptor:
-        """Return a plain descriptor of what is meant: of a manifest, an index or any other blob.
+        """Return the plain descriptor of a manifest, an index or any other blob.
 
         Raises:
-            ReferenceNotFoundError: It is not there, or nothing was said and no single entry is.
+            ReferenceNotFoundError: The source does not have it; see `choose`, too.
             OciLayoutError: As `resolve` of the source says.
         """
         name = self.choose(source)
         if isinstance(source, Layout | Archive):
-            with naming(source):
+            with suggesting_names(source):
                 return source.resolve(name)
         try:
             return source.resolve(name)
@@ -134,30 +134,30 @@ class Place:
             return Descriptor(media_type=OCTET_STREAM, digest=digest, size=size)
 
     def roots(self, source: Source) -> tuple[Root, ...]:
-        """Return what the name means, or without one all entries or tags, as `all_roots` does.
+        """Return the roots that the name means, or without a name all; see `all_roots`.
 
         A digest means content, whatever names it has; any other name means entries.
 
         Raises:
-            OciLayoutError: The name is not there, or the source cannot be read.
+            OciLayoutError: The source does not have the name, or cannot be read.
         """
         if self.locator.name is None:
             return self.all_roots(source)
         ref = self.choose(source)
-        return _meant(source, ref) or (_content(ref, self.resolve(source)),)
+        return _entry_roots(source, ref) or (_content_root(ref, self.resolve(source)),)
 
     def root(self, source: Source, content: Descriptor) -> Root:
-        """Return the entry or the tag that is meant; for a digest, content without a name.
+        """Return the entry or the tag that the name means; for a digest, content without a name.
 
         Args:
-            source: The place, opened.
+            source: The source, opened.
             content: What `resolve` returned.
 
         Raises:
             OciLayoutError: As `choose` says.
         """
         ref = self.choose(source)
-        return next(iter(_meant(source, ref)), _content(ref, content))
+        return next(iter(_entry_roots(source, ref)), _content_root(ref, content))
 
     def all_roots(self, source: Source) -> tuple[Root, ...]:
         """Return all entries or tags, by name; untagged entries last, in document order.
@@ -166,49 +166,48 @@ class Place:
             OciLayoutError: The source cannot be read.
         """
         if isinstance(source, Layout | Archive):
-            found = (_entered(*pair) for pair in source.refs())
-            return tuple(sorted(found, key=_order))
+            return tuple(sorted((_entry_root(*pair) for pair in source.refs()), key=_order))
         with thread_pool(_JOBS) as workers:
-            return tuple(workers.map(lambda tag: _tagged(source, tag), source.tags()))
+            return tuple(workers.map(lambda tag: _tag_root(source, tag), source.tags()))
 
     def names(self, source: Source, *, untagged: bool) -> list[str]:
-        """Return references to the roots, each to one content, without reading any of them.
+        """Return a reference to each root that means its content alone, without reading any.
 
         Args:
-            source: The place, opened.
+            source: The source, opened.
             untagged: Whether to give the digests of untagged entries.
 
         Raises:
-            OciLayoutError: The name is not there, or the source cannot be read.
+            OciLayoutError: As `roots` says.
         """
         if self.locator.name is None and not isinstance(source, Layout | Archive):
             return list(source.tags())
         return [root.ref for root in self.roots(source) if untagged or root.is_named]
 
     def _only(self, source: Source) -> str:
-        found: dict[str, RootEntry | None]
+        roots: dict[str, RootEntry | None]
         if isinstance(source, Layout | Archive):
-            found = {**dict(source.refs())}  # a repeated entry is one
+            roots = {**dict(source.refs())}  # an entry that is repeated counts once
         else:
-            found = dict.fromkeys(source.tags())
-        if len(found) == 1:
-            return next(iter(found))
-        if not found:
+            roots = dict.fromkeys(source.tags())
+        if len(roots) == 1:
+            return next(iter(roots))
+        if not roots:
             raise ReferenceNotFoundError(f"{self.locator} has no entry")
-        names = [ref if entry is None or entry.is_named else None for ref, entry in found.items()]
+        names = [ref if entry is None or entry.is_named else None for ref, entry in roots.items()]
         raise ReferenceNotFoundError(
             f"{self.locator} has {len(names)} entries; say which: {_names(names)}"
         )
 
 
-def whole(source: Layout | Archive, name: str) -> str:
-    """Return a reference with its digest in full, if that is abbreviated.
+def in_full(source: Layout | Archive, name: str) -> str:
+    """Return a reference with its digest in full where it is abbreviated.
 
-    The beginning of a digest, alone or as in `NAME@DIGEST`, means the only one that begins so,
-    unless it is a name.
+    The beginning of a digest, alone or as in `NAME@DIGEST`, means the only digest that begins with
+    it, unless it is a name.
 
     Raises:
-        ReferenceNotFoundError: Several digests begin so.
+        ReferenceNotFoundError: Several digests begin with it.
         OciLayoutError: The source cannot be read.
     """
     before, sign, beginning = name.rpartition("@")
@@ -219,25 +218,15 @@ def whole(source: Layout | Archive, name: str) -> str:
     }
     if not sign:
         known.update(source.blobs)
-    found = sorted(digest for digest in known if digest.startswith(beginning))
-    if len(found) > 1:
-        raise ReferenceNotFoundError(f"{len(found)} digests begin with {beginning}; give more")
-    return f"{before}{sign}{found[0]}" if found else name
-
-
-def each_whole(source: Layout | Archive, names: Iterable[str]) -> list[str]:
-    """Return references with their digests in full, each once; see `whole`.
-
-    Raises:
-        ReferenceNotFoundError: Several digests begin as one that is abbreviated does.
-        OciLayoutError: The source cannot be read.
-    """
-    return list(dict.fromkeys(whole(source, name) for name in names))
+    matches = sorted(digest for digest in known if digest.startswith(beginning))
+    if len(matches) > 1:
+        raise ReferenceNotFoundError(f"{len(matches)} digests begin with {beginning}; give more")
+    return f"{before}{sign}{matches[0]}" if matches else name
 
 
 @contextmanager
-def naming(source: Layout | Archive) -> Iterator[None]:
-    """Let an error about a name that is not there say which names are.
+def suggesting_names(source: Layout | Archive) -> Iterator[None]:
+    """Add to an error about a missing name which names there are.
 
     Raises:
         ReferenceNotFoundError: The block raised it.
@@ -247,7 +236,7 @@ def naming(source: Layout | Archive) -> Iterator[None]:
     except ReferenceNotFoundError as error:
         try:
             known = [ref for ref, entry in source.refs() if entry.is_named]
-        except DocumentError:  # an entry that was not asked for is broken
+        except DocumentError:  # an entry that the caller did not ask for is broken
             known = list(source.tags())
         names = _names(known) or "no names"
         raise ReferenceNotFoundError(f"{error}; there are {names}") from None
@@ -255,7 +244,7 @@ def naming(source: Layout | Archive) -> Iterator[None]:
 
 @contextmanager
 def _input(path: str) -> Iterator[str | BinaryIO]:
-    """Give what an archive is read from; of a pipe, a copy that can be read in any order."""
+    """Give the file of an archive; of a pipe, a copy that can be read in any order."""
     if path != STREAM:
         yield path
     elif sys.stdin.buffer.seekable():
@@ -264,21 +253,21 @@ def _input(path: str) -> Iterator[str | BinaryIO]:
         act = acting("write a copy of standard input to the folder", tempfile.gettempdir())
         with ExitStack() as stack:
             with act:
-                # Without a buffer: closing one that the disk has no space for would fail again.
+                # Without a buffer: on a full disk, closing a buffered file would fail once more.
                 copy = stack.enter_context(tempfile.TemporaryFile(buffering=0))
                 write_hashed(sys.stdin.buffer, copy, len)
                 copy.seek(0)
             yield copy
 
 
-def _meant(source: Source, ref: str) -> tuple[Root, ...]:
+def _entry_roots(source: Source, ref: str) -> tuple[Root, ...]:
     """Return the entries that a name means; none for a digest, which means content."""
     if not isinstance(source, Layout | Archive) or is_digest(ref):
         return ()
-    return tuple(_entered(*pair) for pair in source.refs(name=ref))
+    return tuple(_entry_root(*pair) for pair in source.refs(name=ref))
 
 
-def _content(ref: str, content: Descriptor) -> Root:
+def _content_root(ref: str, content: Descriptor) -> Root:
     return Root(name=None if is_digest(ref) else ref, descriptor=content, ref=ref)
 
 
@@ -286,7 +275,7 @@ def _order(root: Root) -> tuple[bool, str]:
     return (False, root.ref) if root.is_named else (True, "")
 
 
-def _entered(ref: str, entry: RootEntry) -> Root:
+def _entry_root(ref: str, entry: RootEntry) -> Root:
     return Root(
         name=entry.name,
         full_name=entry.full_name,
@@ -296,7 +285,7 @@ def _entered(ref: str, entry: RootEntry) -> Root:
     )
 
 
-def _tagged(repository: Repository, tag: str) -> Root:
+def _tag_root(repository: Repository, tag: str) -> Root:
     try:
         return Root(name=tag, descriptor=repository.resolve(tag), ref=tag)
     except OciLayoutError as error:

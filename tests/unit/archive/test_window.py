@@ -1,4 +1,4 @@
-"""A file that is read at offsets: by threads, from what is no plain file, and unpacked."""
+"""A file that is read at offsets: by threads, from files of other kinds, and unpacked."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_sections(path: Path) -> None:
 
 
 def test_who_closes_the_file(path: Path) -> None:
-    """A file that was opened here is closed, one that was given is not."""
+    """A file that the window opened is closed with it, and a given file is not."""
     window = open_window(path, unpack_limit=None)
     window.close()
     with pytest.raises(ValueError, match="closed"):
@@ -135,7 +135,7 @@ def test_what_it_is_called(path: Path) -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    """A path that leads to nothing, or to no regular file, holds no archive."""
+    """A path that is not that of a regular file is not an archive."""
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "file").touch()
     for name, why in (

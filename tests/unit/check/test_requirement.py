@@ -10,14 +10,14 @@ from ocilayout.check import requirement
 from ocilayout.check.requirement import (
     PAGES,
     Requirement,
-    find,
+    find_requirement,
     iter_requirements,
     parse_page,
 )
 from ocilayout.errors import NotFoundError
 
 ROW = "| a:b | MUST | One \\| two. | Done. | `m`, `n.o` | `t.py::test_a`, `u.py` |"
-NOTES = Path(__file__).parents[2] / "spec-notes"
+NOTES = Path(__file__).parents[3] / "spec-notes"
 
 
 class TestParse:
@@ -41,7 +41,7 @@ class TestParse:
     @pytest.mark.parametrize(
         ("row", "reason"),
         [
-            (ROW.replace("MUST", "HAS TO"), "HAS TO is no level"),
+            (ROW.replace("MUST", "HAS TO"), "HAS TO is not a level"),
             (f"{ROW} more |", "6 cells"),
             (ROW.replace(" Done. |", ""), "6 cells"),
             (ROW.replace("Done.", ""), "none is empty"),
@@ -55,15 +55,15 @@ class TestParse:
 
 class TestFind:
     def test_a_row_is_found_by_its_id(self) -> None:
-        row = find("descriptor:digest-grammar")
+        row = find_requirement("descriptor:digest-grammar")
         assert (row.id, row.level) == ("descriptor:digest-grammar", "MUST")
         assert "ocilayout.model.digest" in row.modules
 
     def test_what_is_not_there_is_an_error_that_names_what_comes_near(self) -> None:
         with pytest.raises(NotFoundError, match="descriptor:digest-grammar"):
-            find("descriptor:digest-gramar")
+            find_requirement("descriptor:digest-gramar")
         with pytest.raises(NotFoundError) as caught:
-            find("?")
+            find_requirement("?")
         assert str(caught.value) == "there is no requirement '?'"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocilayout import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Descriptor, Index, Layout, Manifest
-from ocilayout.cli.place import Root
+from ocilayout.cli.operand import Root
 from ocilayout.cli.tree import draw, graph_of, reached
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def drawn(layout: Layout, *roots: Root, plain: bool = True) -> list[str]:
-    """Return the lines of a drawing, but for digests and sizes, which others check."""
+    """Return the lines of a drawing without digests and sizes, which other tests check."""
     nodes = graph_of(layout, roots, roots)
     return [
         " ".join(
@@ -36,7 +36,7 @@ def drawn(layout: Layout, *roots: Root, plain: bool = True) -> list[str]:
 
 
 def test_a_deep_graph(layout: Layout) -> None:
-    """Nesting deeper than the interpreter may recurse is drawn all the same."""
+    """Nesting deeper than the recursion limit of Python is drawn."""
     inner = layout.put_manifest(Index())
     depth = sys.getrecursionlimit() + 10
     for _ in range(depth):
@@ -73,7 +73,7 @@ def test_marks(layout: Layout) -> None:
 
 
 def test_what_leads_to_content(layout: Layout) -> None:
-    """Several entries share what they mean; where one begins besides them shares nothing."""
+    """Entries of the same content share it; a root that is given besides shares nothing."""
     manifest = layout.put_manifest(Manifest(config=layout.blobs.put(b"{}", media_type=OCI_CONFIG)))
     index = layout.put_manifest(Index(manifests=[manifest]))
     one, two = (Root(name=name, ref=name, descriptor=index) for name in ("a", "b"))

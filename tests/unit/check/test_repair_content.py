@@ -12,9 +12,9 @@ import pytest
 
 from ocilayout.check.fsck import iter_problems
 from ocilayout.check.repair import RepairReport, repair_folder
+from ocilayout.layout import Layout
 from ocilayout.layout.blobs import Blobs
 from ocilayout.layout.indexfile import IndexFile
-from ocilayout.layout.layout import Layout
 from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
@@ -383,7 +383,7 @@ class TestRefused:
         ]
         (problem,) = report.remaining
         assert (problem.code, problem.place) == ("digest-mismatch", place_of(LAYER))
-        assert "; it could not be mended: " in problem.message
+        assert "; it could not be repaired: " in problem.message
         assert damaged.read_bytes() == b""
         assert [found.code for found in iter_problems(layout.path)] == ["digest-mismatch"]
 
@@ -396,14 +396,13 @@ class TestRefused:
             def edit(self, *_: Any, **__: Any) -> None:
                 raise OSError(28, "No space left on device")
 
-        report = repair_folder(
-            layout.path, Full(layout.path, durable=False, lock_timeout=5), layout.blobs
-        )
+        full = Full(layout.path, durable=False, lock_timeout=5)
+        report = repair_folder(layout.path, full, layout.blobs)
         assert done(report) == [("digest-mismatch", place_of(LAYER))]
         assert entries(layout) == before
         dangling, _ = report.remaining
         assert dangling.code == "dangling-entry"
-        assert dangling.message.endswith("; it could not be mended: No space left on device")
+        assert dangling.message.endswith("; it could not be repaired: No space left on device")
 
     def test_a_copy_for_which_there_is_no_room(self, layout: Layout) -> None:
         replace_by_link(layout, LAYER, "../../../x", b"layer")
@@ -414,7 +413,7 @@ class TestRefused:
         assert done(report) == [("digest-mismatch", place_of(Digest.of(b"{}")))]
         assert sorted(left(report)) == ["irregular-blob", "quarantined-blob"]
         (problem,) = (found for found in report.remaining if found.code == "irregular-blob")
-        assert "could not be mended" in problem.message
+        assert "could not be repaired" in problem.message
         assert (layout.path / place_of(LAYER)).is_symlink()
 
 

@@ -1,4 +1,4 @@
-"""What is said of an entry in one row."""
+"""The row of an entry in a listing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ocilayout import (
     Platform,
 )
 from ocilayout.cli.listing import Row, age_text, row_of
-from ocilayout.cli.place import Root
+from ocilayout.cli.operand import Root
 from ocilayout.model.ijson import MAX_DOCUMENT
 
 if TYPE_CHECKING:
@@ -68,12 +68,12 @@ def row(layout: Layout, descriptor: Descriptor, **annotations: str) -> Row:
     ],
 )
 def test_ages(ago: timedelta, text: str) -> None:
-    """An age is told in its largest unit, rounded down."""
+    """An age is shown in its largest unit, rounded down."""
     assert age_text(NOW - ago, NOW) == text
 
 
 def test_who_says_when(layout: Layout) -> None:
-    """The entry comes first, then the document, the config, and the file at last."""
+    """The time is that of the entry, else of the document, the config, or the file."""
     config = b'{"os":"x","architecture":"y","rootfs":{"type":"layers","diff_ids":[]},"created":'
     dated = put(layout, config + b'"2021-01-01T00:00:00Z"}', annotations={CREATED: "2022-01-01"})
     plain = put(layout, config + b'"2021-01-01T00:00:00.123456789+02:00"}')
@@ -97,14 +97,14 @@ def test_who_says_when(layout: Layout) -> None:
 
 
 def test_a_time_that_is_none(layout: Layout) -> None:
-    """A file that is not there has no time."""
+    """A missing file does not have a time."""
     descriptor = put(layout, b"{}")
     layout.blobs.delete(descriptor.digest)
     assert row(layout, descriptor).created is None
 
 
 def test_platforms(layout: Layout) -> None:
-    """An index says those of its manifests once each, without attestations; a manifest its own."""
+    """An index has the platforms of its manifests, without attestations; a manifest its own."""
     manifest = put(
         layout,
         b'{"os":"linux","architecture":"arm","variant":"v7","rootfs":{"type":"layers","diff_ids":[]}}',
@@ -133,7 +133,7 @@ def test_platforms(layout: Layout) -> None:
 
 
 def test_configs_that_are_not_read(layout: Layout) -> None:
-    """A config that is none, missing, or too large is no reason to fail; a damaged one is said."""
+    """A config that is invalid, missing or too large is ignored; a damaged one is an error."""
     odd = put(layout, b"no json", DOCKER_CONFIG)
     assert (row(layout, odd).error, row(layout, odd).missing) == ("", 0)
     absent = put(layout, b"{}")
@@ -147,7 +147,7 @@ def test_configs_that_are_not_read(layout: Layout) -> None:
 
 
 def test_artifacts(layout: Layout) -> None:
-    """An artifact type is that of the document, or of a config that is no image's."""
+    """An artifact type is that of the document, or of a config that is not an image's."""
     assert row(layout, put(layout, b"{}", OCI_EMPTY, artifact_type="a/b")).artifact_type == "a/b"
     assert row(layout, put(layout, b"{}", "c/d")).artifact_type == "c/d"
     assert row(layout, put(layout, b"{}")).artifact_type is None
@@ -157,7 +157,7 @@ def test_artifacts(layout: Layout) -> None:
 
 
 def test_what_is_elsewhere(layout: Layout) -> None:
-    """Content that its `urls` lead to may be missing; content of another size is not missing."""
+    """Content with `urls` may be missing; content of another size is not missing."""
     absent = Descriptor.of(b"absent", OCI_LAYER)
     external = Descriptor(
         media_type=OCI_LAYER, digest=absent.digest, size=absent.size, urls=["https://x.example"]
@@ -171,7 +171,7 @@ def test_what_is_elsewhere(layout: Layout) -> None:
 
 
 def test_what_is_no_document(layout: Layout) -> None:
-    """A name may mean any blob; then there is nothing more to say of it."""
+    """A name may mean any blob, whose row has its size alone."""
     blob = layout.blobs.put(b"text", media_type="text/plain")
     found = row(layout, blob)
     assert (found.kind, found.size, found.complete, found.artifact_type) == ("blob", 4, True, None)

@@ -1,4 +1,4 @@
-"""A check says what is odd and never fails, whatever lies in a layout and whatever vanishes."""
+"""A check reports odd files and never fails, whatever is in a layout or vanishes from it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ import pytest
 
 from ocilayout.check.fsck import iter_problems
 from ocilayout.check.repair import repair_folder
+from ocilayout.layout import Layout
 from ocilayout.layout.blobs import Blobs
 from ocilayout.layout.indexfile import IndexFile
-from ocilayout.layout.layout import Layout
 from ocilayout.model.ijson import MAX_DOCUMENT
 from ocilayout.model.manifest import Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
@@ -109,7 +109,7 @@ def test_anything_may_lie_anywhere(layout: Layout, place: str, instead: str) -> 
 
 @contextmanager
 def as_other() -> Iterator[None]:
-    """Be a user whom permissions hold back, which they do not the superuser."""
+    """Be a user whom permissions restrict, which they do not the superuser."""
     was = os.geteuid()
     if was == 0:
         os.seteuid(65534)

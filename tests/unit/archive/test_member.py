@@ -144,13 +144,13 @@ def test_kinds(name: str, kind: bytes, found: str) -> None:
 
 
 def test_content_of_an_unknown_type_is_skipped() -> None:
-    """What has a type that nobody knows has content, as POSIX says."""
+    """A member of an unknown type has content, as POSIX says."""
     first, second = members(block("a", b"Z", bytes(600)) + block("b", b"0", b"x"))
     assert (first.kind, second.name, second.offset) == ("other", "b", 4 * 512)
 
 
 def test_a_prefix_is_one_in_posix_headers_only() -> None:
-    """What stands in that field of a GNU header are times, and not the front of a path."""
+    """The prefix field of a GNU header has times, and is not a part of the path."""
     posix = patched(header("x", form=tarfile.USTAR_FORMAT), 345, b"folder")
     gnu = patched(header("x"), 345, b"14000000000\0")
     assert [member.name for member in members(posix + gnu)] == ["folder/x", "x"]
@@ -190,7 +190,7 @@ def test_what_lies_behind_the_end_is_not_read() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"x", b"x" * 511, b"x" * 2048, b"{}" + bytes(1022)])
 def test_no_tar(data: bytes) -> None:
-    """A file that does not begin with a header is no tar."""
+    """A file that does not begin with a header is not a tar."""
     with pytest.raises(NotALayoutError, match=r"x\.tar is not an OCI archive: it is neither a tar"):
         list(iter_members(window(data)))
 
@@ -344,7 +344,7 @@ def test_other_compressions(data: bytes, program: str) -> None:
 
 
 def test_a_damaged_header_is_not_the_end() -> None:
-    """A header whose checksum is wrong, or is no number, is an error and ends nothing."""
+    """A header with a wrong checksum, or without a number for it, is an error and not the end."""
     broken = bytearray(header("b"))
     broken[0] ^= 1
     words = bytearray(header("b"))
@@ -409,7 +409,7 @@ def test_global_headers_that_mean_a_member(record: tuple[str, str]) -> None:
     ],
 )
 def test_what_is_not_read(data: bytes, what: str) -> None:
-    """What cannot even be skipped for sure is refused by its name."""
+    """A member that readers skip differently is refused with its name."""
     code, message, _ = problem(data)
     assert (code, message) == ("bad-archive", f"{what} is not read; pack without it")
 

@@ -23,7 +23,7 @@ def tell(account: Account, descriptor: Descriptor, *kinds: Kind) -> None:
 
 
 def test_totals() -> None:
-    """What came and what was there is counted in blobs and bytes."""
+    """Copied and skipped content is counted in blobs and bytes."""
     account = Account()
     assert account.text() == "0 blobs copied (0 B)"
     for descriptor in (A, B, C):
@@ -38,7 +38,7 @@ def test_totals() -> None:
 
 
 def test_what_comes_again_counts_once() -> None:
-    """A copy that begins anew, since somebody deleted content, is one copy."""
+    """A copy that is repeated, since another process deleted content, is one copy."""
     account = Account()
     seen: list[tuple[int, int]] = []
     account.watcher = lambda moved, planned: seen.append((moved, planned))
@@ -64,7 +64,7 @@ def test_an_account_that_is_stopped() -> None:
 
 
 def test_the_signal() -> None:
-    """Ctrl-C stops the account, and afterwards means what it meant before."""
+    """Ctrl-C stops the account, and its old handler is restored afterwards."""
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), accounted() as account:
         signal.raise_signal(signal.SIGINT)
@@ -74,7 +74,7 @@ def test_the_signal() -> None:
 
 
 def test_another_thread() -> None:
-    """In a thread where no signal arrives an account is kept all the same."""
+    """An account works in a thread that is not the main one, too."""
     found: list[str] = []
 
     def work() -> None:
