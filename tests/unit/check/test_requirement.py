@@ -83,6 +83,4 @@ class TestInstalled:
             (inside / f"{page}.md").write_text(ROW.replace("a:b", f"{page}:x"))
         module = inside.parent / "check" / "requirement.py"
         monkeypatch.setattr(requirement, "__file__", str(module))
-            requirement, "__file__", str(inside.parent / "check" / "requirement.py")
-        )
         assert [row.id for row in iter_requirements()] == [f"{page}:x" for page in PAGES]
