@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         validate,
     )
     from skills.store import (
+        LOCAL_BUILD,
         BuildResult,
         CachedSkill,
         LocalBuild,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "LOCAL_BUILD",
     "AmbiguousSkillError",
     "BuildResult",
     "CachedSkill",

@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Self
 
 from ocilayout import Layout
-from ocilayout.model import LOCAL_BUILD
 from ocilayout.testing.machine import (
     CONTENTS,
     VERBS,
@@ -27,7 +26,7 @@ from ocilayout.testing.machine import (
 )
 from skills.errors import LocalBuildConflictError, NotALocalBuildError
 from skills.packaging import ARTIFACT_TYPE, package, source_date_epoch
-from skills.store import MARK, SkillService
+from skills.store import LOCAL_BUILD, MARK, SkillService
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,13 +9,14 @@ from skills.store.answers import (
     time_text,
     validation_answer,
 )
-from skills.store.builds import MARK, BuildResult, LocalBuild, require_build
+from skills.store.builds import LOCAL_BUILD, MARK, BuildResult, LocalBuild, require_build
 from skills.store.cache import CachedSkill
 from skills.store.service import STORE_VARIABLE, SkillService, default_store
 from skills.store.sources import ARCHIVE_PREFIX, is_name
 
 __all__ = [
     "ARCHIVE_PREFIX",
+    "LOCAL_BUILD",
     "MARK",
     "STORE_VARIABLE",
     "BuildResult",

@@ -22,7 +22,6 @@ from ocilayout import (
     ReferenceNotFoundError,
     decode,
 )
-from ocilayout.model import LOCAL_BUILD
 from ocilayout.transfer import put_and_bind
 from skills.errors import (
     LocalBuildConflictError,
@@ -47,6 +46,9 @@ if TYPE_CHECKING:
 
     from ocilayout import Descriptor, Layout, RootEntry
     from ocilayout.layout import RootIndex
+
+LOCAL_BUILD: Final = "dev.stacklok.toolhive.local-build"
+"""The key of the mark, an annotation of a tag's entry in `index.json`. ToolHive uses it, too."""
 
 MARK: Final[Mapping[str, str]] = {LOCAL_BUILD: "true"}
 """The annotation of a build's entry. With any other value the entry is not marked."""

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ocilayout import Digest, Layout, copy
-from ocilayout.model import LOCAL_BUILD
 from ocilayout.registry import Repository
-from skills import SkillService
+from skills import LOCAL_BUILD, SkillService
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,8 +24,7 @@ from ocilayout import (
     Layout,
     Manifest,
 )
-from ocilayout.model import LOCAL_BUILD
-from skills import SkillService
+from skills import LOCAL_BUILD, SkillService
 
 if TYPE_CHECKING:
     import subprocess

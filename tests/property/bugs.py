@@ -38,7 +38,6 @@ from ocilayout.layout.referrer import Referrers
 from ocilayout.layout.rootentry import RootEntry
 from ocilayout.layout.rootindex import EMPTY, RootIndex
 from ocilayout.layout.view import View
-from ocilayout.model import LOCAL_BUILD
 from ocilayout.model import graph as graph_module
 from ocilayout.model.descriptor import Verifier
 from ocilayout.model.digest import Digest
@@ -52,6 +51,7 @@ from ocilayout.model.mediatype import (
 )
 from ocilayout.transfer import copying as copy_module
 from ocilayout.transfer import plan as plan_module
+from skills import LOCAL_BUILD
 from skills.packaging.skill_package import ARTIFACT_TYPE
 from skills.store import builds as builds_module
 

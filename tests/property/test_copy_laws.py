@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from ocilayout import Event, copy
 from ocilayout.archive import Archive, write_archive
 from ocilayout.layout.layout import Layout
-from ocilayout.model.annotation import LOCAL_BUILD
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import DOCUMENT_TYPES, OCI_EMPTY, OCI_LAYER
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
+from skills import LOCAL_BUILD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

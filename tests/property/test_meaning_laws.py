@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from ocilayout.errors import AmbiguousReferenceError, OciLayoutError, ReferenceNotFoundError
 from ocilayout.layout import entrylist
 from ocilayout.layout.rootindex import RootIndex
-from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, LOCAL_BUILD, REF_NAME
+from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.mediatype import OCI_MANIFEST
+from skills import LOCAL_BUILD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

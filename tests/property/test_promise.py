@@ -33,11 +33,11 @@ from ocilayout import (
     copy,
     decode,
 )
-from ocilayout.model import LOCAL_BUILD
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
 from ocilayout.transfer import transfer
 from skills import (
+    LOCAL_BUILD,
     LocalBuildConflictError,
     NameMismatchError,
     NotALocalBuildError,

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from ocilayout.errors import AmbiguousReferenceError, ReferenceNotFoundError
 from ocilayout.layout import entrylist
 from ocilayout.layout.rootindex import RootIndex
-from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, CREATED, LOCAL_BUILD, REF_NAME
+from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, CREATED, REF_NAME
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.frozenmap import FrozenMap, Json
 from ocilayout.model.mediatype import OCI_MANIFEST
 from ocilayout.testing import strategies as own
+from skills import LOCAL_BUILD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

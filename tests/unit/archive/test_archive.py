@@ -29,7 +29,7 @@ from ocilayout.errors import (
     UnsupportedVersionError,
 )
 from ocilayout.layout import Layout
-from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, LOCAL_BUILD, REF_NAME
+from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.model.codec import encode
 from ocilayout.model.descriptor import Descriptor, Platform
 from ocilayout.model.digest import Digest
@@ -39,6 +39,7 @@ from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
+from skills import LOCAL_BUILD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

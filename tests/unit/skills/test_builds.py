@@ -27,9 +27,9 @@ from ocilayout import (
     RootFs,
     encode,
 )
-from ocilayout.model import LOCAL_BUILD
 from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, REF_NAME
 from skills import (
+    LOCAL_BUILD,
     LocalBuildConflictError,
     NotALocalBuildError,
     NotASkillError,

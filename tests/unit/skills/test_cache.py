@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocilayout import AmbiguousReferenceError, Descriptor, Layout
-from ocilayout.model import LOCAL_BUILD
 from ocilayout.testing.registry import LoopbackRegistry
-from skills import NotCachedError, SkillService
+from skills import LOCAL_BUILD, NotCachedError, SkillService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

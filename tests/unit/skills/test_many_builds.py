@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MAKE = """
 import sys
 from ocilayout import OCI_EMPTY, Layout, Manifest, encode
-from ocilayout.model import LOCAL_BUILD
+from skills import LOCAL_BUILD
 
 layout = Layout.create(sys.argv[1], durability="none", strict_names=False)
 config = layout.blobs.put(b"{}", media_type=OCI_EMPTY)

@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ocilayout import OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST, REF_NAME, Layout
-from ocilayout.model import LOCAL_BUILD
 from ocilayout.model.mediatype import OCTET_STREAM
 from ocilayout.testing.registry import LoopbackRegistry
-from skills import NotALocalBuildError, SkillService, package
+from skills import LOCAL_BUILD, NotALocalBuildError, SkillService, package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
