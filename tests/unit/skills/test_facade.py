@@ -40,7 +40,7 @@ def loaded(program: str, *arguments: str) -> set[str]:
 def test_what_is_public_is_listed_in_order() -> None:
     """`__all__` is sorted as the formatter sorts it, every name exists, and `dir` has it."""
     names = list(skills.__all__)
-    assert names == sorted(names, key=lambda name: (name[0].islower(), name))
+    assert names == sorted(names, key=lambda name: (not name.isupper(), name[0].islower(), name))
     assert len(set(names)) == len(names)
     assert all(hasattr(skills, name) for name in names)
     assert {*names, "__version__"} <= set(dir(skills))
