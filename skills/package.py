@@ -34,7 +34,7 @@ from ocilayout import (
     RootFs,
     encode,
 )
-from ocilayout.model import dump as dump_json
+from ocilayout.model import dump_json
 from skills import skillmd
 from skills.errors import FrontmatterError, InvalidEpochError, TooLargeError
 from skills.folder import MAX_LAYER, SKILL_MD, read, scan

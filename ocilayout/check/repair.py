@@ -38,7 +38,7 @@ from ocilayout.layout import (
     open_regular,
     says_more,
 )
-from ocilayout.model import OCTET_STREAM, Descriptor, Digest, dump
+from ocilayout.model import OCTET_STREAM, Descriptor, Digest, dump_json
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
@@ -241,7 +241,7 @@ class _Repair:
         # Where all blobs are absent, they may lie on a disk that is away for now.
         there = self._algorithms()
         for position, entry in tuple(index.raw_entries()):
-            text = dump(entry)
+            text = dump_json(entry)
             code = None
             if text in seen:
                 code = "duplicate-entry"

@@ -30,7 +30,7 @@ from ocilayout.errors import LimitExceededError, OciLayoutError
 from ocilayout.layout import Blobs, named_in
 from ocilayout.model import (
     DOCUMENT_TYPES,
-    HEAD,
+    JSON_HEAD,
     MAX_DOCUMENT,
     OCI_CONFIG,
     UNKNOWN,
@@ -217,7 +217,7 @@ class Survey:
         # Most blobs are not, and there may be many; this is half of what it takes to read one.
         number = os.open(f"{self._root}/{place_of(digest)}", _FLAGS)
         try:
-            return begins_as_json(os.read(number, HEAD))
+            return begins_as_json(os.read(number, JSON_HEAD))
         finally:
             os.close(number)
 
@@ -240,7 +240,7 @@ class Survey:
             data = behind_link(self._blobs, digest)
             if data is not None:
                 mentions = Mentions()
-                mentions.take(data if begins_as_json(data[:HEAD]) else b"")
+                mentions.take(data if begins_as_json(data[:JSON_HEAD]) else b"")
                 return mentions.found
         there = digest not in self.outlook.moved and self._is_there(digest)
         aside = not there and self._is_quarantined(digest)

@@ -24,7 +24,7 @@ from ocilayout.errors import (
 from ocilayout.layout import Layout, in_any_size
 from ocilayout.model import (
     CREATED,
-    DEFAULT,
+    DEFAULT_LIMITS,
     DOCKER_CONFIG,
     DOCUMENT_TYPES,
     INDEX_TYPES,
@@ -148,7 +148,7 @@ class Row:
         return tuple(map(printable, cells))
 
 
-def row_of(source: Source, root: Root, *, limits: Limits = DEFAULT) -> Row:
+def row_of(source: Source, root: Root, *, limits: Limits = DEFAULT_LIMITS) -> Row:
     """Return what is said of an entry.
 
     Args:

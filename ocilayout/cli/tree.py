@@ -24,7 +24,7 @@ from ocilayout.cli.terminal import one_line, printable, short, size_text
 from ocilayout.errors import OciLayoutError
 from ocilayout.layout import Layout
 from ocilayout.model import (
-    DEFAULT,
+    DEFAULT_LIMITS,
     MANIFEST_TYPES,
     SCHEMA1_TYPES,
     TITLE,
@@ -129,7 +129,7 @@ def graph_of(
     entries: Iterable[Root],
     begin: Iterable[Root],
     *,
-    limits: Limits = DEFAULT,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> dict[Digest, Node]:
     """Return everything that is reached, by its digest, parents before their parts.
 

@@ -25,7 +25,7 @@ from ocilayout.errors import (
 )
 from ocilayout.model import (
     DOCUMENT_TYPES,
-    HEAD,
+    JSON_HEAD,
     MAX_DOCUMENT,
     OCTET_STREAM,
     UNKNOWN,
@@ -35,16 +35,16 @@ from ocilayout.model import (
     Mentions,
     begins_as_json,
     document_type,
+    extra_mentions,
     is_media_type,
     is_understood,
     link_of,
     link_to,
     links,
     may_be_document,
-    mentioned_by,
-    parse,
+    parse_json,
     require_document_size,
-    searched,
+    search_mentions,
     verify,
 )
 
@@ -134,7 +134,7 @@ def links_to(descriptor: Descriptor) -> list[Link]:
 
 
 def _named_by(*holders: Extensible) -> list[Link]:
-    return [Link(UNKNOWN, digest, 0) for digest in sorted(mentioned_by(*holders))]
+    return [Link(UNKNOWN, digest, 0) for digest in sorted(extra_mentions(*holders))]
 
 
 class _Search:
@@ -273,14 +273,14 @@ def named_in(digest: Digest, blobs: Blobs, *, media_type: str) -> set[Digest]:
     """
     descriptor = Descriptor(media_type=OCTET_STREAM, digest=digest, size=blobs.size(digest))
     with blobs.open_unverified(descriptor) as file:
-        is_json = media_type.endswith("json") or begins_as_json(file.read(HEAD))
+        is_json = media_type.endswith("json") or begins_as_json(file.read(JSON_HEAD))
     if not is_json:
         if may_be_document(media_type) and digest.verifiable and descriptor.size <= MAX_DOCUMENT:
             blobs.read(descriptor)
         return set()
     verifiable = digest.verifiable
     with blobs.open(descriptor) if verifiable else blobs.open_unverified(descriptor) as file:
-        return searched(file).found
+        return search_mentions(file).found
 
 
 def subjects(digests: Iterable[Digest], blobs: Blobs) -> Iterator[tuple[Digest, Descriptor]]:
@@ -295,11 +295,11 @@ def subjects(digests: Iterable[Digest], blobs: Blobs) -> Iterator[tuple[Digest, 
             reader = looking(blobs, digest)
             opaque = Descriptor(media_type=OCTET_STREAM, digest=digest, size=reader.size(digest))
             with reader.open_unverified(opaque) as file:
-                if not begins_as_json(file.read(HEAD)):
+                if not begins_as_json(file.read(JSON_HEAD)):
                     continue
                 file.seek(0)
                 if opaque.size > MAX_DOCUMENT:  # its subject may be all that it names
-                    mentions = searched(file)
+                    mentions = search_mentions(file)
                     yield from ((to, opaque) for to in mentions.found if mentions.has_subject)
                     continue
                 data = file.readall()
@@ -320,7 +320,7 @@ def subjects_of(data: bytes) -> list[tuple[Digest, str]]:
         data: The document.
     """
     try:
-        subject = parse(data).get("subject")
+        subject = parse_json(data).get("subject")
         if not isinstance(subject, dict):
             return []
         kind = document_type(data)

@@ -12,7 +12,7 @@ from ocilayout.errors import BlobNotFoundError
 from ocilayout.model.document import decode_document, require_document_size
 from ocilayout.model.graph import successors
 from ocilayout.model.ijson import NODE, count_nodes
-from ocilayout.model.limit import DEFAULT, Limits, require_at_most
+from ocilayout.model.limit import DEFAULT_LIMITS, Limits, require_at_most
 from ocilayout.model.manifest import Index, Manifest
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Budget:
         self,
         load: Load,
         *,
-        limits: Limits = DEFAULT,
+        limits: Limits = DEFAULT_LIMITS,
         of: str,
         size: Callable[[Digest], int] | None = None,
     ) -> None:

@@ -28,7 +28,7 @@ from ocilayout.errors import (
 from ocilayout.model.attribute import Extensible, always, json_key, known_keys, place_of, required
 from ocilayout.model.digest import Digest
 from ocilayout.model.frozenmap import FrozenMap, Json, thaw
-from ocilayout.model.ijson import MAX_DOCUMENT, dump, parse
+from ocilayout.model.ijson import MAX_DOCUMENT, dump_json, parse_json
 from ocilayout.model.manifest import UNSUPPORTED_VERSION
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def decode(data: bytes, model: type[M], *, limit: int = MAX_DOCUMENT) -> M:
 
     Spec: considerations:property-types, considerations:unknown-properties, considerations:case.
     """
-    return _converter.structure(parse(data, limit=limit), model)
+    return _converter.structure(parse_json(data, limit=limit), model)
 
 
 def structure(value: Json, model: type[M]) -> M:
@@ -81,7 +81,7 @@ def encode(model: Extensible) -> bytes:
 
     Spec: considerations:canonical, annotations:none.
     """
-    return dump(_converter.unstructure(model))
+    return dump_json(_converter.unstructure(model))
 
 
 def _require(expected: type, noun: str) -> Callable[[object, type], object]:

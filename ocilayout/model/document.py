@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import BlobNotFoundError, DocumentError, LimitExceededError, read_from
 from ocilayout.model.codec import decode
-from ocilayout.model.ijson import MAX_DOCUMENT, parse
+from ocilayout.model.ijson import MAX_DOCUMENT, parse_json
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import (
     ARTIFACT_TYPES,
@@ -107,7 +107,7 @@ def document_type(data: bytes) -> str:
 
     Spec: considerations:json.
     """
-    document = parse(data)
+    document = parse_json(data)
     said = document.get("mediaType")
     if isinstance(said, str):
         return said

@@ -57,7 +57,9 @@ _HALF = re.compile("[\ud800-\udfff]")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def parse(data: bytes, *, limit: int = MAX_DOCUMENT, nodes: int = MAX_NODES) -> dict[str, Json]:
+def parse_json(
+    data: bytes, *, limit: int = MAX_DOCUMENT, nodes: int = MAX_NODES
+) -> dict[str, Json]:
     """Read bytes as one JSON object.
 
     Args:
@@ -75,7 +77,7 @@ def parse(data: bytes, *, limit: int = MAX_DOCUMENT, nodes: int = MAX_NODES) -> 
     text = decode_text(data, limit=limit)
     require_nodes(text, nodes)
     document = _refusing(_DECODER.decode, text)
-    require_shown(document, text)
+    require_ijson(document, text)
     if not isinstance(document, dict):
         raise wrong_type("an object", document)
     return document
@@ -136,7 +138,7 @@ def require_nodes(text: str, limit: int = MAX_NODES) -> None:
 
 
 def scan(text: str, start: int = 0) -> tuple[Json, int]:
-    """Read one value inside of a text. What it does not show is left to `require_shown`.
+    """Read one value inside of a text. What it does not show is left to `require_ijson`.
 
     Args:
         text: The text.
@@ -189,7 +191,7 @@ def scan_bounded(text: str, start: int) -> tuple[Json, int]:
     return scan(text, start)
 
 
-def require_shown(document: Json, text: str, *, depth: int = 0) -> None:
+def require_ijson(document: Json, text: str, *, depth: int = 0) -> None:
     """Refuse what I-JSON does not allow and a value does not show: what its text said twice.
 
     Args:
@@ -207,8 +209,8 @@ def require_shown(document: Json, text: str, *, depth: int = 0) -> None:
         _refuse_surrogates(document)
 
 
-def shows_all(objects: list[dict[str, Json]], text: str) -> bool:
-    """Tell at a glance that `require_shown` would find nothing; if not, it has to be asked.
+def surely_ijson(objects: list[dict[str, Json]], text: str) -> bool:
+    """Tell at a glance that `require_ijson` would find nothing; if not, it has to be asked.
 
     Args:
         objects: Those that are known to be in an array; they are in each other at most.
@@ -221,7 +223,7 @@ def shows_all(objects: list[dict[str, Json]], text: str) -> bool:
     )
 
 
-def dump(document: Json, *, lossy: bool = False) -> bytes:
+def dump_json(document: Json, *, lossy: bool = False) -> bytes:
     """Write a JSON value as Go's encoding/json does, keeping the order of its properties.
 
     Fractions keep the form that Python gives them, so that reading them again gives the same.

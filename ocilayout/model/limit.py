@@ -42,7 +42,7 @@ class Limits:
     pages: int = 10_000
 
 
-DEFAULT: Final = Limits()
+DEFAULT_LIMITS: Final = Limits()
 """Those that hold where no others are said."""
 
 

@@ -15,9 +15,9 @@ from ocilayout.model.attribute import MAX_INT64
 from ocilayout.model.digest import Digest
 from ocilayout.model.document import decode_document
 from ocilayout.model.graph import successors
-from ocilayout.model.ijson import parse
+from ocilayout.model.ijson import parse_json
 from ocilayout.model.mediatype import INDEX_TYPES, MANIFEST_TYPES, is_media_type
-from ocilayout.model.mention import mentioned_besides
+from ocilayout.model.mention import document_mentions
 
 if TYPE_CHECKING:
     from ocilayout.model.descriptor import Descriptor
@@ -87,7 +87,7 @@ def links(data: bytes, descriptor: Descriptor) -> list[Link]:
         LimitExceededError: As `decode_document` does.
     """
     try:  # and no `with`: a collection comes by here for every document
-        found = _plain_links(parse(data), descriptor.media_type)
+        found = _plain_links(parse_json(data), descriptor.media_type)
     except (DocumentError, LimitExceededError) as error:
         raise error.read_from(str(descriptor.digest)) from None
     if found is not None:
@@ -95,7 +95,7 @@ def links(data: bytes, descriptor: Descriptor) -> list[Link]:
     document = decode_document(data, descriptor)
     subject = () if document.subject is None else (document.subject,)
     told = (*successors(document), *subject)
-    besides = sorted(mentioned_besides(document))
+    besides = sorted(document_mentions(document))
     return [
         *map(link_to, told),
         *(Link(UNKNOWN, digest, 0) for digest in besides),

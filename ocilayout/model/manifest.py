@@ -15,7 +15,7 @@ from ocilayout.model.mediatype import INDEX_TYPES, MANIFEST_TYPES, OCI_INDEX, OC
 if TYPE_CHECKING:
     from attrs import Attribute
 
-VERSION = "1.0.0"
+LAYOUT_VERSION = "1.0.0"
 UNSUPPORTED_VERSION = "unsupported-version"
 
 MAX_HEADER: Final = 64 * 1024
@@ -24,9 +24,9 @@ MAX_HEADER: Final = 64 * 1024
 
 def _version(_: object, attribute: Attribute[Any], value: object) -> None:
     fields.text(_, attribute, value)
-    if value != VERSION:
+    if value != LAYOUT_VERSION:
         error = fields.invalid(
-            attribute, UNSUPPORTED_VERSION, f"only {VERSION} is known, found {value!r}"
+            attribute, UNSUPPORTED_VERSION, f"only {LAYOUT_VERSION} is known, found {value!r}"
         )
         raise UnsupportedVersionError(error.problems)
 
@@ -46,7 +46,7 @@ class Header(fields.Extensible):
     """
 
     image_layout_version: str = field(
-        default=VERSION, validator=_version, metadata=fields.key(required=True)
+        default=LAYOUT_VERSION, validator=_version, metadata=fields.key(required=True)
     )
 
 

@@ -15,7 +15,7 @@ from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.frozenmap import thaw
 from ocilayout.model.graph import successors
-from ocilayout.model.ijson import dump
+from ocilayout.model.ijson import dump_json
 from ocilayout.model.retired import Schema1Manifest
 from ocilayout.model.stream import CHUNK
 
@@ -51,7 +51,7 @@ _LONGEST: Final = 6 * (len("sha512") + 256 + 128)
 _JSON: Final = (b"{", b"[", b'"')
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
-HEAD: Final = 512
+JSON_HEAD: Final = 512
 """How much of the beginning of content `begins_as_json` needs, in bytes."""
 
 
@@ -62,7 +62,7 @@ def begins_as_json(head: bytes) -> bool:
         head: The first 512 bytes, or all if there are fewer.
     """
     text = head.removeprefix(_BYTE_ORDER_MARK).lstrip()
-    return text.startswith(_JSON) or (not text and len(head) == HEAD)
+    return text.startswith(_JSON) or (not text and len(head) == JSON_HEAD)
 
 
 class Mentions:
@@ -104,7 +104,7 @@ class Mentions:
             self.found.add(Digest(f"{algorithm}:{digits[:length]}"))
 
 
-def searched(stream: Readable) -> Mentions:
+def search_mentions(stream: Readable) -> Mentions:
     """Return what stands in all that is left of a stream.
 
     Raises:
@@ -121,19 +121,19 @@ def mentioned_in(*values: Mapping[str, Any]) -> set[Digest]:
     mentions = Mentions()
     for value in values:
         if value:
-            mentions.take(dump({name: thaw(item) for name, item in value.items()}))
+            mentions.take(dump_json({name: thaw(item) for name, item in value.items()}))
     return mentions.found
 
 
-def mentioned_by(*holders: Extensible) -> set[Digest]:
+def extra_mentions(*holders: Extensible) -> set[Digest]:
     """Return the digests in the unknown properties of some values, and of platforms in them."""
     platforms = (holder.platform for holder in holders if isinstance(holder, Descriptor))
     told = (*holders, *(platform for platform in platforms if platform is not None))
     return mentioned_in(*(one.extra for one in told))
 
 
-def mentioned_besides(document: Document) -> set[Digest]:
+def document_mentions(document: Document) -> set[Digest]:
     """Return the digests in the unknown properties of a document and of what stands in it."""
     subject = () if document.subject is None else (document.subject,)
     layers = document.fs_layers if isinstance(document, Schema1Manifest) else ()
-    return mentioned_by(document, *successors(document), *subject, *layers)
+    return extra_mentions(document, *successors(document), *subject, *layers)

@@ -16,7 +16,7 @@ from ocilayout.errors import BlobNotFoundError, DocumentError, ReferenceNotFound
 from ocilayout.model.codec import structure
 from ocilayout.model.descriptor import Descriptor, Platform
 from ocilayout.model.document import decode_document, require_document_size
-from ocilayout.model.ijson import MAX_DOCUMENT, parse
+from ocilayout.model.ijson import MAX_DOCUMENT, parse_json
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import DOCKER_CONFIG, DOCUMENT_TYPES, INDEX_TYPES, OCI_CONFIG
 
@@ -173,7 +173,7 @@ def _platform_of_config(descriptor: Descriptor, read: Read) -> Platform | None:
         if not isinstance(manifest, Manifest) or manifest.config.media_type not in _CONFIG_TYPES:
             return None
         require_document_size(manifest.config)
-        config = parse(read(manifest.config), limit=MAX_DOCUMENT)
+        config = parse_json(read(manifest.config), limit=MAX_DOCUMENT)
     except BlobNotFoundError:
         return None
     said: Json = {key: value for key, value in config.items() if key in _PLATFORM_KEYS}

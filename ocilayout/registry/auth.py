@@ -20,7 +20,7 @@ from ocilayout.errors import (
     RateLimitedError,
     RegistryError,
 )
-from ocilayout.model import parse
+from ocilayout.model import parse_json
 from ocilayout.registry.address import is_loopback, origin, parse_address
 from ocilayout.registry.challenge import Challenge, parse_challenges
 from ocilayout.registry.credential import Credentials, Finder, Secrets, is_token
@@ -203,7 +203,7 @@ class Authenticator:
                 raise self._refused(answer.status, realm)
             body = answer.read_all(_MAX_TOKEN_ANSWER)
         try:
-            document = parse(body)
+            document = parse_json(body)
             found = _read_token(document)
         except (OciLayoutError, ValueError):
             # Not chained: the reason could quote the token.

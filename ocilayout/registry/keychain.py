@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import AuthError, DocumentError, InvalidNameError, OciLayoutError
-from ocilayout.model import DOCKER_HUB, MAX_DOCUMENT, Reference, parse
+from ocilayout.model import DOCKER_HUB, MAX_DOCUMENT, Reference, parse_json
 from ocilayout.registry.credential import Credentials
 from ocilayout.registry.setting import read_setting
 
@@ -116,7 +116,7 @@ class _Config:
         self._environ = environ
         self._timeout = helper_timeout
         try:
-            self._document = parse(text) if text.strip() else {}
+            self._document = parse_json(text) if text.strip() else {}
         except OciLayoutError as error:
             # Not chained, and only the kind: the text holds secrets.
             kind = error.problems[0].code if isinstance(error, DocumentError) else "too large"

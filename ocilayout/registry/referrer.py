@@ -30,7 +30,7 @@ from ocilayout.model import (
     decode,
     decode_document,
     encode,
-    parse,
+    parse_json,
     require_at_most,
 )
 from ocilayout.registry.content import ANY_MANIFEST, fetched
@@ -162,7 +162,7 @@ def read_subject(session: Session, digest: Digest) -> Digest | None:
             data = answer.read_all(MAX_DOCUMENT)
         if Digest.of(data, digest.algorithm) != digest:
             return None
-        subject = parse(data).get("subject")
+        subject = parse_json(data).get("subject")
         found = subject.get("digest") if isinstance(subject, dict) else None
         return Digest.parse(found) if isinstance(found, str) else None
     except (AuthError, RateLimitedError, TransportError):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from ocilayout.errors import AuthError, OciLayoutError, RateLimitedError, RegistryError
-from ocilayout.model import parse
+from ocilayout.model import parse_json
 from ocilayout.registry.address import origin
 from ocilayout.registry.auth import refusal
 from ocilayout.registry.patience import Retry
@@ -119,7 +119,7 @@ def shown(text: str) -> str:
 def _read_entries(answer: Answer) -> list[tuple[str, str]]:
     """Return codes and messages of a body, none if it is not what the specification says."""
     try:
-        errors = parse(answer.read_all(_MAX_ERROR)).get("errors")
+        errors = parse_json(answer.read_all(_MAX_ERROR)).get("errors")
     except OciLayoutError:
         return []
     found = map(_read_entry, errors if isinstance(errors, list) else [])

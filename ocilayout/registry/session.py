@@ -10,7 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import AuthError
-from ocilayout.model import DEFAULT, Limits
+from ocilayout.model import DEFAULT_LIMITS, Limits
 from ocilayout.registry.address import origin
 from ocilayout.registry.auth import Actions, Authenticator, refusal
 from ocilayout.registry.refusal import Refuser, shown
@@ -60,7 +60,7 @@ class Session:
         *,
         registry: str,
         repository: str,
-        limits: Limits = DEFAULT,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         """Prepare; nothing is sent.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from ocilayout.errors import DocumentError, RegistryError
-from ocilayout.model import MAX_DOCUMENT, parse, require_at_most
+from ocilayout.model import MAX_DOCUMENT, parse_json, require_at_most
 from ocilayout.registry.page import iter_pages
 from ocilayout.registry.session import OK, Session
 
@@ -34,7 +34,7 @@ def list_tags(session: Session) -> set[str]:
 
 def _read_tags(page: Answer) -> list[str]:
     try:
-        tags = parse(page.read_all(MAX_DOCUMENT)).get("tags")
+        tags = parse_json(page.read_all(MAX_DOCUMENT)).get("tags")
     except DocumentError as error:
         raise RegistryError(f"the list of tags cannot be read: {error}", status=OK) from error
     if tags is None:  # what Go writes for an empty list

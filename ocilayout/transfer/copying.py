@@ -13,7 +13,7 @@ from ocilayout.errors import InvalidNameError, OciLayoutError, some
 from ocilayout.layout import Layout, all_names, arriving_name, entries_of, thread_pool
 from ocilayout.model import (
     AT_A_TIME,
-    DEFAULT,
+    DEFAULT_LIMITS,
     Limits,
     is_tag,
     require_ref_name,
@@ -71,7 +71,7 @@ def copy(  # noqa: PLR0913 # each is an option by its name
     referrers: bool = False,
     jobs: int = JOBS,
     on_event: Report | None = None,
-    limits: Limits = DEFAULT,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Descriptor:
     """Copy what a name or a digest means, with everything that it is made of.
 
@@ -137,7 +137,7 @@ def copy_all(
     referrers: bool = False,
     jobs: int = JOBS,
     on_event: Report | None = None,
-    limits: Limits = DEFAULT,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> dict[str, Descriptor]:
     """Copy what several names or digests mean; as `copy` does, but faster than one by one.
 
@@ -207,7 +207,7 @@ def transfer(
     *,
     jobs: int = JOBS,
     on_event: Report | None = None,
-    limits: Limits = DEFAULT,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> None:
     """Bring content and everything that it is made of, and give it no name.
 

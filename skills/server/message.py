@@ -29,7 +29,7 @@ from ocilayout import (
     RegistryError,
     UnsupportedDigestError,
 )
-from ocilayout.model import dump as dump_json
+from ocilayout.model import dump_json
 from skills.errors import (
     AmbiguousSkillError,
     ClientError,

@@ -23,7 +23,7 @@ from ocilayout.model.config import ImageConfig
 from ocilayout.model.descriptor import Descriptor, Platform
 from ocilayout.model.document import decode_document, document_type
 from ocilayout.model.graph import successors
-from ocilayout.model.ijson import MAX_DEPTH, dump, parse
+from ocilayout.model.ijson import MAX_DEPTH, dump_json, parse_json
 from ocilayout.model.link import link_to, links
 from ocilayout.model.manifest import Header, Index, Manifest
 from ocilayout.testing import strategies as own
@@ -105,12 +105,12 @@ class TestGoBytes:
     def test_strings_are_escaped_as_go_escapes_them_and_nothing_stands_between_values(
         self, value: Json
     ) -> None:
-        assert dump(value).decode() == go_json(value)
+        assert dump_json(value).decode() == go_json(value)
 
     @LAW
     @given(own.json_values())
     def test_what_was_dumped_reads_as_the_same_value_in_the_same_order(self, value: Json) -> None:
-        assert repr(json.loads(dump(value))) == repr(value)
+        assert repr(json.loads(dump_json(value))) == repr(value)
 
 
 def go_json(value: Json) -> str:
@@ -174,7 +174,9 @@ class TestBadInput:
         document: Json = json.loads(encode(model))
         places = [place for place, _ in nodes(document)]
         where = data.draw(st.sampled_from(places))
-        read_or_refuse(dump(replaced(document, where, data.draw(own.json_values()))), type(model))
+        read_or_refuse(
+            dump_json(replaced(document, where, data.draw(own.json_values()))), type(model)
+        )
 
     @LAW
     @given(own.root_index_documents(), st.data())
@@ -182,7 +184,7 @@ class TestBadInput:
         self, document: dict[str, Json], data: st.DataObject
     ) -> None:
         where = data.draw(st.sampled_from([place for place, _ in nodes(document)]))
-        broken = dump(replaced(document, where, data.draw(own.json_values())))
+        broken = dump_json(replaced(document, where, data.draw(own.json_values())))
         with suppress(DocumentError):
             root = RootIndex(broken)
             root.names({REF_NAME: "x"})
@@ -197,15 +199,15 @@ class TestBadInput:
         where = data.draw(st.none() | st.sampled_from([place for place, _ in nodes(document)]))
         if where is not None:
             document = replaced(document, where, data.draw(own.json_values()))
-        descriptor = Descriptor.of(dump(document), data.draw(st.sampled_from(TYPES)))
+        descriptor = Descriptor.of(dump_json(document), data.draw(st.sampled_from(TYPES)))
         try:
-            expected = decode_document(dump(document), descriptor)
+            expected = decode_document(dump_json(document), descriptor)
         except DocumentError:
             with pytest.raises(DocumentError):
-                links(dump(document), descriptor)
+                links(dump_json(document), descriptor)
             return
         subject = () if expected.subject is None else (expected.subject,)
-        assert Counter(links(dump(document), descriptor)) == Counter(
+        assert Counter(links(dump_json(document), descriptor)) == Counter(
             map(link_to, (*successors(expected), *subject))
         )
 
@@ -241,10 +243,10 @@ class TestBadInput:
         text = '{"x":' + opening * count + "0" + closing * count + "}"
         depth = 1 + count * len(closing)
         if depth <= MAX_DEPTH:
-            parse(text.encode())
+            parse_json(text.encode())
             return
         with pytest.raises(LimitExceededError) as caught:
-            parse(text.encode())
+            parse_json(text.encode())
         assert (caught.value.what, caught.value.limit) == ("depth", MAX_DEPTH)
 
 
@@ -433,7 +435,7 @@ class TestDuplicates:
     @example(Text(b'{"x":[{"\\":":1,"\\":":2}]}', frozenset({'$.x[0]["\\":"]'})))
     def test_a_property_that_is_said_twice_is_refused_wherever_it_stands(self, text: Text) -> None:
         with pytest.raises(DocumentError) as caught:
-            parse(text.data)
+            parse_json(text.data)
         assert {problem.code for problem in caught.value.problems} == {"duplicate-property"}
         assert {problem.place for problem in caught.value.problems} == text.twice
 
@@ -443,4 +445,4 @@ class TestDuplicates:
     @example(Text(b'{"a":{"a":{"a":0}},"b":[{"a":1},{"a":2}]}', frozenset()))
     @example(Text(b'{"\\"a\\" :":" :","a" : "\\" :"}', frozenset()))
     def test_a_document_without_twins_is_read_whatever_its_style(self, text: Text) -> None:
-        assert json.dumps(parse(text.data)) == json.dumps(json.loads(text.data))
+        assert json.dumps(parse_json(text.data)) == json.dumps(json.loads(text.data))

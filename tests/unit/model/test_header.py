@@ -6,7 +6,7 @@ import pytest
 
 from ocilayout.errors import DocumentError, UnsupportedVersionError
 from ocilayout.model.codec import decode, encode
-from ocilayout.model.manifest import VERSION, Header
+from ocilayout.model.manifest import LAYOUT_VERSION, Header
 
 
 @pytest.mark.spec("image-layout:oci-layout-file")
@@ -56,5 +56,5 @@ def test_nonsense_is_no_question_of_versions(data: bytes, code: str, place: str)
 
 
 def test_the_version_is_the_only_one_there_is() -> None:
-    assert VERSION == "1.0.0"
-    assert Header().image_layout_version == VERSION
+    assert LAYOUT_VERSION == "1.0.0"
+    assert Header().image_layout_version == LAYOUT_VERSION

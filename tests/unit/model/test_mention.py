@@ -13,7 +13,13 @@ from ocilayout.model.descriptor import Descriptor, Platform
 from ocilayout.model.digest import Digest
 from ocilayout.model.manifest import Index
 from ocilayout.model.mediatype import OCI_LAYER, OCI_MANIFEST
-from ocilayout.model.mention import HEAD, Mentions, begins_as_json, mentioned_besides, mentioned_by
+from ocilayout.model.mention import (
+    JSON_HEAD,
+    Mentions,
+    begins_as_json,
+    document_mentions,
+    extra_mentions,
+)
 from ocilayout.model.retired import ArtifactManifest, FsLayer, Schema1Manifest
 from ocilayout.model.stream import CHUNK
 
@@ -120,7 +126,15 @@ class TestMentions:
 class TestBeginsAsJson:
     @pytest.mark.parametrize(
         "head",
-        [b"{", b"[1", b'"text"', b" \n\r\t{}", b"\xef\xbb\xbf{}", b"\xef\xbb\xbf \n[", b" " * HEAD],
+        [
+            b"{",
+            b"[1",
+            b'"text"',
+            b" \n\r\t{}",
+            b"\xef\xbb\xbf{}",
+            b"\xef\xbb\xbf \n[",
+            b" " * JSON_HEAD,
+        ],
     )
     def test_objects_arrays_and_strings_may_name_something(self, head: bytes) -> None:
         assert begins_as_json(head)
@@ -137,17 +151,17 @@ class TestUnknownProperties:
         layer = Descriptor(
             media_type=OCI_LAYER, digest=LONG, size=1, platform=platform, extra={"y": str(TWO)}
         )
-        assert mentioned_by(layer) == {ONE, TWO}
-        assert mentioned_by(Index(manifests=[layer])) == set()
-        assert mentioned_besides(Index(manifests=[layer])) == {ONE, TWO}
+        assert extra_mentions(layer) == {ONE, TWO}
+        assert extra_mentions(Index(manifests=[layer])) == set()
+        assert document_mentions(Index(manifests=[layer])) == {ONE, TWO}
 
     def test_those_of_a_subject_count_and_the_subject_itself_is_not_unknown(self) -> None:
         about = Descriptor(media_type=OCI_MANIFEST, digest=LONG, size=1, extra={"x": str(ONE)})
-        assert mentioned_besides(ArtifactManifest(subject=about)) == {ONE}
+        assert document_mentions(ArtifactManifest(subject=about)) == {ONE}
 
     def test_those_of_layers_of_schema_1_count(self) -> None:
         layer = FsLayer(blob_sum=LONG, extra={"x": str(ONE)})
-        assert mentioned_besides(Schema1Manifest(fs_layers=[layer], extra={"y": str(TWO)})) == {
+        assert document_mentions(Schema1Manifest(fs_layers=[layer], extra={"y": str(TWO)})) == {
             ONE,
             TWO,
         }
@@ -156,4 +170,4 @@ class TestUnknownProperties:
         layer = Descriptor(
             media_type=OCI_LAYER, digest=LONG, size=1, annotations={"x": str(ONE)}, urls=[str(TWO)]
         )
-        assert mentioned_besides(Index(manifests=[layer], annotations={"x": str(ONE)})) == set()
+        assert document_mentions(Index(manifests=[layer], annotations={"x": str(ONE)})) == set()
