@@ -21,15 +21,11 @@ from ocilayout.model.descriptor import Descriptor, Platform, Verifier, require_s
 from ocilayout.model.digest import Digest, is_digest, new_hasher
 from ocilayout.model.document import MODELS, decode_document, document_type, require_document_size
 from ocilayout.model.frozenmap import FrozenJson, FrozenMap, Json, freeze
+from ocilayout.model.gojson import compact, dump_json
 from ocilayout.model.graph import Document, Read, document_of, successors, walk, with_referrers
 from ocilayout.model.ijson import (
-    MAX_DEPTH,
-    MAX_DOCUMENT,
-    MAX_NODES,
-    compact,
     count_nodes,
     decode_text,
-    dump_json,
     parse_json,
     require_ijson,
     require_nodes,
@@ -38,7 +34,14 @@ from ocilayout.model.ijson import (
     scan_cut,
     surely_ijson,
 )
-from ocilayout.model.limit import DEFAULT_LIMITS, Limits, require_at_most
+from ocilayout.model.limit import (
+    DEFAULT_LIMITS,
+    MAX_DEPTH,
+    MAX_DOCUMENT,
+    MAX_NODES,
+    Limits,
+    require_at_most,
+)
 from ocilayout.model.link import UNKNOWN, Link, link_of, link_to, links
 from ocilayout.model.manifest import LAYOUT_VERSION, MAX_HEADER, Header, Index, Manifest
 from ocilayout.model.mediatype import (
@@ -47,19 +50,16 @@ from ocilayout.model.mediatype import (
     DOCKER_LAYER_GZIP,
     DOCKER_MANIFEST,
     DOCKER_SCHEMA1,
-    DOCKER_SCHEMA1_SIGNED,
     DOCUMENT_TYPES,
     INDEX_TYPES,
     MANIFEST_TYPES,
     OCI_ARTIFACT,
     OCI_CONFIG,
-    OCI_DESCRIPTOR,
     OCI_EMPTY,
     OCI_INDEX,
     OCI_LAYER,
     OCI_LAYER_GZIP,
     OCI_LAYER_ZSTD,
-    OCI_LAYOUT_HEADER,
     OCI_MANIFEST,
     OCTET_STREAM,
     ORAS_ARTIFACT,
@@ -96,6 +96,7 @@ from ocilayout.model.stream import (
     VerifiedReader,
     is_seekable,
 )
+from ocilayout.model.surrogate import has_surrogate, replace_surrogates
 
 __all__ = [
     "AT_A_TIME",
@@ -109,7 +110,6 @@ __all__ = [
     "DOCKER_LAYER_GZIP",
     "DOCKER_MANIFEST",
     "DOCKER_SCHEMA1",
-    "DOCKER_SCHEMA1_SIGNED",
     "DOCUMENT_TYPES",
     "INDEX_TYPES",
     "JSON_HEAD",
@@ -124,13 +124,11 @@ __all__ = [
     "NAME_BOUND",
     "OCI_ARTIFACT",
     "OCI_CONFIG",
-    "OCI_DESCRIPTOR",
     "OCI_EMPTY",
     "OCI_INDEX",
     "OCI_LAYER",
     "OCI_LAYER_GZIP",
     "OCI_LAYER_ZSTD",
-    "OCI_LAYOUT_HEADER",
     "OCI_MANIFEST",
     "OCTET_STREAM",
     "ORAS_ARTIFACT",
@@ -180,6 +178,7 @@ __all__ = [
     "encode",
     "extra_mentions",
     "freeze",
+    "has_surrogate",
     "is_digest",
     "is_media_type",
     "is_ref_name",
@@ -194,6 +193,7 @@ __all__ = [
     "may_be_document",
     "new_hasher",
     "parse_json",
+    "replace_surrogates",
     "require_at_most",
     "require_document_size",
     "require_ijson",

@@ -28,7 +28,9 @@ from ocilayout.errors import (
 from ocilayout.model.attribute import Extensible, always, json_key, known_keys, place_of, required
 from ocilayout.model.digest import Digest
 from ocilayout.model.frozenmap import FrozenMap, Json, thaw
-from ocilayout.model.ijson import MAX_DOCUMENT, dump_json, parse_json
+from ocilayout.model.gojson import dump_json
+from ocilayout.model.ijson import parse_json
+from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import UNSUPPORTED_VERSION
 
 if TYPE_CHECKING:

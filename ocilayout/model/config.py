@@ -33,9 +33,7 @@ class ContainerConfig(fields.Extensible):
     Spec: config:execution, config:labels, config:reserved.
     """
 
-    user: str | None = field(
-        default=None, validator=fields.optional(fields.text), metadata=fields.key("User")
-    )
+    user: str | None = fields.optional(fields.text, "User")
     exposed_ports: FrozenMap[str, FrozenJson] = field(
         default=FrozenMap(), converter=fields.to_json_map, metadata=fields.key("ExposedPorts")
     )
@@ -60,18 +58,14 @@ class ContainerConfig(fields.Extensible):
     volumes: FrozenMap[str, FrozenJson] = field(
         default=FrozenMap(), converter=fields.to_json_map, metadata=fields.key("Volumes")
     )
-    working_dir: str | None = field(
-        default=None, validator=fields.optional(fields.text), metadata=fields.key("WorkingDir")
-    )
+    working_dir: str | None = fields.optional(fields.text, "WorkingDir")
     labels: FrozenMap[str, str] = field(
         default=FrozenMap(),
         converter=fields.to_map,
         validator=fields.strings,
         metadata=fields.key("Labels"),
     )
-    stop_signal: str | None = field(
-        default=None, validator=fields.optional(fields.text), metadata=fields.key("StopSignal")
-    )
+    stop_signal: str | None = fields.optional(fields.text, "StopSignal")
 
 
 @frozen(kw_only=True)
@@ -118,17 +112,11 @@ class History(fields.Extensible):
     Spec: config:history, config:created.
     """
 
-    created: str | None = field(default=None, validator=fields.optional(fields.date_time))
-    created_by: str | None = field(
-        default=None, validator=fields.optional(fields.text), metadata=fields.key("created_by")
-    )
-    author: str | None = field(default=None, validator=fields.optional(fields.text))
-    comment: str | None = field(default=None, validator=fields.optional(fields.text))
-    empty_layer: bool | None = field(
-        default=None,
-        validator=fields.optional(fields.boolean),
-        metadata=fields.key("empty_layer"),
-    )
+    created: str | None = fields.optional(fields.date_time)
+    created_by: str | None = fields.optional(fields.text, "created_by")
+    author: str | None = fields.optional(fields.text)
+    comment: str | None = fields.optional(fields.text)
+    empty_layer: bool | None = fields.optional(fields.boolean, "empty_layer")
 
 
 @frozen(kw_only=True)
@@ -154,23 +142,19 @@ class ImageConfig(fields.Extensible):
         manifest:config-type.
     """
 
-    created: str | None = field(default=None, validator=fields.optional(fields.date_time))
-    author: str | None = field(default=None, validator=fields.optional(fields.text))
+    created: str | None = fields.optional(fields.date_time)
+    author: str | None = fields.optional(fields.text)
     architecture: str = field(validator=fields.text)
     os: str = field(validator=fields.text)
-    os_version: str | None = field(
-        default=None, validator=fields.optional(fields.text), metadata=fields.key("os.version")
-    )
+    os_version: str | None = fields.optional(fields.text, "os.version")
     os_features: tuple[str, ...] = field(
         default=(),
         converter=fields.to_tuple,
         validator=fields.each(str),
         metadata=fields.key("os.features"),
     )
-    variant: str | None = field(default=None, validator=fields.optional(fields.text))
-    config: ContainerConfig | None = field(
-        default=None, validator=fields.optional(fields.instance(ContainerConfig))
-    )
+    variant: str | None = fields.optional(fields.text)
+    config: ContainerConfig | None = fields.optional(fields.instance(ContainerConfig))
     rootfs: RootFs = field(validator=fields.instance(RootFs))
     history: tuple[History, ...] = field(
         default=(), converter=fields.to_tuple, validator=fields.each(History)

@@ -61,16 +61,14 @@ class Platform(fields.Extensible):
 
     architecture: str = field(validator=fields.text)
     os: str = field(validator=fields.text)
-    os_version: str | None = field(
-        default=None, validator=fields.optional(fields.text), metadata=fields.key("os.version")
-    )
+    os_version: str | None = fields.optional(fields.text, "os.version")
     os_features: tuple[str, ...] = field(
         default=(),
         converter=fields.to_tuple,
         validator=fields.each(str),
         metadata=fields.key("os.features"),
     )
-    variant: str | None = field(default=None, validator=fields.optional(fields.text))
+    variant: str | None = fields.optional(fields.text)
 
     @classmethod
     def parse(cls, text: str) -> Platform:
@@ -119,11 +117,9 @@ class Descriptor(fields.Extensible):
     annotations: FrozenMap[str, str] = field(
         default=FrozenMap(), converter=fields.to_map, validator=fields.strings
     )
-    data: bytes | None = field(default=None, validator=fields.optional(fields.binary))
-    platform: Platform | None = field(
-        default=None, validator=fields.optional(fields.instance(Platform))
-    )
-    artifact_type: str | None = field(default=None, validator=fields.optional(fields.text))
+    data: bytes | None = fields.optional(fields.binary)
+    platform: Platform | None = fields.optional(fields.instance(Platform))
+    artifact_type: str | None = fields.optional(fields.text)
 
     def __attrs_post_init__(self) -> None:
         # Spec: descriptor:data, descriptor:data-verify.

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import BlobNotFoundError, DocumentError, LimitExceededError, read_from
 from ocilayout.model.codec import decode
-from ocilayout.model.ijson import MAX_DOCUMENT, parse_json
+from ocilayout.model.ijson import parse_json
+from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import (
     ARTIFACT_TYPES,

@@ -73,19 +73,15 @@ class Index(fields.Extensible):
     schema_version: int = field(
         default=2, validator=fields.exactly(2), metadata=fields.key(required=True)
     )
-    media_type: str | None = field(
-        default=OCI_INDEX, validator=fields.optional(fields.one_of(INDEX_TYPES))
-    )
-    artifact_type: str | None = field(default=None, validator=fields.optional(fields.text))
+    media_type: str | None = fields.optional(fields.one_of(INDEX_TYPES), default=OCI_INDEX)
+    artifact_type: str | None = fields.optional(fields.text)
     manifests: tuple[Descriptor, ...] = field(
         default=(),
         converter=fields.to_tuple,
         validator=fields.each(Descriptor),
         metadata=fields.key(always=True),
     )
-    subject: Descriptor | None = field(
-        default=None, validator=fields.optional(fields.instance(Descriptor))
-    )
+    subject: Descriptor | None = fields.optional(fields.instance(Descriptor))
     annotations: FrozenMap[str, str] = field(
         default=FrozenMap(), converter=fields.to_map, validator=fields.strings
     )
@@ -119,10 +115,8 @@ class Manifest(fields.Extensible):
     schema_version: int = field(
         default=2, validator=fields.exactly(2), metadata=fields.key(required=True)
     )
-    media_type: str | None = field(
-        default=OCI_MANIFEST, validator=fields.optional(fields.one_of(MANIFEST_TYPES))
-    )
-    artifact_type: str | None = field(default=None, validator=fields.optional(fields.text))
+    media_type: str | None = fields.optional(fields.one_of(MANIFEST_TYPES), default=OCI_MANIFEST)
+    artifact_type: str | None = fields.optional(fields.text)
     config: Descriptor = field(validator=fields.instance(Descriptor))
     layers: tuple[Descriptor, ...] = field(
         default=(),
@@ -130,9 +124,7 @@ class Manifest(fields.Extensible):
         validator=fields.each(Descriptor),
         metadata=fields.key(always=True),
     )
-    subject: Descriptor | None = field(
-        default=None, validator=fields.optional(fields.instance(Descriptor))
-    )
+    subject: Descriptor | None = fields.optional(fields.instance(Descriptor))
     annotations: FrozenMap[str, str] = field(
         default=FrozenMap(), converter=fields.to_map, validator=fields.strings
     )

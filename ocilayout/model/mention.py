@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.frozenmap import thaw
+from ocilayout.model.gojson import dump_json
 from ocilayout.model.graph import successors
-from ocilayout.model.ijson import dump_json
 from ocilayout.model.retired import Schema1Manifest
 from ocilayout.model.stream import CHUNK
 

@@ -16,7 +16,8 @@ from ocilayout.errors import BlobNotFoundError, DocumentError, ReferenceNotFound
 from ocilayout.model.codec import structure
 from ocilayout.model.descriptor import Descriptor, Platform
 from ocilayout.model.document import decode_document, require_document_size
-from ocilayout.model.ijson import MAX_DOCUMENT, parse_json
+from ocilayout.model.ijson import parse_json
+from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import DOCKER_CONFIG, DOCUMENT_TYPES, INDEX_TYPES, OCI_CONFIG
 

@@ -38,16 +38,12 @@ class ArtifactManifest(fields.Extensible):
     Spec: media-types:retired.
     """
 
-    media_type: str | None = field(
-        default=None, validator=fields.optional(fields.one_of(ARTIFACT_TYPES))
-    )
-    artifact_type: str | None = field(default=None, validator=fields.optional(fields.text))
+    media_type: str | None = fields.optional(fields.one_of(ARTIFACT_TYPES))
+    artifact_type: str | None = fields.optional(fields.text)
     blobs: tuple[Descriptor, ...] = field(
         default=(), converter=fields.to_tuple, validator=fields.each(Descriptor)
     )
-    subject: Descriptor | None = field(
-        default=None, validator=fields.optional(fields.instance(Descriptor))
-    )
+    subject: Descriptor | None = fields.optional(fields.instance(Descriptor))
     annotations: FrozenMap[str, str] = field(
         default=FrozenMap(), converter=fields.to_map, validator=fields.strings
     )
@@ -87,9 +83,7 @@ class Schema1Manifest(fields.Extensible):
     Spec: media-types:retired.
     """
 
-    media_type: str | None = field(
-        default=None, validator=fields.optional(fields.one_of(SCHEMA1_TYPES))
-    )
+    media_type: str | None = fields.optional(fields.one_of(SCHEMA1_TYPES))
     fs_layers: tuple[FsLayer, ...] = field(
         default=(), converter=fields.to_tuple, validator=fields.each(FsLayer)
     )

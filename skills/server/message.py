@@ -7,7 +7,6 @@ lists where it has none, or answers 500 to what the client could mend.
 from __future__ import annotations
 
 import json
-import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -29,7 +28,7 @@ from ocilayout import (
     RegistryError,
     UnsupportedDigestError,
 )
-from ocilayout.model import dump_json
+from ocilayout.model import dump_json, replace_surrogates
 from skills.errors import (
     AmbiguousSkillError,
     ClientError,
@@ -92,8 +91,6 @@ _UPSTREAM: Final[dict[int | None, HTTPStatus]] = {
     HTTPStatus.NOT_FOUND: HTTPStatus.NOT_FOUND,
     HTTPStatus.TOO_MANY_REQUESTS: HTTPStatus.TOO_MANY_REQUESTS,
 }
-
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @frozen
@@ -176,7 +173,7 @@ def error_reply(status: int, message: str) -> Response:
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         message = HTTPStatus(status).phrase
     return Response(
-        f"{_without_surrogates(message)}\n",
+        f"{replace_surrogates(message)}\n",
         status,
         media_type="text/plain",
         headers={"X-Content-Type-Options": "nosniff"},
@@ -218,12 +215,7 @@ def _text(name: str, value: object) -> str:
         return ""
     if not isinstance(value, str):
         _refuse(f"{name} must be a string")
-    return _without_surrogates(value)
-
-
-def _without_surrogates(text: str) -> str:
-    """Return text with U+FFFD for each half of a surrogate pair, as Go reads it."""
-    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
+    return replace_surrogates(value)
 
 
 def _refuse_constant(text: str) -> NoReturn:

@@ -29,8 +29,7 @@ from ocilayout.layout.layout import Layout
 from ocilayout.model.codec import encode
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
-from ocilayout.model.ijson import MAX_DEPTH, MAX_DOCUMENT
-from ocilayout.model.limit import DEFAULT_LIMITS, Limits
+from ocilayout.model.limit import DEFAULT_LIMITS, MAX_DEPTH, MAX_DOCUMENT, Limits
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from ocilayout.registry import Credentials, Repository, Retry

@@ -22,8 +22,10 @@ from ocilayout.model.codec import decode, encode
 from ocilayout.model.config import ImageConfig
 from ocilayout.model.descriptor import Descriptor, Platform
 from ocilayout.model.document import decode_document, document_type
+from ocilayout.model.gojson import dump_json
 from ocilayout.model.graph import successors
-from ocilayout.model.ijson import MAX_DEPTH, dump_json, parse_json
+from ocilayout.model.ijson import parse_json
+from ocilayout.model.limit import MAX_DEPTH
 from ocilayout.model.link import link_to, links
 from ocilayout.model.manifest import Header, Index, Manifest
 from ocilayout.testing import strategies as own

@@ -28,7 +28,7 @@ from ocilayout.layout.layout import Layout
 from ocilayout.layout.rootindex import MAX_ROOT_INDEX
 from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.model.digest import Digest
-from ocilayout.model.ijson import MAX_DOCUMENT, MAX_NODES
+from ocilayout.model.limit import MAX_DOCUMENT, MAX_NODES
 from ocilayout.model.mediatype import (
     DOCKER_MANIFEST,
     OCI_CONFIG,
@@ -922,6 +922,7 @@ def test_what_reading_a_document_can_find_is_a_kind() -> None:
     sources = Path(ocilayout.__file__).parent
     readers = (
         "model/ijson",
+        "model/surrogate",
         "model/codec",
         "model/attribute",
         "model/digest",

@@ -11,8 +11,7 @@ from ocilayout.errors import BlobNotFoundError, DocumentError, LimitExceededErro
 from ocilayout.model.budget import Budget
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
-from ocilayout.model.ijson import NODE
-from ocilayout.model.limit import Limits
+from ocilayout.model.limit import NODE, Limits
 from ocilayout.model.mediatype import OCI_INDEX
 
 if TYPE_CHECKING:

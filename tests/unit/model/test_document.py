@@ -11,7 +11,7 @@ from ocilayout.errors import DocumentError, LimitExceededError
 from ocilayout.model.codec import encode
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.document import decode_document, document_type
-from ocilayout.model.ijson import MAX_DOCUMENT
+from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import (
     DOCKER_INDEX,

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
 from ocilayout.errors import DocumentError, LimitExceededError
-from ocilayout.model.ijson import (
-    MAX_DEPTH,
-    MAX_DOCUMENT,
-    MAX_NODES,
-    compact,
-    dump_json,
-    parse_json,
-    surely_ijson,
-)
-
-if TYPE_CHECKING:
-    from ocilayout.model.frozenmap import Json
+from ocilayout.model.ijson import parse_json, surely_ijson
+from ocilayout.model.limit import MAX_DEPTH, MAX_DOCUMENT, MAX_NODES
 
 
 def nested(depth: int) -> bytes:
@@ -92,7 +81,9 @@ class TestParse:
             (b'{"\xc3\xa9":1,"\xc3\xa9":2}', "duplicate-property", '$["\\u00e9"]'),
         ],
     )
-    def test_what_is_no_ijson_object_is_refused(self, data: bytes, code: str, place: str) -> None:
+    def test_bytes_that_are_not_an_ijson_object_are_refused(
+        self, data: bytes, code: str, place: str
+    ) -> None:
         with pytest.raises(DocumentError) as caught:
             parse_json(data)
         assert [(found.code, found.place) for found in caught.value.problems] == [(code, place)]
@@ -153,23 +144,7 @@ class TestLimits:
             parse_json(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
 
 
-@pytest.mark.spec("considerations:canonical", "config:compact", "descriptor:canonical")
-class TestDump:
-    @pytest.mark.parametrize("value", ["\ud800", float("nan"), float("-inf")])
-    def test_it_refuses_what_no_document_can_hold(self, value: Json) -> None:
-        with pytest.raises(DocumentError):
-            dump_json({"a": [value]})
-
-    def test_it_is_compact_and_keeps_the_order(self) -> None:
-        assert dump_json({"b": [1, True, None, 2.5], "a": {}}) == b'{"b":[1,true,null,2.5],"a":{}}'
-
-    def test_it_escapes_what_go_escapes_and_nothing_else(self) -> None:
-        assert dump_json({"<a>": '&\u2028\u2029\u00e9\U0001f433\x7f\x00"\\/'}) == (
-            '{"\\u003ca\\u003e":"\\u0026\\u2028\\u2029\u00e9\U0001f433\x7f\\u0000\\"\\\\/"}'.encode()
-        )
-
-
-class TestShowsAll:
+class TestSurelyIjson:
     """At a glance only what is surely right passes."""
 
     @pytest.mark.parametrize("text", ['[{"a":1,"b":{"c":"d"}},{}]', '[{"a":{}}]', "[]"])
@@ -191,16 +166,6 @@ class TestShowsAll:
     )
     def test_what_may_be_wrong_does_not(self, text: str) -> None:
         assert not surely_ijson(json.loads(text), text)
-
-
-class TestCompact:
-    def test_white_space_goes_from_between_tokens_and_stays_in_strings(self) -> None:
-        spaced = ' {\n"a b" :\t[ 1.50,\r\n"\\" , ]\\\\" , null ] , "c":"\\\\" } '
-        assert compact(spaced) == '{"a b":[1.50,"\\" , ]\\\\",null],"c":"\\\\"}'
-
-    def test_compact_text_stays_as_it_is(self) -> None:
-        for text in ("", '{"a":[1,{}]}', '},{"a b":"c , d"}'):
-            assert compact(text) == text
 
 
 class TestNodes:
