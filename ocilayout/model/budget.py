@@ -63,7 +63,7 @@ class Budget:
         """Return a document.
 
         Raises:
-            LimitExceededError: It is too large, or there are too many; any further call fails, too.
+            LimitExceededError: It is too large, or there are too many; then no further one is read.
             OciLayoutError: It is missing, damaged, or breaks the specification.
 
         Spec: considerations:limits.
@@ -77,6 +77,7 @@ class Budget:
         self._require()
         data = self._load(descriptor)
         self._count += 1
+        # As Latin-1, because the bytes may not be UTF-8: that is refused below.
         self._size += max(len(data), NODE * count_nodes(data.decode("latin-1")))
         self._require()
         document = decode_document(data, descriptor, size=self._size_of)

@@ -1,6 +1,6 @@
-"""The image configuration: what to run, and which layers it is made of.
+"""The image configuration: the program to run, and the layers of the image.
 
-A store does not need it; those who write images and artifacts do.
+A store does not read it; programs that write images and artifacts use it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ocilayout.model.frozenmap import FrozenJson, FrozenMap
 
 @frozen(kw_only=True)
 class ContainerConfig(fields.Extensible):
-    """The execution parameters of an image; every one may be absent.
+    """The execution parameters of an image; each may be absent.
 
     Attributes:
         user: The user, by name or number, with an optional group after a colon.
@@ -70,11 +70,11 @@ class ContainerConfig(fields.Extensible):
 
 @frozen(kw_only=True)
 class RootFs(fields.Extensible):
-    """The layers of an image by the digests of their uncompressed tars.
+    """The layers of an image, by the digests of their uncompressed tar files.
 
     Attributes:
         type: Always `layers`.
-        diff_ids: The digests, base first.
+        diff_ids: The digests, from the base layer up.
 
     Raises:
         DocumentError: A value breaks the specification.
@@ -97,14 +97,14 @@ class RootFs(fields.Extensible):
 
 @frozen(kw_only=True)
 class History(fields.Extensible):
-    """How one layer came about.
+    """A step of the build of an image.
 
     Attributes:
-        created: When, as an RFC 3339 date-time, kept as it was written.
+        created: The time of the step, as the text of an RFC 3339 date-time.
         created_by: The command.
         author: The author.
         comment: A message.
-        empty_layer: Whether the step made no layer.
+        empty_layer: Whether the step added no layer.
 
     Raises:
         DocumentError: A value breaks the specification.
@@ -124,7 +124,7 @@ class ImageConfig(fields.Extensible):
     """An image configuration.
 
     Attributes:
-        created: When, as an RFC 3339 date-time, kept as it was written.
+        created: The time of the build, as the text of an RFC 3339 date-time.
         author: The author.
         architecture: A GOARCH value.
         os: A GOOS value.
@@ -133,7 +133,7 @@ class ImageConfig(fields.Extensible):
         variant: The variant of the processor.
         config: The execution parameters.
         rootfs: The layers.
-        history: One entry a step, first step first.
+        history: The steps of the build, in order.
 
     Raises:
         DocumentError: A value breaks the specification.

@@ -30,7 +30,7 @@ _LOWER_HEX = re.compile(r"[a-f0-9]+")
 
 # Registered algorithms and the length of their encoded part, in lower-case hex digits.
 # Deviation: sha384 is not in the table of the image-spec, but Go's libraries support it.
-_ENCODED_LENGTH = {"sha256": 64, "sha384": 96, "sha512": 128, "blake3": 64}
+ENCODED_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128, "blake3": 64}
 _HASHLIB = frozenset({"sha256", "sha384", "sha512"})
 
 
@@ -72,7 +72,7 @@ class Digest(str):
                 "bad-digest", f"{text!r} is not a valid digest, such as sha256:<64 hex digits>"
             )
         algorithm, encoded = match.groups()
-        length = _ENCODED_LENGTH.get(algorithm)
+        length = ENCODED_LENGTHS.get(algorithm)
         if length is not None and (len(encoded) != length or _LOWER_HEX.fullmatch(encoded) is None):
             raise DocumentError.of(
                 "bad-digest",
@@ -129,7 +129,7 @@ def is_digest(text: str) -> bool:
     if isinstance(text, Digest):
         return True
     try:
-        return Digest(text).algorithm in _ENCODED_LENGTH
+        return Digest(text).algorithm in ENCODED_LENGTHS
     except DocumentError:
         return False
 

@@ -39,8 +39,8 @@ class Header(fields.Extensible):
         image_layout_version: Always `1.0.0`.
 
     Raises:
-        UnsupportedVersionError: The version is another one.
-        DocumentError: The version is no string.
+        UnsupportedVersionError: The version is another.
+        DocumentError: The version is not a string.
 
     Spec: image-layout:oci-layout-file, image-layout:header-extra, image-layout:version.
     """
@@ -56,9 +56,9 @@ class Index(fields.Extensible):
 
     Attributes:
         schema_version: Always 2.
-        media_type: The type of this document, or `None` where it does not say.
-        artifact_type: The type of the artifact, if it is one: any text, since ToolHive writes one
-            that is no media type.
+        media_type: The media type of this document, or `None` where it is absent.
+        artifact_type: The type of the artifact, or `None`. Any text, because ToolHive's is not a
+            media type.
         manifests: The children, in document order.
         subject: The manifest that this index refers to, or `None`.
         annotations: Metadata of the index.
@@ -96,11 +96,11 @@ class Manifest(fields.Extensible):
 
     Attributes:
         schema_version: Always 2.
-        media_type: The type of this document, or `None` where it does not say.
-        artifact_type: The type of the artifact, if it is one: any text, since ToolHive writes one
-            that is no media type.
-        config: The configuration.
-        layers: The layers, base first.
+        media_type: The media type of this document, or `None` where it is absent.
+        artifact_type: The type of the artifact, or `None`. Any text, because ToolHive's is not a
+            media type.
+        config: The config.
+        layers: The layers, from the base up.
         subject: The manifest that this one refers to, or `None`.
         annotations: Metadata of the manifest.
 

@@ -201,7 +201,9 @@ class TestInspect:
         assert config["digest"] == manifest["document"]["config"]["digest"]
         assert "an index has no config" in command.misuse("inspect", "lay", "v1", "--config")
         assert "linux/amd64" in command.error("inspect", "lay", "v1", "--platform", "linux/arm")
-        assert "is no platform" in command.misuse("inspect", "lay", "v1", "--platform", "linux")
+        assert "is not a valid platform" in command.misuse(
+            "inspect", "lay", "v1", "--platform", "linux"
+        )
         assert layout.resolve("v1").digest != manifest["digest"]
 
     def test_what_is_no_document(self, command: Command, layout: Layout) -> None:
@@ -432,7 +434,7 @@ class TestPlaces:
         assert "oci-layout is missing" in command.error(verb, ".")
         assert command.error(verb, "file")
         assert "has an empty path" in command.misuse(verb, "oci:")
-        assert "is no repository" in command.misuse(verb, "docker://a/B:c:d")
+        assert "is not a valid repository" in command.misuse(verb, "docker://a/B:c:d")
 
     def test_options_that_mean_nothing(self, command: Command, layout: Layout) -> None:
         """Options of a registry are refused where there is none, as are those of archives."""

@@ -1,4 +1,4 @@
-"""The `oci-layout` file: one version is known, and others are told apart from nonsense."""
+"""The `oci-layout` file: one version is known, and another differs from an invalid document."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def test_another_version_is_unsupported_when_read() -> None:
         ),
     ],
 )
-def test_nonsense_is_no_question_of_versions(data: bytes, code: str, place: str) -> None:
+def test_an_invalid_document_is_not_an_unsupported_version(
+    data: bytes, code: str, place: str
+) -> None:
     with pytest.raises(DocumentError) as caught:
         decode(data, Header)
     assert type(caught.value) is DocumentError

@@ -1,4 +1,4 @@
-"""I-JSON: each thing that is refused, with its code and place, and what is written."""
+"""The reader of I-JSON: each kind of text that is refused, with its code and place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ocilayout.model.limit import MAX_DEPTH, MAX_DOCUMENT, MAX_NODES
 
 
 def nested(depth: int) -> bytes:
-    """Return an object with arrays in it, so many levels deep altogether."""
+    """Return an object with nested arrays in it, `depth` levels in all."""
     return b'{"a":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
 
 
@@ -89,14 +89,14 @@ class TestParse:
         assert [(found.code, found.place) for found in caught.value.problems] == [(code, place)]
 
     @pytest.mark.parametrize("space", [b" ", b"\t", b"\n", b"\r", b"\r\n", b"\t  "])
-    def test_white_space_before_one_colon_hides_no_duplicate(self, space: bytes) -> None:
+    def test_white_space_before_a_colon_does_not_hide_a_duplicate(self, space: bytes) -> None:
         for text in (b'{"a"%b:1,"a":2}', b'{"a":1,"a"%b:2}', b'{"a"%b:1,"a":2,"b":3}'):
             with pytest.raises(DocumentError) as caught:
                 parse_json(text % space)
             assert [found.place for found in caught.value.problems] == ["$.a"]
 
     def test_duplicates_among_very_many_properties_are_found_in_one_pass(self) -> None:
-        """To count each name in all names would take an hour."""
+        """Counting each name in all names would take an hour."""
         many = b"".join(b'"%d":0,' % number for number in range(100_000))
         with pytest.raises(DocumentError) as caught:
             parse_json(b"{" + many + b'"7":1}')
@@ -107,7 +107,7 @@ class TestParse:
             parse_json(b'{"b":1,"a":2,"b":3,"a":4,"b":{"c":1,"c":2}}')
         assert sorted(found.place for found in caught.value.problems) == ["$.a", "$.b", "$.b.c"]
 
-    def test_the_error_says_where_the_text_ends_to_be_json(self) -> None:
+    def test_the_error_says_where_the_text_is_wrong(self) -> None:
         with pytest.raises(DocumentError, match="at line 2 column 1"):
             parse_json(b'{"a":\n}')
         with pytest.raises(DocumentError, match="byte 0xff at offset 6"):
@@ -139,13 +139,13 @@ class TestLimits:
             parse_json(nested(depth))
         assert (caught.value.what, caught.value.limit) == ("depth", MAX_DEPTH)
 
-    def test_the_depth_is_limited_whatever_is_outermost(self) -> None:
+    def test_the_depth_is_limited_also_where_an_array_is_outermost(self) -> None:
         with pytest.raises(LimitExceededError):
             parse_json(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
 
 
 class TestSurelyIjson:
-    """At a glance only what is surely right passes."""
+    """The quick check accepts an array only if it is surely right."""
 
     @pytest.mark.parametrize("text", ['[{"a":1,"b":{"c":"d"}},{}]', '[{"a":{}}]', "[]"])
     def test_an_array_of_known_objects_passes(self, text: str) -> None:
@@ -164,13 +164,13 @@ class TestSurelyIjson:
             '[{"a":"\\":"}]',
         ],
     )
-    def test_what_may_be_wrong_does_not(self, text: str) -> None:
+    def test_an_array_that_may_be_wrong_does_not(self, text: str) -> None:
         assert not surely_ijson(json.loads(text), text)
 
 
 class TestNodes:
-    def test_a_document_has_so_many_values_and_no_more(self) -> None:
-        """Commas, colons and brackets count, whatever the bytes; what is in strings does not."""
+    def test_a_document_has_at_most_so_many_values(self) -> None:
+        """Commas, colons and brackets count, at any size of the text; those in strings do not."""
         parse_json(b'{"":[%s]}' % b",".join([b"0"] * (MAX_NODES - 2)))
         for value in (b"0", b"{}", b"[]", b'""'):
             many = b'{"":[%s]}' % b",".join([value] * MAX_NODES)
@@ -180,7 +180,7 @@ class TestNodes:
         parse_json(b'{"":"%s"}' % (b',:[{\\",' * (MAX_NODES // 2)))
 
     def test_a_manifest_of_ten_thousand_layers_with_annotations_is_read(self) -> None:
-        """No document of 4 MiB that says what documents say has too many values."""
+        """A document of 4 MiB as programs write it does not have too many values."""
         layer = (
             b'{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:%064d",'
             b'"size":1,"annotations":{"com.example.one":"1","com.example.two":"2",'
@@ -193,7 +193,7 @@ class TestNodes:
         assert len(parse_json(b"{%s}" % notes)) == 130_000
 
     def test_names_of_any_length_make_short_places(self) -> None:
-        """A property twice below long names is told with a place that is not longer than a page."""
+        """The place of a duplicate below long names is not longer than a page."""
         inner = b'{"a":1,"a":2}'
         for _ in range(100):
             inner = b'{"%s":%s}' % (b"k" * 10_000, inner)
@@ -202,7 +202,7 @@ class TestNodes:
         assert len(str(caught.value)) < 30_000
 
     def test_no_more_than_a_hundred_problems_are_collected(self) -> None:
-        """An error says the first problems, and that there are more."""
+        """An error lists the first problems, and says that there are more."""
         names = b",".join(b'"%d":1,"%d":2' % (number, number) for number in range(1000))
         with pytest.raises(DocumentError, match="and more: reading stopped at 100 prob") as caught:
             parse_json(b"{%s}" % names)

@@ -1,4 +1,4 @@
-"""Mentions: every digest that a JSON document names is found, wherever and however it stands."""
+"""Mentions: every digest in a JSON document is found, in any property and any form."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class TestMentions:
             "[" * 100_000 + f'"{ONE}"',
         ],
     )
-    def test_a_digest_is_found_in_whatever_form(self, text: str) -> None:
+    def test_a_digest_is_found_in_each_form(self, text: str) -> None:
         assert found(text.encode("utf-8", "surrogatepass")) == {ONE}
 
     @pytest.mark.parametrize(
@@ -90,17 +90,19 @@ class TestMentions:
             f'{{"x":"{{\\"sha256\\": \\"{ONE.encoded}\\"}}"}}',
         ],
     )
-    def test_its_digits_are_enough(self, text: str) -> None:
-        """Finding too much costs space on the disk, and finding too little content."""
+    def test_its_digits_alone_are_found(self, text: str) -> None:
+        """A false mention costs disk space, a missed mention costs content."""
         assert found(text.encode()) == {ONE}
 
     @pytest.mark.parametrize("text", [f'"sha256:{ONE.encoded[:-1]}"', f'"{"a" * 65}"', '"sha256:"'])
-    def test_what_is_not_a_digest_is_not_found(self, text: str) -> None:
+    def test_text_that_is_not_a_digest_is_not_found(self, text: str) -> None:
         assert found(text.encode()) == set()
 
     @pytest.mark.parametrize("digest", [ONE, LONG])
     @pytest.mark.parametrize("form", [str, escaped])
-    def test_a_digest_is_found_wherever_content_is_cut(self, digest: Digest, form: Any) -> None:
+    def test_a_digest_is_found_where_content_is_cut_at_any_place(
+        self, digest: Digest, form: Any
+    ) -> None:
         text = f'{{"a":"{form(digest)}","b":"{TWO}"}}'.encode()
         for cut in range(len(text)):
             assert {digest, TWO} <= found(text[:cut], text[cut:])
@@ -114,7 +116,9 @@ class TestMentions:
         st.lists(st.sampled_from([str(ONE), escaped(TWO), LONG, '"', "sha256:", "\\u00", "a"])),
         st.lists(st.integers(1, 200)),
     )
-    def test_pieces_find_all_that_the_whole_has(self, parts: list[str], cuts: list[int]) -> None:
+    def test_pieces_have_the_same_mentions_as_the_whole(
+        self, parts: list[str], cuts: list[int]
+    ) -> None:
         text = " ".join(parts).encode()
         pieces, start = [], 0
         for cut in cuts:
@@ -136,11 +140,11 @@ class TestBeginsAsJson:
             b" " * JSON_HEAD,
         ],
     )
-    def test_objects_arrays_and_strings_may_name_something(self, head: bytes) -> None:
+    def test_objects_arrays_and_strings_may_be_json(self, head: bytes) -> None:
         assert begins_as_json(head)
 
     @pytest.mark.parametrize("head", [b"", b"1", b"null", b"\x1f\x8b{", b"<x>", b" ", b"\x7fELF"])
-    def test_other_content_is_not_looked_into(self, head: bytes) -> None:
+    def test_other_content_is_not_json(self, head: bytes) -> None:
         assert not begins_as_json(head)
 
 
@@ -155,7 +159,7 @@ class TestUnknownProperties:
         assert extra_mentions(Index(manifests=[layer])) == set()
         assert document_mentions(Index(manifests=[layer])) == {ONE, TWO}
 
-    def test_those_of_a_subject_count_and_the_subject_itself_is_not_unknown(self) -> None:
+    def test_those_of_a_subject_count_and_the_subject_itself_does_not(self) -> None:
         about = Descriptor(media_type=OCI_MANIFEST, digest=LONG, size=1, extra={"x": str(ONE)})
         assert document_mentions(ArtifactManifest(subject=about)) == {ONE}
 
@@ -166,7 +170,7 @@ class TestUnknownProperties:
             TWO,
         }
 
-    def test_what_is_understood_does_not_count(self) -> None:
+    def test_known_properties_do_not_count(self) -> None:
         layer = Descriptor(
             media_type=OCI_LAYER, digest=LONG, size=1, annotations={"x": str(ONE)}, urls=[str(TWO)]
         )

@@ -1,4 +1,4 @@
-"""Lone surrogates: which texts hold one, and what stands for it."""
+"""Lone surrogates: which texts hold them, and their replacement."""
 
 from __future__ import annotations
 
