@@ -123,12 +123,12 @@ class DocumentError(OciLayoutError, ValueError):
     def __init__(self, problems: Iterable[Problem], *, source: str = "") -> None:
         self.problems = tuple(islice(problems, MAX_PROBLEMS))
         self.source = source
-        found = "; ".join(map(str, self.problems[:_MOST_SHOWN]))
+        listed = "; ".join(map(str, self.problems[:_MOST_SHOWN]))
         if len(self.problems) >= MAX_PROBLEMS:
-            found += f"; and more: reading stopped at {MAX_PROBLEMS} problems"
+            listed += f"; and more: reading stopped at {MAX_PROBLEMS} problems"
         elif len(self.problems) > _MOST_SHOWN:
-            found += f"; and {len(self.problems) - _MOST_SHOWN} more"
-        super().__init__(f"{source}: {found}" if source else found)
+            listed += f"; and {len(self.problems) - _MOST_SHOWN} more"
+        super().__init__(f"{source}: {listed}" if source else listed)
 
     @classmethod
     def of(cls, code: str, message: str, place: str = "$") -> DocumentError:

@@ -96,7 +96,7 @@ def invalid(attribute: Attribute[Any], code: str, message: str) -> DocumentError
     return DocumentError.of(code, message, place_of(attribute))
 
 
-def _refuse_type(attribute: Attribute[Any], expected: str, value: object) -> DocumentError:
+def _wrong_type(attribute: Attribute[Any], expected: str, value: object) -> DocumentError:
     return wrong_type(expected, value).at(place_of(attribute))
 
 
@@ -131,21 +131,9 @@ def to_json_map(values: Mapping[str, Json]) -> FrozenMap[str, FrozenJson]:
 def text(_: object, attribute: Attribute[Any], value: object) -> None:
     """Require a string."""
     if not isinstance(value, str):
-        raise _refuse_type(attribute, "a string", value)
+        raise _wrong_type(attribute, "a string", value)
     if has_surrogate(value):
         raise surrogate_error(place_of(attribute))
-
-
-def boolean(_: object, attribute: Attribute[Any], value: object) -> None:
-    """Require true or false."""
-    if not isinstance(value, bool):
-        raise _refuse_type(attribute, "a boolean", value)
-
-
-def binary(_: object, attribute: Attribute[Any], value: object) -> None:
-    """Require bytes."""
-    if not isinstance(value, bytes):
-        raise _refuse_type(attribute, "bytes", value)
 
 
 def date_time(_: object, attribute: Attribute[Any], value: object) -> None:
@@ -154,7 +142,7 @@ def date_time(_: object, attribute: Attribute[Any], value: object) -> None:
     Spec: config:created.
     """
     if not isinstance(value, str):
-        raise _refuse_type(attribute, "a string", value)
+        raise _wrong_type(attribute, "a string", value)
     if _DATE_TIME.fullmatch(value) is None:
         raise invalid(attribute, "bad-time", f"{value!r} is not an RFC 3339 date-time")
 
@@ -165,7 +153,7 @@ def size(_: object, attribute: Attribute[Any], value: object) -> None:
     Spec: descriptor:size.
     """
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _refuse_type(attribute, "an integer", value)
+        raise _wrong_type(attribute, "an integer", value)
     if not 0 <= value <= MAX_INT64:
         raise invalid(attribute, "bad-size", f"{value} is not a valid size: 0 to 2**63 - 1 bytes")
 
@@ -193,12 +181,18 @@ def one_of(choices: Iterable[str]) -> Validator:
     return check
 
 
-def instance(expected: type) -> Validator:
-    """Require an instance of a class."""
+def instance(expected: type, noun: str = "") -> Validator:
+    """Require an instance of a class.
+
+    Args:
+        expected: The class.
+        noun: Its name in messages, with an article; by default, made of the name of the class.
+    """
+    noun = noun or f"a {expected.__name__}"
 
     def check(_: object, attribute: Attribute[Any], value: object) -> None:
         if not isinstance(value, expected):
-            raise _refuse_type(attribute, f"a {expected.__name__}", value)
+            raise _wrong_type(attribute, noun, value)
 
     return check
 

@@ -116,7 +116,7 @@ class History(fields.Extensible):
     created_by: str | None = fields.optional(fields.text, "created_by")
     author: str | None = fields.optional(fields.text)
     comment: str | None = fields.optional(fields.text)
-    empty_layer: bool | None = fields.optional(fields.boolean, "empty_layer")
+    empty_layer: bool | None = fields.optional(fields.instance(bool, "a boolean"), "empty_layer")
 
 
 @frozen(kw_only=True)

@@ -117,7 +117,7 @@ class Descriptor(fields.Extensible):
     annotations: FrozenMap[str, str] = field(
         default=FrozenMap(), converter=fields.to_map, validator=fields.strings
     )
-    data: bytes | None = fields.optional(fields.binary)
+    data: bytes | None = fields.optional(fields.instance(bytes, "bytes"))
     platform: Platform | None = fields.optional(fields.instance(Platform))
     artifact_type: str | None = fields.optional(fields.text)
 

@@ -1,7 +1,7 @@
 """An immutable, hashable mapping, and JSON values made of it.
 
-Models are immutable, and so must be what they hold. `types.MappingProxyType` is neither
-hashable nor can it be copied or pickled, hence this small class.
+Models are immutable, so their values must be as well. `types.MappingProxyType` can be neither
+hashed, nor copied, nor pickled, hence this small class.
 """
 
 from __future__ import annotations

@@ -215,7 +215,7 @@ def require_ijson(document: Json, text: str, *, depth: int = 0) -> None:
     Args:
         document: The value.
         text: The text that it was read from.
-        depth: In how many arrays and objects it stands.
+        depth: The number of arrays and objects around it.
 
     Raises:
         DocumentError: An object has a property twice, or a string holds half of a surrogate pair.
@@ -319,7 +319,7 @@ def _refuse_duplicates(document: Json) -> None:
     problems = (
         Problem(
             code="duplicate-property",
-            message=f"{name!r} stands here more than once",
+            message=f"{name!r} occurs more than once",
             place=join_place(_place(node), name),
         )
         for node in _nodes(document)

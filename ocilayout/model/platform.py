@@ -49,8 +49,8 @@ class _Candidate:
 def select(root: Descriptor, platform: Platform | str, read: Read) -> Descriptor:
     """Return the manifest for a platform: one in an index, or the given manifest.
 
-    Indexes in an index are searched, too. The platform of a manifest is the one that its index
-    says; where that says none, and for a manifest that is given itself, it is read from the config.
+    Indexes in an index are searched, too. The platform of a manifest is read from its index; where
+    the index has none, and for a manifest that is given itself, from its config.
 
     Args:
         root: An index, or a manifest.

@@ -217,9 +217,7 @@ class TestInspect:
         named["annotations"] = {REF_NAME: "bad"}
         index["manifests"].append(named)
         layout.path.joinpath("index.json").write_text(json.dumps(index))
-        assert "'schemaVersion' stands here more than once" in command.error(
-            "inspect", "lay", "bad"
-        )
+        assert "'schemaVersion' occurs more than once" in command.error("inspect", "lay", "bad")
 
     def test_a_repository(self, command: Command, layout: Layout, registry: str) -> None:
         """A tag, and a digest with all that the registry has, are inspected alike."""
