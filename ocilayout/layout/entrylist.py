@@ -21,12 +21,12 @@ from ocilayout.model import (
     REF_NAME,
     compact,
     count_nodes,
-    dump,
+    dump_json,
+    require_ijson,
     require_nodes,
-    require_shown,
     scan,
     scan_cut,
-    shows_all,
+    surely_ijson,
 )
 
 if TYPE_CHECKING:
@@ -234,9 +234,9 @@ class EntryList:
         first = len(self.names)
         found = check_entries(part.entries, first)
         objects = [*cast("list[RawEntry]", part.entries), *filter(None, found.annotations)]
-        if not shows_all(objects, part.text):
+        if not surely_ijson(objects, part.text):
             self._count(part.text)
-            require_shown(part.entries, part.text, depth=DEPTH)
+            require_ijson(part.entries, part.text, depth=DEPTH)
         self.names += found.names
         self.digests += found.digests
         self._spans.append((part.start, part.start + len(part.text) - 2))
@@ -276,7 +276,7 @@ class EntryList:
                 yield self._text[start:end]
         added = [self._changed[position] for position in range(self._read, len(self.names))]
         if any(added):
-            yield dump([entry for entry in added if entry])[1:-1].decode()
+            yield dump_json([entry for entry in added if entry])[1:-1].decode()
 
     def _split(self, number: int) -> Iterator[str]:
         """Give the text of each entry of a part."""
@@ -289,7 +289,7 @@ class EntryList:
             if position not in self._changed:
                 yield part[start:stop]
             elif self._changed[position]:
-                yield dump(self._changed[position]).decode()
+                yield dump_json(self._changed[position]).decode()
             start = stop + len(",")
             position += 1
 

@@ -40,8 +40,8 @@ from ocilayout.model import (
     Json,
     compact,
     decode_text,
-    dump,
-    parse,
+    dump_json,
+    parse_json,
     require_without,
     scan,
     scan_bounded,
@@ -60,7 +60,7 @@ _COMMA = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
 MAX_ROOT_INDEX: Final = 256 * 1024 * 1024
 """The largest root index that is read, in bytes."""
 
-EMPTY: Final = dump({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []})
+EMPTY: Final = dump_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []})
 """The root index of a new layout."""
 
 
@@ -94,7 +94,7 @@ class RootIndex:
         try:
             start = find_array(text)
             if start is None:
-                text = _with_array(parse(data, limit=MAX_ROOT_INDEX))
+                text = _with_array(parse_json(data, limit=MAX_ROOT_INDEX))
                 start = cast("int", find_array(text))
             self._entries = EntryList(text, start)
         except DocumentError as error:
@@ -103,7 +103,9 @@ class RootIndex:
                 _require_shell(parse_root(data))
             raise error.at("$.manifests") from None
         self._around = text[:start], text[self._entries.end :]
-        self.shell = _require_shell(parse("[]".join(self._around).encode(), limit=MAX_ROOT_INDEX))
+        self.shell = _require_shell(
+            parse_json("[]".join(self._around).encode(), limit=MAX_ROOT_INDEX)
+        )
         self._meanings = Meanings(self._entries)
         self.changed = False
 
@@ -402,7 +404,7 @@ def parse_root(data: bytes) -> dict[str, Json]:
         LimitExceededError: They are more than 256 MiB, nested too deeply, or hold more values than
             a root index of that size needs.
     """
-    return parse(data, limit=MAX_ROOT_INDEX, nodes=max(MAX_NODES, len(data) // DENSE))
+    return parse_json(data, limit=MAX_ROOT_INDEX, nodes=max(MAX_NODES, len(data) // DENSE))
 
 
 def find_array(text: str) -> int | None:
@@ -425,7 +427,7 @@ def _with_array(document: dict[str, Json]) -> str:
     entries = document.get("manifests")
     if entries is not None:  # absent, or null as Go programs write an empty list, is none
         raise wrong_type("an array", entries)
-    return dump({**document, "manifests": []}).decode()
+    return dump_json({**document, "manifests": []}).decode()
 
 
 def _require_shell(document: dict[str, Json]) -> Index:
