@@ -242,7 +242,9 @@ def known_keys(model: type) -> dict[str, str]:
 
 
 def _require_unknown(model: object, _: Attribute[Any], value: FrozenMap[str, FrozenJson]) -> None:
-    known = known_keys(type(model)) if value else {}
+    if value is _NOTHING:  # as nearly always, and asked for each model
+        return
+    known = known_keys(type(model))
     for name in value:
         if not isinstance(name, str):
             raise wrong_type("a string", name)

@@ -172,8 +172,9 @@ def _object(model: type[Extensible]) -> Callable[[Any, Any], Extensible]:
         extra: dict[str, Json] = {}
         values: dict[str, Any] = {"extra": extra, **absent}
         for name, item in value.items():
-            if name in members:
-                attribute, structure = members[name]
+            member = members.get(name)
+            if member is not None:
+                attribute, structure = member
                 try:
                     if item is not None:
                         values[attribute.name] = structure(item, attribute.type)

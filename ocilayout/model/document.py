@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ocilayout.errors import BlobNotFoundError, DocumentError, LimitExceededError, read_from
+from ocilayout.errors import BlobNotFoundError, DocumentError, LimitExceededError
 from ocilayout.model.codec import decode
 from ocilayout.model.ijson import parse_json
 from ocilayout.model.limit import MAX_DOCUMENT
@@ -79,7 +79,7 @@ def decode_document(
             "not-a-manifest",
             f"{descriptor.digest} is not a manifest or an index, but {descriptor.media_type}",
         )
-    with read_from(str(descriptor.digest)):
+    try:  # not `with read_from(...)`: a garbage collection decodes every document of a store
         document: Document = decode(data, MODELS[descriptor.media_type])
         if document.media_type not in (None, descriptor.media_type):
             raise DocumentError.of(
@@ -87,6 +87,8 @@ def decode_document(
                 f"the document says {document.media_type}, its descriptor {descriptor.media_type}",
                 "$.mediaType",
             )
+    except (DocumentError, LimitExceededError) as error:
+        raise error.read_from(str(descriptor.digest)) from None
     if not isinstance(document, Schema1Manifest) or size is None:
         return document
 

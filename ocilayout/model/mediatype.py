@@ -9,6 +9,7 @@ Spec: media-types:names, media-types:docker.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 OCI_LAYOUT_HEADER = "application/vnd.oci.layout.header.v1+json"
 OCI_DESCRIPTOR = "application/vnd.oci.descriptor.v1+json"
@@ -56,6 +57,7 @@ _NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&\-^_.+]{0,126}"
 _MEDIA_TYPE = re.compile(rf"{_NAME}/{_NAME}")
 
 
+@lru_cache(maxsize=1024)  # a store has few media types, and every descriptor asks
 def is_media_type(text: str) -> bool:
     """Tell whether text is a media type as of RFC 6838, without parameters.
 

@@ -118,11 +118,15 @@ def search_mentions(stream: Readable) -> Mentions:
 
 def extra_mentions(*models: Extensible) -> set[Digest]:
     """Return the digests in the unknown properties of models and of the platforms in them."""
+    extras = [model.extra for model in models if model.extra]
+    for model in models:
+        if isinstance(model, Descriptor) and model.platform is not None and model.platform.extra:
+            extras.append(model.platform.extra)
+    if not extras:  # as nearly always, and asked for each document of a store
+        return set()
     mentions = Mentions()
-    platforms = (model.platform for model in models if isinstance(model, Descriptor))
-    for model in (*models, *platforms):
-        if model is not None and model.extra:
-            mentions.take(dump_json({name: thaw(item) for name, item in model.extra.items()}))
+    for extra in extras:
+        mentions.take(dump_json({name: thaw(item) for name, item in extra.items()}))
     return mentions.found
 
 
