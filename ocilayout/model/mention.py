@@ -118,10 +118,8 @@ def search_mentions(stream: Readable) -> Mentions:
 
 def extra_mentions(*models: Extensible) -> set[Digest]:
     """Return the digests in the unknown properties of models and of the platforms in them."""
-    extras = [model.extra for model in models if model.extra]
-    for model in models:
-        if isinstance(model, Descriptor) and model.platform is not None and model.platform.extra:
-            extras.append(model.platform.extra)
+    platforms = [model.platform for model in models if isinstance(model, Descriptor)]
+    extras = [model.extra for model in (*models, *platforms) if model is not None and model.extra]
     if not extras:  # as nearly always, and asked for each document of a store
         return set()
     mentions = Mentions()
