@@ -24,8 +24,9 @@ from ocilayout.errors import (
     UnsupportedDigestError,
 )
 from ocilayout.layout.blobs import MAX_READ, Blobs
-from ocilayout.layout.ingest import PIECE
+from ocilayout.layout.garbage import sweep
 from ocilayout.layout.layout import Layout
+from ocilayout.layout.newblob import PIECE
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.stream import VerifiedReader
@@ -679,12 +680,10 @@ def test_a_stream_that_cannot_be_verified_is_not_opened() -> None:
 
 def test_what_was_put_is_held(blobs: Blobs) -> None:
     """A put is remembered, also of what was there; what was not put is not."""
-    assert blobs.held([described().digest]) == set()
+    assert blobs.put_here == set()
     place(blobs, described(b"there").digest, b"there")
     put, found = blobs.put(DATA, media_type=TEXT), blobs.put(b"there", media_type=TEXT)
-    digests = [put.digest, found.digest]
-    assert blobs.holding
-    assert blobs.held([*digests, unknown().digest]) == set(digests)
+    assert blobs.put_here == {put.digest, found.digest}
 
 
 def test_sync_forces_each_blob_and_its_folders(
@@ -814,7 +813,7 @@ def test_a_put_leaves_nothing_open(blobs: Blobs, root: Path) -> None:
             blobs.put(Trickle(b"x", breaks=True), media_type=TEXT)
         with pytest.raises(IsADirectoryError):
             blobs.put(root, media_type=TEXT)
-        blobs.sweep([described().digest])
+        sweep(root, blobs, [described().digest])
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
@@ -908,8 +907,8 @@ def test_a_link_that_is_kept_is_refreshed_and_not_its_target(linked: Blobs, tmp_
     linked.sync([described().digest])
 
 
-def test_deleting_a_link_leaves_its_target(linked: Blobs, tmp_path: Path) -> None:
+def test_deleting_a_link_leaves_its_target(linked: Blobs, root: Path, tmp_path: Path) -> None:
     """A link that nothing needs goes alone."""
-    assert linked.sweep([described().digest]) == [described().digest]
+    assert sweep(root, linked, [described().digest]) == [described().digest]
     assert list(linked) == []
     assert (tmp_path / "shared").read_bytes() == DATA

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocilayout.errors import BlobNotFoundError
-from ocilayout.layout.collection import only_reached
+from ocilayout.layout.garbage import only_reached
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.graph import walk
 from ocilayout.model.manifest import Index, Manifest

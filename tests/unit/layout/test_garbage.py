@@ -22,8 +22,9 @@ from ocilayout import (
     Layout,
     Manifest,
 )
-from ocilayout.layout import clock
+from ocilayout.layout import clock, garbage
 from ocilayout.layout.blobs import Blobs
+from ocilayout.layout.garbage import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -346,12 +347,11 @@ def test_what_could_not_be_removed_is_not_said_to_be(
 ) -> None:
     """A report lists what this collection deleted, and not what another one did before it."""
     blobs = [layout.blobs.put(text, media_type="a/b") for text in (b"1", b"22")]
-    sweep = Blobs.sweep
 
-    def meanwhile(self: Blobs, digests: Iterable[Digest]) -> list[Digest]:
-        self.path(blobs[0].digest).unlink()
-        return sweep(self, digests)
+    def meanwhile(root: Path, there: Blobs, digests: Iterable[Digest]) -> list[Digest]:
+        there.path(blobs[0].digest).unlink()
+        return sweep(root, there, digests)
 
-    monkeypatch.setattr(Blobs, "sweep", meanwhile)
+    monkeypatch.setattr(garbage, "sweep", meanwhile)
     report = layout.collect(grace=NOW)
     assert (report.removed, report.freed) == ((blobs[1].digest,), 2)
