@@ -1,4 +1,4 @@
-"""Entries as text: where it is cut, what is kept of it, and where names stand."""
+"""Entries as text: where it is cut, and what is kept of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DIGEST = "sha256:" + "0" * 64
 
 @pytest.fixture(autouse=True)
 def _small_parts() -> Iterator[None]:
-    """Cut wherever it can be cut."""
+    """Cut the text wherever it can be cut."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(entrylist, "PART", 0)
         yield
@@ -70,7 +70,7 @@ def test_entries_are_read_and_written_wherever_the_text_may_seem_to_be_cut(
 
 
 @pytest.mark.parametrize("text", ["[{},{}", "[{},", "[{}x", "[", '[{},{"a"}]'])
-def test_what_is_no_array_is_refused(text: str) -> None:
+def test_a_value_that_is_not_an_array_is_refused(text: str) -> None:
     with pytest.raises(DocumentError):
         EntryList(text, 0)
 
@@ -128,8 +128,8 @@ def test_whatever_holds_a_word_is_given_also_in_disguise() -> None:
     assert [position for position, _ in found.iter_entries("word")] == [0, 2, 3]
 
 
-def test_a_cut_through_every_entry_is_no_obstacle() -> None:
-    """Entries with what looks like their ends in them are parsed in parts all the same."""
+def test_a_cut_through_every_entry_does_not_matter() -> None:
+    """Entries that contain text like their ends are parsed in parts all the same."""
     text = json.dumps([entry(f"v{number}", x=NESTED) for number in range(50)])
     parts = list(iter_parts(text, 0))
     assert len(parts) > 10

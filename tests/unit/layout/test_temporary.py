@@ -1,4 +1,4 @@
-"""Temporary files left behind: which names they have, and when their writer is dead."""
+"""Temporary files: which names they have, and when their writer is dead."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAME = "123-0123456789abcdef"
     ],
 )
 def test_a_temporary_is_known_by_its_place(tmp_path: Path, place: str, ours: bool | None) -> None:  # noqa: FBT001
-    """What is no temporary of any program is not given."""
+    """A file that is not a temporary file of any program is not listed."""
     path = tmp_path / place
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"x")
