@@ -1,4 +1,4 @@
-"""Single files: opened safely, owned, locked, forced onto the disk, and named in errors.
+"""Single files: opened safely, locked, forced onto the disk, and named in errors.
 
 A layout may come from another user, so any path in it may lead to a FIFO or a device. Opening a
 file here neither waits for a writer nor accepts anything but a regular file. An `OSError` that
@@ -40,6 +40,9 @@ FOLDER: Final[int] = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_
 
 NO_FOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
 """The flag that refuses a symbolic link."""
+
+CREATE: Final[int] = os.O_RDWR | os.O_CREAT | os.O_EXCL | SAFE | NO_FOLLOW
+"""Flags for creating a file whose name must be free."""
 
 _NO_LOCKS: Final = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK})
 _NOUNS: Final = {
@@ -227,6 +230,18 @@ class File(io.FileIO):
             return super().write(data)
 
 
+def write_all(file: io.FileIO, data: bytes) -> int:
+    """Write all bytes, in as many calls as it takes; return how many they are.
+
+    Raises:
+        OSError: The file system refused.
+    """
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) or 0 :]
+    return len(data)
+
+
 def force(number: int) -> None:
     """Force an open file or folder onto the disk, and not only into the cache of the disk.
 
@@ -259,53 +274,6 @@ def fsync(path: Name) -> None:
             force(number)
         finally:
             os.close(number)
-
-
-def adopt(number: int, root: Path, *, folder: bool = False) -> None:
-    """Give a new file or folder the owner and group of its layout.
-
-    It gets the group of the layout's folder, and if root made it the owner as well: otherwise one
-    command of root would lock the owner out. A new folder is as writable for the group and for
-    others as the folder of the layout, whatever the umask is. Where the system does not allow this,
-    such as in a container with mapped users, nothing changes.
-
-    Args:
-        number: The descriptor of a new file or folder.
-        root: The folder of the layout.
-        folder: Whether it is a folder.
-    """
-    with suppress(OSError):
-        made, layout = os.fstat(number), root.stat()
-        give = is_root() and layout.st_uid not in (0, made.st_uid)
-        regroup = made.st_gid != layout.st_gid
-        if give or regroup:
-            os.fchown(number, layout.st_uid if give else -1, layout.st_gid)
-        writable = writers(layout)
-        mode = wanted = stat.S_IMODE(made.st_mode)
-        if regroup and not writable & stat.S_IWGRP:  # the umask was meant for another group
-            wanted &= ~stat.S_IWGRP
-        for bits in (stat.S_IRWXG, stat.S_IRWXO):
-            if folder and writable & bits:
-                wanted |= layout.st_mode & bits
-        if wanted != mode:
-            os.fchmod(number, wanted)
-
-
-def writers(folder: os.stat_result) -> int:
-    """Return the bits that let the group and others replace any file of a folder."""
-    if folder.st_mode & stat.S_ISVTX:  # sticky: users may replace only their own files
-        return 0
-    return folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-
-
-def is_root() -> bool:
-    """Return whether this process may give files to other users."""
-    return hasattr(os, "geteuid") and os.geteuid() == 0
-
-
-def is_own(status: os.stat_result) -> bool:
-    """Return whether a file belongs to this user; always where a system has no users."""
-    return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
 
 
 def flock(number: int, path: Name, *, shared: bool = False, wait: bool = False) -> bool:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import DocumentError, LimitExceededError, LockTimeoutError
@@ -25,11 +24,12 @@ from ocilayout.layout.newfile import new_file
 from ocilayout.layout.rootindex import MAX_ROOT_INDEX, RootIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 _POLL: Final = 0.005
-"""How often a lock that is taken is asked for again, in seconds."""
+"""The time between two reads of a document that does not parse, in seconds."""
 
 _TORN_READ: Final = 1.0
 """How long a document that does not parse is read again, in seconds: another program may be writing
@@ -109,16 +109,14 @@ class IndexFile:
         """
         return self._read()[1]
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Hold the writer lock.
 
         Raises:
             LockTimeoutError: Other writers held it for too long.
             OSError: The lock file cannot be created or locked.
         """
-        with lockfile.locked(self._root, timeout=self._lock_timeout):
-            yield
+        return lockfile.locked(self._root, timeout=self._lock_timeout)
 
     def edit(
         self,

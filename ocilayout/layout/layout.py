@@ -46,9 +46,6 @@ class Layout(View[Blobs]):
     Spec: image-layout:transports.
     """
 
-    path: Path
-    strict_names: bool
-
     def __init__(
         self,
         path: Path,
@@ -68,9 +65,9 @@ class Layout(View[Blobs]):
             raise ValueError(f"durability is 'commit' or 'none', not {durability!r}")
         self.path = path_of(path).absolute()
         self.blobs = Blobs(self.path, follow_links=follow_links)
-        self._durable = durability == "commit"
         self.strict_names = strict_names
-        self._indexfile = IndexFile(self.path, durable=self._durable, lock_timeout=lock_timeout)
+        durable = durability == "commit"
+        self._indexfile = IndexFile(self.path, durable=durable, lock_timeout=lock_timeout)
 
     # ------------------------------------------------------------ creating and opening
 

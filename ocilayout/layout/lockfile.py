@@ -3,9 +3,6 @@
 Where a system has no flock, the library filelock locks the file. It is not used elsewhere, because
 it opens the file for writing: a lock file that can only be read, such as one command of root may
 leave behind, would lock the owner of the layout out.
-
-The file decides who can block the writers of a layout, since a lock can be taken on any file that
-can be opened. So only users who can write the layout may open it.
 """
 
 from __future__ import annotations
@@ -18,18 +15,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import LockTimeoutError
-from ocilayout.layout.disk import (
-    HAS_FLOCK,
-    NO_FOLLOW,
-    SAFE,
-    acting,
-    adopt,
-    flock,
-    is_own,
-    open_regular,
-    unlock,
-    writers,
-)
+from ocilayout.layout.disk import CREATE, HAS_FLOCK, acting, flock, open_regular, unlock
+from ocilayout.layout.ownership import adopt, is_own, mode_for_writers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +26,6 @@ _NAME: Final = "index.json.lock"
 _POLL: Final = 0.005
 """How often a lock that is taken is asked for again, in seconds."""
 
-_OWN: Final = 0o600
 _UNWRITABLE: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -114,8 +100,7 @@ def _open(path: Path) -> tuple[int, bool]:
         # With O_CREAT alone, Linux refuses to open a file of another user in a sticky folder, also
         # for root (fs.protected_regular). Another process may create the file first: try again.
         with suppress(FileExistsError):
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | SAFE | NO_FOLLOW
-            return os.open(path, flags, 0o666), True
+            return os.open(path, CREATE, 0o666), True
 
 
 def _arrange(number: int, root: Path, *, made: bool) -> None:
@@ -128,12 +113,7 @@ def _arrange(number: int, root: Path, *, made: bool) -> None:
         return
     adopt(number, root)
     status = os.fstat(number)
-    wanted = _OWN
-    for shared in _shared(root, status):
-        writable = writers(shared)
-        if shared.st_gid != status.st_gid:
-            writable &= ~stat.S_IWGRP
-        wanted |= writable | writable << 1  # a writer may read, too
+    wanted = mode_for_writers(status, *_shared(root, status))
     if stat.S_IMODE(status.st_mode) != wanted:
         with suppress(OSError):
             os.fchmod(number, wanted)

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from ocilayout.layout.disk import File, acting, flock, writers
+from ocilayout.layout.disk import File, acting, flock, write_all
+from ocilayout.layout.ownership import mode_for_writers
 from ocilayout.layout.pool import thread_pool
 from ocilayout.layout.realfolder import Folder, make_folders
 from ocilayout.model import CHUNK, Digest, Verifier, new_hasher
@@ -37,7 +38,6 @@ PIECE: Final = 2 * CHUNK
 _AHEAD: Final = 2
 """How many pieces may be written before they are hashed. It bounds the memory of a put."""
 
-_OWN: Final = 0o600
 _TRIES: Final = 100
 """How many new files other programs may lock or delete before their writer gives up."""
 
@@ -87,7 +87,7 @@ class NewBlob:
     def _copy_across(self, path: Path) -> None:
         """Place the blob on another file system: copy it there, then rename the copy."""
         with (
-            Folder.at(path.parent, root=self.root) as folder,
+            Folder.open(path.parent, root=self.root) as folder,
             _new_blob(self.root, folder, ".tmp") as beside,
         ):
             self.file.seek(0)
@@ -127,8 +127,7 @@ def _new_blob(root: Path, folder: Folder, suffix: str = "") -> Iterator[NewBlob]
 def create_locked(root: Path, folder: Folder, suffix: str = "") -> tuple[File, int]:
     """Create and lock a temporary file; return it with the mode that a new file usually has.
 
-    Only users who can write the layout can open the file: a file that others can read they can
-    lock as well, which would block its writer, or keep it from being collected.
+    Only users who can write the layout can open the file; see `mode_for_writers`.
 
     Args:
         root: The folder of the layout.
@@ -167,12 +166,9 @@ def _drop(file: File, folder: Folder) -> None:
 
 def _close_to_readers(file: File, root: Path) -> int:
     """Let only users open a file who can write the layout; return the mode that it had."""
-    status, layout = os.fstat(file.fileno()), root.stat()
-    writable = writers(layout)
-    if status.st_gid != layout.st_gid:
-        writable &= ~stat.S_IWGRP
+    status = os.fstat(file.fileno())
     with suppress(OSError):  # some file systems have no modes
-        os.fchmod(file.fileno(), _OWN | writable | writable << 1)  # a writer may read, too
+        os.fchmod(file.fileno(), mode_for_writers(status, root.stat()))
     return stat.S_IMODE(status.st_mode)
 
 
@@ -236,7 +232,7 @@ def write_hashed(
     if len(data) < PIECE:  # a small blob is not worth a thread
         while data:
             update(data)
-            size += _write(target, data)
+            size += write_all(target, data)
             data = next_piece()
         return size
     with thread_pool(1) as thread:
@@ -245,7 +241,7 @@ def write_hashed(
             if len(hashed) == _AHEAD:
                 hashed.popleft().result()
             hashed.append(thread.submit(update, data))
-            size += _write(target, data)
+            size += write_all(target, data)
             data = next_piece()
         for future in hashed:  # raises what `update` raised
             future.result()
@@ -263,11 +259,3 @@ def _read_piece(source: Readable, size: int) -> bytes:
         parts.append(data)
         left -= len(data)
     return b"".join(parts)
-
-
-def _write(target: io.FileIO, data: bytes) -> int:
-    # A file without a buffer may take fewer bytes than it is given, or none at the moment.
-    view = memoryview(data)
-    while view:
-        view = view[target.write(view) or 0 :]
-    return len(data)

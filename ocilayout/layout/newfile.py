@@ -12,17 +12,8 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from ocilayout.layout.disk import (
-    FOLDER,
-    NO_FOLLOW,
-    SAFE,
-    File,
-    acting,
-    adopt,
-    force,
-    fsync,
-    is_root,
-)
+from ocilayout.layout.disk import CREATE, FOLDER, File, acting, force, fsync, write_all
+from ocilayout.layout.ownership import adopt, is_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,9 +49,7 @@ class NewFile:
         Raises:
             OSError: The file system refused.
         """
-        view = memoryview(data)
-        while view:
-            view = view[self.file.write(view) :]
+        write_all(self.file, data)
 
     def force(self) -> None:
         """Force the content onto the disk.
@@ -113,10 +102,9 @@ def new_file(
     with acting("write", path):
         folder = _open_folder(path.parent)
         try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | SAFE | NO_FOLLOW
             # Closed to others at first: a user who opened the file before its mode is set could go
             # on reading it.
-            number = os.open(temporary, flags, 0o666 if like is None else 0o600, dir_fd=folder)
+            number = os.open(temporary, CREATE, 0o666 if like is None else 0o600, dir_fd=folder)
         except BaseException:
             os.close(folder)
             raise

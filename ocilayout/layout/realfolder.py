@@ -15,16 +15,8 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final, Self
 
 from ocilayout.layout.clock import changed
-from ocilayout.layout.disk import (
-    FOLDER,
-    NO_FOLLOW,
-    SAFE,
-    File,
-    acting,
-    adopt,
-    noun_of,
-    open_regular,
-)
+from ocilayout.layout.disk import CREATE, FOLDER, NO_FOLLOW, File, acting, noun_of, open_regular
+from ocilayout.layout.ownership import adopt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +37,7 @@ class Folder:
     """
 
     def __init__(self, number: int, path: Path, root: Path) -> None:
-        """Take over a descriptor; use `open`, `at` or `enter`.
+        """Take over a descriptor; use `open` or `enter`.
 
         Args:
             number: The descriptor, which is closed with this folder.
@@ -57,29 +49,18 @@ class Folder:
         self._root = root
 
     @classmethod
-    def open(cls, root: Path) -> Self:
-        """Open the folder of a layout, which may be reached by links.
-
-        Raises:
-            OSError: It cannot be opened.
-        """
-        with acting("open the folder", root):
-            number = os.open(root, FOLDER)
-        return cls(number, root, root)
-
-    @classmethod
-    def at(cls, path: Path, *, root: Path) -> Self:
-        """Open a folder of blobs, to which links may lead.
+    def open(cls, path: Path, *, root: Path | None = None) -> Self:
+        """Open the folder of a layout, or one of its folders of blobs; links may lead to both.
 
         Args:
             path: The folder.
-            root: The folder of the layout.
+            root: The folder of the layout, if it is another one.
 
         Raises:
             OSError: It cannot be opened.
         """
         with acting("open the folder", path):
-            return cls(os.open(path, FOLDER), path, root)
+            return cls(os.open(path, FOLDER), path, root or path)
 
     def __enter__(self) -> Self:
         return self
@@ -153,8 +134,7 @@ class Folder:
         """
         path = self.path / name
         with acting("write", path):
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | SAFE | NO_FOLLOW
-            number = os.open(name, flags, 0o666, dir_fd=self.number)
+            number = os.open(name, CREATE, 0o666, dir_fd=self.number)
             adopt(number, self._root)
         return File(number, "rb+", str(path))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -68,15 +68,11 @@ class TemporaryFile:
     @contextmanager
     def _opened(self) -> Iterator[Folder]:
         """Open the folder of the file, which must be a real folder."""
-        folder = Folder.open(self.root)
-        try:
+        with ExitStack() as stack:
+            folder = stack.enter_context(Folder.open(self.root))
             for name in self.folder:
-                inner = folder.enter(name)
-                folder.close()
-                folder = inner
+                folder = stack.enter_context(folder.enter(name))
             yield folder
-        finally:
-            folder.close()
 
     def remove(self) -> None:
         """Delete the file, or the folder with all that is in it, unless it is gone already.

@@ -8,6 +8,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeVar
 
+from attrs import evolve
+
 from ocilayout.errors import (
     AmbiguousReferenceError,
     BlobNotFoundError,
@@ -245,7 +247,7 @@ class View(ABC, Generic[B]):
             size = self.blobs.size(descriptor.digest)
         except BlobNotFoundError:
             size = descriptor.size
-        return _sized(descriptor, size)
+        return evolve(descriptor.plain(), size=size)
 
     def _right(self, entries: Sequence[RootEntry]) -> Descriptor:
         """Return the plain descriptor of entries of one content: the first with the right size."""
@@ -272,7 +274,7 @@ class View(ABC, Generic[B]):
             return opaque
         if not isinstance(said, str) or said not in DOCUMENT_TYPES:
             return opaque
-        return Descriptor(media_type=said, digest=digest, size=opaque.size)
+        return evolve(opaque, media_type=said)
 
 
 def in_any_size(read: Callable[[Descriptor], T], descriptor: Descriptor, blobs: ReadableBlobs) -> T:
@@ -291,17 +293,13 @@ def in_any_size(read: Callable[[Descriptor], T], descriptor: Descriptor, blobs: 
     try:
         return read(descriptor)
     except (LimitExceededError, SizeMismatchError) as error:
-        right = _sized(descriptor, blobs.size(descriptor.digest))
+        right = evolve(descriptor.plain(), size=blobs.size(descriptor.digest))
         if right.size == descriptor.size:
             raise
         try:
             return read(right)
         except IntegrityError:
             raise error from None
-
-
-def _sized(descriptor: Descriptor, size: int) -> Descriptor:
-    return Descriptor(media_type=descriptor.media_type, digest=descriptor.digest, size=size)
 
 
 def all_names(source: Tagged) -> dict[str, str | None]:

@@ -15,8 +15,8 @@ import pytest
 
 from ocilayout.archive.tarstream import open_target
 from ocilayout.layout import clock
-from ocilayout.layout.disk import adopt
 from ocilayout.layout.layout import Layout
+from ocilayout.layout.ownership import adopt
 from ocilayout.layout.realfolder import Folder
 from ocilayout.layout.rootindex import EMPTY
 from ocilayout.layout.temporary import temporary_files
