@@ -2,41 +2,62 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from ocilayout import __version__ as __version__  # one distribution, one version
-from skills.artifact import SkillContent, SkillFile
-from skills.builds import BuildResult, LocalBuild
-from skills.cache import CachedSkill
-from skills.errors import (
-    AmbiguousSkillError,
-    ClientError,
-    FrontmatterError,
-    InvalidEpochError,
-    InvalidTagError,
-    LayerError,
-    LocalBuildConflictError,
-    LocalEditsError,
-    NameMismatchError,
-    NotALocalBuildError,
-    NotASkillError,
-    NotCachedError,
-    NotInstalledError,
-    NotPushableError,
-    RecordError,
-    ScopeError,
-    SkillError,
-    SkillFolderError,
-    TargetError,
-    TargetExistsError,
-    TooLargeError,
-    ValidationError,
-)
-from skills.install import InstalledSkill
-from skills.package import Package, package
-from skills.service import SkillService, default_store
-from skills.skillmd import SkillMd
-from skills.validation import Finding, ValidationResult, validate
+
+if TYPE_CHECKING:
+    from skills.errors import (
+        AmbiguousSkillError,
+        ClientError,
+        FrontmatterError,
+        InvalidEpochError,
+        InvalidTagError,
+        LayerError,
+        LocalBuildConflictError,
+        LocalEditsError,
+        NameMismatchError,
+        NotALocalBuildError,
+        NotASkillError,
+        NotCachedError,
+        NotInstalledError,
+        NotPushableError,
+        RecordError,
+        ScopeError,
+        SkillError,
+        SkillFolderError,
+        TargetError,
+        TargetExistsError,
+        TooLargeError,
+        ValidationError,
+    )
+    from skills.install import (
+        InstalledSkill,
+    )
+    from skills.model import (
+        Finding,
+        SkillMd,
+        ValidationResult,
+    )
+    from skills.packaging import (
+        Package,
+        SkillContent,
+        SkillFile,
+        package,
+        validate,
+    )
+    from skills.store import (
+        LOCAL_BUILD,
+        BuildResult,
+        CachedSkill,
+        LocalBuild,
+        SkillService,
+        default_store,
+    )
 
 __all__ = [
+    "LOCAL_BUILD",
     "AmbiguousSkillError",
     "BuildResult",
     "CachedSkill",
@@ -74,3 +95,22 @@ __all__ = [
     "package",
     "validate",
 ]
+
+# The rooms from the bottom up: each imports those before it, so nothing is loaded in vain.
+_ROOMS = ("skills.errors", "skills.model", "skills.packaging", "skills.install", "skills.store")
+
+
+if not TYPE_CHECKING:  # with it in sight, type checkers would accept any name
+
+    def __getattr__(name: str) -> object:
+        """Import a public name when it is first used, so that `import skills` is cheap."""
+        for room in map(import_module, _ROOMS if name in __all__ else ()):
+            if hasattr(room, name):
+                value: object = getattr(room, name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,7 +1,7 @@
-"""All errors of the skills layer.
+"""All errors of this package.
 
 Each message is one line that says what went wrong and what to do about it. `OSError` is not
-wrapped: a full disk or a missing permission reaches the caller as the operating system named it.
+wrapped: a full disk or a missing permission reaches the caller as the operating system reports it.
 Errors of documents, layouts and registries are those of `ocilayout`.
 """
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class SkillError(Exception):
-    """The base of all errors of this package; never raised itself.
+    """The base of all errors of this package, which is not raised itself.
 
-    Errors can be pickled, so they pass between processes.
+    Errors can be pickled, and so passed between processes.
     """
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -71,10 +71,10 @@ class FrontmatterError(SkillError, ValueError):
 
 
 class ValidationError(SkillError, ValueError):
-    """A skill breaks the rules of skills.
+    """A skill has errors that `validate` finds.
 
     Attributes:
-        errors: All broken rules, a sentence each; never empty.
+        errors: All errors, a sentence each; never empty.
     """
 
     def __init__(self, errors: Iterable[str]) -> None:
@@ -83,11 +83,11 @@ class ValidationError(SkillError, ValueError):
 
 
 class TooLargeError(SkillError):
-    """A skill, or an artifact that might be one, is larger than a limit.
+    """A skill folder or an artifact is larger than a limit.
 
     Attributes:
-        what: The quantity: `files`, `size`, `layer`, or as the message names it.
-        limit: The limit, in bytes, or in files where files are counted.
+        what: The limited quantity: `files`, `size`, `layer`, or as in the message.
+        limit: The limit in bytes, or a number of files.
     """
 
     def __init__(self, message: str, *, what: str, limit: int) -> None:
@@ -97,7 +97,7 @@ class TooLargeError(SkillError):
 
 
 class InvalidEpochError(SkillError, ValueError):
-    """A time does not fit the formats that it must be written to.
+    """A time is outside the range of the gzip format.
 
     Attributes:
         epoch: The time, in seconds since 1970-01-01 UTC.
@@ -126,12 +126,12 @@ class InvalidTagError(SkillError, ValueError):
 
 
 class LocalBuildConflictError(SkillError):
-    """A pull would replace a local build that has other content.
+    """A pull or a copy would replace a local build with other content.
 
     Attributes:
         name: The tag.
         local_digest: The digest of the build, as text.
-        remote_digest: The digest of the content to pull, as text.
+        remote_digest: The digest of the other content, as text.
     """
 
     def __init__(self, name: str, *, local_digest: str, remote_digest: str) -> None:
@@ -172,10 +172,10 @@ class NotCachedError(SkillError, LookupError):
 
 
 class LayerError(SkillError, ValueError):
-    """The files of a skill are damaged, or must not be written to a disk.
+    """The layer of a skill is damaged, or has files that must not be installed.
 
     Attributes:
-        path: The name of the member of the tar; empty if the error is about the whole tar.
+        path: The name of the member of the tar; empty if the error is about the whole layer.
     """
 
     def __init__(self, reason: str, *, path: str = "") -> None:
@@ -186,10 +186,10 @@ class LayerError(SkillError, ValueError):
 
 
 class NotASkillError(SkillError):
-    """An artifact is not a skill, or is a skill that cannot be read.
+    """An artifact is not a skill, or its metadata cannot be read.
 
     Attributes:
-        reference: The tag, reference or digest that was asked for.
+        reference: The tag, reference or digest that the caller gave.
     """
 
     def __init__(self, reference: str, reason: str) -> None:
@@ -207,17 +207,17 @@ class NotPushableError(SkillError, ValueError):
     def __init__(self, reference: str) -> None:
         self.reference = reference
         super().__init__(
-            f"{reference!r} does not say where to push to; build the skill under a full reference"
-            " such as ghcr.io/org/skill:v1, and push that"
+            f"{reference!r} does not name a repository to push to; build the skill with a full"
+            " reference as its tag, such as ghcr.io/org/skill:v1"
         )
 
 
 class NameMismatchError(SkillError):
-    """An artifact is another skill than its source says.
+    """An artifact has another name than its source.
 
     Attributes:
-        asked: The name that the source says.
-        found: The name in the skill.
+        asked: The name in the source.
+        found: The name in the artifact.
     """
 
     def __init__(self, asked: str, found: str, *, where: str) -> None:
@@ -244,7 +244,7 @@ class AmbiguousSkillError(SkillError):
             f"{tag!r} (version {version or 'none'})" for tag, version in self.choices
         )
         super().__init__(
-            f"several local builds are the skill {name!r}: {listed}; ask for one by its version,"
+            f"several local builds have the name {name!r}: {listed}; choose one by its version,"
             " its full reference or its digest"
         )
 
@@ -278,11 +278,11 @@ class TargetError(SkillError):
 
 
 class TargetExistsError(TargetError):
-    """The place of a skill holds something that was not installed from here."""
+    """The folder of a skill exists and was not installed from here."""
 
 
 class LocalEditsError(TargetError):
-    """The files of an installed skill are not what was installed.
+    """The files of an installed skill were edited.
 
     Attributes:
         changes: The paths that were changed or added, sorted.
@@ -307,12 +307,12 @@ class NotInstalledError(SkillError, LookupError):
     def __init__(self, name: str, scope: str) -> None:
         self.name = name
         super().__init__(
-            f"the skill {name!r} is not installed for the {scope}; list what is installed"
+            f"the skill {name!r} is not installed for the {scope}; list the installed skills"
         )
 
 
 class RecordError(SkillError):
-    """The record of what is installed cannot be read.
+    """The record of installed skills cannot be read.
 
     Attributes:
         path: The file.
@@ -321,6 +321,6 @@ class RecordError(SkillError):
     def __init__(self, path: str, reason: str) -> None:
         self.path = path
         super().__init__(
-            f"the record of what is installed, {path!r}, cannot be read: {reason}; it was left as"
-            " it is: restore it from a copy, or rename it and install the skills again with force"
+            f"the record of installed skills, {path!r}, cannot be read: {reason}; it was not"
+            " changed: restore it from a copy, or rename it and install the skills again with force"
         )

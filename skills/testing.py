@@ -1,8 +1,7 @@
-"""`SkillService` under the machine of `ocilayout.testing`: it lists local builds and nothing else.
+"""`SkillService` under the machine of `ocilayout.testing`: it lists exactly the local builds.
 
-The machine drives the store of a service by all verbs of its layout, as any program may that
-shares the store, and builds, copies and deletes by the service. The service must list exactly the
-builds that the model has.
+The machine changes the store by all verbs of its layout, as another program that shares the store
+may do, and builds, copies and deletes by the service.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Self
 
 from ocilayout import Layout
-from ocilayout.model import LOCAL_BUILD
 from ocilayout.testing.machine import (
     CONTENTS,
     VERBS,
@@ -26,10 +24,9 @@ from ocilayout.testing.machine import (
     View,
     contents_of,
 )
-from skills.builds import MARK
 from skills.errors import LocalBuildConflictError, NotALocalBuildError
-from skills.package import ARTIFACT_TYPE, package, source_date_epoch
-from skills.service import SkillService
+from skills.packaging import ARTIFACT_TYPE, package, source_date_epoch
+from skills.store import LOCAL_BUILD, MARK, SkillService
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,25 +39,25 @@ _NAMES: Final = ("first", "second", "third")
 
 
 class SkillModel(Model):
-    """The content that a store of skills must have, and the builds that it must list."""
+    """The content that a store of skills must have, and the local builds that it must list."""
 
     def names(self) -> tuple[str, ...]:
         """Return the tags of the local builds, sorted."""
         return tuple(name for name in super().names() if self._is_listed(self.require(name)))
 
     def bring(self, name: str, content: Content) -> None:
-        """Put content and tag it as a local build."""
+        """Store content and tag it as a local build."""
         self.put(content)
         self.tag(name, content.digest, MARK)
 
     def remove(self, ref: str) -> None:
-        """Delete a local build; other tags are refused."""
+        """Delete a local build; any other tag is refused."""
         if not _is_marked(self.require(ref)):
             raise RefusalError(ref)
         super().remove(ref)
 
     def copy(self, source: Model, digest: Digest, name: str | None, *, referrers: bool) -> None:
-        """Copy from another store; the tag of a build with other content is refused."""
+        """Copy from another store; the tag of a local build with other content is refused."""
         entry = None if name is None else self.named(name)
         if entry is not None and _is_marked(entry) and entry.digest != digest:
             raise RefusalError(name)
@@ -79,19 +76,13 @@ class SkillStore(LayoutStore):
     """The store of a `SkillService` as the machine drives it."""
 
     def __init__(self, path: Path, home: Path, folders: Mapping[Digest, Path]) -> None:
-        """Open a store.
-
-        Args:
-            path: Its folder.
-            home: A home folder, into which nothing is installed.
-            folders: The folders of skills by the digests of the artifacts that are built from them.
-        """
+        """Open a store; the folders of skills are given by the digests of their artifacts."""
         self.service = SkillService.open(path, home=home, durability="none")
         self.layout = self.service.layout
         self._folders = folders
 
     def bring(self, name: str, content: Content) -> None:
-        """Build a skill; other content is tagged as if it had been built."""
+        """Build a skill; content that is not a skill is tagged as a local build."""
         folder = self._folders.get(content.digest)
         if folder is None:
             self.put(content)
@@ -115,7 +106,7 @@ class SkillStore(LayoutStore):
             raise RefusalError(name) from error
 
     def look(self) -> View:
-        """Return the listed builds."""
+        """Return the listed local builds."""
         builds = self.service.list_builds()
         return View(
             names=tuple(build.tag for build in builds),
@@ -127,7 +118,7 @@ class SkillStore(LayoutStore):
 class SkillsAdapter(Adapter):
     """Puts `SkillService` under the machine.
 
-    A context manager: the folders of the skills exist until it is left.
+    A context manager, at whose end the folders of the skills are removed.
     """
 
     verbs = VERBS - {"copy_digest", "copy_referrers", "full_names", "repair", "edit"}
@@ -163,7 +154,7 @@ class SkillsAdapter(Adapter):
         self._folder.cleanup()
 
     def create(self, path: Path) -> None:
-        """Make an empty store."""
+        """Create an empty store."""
         Layout.create(path, durability="none")
 
     def open(self, path: Path, number: int) -> Store:

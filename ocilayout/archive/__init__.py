@@ -1,8 +1,8 @@
 """A layout inside a tar: read where it lies, and written as a stream.
 
-An archive is never changed: `write_archive` makes another, and `copy` brings content from an
-archive into a layout. What a tar is made of is known to `member` and `tarstream`, where bytes lie
-to `window`, and what the members are to a layout to `inventory`.
+An archive is never changed: `write_archive` creates another, and `copy` brings content from an
+archive into a layout. For layers, which are tars of others, too, the door offers the reader of tars
+that refuses what readers disagree about: `open_window` and `iter_members`.
 """
 
 from ocilayout.archive.member import Member, iter_members

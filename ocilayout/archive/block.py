@@ -1,7 +1,7 @@
-"""The header blocks of a tar: what each says of what follows it.
+"""The header blocks of a tar, one by one.
 
-A header is refused where two readers of it are known to disagree. What a member is called, after
-all headers before it, is not known here.
+A header is refused where two readers of it are known to disagree. Extended headers, which may
+rename the member behind them, are the matter of `member`.
 
 Formats: POSIX.1-2017, pax, ustar Interchange Format; GNU tar manual, Basic Tar Format.
 """
@@ -47,7 +47,7 @@ _PREFIX: Final = slice(345, 500)
 _GNU_NUMBERS: Final = (slice(345, 357), slice(357, 369), slice(369, 381))
 _GNU_REST: Final = slice(381, 500)
 
-# Readers disagree on where the content of the one ends, and on what the other says at all.
+# Readers disagree on where the content of the first ends, and on the meaning of the second.
 _REFUSED: Final = {b"S": "a sparse file", b"X": "a header of Solaris tar"}
 
 # An octal number between blanks. One that begins with NUL is 0 to some readers, and one that goes
@@ -64,12 +64,12 @@ _COMPRESSIONS: Final = {
 
 @frozen
 class Block:
-    """A header that says what follows it.
+    """A header.
 
     Attributes:
-        name: The name in it, before extended headers are regarded.
-        kind: The type of what follows, one byte.
-        size: How long that is, in bytes.
+        name: The name in it, which an extended header may replace.
+        kind: The type of the member, one byte.
+        size: The size of its content, in bytes.
     """
 
     name: bytes
@@ -107,7 +107,7 @@ def read_block(window: Window, offset: int, place: str) -> Block | None:
 
 
 def _block(data: bytes) -> Block:
-    """Return what a header says; refuse what readers take differently."""
+    """Return the fields of a header; refuse those that readers take differently."""
     prefix = _prefix(data)
     name = text_of(data[:100])
     if prefix:
@@ -123,7 +123,7 @@ def _block(data: bytes) -> Block:
 
 
 def _prefix(data: bytes) -> bytes:
-    """Return the front of the name; refuse what some readers take for one and others do not."""
+    """Return the prefix of the name; refuse what only some readers take for one."""
     prefix = text_of(data[_PREFIX])
     if data[257:263] == _POSIX_MAGIC:
         fits = not data.endswith(b"tar\0") or len(prefix) <= _STAR_PREFIX
@@ -166,12 +166,12 @@ def readable(name: bytes) -> str:
 
 
 def damaged(message: str, place: str) -> DocumentError:
-    """Return the error of a tar that is damaged or that readers take differently."""
+    """Return the error of a tar that is damaged, or that readers take differently."""
     return DocumentError.of("bad-archive", message, place)
 
 
 def refused(what: str, place: str) -> DocumentError:
-    """Return the error of something in a tar that is not read here."""
+    """Return the error of a kind of member that this library does not read."""
     return DocumentError.of("bad-archive", f"{what} is not read; pack without it", place)
 
 
@@ -186,7 +186,7 @@ def _not_a_tar(window: Window, data: bytes) -> NotALayoutError:
         if data.startswith(magic):
             file = shlex.quote(window.name) if window.owned else "FILE"
             return NotALayoutError(
-                f"{begin} compressed with {program}, which is not read here; unpack it on the way:"
+                f"{begin} compressed with {program}, which is not supported; unpack it on the way:"
                 f" {program} -dc {file} | ocilayout cp oci-archive:- oci:FOLDER"
             )
     return NotALayoutError(f"{begin} neither a tar nor a tar compressed with gzip")

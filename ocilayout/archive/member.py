@@ -1,10 +1,10 @@
 """The members of a tar: what each is called, what it is, and where its bytes lie.
 
-Every header is read where it lies and nothing of the content is. `tarfile` is not used, because it
+Headers are read where they lie, and content is not. `tarfile` is not used, because it
 takes a damaged header for the end, reads extended headers of any size into memory, and takes the
 times in a GNU header for the front of a path. Where two readers of a tar are known to disagree
-on what it holds, it is refused. Links, sparse files and owners mean nothing here, and what a
-layout needs of the members is not known here.
+on what it holds, it is refused. Links, sparse files and owners have no
+meaning here.
 
 Formats: POSIX.1-2017, pax, ustar Interchange Format and pax Extended Header; GNU tar manual,
 Basic Tar Format.
@@ -74,7 +74,7 @@ class Member:
     Attributes:
         name: Its name as it stands there.
         path: Its name without `./` and needless slashes; empty for the root.
-        kind: What it is; `other` is a link, a device, or what nobody here knows.
+        kind: What it is; `other` is a link, a device, or of an unknown type.
         offset: Where its content begins in the tar, in bytes.
         size: How long its content is, in bytes.
     """
@@ -88,7 +88,7 @@ class Member:
 
 @define
 class _Extension:
-    """What extended headers say of the member behind them."""
+    """The extended headers of the next member."""
 
     kinds: set[bytes] = field(factory=set)
     name: bytes | None = None
@@ -126,7 +126,7 @@ class _Extension:
 
 @define
 class _Counter:
-    """Counts extended headers and their records, of which there are few in any tar."""
+    """Counts extended headers and their records, of which an honest tar has few."""
 
     limit: int = RECORDS
     count: int = 0
@@ -145,14 +145,14 @@ class _Counter:
 def iter_members(window: Window) -> Iterator[Member]:
     """Give the members of a tar in their order.
 
-    The content of a member was found to be there in its length when the member is given, and
-    the end of the tar to be there when there are no more.
+    When a member is given, its content was found to be there in its length; after the last one, so
+    was the end of the tar.
 
     Args:
         window: The tar, not compressed.
 
     Raises:
-        NotALayoutError: It is no tar.
+        NotALayoutError: It is not a tar.
         DocumentError: It is damaged or truncated, a name is absolute or leads out of it, or
             readers of a tar disagree on what it holds. The place is the name of the member.
         LimitExceededError: An extended header is larger than 1 MiB, there are too many, or a name
@@ -201,7 +201,7 @@ def _member(header: Block, says: _Extension, offset: int, place: str) -> Member:
     elif header.kind in _FILES and not name.endswith("/"):
         kind = "file"
     if size and (kind == "folder" or header.kind in _BARE):
-        raise damaged("it has content and is no file: some readers skip that", name)
+        raise damaged("it has content and is not a file: some readers skip that", name)
     return Member(name=name, path="/".join(parts), kind=kind, offset=offset, size=size)
 
 

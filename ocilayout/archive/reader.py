@@ -1,18 +1,170 @@
-"""A layout inside a tar, read where it lies; nothing is unpacked into a folder."""
+"""A layout inside a tar, read where it lies; nothing is unpacked into a folder.
+
+The headers of all members are read once, to find the two documents and the blobs.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
-from ocilayout.archive.inventory import HEADER, INDEX, ArchiveBlobs, Inventory
+from ocilayout.archive.member import iter_members
 from ocilayout.archive.window import open_window
+from ocilayout.errors import BlobNotFoundError, DocumentError, NotALayoutError
 from ocilayout.layout import MAX_ROOT_INDEX, RootIndex, View
-from ocilayout.model import MAX_HEADER, Header, decode
+from ocilayout.model import MAX_HEADER, Digest, Header, VerifiedReader, decode, require_size
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
 
+    from ocilayout.archive.member import Member
     from ocilayout.archive.window import Window
+    from ocilayout.model import Descriptor
+
+HEADER: Final = "oci-layout"
+INDEX: Final = "index.json"
+BLOBS: Final = "blobs"
+_BLOB_DEPTH: Final = 3  # blobs, algorithm, encoded
+
+
+class Inventory:
+    """The members of a tar that belong to a layout.
+
+    Attributes:
+        blobs: Offset and size of each blob in the tar, in bytes.
+    """
+
+    def __init__(self, window: Window) -> None:
+        """Read the headers of all members.
+
+        Args:
+            window: The tar.
+
+        Raises:
+            NotALayoutError: It is not a tar, or its root is not a layout.
+            DocumentError: The tar is refused, or one of its members is.
+            LimitExceededError: An extended header is too large.
+
+        Spec: image-layout:archive.
+        """
+        self.blobs: dict[Digest, tuple[int, int]] = {}
+        self._window = window
+        self._documents: dict[str, Member] = {}
+        self._hint = ""
+        for member in iter_members(window):
+            self._take(member)
+        for document in (HEADER, INDEX):
+            if document not in self._documents:
+                raise NotALayoutError(
+                    f"{window.name} is not an OCI image layout: {document} is missing{self._hint}"
+                )
+
+    def read(self, document: str, limit: int) -> bytes:
+        """Return `oci-layout` or `index.json`, and one byte more than the limit at most."""
+        member = self._documents[document]
+        return self._window.read(member.offset, min(member.size, limit + 1))
+
+    def _take(self, member: Member) -> None:
+        folder, _, base = member.path.rpartition("/")
+        if member.path in (HEADER, INDEX):
+            _require_file(member)
+            if member.path in self._documents:
+                raise _twice(member)
+            self._documents[member.path] = member
+        elif member.path.split("/", 1)[0] == BLOBS:
+            self._take_blob(member)
+        elif base == HEADER:
+            self._hint = f"; there is one in {folder!r}, pack what is in that folder"
+        elif member.path == "manifest.json" and not self._hint:
+            self._hint = "; it is an image of Docker, which saves layouts since version 25 only"
+
+    def _take_blob(self, member: Member) -> None:
+        parts = member.path.split("/")
+        if len(parts) < _BLOB_DEPTH:
+            # A program that unpacks a link, and then members below it, writes to its target.
+            if member.kind == "other":
+                _require_file(member)
+            return
+        try:
+            digest = Digest(":".join(parts[1:]))
+        except DocumentError:
+            return
+        _require_file(member)
+        if digest in self.blobs and not digest.verifiable:
+            raise _twice(member)
+        self.blobs[digest] = (member.offset, member.size)
+
+
+class ArchiveBlobs:
+    """The content-addressed members of one archive.
+
+    Iterating gives the digests of all blobs, sorted.
+    """
+
+    def __init__(self, window: Window, places: dict[Digest, tuple[int, int]]) -> None:
+        """Take the tar and the places of its blobs.
+
+        Args:
+            window: The tar.
+            places: Offset and size of each blob in it, in bytes.
+        """
+        self._window = window
+        self._places = places
+
+    def __contains__(self, digest: object) -> bool:
+        return isinstance(digest, str) and digest in self._places
+
+    def __iter__(self) -> Iterator[Digest]:
+        return iter(sorted(self._places))
+
+    def size(self, digest: Digest) -> int:
+        """Return the size of a blob, in bytes.
+
+        Raises:
+            BlobNotFoundError: There is no such blob.
+        """
+        return self._place(digest)[1]
+
+    def read(self, descriptor: Descriptor, *, verify: bool = True) -> bytes:
+        """Return a blob's bytes.
+
+        Args:
+            descriptor: Which blob.
+            verify: Whether to compare the digest. Without it only the size is compared.
+
+        Raises:
+            BlobNotFoundError: There is no such blob.
+            IntegrityError: It is not what the descriptor says.
+            UnsupportedDigestError: The digest's algorithm cannot be computed here.
+        """
+        if not verify:
+            return self._window.read(*self._whole(descriptor))
+        with self.open(descriptor) as stream:
+            return stream.readall()
+
+    def open(self, descriptor: Descriptor) -> VerifiedReader:
+        """Open a blob for reading; it is verified at the end of the stream.
+
+        Any number of streams may be read at once. They end with the archive.
+
+        Raises:
+            BlobNotFoundError: There is no such blob.
+            IntegrityError: Its size is not what the descriptor says; or, from the stream's
+                `read`, its content is another.
+            UnsupportedDigestError: The digest's algorithm cannot be computed here.
+        """
+        return VerifiedReader(self._window.section(*self._whole(descriptor)), descriptor)
+
+    def _whole(self, descriptor: Descriptor) -> tuple[int, int]:
+        place = self._place(descriptor.digest)
+        require_size(descriptor, place[1])
+        return place
+
+    def _place(self, digest: Digest) -> tuple[int, int]:
+        place = self._places.get(digest)
+        if place is None:
+            raise BlobNotFoundError(f"there is no blob {digest}")
+        return place
 
 
 class Archive(View[ArchiveBlobs]):
@@ -26,7 +178,7 @@ class Archive(View[ArchiveBlobs]):
     """
 
     def __init__(self, window: Window) -> None:
-        """Read the members' headers, `oci-layout` and `index.json`; `open` is the way to it."""
+        """Read all headers, `oci-layout` and `index.json`; use `open`."""
         inventory = Inventory(window)
         decode(inventory.read(HEADER, MAX_HEADER), Header, limit=MAX_HEADER)
         self._window = window
@@ -44,24 +196,24 @@ class Archive(View[ArchiveBlobs]):
 
         A plain tar is read in place; of one that is compressed with gzip a copy is unpacked into
         a temporary file without a name, in the folder that `tempfile` chooses. Names may begin
-        with `./`, members may come in any order and folders be left out, and what does not
-        belong to a layout is passed over, so the output of `docker save` will do.
+        with `./`, members may come in any order and folders be left out, and members
+        that do not belong to a layout are ignored, so the output of `docker save` can be read.
 
-        Of several members with one digest the last one counts: what is read is verified.
+        Of several members with one digest the last one counts; its content is verified when read.
 
         Args:
             path_or_file: The path of the archive, or an open binary file that can seek. That is
-                read from where it stands, stays open, and must not be used by others meanwhile.
+                read from its position, stays open, and must not be used elsewhere meanwhile.
             unpack_limit: How much gzip may unpack to, in bytes; by default 100 times its size,
                 and 256 MiB at least.
 
         Raises:
-            NotALayoutError: There is no such file, it is no tar, or no layout is in its root.
+            NotALayoutError: The file is missing or not a tar, or its root is not a layout.
             UnsupportedVersionError: The layout is of another version.
             DocumentError: The tar is damaged or truncated; a name is absolute or leads out of it;
-                `oci-layout`, `index.json` or a blob is a link or a device; one of the first two is
-                there twice, or a blob is whose digest cannot be computed here; or one of the two
-                breaks the specification.
+                `oci-layout`, `index.json` or a blob is a link or a device; one of the first two, or
+                a blob that cannot be verified here, is there twice; or one of the two breaks the
+                specification.
             LimitExceededError: One of the two, or what gzip unpacks to, is too large.
             OSError: The file cannot be read, or the temporary file cannot be written.
 
@@ -86,3 +238,12 @@ class Archive(View[ArchiveBlobs]):
 
     def _snapshot(self) -> RootIndex:
         return self._root
+
+
+def _require_file(member: Member) -> None:
+    if member.kind != "file":
+        raise DocumentError.of("irregular-member", "it is not a regular file", member.name)
+
+
+def _twice(member: Member) -> DocumentError:
+    return DocumentError.of("duplicate-member", "the archive holds it twice", member.name)

@@ -1,8 +1,7 @@
 """A tar written from its beginning to its end: to a file, or to a pipe.
 
 Headers are USTAR, with a PAX record only where a name or a size does not fit. Owner and times
-are 0, so that the bytes depend on names and content alone. What the members mean is not known
-here.
+are 0, so that the bytes depend on names and content alone.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ class TarStream:
     """Members, written one after another."""
 
     def __init__(self, file: BinaryIO) -> None:
-        """Begin a tar; nothing is written yet.
+        """Take the file to write to.
 
         Args:
-            file: Where to write to; it need not seek, and is not closed.
+            file: The file; it need not be able to seek, and is not closed.
         """
         self._file = file
         name = getattr(file, "name", None)
@@ -60,7 +59,7 @@ class TarStream:
         Args:
             name: Its name.
             size: Its size, in bytes.
-            content: A stream that fails rather than end before that or after.
+            content: A stream that raises if it has another size.
         """
         self._write(_header(name, size))
         while data := content.read(CHUNK):
@@ -79,7 +78,7 @@ class TarStream:
         self._size += len(data)
         view = memoryview(data)
         while view:
-            # Of a raw file, as a pipe without a buffer is one, some may be left to write.
+            # A raw file, such as a pipe without a buffer, may write a part only.
             with acting("write", self._name):
                 written = self._file.write(view)
             if written is None:
@@ -89,7 +88,7 @@ class TarStream:
 
 @contextmanager
 def open_target(file: str | os.PathLike[str] | BinaryIO) -> Iterator[BinaryIO]:
-    """Give a file to write to: what was given, or one at a path.
+    """Give a file to write to: the given one, or one at a path.
 
     A regular file appears at its path, or replaces the one there and takes over its owner, group
     and mode, when the block ends; if that raises, everything is as it was. Anything else at the
@@ -116,7 +115,7 @@ def open_target(file: str | os.PathLike[str] | BinaryIO) -> Iterator[BinaryIO]:
         with target:
             yield target
         return
-    # Not after the whole name, which may be as long as a name can be.
+    # With a part of the name only, which may already be as long as a name can be.
     temporary = f"{path.name[:_SHOWN]}.{os.getpid()}-{secrets.token_hex(8)}.tmp"
     with new_file(path, temporary, like=old) as new:
         yield new.file

@@ -2,7 +2,7 @@
 
 What was compressed with gzip cannot be read at offsets, so it is unpacked first: once, into a
 temporary file that has no name. That costs disk where an index into the compressed file would
-cost time at each read. What the bytes mean is not known here, and nothing is written elsewhere.
+cost time at each read.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 _GZIP: Final = b"\x1f\x8b"
 
 LEAST_UNPACKED: Final = 256 * 1024 * 1024
-"""What any archive may unpack to if no limit is given, in bytes."""
+"""The size that any archive may unpack to by default, in bytes."""
 
 MOST_TIMES: Final = 100
-"""How many times its size an archive may unpack to if no limit is given."""
+"""How many times its size an archive may unpack to by default."""
 
 _GZIP_FORM: Final = 16 + zlib.MAX_WBITS
 
@@ -39,25 +39,25 @@ _GZIP_FORM: Final = 16 + zlib.MAX_WBITS
 _PIECE: Final = 512
 _LARGE_PIECE: Final = 64 * 1024
 
-# O_NONBLOCK, so that opening a FIFO cannot hold us up; it changes nothing for files.
+# O_NONBLOCK, so that opening a FIFO does not block; for files it has no effect.
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class Window:
-    """A file from where it stands to its end.
+    """A file from its position to its end.
 
     Attributes:
-        name: What to call it in messages.
+        name: Its name for messages.
         size: How long it is, in bytes.
         owned: Whether the file is closed with this window.
     """
 
     def __init__(self, file: BinaryIO, name: str, *, owned: bool) -> None:
-        """Look at a file.
+        """Take a file.
 
         Args:
             file: An open binary file that can seek. Its position is kept.
-            name: What to call it in messages.
+            name: Its name for messages.
             owned: Whether to close the file with this window.
 
         Raises:
@@ -98,7 +98,7 @@ class Window:
         return Section(self, offset, size)
 
     def close(self) -> None:
-        """Close the file, if it is our own."""
+        """Close the file if this window owns it."""
         if self.owned:
             self._file.close()
 
@@ -139,12 +139,12 @@ def open_window(
 
     Args:
         path_or_file: The path of a regular file, or an open binary file that can seek. That is
-            read from where it stands, and not closed.
+            read from its position, and not closed.
         unpack_limit: How much gzip may unpack to, in bytes; by default 100 times its size, and
             256 MiB at least.
 
     Raises:
-        NotALayoutError: There is no regular file at the path.
+        NotALayoutError: The path is not that of a regular file.
         DocumentError: The gzip stream is damaged or truncated.
         LimitExceededError: It unpacks to more than the limit.
         OSError: The file cannot be read, or the temporary file cannot be written.
@@ -217,7 +217,7 @@ def _unpack(window: Window, target: io.FileIO, limit: int | None) -> None:
 
 
 def _iter_unpacked(window: Window) -> Iterator[bytes]:
-    """Give what gzip members unpack to; between them and behind them may be zeros.
+    """Give the unpacked content of gzip members, which zeros may follow.
 
     Python's gzip reads headers and zeros byte by byte, and either may be as long as the file. Here
     zlib does the one, and the other is passed over a piece at a time.

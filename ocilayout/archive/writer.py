@@ -1,12 +1,12 @@
-"""A layout written as a tar: a stream, without a temporary copy of any content."""
+"""A layout written as a tar: as a stream, without a temporary copy of content."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 
-from ocilayout.archive.inventory import BLOBS, HEADER, INDEX
+from ocilayout.archive.reader import BLOBS, HEADER, INDEX
 from ocilayout.archive.tarstream import TarStream, open_target
 from ocilayout.errors import AmbiguousReferenceError
 from ocilayout.layout import View, all_names, arriving_name, entries_of
@@ -30,61 +30,18 @@ from ocilayout.model import (
     walk,
     with_referrers,
 )
-from ocilayout.transfer import Event, LeftBehind, Told, ignore, opener
+from ocilayout.transfer import Event, LeftBehind, ReportingStream, ignore, opener
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
 
-    from ocilayout.model import Document, Platform, Readable
+    from ocilayout.model import Platform, Source
     from ocilayout.transfer import Report
 
 
-class SourceBlobs(Protocol):
-    """The content of what is written into an archive."""
-
-    def __contains__(self, digest: object, /) -> bool: ...
-
-    def size(self, digest: Digest, /) -> int:
-        """Return the size of a blob, in bytes."""
-        ...
-
-    def read(self, descriptor: Descriptor, /) -> bytes:
-        """Return all bytes, verified."""
-        ...
-
-    def open(self, descriptor: Descriptor, /) -> Readable:
-        """Return a stream that is verified at its end."""
-        ...
-
-
-class ArchiveSource(Protocol):
-    """What can be written into an archive: a `Layout`, another `Archive`, or a `Repository`."""
-
-    @property
-    def blobs(self) -> SourceBlobs:
-        """The content."""
-        ...
-
-    def tags(self) -> tuple[str, ...]:
-        """Return all names."""
-        ...
-
-    def resolve(self, name_or_digest: str, /) -> Descriptor:
-        """Return a plain descriptor."""
-        ...
-
-    def read_manifest(self, descriptor: Descriptor, /) -> Document:
-        """Return a manifest or an index, verified."""
-        ...
-
-    def referrers(self, digest: Digest, /) -> tuple[Descriptor, ...]:
-        """Return what refers to content as its subject."""
-        ...
-
-
 def write_archive(
-    source: ArchiveSource,
+    source: Source,
     names: Iterable[str] | Mapping[str, str | None] | None,
     file: str | os.PathLike[str] | BinaryIO,
     *,
@@ -98,33 +55,31 @@ def write_archive(
     The bytes depend on names and content alone. First come `oci-layout` and `index.json`, then
     `blobs/` with a folder for each algorithm and the blobs in the order of their digests; owner
     and times are 0, the mode of files is 0644. The index has an entry for each name, sorted, then
-    one for each content that was chosen and has no name among them. It says media type, digest
-    and size: what is noted at an entry stays in its layout. Content that is missing and has
-    `urls` is left out.
+    one for each chosen content without a name. An entry has media type, digest and size: other
+    annotations of an entry stay in its layout. Missing content that has `urls` is left out.
 
-    Nothing is written before all content was found to be there in its size. It is verified on the
-    way; should it be damaged, the archive is left without its end, and is none.
+    Before anything is written, all content is found to be there in its size. It is verified on the
+    way; if it is damaged, the archive is left without its end, and so is not valid.
 
     Args:
         source: A `Layout`, another `Archive`, or a `Repository`.
-        names: References in the source; a digest makes an untagged entry. A mapping says what
-            each is called in the archive, `None` standing for no name. `None` for all entries of
-            a layout, named or not, and all tags of a repository; an entry whose reference name is
-            missing or ambiguous goes by its full name.
-        file: A path, or an open binary file, which is not closed; a pipe will do. A file at the
+        names: References in the source; a digest makes an untagged entry. A mapping has the name
+            of each in the archive, `None` for an untagged entry. Without names, all entries of a
+            layout, or all tags of a repository, are written; an entry whose reference name is
+            missing or ambiguous has its full name.
+        file: A path, or an open binary file, such as a pipe, which is not closed. A file at the
             path is replaced when the archive is whole; a FIFO is written to.
         platform: Write the manifests for this platform alone, as `copy` does.
-        referrers: Write what refers to the content, too, as entries without a name.
+        referrers: Write the referrers of the content, too, as untagged entries.
         on_event: Called with every step, as by `copy`; nothing is skipped.
         limits: How large and how many the documents may be, and the other blobs how large; as for
             `copy_all`.
 
     Raises:
         TypeError: The names are one text.
-        InvalidNameError: A name that something is to have breaks the grammar of names.
-        ReferenceNotFoundError: A name or a digest is not in the source, or nothing in it for the
-            platform.
-        AmbiguousReferenceError: Entries have one name, for different content.
+        InvalidNameError: A name in the archive breaks the grammar of names.
+        ReferenceNotFoundError: The source does not have a name, a digest or the platform.
+        AmbiguousReferenceError: Entries of different content have one name.
         BlobNotFoundError: Content is missing.
         IntegrityError: Content is damaged.
         UnsupportedDigestError: Content cannot be verified here.
@@ -136,7 +91,7 @@ def write_archive(
     Spec: image-layout:transports, image-layout:archive.
     """
     if isinstance(names, str):
-        raise TypeError(f"names are given one by one; for one, give [{names!r}]")
+        raise TypeError(f"names is a list of names, not one string; give [{names!r}]")
     left = LeftBehind(remote=not isinstance(source, View))
     chosen = _choose(source, names, left)
     if platform is not None:
@@ -165,7 +120,9 @@ def write_archive(
                 tar.add_folder(f"{BLOBS}/{algorithm}")
             descriptor = blobs[digest]
             report(Event(kind="started", descriptor=descriptor))
-            with closing(Told(source.blobs.open(descriptor), descriptor, report)) as content:
+            with closing(
+                ReportingStream(source.blobs.open(descriptor), descriptor, report)
+            ) as content:
                 tar.add_stream(f"{BLOBS}/{algorithm}/{digest.encoded}", descriptor.size, content)
             report(Event(kind="done", descriptor=descriptor))
         tar.finish()
@@ -174,11 +131,11 @@ def write_archive(
 
 
 def _choose(
-    source: ArchiveSource,
+    source: Source,
     names: Iterable[str] | Mapping[str, str | None] | None,
     left: LeftBehind,
 ) -> list[tuple[str, Descriptor]]:
-    """Return what was asked for, each with its name in the archive, which may be empty."""
+    """Return the chosen content with its names in the archive; empty for an untagged entry."""
     if names is None:
         names = all_names(source)
     elif not isinstance(names, Mapping):
@@ -214,14 +171,14 @@ def _entries(chosen: Iterable[tuple[str, Descriptor]]) -> list[Descriptor]:
 
 
 def _plan(
-    source: ArchiveSource,
+    source: Source,
     roots: list[Descriptor],
     limits: Limits,
     left: LeftBehind,
     *,
     referrers: bool,
 ) -> tuple[dict[Digest, Descriptor], list[Descriptor]]:
-    """Return all content of some roots, each found to be there in its size, and the referrers."""
+    """Return all content of some roots, found to be there in its size, and the referrers."""
     budget = Budget(source.blobs.read, limits=limits, of="what is written", size=source.blobs.size)
     others: list[Descriptor] = []
     for root in roots if referrers else ():
@@ -230,7 +187,7 @@ def _plan(
     for descriptor in walk([*roots, *others], budget.read):
         if descriptor.urls and descriptor.digest not in source.blobs:
             continue
-        new_hasher(descriptor.digest.algorithm)  # what cannot be verified is not written
+        new_hasher(descriptor.digest.algorithm)  # which raises for content that cannot be verified
         if descriptor.media_type not in DOCUMENT_TYPES:  # those are read on the walk
             name = str(descriptor.digest)
             require_at_most(limits.blob, descriptor.size, of=name, unit="bytes")

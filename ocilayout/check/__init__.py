@@ -1,14 +1,13 @@
-"""The fsck of a layout: what is wrong with it, and what can be mended without guessing.
+"""What is wrong with a layout, and how to repair what can be repaired without guessing.
 
-`fsck` finds problems, `repair` acts on some of them; `finding` is the table of all codes.
-The rest is how they look: documents (`reading`, `advice`), the graph (`survey`), files (`holding`,
-`probe`).
+`iter_problems` reports problems, `repair_folder` acts on some of them, and `KINDS` is the table of
+all kinds of problems; `find_requirement` returns the requirement that a problem is about.
 """
 
 from ocilayout.check.finding import KINDS, Kind
 from ocilayout.check.fsck import iter_problems
 from ocilayout.check.repair import Action, RepairReport, repair_folder
-from ocilayout.check.requirement import Requirement, find, iter_requirements
+from ocilayout.check.requirement import Requirement, find_requirement, iter_requirements
 
 __all__ = [
     "KINDS",
@@ -16,7 +15,7 @@ __all__ = [
     "Kind",
     "RepairReport",
     "Requirement",
-    "find",
+    "find_requirement",
     "iter_problems",
     "iter_requirements",
     "repair_folder",

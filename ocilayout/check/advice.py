@@ -1,7 +1,7 @@
-"""What is unwise or forbidden in documents that are well-formed, as far as one document shows it.
+"""What is unwise or forbidden in one well-formed document.
 
-Pure. What a document must be to be read at all is the models' business, and what does not fit the
-rest of a layout is not seen from here. Places are JSON paths.
+Pure. The models hold what a document must be to be read at all, and `survey` sees what does not fit
+the rest of a layout. Places are JSON paths.
 """
 
 from __future__ import annotations
@@ -77,11 +77,11 @@ _ARCHITECTURE: Final = frozenset(
     }
 )
 
-# Two labels of a domain at least; what follows them is the key's own affair.
+# At least two labels of a domain; anything may follow.
 _REVERSE_DOMAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\.[A-Za-z0-9].*", re.DOTALL)
 
-# RFC 3986, URI: a scheme, and then the characters that one may have. What a scheme makes of them is
-# not looked at.
+# RFC 3986, URI: a scheme, and then the characters that any URI may have. The rules of single
+# schemes are not checked.
 _URI = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*"
 )
@@ -90,7 +90,7 @@ _EMPTY: Final = b"{}"
 
 
 def on_descriptor(descriptor: Descriptor, place: str) -> Iterator[Problem]:
-    """Say what is unwise in a descriptor.
+    """Report what is unwise in a descriptor.
 
     Args:
         descriptor: The descriptor.
@@ -113,7 +113,7 @@ def on_descriptor(descriptor: Descriptor, place: str) -> Iterator[Problem]:
 
 
 def on_document(document: Document) -> Iterator[Problem]:
-    """Say what is unwise in a manifest or an index, apart from the descriptors in it.
+    """Report what is unwise in a manifest or an index, apart from the descriptors in it.
 
     Spec: image-index:artifact-type, manifest:artifact-type, manifest:artifact-type-form.
     """
@@ -132,10 +132,10 @@ def on_document(document: Document) -> Iterator[Problem]:
 
 
 def on_platform(platform: Platform | ImageConfig, place: str) -> Iterator[Problem]:
-    """Say what is unwise in a platform, or in a config that names one.
+    """Report what is unwise in a platform, or in a config that names one.
 
     Args:
-        platform: What has an operating system and an architecture.
+        platform: The platform or the config.
         place: Its JSON path.
 
     Spec: image-index:platform-values, config:platform-values.
@@ -152,13 +152,13 @@ def on_platform(platform: Platform | ImageConfig, place: str) -> Iterator[Proble
             go = "GOOS" if name == "os" else "GOARCH"
             yield Problem(
                 code="unknown-platform",
-                message=f"{value!r} is no value of {go} that is known here",
+                message=f"{value!r} is not a known value of {go}",
                 place=f"{place}.{name}",
             )
 
 
 def on_name(name: str, place: str) -> Iterator[Problem]:
-    """Say what is unwise in the name of an entry.
+    """Report what is unwise in the name of an entry.
 
     Args:
         name: The name.
@@ -168,9 +168,7 @@ def on_name(name: str, place: str) -> Iterator[Problem]:
     """
     place = join_place(f"{place}.annotations", REF_NAME)
     if is_digest(name):
-        yield Problem(
-            code="digest-name", message=f"{name!r} reads as a digest, not as a name", place=place
-        )
+        yield Problem(code="digest-name", message=f"{name!r} has the form of a digest", place=place)
     elif not is_ref_name(name):
         yield Problem(
             code="name-form", message=f"{name!r} is outside the ref.name grammar", place=place
@@ -178,7 +176,7 @@ def on_name(name: str, place: str) -> Iterator[Problem]:
 
 
 def on_nulls(document: Mapping[str, object], names: Iterable[str]) -> Iterator[Problem]:
-    """Say which lists of a document are null or absent.
+    """Report which lists of a document are null or absent.
 
     Args:
         document: The document as JSON.
@@ -206,7 +204,7 @@ def _on_annotations(annotations: Mapping[str, str], place: str) -> Iterator[Prob
         elif _REVERSE_DOMAIN.fullmatch(key) is None:
             yield Problem(
                 code="annotation-key-form",
-                message=f"{key!r} is no key like com.example.key",
+                message=f"{key!r} is not a key like com.example.key",
                 place=join_place(place, key),
             )
 
@@ -215,7 +213,7 @@ def _on_artifact_type(artifact_type: str | None, place: str) -> Iterator[Problem
     if artifact_type and not is_media_type(artifact_type):
         yield Problem(
             code="artifact-type-form",
-            message=f"{artifact_type!r} is no media type as of RFC 6838",
+            message=f"{artifact_type!r} is not a media type of RFC 6838",
             place=f"{place}.artifactType",
         )
 
@@ -226,13 +224,13 @@ def _on_urls(urls: Iterable[str], place: str) -> Iterator[Problem]:
         if match is None:
             yield Problem(
                 code="url-form",
-                message=f"{url!r} is no URI of RFC 3986",
+                message=f"{url!r} is not a URI of RFC 3986",
                 place=f"{place}[{number}]",
             )
         elif match["scheme"].lower() not in ("http", "https"):
             yield Problem(
                 code="url-scheme",
-                message=f"{url!r} is neither of http nor of https",
+                message=f"{url!r} is neither an http nor an https URL",
                 place=f"{place}[{number}]",
             )
 

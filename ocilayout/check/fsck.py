@@ -1,8 +1,8 @@
-"""The fsck of a layout: all that is wrong with it, told while it is found.
+"""The check of a layout: its problems in their order, reported while they are found.
 
-Here is the order of things: the files that make a folder a layout, the entries, the graph, the
-files. What each problem means is in `finding`, what ends some of them in `repair`. Nothing is
-locked and nothing is written, so what another process changes meanwhile may be told as it was.
+First come the files that make a folder a layout, then the entries, the graph, and the other files.
+Nothing is locked and nothing written, so a change that another process makes meanwhile may be
+missed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import evolve
 
 from ocilayout.check import probe
-from ocilayout.check.finding import classified, found, problems_of, summed
+from ocilayout.check.finding import classified, problem_at, problems_of, summed
 from ocilayout.check.holding import Holding
 from ocilayout.check.reading import RootReading
 from ocilayout.check.survey import Survey, unreadable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ocilayout.check.outlook import Outlook
+    from ocilayout.check.probe import Outlook
     from ocilayout.errors import Problem
 
 _MAX_JOBS: Final = 8
@@ -37,39 +37,39 @@ _PATIENCE: Final = 20
 def iter_problems(
     root: Path, *, content: bool = True, jobs: int | None = None
 ) -> Iterator[Problem]:
-    """Say what is wrong with a folder as a layout, also if it is none.
+    """Report what is wrong with a folder as a layout, also if it is not one.
 
-    The order depends on what the folder holds and on nothing else: the files in it, the root
-    index, its entries in document order, the documents that they lead to, breadth first, then
-    blobs by their names, then leftovers. A problem has the path of a file for its place, with a
-    JSON path behind it where the file is a document: `index.json$.manifests[3].size`. Of one
-    document the first 10,000 problems of each kind are told, and one more counts the others.
+    The order depends on the content of the folder alone: `oci-layout`, the root index, its entries
+    in document order, the documents that they reach, breadth first, then blobs by their names, then
+    temporary files. The place of a problem is the path of a file, with a JSON path behind it where
+    the file is a document: `index.json$.manifests[3].size`. The first 10,000 problems of each kind
+    in one document are reported, and one more counts the others.
 
     Args:
         root: The folder.
-        content: Whether to hash blobs that are no documents. Documents are always verified.
-        jobs: How many blobs are hashed at once, >= 1; by default one a processor, 8 at most.
+        content: Whether to hash blobs that are not documents. Documents are always verified.
+        jobs: How many blobs are hashed at once, >= 1; by default one for each processor, 8 at most.
 
     Raises:
         OSError: The folder cannot be read.
-        ValueError: There are to be fewer than one job.
+        ValueError: `jobs` is less than 1.
     """
     if jobs is None:
         jobs = min(_MAX_JOBS, os.cpu_count() or 1)
     if jobs < 1:
         raise ValueError(f"jobs is 1 or more, not {jobs}")
-    with os.scandir(root):  # so that it fails here, and not with the first problem
+    with os.scandir(root):  # which fails here, and not when the first problem is asked for
         return _problems(root, Survey(root, content=content), content=content, jobs=jobs)
 
 
 def iter_left(root: Path, outlook: Outlook) -> Iterator[Problem]:
-    """Say what is wrong with a layout once a repair has done what it would do.
+    """Report the problems that remain after a repair, or that would.
 
-    No blob is hashed but documents, and blobs that are known to be wrong are passed over.
+    Only documents are hashed, and blobs that are known to be damaged are passed over.
 
     Args:
         root: The folder of the layout.
-        outlook: What is known of its blobs, and what would be done.
+        outlook: What the repair knows and would do.
     """
     return _problems(root, Survey(root, content=False, outlook=outlook), content=False, jobs=1)
 
@@ -86,7 +86,7 @@ def _header(root: Path) -> Iterator[Problem]:
     try:
         decode(probe.read(root / "oci-layout", limit=MAX_DOCUMENT, follow=True), Header)
     except FileNotFoundError:
-        yield found("missing-header", "is missing", "oci-layout")
+        yield problem_at("missing-header", "is missing", "oci-layout")
     except OSError as error:
         yield unreadable(error, "oci-layout")
     except (DocumentError, LimitExceededError) as error:
@@ -99,7 +99,7 @@ def _root_index(root: Path, survey: Survey) -> Iterator[Problem]:
         reading = _read(root / "index.json") if data is None else RootReading(data)
     except FileNotFoundError:
         survey.complete = False
-        yield found("missing-index", "is missing", "index.json")
+        yield problem_at("missing-index", "is missing", "index.json")
         return
     except OSError as error:
         survey.complete = False
@@ -119,7 +119,7 @@ def _root_index(root: Path, survey: Survey) -> Iterator[Problem]:
 
 
 def _read(path: Path) -> RootReading:
-    """Read the root index; again, while it does not parse and somebody is writing it in place."""
+    """Read the root index; again if it does not parse, as another program may be writing it."""
     data = probe.read(path, limit=MAX_ROOT_INDEX, follow=True)
     for _ in range(_PATIENCE):
         try:

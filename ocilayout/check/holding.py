@@ -1,7 +1,6 @@
-"""The files of a layout, held against their names and against what refers to them.
+"""The files of a layout, compared with their names and with what refers to them.
 
-Blobs are hashed by several threads at once, a few ahead of what is told, and told in the order of
-their names. What documents say is not looked at here.
+Several threads hash blobs, a few ahead of the reports, which come in the order of the names.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from ocilayout.check import probe
-from ocilayout.check.finding import found
-from ocilayout.check.outlook import place_of
+from ocilayout.check.finding import problem_at
+from ocilayout.check.probe import place_of
 from ocilayout.check.survey import mismatch, unreadable
 from ocilayout.errors import DocumentError
 from ocilayout.layout import is_beside_blobs, temporary_files, thread_pool
@@ -38,28 +37,28 @@ _READ_FOLDER = _READ_FILE | stat.S_IXGRP | stat.S_IXOTH
 
 
 class Holding:
-    """What a layout holds on disk.
+    """The files of a layout.
 
     Spec: image-layout:blob-names, image-layout:blob-content, image-layout:links.
     """
 
     def __init__(self, root: Path, survey: Survey, *, content: bool, jobs: int) -> None:
-        """Prepare; nothing is read yet.
+        """Take the arguments of a check.
 
         Args:
             root: The folder of the layout.
-            survey: What refers to blobs, when its graph was walked to the end.
+            survey: The references to blobs, after the graph was walked to the end.
             content: Whether blobs are hashed.
-            jobs: How many at once.
+            jobs: How many are hashed at once, >= 1.
         """
         self._root = root
         self._survey = survey
         self._content = content
         self._jobs = jobs
-        self._shared = 0  # who may read index.json besides its owner, as bits of a mode
+        self._shared = 0  # who else than its owner may read index.json, as bits of a mode
 
     def problems(self) -> Iterator[Problem]:
-        """Say what is wrong: with folders and blobs in the order of their names, then leftovers."""
+        """Report problems of folders and blobs by their names, then temporary files."""
         try:
             self._shared = (self._root / "index.json").stat().st_mode & _READ_FILE
         except OSError:
@@ -68,7 +67,9 @@ class Holding:
         for leftover in temporary_files(self._root):
             place = printable(leftover.place)
             whose = "this library" if leftover.ours else "another program"
-            yield found("leftover", f"a temporary of {whose}, which nobody has locked", place)
+            yield problem_at(
+                "leftover", f"a temporary file of {whose} that no writer has locked", place
+            )
 
     def _blobs(self) -> Iterator[Problem]:
         stop = Event()
@@ -103,19 +104,19 @@ class Holding:
                         yield from settle()
                 while window:
                     yield from settle()
-            finally:  # whoever asked may have heard enough
+            finally:  # the caller may stop early
                 stop.set()
                 workers.shutdown(cancel_futures=True)
 
     def _steps(self) -> Iterator[Step]:
-        """Give what a look at each file tells, and the digest to hold it against."""
+        """Give the problems of each file, and its digest if it is to be hashed."""
         outlook = self._survey.outlook
         problems, algorithms = self._list("blobs")
         yield problems, None
         for algorithm in algorithms:
             place = f"blobs/{algorithm}"
             if _ALGORITHM.fullmatch(algorithm) is None:
-                yield [_stray(place, "the name is that of no algorithm")], None
+                yield [_stray(place, "the name is not that of an algorithm")], None
                 continue
             problems, names = self._list(place)
             yield problems, None
@@ -124,7 +125,7 @@ class Holding:
                     digest = Digest(f"{algorithm}:{name}")
                 except DocumentError:
                     if not is_beside_blobs(name):
-                        yield [_stray(f"{place}/{name}", "the name is no digest")], None
+                        yield [_stray(f"{place}/{name}", "the name is not a digest")], None
                     continue
                 if digest in outlook.moved:
                     continue
@@ -143,27 +144,29 @@ class Holding:
             names = sorted(os.listdir(folder))  # noqa: PTH208 # pathlib would make a path of each
         except (FileNotFoundError, NotADirectoryError):
             if place == "blobs":
-                return [found("missing-blobs-folder", "is no folder", place)], []
+                return [problem_at("missing-blobs-folder", "is not a folder", place)], []
             return [_stray(place, "only folders of blobs belong here")], []
         except OSError as error:
             return [unreadable(error, place)], []
         problems = self._on_mode(status, _READ_FOLDER, place)
         if folder.is_symlink():
-            problems.append(found("linked-folder", "is a symbolic link; it is followed", place))
+            problems.append(
+                problem_at("linked-folder", "is a symbolic link; it is followed", place)
+            )
         return problems, names
 
     def _on_mode(self, status: os.stat_result, wanted: int, place: str) -> list[Problem]:
-        # Whoever may read index.json should be able to read what it names.
+        # Every user who may read index.json should be able to read the blobs, too.
         wanted &= self._shared | self._shared >> 2
         if status.st_mode & wanted == wanted:
             return []
         mode = stat.S_IMODE(status.st_mode)
-        return [found("unreadable-to-others", f"has the mode {mode:04o}", place)]
+        return [problem_at("unreadable-to-others", f"has the mode {mode:04o}", place)]
 
     def _on_reference(self, digest: Digest) -> list[Problem]:
         if not self._survey.complete or digest in self._survey:
             return []
-        return [found("unreferenced-blob", "nothing refers to it", place_of(digest))]
+        return [problem_at("unreferenced-blob", "nothing refers to it", place_of(digest))]
 
     def _look(self, digest: Digest) -> Step:
         place = place_of(digest)
@@ -172,22 +175,22 @@ class Holding:
         except (FileNotFoundError, NotADirectoryError):  # collected meanwhile
             return [], None
         if not stat.S_ISREG(status.st_mode):
-            noun = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "no regular file"
-            return [found("irregular-blob", f"is {noun}; it is not followed", place)], None
+            noun = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
+            return [problem_at("irregular-blob", f"is {noun}; it is not followed", place)], None
         problems = self._on_mode(status, _READ_FILE, place)
         problems += self._on_reference(digest)
         if not digest.verifiable:
             problems.append(
-                found("unverifiable", f"{digest.algorithm} cannot be computed here", place)
+                problem_at("unverifiable", f"{digest.algorithm} cannot be computed here", place)
             )
         wanted = self._content and digest.verifiable and digest not in self._survey.judged
         return problems, digest if wanted else None
 
 
 def printable(path: str) -> str:
-    """Return a path as text, also if it is in no encoding."""
+    """Return a path as text, also if it is not valid in the encoding of the file system."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _stray(place: str, message: str) -> Problem:
-    return found("stray-file", message, printable(place))
+    return problem_at("stray-file", message, printable(place))

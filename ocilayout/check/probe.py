@@ -1,27 +1,70 @@
-"""Looking at a file that may be anything: without blocking, and without believing its name.
+"""What a check looks at: a file that may be anything, and content as a repair would leave it.
 
-Only what a check needs. Whoever wants content uses `blobs`, which refuses what is not right.
+Files are opened without blocking, and their names are not believed. Everything else reads content
+by `blobs`, which refuses what is not right.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
-from ocilayout.errors import LimitExceededError
-from ocilayout.layout import ABSENT, File, acting, open_regular
-from ocilayout.model import CHUNK, Digest, new_hasher
+from attrs import evolve, frozen
+
+from ocilayout.errors import BlobNotFoundError, LimitExceededError, OciLayoutError
+from ocilayout.layout import ABSENT, File, acting, following_links, open_regular, subjects
+from ocilayout.model import (
+    CHUNK,
+    DOCUMENT_TYPES,
+    OCTET_STREAM,
+    Descriptor,
+    Digest,
+    decode_document,
+    new_hasher,
+    require_document_size,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    from ocilayout.layout import Blobs
+
+
+@frozen(kw_only=True)
+class Outlook:
+    """What a repair knows of a layout, and what it would do.
+
+    A check takes that for done, so a dry run reports the same remaining problems as the repair.
+
+    Attributes:
+        index: The root index as it would be, `None` if it stays.
+        wrong: The digests of blobs whose content has another digest.
+        moved: The digests of blobs that would go to `quarantine/`.
+        copied: The digests of symbolic links that a copy of the right content would replace.
+    """
+
+    index: bytes | None = None
+    wrong: frozenset[Digest] = frozenset()
+    moved: frozenset[Digest] = frozenset()
+    copied: frozenset[Digest] = frozenset()
+
+
+AS_IT_IS: Final = Outlook()
+"""The layout as it is: nothing known, nothing to be done."""
+
+
+def place_of(digest: Digest) -> str:
+    """Return the path of a blob, relative to the layout."""
+    return f"blobs/{digest.algorithm}/{digest.encoded}"
 
 
 def status(path: Path) -> os.stat_result | None:
-    """Return what lies at a path, links not followed, or `None` if there is nothing.
+    """Return the status of a path, links not followed, or `None` if nothing is there.
 
     Raises:
-        OSError: That cannot be told.
+        OSError: The file system cannot tell.
     """
     try:
         return path.lstat()
@@ -36,7 +79,7 @@ def read(path: Path, *, limit: int, follow: bool = False) -> bytes:
 
     Args:
         path: The file.
-        limit: How much is read at most, in bytes.
+        limit: The largest size that is read, in bytes.
         follow: Whether it may be a symbolic link.
 
     Raises:
@@ -72,7 +115,7 @@ def fingerprint(
         path: The file.
         algorithm: One that can be computed here.
         follow: Whether it may be a symbolic link.
-        stopped: Asked before each piece; once it answers yes, the result is `None`.
+        stopped: Called before each piece; once it returns true, the result is `None`.
 
     Raises:
         OSError: It cannot be read, or is not a regular file.
@@ -91,3 +134,46 @@ def fingerprint(
 def _open(path: Path, *, follow: bool) -> File:
     with acting("read", path):
         return File(open_regular(path, follow=follow), "rb", str(path))
+
+
+def document_behind_link(digest: Digest, blobs: Blobs) -> bytes | None:
+    """Return the document that a symbolic link in the place of a blob leads to.
+
+    Returns:
+        Its bytes; `None` if they are not those of the digest, or more than a document may have.
+    """
+    with suppress(OciLayoutError, OSError):
+        reader = following_links(blobs, digest)
+        descriptor = Descriptor(media_type=OCTET_STREAM, digest=digest, size=reader.size(digest))
+        require_document_size(descriptor)
+        return reader.read(descriptor)
+    return None
+
+
+def referrers_among(digests: Iterable[Digest], blobs: Blobs) -> Iterator[tuple[Digest, Descriptor]]:
+    """Give the referrers among blobs, each behind the digest of its subject.
+
+    A referrer that breaks the specification is described as content of an unknown type: as an entry
+    it then holds all digests that it names, and does not stop a collection.
+
+    Args:
+        digests: The blobs that are looked into.
+        blobs: The blobs of the layout.
+
+    Raises:
+        OSError: One cannot be read.
+    """
+    for digest in digests:
+        reader = following_links(blobs, digest)
+        for subject, referrer in subjects((digest,), blobs):
+            with suppress(BlobNotFoundError):
+                yield subject, _described(referrer, reader.read(referrer, verify=False))
+
+
+def _described(referrer: Descriptor, data: bytes) -> Descriptor:
+    if referrer.media_type in DOCUMENT_TYPES:
+        try:
+            decode_document(data, referrer)
+        except OciLayoutError:
+            return evolve(referrer, media_type=OCTET_STREAM)
+    return referrer

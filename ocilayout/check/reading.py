@@ -1,7 +1,7 @@
-"""A document as a check reads it: all that is wrong with it, and all that it refers to.
+"""A document as a check reads it: all problems in it, and all references.
 
-Pure. Others refuse a document that is wrong; here it still tells what it can, so that one flaw is
-reported as one, and not once more for everything behind it. Places are JSON paths.
+Pure. Other code refuses an invalid document; here its valid parts are still read, so that one flaw
+is one problem and not one for each blob behind it. Places are JSON paths.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ _PARTS: Final = ("manifests", "layers", "blobs")
 
 @frozen(kw_only=True)
 class Reference:
-    """A descriptor as one place in the layout has it.
+    """A descriptor at one place of the layout.
 
     Attributes:
         digest: The content.
-        media_type: Its type, empty where the descriptor does not tell.
-        size: Its size in bytes, `None` where the descriptor does not tell.
-        place: Where the descriptor is.
-        role: What it is there: an entry with or without a name, a part, or a subject.
+        media_type: Its media type, empty where the descriptor does not have one.
+        size: Its size in bytes, `None` where the descriptor does not have one.
+        place: The place of the descriptor.
+        role: What the descriptor is: an entry with or without a name, a part, or a subject.
     """
 
     digest: Digest
@@ -73,11 +73,11 @@ class Reference:
 
 @frozen
 class Reading:
-    """What a document told.
+    """What was read of a document.
 
     Attributes:
-        problems: What is wrong with it.
-        references: What it refers to, in document order; `None` if that cannot be told.
+        problems: Its problems.
+        references: Its references, in document order; `None` if the document is not JSON.
         named: The digests that its unknown properties name.
     """
 
@@ -91,7 +91,7 @@ def read_document(data: bytes, media_type: str) -> Reading:
 
     Args:
         data: Its bytes, verified already.
-        media_type: What its descriptor says that it is.
+        media_type: The media type of its descriptor.
     """
     try:
         raw = parse(data)
@@ -107,7 +107,7 @@ def read_document(data: bytes, media_type: str) -> Reading:
                 place="$.mediaType",
             )
         )
-        # It is taken for what it says that it is, to see whether it is that.
+        # It is read as the type that it gives itself, to see whether it is a valid one.
         media_type = said if said in DOCUMENT_TYPES else media_type
         del raw["mediaType"]
     try:
@@ -116,7 +116,7 @@ def read_document(data: bytes, media_type: str) -> Reading:
         problems.extend(problems_of(error))
         named = Mentions()
         named.take(data)
-        return Reading(tuple(problems), tuple(_salvage(raw)), frozenset(named.found))
+        return Reading(tuple(problems), tuple(_valid_references(raw)), frozenset(named.found))
     parts = tuple(_parts(document))
     unwise = chain(
         advice.on_nulls(raw, _LISTS.get(type(document), ())),
@@ -125,7 +125,7 @@ def read_document(data: bytes, media_type: str) -> Reading:
     )
     problems.extend(bounded(unwise))
     references = tuple(_reference(descriptor, place, role) for place, descriptor, role in parts)
-    if isinstance(document, Schema1Manifest):  # which does not say how large its layers are
+    if isinstance(document, Schema1Manifest):  # which does not have the sizes of layers
         references = tuple(
             evolve(to, size=None, place=f"$.fsLayers ({to.digest})") for to in references
         )
@@ -133,7 +133,7 @@ def read_document(data: bytes, media_type: str) -> Reading:
 
 
 def read_config(data: bytes) -> tuple[Problem, ...]:
-    """Return what is wrong with an image configuration.
+    """Return the problems of an image configuration.
 
     Args:
         data: Its bytes, verified already.
@@ -146,11 +146,11 @@ def read_config(data: bytes) -> tuple[Problem, ...]:
 
 
 class RootReading:
-    """The root index, which may be large: read once, told entry by entry.
+    """The root index, which may be large: parsed once, and reported entry by entry.
 
     Attributes:
-        complete: Whether every entry told what it refers to, as far as was read.
-        named: The digests that unknown properties name, as far as was read, and the subject.
+        complete: Whether every entry so far has a digest.
+        named: The digests that unknown properties name so far, and that of the subject.
 
     Spec: image-layout:index-json.
     """
@@ -162,9 +162,9 @@ class RootReading:
             data: The bytes of `index.json`.
 
         Raises:
-            DocumentError: They are no I-JSON, or not an object.
-            LimitExceededError: They are more than 256 MiB, or nested too deeply; one entry holds
-                too many values, or so does everything but the entries.
+            DocumentError: They are not I-JSON, or not an object.
+            LimitExceededError: They are more than 256 MiB, or nested too deeply; one entry, or the
+                rest of the document, has too many values.
         """
         self._text = decode_text(data, limit=MAX_ROOT_INDEX)
         self._start: int | None = None
@@ -172,7 +172,7 @@ class RootReading:
             self._raw = self._look()
         except DocumentError:
             with suppress(LimitExceededError):
-                parse_root(data)  # which tells the place in the whole document
+                parse_root(data)  # which raises it with the place in the whole document
             raise
         self.complete = True
         self.named: set[Digest] = set()
@@ -180,7 +180,7 @@ class RootReading:
         self._names: dict[str, _Bearers] = {}
 
     def shell(self) -> Iterator[Problem]:
-        """Say what is wrong with the document apart from its entries."""
+        """Report what is wrong with the document apart from its entries."""
         shell = {name: value for name, value in self._raw.items() if name != "manifests"}
         try:
             index = structure(shell, Index)
@@ -199,13 +199,13 @@ class RootReading:
             self.complete = False
 
     def entries(self) -> Iterator[tuple[list[Problem], Reference | None]]:
-        """Give what is wrong with each entry and what it refers to, in document order."""
+        """Give the problems and the reference of each entry, in document order."""
         bad = 0
         for position, entry in enumerate(self._entries()):
             place = f"$.manifests[{position}]"
             if bad >= MAX_OF_KIND and not _has_digest(entry):
-                # A large document has room for millions of them, and enough of them were told: each
-                # counts as one error, since to tell all that is wrong with each takes too long.
+                # A large document has room for millions of them. After so many, each counts as one
+                # error, since a report of all problems of each would take too long.
                 self.complete = False
                 message = "is not an object with a digest"
                 yield [Problem(code="wrong-type", message=message, place=place)], None
@@ -215,7 +215,7 @@ class RootReading:
                 descriptor = structure(entry, Descriptor)
             except DocumentError as error:
                 bad += 1
-                reference = _salvaged(entry, place, _role(entry))
+                reference = _reference_if_digest(entry, place, _role(entry))
                 self.complete = self.complete and reference is not None
                 problems = bounded([*problems, *error.at(place).problems], place)
                 yield problems, reference
@@ -223,7 +223,7 @@ class RootReading:
             name = descriptor.annotations.get(REF_NAME)
             full = descriptor.annotations.get(CONTAINERD_IMAGE_NAME)
             self.named |= mentioned_by(descriptor)
-            if not problems:  # else all was said of the entry before
+            if not problems:  # of a repeated entry the first has been reported
                 problems = bounded(self._on_entry(descriptor, name, place), place)
             yield problems, _reference(descriptor, place, "named" if name or full else "unnamed")
 
@@ -256,7 +256,7 @@ class RootReading:
         if first != position:
             yield Problem(
                 code="duplicate-entry",
-                message=f"says exactly what $.manifests[{first}] says",
+                message=f"repeats $.manifests[{first}] exactly",
                 place=f"$.manifests[{position}]",
             )
 
@@ -276,13 +276,13 @@ class RootReading:
 
 @define
 class _Bearers:
-    """The entries so far of one name, as far as it takes to tell the next one from them.
+    """The digests of the entries with one name, as far as they are needed to compare the next one.
 
-    Of each it is only known whether its content is the same, so two contents say it all.
+    Two different digests are enough: any other digest differs from at least one of them.
 
     Attributes:
-        digests: The contents, in document order, the first two of them.
-        full_names: The contents of each full name, two at most; `None` is that of entries without.
+        digests: The first two digests, in document order.
+        full_names: The first two digests of each full name; `None` stands for entries without one.
     """
 
     digests: list[str] = field(factory=list)
@@ -290,21 +290,21 @@ class _Bearers:
 
     def take(self, digest: str, full: str | None) -> None:
         """Take in an entry."""
-        for found in (self.digests, self.full_names.setdefault(full, [])):
-            if len(found) < 2 and digest not in found:  # noqa: PLR2004 # as above
-                found.append(digest)
+        for digests in (self.digests, self.full_names.setdefault(full, [])):
+            if len(digests) < 2 and digest not in digests:  # noqa: PLR2004 # as above
+                digests.append(digest)
 
     def other_than(self, digest: str) -> str | None:
-        """Return the first content that is not this one, if there is any."""
+        """Return the first other digest, if there is one."""
         return _other(self.digests, digest)
 
     def are_told_apart(self, digest: str, full: str) -> bool:
-        """Tell whether no entry of other content lacks a full name, or has this one."""
+        """Tell whether all entries with other digests have another full name."""
         return all(_other(self.full_names.get(key, []), digest) is None for key in (None, full))
 
 
-def _other(found: Iterable[str], digest: str) -> str | None:
-    return next((other for other in found if other != digest), None)
+def _other(digests: Iterable[str], digest: str) -> str | None:
+    return next((other for other in digests if other != digest), None)
 
 
 def _parts(document: Document) -> Iterator[tuple[str, Descriptor, Role]]:
@@ -323,7 +323,7 @@ def _parts(document: Document) -> Iterator[tuple[str, Descriptor, Role]]:
 
 
 def reference_to(descriptor: Descriptor, place: str) -> Reference:
-    """Return a reference to content that no descriptor of the layout leads to."""
+    """Return a reference to content without a descriptor in the layout."""
     return _reference(descriptor, place, "part")
 
 
@@ -337,8 +337,8 @@ def _reference(descriptor: Descriptor, place: str, role: Role) -> Reference:
     )
 
 
-def _salvage(raw: Mapping[str, Json]) -> Iterator[Reference]:
-    """Give what a document that is wrong refers to, where it can be told."""
+def _valid_references(raw: Mapping[str, Json]) -> Iterator[Reference]:
+    """Give the references of an invalid document that have a valid digest."""
     places: list[tuple[str, Json]] = [("$.config", raw.get("config"))]
     for name in _PARTS:
         items = raw.get(name)
@@ -346,12 +346,12 @@ def _salvage(raw: Mapping[str, Json]) -> Iterator[Reference]:
             places.extend((f"$.{name}[{number}]", item) for number, item in enumerate(items))
     places.append(("$.subject", raw.get("subject")))
     for place, item in places:
-        reference = _salvaged(item, place, "subject" if place == "$.subject" else "part")
+        reference = _reference_if_digest(item, place, "subject" if place == "$.subject" else "part")
         if reference is not None:
             yield reference
 
 
-def _salvaged(value: Json, place: str, role: Role) -> Reference | None:
+def _reference_if_digest(value: Json, place: str, role: Role) -> Reference | None:
     fields: dict[str, Any] = value if isinstance(value, dict) else {}
     try:
         digest = Digest(fields.get("digest", ""))
@@ -371,5 +371,5 @@ def _has_digest(entry: Json) -> bool:
 
 def _role(entry: Json) -> Role:
     annotations = entry.get("annotations") if isinstance(entry, dict) else None
-    notes = annotations if isinstance(annotations, dict) else {}
-    return "named" if notes.get(REF_NAME) or notes.get(CONTAINERD_IMAGE_NAME) else "unnamed"
+    named = annotations if isinstance(annotations, dict) else {}
+    return "named" if named.get(REF_NAME) or named.get(CONTAINERD_IMAGE_NAME) else "unnamed"

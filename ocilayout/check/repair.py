@@ -1,9 +1,9 @@
-"""What can be mended in a layout without guessing, and a report of what was.
+"""The repair of a layout: what can be repaired without guessing, and a report of it.
 
-Nothing that verifies is moved, no named entry is touched but for exact repetitions, and no content
-is ever deleted: what is damaged goes to `quarantine/`, where no reader looks. Nothing is dropped
-for content that may only be away for now, such as that of a disk which is not mounted. What else
-`check` finds takes a person who knows what was meant.
+Blobs that verify are not moved, named entries are not touched except for exact repetitions, and
+content is never deleted: damaged blobs go to `quarantine/`, where readers do not look. Entries are
+kept where their content may only be away for now, such as on a disk that is not mounted. All other
+problems are left to a person who knows what was meant.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 from ocilayout.check import probe
 from ocilayout.check.fsck import iter_left, iter_problems
 from ocilayout.check.holding import printable
-from ocilayout.check.outlook import Outlook, place_of, referrers_among
+from ocilayout.check.probe import Outlook, place_of, referrers_among
 from ocilayout.errors import (
     DocumentError,
     IntegrityError,
@@ -55,11 +55,11 @@ _FILES: Final = frozenset({"leftover", "missing-blobs-folder"})
 
 @frozen(kw_only=True)
 class Action:
-    """One thing that a repair did, or would do.
+    """One action of a repair, done or to be done.
 
     Attributes:
-        code: The code of the problem that it ends.
-        place: Where that was before, relative to the layout.
+        code: The code of the problem that it solves.
+        place: The place of the problem, relative to the layout.
         message: One sentence for a person.
     """
 
@@ -70,11 +70,11 @@ class Action:
 
 @frozen(kw_only=True)
 class RepairReport:
-    """What a repair did, and what it left.
+    """What a repair did, and what remains.
 
     Attributes:
-        actions: What was done, or would be, in this order.
-        remaining: The problems that are left, or would be.
+        actions: The actions that were done, or would be, in this order.
+        remaining: The problems that remain, or would.
     """
 
     actions: tuple[Action, ...]
@@ -84,21 +84,23 @@ class RepairReport:
 def repair_folder(
     root: Path, indexfile: IndexFile, blobs: Blobs, *, dry_run: bool = False
 ) -> RepairReport:
-    """Mend what can be mended without guessing.
+    """Repair what can be repaired without guessing.
 
-    Entries that repeat another exactly go, as do untagged ones whose blob is missing and is not in
-    quarantine. Those stay that have `data`, `urls` or unknown properties, and where no blob of an
-    algorithm is there at all, so do the entries of its blobs.
-    Manifests that stay for their subject alone become untagged entries. A folder `blobs` that is
-    missing is made. In the place of a symbolic link to the right content comes a copy of that; a
-    link that leads nowhere stays. Blobs that are damaged, and anything else that is not a regular
-    file in the place of one, move to `quarantine/`; folders of blobs that are symbolic links belong
-    to others and are left alone. Temporary files of dead writers go. An index that does not parse
-    is never touched, and a folder with neither `oci-layout` nor `index.json` is not a layout that
-    was broken. What the file system refuses is left, its problem says why, and the rest is done. A
-    second repair finds nothing to do.
+    - Entries are dropped that repeat another exactly, and untagged ones whose blob is missing and
+      not in quarantine; not if they have `data`, `urls` or unknown properties, or if the layout has
+      no blob of their algorithm.
+    - Manifests that stay for their subject alone become untagged entries.
+    - A missing folder `blobs` is created.
+    - A symbolic link to the right content is replaced by a copy; a dangling link stays.
+    - Damaged blobs, and anything else in the place of one, move to `quarantine/`, except in folders
+      of blobs that are symbolic links, which belong to others.
+    - Temporary files left behind by writers that died are removed.
 
-    Blobs are hashed without a lock; whatever is changed is looked at again under it.
+    An index that does not parse is never touched, and a folder with neither `oci-layout` nor
+    `index.json` is not taken for a broken layout. Where the file system refuses, the problem
+    remains and says why, and the rest is done. A second repair finds nothing to do.
+
+    Blobs are hashed without the lock, and checked again under it before they are changed.
 
     Args:
         root: The folder of the layout.
@@ -108,7 +110,7 @@ def repair_folder(
 
     Raises:
         LockTimeoutError: Another writer held the lock for too long.
-        OSError: The folder cannot be read, or the lock not be had.
+        OSError: The folder cannot be read, or the lock cannot be taken.
 
     Spec: image-layout:blobs-folder, image-layout:blob-content.
     """
@@ -141,21 +143,21 @@ class _Repair:
         """Drop entries from the root index, and add those of unlisted referrers.
 
         Args:
-            left: What is wrong with the layout once its files were mended.
+            left: The problems that remain after its files were repaired.
         """
         if any(p.place == "index.json" and p.code in _UNREAD for p in left):
             return []
         unlisted = [_digest_at(p.place) for p in left if p.code == "unlisted-referrer"]
         try:
             index = self._indexfile.fresh()
-            actions = self._mend(index, unlisted)
+            actions = self._change_entries(index, unlisted)
             self._index = index.encode() if actions else None
         except (DocumentError, LimitExceededError):
             return []
         if actions and not self._dry_run:
 
             def change(index: RootIndex) -> None:
-                actions[:] = self._mend(index, unlisted)
+                actions[:] = self._change_entries(index, unlisted)
 
             try:
                 self._indexfile.edit(change, check=lambda _: None, after=lambda: None)
@@ -165,7 +167,7 @@ class _Repair:
         return actions
 
     def files(self, before: tuple[Problem, ...]) -> list[Action]:
-        """Make what is missing, move what is damaged, remove what was left over."""
+        """Create `blobs`, replace or move damaged blobs, remove temporary files."""
         damaged = [_digest_at(problem.place) for problem in before if problem.code in _DAMAGE]
         absent = any(problem.code == "missing-blobs-folder" for problem in before)
         if not (damaged or absent or any(p.code == "leftover" for p in before)):
@@ -180,12 +182,12 @@ class _Repair:
         return actions
 
     def left(self, before: tuple[Problem, ...], actions: list[Action]) -> list[Problem]:
-        """Return the problems that are left after some actions, or would be."""
+        """Return the problems that remain after some actions, or would."""
         done = {(action.code, action.place) for action in actions}
         if not (actions or self._refused):
             return list(before)
-        # Positions of entries have changed, and what was quarantined is missing now. What the
-        # hashes told is still so.
+        # Positions of entries have changed, and quarantined blobs are missing now. The results of
+        # hashing still hold.
         hashed = [p for p in before if p.code in _HASHED and (p.code, p.place) not in done]
         wrong = (_digest_at(p.place) for p in hashed if p.code == "digest-mismatch")
         outlook = Outlook(wrong=frozenset(wrong))
@@ -200,21 +202,21 @@ class _Repair:
         return left
 
     def _tried(self, place: str, actions: Iterator[Action]) -> Iterator[Action]:
-        """Give what was done; what the file system refuses is left, and the rest is done."""
+        """Give actions until the file system refuses one, and remember why it did."""
         try:
             yield from actions
         except OSError as error:
             self._refused[place] = _why(error)
 
     def explained(self, problem: Problem) -> Problem:
-        """Add to a problem why it could not be mended, where that was tried."""
+        """Add to a problem why its repair failed, if it was tried."""
         place = "index.json" if problem.code in _ENTRIES else problem.place
         why = self._refused.get(place)
         if why is None or problem.code not in _DAMAGE | _FILES | _ENTRIES:
             return problem
         return evolve(problem, message=f"{problem.message}; {why}")
 
-    def _mend(self, index: RootIndex, unlisted: Iterable[Digest]) -> list[Action]:
+    def _change_entries(self, index: RootIndex, unlisted: Iterable[Digest]) -> list[Action]:
         actions = self._prune(index)
         for digest in unlisted:
             descriptor = self._describe(digest)
@@ -227,18 +229,17 @@ class _Repair:
         return actions
 
     def _describe(self, digest: Digest) -> Descriptor | None:
-        """Return the descriptor of a referrer; `None` if it is no longer there to be read."""
+        """Return the descriptor of a referrer; `None` if it can no longer be read."""
         try:
-            copied = self._copied if self._dry_run else ()
-            among = referrers_among([digest], self._blobs, copied)
-            return next((one for _, one in among), None)
+            referrers = referrers_among([digest], self._blobs)
+            return next((descriptor for _, descriptor in referrers), None)
         except OSError:
             return None
 
     def _prune(self, index: RootIndex) -> list[Action]:
         actions: list[Action] = []
         seen: set[bytes] = set()
-        # Where all blobs are absent, they may lie on a disk that is away for now.
+        # Where all blobs of an algorithm are absent, their disk may only not be mounted.
         there = self._algorithms()
         for position, entry in tuple(index.raw_entries()):
             text = dump(entry)
@@ -256,7 +257,7 @@ class _Repair:
         return actions
 
     def _is_gone(self, text: str, there: Container[str]) -> bool:
-        """Tell whether content is neither here nor in quarantine, though others are here."""
+        """Tell whether content is missing and not in quarantine, though its algorithm has blobs."""
         try:
             digest = Digest(text)
             return (
@@ -264,11 +265,11 @@ class _Repair:
                 and probe.status(self._blobs.path(digest)) is None
                 and probe.status(self._blobs.quarantine_path(digest)) is None
             )
-        except (DocumentError, OSError):  # that cannot be told
+        except (DocumentError, OSError):  # the file system cannot tell
             return False
 
     def _algorithms(self) -> set[str]:
-        """Return the algorithms of which at least one blob is here."""
+        """Return the algorithms of which the layout has at least one blob."""
         with suppress(OSError), os.scandir(self._root / "blobs") as found:
             return {folder.name for folder in found if self._has_blob(folder.name)}
         return set()
@@ -291,15 +292,15 @@ class _Repair:
         if not self._dry_run:
             make_folders(self._root, "blobs")
             self._sync(self._root)
-        yield Action(code="missing-blobs-folder", place="blobs", message="makes the folder")
+        yield Action(code="missing-blobs-folder", place="blobs", message="creates the folder")
 
     def _replace(self, digest: Digest) -> Iterator[Action]:
-        """Put a copy in the place of a link to the right content; any other damage is put aside."""
+        """Replace a link to the right content by a copy, and quarantine any other damage."""
         path = self._blobs.path(digest)
         if path.is_symlink() and not self._is_shared(path):
             try:
-                whole = _leads_to(path, digest)
-            except (OSError, UnsupportedDigestError):  # what it leads to may only be away for now
+                whole = _has_target(path, digest)
+            except (OSError, UnsupportedDigestError):  # its target may only be away for now
                 return
             if whole:
                 yield from self._copy(digest)
@@ -309,25 +310,25 @@ class _Repair:
             yield action
 
     def _copy(self, digest: Digest) -> Iterator[Action]:
-        """Put a copy of what a link leads to in the place of the link."""
+        """Replace a link by a copy of its target."""
         if not self._dry_run:
             path = self._blobs.path(digest)
             with File(open_regular(path, follow=True), "rb", str(path)) as file:
                 size = os.fstat(file.fileno()).st_size
                 right = Descriptor(media_type=OCTET_STREAM, digest=digest, size=size)
                 try:
-                    # Not through a handle that follows links, to which the link is the blob.
+                    # Not with `blobs`, which may follow links and take the link for the blob.
                     Blobs(self._root).put(file, media_type=right.media_type, expected=right)
-                except IntegrityError:  # it was changed meanwhile
+                except IntegrityError:  # another process changed it meanwhile
                     return
             if self._indexfile.durable:
                 self._blobs.sync([digest])
         self._copied.add(digest)
-        message = "puts a copy in the place of the link"
+        message = "replaces the link by a copy"
         yield Action(code="irregular-blob", place=place_of(digest), message=message)
 
     def _is_shared(self, path: Path) -> bool:
-        """Tell whether the blobs of a folder are those of others, too."""
+        """Tell whether a folder of blobs is a symbolic link, and so shared with other layouts."""
         return path.parent.is_symlink() or path.parent.parent.is_symlink()
 
     def _quarantine(self, digest: Digest) -> Iterator[Action]:
@@ -336,12 +337,12 @@ class _Repair:
         if before is None or not _is_damaged(path, digest, before):
             return
         after = probe.status(path)
-        # A put, which takes no lock, may have brought the right content while this was hashed.
+        # A put, which takes no lock, may have stored the right content while this was hashed.
         if after is None or after.st_ino != before.st_ino:
             return
         with OwnFolders(self._root) as folders:
             source = folders.of("blobs", digest.algorithm)
-            if source is None:  # it is shared with other layouts
+            if source is None:  # a symbolic link, and so shared with other layouts
                 return
             top = folders.root
             first = self._blobs.quarantine_path(digest).name
@@ -374,20 +375,20 @@ def _is_damaged(path: Path, digest: Digest, status: os.stat_result) -> bool:
         return True
     try:
         return probe.fingerprint(path, digest.algorithm) != digest
-    except OSError:  # what cannot be read may be whole
+    except OSError:  # an unreadable blob may be whole
         return False
 
 
 def _why(error: OSError) -> str:
-    return f"it could not be mended: {describe(error)}"
+    return f"it could not be repaired: {describe(error)}"
 
 
-def _leads_to(link: Path, digest: Digest) -> bool:
-    """Tell whether a link leads to the content of a digest.
+def _has_target(link: Path, digest: Digest) -> bool:
+    """Tell whether the target of a link is the content of a digest.
 
     Raises:
-        OSError: It leads nowhere, or to what cannot be read.
-        UnsupportedDigestError: That cannot be told.
+        OSError: The target is missing or cannot be read.
+        UnsupportedDigestError: The algorithm cannot be computed here.
     """
     if not stat.S_ISREG(link.stat().st_mode):
         return False

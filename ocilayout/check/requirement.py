@@ -7,7 +7,6 @@ requirements. Whether the rows are true of code and tests is for the tests to sa
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 
@@ -92,7 +91,7 @@ def iter_requirements(folder: Path | None = None) -> Iterator[Requirement]:
         yield from parse_page((folder / f"{page}.md").read_text(encoding="utf-8"))
 
 
-def find(requirement: str) -> Requirement:
+def find_requirement(requirement: str) -> Requirement:
     """Return the row of an id.
 
     Args:
@@ -104,13 +103,15 @@ def find(requirement: str) -> Requirement:
     rows = {row.id: row for row in iter_requirements()}
     if requirement in rows:
         return rows[requirement]
+    from difflib import get_close_matches  # noqa: PLC0415 # it takes longer than all else here
+
     near = get_close_matches(requirement, rows, n=3)
     hint = f"; {' and '.join(near)} come near" if near else ""
     raise NotFoundError(f"there is no requirement {requirement!r}{hint}")
 
 
 def parse_page(text: str) -> Iterator[Requirement]:
-    """Give the rows of one page; all that is no row of its table is passed over.
+    """Give the rows of one page; all other lines are ignored.
 
     Args:
         text: The page, in Markdown.
@@ -129,7 +130,7 @@ def _parse_row(line: str) -> Requirement:
         raise ValueError(f"a row has {_CELLS} cells and none is empty: {line}")
     requirement, level, asked, ours, modules, tests = cells
     if level not in get_args(Level):
-        raise ValueError(f"{level} is no level: {line}")
+        raise ValueError(f"{level} is not a level: {line}")
     return Requirement(
         id=requirement,
         level=cast("Level", level),

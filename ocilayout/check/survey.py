@@ -1,8 +1,8 @@
-"""The graph of a layout as its documents tell it, held against the blobs that are there.
+"""The graph of a layout, compared with its blobs.
 
-Every reference is looked at where it stands, every document is opened once. Reads documents and
-nothing else of the content, but for blobs that have not the size that was promised: those are
-hashed at once, to tell a wrong descriptor from a damaged blob.
+Every reference is compared with the blob and with earlier references, and every document is read
+once. Other blobs are not read, except those whose size is not that of a descriptor: they are hashed
+at once, to tell a wrong descriptor from a damaged blob.
 """
 
 from __future__ import annotations
@@ -17,25 +17,23 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, evolve, field
 
 from ocilayout.check import probe
-from ocilayout.check.finding import classified, found, problems_of, summed
-from ocilayout.check.outlook import (
+from ocilayout.check.finding import classified, problem_at, problems_of, summed
+from ocilayout.check.probe import (
     AS_IT_IS,
     Outlook,
-    behind_link,
+    document_behind_link,
     place_of,
     referrers_among,
 )
 from ocilayout.check.reading import read_config, read_document, reference_to
 from ocilayout.errors import LimitExceededError, OciLayoutError
-from ocilayout.layout import Blobs, named_in
+from ocilayout.layout import Blobs, following_links, named_in
 from ocilayout.model import (
     DOCUMENT_TYPES,
     HEAD,
     MAX_DOCUMENT,
     OCI_CONFIG,
-    UNKNOWN,
     Digest,
-    Mentions,
     begins_as_json,
     is_understood,
 )
@@ -51,7 +49,7 @@ if TYPE_CHECKING:
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _READ = DOCUMENT_TYPES | {OCI_CONFIG}
 _FAR_TOO_LARGE: Final = 1024 * 1024 * 1024
-"""From which size on a blob that is twice as large as promised is not hashed, in bytes."""
+"""The size in bytes above which a blob that is twice as large as promised is not hashed."""
 
 
 @define
@@ -59,13 +57,13 @@ class _Content:
     """What is known of the content of one digest.
 
     Attributes:
-        present: Whether something lies in the place of its blob.
-        size: The size of the blob in bytes, `None` if there is none, or nothing that is one.
-        place: Where it is referred to first.
-        promised: The size that the first reference with one gives it, in bytes.
-        media_types: The types that it is referred to by so far.
-        opened: Whether it was opened as a manifest or an index, and whether as a config.
-        missed: Whether it was said to be missing.
+        present: Whether anything is in the place of its blob.
+        size: The size of the blob in bytes; `None` if there is not a regular file.
+        place: The place of the first reference to it.
+        promised: The first size that a reference gives it, in bytes.
+        media_types: The media types that references have given it so far.
+        opened: Has `False` after it was opened as a manifest or an index, `True` as a config.
+        missed: Whether it was reported as missing.
     """
 
     present: bool
@@ -78,23 +76,23 @@ class _Content:
 
 
 class Survey:
-    """What can be reached in a layout, and what is wrong on the way.
+    """A walk over all content that a layout reaches, which reports problems on its way.
 
     Attributes:
-        complete: Whether everything that can be reached was; not if a document was damaged.
-        judged: The digests whose blobs were compared with them; what was wrong was said.
-        outlook: What was known before, and what is taken for done.
+        complete: Whether everything was reached; not if a document could not be read.
+        judged: The digests whose blobs were verified, and reported where they are damaged.
+        outlook: What a repair knows and would do.
 
     Spec: image-layout:missing-blobs, descriptor:independent, manifest:unknown-config.
     """
 
     def __init__(self, root: Path, *, content: bool, outlook: Outlook = AS_IT_IS) -> None:
-        """Prepare; nothing is read yet.
+        """Take the arguments of a check.
 
         Args:
             root: The folder of the layout.
-            content: Whether content that is not a document may be read.
-            outlook: What is known of blobs, and what is taken for done.
+            content: Whether blobs that are not documents may be read.
+            outlook: What a repair knows and would do.
         """
         self._root = root
         self._content = content
@@ -111,14 +109,14 @@ class Survey:
         self.judged: set[Digest] = {*outlook.wrong, *outlook.copied}
 
     def __contains__(self, digest: object) -> bool:
-        """Tell whether something refers to content, or names it in a place not understood."""
+        """Tell whether a descriptor, an unknown property or a document of unknown type names it."""
         return digest in self._known or digest in self._named
 
     def note(self, reference: Reference) -> Iterator[Problem]:
-        """Take in a reference, and say how it does not fit the blobs and the references before.
+        """Take in a reference, and report how it contradicts the blob or earlier references.
 
         Args:
-            reference: Its place is that in the layout.
+            reference: The reference, its place relative to the layout.
         """
         content = self._known.get(reference.digest)
         if content is None:
@@ -127,7 +125,7 @@ class Survey:
         yield from _compare_types(content, reference)
         yield from self._compare_sizes(content, reference)
         if not content.present:
-            yield from self._say_missing(content, reference)
+            yield from self._report_missing(content, reference)
         kind = reference.media_type == OCI_CONFIG
         if reference.media_type in _READ and content.present and kind not in content.opened:
             content.opened.add(kind)
@@ -136,7 +134,7 @@ class Survey:
             self._search(reference.digest)
 
     def name(self, digests: Iterable[Digest]) -> None:
-        """Take in digests that stand where it is not understood what refers to what."""
+        """Take in digests of unknown properties, whose meaning is not known."""
         pending = [digest for digest in digests if digest not in self._named]
         self._take_named(pending)
         for digest in pending:
@@ -148,7 +146,7 @@ class Survey:
                 self._named.add(digest)
                 self._new.append(digest)
 
-    def _say_missing(self, content: _Content, reference: Reference) -> Iterator[Problem]:
+    def _report_missing(self, content: _Content, reference: Reference) -> Iterator[Problem]:
         if not self._is_quarantined(reference.digest):
             yield from _missing(content, reference)
             return
@@ -156,7 +154,7 @@ class Survey:
             self.complete = False
         if not content.missed:
             content.missed = True
-            yield found(
+            yield problem_at(
                 "quarantined-blob",
                 f"is damaged and in quarantine, and is referred to at {reference.place}",
                 place_of(reference.digest),
@@ -166,55 +164,55 @@ class Survey:
         return digest in self.outlook.moved or self._blobs.is_quarantined(digest)
 
     def graph(self) -> Iterator[Problem]:
-        """Open the documents that were noted and those that they lead to, breadth first."""
+        """Read the documents of the references so far, and all that they reach, breadth first."""
         while self._pending:
             yield from self._open(self._pending.popleft())
 
     def unlisted(self) -> Iterator[Problem]:
-        """Say which manifests stay for their subject alone, and what is wrong below these.
+        """Report the manifests that stay for their subject alone, and what is wrong below them.
 
-        Before it, what is in quarantine of what is only named where it is not understood.
+        Blobs in quarantine that only documents of unknown types name are reported first.
         """
         for digest in sorted(self._aside - self._known.keys()):
             message = "is damaged and in quarantine, and a document of an unknown type names it"
-            yield found("quarantined-blob", message, place_of(digest))
+            yield problem_at("quarantined-blob", message, place_of(digest))
         if not self.complete:
             return
         about = self._subjects()
         reached: Iterable[Digest] = [subject for subject in about if subject in self]
         self._new.clear()
-        while reached:  # a round for each step from what entries lead to, as in `reach.held`
+        while reached:  # a round for each step from the entries, as in `reach.held`
             more = [(one.digest, to, one) for to in reached for one in about.pop(to, ())]
             for digest, subject, referrer in sorted(more, key=itemgetter(0, 1)):
                 if digest not in self:
                     message = f"refers to {subject}, without an entry"
-                    yield found("unlisted-referrer", message, place_of(digest))
+                    yield problem_at("unlisted-referrer", message, place_of(digest))
                     yield from self.note(reference_to(referrer, place_of(digest)))
                     yield from self.graph()
             reached = [*self._new]
             self._new.clear()
 
     def _subjects(self) -> dict[Digest, list[Descriptor]]:
-        """Return the blobs so far unknown that have a subject, by the digest of that."""
+        """Return the blobs not reached so far that have a subject, by the digest of the subject."""
         about: dict[Digest, list[Descriptor]] = {}
         copied = self.outlook.copied
         try:
             others = self._blobs.others(self._known.keys() | self._named)
-        except OSError:  # said when the files are looked at
+        except OSError:  # reported by `Holding`
             return about
         if copied:
             others = sorted({*others, *(digest for digest in copied if digest not in self)})
         for digest in others:
             if digest in self.outlook.moved:
                 continue
-            with suppress(OSError):  # as above
+            with suppress(OSError):  # as before
                 if digest in copied or self._may_be_json(digest):
-                    for subject, referrer in referrers_among((digest,), self._blobs, copied):
+                    for subject, referrer in referrers_among((digest,), self._blobs):
                         about.setdefault(subject, []).append(referrer)
         return about
 
     def _may_be_json(self, digest: Digest) -> bool:
-        # Most blobs are not, and there may be many; this is half of what it takes to read one.
+        # Most blobs are not JSON, and there may be many; this takes half the time of reading one.
         number = os.open(f"{self._root}/{place_of(digest)}", _FLAGS)
         try:
             return begins_as_json(os.read(number, HEAD))
@@ -222,7 +220,7 @@ class Survey:
             os.close(number)
 
     def _search(self, digest: Digest) -> None:
-        """Take in what content names, if it is a JSON document; it may be of any size."""
+        """Take in the digests that a JSON document of any size names, and that those name."""
         pending = [digest]
         while pending:
             one = pending.pop()
@@ -233,15 +231,10 @@ class Survey:
                 self._take_named(named)
 
     def _names_in(self, digest: Digest) -> set[Digest]:
-        """Return the digests that content names; none, and incomplete, if that cannot be told."""
+        """Return the digests that content names; if it cannot be read, the walk is incomplete."""
         if digest not in self.outlook.moved:
-            with suppress(OciLayoutError, OSError):  # said when the files are looked at
-                return named_in(digest, self._blobs, media_type=UNKNOWN)
-            data = behind_link(self._blobs, digest)
-            if data is not None:
-                mentions = Mentions()
-                mentions.take(data if begins_as_json(data[:HEAD]) else b"")
-                return mentions.found
+            with suppress(OciLayoutError, OSError):  # reported by `Holding`
+                return named_in(digest, following_links(self._blobs, digest))
         there = digest not in self.outlook.moved and self._is_there(digest)
         aside = not there and self._is_quarantined(digest)
         if aside:
@@ -263,7 +256,7 @@ class Survey:
             return _Content(present=False, size=None, place=reference.place)
         try:
             status = path.stat() if digest in self.outlook.copied else probe.status(path)
-        except OSError:  # said when the files are looked at
+        except OSError:  # reported by `Holding`
             return _Content(present=True, size=None, place=reference.place)
         regular = status is not None and stat.S_ISREG(status.st_mode)
         size = status.st_size if status is not None and regular else None
@@ -275,7 +268,7 @@ class Survey:
         if content.promised is None:
             content.promised = reference.size
         if not content.present and content.promised != reference.size:
-            yield found(
+            yield problem_at(
                 "size-conflict",
                 f"{reference.size} bytes here, {content.promised} at {content.place}",
                 f"{reference.place}.size",
@@ -284,12 +277,12 @@ class Survey:
             return
         size = content.size or 0
         small = reference.media_type in _READ and size <= MAX_DOCUMENT
-        if size > max(_FAR_TOO_LARGE, 2 * reference.size):  # such as a file that is all holes
+        if size > max(_FAR_TOO_LARGE, 2 * reference.size):  # such as a sparse file
             self.judged.add(reference.digest)
         elif self._content or small:
             yield from self._judge(reference.digest)
         if reference.digest not in self._wrong:
-            yield found(
+            yield problem_at(
                 "size-mismatch",
                 f"{reference.size} bytes are promised, the blob has {content.size}",
                 f"{reference.place}.size",
@@ -316,12 +309,12 @@ class Survey:
         place = place_of(digest)
         config = reference.media_type == OCI_CONFIG
         content = self._known[digest]
-        if content.size is None:  # said when the files are looked at
-            behind = behind_link(self._blobs, digest)
-            if behind is None:
+        if content.size is None:  # reported by `Holding`
+            data = document_behind_link(digest, self._blobs)
+            if data is None:
                 self.complete = self.complete and config
             else:
-                yield from self._take(behind, reference)
+                yield from self._take(data, reference)
             return
         try:
             follow = digest in self.outlook.copied
@@ -344,7 +337,7 @@ class Survey:
             yield from self._take(data, reference)
 
     def _take(self, data: bytes, reference: Reference) -> Iterator[Problem]:
-        """Take in a document that is what its name says."""
+        """Take in a document that was verified."""
         place = place_of(reference.digest)
         yield from summed(self._read(data, reference, place), place)
 
@@ -362,13 +355,13 @@ class Survey:
 
 
 def mismatch(digest: Digest, actual: Digest) -> Problem:
-    """Say that a blob is not what its name says."""
-    return found("digest-mismatch", f"the content is {actual}", place_of(digest))
+    """Return the problem of a blob with the content of another digest."""
+    return problem_at("digest-mismatch", f"the content is {actual}", place_of(digest))
 
 
 def unreadable(error: OSError, place: str) -> Problem:
-    """Say that something cannot be read."""
-    return found("unreadable-file", f"cannot be read: {error.strerror or error}", place)
+    """Return the problem of a file or a folder that cannot be read."""
+    return problem_at("unreadable-file", f"cannot be read: {error.strerror or error}", place)
 
 
 def _compare_types(content: _Content, reference: Reference) -> Iterator[Problem]:
@@ -377,7 +370,7 @@ def _compare_types(content: _Content, reference: Reference) -> Iterator[Problem]
         return
     if types:
         documents = DOCUMENT_TYPES.intersection((*types, reference.media_type))
-        yield found(
+        yield problem_at(
             "media-type-conflict" if documents else "several-media-types",
             f"{reference.media_type} here, {types[0]} at {content.place}",
             f"{reference.place}.mediaType",
@@ -388,15 +381,15 @@ def _compare_types(content: _Content, reference: Reference) -> Iterator[Problem]
 def _missing(content: _Content, reference: Reference) -> Iterator[Problem]:
     missed, content.missed = content.missed, True
     if reference.role == "named":
-        yield found("dangling-name", f"{reference.digest} is not here", reference.place)
+        yield problem_at("dangling-name", f"{reference.digest} is not here", reference.place)
     elif reference.role == "unnamed":
-        yield found("dangling-entry", f"{reference.digest} is not here", reference.place)
+        yield problem_at("dangling-entry", f"{reference.digest} is not here", reference.place)
     elif reference.role == "subject":
-        content.missed = missed  # a part may be missing besides
-        yield found("absent-subject", f"{reference.digest} is not here", reference.place)
+        content.missed = missed  # it is reported again if it is a part, too
+        yield problem_at("absent-subject", f"{reference.digest} is not here", reference.place)
     elif not missed:
-        yield found(
+        yield problem_at(
             "missing-blob",
-            f"is not here, but referred to at {reference.place}",
+            f"is missing, but referred to at {reference.place}",
             place_of(reference.digest),
         )

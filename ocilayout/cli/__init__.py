@@ -1,9 +1,8 @@
 """The command `ocilayout`: what the library can do, from a shell.
 
-`locator` and `place` say what an argument means and open it; `look`, `edit`, `transfer` and
-`upkeep` have the verbs; `listing`, `tree` and `progress` work out what is shown. The manners that
-this command shares with others are in `terminal` and `extra`, which other packages may import:
-therefore the verbs are not loaded before somebody asks for `main`.
+Each family of verbs has a module. Besides `main`, this door offers what the commands of other
+packages share with this one: how they answer, fail, show progress and reach a registry. Each name
+is loaded when it is first used, so that an import takes no package of the extra `cli`.
 """
 
 from __future__ import annotations
@@ -12,20 +11,58 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ocilayout.cli.argument import read_duration
     from ocilayout.cli.command import main
-    from ocilayout.cli.terminal import short
-    from ocilayout.cli.value import read_duration
+    from ocilayout.cli.connection import Access, access, warn
+    from ocilayout.cli.extra import SKILLS_EXTRAS, command_of
+    from ocilayout.cli.option import offered, safe_names
+    from ocilayout.cli.progress import accounted
+    from ocilayout.cli.terminal import (
+        Failing,
+        answer,
+        json_option,
+        printable,
+        short,
+        size_text,
+        table,
+    )
 
-__all__ = ["main", "read_duration", "short"]
+__all__ = [
+    "SKILLS_EXTRAS",
+    "Access",
+    "Failing",
+    "access",
+    "accounted",
+    "answer",
+    "command_of",
+    "json_option",
+    "main",
+    "offered",
+    "printable",
+    "read_duration",
+    "safe_names",
+    "short",
+    "size_text",
+    "table",
+    "warn",
+]
 
-_MODULES = {"read_duration": "value", "short": "terminal"}
+_NAMES = {
+    "argument": ("read_duration",),
+    "connection": ("Access", "access", "warn"),
+    "extra": ("SKILLS_EXTRAS", "command_of"),
+    "option": ("offered", "safe_names"),
+    "progress": ("accounted",),
+    "terminal": ("Failing", "answer", "json_option", "printable", "short", "size_text", "table"),
+}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    if name in _MODULES:
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    if name != "main":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from ocilayout.cli.extra import command_of  # noqa: PLC0415 # see the module's docstring
+    if name == "main":  # where click is missing, it says so in one line and without a traceback
+        from ocilayout.cli.extra import command_of  # noqa: PLC0415 # only where it is needed
 
-    return command_of("ocilayout.cli.command")
+        return command_of("ocilayout.cli.command")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

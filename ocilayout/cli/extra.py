@@ -1,6 +1,6 @@
-"""What to say when a package is missing that an extra of the distribution brings.
+"""Extras: what to say when a package is missing that an extra of the distribution brings.
 
-This module imports nothing that is not installed always.
+This module imports the standard library alone, so it works where no extra is installed.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ SKILLS_EXTRAS: Final = "skills,cli"
 
 
 def advice(error: ModuleNotFoundError, *, extras: str | None = None) -> str | None:
-    """Return what to do about a module that is missing, or `None` if no extra brings it.
+    """Return how to install a missing module, or `None` if no extra brings it.
 
     Args:
-        error: What Python said.
-        extras: The extras that are to be installed; by default the one that brings the module.
+        error: The error of the import.
+        extras: The extras to be installed; by default the one that brings the module.
     """
     package = (error.name or "").partition(".")[0]
     extra = _EXTRAS.get(package)
@@ -42,7 +42,7 @@ def advice(error: ModuleNotFoundError, *, extras: str | None = None) -> str | No
 
 
 def command_of(module: str, *, extras: str | None = None) -> Callable[..., Any]:
-    """Return the command that a module has as `main`, or one that says what is missing for it.
+    """Return `main` of a module, or a command that says which extra is missing for it.
 
     Args:
         module: The full name of the module.
@@ -62,9 +62,8 @@ def command_of(module: str, *, extras: str | None = None) -> Callable[..., Any]:
 
 
 def skills() -> None:
-    """Run the command `skills`, if its extras are there.
+    """Run the command `skills` if its extras are installed.
 
-    It stands here since importing anything of the package `skills` takes its extra, and the script
-    is there without it.
+    The script is installed without them, and importing the package `skills` takes them.
     """
     command_of("skills.cli", extras=SKILLS_EXTRAS)()

@@ -1,4 +1,4 @@
-"""The verbs that look: `ls`, `inspect`, `cat`, `tree`, `referrers`. They change nothing."""
+"""The verbs that only read: `ls`, `inspect`, `cat`, `tree`, `referrers`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from ocilayout.model import (
 )
 
 if TYPE_CHECKING:
-    from ocilayout.cli.place import Place, Root, Source
+    from ocilayout.cli.operand import Operand, Root, Source
     from ocilayout.model import Descriptor, Platform
 
 _JOBS: Final = 8  # how many entries are read at once: a registry takes its time for each
@@ -46,24 +46,24 @@ _COLOURS: Final = {"missing": "red", "unreadable": "red", "shared": "cyan"}
 
 
 @click.command(epilog="Example: ocilayout ls ./layout, ocilayout ls docker://ghcr.io/org/app")
-@option.place
-@click.option("--untagged/--no-untagged", default=True, help="Whether to show those without name.")
-@click.option("-q", "--quiet", is_flag=True, help="Only names, and digests where there is none.")
+@option.operand
+@click.option("--untagged/--no-untagged", default=True, help="Whether to list untagged entries.")
+@click.option("-q", "--quiet", is_flag=True, help="List names, or digests of untagged entries.")
 @json_option
-def ls(place: Place, *, untagged: bool, quiet: bool, as_json: bool) -> None:
-    """List entries, and what is known of each.
+def ls(operand: Operand, *, untagged: bool, quiet: bool, as_json: bool) -> None:
+    """List entries, with platforms, size and age.
 
-    That is what it is, for which platforms, how large, how old, and whether whole. The size is that
-    of all content that belongs to an entry. The age is that of its annotation `created`, or its
-    config's; where nothing says so it is followed by "(file)" and tells when the content was put
-    here last. Of a registry is not asked whether content is whole.
+    The size is that of all content that belongs to an entry. The age is that of the annotation
+    `created`, or of the config; where neither has one, it is followed by "(file)" and tells when
+    the content was last stored here. The last column says whether all content is there; a registry
+    is not asked.
     """
-    with place.open() as source:
+    with operand.open() as source:
         if quiet:
-            names = place.names(source, untagged=untagged)
+            names = operand.names(source, untagged=untagged)
             answer(names, "\n".join(map(printable, names)), as_json=as_json)
             return
-        roots = [root for root in place.roots(source) if untagged or root.is_named]
+        roots = [root for root in operand.roots(source) if untagged or root.is_named]
         with thread_pool(_JOBS) as workers:
             rows = list(workers.map(lambda root: row_of(source, root), roots))
     if as_json:
@@ -79,23 +79,23 @@ def ls(place: Place, *, untagged: bool, quiet: bool, as_json: bool) -> None:
 
 
 @click.command(epilog="Example: ocilayout inspect ./layout v1 --config --platform linux/arm64")
-@option.place
+@option.operand
 @option.platform
-@click.option("--config", is_flag=True, help="The config of the manifest, in its place.")
-@click.option("--raw", is_flag=True, help="The bytes of the document and nothing else.")
+@click.option("--config", is_flag=True, help="Show the config of the manifest instead.")
+@click.option("--raw", is_flag=True, help="Write the bytes of the document and nothing else.")
 @json_option
 def inspect(
-    place: Place, *, platform: Platform | None, config: bool, raw: bool, as_json: bool
+    operand: Operand, *, platform: Platform | None, config: bool, raw: bool, as_json: bool
 ) -> None:
     """Show a manifest, an index or a config.
 
-    Above it stands what is noted at its entry, which is no part of the document.
+    Above it are the annotations of its entry, which are not part of the document.
     """
     if raw and as_json:
         raise click.UsageError("--raw gives bytes, and --json an answer; choose one")
-    with place.open() as source:
-        descriptor = place.resolve(source)
-        root = place.root(source, descriptor)
+    with operand.open() as source:
+        descriptor = operand.resolve(source)
+        root = operand.root(source, descriptor)
         if platform is not None:
             descriptor = select(descriptor, platform, source.blobs.read)
         if config:
@@ -105,7 +105,7 @@ def inspect(
     if raw:
         _write(data)
         return
-    found = {
+    answered = {
         "name": root.name,
         "fullName": root.full_name,
         "digest": descriptor.digest,
@@ -114,44 +114,42 @@ def inspect(
         "annotations": dict(root.annotations),
         "document": _parse(data, descriptor),
     }
-    answer(found, _inspected(found, root.label if root.is_named else ""), as_json=as_json)
+    text = _inspected(answered, root.label if root.is_named else "")
+    answer(answered, text, as_json=as_json)
 
 
 @click.command(epilog="Example: ocilayout cat ./layout sha256:44136fa355b3 | jq .")
-@option.place
-def cat(place: Place) -> None:
+@option.operand
+def cat(operand: Operand) -> None:
     """Write the bytes of a blob, verified.
 
-    A name means its manifest or index. Content that turns out to be damaged fails before its last
-    bytes are written.
+    A name means its manifest or index. If the content is damaged, the command fails before it
+    writes the last bytes.
     """
-    with place.open() as source:
-        descriptor = place.resolve(source)
+    with operand.open() as source:
+        descriptor = operand.resolve(source)
         with source.blobs.open(descriptor) as stream:
             while data := stream.read(CHUNK):
                 _write(data)
 
 
 @click.command(epilog="Example: ocilayout tree ./layout v1")
-@option.place
+@option.operand
 @json_option
-def tree(place: Place, *, as_json: bool) -> None:
+def tree(operand: Operand, *, as_json: bool) -> None:
     """Draw what content is made of, down to layers.
 
-    Without a name all entries are drawn. Marked is what is missing or unreadable, what more than
-    one entry or document needs (shared), and what is not drawn a second time. Of a registry only
-    the tags that are drawn count.
+    Without a name all entries are drawn. Marks show what is missing or unreadable, what more than
+    one entry or document refers to (shared), and what is not drawn again (drawn above). In a
+    registry only the tags that are drawn count for "shared".
     """
-    with place.open() as source:
-        roots = place.roots(source)
+    with operand.open() as source:
+        roots = operand.roots(source)
         local = isinstance(source, Layout | Archive)
-        nodes = graph_of(source, place.all_roots(source) if local else roots, roots)
+        nodes = graph_of(source, operand.all_roots(source) if local else roots, roots)
     if as_json:
-        found = {
-            "roots": [_root_data(root) for root in roots],
-            "nodes": [node.data() for node in reached(roots, nodes)],
-        }
-        answer(found)
+        data = [node.data() for node in reached(roots, nodes)]
+        answer({"roots": [_root_data(root) for root in roots], "nodes": data})
         return
     for line in draw(roots, nodes, plain=not can_write("│")):
         marks = [click.style(mark, fg=_COLOURS.get(mark)) for mark in line.marks]
@@ -160,25 +158,27 @@ def tree(place: Place, *, as_json: bool) -> None:
 
 
 @click.command(epilog="Example: ocilayout referrers ./layout v1 --type application/spdx+json")
-@option.place
-@click.option("--type", "artifact_type", metavar="TYPE", help="Only those of this artifact type.")
+@option.operand
+@click.option(
+    "--type", "artifact_type", metavar="TYPE", help="List only referrers of this artifact type."
+)
 @json_option
-def referrers(place: Place, *, artifact_type: str | None, as_json: bool) -> None:
-    """List what refers to content as its subject.
+def referrers(operand: Operand, *, artifact_type: str | None, as_json: bool) -> None:
+    """List the referrers of content, such as signatures.
 
-    Those are signatures, bills of materials and such. By a digest the content itself need not be
-    there.
+    They are the manifests whose subject the content is. If NAME is a digest, the content itself may
+    be missing.
     """
-    with place.open() as source:
-        name = place.choose(source)
-        digest = Digest(name) if is_digest(name) else place.resolve(source).digest
-        found = source.referrers(digest, artifact_type=artifact_type)
+    with operand.open() as source:
+        name = operand.choose(source)
+        digest = Digest(name) if is_digest(name) else operand.resolve(source).digest
+        manifests = source.referrers(digest, artifact_type=artifact_type)
     if as_json:
-        answer([_referrer_data(descriptor) for descriptor in found])
-    elif found:
+        answer([_referrer_data(descriptor) for descriptor in manifests])
+    elif manifests:
         rows = [
             (short(one.digest), printable(one.artifact_type or one.media_type), size_text(one.size))
-            for one in found
+            for one in manifests
         ]
         table([("DIGEST", "TYPE", "SIZE"), *rows])
     else:
@@ -205,22 +205,22 @@ def _parse(data: bytes, descriptor: Descriptor) -> object:
             raise
         raise DocumentError.of(
             "no-document",
-            f"{descriptor.digest} is {descriptor.media_type}, which is no document here;"
+            f"{descriptor.digest} is {descriptor.media_type}, which is not a JSON document;"
             " `ocilayout cat` writes its bytes",
         ) from None
 
 
-def _inspected(found: dict[str, Any], name: str) -> str:
-    noted = [f"{key}={value}" for key, value in sorted(found["annotations"].items())]
-    said = {
+def _inspected(data: dict[str, Any], name: str) -> str:
+    annotations = [f"{key}={value}" for key, value in sorted(data["annotations"].items())]
+    parts = {
         "name": name,
-        "digest": found["digest"],
-        "type": found["mediaType"],
-        "size": size_text(found["size"]),
-        "noted": "\n".join(noted),
+        "digest": data["digest"],
+        "type": data["mediaType"],
+        "size": size_text(data["size"]),
+        "noted": "\n".join(annotations),
     }
-    lines = [f"{key:<8}{line}" for key, text in said.items() for line in text.splitlines()]
-    lines += ["", *json.dumps(found["document"], indent=2, ensure_ascii=False).splitlines()]
+    lines = [f"{key:<8}{line}" for key, text in parts.items() for line in text.splitlines()]
+    lines += ["", *json.dumps(data["document"], indent=2, ensure_ascii=False).splitlines()]
     return "\n".join(map(printable, lines))
 
 

@@ -1,6 +1,6 @@
-"""Arguments and options that several verbs take, and what a shell completes them with.
+"""Arguments and options that several verbs take, and how a shell completes them.
 
-Options that belong together reach a verb as one value: `Access`, `Place` or `Writing`.
+Options that belong together reach a verb as one value: `Access`, `Operand` or `Writing`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 from attrs import evolve, frozen
-from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from ocilayout.cli.access import Access, Purpose
-from ocilayout.cli.locator import InLayout, Locator
-from ocilayout.cli.place import Place
-from ocilayout.cli.value import read_chunk_size, read_folder, read_size, read_source
-from ocilayout.errors import DocumentError, OciLayoutError
+from ocilayout.cli.argument import InLayout, Locator, read_by, read_folder, read_source
+from ocilayout.cli.connection import Access, access
+from ocilayout.cli.operand import Operand
+from ocilayout.errors import OciLayoutError
 from ocilayout.layout import Layout
-from ocilayout.model import FrozenMap, Platform, is_ref_name
+from ocilayout.model import Platform, is_ref_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,27 +27,7 @@ if TYPE_CHECKING:
     Verb = Callable[..., None]
 
 _MAX_OFFERED: Final = 16 * 1024 * 1024
-"""How large an index is read for a completion, in bytes; that of some 80,000 entries."""
-
-
-def read_by(read: Callable[[str], object]) -> Callable[..., Any]:
-    """Return a callback that reads a parameter, or each of several values, with a function.
-
-    Args:
-        read: Raises ValueError for what is not as it must be, which is wrong use.
-    """
-
-    def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:  # noqa: ANN401
-        try:
-            if isinstance(value, tuple):
-                return tuple(read(text) for text in value)
-            return None if value is None else read(value)
-        except DocumentError as error:
-            raise click.BadParameter(error.problems[0].message, ctx, param) from None
-        except ValueError as error:
-            raise click.BadParameter(str(error), ctx, param) from None
-
-    return callback
+"""The largest index that is read for a completion, in bytes; one of some 80,000 entries."""
 
 
 def complete_path(
@@ -61,26 +39,26 @@ def complete_path(
 
 
 def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Return the names in a layout that begin so; none where that is not cheap to know."""
+    """Return the names in a layout with a given beginning; none where they are not cheap to get."""
     del param
-    place = ctx.params.get("source") or ctx.params.get("path")
-    path = place.path if isinstance(place, InLayout) else place
+    source = ctx.params.get("source") or ctx.params.get("path")
+    path = source.path if isinstance(source, InLayout) else source
     if not isinstance(path, str | Path):
         return []
     return offered(path, incomplete)
 
 
 def offered(path: str | Path, incomplete: str) -> list[str]:
-    """Return what is offered of the names in a layout.
+    """Return the names in a layout that a shell is offered.
 
-    While a person waits for the Tab key no pipe is waited for, and no large file parsed.
+    A person waits for the Tab key: pipes are not opened, and large files not parsed.
 
     Args:
         path: The folder of the layout.
         incomplete: What the names begin with.
 
     Returns:
-        The names, sorted bytewise; none if they cannot be had.
+        The names, sorted bytewise; none if the layout cannot be read.
     """
     try:
         files = [Path(path, name).stat() for name in ("oci-layout", "index.json")]
@@ -93,14 +71,14 @@ def offered(path: str | Path, incomplete: str) -> list[str]:
 
 
 def safe_names(names: Iterable[str], incomplete: str) -> list[str]:
-    """Return the names that begin so and that every shell takes for nothing but text.
+    """Return the names with a given beginning that every shell takes for plain text.
 
-    A shell pastes what it is offered, and bash does it without quotes. The ref.name grammar has
-    letters, digits and `-._:@+/` alone, and begins with one of the former: that means nothing to
-    bash, zsh and fish. Any other name is left to be written by hand.
+    A shell pastes what it is offered, and bash does so without quotes. A name of the ref.name
+    grammar consists of letters, digits and `-._:@+/` and begins with a letter or digit, so it has
+    no special meaning to bash, zsh and fish. Any other name is left to be written by hand.
 
     Args:
-        names: The names, from wherever.
+        names: The names, from any origin.
         incomplete: What they begin with.
     """
     return [name for name in names if name.startswith(incomplete) and is_ref_name(name)]
@@ -118,15 +96,12 @@ platform = click.option(
 )
 
 
-# ---------------------------------------------------------------- how a layout is written
-
-
 @frozen(kw_only=True)
 class Writing:
-    """How a layout is written.
+    """The options for writing a layout.
 
     Attributes:
-        durability: `commit` if all is to be on the disk when the command is done.
+        durability: `commit` if everything is to be on the disk when the command ends.
         lock_timeout: How long to wait for other writers, in seconds.
     """
 
@@ -134,7 +109,7 @@ class Writing:
     lock_timeout: float
 
     def open(self, path: str | Path, *, create: bool = False, any_name: bool = False) -> Layout:
-        """Open a layout so.
+        """Open a layout.
 
         Raises:
             OciLayoutError: As `Layout.open` says.
@@ -148,20 +123,18 @@ class Writing:
         )
 
 
-any_name = click.option(
-    "--any-name", is_flag=True, help="Allow names that other programs refuse to address."
-)
+any_name = click.option("--any-name", is_flag=True, help="Allow names that other programs refuse.")
 
 
 def writing(function: Verb) -> Verb:
-    """Take how a layout is written, as `writing`."""
+    """Give a verb the options for writing a layout, as `writing`."""
 
     @click.option(
         "--durability",
         type=click.Choice(["commit", "none"]),
         default="commit",
         show_default=True,
-        help="Force it onto the disk, or leave that to the system.",
+        help="Sync what is written to the disk, or leave that to the system.",
     )
     @click.option(
         "--lock-timeout",
@@ -184,160 +157,8 @@ def writing(function: Verb) -> Verb:
     return verb
 
 
-# ---------------------------------------------------------------- how a place is reached
-
-_PURPOSES: Final[dict[str, Purpose]] = {
-    "plain_http": "registry",
-    "ca_file": "registry",
-    "client_cert": "registry",
-    "cert_dir": "registry",
-    "proxy": "registry",
-    "timeout": "registry",
-    "chunk_size": "registry",
-    "authfile": "registry",
-    "no_login": "registry",
-    "username": "registry",
-    "password_stdin": "registry",
-    "unpack_limit": "archive",
-}
-
-
-def access(prefix: str = "", *, reads: bool = True, writes: bool = False) -> Callable[[Verb], Verb]:
-    """Take how a registry or an archive is reached, as `access` with the prefix before it.
-
-    Args:
-        prefix: What the names of the options begin with, such as `from-`.
-        reads: Whether an archive may be read there.
-        writes: Whether a registry may be written to.
-    """
-    under = prefix.replace("-", "_")
-    options = _access_options(prefix, under)
-    if not reads:
-        del options["unpack_limit"]
-    if not writes:
-        del options["chunk_size"]
-
-    def decorate(function: Verb) -> Verb:
-        @wraps(function)
-        def verb(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-            values = {name: kwargs.pop(under + name) for name in options}
-            said = given(prefix, *options)
-            purposes: dict[str, Purpose] = {said[name]: _PURPOSES[name] for name in said}
-            reached = Access(prefix=prefix, given=FrozenMap(purposes), **values)
-            function(*args, **kwargs, **{f"{under}access": reached})
-
-        made: Verb = verb
-        for option in reversed(options.values()):
-            made = option(made)
-        return made
-
-    return decorate
-
-
-def _access_options(prefix: str, under: str) -> dict[str, Callable[[Verb], Verb]]:
-    variable = f"OCILAYOUT_{under}".upper()
-    return {
-        "plain_http": click.option(
-            f"--{prefix}plain-http/--{prefix}tls",
-            f"{under}plain_http",
-            default=None,
-            help="Reach the registry without or with TLS; without on loopback by default.",
-        ),
-        "ca_file": click.option(
-            f"--{prefix}ca-file",
-            type=click.Path(dir_okay=False, path_type=Path),
-            help="Trust these authorities (PEM) and not those of the system.",
-        ),
-        "client_cert": click.option(
-            f"--{prefix}client-cert",
-            type=click.Path(dir_okay=False, path_type=Path),
-            help="Say who we are by this certificate, with its key in the same file (PEM).",
-        ),
-        "cert_dir": click.option(
-            f"--{prefix}cert-dir",
-            type=click.Path(file_okay=False, path_type=Path),
-            help="Certificates as Docker has them, in *.crt, *.cert and *.key.",
-        ),
-        "proxy": click.option(
-            f"--{prefix}proxy",
-            metavar="URL",
-            help="Reach the registry through this proxy, or through none if it is empty.",
-        ),
-        "timeout": click.option(
-            f"--{prefix}timeout",
-            type=click.FloatRange(min=0, min_open=True),
-            default=30.0,
-            show_default=True,
-            metavar="SECONDS",
-            help="How long to wait for the registry.",
-        ),
-        "chunk_size": click.option(
-            f"--{prefix}chunk-size",
-            callback=read_by(read_chunk_size),
-            metavar="SIZE",
-            help="Send blobs in chunks of this size, such as 16MiB; in one piece by default.",
-        ),
-        "authfile": click.option(
-            f"--{prefix}authfile",
-            type=click.Path(dir_okay=False, path_type=Path),
-            help="Look for a login in this file and not in those of Docker and Podman.",
-        ),
-        "no_login": click.option(
-            f"--{prefix}no-login", is_flag=True, help="Look for no login; be nobody."
-        ),
-        "username": click.option(
-            f"--{prefix}username",
-            envvar=f"{variable}USERNAME",
-            show_envvar=True,
-            help=f"Who to be; the password is asked for, or in {variable}PASSWORD.",
-        ),
-        "password_stdin": click.option(
-            f"--{prefix}password-stdin",
-            is_flag=True,
-            help="Read the password from a line of standard input.",
-        ),
-        "unpack_limit": click.option(
-            f"--{prefix}unpack-limit",
-            callback=read_by(read_size),
-            metavar="SIZE",
-            help="How much a compressed archive may unpack to, such as 2GiB; by default 100 times"
-            " its size, and 256 MiB at least.",
-        ),
-    }
-
-
-def given(prefix: str, *names: str) -> dict[str, str]:
-    """Return those of some options that are on the command line, each as it is written there.
-
-    Args:
-        prefix: What their names begin with on the command line, such as `from-`.
-        names: Their names without it, as parameters.
-    """
-    context = click.get_current_context()
-    under = prefix.replace("-", "_")
-    return {
-        name: f"--{prefix}{name.replace('_', '-')}"
-        for name in names
-        if context.get_parameter_source(under + name) is ParameterSource.COMMANDLINE
-    }
-
-
-def refuse(what: str, *names: str) -> None:
-    """Refuse options that mean nothing here.
-
-    Args:
-        what: What they say, and why it means nothing.
-        names: Their names, as parameters.
-
-    Raises:
-        UsageError: One of them is on the command line.
-    """
-    for option in given("", *names).values():
-        raise click.UsageError(f"{option} says {what}")
-
-
-def place(function: Verb) -> Verb:
-    """Take what is to be read, by SOURCE and perhaps NAME, as `place`."""
+def operand(function: Verb) -> Verb:
+    """Give a verb what SOURCE and perhaps NAME mean, as `operand`."""
 
     @click.argument("source", callback=read_by(read_source), shell_complete=complete_path)
     @click.argument("name", required=False, shell_complete=complete_name)
@@ -352,8 +173,8 @@ def place(function: Verb) -> Verb:
     ) -> None:
         if name is not None:
             if source.name is not None:
-                raise click.UsageError(f"{source} has a name in it already; leave out {name!r}")
+                raise click.UsageError(f"{source} already has a name in it; leave out {name!r}")
             source = evolve(source, name=name)
-        function(*args, place=Place(source, access), **kwargs)
+        function(*args, operand=Operand(source, access), **kwargs)
 
     return verb

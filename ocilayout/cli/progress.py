@@ -1,4 +1,4 @@
-"""Progress: an account of what a copy does, and a bar of it for those who watch a terminal."""
+"""Progress: an account of what a copy does, and a bar that shows it on a terminal."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from ocilayout.cli.terminal import counted, size_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ocilayout.model import Digest
     from ocilayout.transfer import Event
@@ -20,47 +20,39 @@ if TYPE_CHECKING:
 _MOST_DIGESTS: Final = 3  # that a sentence lists
 
 
-class Watcher(Protocol):
-    """What is told how far a copy is."""
-
-    def __call__(self, moved: int, planned: int) -> None:
-        """Take note of how many bytes are there, of how many, both in bytes."""
-        ...
-
-
 class Account:
-    """What a copy did so far, by the events that it tells; for any number of threads.
+    """What a copy did so far, by its events, which may come from any number of threads.
 
-    A step that comes again, because somebody deleted content meanwhile, counts once.
+    A step that is repeated, because another process deleted content meanwhile, counts once.
 
     Attributes:
-        watcher: Is told about every step, by one thread at a time.
+        watcher: Called after every step, by one thread at a time, with the number of bytes that
+            were copied and that of all planned ones.
     """
 
     def __init__(self) -> None:
-        """Know of nothing yet."""
-        self.watcher: Watcher = _nobody
+        self.watcher: Callable[[int, int], object] = lambda *_: None
         self._lock = threading.Lock()
         self._stopped = False
         self._sizes: dict[Digest, int] = {}
         self._moved: dict[Digest, int] = {}
         self._copied: set[Digest] = set()
-        self._left: dict[Digest, Event] = {}
+        self._left_behind: dict[Digest, Event] = {}
         self._planned_bytes = 0
         self._moved_bytes = 0
 
     def tell(self, event: Event) -> None:
-        """Take note of an event.
+        """Take in an event; `on_event` of a copy.
 
         Raises:
-            KeyboardInterrupt: The account was stopped, and the transfer is to end with it.
+            KeyboardInterrupt: The account was stopped; this ends the transfer.
         """
         if self._stopped:
             raise KeyboardInterrupt
         digest, size = event.descriptor.digest, event.descriptor.size
         with self._lock:
             if event.kind == "left":
-                self._left[digest] = event
+                self._left_behind[digest] = event
             elif event.kind == "planned":
                 self._planned_bytes += 0 if digest in self._sizes else size
                 self._sizes[digest] = size
@@ -75,11 +67,11 @@ class Account:
             self.watcher(self._moved_bytes, self._planned_bytes)
 
     def stop(self) -> None:
-        """Let every transfer end at its next step."""
+        """End every transfer at its next step."""
         self._stopped = True
 
     def data(self) -> dict[str, int]:
-        """Return the totals for programs: blobs and bytes that came, and that were there."""
+        """Return the totals for programs: blobs and bytes, copied and skipped."""
         copied = [size for digest, size in self._sizes.items() if digest in self._copied]
         skipped = [size for digest, size in self._sizes.items() if digest not in self._copied]
         return {
@@ -89,9 +81,9 @@ class Account:
             "skippedBytes": sum(skipped),
         }
 
-    def left(self) -> Iterator[str]:
-        """Give a sentence for each content that names more of the source than was copied."""
-        for event in self._left.values():
+    def left_behind(self) -> Iterator[str]:
+        """Give a sentence for each document that names blobs of the source that were not copied."""
+        for event in self._left_behind.values():
             content, digests = event.descriptor, event.digests
             shown: list[str] = [*digests[:_MOST_DIGESTS]]
             if len(digests) > _MOST_DIGESTS:
@@ -116,9 +108,9 @@ class Account:
 
 @contextmanager
 def accounted() -> Iterator[Account]:
-    """Give an account, drawn on standard error if that is a terminal.
+    """Give an account, which is drawn on standard error if that is a terminal.
 
-    Ctrl-C stops it, so that no thread goes on with a large blob that nobody waits for.
+    Ctrl-C stops it, so that no thread goes on copying a large blob.
     """
     account = Account()
     with _stopping(account):
@@ -167,7 +159,3 @@ def _drawing(account: Account) -> Iterator[None]:
         task = bar.add_task("", total=None)
         account.watcher = lambda moved, planned: bar.update(task, completed=moved, total=planned)
         yield
-
-
-def _nobody(moved: int, planned: int) -> None:
-    """Tell nobody."""

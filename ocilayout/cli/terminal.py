@@ -1,9 +1,9 @@
-"""The manners of our commands: how they answer, how they fail, and how they end.
+"""The terminal: how the commands answer, fail and end.
 
 An answer goes to standard output, as text for people or with `--json` as data for programs; an
 error is one line on standard error. Exit status: 0 done, 1 failed, 2 used wrongly; 130 after
-Ctrl-C and 141 when nobody reads on, as programs that a signal ends. Tables are drawn to fit on a
-terminal, and are plain aligned text everywhere else. No verb of any command is in here.
+Ctrl-C and 141 when the reader of a pipe is gone, as for programs that a signal ends. Tables are
+fitted to a terminal, and are plain aligned text everywhere else.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 INTERRUPTED: Final = 130
-"""The exit status of a program that SIGINT ends, as shells tell it."""
+"""The exit status that shells report of a program that SIGINT ended."""
 
 UNREAD: Final = 141
-"""The exit status of a program that SIGPIPE ends, as shells tell it."""
+"""The exit status that shells report of a program that SIGPIPE ended."""
 
 _MORE: Final = " ..."
 _LONGEST_ERROR: Final = 1000  # characters; a document may have thousands of problems
 _UNITS: Final = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-_CONTROL: Final = re.compile("[\x7f-\x9f]")  # those below need escapes in JSON anyway
-# Unicode, DerivedCoreProperties.txt: what has Default_Ignorable_Code_Point shows nothing. Here are
-# the fillers, joiners and variation selectors that Python calls printable; it does not call so the
-# others, which are formats (Cf), the tags from U+E0000 on among them, or not assigned (Cn).
+_CONTROL: Final = re.compile("[\x7f-\x9f]")  # `json` escapes the control characters below these
+# A character with the property Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties.txt) is
+# invisible. These are the fillers, joiners and variation selectors among them, which `isprintable`
+# takes for printable; it already refuses the others, which are formats (Cf), such as the tags from
+# U+E0000 on, or not assigned (Cn).
 _IGNORABLE: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
@@ -46,20 +47,20 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Answer as JS
 
 
 class Failing(click.Group):
-    """A group whose commands report what goes wrong as one line, and end as a program should.
+    """A group of commands that reports an error in one line and sets the exit status.
 
     Attributes:
-        failures: The errors that are answers; any other is a defect, and shows its traceback.
+        failures: The errors that are reported so; any other is a defect and shows its traceback.
     """
 
     failures: ClassVar[tuple[type[Exception], ...]] = (OciLayoutError, OSError)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 # as click has it
-        """Run the command that was asked for.
+        """Run the command.
 
         Raises:
             ClickException: It failed.
-            Exit: It was interrupted, or nobody reads what it answers.
+            Exit: It was interrupted, or the reader of its answer is gone.
         """
         if os.environ.get("NO_COLOR"):
             ctx.color = False
@@ -69,7 +70,7 @@ class Failing(click.Group):
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
-            _forsake_stdout()
+            _discard_stdout()
             ctx.exit(UNREAD)
         except ModuleNotFoundError as error:
             message = advice(error)
@@ -91,15 +92,15 @@ def answer(data: object, text: str = "", *, as_json: bool = True, err: bool = Fa
     """Write an answer to standard output.
 
     Args:
-        data: The answer for programs. On a terminal what it would obey, and what it would not show,
-            is escaped as JSON does it, so that programs get the same value in any case.
-        text: The answer for people, in lines; nothing is written if it is empty. What a terminal
-            would obey, and what it would not show, is escaped, wherever it goes.
-        as_json: Who asks.
-        err: Whether standard error takes it, since standard output carries content.
+        data: The answer for programs. On a terminal its unprintable characters are escaped as JSON
+            allows, so that a program reads the same value in any case.
+        text: The answer for people, in lines; nothing is written if it is empty. It is made
+            printable, wherever it goes.
+        as_json: Whether to answer with `data`.
+        err: Whether to write to standard error, because standard output carries content.
     """
     if as_json:
-        # Text that the stream cannot take has an escape in JSON, but no other.
+        # What the stream cannot encode is escaped as JSON does it, and not with a backslash.
         stream = sys.stderr if err else sys.stdout
         said = json.dumps(data, indent=2, ensure_ascii=False)
         if not can_write(said, stream):
@@ -115,8 +116,7 @@ def table(rows: Sequence[Sequence[str]]) -> None:
     """Write a table to standard output, fitted to the terminal if it is one.
 
     Args:
-        rows: The cells, row by row; the first row is the heading. What a terminal would obey, and
-            what it would not show, is escaped.
+        rows: The cells, row by row; the first row is the heading. They are made printable.
     """
     rows = [[printable(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
@@ -135,7 +135,7 @@ def say(text: str, *, err: bool = False) -> None:
 
 
 def one_line(error: Exception) -> str:
-    """Return what an error says, in one line of a bounded length, safe for a terminal."""
+    """Return the message of an error in one printable line of at most 1,000 characters."""
     text = str(error)
     if isinstance(error, OSError):
         text = describe(error)
@@ -146,11 +146,11 @@ def one_line(error: Exception) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text without what a terminal would obey or not show, which is escaped.
+    """Return text with the characters escaped that a terminal would obey or not show.
 
-    Those are control characters, formats such as the controls of direction, separators of lines,
-    and all that is invisible: joiners, fillers, tags, variation selectors. Marks that combine with
-    a letter stay: many scripts are written with them.
+    Those are control characters, formats such as direction marks, line separators, and invisible
+    ones: joiners, fillers, tags, variation selectors. Combining marks stay, since many scripts are
+    written with them.
     """
     return _escaped(text, lambda char: char.encode("unicode_escape").decode())
 
@@ -165,13 +165,13 @@ def _escaped(text: str, escape: Callable[[str], str]) -> str:
 
 
 def _in_json(char: str) -> str:
-    """Return a character as JSON escapes it, in two parts above U+FFFF."""
+    """Return the JSON escape of a character: two, a surrogate pair, above U+FFFF."""
     data = char.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{data[at : at + 2].hex()}" for at in range(0, len(data), 2))
 
 
 def can_write(text: str, stream: TextIO | None = None) -> bool:
-    """Tell whether a stream, by default standard output, has an encoding for text."""
+    """Tell whether the encoding of a stream, by default standard output, has all characters."""
     try:
         text.encode((sys.stdout if stream is None else stream).encoding or "ascii")
     except UnicodeEncodeError:
@@ -188,13 +188,13 @@ def size_text(size: int) -> str:
 
 
 def short(digest: str) -> str:
-    """Return the beginning of a digest; where one is asked for, it will do if it is unique."""
+    """Return the beginning of a digest, which commands take for it where it is unique."""
     algorithm, _, encoded = digest.partition(":")
     return f"{algorithm}:{encoded[:_SHORT_DIGEST]}"
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """Return a number of things, such as `1 blob` or `2 blobs`."""
+    """Return a number with its noun, such as `1 blob` or `2 blobs`."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
@@ -208,19 +208,19 @@ def _draw(rows: Sequence[Sequence[str]]) -> None:
     for cell in heading:
         drawn.add_column(cell, overflow="fold")
     for row in body:
-        drawn.add_row(*(Text(cell) for cell in row))  # never markup: names are what they are
+        drawn.add_row(*(Text(cell) for cell in row))  # never as markup, which a name may look like
     Console().print(drawn)
 
 
 def _write_anything() -> None:
-    """Let text that a stream's encoding lacks be escaped, as paths and names may hold any."""
+    """Escape what the encoding of a stream lacks, since paths and names may have any character."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _forsake_stdout() -> None:
-    """Let what is still to be written go nowhere, lest the interpreter fails on it at its end."""
+def _discard_stdout() -> None:
+    """Discard what is still buffered, on which the interpreter would fail when it ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

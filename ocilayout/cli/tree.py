@@ -1,7 +1,7 @@
 """Trees: what content is made of, as a graph for programs and as lines for people.
 
-Whatever is reached twice is one node. In the lines its parts are drawn once, where it comes
-first. Nothing here recurses, so nesting may be as deep as documents make it.
+Content that is reached twice is one node. In the lines its parts are drawn once, where it comes
+first. Nothing here recurses, so documents may be nested to any depth. No layer is read.
 """
 
 from __future__ import annotations
@@ -11,26 +11,23 @@ from typing import TYPE_CHECKING, Final, Literal
 from attrs import evolve, frozen
 
 from ocilayout.archive import Archive
-from ocilayout.cli.listing import (
-    Kind,
-    State,
-    artifact_type_of,
-    kind_of,
-    platform_text,
-    read_of,
-    state_of,
-)
 from ocilayout.cli.terminal import one_line, printable, short, size_text
-from ocilayout.errors import OciLayoutError
-from ocilayout.layout import Layout
+from ocilayout.errors import BlobNotFoundError, OciLayoutError
+from ocilayout.layout import Layout, in_any_size
 from ocilayout.model import (
     DEFAULT,
+    DOCKER_CONFIG,
+    DOCUMENT_TYPES,
+    INDEX_TYPES,
     MANIFEST_TYPES,
+    OCI_CONFIG,
     SCHEMA1_TYPES,
     TITLE,
     Budget,
     Descriptor,
+    Document,
     Limits,
+    Manifest,
     successors,
     walk,
 )
@@ -38,13 +35,21 @@ from ocilayout.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ocilayout.cli.place import Root, Source
-    from ocilayout.model import Digest, Document
+    from ocilayout.cli.operand import Root, Source
+    from ocilayout.model import Digest, ImageConfig, Platform
+
+IMAGE_CONFIGS: Final = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 
 _ENTRY: Final = 16 * 1024
-"""What the document of an entry may have besides what the limits say, in bytes."""
+"""What the document of an entry may have besides what the limits allow, in bytes."""
 
+_UNKNOWN: Final = "unknown"  # the platform that BuildKit gives to attestations
+_LINES: Final = ("├── ", "└── ", "│   ", "    ")
+_ASCII: Final = ("|-- ", "`-- ", "|   ", "    ")
+
+Kind = Literal["manifest", "index", "blob"]
 Mark = Literal["missing", "elsewhere", "wrong size", "shared", "unreadable", "drawn above"]
+State = Literal["here", "missing", "elsewhere", "wrong size"]
 
 
 @frozen(kw_only=True)
@@ -52,35 +57,56 @@ class Node:
     """Content of a graph.
 
     Attributes:
-        descriptor: As the first that leads to it describes it.
-        kind: What it is.
-        artifact_type: The type of the artifact, where it is one.
-        parts: What it is made of, in document order.
-        subject: What it refers to, or `None`.
-        states: For each size that references give it, whether it is here in that size; nothing
-            where that was not asked, which is in registries.
-        shared: Whether more than one entry or document leads to it.
+        descriptor: The first descriptor of it on the walk.
+        document: What was read, if it is a manifest or an index.
+        states: For each size that a descriptor gives it, whether it is in the source in that size;
+            empty for registries, which are not asked.
+        shared: Whether more than one entry or document refers to it.
         error: Why it could not be read, or empty.
     """
 
     descriptor: Descriptor
-    kind: Kind
-    artifact_type: str | None
-    parts: tuple[Descriptor, ...]
-    subject: Descriptor | None
+    document: Document | None
     states: dict[int, State]
     shared: bool
     error: str
 
     @property
+    def kind(self) -> Kind:
+        """What it is, by its descriptor."""
+        return kind_of(self.descriptor)
+
+    @property
+    def parts(self) -> tuple[Descriptor, ...]:
+        """What it is made of, in document order."""
+        return () if self.document is None else successors(self.document)
+
+    @property
+    def subject(self) -> Descriptor | None:
+        """Its subject, if it has one."""
+        return None if self.document is None else self.document.subject
+
+    @property
+    def artifact_type(self) -> str | None:
+        """The type of an artifact; `None` for an image, and where the document does not tell.
+
+        Spec: manifest:artifact-type-fallback.
+        """
+        document = self.document
+        if not isinstance(document, Manifest) or document.artifact_type is not None:
+            return None if document is None else document.artifact_type
+        config = document.config.media_type
+        return None if config in IMAGE_CONFIGS else config
+
+    @property
     def here(self) -> bool | None:
-        """Whether it is here, in whatever size; `None` where that was not asked."""
+        """Whether the source has it, in any size; `None` for registries, which are not asked."""
         absent = ("missing", "elsewhere")
         return self.states.get(self.descriptor.size) not in absent if self.states else None
 
     @property
     def wrong_size(self) -> bool | None:
-        """Whether a reference gives it another size than it has; `None` where it is not asked."""
+        """Whether a descriptor gives it another size than it has; `None` as for `here`."""
         return "wrong size" in self.states.values() if self.states else None
 
     def data(self) -> dict[str, object]:
@@ -112,10 +138,10 @@ class Line:
     """One line of a drawing.
 
     Attributes:
-        guide: What leads to it from above.
+        guide: The lines of the drawing before it.
         name: The name of an entry; empty on lines below one.
-        text: What is said of the content.
-        marks: What is remarkable about it.
+        text: What the content is.
+        marks: Its marks.
     """
 
     guide: str
@@ -127,18 +153,20 @@ class Line:
 def graph_of(
     source: Source,
     entries: Iterable[Root],
-    begin: Iterable[Root],
+    begin: Iterable[Root] = (),
     *,
-    limits: Limits = DEFAULT,
+    limits: Limits | None = None,
+    of: str = "what is drawn",
 ) -> dict[Digest, Node]:
-    """Return everything that is reached, by its digest, parents before their parts.
+    """Return all content that is reached, by its digest, parents before their parts.
 
     Args:
         source: Where it is.
-        entries: What counts as leading to content.
-        begin: Where else to begin.
-        limits: How large and how many the documents may be, besides one for each entry; what is
-            beyond is not read, and the node says so.
+        entries: Roots that count as referring to their content.
+        begin: Roots that do not.
+        limits: How large and how many the documents may be; by default as usual, and one more for
+            each root. Beyond them nothing is read, and the nodes say so.
+        of: What the documents belong to, for messages.
 
     Raises:
         OSError: The file system failed.
@@ -149,7 +177,11 @@ def graph_of(
 
     def read(descriptor: Descriptor) -> Document | None:
         try:
-            document = read_of(source, budget, descriptor)
+            if isinstance(source, Layout | Archive):
+                # In a layout a descriptor of a wrong size is told, and its content shown.
+                document = in_any_size(budget.read_if_there, descriptor, source.blobs)
+            else:
+                document = budget.read_if_there(descriptor)
         except OciLayoutError as error:
             errors[descriptor.digest] = one_line(error)
             return None
@@ -165,62 +197,80 @@ def graph_of(
         if root.descriptor is not None:
             leading.setdefault(root.descriptor.digest, set()).add(position)
     begun = [root.descriptor for root in (*roots, *begin) if root.descriptor is not None]
-    # A layout may have any number of entries, and each has a document.
-    limits = evolve(
-        limits,
-        documents=limits.documents + len(begun),
-        total=limits.total + _ENTRY * len(begun),
-    )
-    budget = Budget(source.blobs.read, limits=limits, of="what is drawn", size=source.blobs.size)
-    nodes: dict[Digest, Node] = {}
-    found = list(walk(begun, read))
-    states = _states(source, found)
-    for descriptor in found:
-        if descriptor.digest in nodes:
-            continue
-        document = documents.get(descriptor.digest)
-        nodes[descriptor.digest] = Node(
-            descriptor=descriptor,
-            kind=kind_of(descriptor),
-            artifact_type=artifact_type_of(document),
-            parts=() if document is None else successors(document),
-            subject=None if document is None else document.subject,
-            states=states.get(descriptor.digest, {}),
-            shared=len(leading.get(descriptor.digest, ())) > 1,
-            error=errors.get(descriptor.digest, ""),
+    if limits is None:
+        # A layout may have any number of entries, and each has a document.
+        limits = evolve(
+            DEFAULT,
+            documents=DEFAULT.documents + len(begun),
+            total=DEFAULT.total + _ENTRY * len(begun),
         )
-    return nodes
+    budget = Budget(source.blobs.read, limits=limits, of=of, size=source.blobs.size)
+    contents = list(walk(begun, read))
+    states = _states(source, contents)
+    # The first descriptor of each digest is the one of its node.
+    first = {descriptor.digest: descriptor for descriptor in reversed(contents)}
+    return {
+        digest: Node(
+            descriptor=first[digest],
+            document=documents.get(digest),
+            states=states.get(digest, {}),
+            shared=len(leading.get(digest, ())) > 1,
+            error=errors.get(digest, ""),
+        )
+        for digest in dict.fromkeys(descriptor.digest for descriptor in contents)
+    }
 
 
-def _states(source: Source, found: Iterable[Descriptor]) -> dict[Digest, dict[int, State]]:
-    """Return whether content is here, by digest and by size."""
+def _states(source: Source, contents: Iterable[Descriptor]) -> dict[Digest, dict[int, State]]:
+    """Return whether a layout or an archive has content, by digest and by size."""
     states: dict[Digest, dict[int, State]] = {}
-    if isinstance(source, Layout | Archive):
-        for descriptor in found:
-            states.setdefault(descriptor.digest, {})[descriptor.size] = state_of(source, descriptor)
+    if not isinstance(source, Layout | Archive):
+        return states
+    for descriptor in contents:
+        state: State
+        try:
+            size = source.blobs.size(descriptor.digest)
+            state = "here" if size == descriptor.size else "wrong size"
+        except BlobNotFoundError:
+            state = "elsewhere" if descriptor.urls else "missing"
+        states.setdefault(descriptor.digest, {})[descriptor.size] = state
     return states
+
+
+def kind_of(descriptor: Descriptor) -> Kind:
+    """Return the kind of content by its media type."""
+    if descriptor.media_type not in DOCUMENT_TYPES:
+        return "blob"
+    return "index" if descriptor.media_type in INDEX_TYPES else "manifest"
+
+
+def platform_text(platform: Platform | ImageConfig | None) -> str:
+    """Return a platform such as `linux/arm64/v8`; empty for `None`, and that of an attestation."""
+    if platform is None or platform.os == platform.architecture == _UNKNOWN:
+        return ""
+    parts = (platform.os, platform.architecture, platform.variant)
+    return "/".join(part for part in parts if part)
 
 
 def reached(roots: Iterable[Root], nodes: dict[Digest, Node]) -> list[Node]:
     """Return the nodes that some roots reach, parents before their parts."""
-    begun = [root.descriptor for root in roots if root.descriptor is not None]
-    pending = begun[::-1]
-    found: dict[Digest, Node] = {}
+    pending = [root.descriptor for root in roots if root.descriptor is not None][::-1]
+    seen: dict[Digest, Node] = {}
     while pending:
         digest = pending.pop().digest
-        if digest not in found:
-            found[digest] = nodes[digest]
+        if digest not in seen:
+            seen[digest] = nodes[digest]
             pending.extend(reversed(nodes[digest].parts))
-    return list(found.values())
+    return list(seen.values())
 
 
 def draw(roots: Iterable[Root], nodes: dict[Digest, Node], *, plain: bool) -> Iterator[Line]:
     """Give the lines of a drawing.
 
     Args:
-        roots: What is drawn, in order.
-        nodes: What they reach.
-        plain: Whether to do with ASCII.
+        roots: The roots, in order.
+        nodes: The content that they reach.
+        plain: Whether to draw in ASCII.
     """
     fork, corner, through, gap = _ASCII if plain else _LINES
     drawn: set[Digest] = set()
@@ -260,15 +310,17 @@ def _role(parent: Node, position: int, part: Descriptor) -> str:
 
 
 def _text(descriptor: Descriptor, node: Node, role: str) -> str:
-    said = [role, short(descriptor.digest), size_text(descriptor.size)]
-    said.append(platform_text(descriptor.platform))
-    said.append(descriptor.annotations.get(TITLE, ""))
-    said.append(node.artifact_type or "")
-    if kind_of(descriptor) == "blob":
-        said.append(descriptor.media_type)
-    if node.subject is not None:
-        said.append(f"about {short(node.subject.digest)}")
-    return printable("  ".join(part for part in said if part))
+    parts = [
+        role,
+        short(descriptor.digest),
+        size_text(descriptor.size),
+        platform_text(descriptor.platform),
+        descriptor.annotations.get(TITLE, ""),
+        node.artifact_type or "",
+        descriptor.media_type if kind_of(descriptor) == "blob" else "",
+        "" if node.subject is None else f"about {short(node.subject.digest)}",
+    ]
+    return printable("  ".join(part for part in parts if part))
 
 
 def _marks(descriptor: Descriptor, node: Node, *, again: bool) -> tuple[Mark, ...]:
@@ -282,7 +334,3 @@ def _marks(descriptor: Descriptor, node: Node, *, again: bool) -> tuple[Mark, ..
         (again, "drawn above"),
     ]
     return tuple(mark for holds, mark in marks if holds)
-
-
-_LINES: Final = ("├── ", "└── ", "│   ", "    ")
-_ASCII: Final = ("|-- ", "`-- ", "|   ", "    ")

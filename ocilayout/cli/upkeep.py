@@ -1,41 +1,42 @@
-"""The verbs that keep a layout in order: `check`, `repair`, `gc`."""
+"""The verbs that keep a layout in order: `check`, `explain`, `repair`, `gc`."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from ocilayout.check import iter_problems
+from ocilayout.check import find_requirement, iter_problems, iter_requirements
 from ocilayout.cli import option
+from ocilayout.cli.argument import read_by, read_duration
 from ocilayout.cli.terminal import answer, counted, json_option, printable, say, size_text
-from ocilayout.cli.value import read_duration
 from ocilayout.layout import Layout
 
 if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
+    from ocilayout.check import Requirement
     from ocilayout.cli.option import Writing
     from ocilayout.errors import Problem, Severity
 
 _SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "note")
+_LINK: Final = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
 _COLOURS: Final = {"error": "red", "warning": "yellow"}
 
 
 @click.command(epilog="Example: ocilayout check ./layout --fail-on warning")
 @option.folder
-@click.option("--no-content", is_flag=True, help="Read documents only, and hash no other blob.")
-@click.option(
-    "--jobs", type=click.IntRange(min=1), help="How many blobs are hashed at once, about."
-)
+@click.option("--no-content", is_flag=True, help="Read documents only; hash no other blobs.")
+@click.option("--jobs", type=click.IntRange(min=1), help="About how many blobs are hashed at once.")
 @click.option(
     "--fail-on",
     type=click.Choice(_SEVERITIES),
     default="error",
     show_default=True,
-    help="The least severity of a problem with which the exit status is 1.",
+    help="The lowest severity of a problem that makes the exit status 1.",
 )
 @json_option
 @click.pass_context
@@ -48,40 +49,67 @@ def check(
     no_content: bool,
     as_json: bool,
 ) -> None:
-    """Say what is wrong with a layout.
+    """Report what is wrong with a layout.
 
-    Each problem is said when it is found, also of a folder that is no layout. An error breaks the
-    specification, a warning is advised against or dangerous, a note is a state that is allowed,
-    such as missing content. Each has a code, a place, and the requirement that it is about.
+    Each problem is shown when it is found, also in a folder that is not a layout. An error breaks
+    the specification, a warning is about something unwise or dangerous, a note about a state that
+    is allowed, such as missing content. Each has a code, a place and the requirement it is about.
     """
-    found: list[dict[str, str | None]] = []
+    problems: list[dict[str, str | None]] = []
     counts: Counter[Severity] = Counter()
     for problem in iter_problems(path, content=not no_content, jobs=jobs):
         counts[problem.severity] += problem.count
         if as_json:
-            found.append(_problem_data(problem))
+            problems.append(_problem_data(problem))
         else:
-            _say(problem)
-    data = {"problems": found, **_counts_data(counts)}
+            _say_problem(problem)
+    data = {"problems": problems, **_counts_data(counts)}
     answer(data, _summary(counts), as_json=as_json)
     if any(counts[each] for each in _SEVERITIES[: _SEVERITIES.index(fail_on) + 1]):
         ctx.exit(1)
 
 
+def _complete_requirement(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    del ctx, param
+    return [row.id for row in iter_requirements() if row.id.startswith(incomplete)]
+
+
+@click.command(epilog="Example: ocilayout explain descriptor:digest-grammar")
+@click.argument("requirement", metavar="ID", shell_complete=_complete_requirement)
+@json_option
+def explain(requirement: str, *, as_json: bool) -> None:
+    """Show a requirement of the specifications.
+
+    ID is what `check` shows behind a problem, such as image-layout:blob-content. The answer has
+    what the specification asks and how strongly, what this library does about it, and its modules
+    and tests.
+    """
+    row = find_requirement(requirement)
+    data = {
+        "id": row.id,
+        "level": row.level,
+        "asks": row.text,
+        "here": row.ours,
+        "modules": list(row.modules),
+        "tests": list(row.tests),
+    }
+    answer(data, _requirement_text(row), as_json=as_json)
+
+
 @click.command(epilog="Example: ocilayout repair ./layout --dry-run")
 @option.folder
-@click.option("--dry-run", is_flag=True, help="Change nothing, and say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Change nothing, and show what would be done.")
 @option.writing
 @json_option
 @click.pass_context
 def repair(
     ctx: click.Context, path: Path, writing: Writing, *, dry_run: bool, as_json: bool
 ) -> None:
-    """Mend what can be mended without guessing.
+    """Repair what can be repaired without guessing.
 
-    It says what it did, and what is left. Content that is whole and named entries are never
-    touched; damaged blobs move to `quarantine/`, so that a copy can bring them again. The exit
-    status is 1 while errors are left, also by what is in quarantine.
+    It shows what it did and which problems remain. Content that is whole and named entries are
+    never touched; damaged blobs move to `quarantine/`, so that a copy can bring them again. The
+    exit status is 1 while errors remain, such as blobs in quarantine.
     """
     layout = Layout(path, durability=writing.durability, lock_timeout=writing.lock_timeout)
     report = layout.repair(dry_run=dry_run)
@@ -93,7 +121,7 @@ def repair(
             style = click.style("would do" if dry_run else "done", fg="green")
             say(f"{style}  {action.code}  {printable(f'{action.place}: {action.message}')}")
         for problem in report.remaining:
-            _say(problem)
+            _say_problem(problem)
     data = {
         "actions": [
             {"code": action.code, "place": action.place, "message": action.message}
@@ -113,20 +141,20 @@ def repair(
 @option.folder
 @click.option(
     "--grace",
-    callback=option.read_by(read_duration),
+    callback=read_by(read_duration),
     default="1h",
     show_default=True,
     metavar="DURATION",
-    help="How old what goes must be, such as 90s, 30m, 12h or 7d.",
+    help="Remove only what is older than this, such as 90s, 30m, 12h or 7d.",
 )
 @click.option(
     "--untagged",
     type=click.Choice(["keep", "prune"]),
     default="keep",
     show_default=True,
-    help="Entries without a name: whether to keep them, or prune those that nothing needs.",
+    help="Keep untagged entries, or prune those that nothing needs.",
 )
-@click.option("--dry-run", is_flag=True, help="Change nothing, and say what would go.")
+@click.option("--dry-run", is_flag=True, help="Change nothing, and show what would be removed.")
 @option.writing
 @json_option
 def gc(
@@ -138,14 +166,15 @@ def gc(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Delete what no entry reaches.
+    """Delete blobs that no entry reaches.
 
-    What dead writers left behind goes, too. It says what it removed, and how much that frees.
+    Temporary files left behind by writers that died go, too. It shows what it removed, and how much
+    space that freed.
     """
     report = writing.open(path).collect(grace=grace, untagged=untagged, dry_run=dry_run)
     for descriptor in report.unlisted:
         click.echo(
-            f"{descriptor.digest} has no entry and stays, since what it refers to does;"
+            f"{descriptor.digest} has no entry and stays because its subject does;"
             " `ocilayout repair` makes it an entry",
             err=True,
         )
@@ -158,7 +187,7 @@ def gc(
         [
             counted(len(report.dropped), "entry", "entries"),
             counted(len(report.removed), "blob"),
-            counted(len(report.temporaries), "left-over file"),
+            counted(len(report.temporaries), "temporary file"),
         ]
     )
     text = f"{'Would remove' if dry_run else 'Removed'} {what}: {size_text(report.freed)} freed"
@@ -176,11 +205,20 @@ def gc(
     answer(data, "\n".join(map(printable, [*gone, text])), as_json=as_json)
 
 
-def _say(problem: Problem) -> None:
+def _requirement_text(row: Requirement) -> str:
+    cells = (("asks", row.text), ("here", row.ours))
+    parts = [(noun, _LINK.sub(r"\1 (spec-notes/\2)", cell)) for noun, cell in cells]
+    parts += [("module", module) for module in row.modules]
+    parts += [("test", f"tests/{test}") for test in row.tests]
+    lines = [f"  {noun:<8}{value}" for noun, value in parts]
+    return "\n".join([f"{row.id} ({row.level})", *lines])
+
+
+def _say_problem(problem: Problem) -> None:
     severity = click.style(f"{problem.severity:<7}", fg=_COLOURS.get(problem.severity))
     requirement = f" ({problem.requirement})" if problem.requirement else ""
-    said = printable(f"{problem.place}: {problem.message}{requirement}")
-    say(f"{severity}  {problem.code}  {said}")
+    text = printable(f"{problem.place}: {problem.message}{requirement}")
+    say(f"{severity}  {problem.code}  {text}")
 
 
 def _problem_data(problem: Problem) -> dict[str, str | None]:

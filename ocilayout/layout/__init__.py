@@ -12,7 +12,7 @@ from ocilayout.layout.layout import Layout
 from ocilayout.layout.newblob import write_hashed
 from ocilayout.layout.newfile import new_file
 from ocilayout.layout.pool import thread_pool
-from ocilayout.layout.reach import named_in, subjects, subjects_of
+from ocilayout.layout.reach import following_links, named_in, subjects, subjects_of
 from ocilayout.layout.realfolder import ABSENT, OwnFolders, make_folders
 from ocilayout.layout.referrer import describe_referrer, fallback_tag
 from ocilayout.layout.rootentry import RootEntry, entry_digest, is_worth_keeping
@@ -44,6 +44,7 @@ __all__ = [
     "entry_digest",
     "fallback_tag",
     "find_array",
+    "following_links",
     "fsync",
     "in_any_size",
     "is_beside_blobs",

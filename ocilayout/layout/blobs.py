@@ -34,7 +34,7 @@ from ocilayout.model import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from ocilayout.model import Readable, Source
+    from ocilayout.model import BlobSource, Readable
 
 _UNREFRESHABLE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
@@ -165,7 +165,7 @@ class Blobs:
         return True
 
     def put(
-        self, source: Source, *, media_type: str, expected: Descriptor | None = None
+        self, source: BlobSource, *, media_type: str, expected: Descriptor | None = None
     ) -> Descriptor:
         """Store content.
 

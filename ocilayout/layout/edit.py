@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.layout.garbage import only_reached, sweep
 from ocilayout.layout.reach import held, roots_of
-from ocilayout.model import link_to, require_ref_name, require_size, walk
+from ocilayout.model import require_ref_name, require_size, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -162,8 +162,7 @@ class Edit:
 
     def _hold(self, root: RootIndex, more: list[Descriptor]) -> set[Digest]:
         removed = {descriptor.digest for descriptor in self._dropped}
-        roots = [*roots_of(root), *map(link_to, more)]
-        return held(roots, self._blobs, removed=removed).digests
+        return held([*roots_of(root), *more], self._blobs, removed=removed).digests
 
     def _record(self, change: Change, when: When | None) -> None:
         if when is None:

@@ -15,7 +15,7 @@ from attrs import frozen
 
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.layout import clock
-from ocilayout.layout.reach import held, links_beside, links_to, roots_of
+from ocilayout.layout.reach import held, roots_at, roots_beside, roots_of
 from ocilayout.layout.realfolder import OwnFolders
 from ocilayout.layout.temporary import temporary_files
 from ocilayout.model import Descriptor, Digest, successors, walk
@@ -217,11 +217,11 @@ class GarbageCollection:
     def _prunable(self, index: RootIndex) -> list[Descriptor]:
         """Return the untagged entries that no other entry holds, and that are not young."""
         untagged: list[Descriptor] = []
-        kept = links_beside(index)
+        kept = roots_beside(index)
         for entry in index.entries():
             target = entry.descriptor
             if entry.is_named or self._may_be_young(target.digest):
-                kept += links_to(target)
+                kept += roots_at(target)
             else:
                 untagged.append(target)
         if not untagged:

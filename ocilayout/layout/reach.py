@@ -28,23 +28,21 @@ from ocilayout.model import (
     HEAD,
     MAX_DOCUMENT,
     OCTET_STREAM,
-    UNKNOWN,
     Descriptor,
     Digest,
-    Link,
     Mentions,
     begins_as_json,
+    decode_document,
     document_type,
     is_media_type,
     is_understood,
-    link_of,
-    link_to,
-    links,
     may_be_document,
+    mentioned_besides,
     mentioned_by,
     parse,
     require_document_size,
     searched,
+    successors,
     verify,
 )
 
@@ -53,7 +51,11 @@ if TYPE_CHECKING:
 
     from ocilayout.layout.blobs import Blobs
     from ocilayout.layout.rootindex import RootIndex
-    from ocilayout.model import Extensible
+    from ocilayout.model import Document
+
+Reference = Descriptor | Digest
+"""A reference to content: a descriptor, or the digest alone where it stands in an unknown property
+or in a document of an unknown type."""
 
 
 @frozen(kw_only=True)
@@ -72,7 +74,7 @@ class Held:
     others: tuple[Digest, ...]
 
 
-def held(roots: Iterable[Link], blobs: Blobs, *, removed: Collection[Digest] = ()) -> Held:
+def held(roots: Iterable[Reference], blobs: Blobs, *, removed: Collection[Digest] = ()) -> Held:
     """Return what roots hold on to.
 
     Args:
@@ -101,7 +103,7 @@ def held(roots: Iterable[Link], blobs: Blobs, *, removed: Collection[Digest] = (
         for one in sorted(more, key=attrgetter("digest")):
             if one.digest not in search.found:
                 unlisted.append(one)
-                search.reach_unlisted(link_to(one))
+                search.reach_unlisted(one)
     return Held(
         digests=search.found,
         unlisted=tuple(unlisted),
@@ -109,32 +111,33 @@ def held(roots: Iterable[Link], blobs: Blobs, *, removed: Collection[Digest] = (
     )
 
 
-def roots_of(index: RootIndex) -> list[Link]:
-    """Return what a root index holds: its entries, its subject, and what it names besides.
+def roots_of(index: RootIndex) -> list[Reference]:
+    """Return what a root index refers to: by its entries, its subject and its unknown properties.
 
     Raises:
         DocumentError: An entry breaks the specification.
     """
-    roots = links_beside(index)
-    for position, entry in index.raw_entries():
-        link = link_of(entry)
-        roots += [link] if link is not None else links_to(index.at(position).descriptor)
+    roots = roots_beside(index)
+    for entry in index.entries():
+        roots += roots_at(entry.descriptor)
     return roots
 
 
-def links_beside(index: RootIndex) -> list[Link]:
-    """Return what a root index holds apart from its entries: its subject, and what it names."""
+def roots_beside(index: RootIndex) -> list[Reference]:
+    """Return what a root index refers to apart from its entries."""
     subject = () if index.shell.subject is None else (index.shell.subject,)
-    return [*map(link_to, subject), *_named_by(index.shell, *subject)]
+    return [*subject, *sorted(mentioned_by(index.shell, *subject))]
 
 
-def links_to(descriptor: Descriptor) -> list[Link]:
-    """Return the link that a descriptor is, and those to what its unknown properties name."""
-    return [link_to(descriptor), *_named_by(descriptor)]
+def roots_at(descriptor: Descriptor) -> list[Reference]:
+    """Return a descriptor, and the digests that its unknown properties name."""
+    return [descriptor, *sorted(mentioned_by(descriptor))]
 
 
-def _named_by(*holders: Extensible) -> list[Link]:
-    return [Link(UNKNOWN, digest, 0) for digest in sorted(mentioned_by(*holders))]
+def references(document: Document) -> list[Reference]:
+    """Return what a document refers to: its parts, its subject, and what it names besides."""
+    subject = () if document.subject is None else (document.subject,)
+    return [*successors(document), *subject, *sorted(mentioned_besides(document))]
 
 
 class _Search:
@@ -154,48 +157,49 @@ class _Search:
         self._opaque: set[Digest] = set()
         self._there: set[str] | None = None
 
-    def reach(self, roots: Iterable[Link]) -> None:
+    def reach(self, roots: Iterable[Reference]) -> None:
         """Add all that can be reached from roots, the roots included."""
         pending = list(roots)
-        named: list[Link] = []  # looked into at the end: a reference may say what it is
+        named: list[Digest] = []  # looked into at the end: a descriptor may say what it is
         while pending or named:
             if not pending:
-                link = named.pop()
-                if link.digest not in self._opaque and link.digest not in self._searched:
-                    self._searched.add(link.digest)
-                    pending.extend(self._mentions(link))
+                digest = named.pop()
+                if digest not in self._opaque:
+                    pending.extend(self._mentions(digest))
                 continue
-            link = pending.pop()
-            if link.digest not in self.found:
-                self.found.add(link.digest)
-                self.order.append(link.digest)
+            to = pending.pop()
+            digest = to if isinstance(to, Digest) else to.digest
+            if digest not in self.found:
+                self.found.add(digest)
+                self.order.append(digest)
             # One reference may call content opaque that another calls a manifest.
-            if link.media_type in DOCUMENT_TYPES:
-                if link.digest not in self._opened:
-                    self._opened.add(link.digest)
-                    pending.extend(self._links(link))
-            elif link.media_type == UNKNOWN:
-                named.append(link)
-            elif is_understood(link.media_type):
-                self._opaque.add(link.digest)
-            elif link.digest not in self._searched:
-                self._searched.add(link.digest)
-                pending.extend(self._mentions(link))
+            if isinstance(to, Digest):
+                named.append(to)
+            elif to.media_type in DOCUMENT_TYPES:
+                if digest not in self._opened:
+                    self._opened.add(digest)
+                    pending.extend(self._references(to))
+            elif is_understood(to.media_type):
+                self._opaque.add(digest)
+            else:
+                pending.extend(self._mentions(digest, to.media_type))
 
-    def reach_unlisted(self, link: Link) -> None:
+    def reach_unlisted(self, descriptor: Descriptor) -> None:
         """Add what an unlisted manifest reaches, also if it breaks the specification."""
         try:
-            self.reach([link])
+            self.reach([descriptor])
         except (DocumentError, LimitExceededError):
-            self.reach([Link(UNKNOWN, link.digest, link.size)])
+            self.reach([descriptor.digest])
 
-    def _links(self, link: Link) -> list[Link]:
-        descriptor = Descriptor(media_type=link.media_type, digest=link.digest, size=link.size)
+    def _references(self, descriptor: Descriptor) -> list[Reference]:
         try:
-            return links(self._read(descriptor), descriptor)
+            data = self._read(descriptor)
         except BlobNotFoundError:
-            self._require_absent(link.digest)
-            return [] if link.data is None else links(link.data, descriptor)
+            self._require_absent(descriptor.digest)
+            if descriptor.data is None:
+                return []
+            data = descriptor.data
+        return references(decode_document(data, descriptor))
 
     def _read(self, descriptor: Descriptor) -> bytes:
         try:  # without a look before: a collection comes by here for every document
@@ -203,7 +207,7 @@ class _Search:
         except DigestMismatchError:
             raise
         except IntegrityError:  # it is not a regular file, but may be a link to one
-            return self._read_from(looking(self._blobs, descriptor.digest), descriptor)
+            return self._read_from(following_links(self._blobs, descriptor.digest), descriptor)
 
     def _read_from(self, blobs: Blobs, descriptor: Descriptor) -> bytes:
         # What cannot be verified is read all the same: here it matters only what it refers to. A
@@ -217,14 +221,16 @@ class _Search:
             require_document_size(descriptor)
             return blobs.read(descriptor, verify=verifiable)
 
-    def _mentions(self, link: Link) -> list[Link]:
-        blobs = looking(self._blobs, link.digest)
-        try:
-            named = named_in(link.digest, blobs, media_type=link.media_type)
-        except BlobNotFoundError:
-            self._require_absent(link.digest)
+    def _mentions(self, digest: Digest, media_type: str = "") -> list[Digest]:
+        if digest in self._searched:
             return []
-        return [Link(UNKNOWN, digest, 0) for digest in sorted(named)]
+        self._searched.add(digest)
+        try:
+            named = named_in(digest, following_links(self._blobs, digest), media_type=media_type)
+        except BlobNotFoundError:
+            self._require_absent(digest)
+            return []
+        return sorted(named)
 
     def _require_absent(self, digest: Digest) -> None:
         """Refuse to go on where content is not simply missing."""
@@ -246,7 +252,7 @@ class _Search:
         )
 
 
-def looking(blobs: Blobs, digest: Digest) -> Blobs:
+def following_links(blobs: Blobs, digest: Digest) -> Blobs:
     """Return what reads a blob to see what it refers to.
 
     A link in the place of a blob is followed for that, since the digest tells whether the content
@@ -255,7 +261,7 @@ def looking(blobs: Blobs, digest: Digest) -> Blobs:
     return blobs.following if digest.verifiable else blobs
 
 
-def named_in(digest: Digest, blobs: Blobs, *, media_type: str) -> set[Digest]:
+def named_in(digest: Digest, blobs: Blobs, *, media_type: str = "") -> set[Digest]:
     """Return the digests that content of an unknown type names, if it is a JSON document.
 
     Its first bytes say whether it is, but for a type that says so itself. They are only believed
@@ -265,20 +271,20 @@ def named_in(digest: Digest, blobs: Blobs, *, media_type: str) -> set[Digest]:
     Args:
         digest: The content.
         blobs: Where it lies.
-        media_type: Its type, or `link.UNKNOWN`.
+        media_type: Its type; empty where that is not known.
 
     Raises:
         BlobNotFoundError: It is not there.
         IntegrityError: It is damaged, so that what it names cannot be known.
     """
     descriptor = Descriptor(media_type=OCTET_STREAM, digest=digest, size=blobs.size(digest))
-    with blobs.open_unverified(descriptor) as file:
-        is_json = media_type.endswith("json") or begins_as_json(file.read(HEAD))
-    if not is_json:
-        if may_be_document(media_type) and digest.verifiable and descriptor.size <= MAX_DOCUMENT:
-            blobs.read(descriptor)
-        return set()
     verifiable = digest.verifiable
+    with blobs.open_unverified(descriptor) as file:
+        head = file.read(HEAD)
+        if not (media_type.endswith("json") or begins_as_json(head)):
+            if may_be_document(media_type) and verifiable and descriptor.size <= MAX_DOCUMENT:
+                verify(head + file.readall(), descriptor)
+            return set()
     with blobs.open(descriptor) if verifiable else blobs.open_unverified(descriptor) as file:
         return searched(file).found
 
@@ -292,7 +298,7 @@ def subjects(digests: Iterable[Digest], blobs: Blobs) -> Iterator[tuple[Digest, 
     """
     for digest in digests:
         try:
-            reader = looking(blobs, digest)
+            reader = following_links(blobs, digest)
             opaque = Descriptor(media_type=OCTET_STREAM, digest=digest, size=reader.size(digest))
             with reader.open_unverified(opaque) as file:
                 if not begins_as_json(file.read(HEAD)):

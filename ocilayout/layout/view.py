@@ -27,6 +27,7 @@ from ocilayout.model import (
     OCTET_STREAM,
     Descriptor,
     Digest,
+    SourceBlobs,
     decode_document,
     is_digest,
     parse,
@@ -39,33 +40,19 @@ if TYPE_CHECKING:
 
     from ocilayout.layout.rootentry import RootEntry
     from ocilayout.layout.rootindex import RootIndex
-    from ocilayout.model import Document
+    from ocilayout.model import Document, Source
 
 
-class Tagged(Protocol):
-    """What has names: a `View`, or a repository."""
-
-    def tags(self) -> tuple[str, ...]:
-        """Return all names."""
-        ...
-
-
-class ReadableBlobs(Protocol):
-    """Content that can be read by its digest."""
-
-    def __contains__(self, digest: object, /) -> bool: ...
-
-    def size(self, digest: Digest, /) -> int:
-        """Return the size of a blob, in bytes."""
-        ...
+class LocalBlobs(SourceBlobs, Protocol):
+    """Blobs that can be read without being verified, where their digest cannot be computed."""
 
     def read(self, descriptor: Descriptor, /, *, verify: bool = True) -> bytes:
-        """Return a blob's bytes."""
+        """Return all bytes of a blob."""
         ...
 
 
 T = TypeVar("T")
-B = TypeVar("B", bound=ReadableBlobs)
+B = TypeVar("B", bound=LocalBlobs)
 
 
 class View(ABC, Generic[B]):
@@ -277,7 +264,7 @@ class View(ABC, Generic[B]):
         return evolve(opaque, media_type=said)
 
 
-def in_any_size(read: Callable[[Descriptor], T], descriptor: Descriptor, blobs: ReadableBlobs) -> T:
+def in_any_size(read: Callable[[Descriptor], T], descriptor: Descriptor, blobs: SourceBlobs) -> T:
     """Read content by its digest, although a reference may give a wrong size.
 
     A wrong size is a fault of the referring document, and not of the content.
@@ -302,7 +289,7 @@ def in_any_size(read: Callable[[Descriptor], T], descriptor: Descriptor, blobs: 
             raise error from None
 
 
-def all_names(source: Tagged) -> dict[str, str | None]:
+def all_names(source: Source) -> dict[str, str | None]:
     """Return the names that the content of a source gets when all of it is copied.
 
     An entry of a layout keeps its reference name if that means one content, and otherwise its full
@@ -337,7 +324,7 @@ def all_names(source: Tagged) -> dict[str, str | None]:
     }
 
 
-def arriving_name(source: Tagged, ref: str) -> str | None:
+def arriving_name(source: Source, ref: str) -> str | None:
     """Return the name that the content of a reference gets in a target by default.
 
     Returns:
@@ -354,7 +341,7 @@ def arriving_name(source: Tagged, ref: str) -> str | None:
     return ref.rpartition("@")[0] or None
 
 
-def entries_of(source: Tagged, refs: Iterable[str]) -> Iterator[RootEntry]:
+def entries_of(source: Source, refs: Iterable[str]) -> Iterator[RootEntry]:
     """Yield the entries that references mean; a repository has none.
 
     Raises:

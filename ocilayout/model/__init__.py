@@ -20,6 +20,7 @@ from ocilayout.model.config import ContainerConfig, History, ImageConfig, RootFs
 from ocilayout.model.descriptor import Descriptor, Platform, Verifier, require_size, verify
 from ocilayout.model.digest import Digest, is_digest, new_hasher
 from ocilayout.model.document import MODELS, decode_document, document_type, require_document_size
+from ocilayout.model.endpoint import Source, SourceBlobs, Target, TargetBlobs
 from ocilayout.model.frozenmap import FrozenJson, FrozenMap, Json, freeze
 from ocilayout.model.graph import Document, Read, document_of, successors, walk, with_referrers
 from ocilayout.model.ijson import (
@@ -39,7 +40,6 @@ from ocilayout.model.ijson import (
     shows_all,
 )
 from ocilayout.model.limit import DEFAULT, Limits, require_at_most
-from ocilayout.model.link import UNKNOWN, Link, link_of, link_to, links
 from ocilayout.model.manifest import MAX_HEADER, VERSION, Header, Index, Manifest
 from ocilayout.model.mediatype import (
     DOCKER_CONFIG,
@@ -89,10 +89,10 @@ from ocilayout.model.reference import (
 from ocilayout.model.retired import ArtifactManifest, Schema1Manifest
 from ocilayout.model.stream import (
     CHUNK,
+    BlobSource,
     LateStream,
     Readable,
     Seekable,
-    Source,
     VerifiedReader,
     is_seekable,
 )
@@ -136,9 +136,9 @@ __all__ = [
     "REF_NAME",
     "SCHEMA1_TYPES",
     "TITLE",
-    "UNKNOWN",
     "VERSION",
     "ArtifactManifest",
+    "BlobSource",
     "Budget",
     "ContainerConfig",
     "Descriptor",
@@ -154,7 +154,6 @@ __all__ = [
     "Json",
     "LateStream",
     "Limits",
-    "Link",
     "Manifest",
     "Mentions",
     "Platform",
@@ -165,6 +164,9 @@ __all__ = [
     "Schema1Manifest",
     "Seekable",
     "Source",
+    "SourceBlobs",
+    "Target",
+    "TargetBlobs",
     "VerifiedReader",
     "Verifier",
     "begins_as_json",
@@ -186,9 +188,6 @@ __all__ = [
     "is_understood",
     "json_key",
     "known_keys",
-    "link_of",
-    "link_to",
-    "links",
     "may_be_document",
     "mentioned_besides",
     "mentioned_by",

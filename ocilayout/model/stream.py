@@ -47,7 +47,7 @@ def is_seekable(stream: Readable) -> bool:
     return seekable is not None and bool(seekable())
 
 
-Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Readable
+BlobSource = bytes | bytearray | memoryview | str | os.PathLike[str] | Readable
 """What a blob may be made of: bytes, the path of a file, or an open binary file."""
 
 

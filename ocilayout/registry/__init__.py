@@ -1,17 +1,18 @@
-"""The client of the distribution-spec: one repository of one registry.
+"""The client of the distribution-spec: `Repository` reads and writes one repository of a registry.
 
-It reads with the verbs of a layout and writes what a copy writes. Not in here: the graph, which
-`ocilayout.transfer` walks, and logging in; logins of other programs are read, and nothing is kept.
+It exports the options of the constructor as well, and functions that find the logins and
+certificates that Docker and Podman keep. Copying a graph is left to `ocilayout.copy`, and logging
+in to other programs.
 """
 
-from ocilayout.registry.credential import Credentials
-from ocilayout.registry.keychain import find_credentials
-from ocilayout.registry.patience import Retry, Timeouts
-from ocilayout.registry.proxy import Proxies
+from ocilayout.registry.address import Proxies
+from ocilayout.registry.credential import CredentialFinder, Credentials, find_credentials
 from ocilayout.registry.repository import Repository
+from ocilayout.registry.retry import Retry, Timeouts
 from ocilayout.registry.trust import find_certs
 
 __all__ = [
+    "CredentialFinder",
     "Credentials",
     "Proxies",
     "Repository",

@@ -1,14 +1,15 @@
-"""Who we are to a registry: Basic credentials, and bearer tokens from its token server.
+"""Authentication at one registry: Basic, and bearer tokens from its token server.
 
-A password or an identity token goes to two places only: to the registry that it was given for,
-and to the token server that this registry names, if that is reached over TLS. Nothing in here
-shows one.
+A password or an identity token goes to two places only: to the registry that it was given for, and
+to the token server that this registry names, if that is reached over TLS. No secret is shown.
 """
 
 from __future__ import annotations
 
+import re
 import threading
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlencode
 
@@ -23,24 +24,34 @@ from ocilayout.errors import (
 from ocilayout.model import parse
 from ocilayout.registry.address import is_loopback, origin, parse_address
 from ocilayout.registry.challenge import Challenge, parse_challenges
-from ocilayout.registry.credential import Credentials, Finder, Secrets, is_token
+from ocilayout.registry.credential import CredentialFinder, Credentials, Secrets
+from ocilayout.registry.refusal import DENIED, denial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from ocilayout.model import Json
-    from ocilayout.registry.answer import Answer
+    from ocilayout.registry.response import Response
     from ocilayout.registry.transport import Transport
 
 Actions = Literal["pull", "pull,push", "delete"]
-"""What a request does to its repository, as scopes name it."""
+"""The actions of a request on its repository, as a scope names them."""
 
-_MAX_TOKEN_ANSWER: Final = 1024 * 1024  # bytes
-# distribution-spec's token page: without expires_in a token is good for 60 seconds.
+_MAX_TOKEN_RESPONSE: Final = 1024 * 1024  # bytes
+# distribution-spec's token page: without expires_in a token is valid for 60 seconds.
 _DEFAULT_LIFE: Final = 60.0
 _MAX_LIFE: Final = 24 * 3600.0
-_MARGIN: Final = 10.0  # a token is not used in its last seconds, lest it expires on the way
-_CLIENT: Final = "ocilayout"  # what a token server knows us by
+_MARGIN: Final = 10.0  # seconds before its end; a token must not expire on the way
+_CLIENT_ID: Final = "ocilayout"
+_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
+
+_REGISTERED_SCHEMES: Final = frozenset(
+    {
+        *("digest", "dpop", "gnap", "hoba", "mutual", "negotiate", "ntlm", "oauth"),
+        *("privatetoken", "scram-sha-1", "scram-sha-256", "vapid"),
+    }
+)
+"""Other schemes of authentication that are registered with IANA, and NTLM."""
 
 
 @frozen
@@ -49,19 +60,10 @@ class _Token:
     until: float
 
 
-_REGISTERED: Final = frozenset(
-    {
-        *("digest", "dpop", "gnap", "hoba", "mutual", "negotiate", "ntlm", "oauth"),
-        *("privatetoken", "scram-sha-1", "scram-sha-256", "vapid"),
-    }
-)
-"""Schemes of authentication besides ours that are registered with IANA, and NTLM."""
-
-
 class Authenticator:
     """Meets the challenges of one registry, for one repository.
 
-    What it learnt from the first challenge it offers unasked from then on.
+    After the first challenge it sends the right `Authorization` unasked.
 
     Spec: distribution:authentication.
     """
@@ -73,30 +75,30 @@ class Authenticator:
         registry: str,
         repository: str,
         name: str = "",
-        credentials: Credentials | Finder | None = None,
+        credentials: Credentials | CredentialFinder | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Know nothing yet.
+        """Create an authenticator; credentials are looked for at the first challenge.
 
         Args:
-            transport: How token servers are reached.
-            registry: The address of the registry, `https://ghcr.io` say.
+            transport: The connections to token servers.
+            registry: The address of the registry, such as `https://ghcr.io`.
             repository: The path of the repository.
-            name: What a finder of credentials is asked for.
-            credentials: Who we are; what finds it out, once the registry asks; or `None` for
-                nobody.
-            clock: What tells the age of tokens, in seconds.
+            name: The argument for a finder of credentials.
+            credentials: The credentials, a function that finds them, or `None` for anonymous
+                access.
+            clock: Returns the time in seconds, for the age of tokens.
         """
         self._transport = transport
         self._registry = registry
         self._repository = repository
         self._name = name
-        self._find: Finder | None = None
+        self._find: CredentialFinder | None = None
         self._credentials: Credentials | None = None
         self._identity = ""
         self._secrets = Secrets()
         if credentials is None or isinstance(credentials, Credentials):
-            self._become(credentials)
+            self._use(credentials)
         else:
             self._find = credentials
         self._clock = clock
@@ -107,20 +109,20 @@ class Authenticator:
         self._tokens: dict[Actions, _Token] = {}
 
     @property
-    def known(self) -> bool:
+    def logged_in(self) -> bool:
         """Whether there are credentials."""
         return self._credentials is not None
 
     def reveals(self, text: str) -> bool:
-        """Tell whether a text has a secret in it that was sent, so that it is not shown."""
+        """Tell whether a text contains a secret, so that it must not be shown."""
         with self._lock:
-            return self._secrets.within(text)
+            return self._secrets.appear_in(text)
 
     def header(self, actions: Actions) -> str | None:
-        """Return the value of `Authorization` that a request should begin with, if any.
+        """Return the value of `Authorization` to send with a request at first, or `None`.
 
         Raises:
-            RegistryError: A token had to be renewed, and could not.
+            RegistryError: A token had expired and could not be replaced.
         """
         with self._lock:
             if self._bearer is None:
@@ -130,45 +132,45 @@ class Authenticator:
                 return f"Bearer {token.value}"
             return self._fetch(self._bearer, actions)
 
-    def renew(self, actions: Actions, demands: Iterable[str]) -> str:
-        """Return the value of `Authorization` that answers a refusal.
+    def renew(self, actions: Actions, texts: Iterable[str]) -> str:
+        """Return the value of `Authorization` that meets the challenges of a 401.
 
         Args:
-            actions: What the request does.
-            demands: The `WWW-Authenticate` headers of the refusal.
+            actions: The actions of the request.
+            texts: The `WWW-Authenticate` headers.
 
         Raises:
-            AuthError: Nothing that we have would be accepted, or it should be sent where it
-                must not go.
+            AuthError: There are no credentials that the registry would accept, or they would have
+                to be sent where they must not go.
             RegistryError: The token server failed.
         """
-        challenges = [found for text in demands for found in parse_challenges(text)]
-        bearer = next((found for found in challenges if found.scheme == "bearer"), None)
+        challenges = [challenge for text in texts for challenge in parse_challenges(text)]
+        bearer = next((one for one in challenges if one.scheme == "bearer"), None)
         with self._lock:
             if self._find is not None:
                 find, self._find = self._find, None
-                self._become(find(self._name))
+                self._use(find(self._name))
             if bearer is not None:
                 self._bearer = bearer
-                self._extra[actions] = self._more_scopes(bearer, actions)
+                self._extra[actions] = self._extra_scopes(bearer, actions)
                 return self._fetch(bearer, actions)
-            if not any(found.scheme == "basic" for found in challenges):
-                named = {found.scheme for found in challenges}
-                # Any other word may repeat what was sent.
-                known = sorted(named & _REGISTERED) + ["another scheme"] * bool(named - _REGISTERED)
-                names = ", ".join(known) or "nothing"
-                raise AuthError(
-                    f"{self._registry} asks for {names}, known are Basic and Bearer", status=401
+            schemes = {challenge.scheme for challenge in challenges}
+            if "basic" not in schemes:
+                # A word that is not registered may be a secret that the registry sends back.
+                names = sorted(schemes & _REGISTERED_SCHEMES)
+                names += ["another scheme"] * bool(schemes - _REGISTERED_SCHEMES)
+                raise self._error(
+                    f"asks for {', '.join(names) or 'nothing'}, known are Basic and Bearer"
                 )
             if self._credentials is None or self._identity:
-                raise AuthError(
-                    f"{self._registry} wants a user name and a password; pass Credentials",
-                    status=401,
-                )
+                raise self._error("wants a user name and a password; pass Credentials")
             self._basic = self._credentials.basic()
             return self._basic
 
-    def _become(self, credentials: Credentials | None) -> None:
+    def _error(self, text: str) -> AuthError:
+        return AuthError(f"{self._registry} {text}", status=HTTPStatus.UNAUTHORIZED)
+
+    def _use(self, credentials: Credentials | None) -> None:
         self._credentials = credentials
         if credentials is not None:
             self._identity = credentials.identity_token
@@ -177,47 +179,47 @@ class Authenticator:
     def _own_scope(self, actions: Actions) -> str:
         return f"repository:{self._repository}:{actions}"
 
-    def _more_scopes(self, challenge: Challenge, actions: Actions) -> tuple[str, ...]:
-        """Return what a registry says that a request needs, beyond what we know it needs."""
+    def _extra_scopes(self, challenge: Challenge, actions: Actions) -> tuple[str, ...]:
+        """Return the scopes that a registry asks for in addition to the request's own."""
         asked = challenge.parameters.get("scope", "").split()
         return tuple(scope for scope in asked if not _covers(self._own_scope(actions), scope))
 
-    def _scopes(self, actions: Actions) -> tuple[str, ...]:
-        return (self._own_scope(actions), *self._extra.get(actions, ()))
-
     def _fetch(self, challenge: Challenge, actions: Actions) -> str:
-        scopes = self._scopes(actions)
+        scopes = (self._own_scope(actions), *self._extra.get(actions, ()))
         asked_at = self._clock()
-        token, life = self._ask(challenge, scopes)
+        token, life = self._request_token(challenge, scopes)
         self._secrets.add(token)
         self._tokens[actions] = _Token(token, asked_at + life - _MARGIN)
         return f"Bearer {token}"
 
-    def _ask(self, challenge: Challenge, scopes: Iterable[str]) -> tuple[str, float]:
+    def _request_token(self, challenge: Challenge, scopes: Iterable[str]) -> tuple[str, float]:
         realm = self._require_realm(challenge.parameters.get("realm", ""))
         service = challenge.parameters.get("service")
         query = [] if service is None else [("service", service)]
-        ask = self._exchange if self._identity else self._request
-        with ask(realm, query, scopes) as answer:
-            if answer.status != 200:  # noqa: PLR2004 # the status named OK
-                raise self._refused(answer.status, realm)
-            body = answer.read_all(_MAX_TOKEN_ANSWER)
+        request = self._request_by_oauth2 if self._identity else self._request_by_basic
+        with request(realm, query, scopes) as response:
+            if response.status != HTTPStatus.OK:
+                raise self._refused(response.status, realm)
+            body = response.read_all(_MAX_TOKEN_RESPONSE)
         try:
             document = parse(body)
-            found = _read_token(document)
+            token = _read_token(document)
         except (OciLayoutError, ValueError):
-            # Not chained: the reason could quote the token.
+            # Not chained: the reason may quote the token.
             raise RegistryError(
-                f"the token server {origin(realm)} answered without a usable token", status=200
+                f"the token server {origin(realm)} answered without a usable token",
+                status=HTTPStatus.OK,
             ) from None
         following = document.get("refresh_token")
         if self._identity and isinstance(following, str) and following:
-            self._identity = following  # the one before may be used up
+            self._identity = following  # the server may accept each one once only
             self._secrets.add(following)
-        return found
+        return token
 
-    def _request(self, realm: str, query: list[tuple[str, str]], scopes: Iterable[str]) -> Answer:
-        """Ask for a token as distribution-spec's token page says, with a password or none."""
+    def _request_by_basic(
+        self, realm: str, query: list[tuple[str, str]], scopes: Iterable[str]
+    ) -> Response:
+        """Request a token as distribution-spec's token page says, with a password if any."""
         query = query + [("scope", scope) for scope in scopes]
         return self._transport.request(
             "GET",
@@ -226,12 +228,14 @@ class Authenticator:
             authorization=None if self._credentials is None else self._credentials.basic(),
         )
 
-    def _exchange(self, realm: str, query: list[tuple[str, str]], scopes: Iterable[str]) -> Answer:
-        """Ask for a token by OAuth2, RFC 6749 section 6, with an identity token."""
+    def _request_by_oauth2(
+        self, realm: str, query: list[tuple[str, str]], scopes: Iterable[str]
+    ) -> Response:
+        """Request a token by OAuth2, RFC 6749 section 6, with an identity token."""
         form = [
             ("grant_type", "refresh_token"),
             *query,
-            ("client_id", _CLIENT),
+            ("client_id", _CLIENT_ID),
             ("scope", " ".join(scopes)),
             ("refresh_token", self._identity),
         ]
@@ -250,53 +254,41 @@ class Authenticator:
         parsed = parse_address(realm)
         own = parse_address(self._registry)
         if parsed is None or own is None:
-            raise AuthError(f"{self._registry} names no token server that can be asked", status=401)
+            raise self._error("names no token server that can be asked")
         both_here = is_loopback(own.host or "") and is_loopback(parsed.host or "")
         if parsed.scheme == "http" and not (own.scheme == "http" and both_here):
-            raise AuthError(
-                f"{self._registry} wants a token from {origin(parsed.url)}, which is not encrypted;"
-                " nothing was sent there",
-                status=401,
+            raise self._error(
+                f"wants a token from {origin(parsed.url)}, which is not encrypted; nothing was sent"
+                " there"
             )
         return parsed.url
 
     def _refused(self, status: int, realm: str) -> RegistryError:
         server = f"the token server {origin(realm)}"
-        if status in {401, 403}:
-            return AuthError(f"{server} {refusal(known=self.known)}", status=status)
-        if status == 429:  # noqa: PLR2004 # the status named Too Many Requests
+        if status in DENIED:
+            return AuthError(f"{server} {denial(logged_in=self.logged_in)}", status=status)
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
             return RateLimitedError(f"{server} asks to come back later", status=status)
         return RegistryError(f"{server} answers {status}", status=status)
 
 
-def refusal(*, known: bool) -> str:
-    """Say what was refused and what to do.
-
-    Args:
-        known: Whether there were credentials.
-    """
-    if known:
-        return "refuses these credentials; check the user name, the password and its rights"
-    return "does not serve strangers; pass Credentials, or log in"
-
-
 def _covers(own: str, scope: str) -> bool:
-    """Tell whether one scope asks for all that another does."""
+    """Tell whether a scope includes all that another one asks for."""
     resource, _, actions = scope.rpartition(":")
     own_resource, _, own_actions = own.rpartition(":")
     return resource == own_resource and set(actions.split(",")) <= set(own_actions.split(","))
 
 
-def _read_token(answer: Mapping[str, Json]) -> tuple[str, float]:
+def _read_token(document: Mapping[str, Json]) -> tuple[str, float]:
     """Return a token and its life in seconds.
 
     Raises:
-        ValueError: There is none, or it cannot stand in a header.
+        ValueError: There is no token, or it cannot be sent in a header.
     """
-    token = answer.get("token") or answer.get("access_token")
-    if not isinstance(token, str) or not is_token(token):
+    token = document.get("token") or document.get("access_token")
+    if not isinstance(token, str) or _VISIBLE.fullmatch(token) is None:
         raise ValueError
-    life = answer.get("expires_in")
+    life = document.get("expires_in")
     if isinstance(life, bool) or not isinstance(life, int | float):
         return token, _DEFAULT_LIFE
     return token, float(min(max(life, 0), _MAX_LIFE))

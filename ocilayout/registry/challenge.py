@@ -1,6 +1,6 @@
-"""The grammar of `WWW-Authenticate`: what a server wants before it answers.
+"""The grammar of `WWW-Authenticate`, by which a server asks for credentials.
 
-Only the grammar; which challenge is met, and how, is decided in `ocilayout.registry.auth`.
+Which challenge is met, and how, is decided in `ocilayout.registry.auth`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from ocilayout.errors import AuthError
 #   challenge        = auth-scheme [ 1*SP ( token68 / #auth-param ) ]
 #   auth-param       = token BWS "=" BWS ( token / quoted-string )
 #   quoted-string    = DQUOTE *( qdtext / quoted-pair ) DQUOTE
-# where token68 is letters, digits and -._~+/ with = behind them. A list may hold empty
-# elements. The bytes above 0x7F of obs-text are taken as they come.
+# token68 is letters, digits and -._~+/, then any number of =. A list may have empty elements.
+# The bytes of obs-text, above 0x7F, are taken as they are.
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 # a grammar rule
 _QUOTED = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\U0010ffff]|\\[\t \x21-\x7e\x80-\U0010ffff])*"'
 _COMMAS = re.compile(r"[ \t,]*")
 _SCHEME = re.compile(rf"({_TOKEN})(?=[ \t,]|\Z)")
 _PARAMETER = re.compile(rf"({_TOKEN})[ \t]*=[ \t]*({_TOKEN}|{_QUOTED})[ \t]*(?=,|\Z)")
-# Looked for behind auth-param: `abc=` and `abc==` can only be this.
+# Tried where auth-param does not match: `abc=` and `abc==` can only be a token68.
 _TOKEN68 = re.compile(r"([A-Za-z0-9\-._~+/]+=*)[ \t]*(?=,|\Z)")
 _SPACES = re.compile(r"[ \t]+")
 _ESCAPED = re.compile(r"\\(.)")
@@ -36,8 +36,8 @@ class Challenge:
 
     Attributes:
         scheme: The scheme in lower case, such as `bearer`.
-        parameters: The parameters by their names in lower case, values without quotes.
-        token68: What stands in place of parameters, or `None`.
+        parameters: Values without quotes, by names in lower case.
+        token68: The value in place of parameters, or `None`.
     """
 
     scheme: str
@@ -52,20 +52,20 @@ def parse_challenges(text: str) -> tuple[Challenge, ...]:
         text: The value; it may hold several challenges.
 
     Returns:
-        The challenges in the order in which they stand there.
+        The challenges in order.
 
     Raises:
         AuthError: The value is outside the grammar of RFC 9110, or names a parameter twice.
     """
-    found: list[Challenge] = []
+    challenges: list[Challenge] = []
     position = _end(_COMMAS, text, 0)
     while position < len(text):
         scheme = _SCHEME.match(text, position)
         if scheme is None:
             raise _malformed(position)
         challenge, position = _parse_challenge(scheme[1].lower(), text, scheme.end())
-        found.append(challenge)
-    return tuple(found)
+        challenges.append(challenge)
+    return tuple(challenges)
 
 
 def _parse_challenge(scheme: str, text: str, position: int) -> tuple[Challenge, int]:
@@ -93,7 +93,7 @@ def _parse_parameter(parameters: dict[str, str], text: str, position: int) -> in
     name = match[1].lower()
     if name in parameters:
         raise _malformed(position)
-    parameters[name] = _unquoted(match[2])
+    parameters[name] = _unquote(match[2])
     return match.end()
 
 
@@ -102,12 +102,12 @@ def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
     return position if match is None else match.end()
 
 
-def _unquoted(value: str) -> str:
+def _unquote(value: str) -> str:
     return _ESCAPED.sub(r"\1", value[1:-1]) if value.startswith('"') else value
 
 
 def _malformed(position: int) -> AuthError:
-    # The value is not repeated: what a server says may be what it was sent.
+    # The value is not repeated: a server may send back a secret that it was sent.
     return AuthError(
         f"the registry's demand for credentials cannot be read, from character {position} of its"
         " WWW-Authenticate header on",

@@ -1,36 +1,37 @@
-"""Lists that come in pages: from the first to the last, and never to another host."""
+"""Lists that come in pages, read to the last and never from another host; among them the tags."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, cast
 
-from ocilayout.errors import RegistryError
-from ocilayout.model import require_at_most
+from ocilayout.errors import DocumentError, RegistryError
+from ocilayout.model import MAX_DOCUMENT, parse, require_at_most
 from ocilayout.registry.address import join, origin
-from ocilayout.registry.session import OK, Session
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from ocilayout.registry.answer import Answer
+    from ocilayout.registry.response import Response
+    from ocilayout.registry.session import Session
 
 
 def iter_pages(
     session: Session,
     where: str,
     *,
-    what: str,
-    accept: Collection[int] = frozenset({OK}),
+    of: str,
+    accept: Collection[int] = frozenset({HTTPStatus.OK}),
     headers: Mapping[str, str] | None = None,
-) -> Iterator[Answer]:
+) -> Iterator[Response]:
     """Yield the pages of a list, each open until the next is asked for.
 
     Args:
-        session: The conversation with the registry.
+        session: The session with the registry.
         where: The first page, as a path below the repository.
-        what: What the list is of, for errors.
-        accept: The statuses that the first page may have; those behind it are 200.
-        headers: What to send besides what every request has.
+        of: The entries of the list, such as `tags`, for errors.
+        accept: The statuses that the first page may have; later pages have 200.
+        headers: The headers, apart from those that every request has.
 
     Raises:
         LimitExceededError: There are too many pages.
@@ -40,28 +41,28 @@ def iter_pages(
     Spec: distribution:tags-link, distribution:referrers.
     """
     url: str | None = f"{session.base}/{where}"
+    name = f"the registry's list of {of}"
     visited: set[str] = set()
     while url is not None:
         if url in visited:
-            raise RegistryError(f"the registry's list of {what} leads in a circle", status=OK)
+            raise RegistryError(f"{name} leads in a circle", status=HTTPStatus.OK)
         visited.add(url)
-        name = f"the registry's list of {what}"
         require_at_most(session.limits.pages, len(visited), of=name, unit="pages")
-        with session.request("GET", url, accept=accept, headers=headers) as answer:
-            url = _next_page(answer, session.base, what)
-            yield answer
-        accept = {OK}
+        with session.request("GET", url, accept=accept, headers=headers) as response:
+            url = _next_page(response, session.base, of)
+            yield response
+        accept = {HTTPStatus.OK}
 
 
-def _next_page(answer: Answer, base: str, what: str) -> str | None:
-    for target, relations in _links(answer.header("Link") or ""):
+def _next_page(response: Response, base: str, of: str) -> str | None:
+    for target, relations in _links(response.header("Link") or ""):
         if "next" not in relations:
             continue
-        url = join(answer.url, target, status=answer.status)
+        url = join(response.url, target, status=response.status)
         if origin(url) != origin(base):
             raise RegistryError(
-                f"the list of {what} goes on at {origin(url)}, another host; not followed",
-                status=answer.status,
+                f"the list of {of} goes on at {origin(url)}, another host; not followed",
+                status=response.status,
             )
         return url
     return None
@@ -70,7 +71,7 @@ def _next_page(answer: Answer, base: str, what: str) -> str | None:
 def _links(text: str) -> Iterator[tuple[str, list[str]]]:
     """Yield the targets of a `Link` header with their relations in lower case.
 
-    RFC 8288, but that no parameter may hold `<` or `;`. The parameters of pages have no need to.
+    RFC 8288, but without `<` and `;` in parameters, which lists do not need.
     """
     for piece in text.split("<")[1:]:
         target, _, parameters = piece.partition(">")
@@ -80,3 +81,31 @@ def _links(text: str) -> Iterator[tuple[str, list[str]]]:
             if name.strip().lower() == "rel":
                 relations = value.strip(" \t,").strip('"').lower().split()
         yield target, relations
+
+
+def list_tags(session: Session) -> set[str]:
+    """Return all tags of the repository; see `Repository.tags`.
+
+    Spec: distribution:tags.
+    """
+    tags: set[str] = set()
+    for page in iter_pages(session, "tags/list", of="tags"):
+        tags.update(_read_tags(page))
+        require_at_most(
+            session.limits.listed, len(tags), of="the registry's list of tags", unit="tags"
+        )
+    return tags
+
+
+def _read_tags(page: Response) -> list[str]:
+    try:
+        tags = parse(page.read_all(MAX_DOCUMENT)).get("tags")
+    except DocumentError as error:
+        raise RegistryError(
+            f"the list of tags cannot be read: {error}", status=page.status
+        ) from error
+    if tags is None:  # Go writes an empty list as null
+        return []
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise RegistryError("the list of tags is not an array of strings", status=page.status)
+    return cast("list[str]", tags)

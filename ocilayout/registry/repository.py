@@ -1,13 +1,14 @@
-"""A repository of a registry, with the reading verbs of a layout and what a copy writes.
+"""A repository of a registry: a source and a target of copies, with the verbs of a layout.
 
-What a tag resolves to is what its bytes hash to, or what the registry says they do; whatever
-is read by a descriptor is verified against it. Not in here: the catalog of a registry, which is
-no part of the distribution-spec.
+A tag resolves to the digest of its bytes, or to the digest that the registry states; everything
+that is read by a descriptor is verified against it. The catalog of a registry is left out, as it is
+not part of the distribution-spec.
 """
 
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import DocumentError, InvalidNameError, ReferenceNotFoundError
@@ -26,12 +27,11 @@ from ocilayout.model import (
     require_tag,
 )
 from ocilayout.registry.address import is_loopback, origin
-from ocilayout.registry.auth import Authenticator
-from ocilayout.registry.blobs import RepositoryBlobs
-from ocilayout.registry.content import ANY_MANIFEST, described, fetched
-from ocilayout.registry.referrer import list_referrers, read_subject, remove_referrer
-from ocilayout.registry.session import METHOD_NOT_ALLOWED, NOT_FOUND, OK, Session
-from ocilayout.registry.tags import list_tags
+from ocilayout.registry.page import list_tags
+from ocilayout.registry.referrer_list import list_referrers, read_subject, remove_referrer
+from ocilayout.registry.repository_blobs import RepositoryBlobs
+from ocilayout.registry.response import ANY_MANIFEST
+from ocilayout.registry.session import OK_OR_MISSING, Session
 from ocilayout.registry.transport import Transport
 from ocilayout.registry.trust import Trust
 
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from ocilayout.model import Document
-    from ocilayout.registry.credential import Credentials, Finder
-    from ocilayout.registry.patience import Retry, Timeouts
-    from ocilayout.registry.proxy import Proxies
+    from ocilayout.registry.address import Proxies
+    from ocilayout.registry.credential import CredentialFinder, Credentials
+    from ocilayout.registry.retry import Retry, Timeouts
     from ocilayout.registry.trust import File
 
 _DOCKER_HUB_API: Final = "registry-1.docker.io"
@@ -53,7 +53,7 @@ class Repository:
 
     Attributes:
         name: Host and path, such as `ghcr.io/org/skill`.
-        blobs: Its content by digests.
+        blobs: The content by digests.
     """
 
     def __init__(  # noqa: PLR0913 # each is an option by its name
@@ -61,7 +61,7 @@ class Repository:
         name: str,
         *,
         plain_http: bool | None = None,
-        credentials: Credentials | Finder | None = None,
+        credentials: Credentials | CredentialFinder | None = None,
         ca_certs: str | os.PathLike[str] | None = None,
         client_cert: File | tuple[File, File] | None = None,
         certs: str | os.PathLike[str] | None = None,
@@ -71,40 +71,51 @@ class Repository:
         limits: Limits = DEFAULT,
         chunk_size: int | None = None,
     ) -> None:
-        """Name a repository; nothing is sent yet.
+        """Create a client of a repository; nothing is sent yet.
 
         Args:
             name: `host/path`, without tag and digest.
-            plain_http: Whether to do without TLS; if `None`, for loopback hosts only.
-            credentials: Who to be; what finds it out once the registry asks, such as
-                `find_credentials`; or `None` for nobody. Without TLS they go unencrypted.
-            ca_certs: A PEM file of the authorities to trust; those of the system if `None`.
-            client_cert: A PEM file with a certificate of ours and its key, or two such files.
-            certs: A folder of certificates as Docker keeps one for each registry, which
-                `find_certs` finds: `*.crt` are trusted besides the others, and `*.cert` with
-                `*.key` is ours.
-            proxies: Which proxies to use; those of the environment if `None`.
+            plain_http: Whether to use http, which does not encrypt credentials either. `None`: http
+                for loopback hosts, https for all others.
+            credentials: The credentials; a function that finds them once the registry asks, such as
+                `find_credentials`; or `None` for anonymous access.
+            ca_certs: A PEM file of the authorities to trust; those of the operating system if
+                `None`.
+            client_cert: A PEM file with a client certificate and its key, or two such files.
+            certs: A folder of certificates as Docker keeps for each registry, which `find_certs`
+                finds: `*.crt` are authorities to trust in addition, `*.cert` is a client
+                certificate and `*.key` its key.
+            proxies: The proxies to use; those of the environment if `None`.
             timeout: The longest waits, in seconds; a number stands for each of them.
-            retry: When requests are sent again; four times at most by default.
-            limits: How much is accepted.
-            chunk_size: How large the chunks are that blobs are sent in, in bytes; `None` for
-                blobs in one piece.
+            retry: When to send requests again; by default four times at most.
+            limits: How large and how many documents may be.
+            chunk_size: The size of the chunks that blobs are sent in, in bytes; `None` sends them
+                in one piece.
 
         Raises:
-            InvalidNameError: The name is outside the grammar, or has a tag or a digest; or a
-                proxy has no address.
-            OSError: A file of certificates cannot be read or holds none.
+            InvalidNameError: The name is outside the grammar, or has a tag or a digest; or a proxy
+                is not an address.
+            OSError: A file of certificates cannot be read or has none.
             ValueError: A timeout or the size of chunks is not above 0.
         """
-        self._reference = _parse_name(name)
-        self.name = str(self._reference)
-        host = self._reference.host
+        reference = Reference.parse(name)
+        if reference.tag is not None or reference.digest is not None:
+            raise InvalidNameError(
+                f"{name!r} names more than a repository; leave out the tag and the digest and give"
+                " them to resolve"
+            )
+        self.name = str(reference)
+        host = reference.host
         if plain_http is None:
             plain_http = is_loopback(re.sub(r":[0-9]+$", "", host))
         if host == DOCKER_HUB:
             host = _DOCKER_HUB_API
         registry = f"{'http' if plain_http else 'https'}://{host}"
-        _require_address(registry)
+        try:
+            origin(registry)
+        except ValueError:
+            reason = "the port is above 65535 or the IPv6 address is not valid"
+            raise InvalidNameError(f"{registry} is not an address: {reason}") from None
         transport = Transport(
             registry=registry,
             trust=Trust(ca_certs=ca_certs, client_cert=client_cert, folder=certs),
@@ -112,16 +123,13 @@ class Repository:
             retry=retry,
             proxies=proxies,
         )
-        repository = self._reference.repository
-        authenticator = Authenticator(
+        self._session = Session(
             transport,
             registry=registry,
-            repository=repository,
+            repository=reference.repository,
             name=self.name,
             credentials=credentials,
-        )
-        self._session = Session(
-            transport, authenticator, registry=registry, repository=repository, limits=limits
+            limits=limits,
         )
         self.blobs = RepositoryBlobs(self._session, chunk_size=chunk_size)
 
@@ -135,28 +143,29 @@ class Repository:
         return f"Repository({self.name!r})"
 
     def close(self) -> None:
-        """Close the connections that are not in use; a stream that is open stays so."""
+        """Close the connections that are not in use; an open stream stays open."""
         self._session.close()
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the registry has warned of so far, each text once; for people to read.
+        """The warnings of the registry so far, each text once, for people to read.
 
         Spec: distribution:warnings.
         """
         return self._session.warnings
 
     def ping(self) -> None:
-        """Find out whether there is a registry of this API, and whether it lets us in.
+        """Check that the host is a registry of this API and accepts the credentials.
 
         Raises:
-            AuthError: It does not accept who we are.
-            RegistryError: There is none, or it failed.
+            AuthError: It does not accept the credentials.
+            RegistryError: It is not a registry, or failed.
 
         Spec: distribution:version.
         """
-        with self._session.request("GET", f"{self._session.registry}/v2/", accept={OK}) as answer:
-            answer.drain()
+        url = f"{self._session.registry}/v2/"
+        with self._session.request("GET", url, accept={HTTPStatus.OK}) as response:
+            response.drain()
 
     def tags(self) -> tuple[str, ...]:
         """Return all tags, sorted bytewise.
@@ -171,51 +180,53 @@ class Repository:
         return tuple(sorted(list_tags(self._session), key=str.encode))
 
     def resolve(self, name_or_digest: Digest | str) -> Descriptor:
-        """Return the plain descriptor of what a tag or a digest names.
+        """Return the plain descriptor of a tag or a digest.
 
-        The registry's word is taken for the digest behind a tag where it gives one; what is
-        read by that digest later is verified.
+        The digest of a tag is the one that the registry states, if it states one; the content is
+        verified when it is read.
 
         Args:
             name_or_digest: A tag, or the digest of a manifest or an index.
 
         Raises:
-            InvalidNameError: The name is neither.
+            InvalidNameError: The text is not a tag or a digest.
             ReferenceNotFoundError: The registry has no such manifest.
             DigestMismatchError: The registry answers with something else.
             LimitExceededError: The manifest is too large.
-            RegistryError: The registry refused or failed, or answers with no manifest.
+            RegistryError: The registry refused or failed, or answers with something else than a
+                manifest.
 
         Spec: distribution:head, distribution:reference, distribution:docker-headers,
             distribution:older-registries.
         """
         name, wanted = _parse_manifest_name(name_or_digest)
-        path = f"manifests/{name}"
-        headers = {"Accept": ANY_MANIFEST}
-        accept = {OK, NOT_FOUND, METHOD_NOT_ALLOWED}
-        with self._session.request("HEAD", path, accept=accept, headers=headers) as answer:
-            answer.drain()
-            if answer.status == NOT_FOUND:
+        with self._session.request(
+            "HEAD",
+            f"manifests/{name}",
+            accept=OK_OR_MISSING | {HTTPStatus.METHOD_NOT_ALLOWED},
+            headers={"Accept": ANY_MANIFEST},
+        ) as response:
+            response.drain()
+            if response.status == HTTPStatus.NOT_FOUND:
                 raise self._missing(name)
-            descriptor = described(answer, wanted) if answer.status == OK else None
-        return self.fetch(name)[1] if descriptor is None else descriptor
+            if response.status == HTTPStatus.OK:
+                descriptor = response.describe_manifest(wanted)
+                if descriptor is not None:
+                    return descriptor
+        return self.fetch(name)[1]
 
     def fetch(self, name_or_digest: Digest | str) -> tuple[bytes, Descriptor]:
-        """Return what a tag or a digest names, and what that is, in one round trip.
+        """Return the manifest or index of a tag or a digest, in one round trip.
 
         Args:
-            name_or_digest: A tag, or the digest of a manifest or an index.
+            name_or_digest: As for `resolve`.
 
         Returns:
-            Its bytes, and the plain descriptor that they were verified against.
+            The bytes, and the plain descriptor that they were verified against.
 
         Raises:
-            InvalidNameError: The name is neither.
-            ReferenceNotFoundError: The registry has no such manifest.
-            DigestMismatchError: The registry answers with something else.
-            LimitExceededError: The manifest is too large.
-            RegistryError: The registry refused or failed, or answers with no manifest.
-            UnsupportedDigestError: Its digest's algorithm cannot be computed here.
+            OciLayoutError: As for `resolve`.
+            UnsupportedDigestError: The algorithm of the digest cannot be computed here.
 
         Spec: distribution:reference, distribution:verify-manifest.
         """
@@ -223,35 +234,34 @@ class Repository:
         with self._session.request(
             "GET",
             f"manifests/{name}",
-            accept={OK, NOT_FOUND},
+            accept=OK_OR_MISSING,
             headers={"Accept": ANY_MANIFEST},
-        ) as answer:
-            if answer.status == NOT_FOUND:
-                answer.drain()
+        ) as response:
+            if response.status == HTTPStatus.NOT_FOUND:
+                response.drain()
                 raise self._missing(name)
-            return fetched(answer, wanted)
+            return response.read_manifest(wanted)
 
     def referrers(
         self, digest: Digest | str, *, artifact_type: str | None = None
     ) -> tuple[Descriptor, ...]:
-        """Return what refers to content as its subject: signatures, bills of materials and such.
+        """Return the referrers of a subject: signatures, bills of materials and such.
 
-        A registry without the referrers API is asked for the list under the tag of the
-        distribution-spec's fallback, `sha256-<hex>`.
+        In a registry without the referrers API they are in the list under the fallback tag of the
+        distribution-spec, `sha256-<hex>`.
 
         Args:
-            digest: The content; it need not be in the repository.
+            digest: The digest of the subject, which need not be in the repository.
             artifact_type: Return only referrers of this type.
 
         Returns:
-            Descriptors with the artifact type and the annotations that the registry says each
-            manifest has, each digest once, in the registry's order.
+            Descriptors with the artifact type and the annotations that the registry states for each
+            manifest, each digest once, in the registry's order.
 
         Raises:
-            DocumentError: The digest is none.
+            DocumentError: The digest is not valid.
             LimitExceededError: There are too many.
-            RegistryError: The registry refused or failed, or its list cannot be read or does not
-                end.
+            RegistryError: The registry refused or failed, or its list cannot be read or is endless.
 
         Spec: distribution:referrers.
         """
@@ -261,11 +271,11 @@ class Repository:
         """Return a manifest or an index, verified.
 
         Raises:
-            BlobNotFoundError: It is not there.
+            BlobNotFoundError: The repository does not have it.
             IntegrityError: It is not what the descriptor says.
             DocumentError: It breaks the specification, or the descriptor is of something else.
             LimitExceededError: It is too large.
-            UnsupportedDigestError: The digest's algorithm cannot be computed here.
+            UnsupportedDigestError: The algorithm of the digest cannot be computed here.
             RegistryError: The registry refused or failed.
 
         Spec: distribution:verify-manifest, considerations:property-types.
@@ -280,24 +290,20 @@ class Repository:
         media_type: str | None = None,
         algorithm: str = "sha256",
     ) -> Descriptor:
-        """Send a manifest or an index, under its digest.
+        """Send a manifest or an index under its digest, and return its plain descriptor.
 
         Args:
             document: The model, or bytes that are sent as they are.
-            media_type: Its media type; if `None`, what the document says, or what its
-                properties show.
-            algorithm: The algorithm of its digest. Registries need to know none but sha256.
-
-        Returns:
-            A plain descriptor of it.
+            media_type: The media type; by default what the document says or its properties show.
+            algorithm: The algorithm of the digest. A registry need not know any but sha256.
 
         Raises:
-            DocumentError: It breaks the specification or is of another type.
-            LimitExceededError: It is too large.
+            DocumentError: The document breaks the specification or has another media type.
+            LimitExceededError: The document is too large.
             UnsupportedDigestError: The algorithm cannot be computed here.
             IntegrityError: The registry says that it stored something else.
-            RegistryError: The registry refused or failed; what the manifest refers to may be
-                missing there.
+            RegistryError: The registry refused or failed; it may lack content that the document
+                refers to.
 
         Spec: distribution:reference.
         """
@@ -307,18 +313,18 @@ class Repository:
         return descriptor
 
     def tag(self, name: str, target: Descriptor | Digest | str) -> None:
-        """Let a tag name a manifest that is in the repository.
+        """Tag a manifest or an index of the repository, replacing what the tag pointed to.
 
         Args:
-            name: The tag; moved if there is one.
-            target: The manifest or index: a descriptor, a digest, or a digest as text.
+            name: The tag.
+            target: A descriptor, a digest, or a digest as text.
 
         Raises:
-            InvalidNameError: The name is no tag, or the target is text and no digest.
-            NotFoundError: The target is not in the repository.
-            DocumentError: The target is no manifest and no index.
-            IntegrityError: The registry holds something else under the target's digest, or says
-                that it tagged something else.
+            InvalidNameError: The name is not a tag, or the target is text and not a digest.
+            NotFoundError: The repository does not have the target.
+            DocumentError: The target is not a manifest or an index.
+            IntegrityError: The registry has something else under the target's digest, or says that
+                it tagged something else.
             RegistryError: The registry refused or failed, or does not tag digests of this
                 algorithm; then nothing is tagged.
 
@@ -327,18 +333,18 @@ class Repository:
         require_tag(name)
         if isinstance(target, str) and not is_digest(target):
             raise InvalidNameError(
-                f"{target!r} is no digest; resolve a tag first, and give what it names"
+                f"{target!r} is not a valid digest; resolve a tag first, and give its descriptor"
             )
         if not isinstance(target, Descriptor):
-            target = self.resolve(str(target))
+            target = self.resolve(target)
         _require_document(target)
         self.blobs.send_manifest(self.blobs.read(target), target, name=name)
 
     def untag(self, name: str) -> None:
-        """Take a tag away; what it names stays.
+        """Remove a tag, and keep its content.
 
         Raises:
-            InvalidNameError: The name is no tag.
+            InvalidNameError: The name is not a tag.
             ReferenceNotFoundError: There is no such tag.
             RegistryError: The registry refused or failed; many do not do it.
 
@@ -349,27 +355,26 @@ class Repository:
             raise self._missing(name)
 
     def delete(self, target: Descriptor | Digest | str) -> None:
-        """Delete a manifest or an index, with all tags that name it.
+        """Delete a manifest or an index with all its tags, and keep the content it refers to.
 
-        What it refers to stays. If it refers to a subject, in a registry without the referrers
-        API, then it is taken off the list of that subject's referrers. Content that cannot be read
-        or decoded is deleted all the same; of a retired type, and of a document that breaks the
-        specification, a `subject` is known, of anything else none is.
+        If it has a subject, in a registry without the referrers API, it is removed from the list of
+        that subject's referrers. Content that cannot be read or decoded is deleted as well; the
+        subject is then known if the content is JSON with the digest that was asked for.
 
         Args:
-            target: The manifest or index: a descriptor, a digest, or a digest as text.
+            target: A descriptor, a digest, or a digest as text.
 
         Raises:
-            InvalidNameError: The target is text and no digest; `untag` takes a tag away.
-            ReferenceNotFoundError: It is not in the repository.
+            InvalidNameError: The target is text and not a digest; `untag` removes a tag.
+            ReferenceNotFoundError: The repository does not have it.
             RegistryError: The registry refused or failed, many do not delete; or the list of
-                referrers could not be brought up to date.
+                referrers could not be changed.
 
         Spec: distribution:delete, distribution:delete-done.
         """
         digest = target.digest if isinstance(target, Descriptor) else target
         if not is_digest(str(digest)):
-            raise InvalidNameError(f"{digest!r} is no digest; untag takes a tag away")
+            raise InvalidNameError(f"{digest!r} is not a valid digest; untag removes a tag")
         digest = Digest.parse(digest)
         subject = read_subject(self._session, digest)
         if not self._session.delete(f"manifests/{digest}"):
@@ -382,10 +387,10 @@ class Repository:
 
 
 def _parse_manifest_name(name: Digest | str) -> tuple[str, Digest | None]:
-    """Return a tag, or a digest twice.
+    """Return the name that ends a path, and the digest if it is one.
 
     Raises:
-        InvalidNameError: It is neither.
+        InvalidNameError: The name is not a tag or a digest.
     """
     if is_digest(str(name)):
         return str(name), Digest.parse(name)
@@ -393,28 +398,9 @@ def _parse_manifest_name(name: Digest | str) -> tuple[str, Digest | None]:
     return str(name), None
 
 
-def _parse_name(name: str) -> Reference:
-    reference = Reference.parse(name)
-    if reference.tag is not None or reference.digest is not None:
-        raise InvalidNameError(
-            f"{name!r} names more than a repository; leave out the tag and the digest and give"
-            " them to resolve"
-        )
-    return reference
-
-
-def _require_address(url: str) -> None:
-    try:
-        origin(url)
-    except ValueError:
-        raise InvalidNameError(
-            f"{url} is no address: the port is above 65535 or the IPv6 address is none"
-        ) from None
-
-
 def _require_document(descriptor: Descriptor) -> None:
     if descriptor.media_type not in DOCUMENT_TYPES:
         raise DocumentError.of(
             "not-a-manifest",
-            f"{descriptor.digest} is {descriptor.media_type}, no manifest and no index",
+            f"{descriptor.digest} is {descriptor.media_type}, neither a manifest nor an index",
         )

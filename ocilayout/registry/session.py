@@ -1,42 +1,37 @@
-"""One repository's conversation with its registry: authenticated requests, and their failures.
+"""Authenticated requests within one repository, and the errors of those that failed.
 
-Every status that a caller did not say it accepts becomes the error that names it.
+Every status that the caller does not accept becomes the error that names it.
 """
 
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import AuthError
 from ocilayout.model import DEFAULT, Limits
 from ocilayout.registry.address import origin
-from ocilayout.registry.auth import Actions, Authenticator, refusal
-from ocilayout.registry.refusal import Refuser, shown
+from ocilayout.registry.auth import Authenticator
+from ocilayout.registry.refusal import denial, shown, status_error
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from ocilayout.registry.answer import Answer
+    from ocilayout.registry.auth import Actions
+    from ocilayout.registry.credential import CredentialFinder, Credentials
+    from ocilayout.registry.response import Response
     from ocilayout.registry.transport import Body, Transport
 
-OK: Final = 200
-CREATED: Final = frozenset({200, 201, 204})
-"""What registries answer to a PUT that they accepted; the specification says 201."""
-ACCEPTED: Final = 202
-NO_CONTENT: Final = 204
-PARTIAL: Final = 206
-UNAUTHORIZED: Final = 401
-FORBIDDEN: Final = 403
-NOT_FOUND: Final = 404
-METHOD_NOT_ALLOWED: Final = 405
-PRECONDITION_FAILED: Final = 412
-RANGE_NOT_SATISFIABLE: Final = 416
+OK_OR_MISSING: Final = frozenset({HTTPStatus.OK, HTTPStatus.NOT_FOUND})
+CREATED: Final = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT})
+"""The responses of registries to a PUT that they accepted; the specification says 201."""
 
-_DELETED: Final = frozenset({OK, ACCEPTED, NO_CONTENT})
-"""What registries answer to a DELETE that they did; the specification says 202."""
+_DELETED: Final = frozenset({HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
+"""The responses of registries to a DELETE that they carried out; the specification says 202."""
 
+_ACTIONS: Final[dict[str, Actions]] = {"GET": "pull", "HEAD": "pull", "DELETE": "delete"}
 _MAX_WARNINGS: Final = 64
 # distribution-spec, Warnings: 299 - "text"; a quoted-string of RFC 9110. Others are not meant.
 _WARNING: Final = re.compile(r'299 - "((?:[^"\\]|\\.)*)"')
@@ -49,48 +44,50 @@ class Session:
         base: The address of the repository in the API, without a slash at the end.
         registry: The address of the registry.
         repository: The path of the repository.
-        retry: When requests are sent again.
-        limits: How much is accepted.
+        retry: When to send requests again.
+        limits: How large and how many documents may be.
     """
 
     def __init__(
         self,
         transport: Transport,
-        authenticator: Authenticator,
         *,
         registry: str,
         repository: str,
+        name: str,
+        credentials: Credentials | CredentialFinder | None = None,
         limits: Limits = DEFAULT,
     ) -> None:
-        """Prepare; nothing is sent.
+        """Create a session; nothing is sent yet.
 
         Args:
-            transport: How the registry is reached.
-            authenticator: Who we are.
+            transport: The connections to the registry.
             registry: The address of the registry, without a slash at the end.
             repository: The path of the repository.
-            limits: How much is accepted.
+            name: The argument for a finder of credentials.
+            credentials: See `Authenticator`.
+            limits: How large and how many documents may be.
         """
         self._transport = transport
-        self._authenticator = authenticator
+        self._authenticator = Authenticator(
+            transport,
+            registry=registry,
+            repository=repository,
+            name=name,
+            credentials=credentials,
+        )
         self._origin = origin(registry)
         self.base = f"{registry}/v2/{repository}"
         self.registry = registry
         self.repository = repository
         self.retry = transport.retry
         self.limits = limits
-        self._refuser = Refuser(
-            path=repository,
-            known=lambda: authenticator.known,
-            reveals=authenticator.reveals,
-            retry=transport.retry,
-        )
         self._warnings: dict[str, None] = {}
         self._lock = Lock()
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the registry warned of, each text once, in the order of arrival."""
+        """The warnings of the registry, each text once, in order of arrival."""
         with self._lock:
             return tuple(self._warnings)
 
@@ -100,102 +97,105 @@ class Session:
         where: str,
         *,
         accept: Collection[int],
-        actions: Actions = "pull",
+        actions: Actions | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes | Body | None = None,
         once: bool = False,
-    ) -> Answer:
+    ) -> Response:
         """Send a request, with credentials if it goes to the registry itself.
 
         Args:
             method: The method.
             where: A path below the repository, or an address that the registry gave.
-            accept: The statuses that are answers and not failures.
-            actions: What the request does.
-            headers: What to send besides what every request has.
+            accept: The statuses that are not failures.
+            actions: The actions to be authorized for; by default those of the method.
+            headers: The headers, apart from those that every request has.
             body: The body.
-            once: Whether a failure that may pass is left to the caller.
+            once: Whether to leave it to the caller to send the request again.
 
         Returns:
-            The answer, to be closed.
+            The response, to be closed.
 
         Raises:
-            AuthError: The registry does not accept who we are.
-            RateLimitedError: It asks to come back later.
+            AuthError: The registry does not accept the credentials.
+            RateLimitedError: The registry asks to come back later.
             TransportError: The connection failed.
-            RegistryError: Any other failure; its status and codes are in it.
+            RegistryError: Any other failure, with its status and codes.
         """
         url = where if "://" in where else f"{self.base}/{where}"
         headers = {} if headers is None else headers
+        actions = actions or _ACTIONS.get(method, "pull,push")
         ours = origin(url) == self._origin
         sent = self._authenticator.header(actions) if ours else None
-        answer = self._transport.request(
+        response = self._transport.request(
             method, url, headers=headers, authorization=sent, body=body, once=once
         )
-        if answer.status == UNAUTHORIZED and ours and origin(answer.url) == self._origin:
-            demands = answer.headers("WWW-Authenticate")
-            answer.drain()
-            renewed = self._authenticator.renew(actions, demands)
+        # A challenge of another origin, reached by a redirect, must not draw out credentials.
+        unauthorized = response.status == HTTPStatus.UNAUTHORIZED
+        if unauthorized and ours and origin(response.url) == self._origin:
+            challenges = response.headers("WWW-Authenticate")
+            response.drain()
+            renewed = self._authenticator.renew(actions, challenges)
             if renewed == sent:
-                raise self._unauthorized()
+                raise self._unauthorized(denial(logged_in=self._authenticator.logged_in))
             if not (body is None or isinstance(body, bytes) or body.rewind()):
-                raise AuthError(
-                    f"{self._origin} wants to know again who we are, behind a stream that cannot"
-                    " be sent twice; try again",
-                    status=UNAUTHORIZED,
+                raise self._unauthorized(
+                    "asks for credentials again after a stream that cannot be sent twice; try again"
                 )
-            repeated = answer.repeated
-            answer = self._transport.request(
+            repeated = response.repeated
+            response = self._transport.request(
                 method, url, headers=headers, authorization=renewed, body=body, once=once
             )
-            answer.repeated = answer.repeated or repeated
-        self._take_warnings(answer)
-        if answer.status in accept:
-            return answer
-        with answer:
-            raise self._refuser.error(answer, method)
+            response.repeated = response.repeated or repeated
+        self._keep_warnings(response)
+        if response.status in accept:
+            return response
+        with response:
+            raise status_error(
+                response,
+                method,
+                repository=self.repository,
+                logged_in=self._authenticator.logged_in,
+                reveals=self._authenticator.reveals,
+                retry=self.retry,
+            )
 
     def delete(self, where: str) -> bool:
-        """Delete something; tell whether it was there.
+        """Delete something, and tell whether it was there.
 
-        A DELETE whose answer was lost, or that a gateway gave up, is sent again. If it is not found
-        then, the first one may have removed it, and it is gone as was asked for.
+        A DELETE is sent again if its response was lost or a gateway gave up. If the second one
+        finds nothing, the first may have deleted it, so it counts as deleted.
 
         Args:
-            where: What, as a path below the repository.
+            where: A path below the repository.
 
         Raises:
             RegistryError: As for `request`; many registries do not delete.
 
         Spec: distribution:delete-done.
         """
-        with self.request(
-            "DELETE", where, accept={*_DELETED, NOT_FOUND}, actions="delete"
-        ) as answer:
-            answer.drain()
-            return answer.status != NOT_FOUND or answer.repeated
+        accept = {*_DELETED, HTTPStatus.NOT_FOUND}
+        with self.request("DELETE", where, accept=accept) as response:
+            response.drain()
+            return response.status != HTTPStatus.NOT_FOUND or response.repeated
 
     def close(self) -> None:
         """Close the connections that are not in use."""
         self._transport.close()
 
-    def _unauthorized(self) -> AuthError:
-        return AuthError(
-            f"{self._origin} {refusal(known=self._authenticator.known)}", status=UNAUTHORIZED
-        )
+    def _unauthorized(self, text: str) -> AuthError:
+        return AuthError(f"{self._origin} {text}", status=HTTPStatus.UNAUTHORIZED)
 
-    def _take_warnings(self, answer: Answer) -> None:
-        """Keep what a registry warns of; it changes nothing else.
+    def _keep_warnings(self, response: Response) -> None:
+        """Keep the warnings of a response; nothing depends on them.
 
         Spec: distribution:no-action-on-warnings, distribution:warnings.
         """
-        texts = answer.headers("Warning")
-        if not texts or origin(answer.url) != self._origin:
+        headers = response.headers("Warning")
+        if not headers or origin(response.url) != self._origin:
             return
-        found = [
-            shown(re.sub(r"\\(.)", r"\1", text)) for text in _WARNING.findall(", ".join(texts))
-        ]
+        texts = _WARNING.findall(", ".join(headers))
         with self._lock:
-            for text in found:
+            for text in (shown(re.sub(r"\\(.)", r"\1", text)) for text in texts):
                 if len(self._warnings) < _MAX_WARNINGS and not self._authenticator.reveals(text):
                     self._warnings[text] = None

@@ -1,7 +1,7 @@
-"""Files of settings: logins and certificates, read from paths that everybody knows.
+"""Files of settings: logins and certificates, read from well-known paths.
 
-Such a path may hold anything that another program, or an attacker, put there. Nothing in here
-waits for a pipe, opens a device, or reads more than a limit.
+Another program or an attacker may have put anything at such a path. Reading it never waits for a
+pipe, opens a device, or reads more than a limit.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from pathlib import Path
 from typing import Final
 
 MAX_CERTIFICATES: Final = 16 * 1024 * 1024
-"""How large a file of certificates may be, in bytes; those of systems have less than one MiB."""
+"""The largest file of certificates, in bytes; those of operating systems are below 1 MiB."""
 
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
 def read_setting(path: str | os.PathLike[str], *, limit: int) -> bytes:
-    """Return the content of a regular file; a link to one is followed.
+    """Return the content of a regular file, following links to it.
 
     Args:
         path: The file.
-        limit: How large it may be, in bytes.
+        limit: The most that is read, in bytes.
 
     Raises:
-        OSError: There is none, it cannot be read, it is something else than a regular file, or it
-            is larger. The error has the path.
+        OSError: The file is missing, unreadable, not a regular file, or too large. The error has
+            the path.
     """
     where = Path(path)
-    _require_regular(where, where.stat())  # a device is not even opened
+    _require_regular(where, where.stat())  # opening some devices has an effect already
     number = os.open(where, _FLAGS)
     with os.fdopen(number, "rb") as file:
         _require_regular(where, os.fstat(number))  # the path may lead elsewhere by now

@@ -1,42 +1,53 @@
-"""A manifest on its way into a repository: under a tag, under its digest, or under both.
+"""Pushing a manifest: under a tag, under its digest, or under both.
 
-Under a tag alone a registry computes the digest itself, by sha256. A digest of another algorithm is
-therefore tagged by the query of a push by digest, or not at all.
+For a push under a tag the registry computes the digest itself, with sha256. A digest of another
+algorithm is therefore tagged by the query of a push by digest, or not at all.
 """
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from ocilayout.errors import DigestMismatchError, RegistryError
-from ocilayout.registry.content import content_digest
 from ocilayout.registry.session import CREATED, Session
 
 if TYPE_CHECKING:
     from ocilayout.model import Descriptor
-    from ocilayout.registry.answer import Answer
+    from ocilayout.registry.response import Response
 
-_UNKNOWN_DIGEST: Final = frozenset({400, 404, 405, 415, 422, 501})
-"""What registries answer that do not know the algorithm of a digest."""
+_UNKNOWN_ALGORITHM: Final = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        HTTPStatus.NOT_IMPLEMENTED,
+    }
+)
+"""The statuses by which registries refuse a digest whose algorithm they do not know."""
 
-_UNKNOWN_DIGEST_CODES: Final = frozenset(
+_UNKNOWN_ALGORITHM_CODES: Final = frozenset(
     {"DIGEST_INVALID", "MANIFEST_INVALID", "MANIFEST_UNKNOWN", "UNKNOWN", "UNSUPPORTED"}
 )
-"""The codes beside; another code names another reason."""
+"""The codes with these statuses; any other code names another reason."""
 
 
-def send(session: Session, data: bytes, descriptor: Descriptor, tag: str | None) -> Answer:
-    """Send a manifest or an index.
+def push_manifest(
+    session: Session, data: bytes, descriptor: Descriptor, tag: str | None
+) -> Response:
+    """Push a manifest or an index.
 
     Args:
-        session: The conversation with the registry.
+        session: The session with the registry.
         data: Its bytes.
-        descriptor: What they are.
-        tag: The tag to set, or `None` for none.
+        descriptor: Their descriptor.
+        tag: The tag to set, or `None`.
 
     Returns:
-        The answer, to be closed. Whether the tag was set says `require_tagged`.
+        The response, to be closed. `require_tagged` checks whether the tag was set.
 
     Raises:
         RegistryError: The registry refused or failed.
@@ -52,12 +63,13 @@ def send(session: Session, data: bytes, descriptor: Descriptor, tag: str | None)
             "PUT",
             f"manifests/{name}",
             accept=CREATED,
-            actions="pull,push",
             headers={"Content-Type": descriptor.media_type, "Content-Length": str(len(data))},
             body=data,
         )
     except RegistryError as error:
-        unknown = error.status in _UNKNOWN_DIGEST and set(error.codes) <= _UNKNOWN_DIGEST_CODES
+        unknown = error.status in _UNKNOWN_ALGORITHM and _UNKNOWN_ALGORITHM_CODES.issuperset(
+            error.codes
+        )
         if not (by_digest and unknown):
             raise
         algorithm = descriptor.digest.algorithm
@@ -69,39 +81,39 @@ def send(session: Session, data: bytes, descriptor: Descriptor, tag: str | None)
         ) from error
 
 
-def require_tagged(answer: Answer, descriptor: Descriptor, tag: str | None) -> None:
-    """Refuse the answer to a push by digest that does not say that it set the tag.
+def require_tagged(response: Response, descriptor: Descriptor, tag: str | None) -> None:
+    """Fail if the response to a push by digest does not say that the tag was set.
 
     Args:
-        answer: The answer.
-        descriptor: What was pushed.
-        tag: The tag that was to be set, or `None` for none.
+        response: The response.
+        descriptor: The manifest.
+        tag: The tag to set, or `None`.
 
     Raises:
-        DigestMismatchError: It says that it stored the manifest under another digest.
-        RegistryError: It does not say that it set the tag; a registry that does not know the query
-            set none.
+        DigestMismatchError: The registry says that it stored the manifest under another digest.
+        RegistryError: The registry does not say that it set the tag. If it does not know the query,
+            it set none.
 
     Spec: distribution:digest-and-tag.
     """
     if tag is None or not _is_tagged_by_digest(descriptor):
         return
-    said = content_digest(answer)
-    if said is not None and said != descriptor.digest:
+    stored = response.content_digest()
+    if stored is not None and stored != descriptor.digest:
         raise DigestMismatchError(
-            f"the registry tags {said} where {descriptor.digest} was meant",
+            f"the registry tags {stored} instead of {descriptor.digest}",
             descriptor=descriptor,
-            actual=str(said),
+            actual=str(stored),
         )
-    # RFC 9110, section 5.6.1: several in one header or one in each of several.
-    tagged = {part.strip() for text in answer.headers("OCI-Tag") for part in text.split(",")}
+    # RFC 9110, section 5.6.1: one header may have several values, or each its own header.
+    tagged = {part.strip() for text in response.headers("OCI-Tag") for part in text.split(",")}
     if tag not in tagged:
         algorithm = descriptor.digest.algorithm
         raise RegistryError(
             f"the registry stored {descriptor.digest} and set no tag {tag}: it does not tag"
             f" {algorithm} digests. Pull it by its digest, push to a registry that tags them, or"
             " make the content again with sha256",
-            status=answer.status,
+            status=response.status,
         )
 
 

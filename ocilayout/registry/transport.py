@@ -1,15 +1,16 @@
 """Requests: connections, proxies, retries and redirects.
 
-Redirects are followed here, because here it is known who may see credentials: only the origin
-that they were given for. Every failure of a connection leaves as a `TransportError`. A request is
-sent again only where that is safe: it was not sent, it was refused before anything was done, or
-the method says that twice is as good as once.
+Redirects are followed here, where it is known which origin the credentials are for; no other sees
+them. Every failure of a connection becomes a `TransportError`. A request is sent again only where
+that is safe: it never arrived, it was refused before anything was done, or its method is
+idempotent.
 """
 
 from __future__ import annotations
 
 import logging
 from contextvars import ContextVar
+from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -18,38 +19,53 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError, Protocol
 from urllib3.util import make_headers, parse_url
 
 from ocilayout.errors import RegistryError
-from ocilayout.registry.address import join, origin
-from ocilayout.registry.answer import FAILURES, Answer, failure
-from ocilayout.registry.patience import Retry, Timeouts
-from ocilayout.registry.proxy import Proxies
+from ocilayout.registry.address import Proxies, join, origin
+from ocilayout.registry.response import CONNECTION_ERRORS, Response, connection_error
+from ocilayout.registry.retry import Retry, Timeouts
 from ocilayout.registry.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_SAME_METHOD: Final = frozenset({HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT})
+_REDIRECTS: Final = _SAME_METHOD | {
+    HTTPStatus.MOVED_PERMANENTLY,
+    HTTPStatus.FOUND,
+    HTTPStatus.SEE_OTHER,
+}
 _MAX_REDIRECTS: Final = 5
-_BLOCK: Final = 128 * 1024  # what is sent at a time, in bytes
+_BLOCK: Final = 128 * 1024  # bytes of a body that are sent at a time
 _CONNECTIONS: Final = 16  # that are kept open to one host
-_TOO_MANY: Final = 429
-_PASSING: Final = frozenset({408, _TOO_MANY, 500, 502, 503, 504})
-"""Failures that may be over when the request is sent again."""
+
+TRANSIENT: Final = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+"""The statuses of failures that may be over when the request is sent again."""
+
+_OUR_REQUEST: Final = ContextVar("a request of ours", default=False)
 
 
-_ASKING: Final = ContextVar("asking a registry", default=False)
+def _is_not_ours(_: logging.LogRecord) -> bool:
+    return not _OUR_REQUEST.get()
 
 
-def _is_of_others(_: logging.LogRecord) -> bool:
-    return not _ASKING.get()
-
-
-# urllib3 logs the address of every request. That of a redirect may be signed, which is as good as a
-# password, and a registry may write into an address whatever it was sent.
-logging.getLogger("urllib3.connectionpool").addFilter(_is_of_others)
+# urllib3 logs the address of every request. The address of a redirect may be signed, which is as
+# good as a password, and a registry may put a secret that it was sent into one. The filter lets the
+# requests of other users of urllib3 in this process be logged.
+logging.getLogger("urllib3.connectionpool").addFilter(_is_not_ours)
 
 
 class BodyFailedError(Exception):
-    """Carries an error of what is sent past urllib3, which would take it for its own.
+    """Carries an error of reading a request's body past urllib3.
+
+    urllib3 would take an `OSError` for one of the connection.
 
     Attributes:
         reason: The error.
@@ -63,13 +79,13 @@ class BodyFailedError(Exception):
 
 
 class Body(Protocol):
-    """What is sent and not held in memory."""
+    """A request's body that is not held in memory."""
 
     def read(self, size: int, /) -> bytes:
-        """Return up to so many bytes, none at the end.
+        """Return up to `size` bytes, none at the end.
 
         Raises:
-            BodyFailedError: The body cannot be read on.
+            BodyFailedError: The body cannot be read.
         """
         ...
 
@@ -79,7 +95,7 @@ class Body(Protocol):
 
 
 class Transport:
-    """Connections to whatever hosts a registry sends us to; safe to use from several threads.
+    """Connections to a registry and to the hosts that it names; safe to use from several threads.
 
     Attributes:
         retry: When requests are sent again.
@@ -94,17 +110,17 @@ class Transport:
         retry: Retry | None = None,
         proxies: Proxies | None = None,
     ) -> None:
-        """Prepare to connect.
+        """Create a transport; nothing is sent yet.
 
         Args:
-            registry: The address of the registry, which alone sees a certificate of ours.
-            trust: What TLS is built on; the authorities of the system if `None`.
-            timeout: How long to wait, in seconds.
+            registry: The address of the registry, the only host to see the client certificate.
+            trust: The certificates; the authorities of the operating system if `None`.
+            timeout: The longest waits, in seconds.
             retry: When to send a request again.
-            proxies: Which proxies to use; those of the environment if `None`.
+            proxies: The proxies; those of the environment if `None`.
 
         Raises:
-            InvalidNameError: A proxy of the environment has no address.
+            InvalidNameError: A proxy of the environment is not an address.
             OSError: A file of certificates cannot be read.
             ValueError: A timeout is not above 0.
         """
@@ -127,24 +143,18 @@ class Transport:
         body: bytes | Body | None = None,
         once: bool = False,
         follow: bool = True,
-    ) -> Answer:
+    ) -> Response:
         """Send a request and follow redirects.
 
-        A redirect is followed if the request can be sent again: always for GET and HEAD, for
-        others if the status says that the method stays and the body is in memory.
-
-        Args:
-            method: The method.
-            url: Where to.
-            headers: What to send besides what every request has.
-            authorization: The value of `Authorization`, for the origin of `url` alone.
-            body: The body; needs a Content-Length in `headers` if it is a stream.
-            once: Whether to send it once, whatever the answer.
-            follow: Whether to follow redirects; not if the body is a secret.
+        A redirect is followed if the request can be sent again: GET and HEAD always, others if the
+        status keeps the method and the body is in memory; none if `follow` is false, as it must be
+        for a body with a secret. `authorization` is for the origin of `url` only. A body that is a
+        stream needs a Content-Length in `headers`. For the rest see `Session.request`.
 
         Raises:
             TransportError: The connection failed, or a certificate was not accepted.
-            RegistryError: A redirect leads nowhere, in a circle or out of TLS.
+            RegistryError: A redirect has no usable address, leads from https to http, or is one too
+                many.
             OSError: The body could not be read.
 
         Spec: distribution:redirects, descriptor:no-processing.
@@ -155,23 +165,23 @@ class Transport:
             if authorization is not None:
                 sent["Authorization"] = authorization
             try:
-                answer = self._send(method, url, sent, body, once=once)
+                response = self._send(method, url, sent, body, once=once)
             except BodyFailedError as error:
                 raise error.reason from None
-            repeated = answer.repeated = answer.repeated or repeated
-            redirected = follow and answer.status in _REDIRECTS
-            if not redirected or not _repeatable(method, answer.status, body):
-                return answer
-            answer.drain()
-            following = join(url, answer.header("Location"), status=answer.status)
-            if origin(following) != origin(url):
+            repeated = response.repeated = response.repeated or repeated
+            redirected = follow and response.status in _REDIRECTS
+            if not redirected or not _may_follow(method, response.status, body):
+                return response
+            response.drain()
+            target = join(url, response.header("Location"), status=response.status)
+            if origin(target) != origin(url):
                 authorization = None  # for good, even if a later redirect leads back
-            url = following
+            url = target
             redirects += 1
             if redirects > _MAX_REDIRECTS:
                 raise RegistryError(
                     f"{origin(url)} is behind more than {_MAX_REDIRECTS} redirects; not followed",
-                    status=answer.status,
+                    status=response.status,
                 )
 
     def close(self) -> None:
@@ -188,41 +198,41 @@ class Transport:
         body: bytes | Body | None,
         *,
         once: bool,
-    ) -> Answer:
-        """Send a request to one host, as often as it is safe and there is hope."""
+    ) -> Response:
+        """Send a request to one host, again while that is safe and attempts are left."""
         attempts = 1 if once else self.retry.attempts
         repeated = False
         for attempt in range(1, attempts):
             try:
-                answer = self._send_once(method, url, headers, body)
-            except FAILURES as error:
-                if not _lost_in_vain(method, body, error):
-                    raise failure(url, error) from None
+                response = self._send_once(method, url, headers, body)
+            except CONNECTION_ERRORS as error:
+                if not _may_resend_after_error(method, body, error):
+                    raise connection_error(url, error) from None
                 repeated = repeated or not isinstance(error, NewConnectionError)
                 delay = self.retry.backoff(attempt)
             else:
-                answer.repeated = repeated
-                if not _refused_for_now(method, body, answer.status):
-                    return answer
-                asked = self.retry.asked(answer.header("Retry-After"))
-                bearable = self.retry.delay(attempt, asked)
-                if bearable is None:
-                    return answer
-                answer.drain()
-                repeated = repeated or answer.status != _TOO_MANY
-                delay = bearable
+                response.repeated = repeated
+                if not _may_resend_after_status(method, body, response.status):
+                    return response
+                asked = self.retry.parse_retry_after(response.header("Retry-After"))
+                allowed = self.retry.delay(attempt, asked)
+                if allowed is None:
+                    return response
+                response.drain()
+                repeated = repeated or response.status != HTTPStatus.TOO_MANY_REQUESTS
+                delay = allowed
             self.retry.sleep(delay)
         try:
-            answer = self._send_once(method, url, headers, body)
-        except FAILURES as error:
-            raise failure(url, error) from None
-        answer.repeated = repeated
-        return answer
+            response = self._send_once(method, url, headers, body)
+        except CONNECTION_ERRORS as error:
+            raise connection_error(url, error) from None
+        response.repeated = repeated
+        return response
 
     def _send_once(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | Body | None
-    ) -> Answer:
-        before = _ASKING.set(True)
+    ) -> Response:
+        before = _OUR_REQUEST.set(True)
         try:
             response = self._pool(url).urlopen(
                 method,
@@ -234,11 +244,11 @@ class Transport:
                 decode_content=False,
             )
         finally:
-            _ASKING.reset(before)
-        return Answer(response, url, stall=self._timeouts.stall)
+            _OUR_REQUEST.reset(before)
+        return Response(response, url, stall=self._timeouts.stall)
 
     def _pool(self, url: str) -> urllib3.PoolManager:
-        """Return the connections to an address, by the proxy that leads there."""
+        """Return the connections to an address, through its proxy if it has one."""
         target = origin(url)
         key = (self._proxies.choose(url), target.partition(":")[0], target == self._registry)
         with self._lock:
@@ -247,7 +257,7 @@ class Transport:
                 pool = self._pools[key] = self._connect(*key)
             return pool
 
-    def _connect(self, proxy: str | None, scheme: str, own: bool) -> urllib3.PoolManager:  # noqa: FBT001 # the parts of a key
+    def _connect(self, proxy: str | None, scheme: str, own: bool) -> urllib3.PoolManager:  # noqa: FBT001 # called with a key
         options: dict[str, Any] = {
             "num_pools": 8,
             "maxsize": _CONNECTIONS,
@@ -255,7 +265,7 @@ class Transport:
             "timeout": urllib3.Timeout(connect=self._timeouts.connect, read=self._timeouts.read),
             "blocksize": _BLOCK,
         }
-        if scheme == "https":  # loading authorities takes a while
+        if scheme == "https":  # loading the authorities takes a while
             options["ssl_context"] = self._trust.context(own=own)
         if proxy is None:
             return urllib3.PoolManager(**options)
@@ -269,26 +279,29 @@ class Transport:
         )
 
 
-def _lost_in_vain(method: str, body: bytes | Body | None, error: Exception) -> bool:
-    """Tell whether a request may be sent again whose connection failed."""
-    if isinstance(error, NewConnectionError):  # then nothing was sent
+def _may_resend_after_error(method: str, body: bytes | Body | None, error: Exception) -> bool:
+    """Tell whether a request may be sent again after its connection failed."""
+    if isinstance(error, NewConnectionError):  # nothing was sent
         return not isinstance(error, NameResolutionError)
-    return isinstance(error, ProtocolError) and _idempotent(method, body)
+    return isinstance(error, ProtocolError) and _is_idempotent(method, body)
 
 
-def _refused_for_now(method: str, body: bytes | Body | None, status: int) -> bool:
-    """Tell whether a request may be sent again that was answered so."""
-    if status == _TOO_MANY:  # then nothing was done
-        return body is None or isinstance(body, bytes)
-    return status in _PASSING and _idempotent(method, body)
+def _may_resend_after_status(method: str, body: bytes | Body | None, status: int) -> bool:
+    """Tell whether a request may be sent again after a response with this status."""
+    if status == HTTPStatus.TOO_MANY_REQUESTS:  # nothing was done
+        return _is_in_memory(body)
+    return status in TRANSIENT and _is_idempotent(method, body)
 
 
-def _idempotent(method: str, body: bytes | Body | None) -> bool:
-    """Tell whether a request that is sent twice does what one does: RFC 9110, section 9.2.2."""
-    return method in {"GET", "HEAD", "PUT", "DELETE"} and (body is None or isinstance(body, bytes))
+def _may_follow(method: str, status: int, body: bytes | Body | None) -> bool:
+    """Tell whether a redirect of a request may be followed."""
+    return method in {"GET", "HEAD"} or (status in _SAME_METHOD and _is_in_memory(body))
 
 
-def _repeatable(method: str, status: int, body: bytes | Body | None) -> bool:
-    if method in {"GET", "HEAD"}:
-        return True
-    return status in {307, 308} and (body is None or isinstance(body, bytes))
+def _is_idempotent(method: str, body: bytes | Body | None) -> bool:
+    """Tell whether a request has the same effect when it is sent twice: RFC 9110, 9.2.2."""
+    return method in {"GET", "HEAD", "PUT", "DELETE"} and _is_in_memory(body)
+
+
+def _is_in_memory(body: bytes | Body | None) -> bool:
+    return body is None or isinstance(body, bytes)

@@ -1,7 +1,7 @@
-"""Trust: which authorities vouch for a registry, and with what certificate we say who we are.
+"""Certificates: the authorities that vouch for a registry, and a client certificate for it.
 
-A certificate of ours is for the registry alone: who stands behind a redirect, or gives tokens,
-does not see it.
+Only the registry itself sees the client certificate; hosts behind a redirect and token servers do
+not.
 """
 
 from __future__ import annotations
@@ -22,22 +22,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 File = str | os.PathLike[str]
-"""Where a file lies."""
+"""The path of a file."""
 
 _SYSTEM_FOLDERS: Final = ("/etc/containers/certs.d", "/etc/docker/certs.d")
 
 
 @frozen(kw_only=True)
 class Trust:
-    """What TLS to one registry is built on.
+    """The certificates for TLS to one registry.
 
     Attributes:
-        ca_certs: A PEM file of the authorities to trust, in place of those of the system; `None`
-            for these.
-        client_cert: A PEM file with a certificate of ours and its key, or two files; `None` for
-            no certificate.
-        folder: A folder as Docker has one for each registry: authorities in `*.crt`, to be trusted
-            besides the others, and a certificate of ours in `*.cert` with its key in `*.key`.
+        ca_certs: A PEM file of the authorities to trust in place of those of the operating system,
+            or `None`.
+        client_cert: A PEM file with the client certificate and its key, or two files, or `None`.
+        folder: A folder as Docker has for each registry, or `None`: `*.crt` are authorities to
+            trust in addition, `*.cert` is a client certificate and `*.key` its key.
     """
 
     ca_certs: File | None = None
@@ -45,27 +44,27 @@ class Trust:
     folder: File | None = None
 
     def require(self) -> None:
-        """Read everything once, so that what is missing is known before anything is sent.
+        """Read everything once, to find errors before a request is sent.
 
         Raises:
-            OSError: A file cannot be read, is not a regular file, or holds no certificate or no
-                key; or the folder cannot be listed. The error names it.
+            OSError: A file is unreadable, not a regular file, or has no certificate or no key; or
+                the folder cannot be listed. The error has the path.
         """
         if (self.ca_certs, self.client_cert, self.folder) != (None, None, None):
             self.context(own=True)
 
     def context(self, *, own: bool) -> ssl.SSLContext:
-        """Return how TLS is spoken.
+        """Return the context for TLS.
 
         Args:
-            own: Whether to the registry itself, and not to another host that it names.
+            own: Whether it is for the registry itself, and not for another host that it names.
 
         Raises:
             OSError: As `require` says.
         """
         listed = self._listed()
         authorities = [path for path in listed if path.suffix == ".crt"]
-        certificates = self._certificates(listed) if own else []
+        certificates = self._client_certificates(listed) if own else []
         if self.ca_certs is None and not authorities and not certificates:
             return _system()
         if self.ca_certs is None:
@@ -79,14 +78,14 @@ class Trust:
                 context.load_verify_locations(cafile=path)
         for certificate, key in certificates:
             with _naming(certificate, key):
-                # An empty password, lest OpenSSL asks for one on the terminal.
+                # Without a password OpenSSL would ask for one on the terminal.
                 context.load_cert_chain(certificate, key, password="")
         return context
 
     def _listed(self) -> list[Path]:
         return [] if self.folder is None else sorted(Path(self.folder).iterdir())
 
-    def _certificates(self, listed: list[Path]) -> list[tuple[File, File | None]]:
+    def _client_certificates(self, listed: list[Path]) -> list[tuple[File, File | None]]:
         if isinstance(self.client_cert, tuple):
             return [self.client_cert]
         if self.client_cert is not None:
@@ -95,17 +94,17 @@ class Trust:
 
 
 def find_certs(host: str, environ: Mapping[str, str] | None = None) -> Path | None:
-    """Return the folder of certificates that is kept for a registry, as Podman and Docker do it.
+    """Return the folder of certificates that Podman and Docker use for a registry, if any.
 
-    Looked at are `containers/certs.d` in `$XDG_CONFIG_HOME` or `~/.config`, and `certs.d` in
-    `/etc/containers` and `/etc/docker`, for a folder named by the host and its port.
+    The places are `containers/certs.d` in `$XDG_CONFIG_HOME` or `~/.config`, and `certs.d` in
+    `/etc/containers` and `/etc/docker`; the folder there has the name of the host with its port.
 
     Args:
         host: The registry, with its port if it has one.
-        environ: The variables; those of the process if `None`.
+        environ: The environment variables; those of this process if `None`.
     """
-    found = os.environ if environ is None else environ
-    config = found.get("XDG_CONFIG_HOME") or Path(found.get("HOME", ""), ".config")
+    variables = os.environ if environ is None else environ
+    config = variables.get("XDG_CONFIG_HOME") or Path(variables.get("HOME", ""), ".config")
     folders = [Path(config, "containers/certs.d"), *map(Path, _SYSTEM_FOLDERS)]
     for folder in folders:
         if folder.is_absolute() and (folder / host).is_dir():
@@ -115,13 +114,13 @@ def find_certs(host: str, environ: Mapping[str, str] | None = None) -> Path | No
 
 @contextmanager
 def _naming(*files: File | None) -> Iterator[None]:
-    """Let OpenSSL open files that can be opened, and let its errors name them.
+    """Check files before OpenSSL opens them, and name them in its errors.
 
-    OpenSSL takes paths alone, waits for pipes, and says of no file that it is the one.
+    OpenSSL takes nothing but paths, waits for pipes, and names no file in its errors.
 
     Raises:
-        OSError: A file cannot be read, is not a regular file or is too large, or OpenSSL finds
-            nothing of the kind in it.
+        OSError: A file is unreadable, not a regular file or too large, or OpenSSL finds no
+            certificate or key in it.
     """
     named = [file for file in files if file is not None]
     for file in named:
@@ -137,10 +136,10 @@ def _naming(*files: File | None) -> Iterator[None]:
 
 
 def _require_system() -> None:
-    """Refuse a file of the system's authorities, as SSL_CERT_FILE names it, that is not a file.
+    """Check the file of the operating system's authorities, which `SSL_CERT_FILE` may name.
 
     Raises:
-        OSError: It is not a regular file, cannot be read, or is too large.
+        OSError: It is unreadable, not a regular file or too large.
     """
     paths = ssl.get_default_verify_paths()
     named = os.environ.get(paths.openssl_cafile_env, paths.openssl_cafile)
@@ -151,5 +150,5 @@ def _require_system() -> None:
 @cache
 def _system() -> ssl.SSLContext:
     _require_system()
-    # Loading the authorities of a system takes tens of milliseconds.
+    # Cached, as loading the authorities takes tens of milliseconds.
     return ssl.create_default_context()

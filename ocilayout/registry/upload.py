@@ -1,220 +1,286 @@
-"""What is sent as a blob: any source, described before it is sent and verified while it is."""
+"""How one blob gets into a repository: in one piece, in chunks, or mounted from another repository.
+
+After a failure the registry is asked how much it has, and the rest is sent in chunks. If it forgot
+the upload, the blob is sent from the beginning.
+"""
 
 from __future__ import annotations
 
-import io
-import os
-import tempfile
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urlencode
 
-from ocilayout.model import (
-    CHUNK,
-    Descriptor,
-    Digest,
-    Readable,
-    Seekable,
-    Source,
-    Verifier,
-    is_seekable,
-    new_hasher,
-    verify,
-)
-from ocilayout.registry.transport import BodyFailedError
+from ocilayout.errors import AuthError, RateLimitedError, RegistryError, TransportError
+from ocilayout.model import OCTET_STREAM
+from ocilayout.registry.address import join
+from ocilayout.registry.body import BlobBody, BodyPart
+from ocilayout.registry.session import CREATED, Session
+from ocilayout.registry.transport import TRANSIENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+
+    from ocilayout.model import Descriptor
+    from ocilayout.registry.response import Response
+
+_RESUMABLE: Final = TRANSIENT | {
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,  # a chunk out of order
+    HTTPStatus.NOT_FOUND,  # the registry forgot the upload
+}
+"""The statuses after which an upload may go on."""
+
+_LENGTH: Final = re.compile(r"[0-9]{1,18}")
+# distribution-spec: `Range: 0-<end-of-range>`, the position of the last byte, included.
+_RANGE: Final = re.compile(r"(?:bytes=)?0-([0-9]{1,18})")
 
 
-class Upload:
-    """What is sent: it fails before its last bytes if it is not what it should be.
-
-    Each byte is hashed once, also if it has to be sent twice.
+class UploadLocation(NamedTuple):
+    """Where to send a blob, as a registry says.
 
     Attributes:
-        descriptor: What it must be.
-        position: Where it stands, in bytes.
+        url: The address.
+        min_chunk: The smallest chunk that the registry takes, in bytes.
     """
 
-    def __init__(self, file: Readable, descriptor: Descriptor) -> None:
-        """Begin where a file stands.
+    url: str
+    min_chunk: int
+
+
+class BlobUpload:
+    """The upload of one blob."""
+
+    def __init__(
+        self,
+        session: Session,
+        body: BlobBody,
+        location: UploadLocation,
+        *,
+        is_stored: Callable[[], bool],
+        chunk_size: int | None = None,
+    ) -> None:
+        """Create an upload; nothing is sent yet.
 
         Args:
-            file: Where the bytes come from; never closed here.
-            descriptor: What they must be.
-
-        Raises:
-            UnsupportedDigestError: The digest's algorithm cannot be computed here.
+            session: The session with the registry.
+            body: The content of the blob.
+            location: Where to send it.
+            is_stored: Asks the registry whether it has the blob.
+            chunk_size: The size of the chunks, in bytes; `None` sends one piece, as long as nothing
+                fails.
         """
-        self.descriptor = descriptor
-        self.position = 0
-        self._file = file
-        self._again = _start(file)
-        self._verifier = Verifier(descriptor)
-        self._checked = False
+        self._session = session
+        self._body = body
+        self._descriptor = body.descriptor
+        self._is_stored = is_stored
+        self._chunk_size = chunk_size
+        self._url, self._min_chunk = location
 
-    @property
-    def complete(self) -> bool:
-        """Whether all bytes were read."""
-        return self.position == self.descriptor.size
+    def run(self) -> None:
+        """Send the blob; raises as `RepositoryBlobs.put` does.
 
-    def read(self, size: int, /) -> bytes:
-        """Return up to so many bytes, none at the end.
-
-        Raises:
-            IntegrityError: The bytes are not what the descriptor says.
-            BodyFailedError: The file cannot be read.
+        Spec: distribution:upload, distribution:chunks, distribution:chunk-size.
         """
-        try:
-            return self._read(size)
-        except OSError as error:
-            raise BodyFailedError(error) from error
+        failures, farthest = 0, 0
+        chunked = self._chunk_size is not None
+        while True:
+            try:
+                if chunked:
+                    self._send_chunks()
+                else:
+                    self._send_whole()
+            except (TransportError, RegistryError) as error:
+                if not _is_resumable(error):
+                    raise
+                # Progress starts the count of failures again.
+                failures = 1 if self._body.position > farthest else failures + 1
+                farthest = max(farthest, self._body.position)
+                if self._recover(error, failures):
+                    return
+                chunked = True
+            else:
+                return
 
-    def read_all(self) -> bytes:
-        """Return all bytes, for what is sent from memory.
+    def _follow(self, response: Response) -> None:
+        """Take the address of the next request from a response.
 
-        Raises:
-            IntegrityError: The bytes are not what the descriptor says.
-            OSError: The file cannot be read.
+        Spec: distribution:location.
         """
-        return b"".join(iter(lambda: self._read(CHUNK), b""))
+        self._url = join(response.url, response.header("Location"), status=response.status)
 
-    def go_to(self, position: int) -> bool:
-        """Go to where it shall be read on; tell whether that was possible.
+    def _send_whole(self) -> None:
+        """Send everything in the request that ends the upload."""
+        length = str(self._descriptor.size)
+        self._finish(self._body, {"Content-Type": OCTET_STREAM, "Content-Length": length})
 
-        Args:
-            position: The place, in bytes from the beginning; one below 0 is none.
+    def _send_chunks(self) -> None:
+        """Send the rest in chunks, and end the upload."""
+        size = self._descriptor.size
+        step = max(self._chunk_size or size, self._min_chunk)
+        if not size:
+            self._body.read(1)  # verifies that it is empty
+        while not self._body.complete:
+            start = self._body.position
+            length = min(step, size - start)
+            with self._session.request(
+                "PATCH",
+                self._url,
+                accept={HTTPStatus.ACCEPTED, *CREATED},
+                headers={
+                    "Content-Type": OCTET_STREAM,
+                    "Content-Length": str(length),
+                    "Content-Range": f"{start}-{start + length - 1}",
+                },
+                body=BodyPart(self._body, length),
+                once=True,
+            ) as response:
+                response.drain()
+                self._follow(response)
+                self._require_stored(response, start + length)
+        self._finish(b"", {"Content-Length": "0"})
 
-        Raises:
-            OSError: The file does not go there although it said that it does.
+    def _require_stored(self, response: Response, position: int) -> None:
+        """Fail if a chunk was not stored as a whole."""
+        stored = _stored_size(response)
+        if self._body.position != position:
+            raise TransportError(
+                f"the registry answered before it had all of a chunk of {self._descriptor.digest}",
+                status=response.status,
+            )
+        if stored is not None and stored != position:
+            raise _ChunkLostError(
+                f"the registry took {stored} bytes of {self._descriptor.digest} where {position}"
+                " were sent",
+                status=response.status,
+            )
+
+    def _finish(self, body: bytes | BlobBody, headers: dict[str, str]) -> None:
+        query = urlencode({"digest": str(self._descriptor.digest)})
+        with self._session.request(
+            "PUT",
+            f"{self._url}{'&' if '?' in self._url else '?'}{query}",
+            accept=CREATED,
+            headers=headers,
+            body=body,
+            once=True,
+        ) as response:
+            response.drain()
+            if not self._body.complete:
+                raise RegistryError(
+                    f"the registry says that it stored {self._descriptor.digest} before it had"
+                    " all of it",
+                    status=response.status,
+                )
+            response.require_digest(self._descriptor)
+
+    def _recover(self, error: RegistryError, failures: int) -> bool:
+        """Find out where to go on after a failure, or raise it.
+
+        Returns:
+            Whether the upload is done, as the registry has the blob.
         """
-        if position == self.position:
-            return True
-        if self._again is None or not 0 <= position <= self._verifier.seen:
+        retry = self._session.retry
+        if failures >= retry.attempts:
+            raise error
+        asked = error.retry_after if isinstance(error, RateLimitedError) else None
+        delay = retry.delay(failures, asked)
+        if delay is None:
+            raise error
+        retry.sleep(delay)
+        if self._body.complete and self._is_stored():
+            return True  # only the response was lost
+        if self._body.seek(self._ask_size()):
             return False
-        file, start = self._again
-        file.seek(start + position)
-        self.position = position
-        return True
+        if not self._body.rewind():
+            raise error
+        self._url, self._min_chunk = begin_upload(self._session)
+        return False
 
-    def rewind(self) -> bool:
-        """Go back to the beginning; tell whether that was possible.
-
-        Raises:
-            OSError: The file does not go back although it said that it does.
-        """
-        return self.go_to(0)
-
-    def _read(self, size: int) -> bytes:
-        if size <= 0:
-            return b""
-        data = self._file.read(size)
-        self.position += len(data)
-        new = self.position - self._verifier.seen
-        if new > 0:
-            self._verifier.update(data[-new:])
-        # The last bytes are given away only after all were found to be right.
-        if not self._checked and (not data or self.complete):
-            self._verifier.update(self._file.read(1) if data else b"")
-            self._verifier.finish()
-            self._checked = True
-        return data
+    def _ask_size(self) -> int:
+        """Ask the registry how many bytes it has; below 0 if it does not say."""
+        try:
+            response = self._session.request(
+                "GET",
+                self._url,
+                accept={HTTPStatus.NO_CONTENT, HTTPStatus.ACCEPTED, HTTPStatus.OK},
+                actions="pull,push",
+            )
+        except RegistryError as error:
+            if error.status is None:
+                raise
+            return -1  # it forgot the upload, or cannot tell
+        with response:
+            response.drain()
+            if response.header("Location") is not None:
+                self._follow(response)
+            stored = _stored_size(response)
+            return -1 if stored is None else stored
 
 
-class Part:
-    """A part of an upload, as a body of its own."""
-
-    def __init__(self, upload: Upload, size: int) -> None:
-        """Begin where an upload stands.
-
-        Args:
-            upload: The whole.
-            size: How long the part is, in bytes.
-        """
-        self._upload = upload
-        self._start = upload.position
-        self._size = size
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to so many bytes, none at the end.
-
-        Raises:
-            IntegrityError: The bytes of the whole are not what its descriptor says.
-            BodyFailedError: The file cannot be read.
-        """
-        left = self._start + self._size - self._upload.position
-        return self._upload.read(min(size, left)) if left > 0 else b""
-
-    def rewind(self) -> bool:
-        """Go back to the beginning of the part; tell whether that was possible.
-
-        Raises:
-            OSError: The file does not go back although it said that it does.
-        """
-        return self._upload.go_to(self._start)
-
-
-@contextmanager
-def open_upload(
-    source: Source, *, media_type: str, expected: Descriptor | None
-) -> Iterator[Upload]:
-    """Open a source and find out what it holds.
-
-    A path or a file that can seek is read once to hash it; any other stream is copied to a
-    temporary file. With `expected` nothing is read ahead.
-
-    Args:
-        source: Bytes, the path of a file, or an open binary file, read from where it stands.
-        media_type: The media type of the content.
-        expected: What the content must be, or `None` if that is to be found out.
+def begin_upload(session: Session) -> UploadLocation:
+    """Ask where to send a blob.
 
     Raises:
-        IntegrityError: Bytes are not the expected ones; files are compared while they are sent.
-        UnsupportedDigestError: The expected digest cannot be computed here.
-        DocumentError: The media type is none.
-        OSError: The source cannot be read.
+        RegistryError: The registry refused or failed, or names no location.
+
+    Spec: distribution:location.
     """
-    with ExitStack() as stack:
-        if isinstance(source, bytes | bytearray | memoryview):
-            data = bytes(source)
-            file: Readable = io.BytesIO(data)
-            if expected is not None:
-                verify(data, expected)
-        elif isinstance(source, str | os.PathLike):
-            file = stack.enter_context(Path(source).open("rb"))
-        else:
-            file = source
-        if expected is None:
-            again = _start(file)
-            if again is None:
-                spooled = stack.enter_context(tempfile.TemporaryFile())
-                while data := file.read(CHUNK):
-                    spooled.write(data)
-                spooled.seek(0)
-                file = spooled
-                again = (spooled, 0)
-            expected = _describe(*again, media_type)
-        yield Upload(
-            file,
-            Descriptor(media_type=media_type, digest=expected.digest, size=expected.size),
+    with session.request("POST", "blobs/uploads/", accept={HTTPStatus.ACCEPTED}) as response:
+        response.drain()
+        return _read_location(response)
+
+
+def mount_blob(session: Session, descriptor: Descriptor, repository: str) -> UploadLocation | None:
+    """Ask the registry to take a blob from another of its repositories.
+
+    Returns:
+        `None` if the blob is stored now, else where to send it.
+
+    Raises:
+        DigestMismatchError: The registry says that it mounted something else.
+        RegistryError: The registry refused or failed, or names no location.
+
+    Spec: distribution:mount.
+    """
+    query = urlencode({"mount": str(descriptor.digest), "from": repository})
+    try:
+        response = session.request(
+            "POST",
+            f"blobs/uploads/?{query}",
+            accept={HTTPStatus.ACCEPTED, *CREATED},
         )
-
-
-def _start(file: Readable) -> tuple[Seekable, int] | None:
-    """Return a file with the place where it stands, or `None` if it cannot go back there."""
-    if not is_seekable(file):
+    except AuthError:
+        # The credentials may not read the other repository, but may still write to this one.
+        return begin_upload(session)
+    with response:
+        response.drain()
+        if response.status == HTTPStatus.ACCEPTED:
+            return _read_location(response)
+        response.require_digest(descriptor)
         return None
-    again = cast("Seekable", file)
-    return again, again.tell()
 
 
-def _describe(file: Seekable, start: int, media_type: str) -> Descriptor:
-    hasher = new_hasher("sha256")
-    size = 0
-    while data := file.read(CHUNK):
-        hasher.update(data)
-        size += len(data)
-    file.seek(start)
-    digest = Digest(f"sha256:{hasher.hexdigest()}")
-    return Descriptor(media_type=media_type, digest=digest, size=size)
+def _read_location(response: Response) -> UploadLocation:
+    url = join(response.url, response.header("Location"), status=response.status)
+    least = response.header("OCI-Chunk-Min-Length") or ""
+    return UploadLocation(url, int(least) if _LENGTH.fullmatch(least) else 0)
+
+
+class _ChunkLostError(RegistryError):
+    """The registry has another part of the upload than was sent."""
+
+
+def _is_resumable(error: RegistryError) -> bool:
+    """Tell whether an upload may go on after a failure."""
+    if isinstance(error, AuthError):
+        return False
+    return isinstance(error, TransportError | _ChunkLostError) or error.status in _RESUMABLE
+
+
+def _stored_size(response: Response) -> int | None:
+    """Return how many bytes of an upload a registry says that it has, or `None`.
+
+    `0-0` says nothing: registries send it for an empty upload, and for one of one byte.
+    """
+    match = _RANGE.fullmatch(response.header("Range") or "")
+    return int(match[1]) + 1 if match is not None and int(match[1]) else None

@@ -1,7 +1,7 @@
-"""Graphs of content from any source to any target.
+"""Copies: tags or digests of a source, with all that they reach, into a target.
 
-What travels is content and plain descriptors. What is noted at an entry of a root index has no
-way from here to there: no function of this module ever has it in hand.
+A copy carries blobs and plain descriptors. The annotations of an entry cannot travel: no function
+of this module ever holds them.
 """
 
 from __future__ import annotations
@@ -20,51 +20,28 @@ from ocilayout.model import (
     select,
     with_referrers,
 )
-from ocilayout.transfer.behind import LeftBehind
-from ocilayout.transfer.endpoint import (
-    CopySource,
-    CopyTarget,
-    ReadableBlobs,
-    RemoteBlobs,
-    RemoteSource,
-    WritableBlobs,
-)
-from ocilayout.transfer.event import Event, ignore
-from ocilayout.transfer.plan import Plan, means, put_and_bind
+from ocilayout.transfer.endpoint import RemoteBlobs, RemoteSource
+from ocilayout.transfer.event import ignore
+from ocilayout.transfer.left_behind import LeftBehind
+from ocilayout.transfer.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ocilayout.model import Descriptor, Digest, Platform
+    from ocilayout.model import Descriptor, Digest, Platform, Source, Target
     from ocilayout.transfer.event import Report
 
-__all__ = [
-    "CopySource",
-    "CopyTarget",
-    "Event",
-    "Limits",
-    "ReadableBlobs",
-    "RemoteBlobs",
-    "RemoteSource",
-    "WritableBlobs",
-    "copy",
-    "copy_all",
-    "means",
-    "put_and_bind",
-    "transfer",
-]
-
 _MOST_ASKED: Final = 50
-"""For how many digests a registry is asked, to tell what was left behind."""
+"""For how many digests a registry is asked, to find out what was left behind."""
 
 JOBS: Final = 4
-"""How many transfers run at a time, if nobody says how many."""
+"""How many transfers run at a time by default."""
 
 
 def copy(  # noqa: PLR0913 # each is an option by its name
-    source: CopySource,
+    source: Source,
     ref: str,
-    target: CopyTarget,
+    target: Target,
     *,
     name: str | None = None,
     platform: Platform | str | None = None,
@@ -73,39 +50,40 @@ def copy(  # noqa: PLR0913 # each is an option by its name
     on_event: Report | None = None,
     limits: Limits = DEFAULT,
 ) -> Descriptor:
-    """Copy what a name or a digest means, with everything that it is made of.
+    """Copy a manifest, an index or a blob with all that it reaches, and tag it in the target.
 
-    Between two repositories of one registry blobs are not sent, if it can take them over itself.
+    Between two repositories of one registry, blobs are mounted rather than sent, if the registry
+    can do that.
 
     Args:
         source: A `Layout`, an `Archive` or a `Repository`.
-        ref: A name or a digest in the source.
+        ref: A name, a full name, a digest or `NAME@DIGEST` in the source.
         target: A `Layout` or a `Repository`.
-        name: What to call it in the target. By default what it was asked for by, if that is a
-            name or a full name; NAME of `NAME@DIGEST`; by digest it arrives without one. A name
-            that means this content already stays as it is, with its annotations.
-        platform: Copy the manifest for this platform alone, without the index that leads to it;
-            a text such as `linux/arm64/v8` will do. See `ocilayout.model.platform` for what fits.
-        referrers: Copy what refers to any manifest that is copied, too, and what refers to that:
-            signatures, bills of materials and such. They arrive in a layout as entries without
-            a name. Those that are listed and not there are left out.
+        name: The tag in the target. By default `ref` if that is a name or a full name, NAME for
+            `NAME@DIGEST`, and no tag for a digest. A tag that points to this content already
+            stays as it is, with its annotations.
+        platform: Copy the manifest for this platform alone, without the index that leads to it:
+            a `Platform`, or text such as `linux/arm64/v8`. `ocilayout.model.platform` has the rule.
+        referrers: Copy the referrers of every manifest that is copied, and their referrers:
+            signatures, bills of materials and such. In a layout they become untagged entries.
+            Referrers that are listed and missing are left out.
         jobs: How many transfers run at a time.
-        on_event: Called with every step, from several threads if there are several jobs. It is also
-            told what the source has and the copy does not, where content names it in a place that
-            is not understood.
-        limits: How large and how many the documents may be.
+        on_event: Called for every step, from several threads if there are several jobs. It is also
+            told of content of the source that is named where a document is not understood, and
+            was not copied.
+        limits: Bounds on the size and the number of documents.
 
     Returns:
-        A plain descriptor of what was copied.
+        A plain descriptor of the copied content.
 
     Raises:
-        InvalidNameError: The target cannot have such a name: one outside the ref.name grammar in a
-            layout, one that is not a tag in a repository. Nothing was copied.
-        ReferenceNotFoundError: The source does not have it, or nothing in it for the platform.
-        AmbiguousReferenceError: The reference means entries of different content, or the name does
+        InvalidNameError: The target cannot have this tag: it is outside the ref.name grammar for a
+            layout, or is not a valid tag for a repository. Nothing was copied.
+        ReferenceNotFoundError: The source does not have the reference, or nothing for the platform.
+        AmbiguousReferenceError: The reference means entries of different content, or the tag does
             in the target.
-        BlobNotFoundError: The source does not have all that it is made of.
-        IntegrityError: Something is not what its descriptor says. It was not stored.
+        BlobNotFoundError: The source lacks a blob or a manifest.
+        IntegrityError: A blob or a manifest differs from its descriptor. It was not stored.
         DocumentError: A manifest breaks the specification.
         LimitExceededError: A document is too large, or there are too many.
         RegistryError: A registry failed or refused.
@@ -129,9 +107,9 @@ def copy(  # noqa: PLR0913 # each is an option by its name
 
 
 def copy_all(
-    source: CopySource,
+    source: Source,
     names: Iterable[str] | Mapping[str, str | None] | None,
-    target: CopyTarget,
+    target: Target,
     *,
     platform: Platform | str | None = None,
     referrers: bool = False,
@@ -139,15 +117,15 @@ def copy_all(
     on_event: Report | None = None,
     limits: Limits = DEFAULT,
 ) -> dict[str, Descriptor]:
-    """Copy what several names or digests mean; as `copy` does, but faster than one by one.
+    """Copy several references as `copy` does, faster than one by one.
 
-    They are taken some dozens at a time. If one of these fails then none of them gets a name;
-    what came before has its names, and what was stored is not brought again the next time.
+    They are taken some dozens at a time. If one of these fails, none of them is tagged; those
+    before have their tags, and what was stored is not transferred again by the next call.
 
     Args:
         source: A `Layout`, an `Archive` or a `Repository`.
-        names: References in the source. A mapping says what each is called in the target, `None`
-            as for `copy`. `None` for all entries of a layout or an archive, named or not, and all
+        names: References in the source. A mapping gives the tag of each in the target, `None`
+            as for `copy`. `None` for all entries of a layout or an archive, tagged or not, and all
             tags of a repository; an entry whose reference name is missing or ambiguous goes by its
             full name.
         target: A `Layout` or a `Repository`.
@@ -155,13 +133,13 @@ def copy_all(
         referrers: As for `copy`.
         jobs: How many transfers run at a time.
         on_event: As for `copy`.
-        limits: As for `copy`, of what is taken at a time.
+        limits: As for `copy`, for the references that are taken at a time.
 
     Returns:
         A plain descriptor of each, by its reference in the source.
 
     Raises:
-        TypeError: The names are one text.
+        TypeError: The names are one string.
         AmbiguousReferenceError: All entries are copied, and some have one reference name for
             different content, without full names that tell them apart. Nothing was copied.
         OciLayoutError: As for `copy`.
@@ -201,18 +179,17 @@ def copy_all(
 
 
 def transfer(
-    source: CopySource,
+    source: Source,
     root: Descriptor,
-    target: CopyTarget,
+    target: Target,
     *,
     jobs: int = JOBS,
     on_event: Report | None = None,
     limits: Limits = DEFAULT,
 ) -> None:
-    """Bring content and everything that it is made of, and give it no name.
+    """Transfer content with all that it reaches, without tagging it.
 
-    What is there already is not brought again, but it is looked at: content whose root is there
-    and whose parts are not is completed.
+    Content whose root is in the target and whose parts are missing is completed.
 
     Args:
         source: A `Layout`, an `Archive` or a `Repository`.
@@ -236,20 +213,20 @@ def transfer(
         report(event)
 
 
-def _has(target: CopyTarget) -> Callable[[Digest], bool]:
-    """Return what tells whether a target has content; a registry is asked a few times only."""
+def _has(target: Target) -> Callable[[Digest], bool]:
+    """Return a test for digests in the target, which asks a registry a few times only."""
     if isinstance(target, Layout):
         return target.blobs.__contains__
     if not isinstance(target.blobs, RemoteBlobs):
         return lambda _: False
-    source = cast("RemoteSource", target)  # a repository is both
+    source = cast("RemoteSource", target)  # a repository is a source, too
     asked: set[Digest] = set()
 
     def has(digest: Digest) -> bool:
         asked.add(digest)
         if len(asked) > _MOST_ASKED:
             return False
-        try:  # what is named may be a blob or a manifest
+        try:  # the digest may be that of a blob or of a manifest
             return digest in source.blobs or bool(source.resolve(digest))
         except (OciLayoutError, OSError):
             return False
@@ -258,18 +235,18 @@ def _has(target: CopyTarget) -> Callable[[Digest], bool]:
 
 
 def _names(
-    source: CopySource, names: Iterable[str] | Mapping[str, str | None] | None
+    source: Source, names: Iterable[str] | Mapping[str, str | None] | None
 ) -> dict[str, str | None]:
-    """Return what each is called in the target, by its reference in the source."""
+    """Return the tag of each in the target, by its reference in the source."""
     if isinstance(names, str):
-        raise TypeError(f"names are given one by one; for one, give [{names!r}]")
+        raise TypeError(f"names is a list of names, not one string; give [{names!r}]")
     if names is None:
         return all_names(source)
     given = names if isinstance(names, Mapping) else dict.fromkeys(names)
     return {ref: name or arriving_name(source, ref) for ref, name in given.items()}
 
 
-def _require_names(target: CopyTarget, names: Iterable[str | None]) -> None:
+def _require_names(target: Target, names: Iterable[str | None]) -> None:
     """Refuse names that the target cannot have, before anything is sent."""
     written = [name for name in names if name is not None]
     if isinstance(target, Layout):

@@ -1,114 +1,44 @@
-"""What can be copied from, and what can be copied to."""
+"""What a registry can do that other sources and targets cannot."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from ocilayout.model import Source, TargetBlobs
+
 if TYPE_CHECKING:
-    from ocilayout.model import Descriptor, Digest, Readable, Source
-
-
-class ReadableBlobs(Protocol):
-    """The content of a source."""
-
-    def __contains__(self, digest: object, /) -> bool: ...
-
-    def size(self, digest: Digest, /) -> int:
-        """Return the size of a blob, in bytes."""
-        ...
-
-    def read(self, descriptor: Descriptor, /) -> bytes:
-        """Return all bytes, verified."""
-        ...
-
-    def open(self, descriptor: Descriptor, /) -> Readable:
-        """Return a stream that is verified at its end."""
-        ...
-
-
-class WritableBlobs(Protocol):
-    """The content of a target."""
-
-    def holds(self, descriptor: Descriptor, /) -> bool:
-        """Tell whether the content is there and whole."""
-        ...
-
-    def put(
-        self, source: Source, /, *, media_type: str, expected: Descriptor | None = None
-    ) -> Descriptor:
-        """Store content, verified against what is expected."""
-        ...
+    from ocilayout.model import BlobSource, Descriptor
 
 
 @runtime_checkable
-class RemoteBlobs(WritableBlobs, Protocol):
-    """The content of a target that is a repository: it can take over blobs from another."""
+class RemoteBlobs(TargetBlobs, Protocol):
+    """The blobs of a repository, which can mount those of another one."""
 
-    def beside(self, other: object, /) -> str | None:
-        """Return where to take blobs over from, if other content is in the same registry."""
+    def mount_source(self, other: object, /) -> str | None:
+        """Return the path of another repository if it is in the same registry, else `None`."""
         ...
 
     def put(
         self,
-        source: Source,
+        source: BlobSource,
         /,
         *,
         media_type: str,
         expected: Descriptor | None = None,
         mount_from: str | None = None,
     ) -> Descriptor:
-        """Store content, taken over from another repository if that has it."""
+        """Store a blob, mounted from another repository if that has it."""
         ...
 
     def send_manifest(self, data: bytes, descriptor: Descriptor, /, *, name: str) -> None:
-        """Store a manifest or an index, and let a tag name it."""
-        ...
-
-
-class CopySource(Protocol):
-    """What can be copied from: a `Layout`, an `Archive` or a `Repository`."""
-
-    @property
-    def blobs(self) -> ReadableBlobs:
-        """The content."""
-        ...
-
-    def tags(self) -> tuple[str, ...]:
-        """Return all names."""
-        ...
-
-    def resolve(self, name_or_digest: str, /) -> Descriptor:
-        """Return a plain descriptor."""
-        ...
-
-    def referrers(self, digest: Digest, /) -> tuple[Descriptor, ...]:
-        """Return what refers to content as its subject."""
+        """Store a manifest or an index under a tag."""
         ...
 
 
 @runtime_checkable
-class RemoteSource(CopySource, Protocol):
-    """A source that is a repository: a manifest and what it is come in one answer."""
+class RemoteSource(Source, Protocol):
+    """A repository: one answer has both a manifest and its descriptor."""
 
     def fetch(self, name_or_digest: str, /) -> tuple[bytes, Descriptor]:
         """Return a manifest's bytes with a plain descriptor."""
-        ...
-
-
-class CopyTarget(Protocol):
-    """What can be copied to: a `Layout` or a `Repository`."""
-
-    @property
-    def blobs(self) -> WritableBlobs:
-        """The content."""
-        ...
-
-    def put_manifest(
-        self, document: bytes, /, *, media_type: str | None = None, algorithm: str = "sha256"
-    ) -> Descriptor:
-        """Store a manifest or an index under its digest of an algorithm."""
-        ...
-
-    def tag(self, name: str, target: Descriptor, /) -> None:
-        """Give a name to it."""
         ...

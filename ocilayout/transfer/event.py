@@ -1,4 +1,4 @@
-"""Events: what is told while content travels, so that somebody can draw it."""
+"""Events: the steps of a transfer, told to the caller while they happen, for a progress display."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Event:
     """A step of a copy, or of writing an archive.
 
     Attributes:
-        kind: `planned` for everything that is to be there at the end, then `skipped` for what is
-            there already, or `started`, any number of `bytes`, and `done`. All of it comes again
-            if another process deleted content before it had a name. At the end `left` for content
-            that names more content of the source, in a place that is not understood, which was
-            not copied.
-        descriptor: What the step is about.
-        count: How many bytes have just passed, for `bytes`; 0 otherwise.
-        digests: What was not copied, sorted, for `left`; empty otherwise.
+        kind: First `planned` for all content that the target will hold. Then, for each,
+            `skipped` if the target has it, or else `started`, any number of `bytes`, and `done`.
+            These come again if another process deletes content before it is tagged. At the end
+            `left` for each document that names, in a property or a media type that is not
+            understood, content of the source that was not copied.
+        descriptor: The content.
+        count: For `bytes`, how many bytes were just read; 0 otherwise.
+        digests: For `left`, the content that was not copied, sorted; empty otherwise.
     """
 
     kind: Literal["planned", "started", "bytes", "skipped", "done", "left"]
@@ -34,29 +34,29 @@ class Event:
     digests: tuple[Digest, ...] = field(default=())
 
 
-class Told:
-    """A stream that reports how much of it was read; what is read again is reported once."""
+class ReportingStream:
+    """A stream that reports how much of it was read; bytes that are read again count once."""
 
     def __init__(self, raw: Readable, descriptor: Descriptor, report: Report) -> None:
         """Wrap a stream.
 
         Args:
-            raw: Where the bytes come from; closed with this stream.
-            descriptor: What they are.
-            report: Called with an event for each piece.
+            raw: The stream; it is closed with this one.
+            descriptor: The content of the stream.
+            report: Gets an event for each read.
         """
         self._raw = raw
         self._descriptor = descriptor
         self._report = report
         self._position = 0
-        self._told = 0
+        self._reported = 0
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return up to so many bytes, none at the end."""
+        """Return at most `size` bytes; none at the end."""
         data = self._raw.read(size)
         self._position += len(data)
-        new = max(0, self._position - self._told)
-        self._told += new
+        new = max(0, self._position - self._reported)
+        self._reported += new
         self._report(Event(kind="bytes", descriptor=self._descriptor, count=new))
         return data
 
@@ -65,11 +65,11 @@ class Told:
         return is_seekable(self._raw)
 
     def tell(self) -> int:
-        """Return where the stream behind stands, in bytes."""
+        """Return the position in the wrapped stream, in bytes."""
         return cast("Seekable", self._raw).tell()
 
     def seek(self, position: int, /) -> int:
-        """Go to a place of the stream behind, in bytes; only if `seekable` says so."""
+        """Go to a position of the wrapped stream, in bytes; only if it is seekable."""
         raw = cast("Seekable", self._raw)
         start = raw.tell() - self._position
         raw.seek(position)
@@ -77,7 +77,7 @@ class Told:
         return position
 
     def close(self) -> None:
-        """Close the stream behind it."""
+        """Close the wrapped stream."""
         self._raw.close()
 
 
@@ -86,4 +86,4 @@ Report = Callable[[Event], None]
 
 
 def ignore(_: Event) -> None:
-    """Report to nobody."""
+    """Ignore the event."""

@@ -1,4 +1,9 @@
-"""How a graph of content is carried from a source to a target, and gets its names there."""
+"""The transfer of one graph: documents first, then blobs, then documents, then tags.
+
+Documents are read from the top down, because only they tell what else there is. They are stored
+from the bottom up after all blobs, because a registry refuses a manifest whose parts it does not
+have, and because a process that is killed then leaves no manifest without its parts.
+"""
 
 from __future__ import annotations
 
@@ -20,35 +25,34 @@ from ocilayout.model import (
     successors,
     walk,
 )
-from ocilayout.transfer.behind import opener
 from ocilayout.transfer.endpoint import RemoteBlobs, RemoteSource
-from ocilayout.transfer.event import Event, Told
+from ocilayout.transfer.event import Event, ReportingStream
+from ocilayout.transfer.left_behind import opener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from concurrent.futures import Executor
 
     from ocilayout.layout import RootIndex
-    from ocilayout.model import Descriptor, Digest, Document, Readable
-    from ocilayout.transfer.behind import LeftBehind
-    from ocilayout.transfer.endpoint import CopySource, CopyTarget
+    from ocilayout.model import Descriptor, Digest, Document, Readable, Source, Target
     from ocilayout.transfer.event import Report
+    from ocilayout.transfer.left_behind import LeftBehind
 
 _ATTEMPTS: Final = 20
-"""How often content is brought again when somebody deletes it before it has a name."""
+"""How often blobs are stored again when another process deletes them before they are tagged."""
 
 _T = TypeVar("_T")
 
 
 def put_and_bind(put: Callable[[], None], bind: Callable[[], None]) -> None:
-    """Put content and bind it; again, if another process deleted some of it in between.
+    """Store blobs and tag them, retrying if another process collects them in between.
 
     Args:
-        put: Puts the content. What is there is kept, so doing it again costs little.
-        bind: Gives it a name, or makes it an entry.
+        put: Stores the blobs. Those that are stored already are kept, so a retry costs little.
+        bind: Tags them, or makes them entries.
 
     Raises:
-        BlobNotFoundError: Something was deleted each time, or cannot be had at all.
+        BlobNotFoundError: A blob was deleted each time, or the source does not have it.
         Exception: Whatever else the two raise.
     """
     for _ in range(_ATTEMPTS - 1):
@@ -62,12 +66,16 @@ def put_and_bind(put: Callable[[], None], bind: Callable[[], None]) -> None:
 
 
 class Plan:
-    """The documents of a graph, read once each, from the target if it is a layout that has them."""
+    """A transfer from a source to a target, and the documents that it has read.
+
+    Each document is read once: from the target if that is a layout that has it, so that a second
+    copy of the same image asks a registry for nothing but the tag.
+    """
 
     def __init__(
         self,
-        source: CopySource,
-        target: CopyTarget,
+        source: Source,
+        target: Target,
         pool: Executor,
         report: Report,
         limits: Limits,
@@ -87,11 +95,11 @@ class Plan:
         self._found: dict[Digest, Descriptor] = {}
         self._damaged: set[Digest] = set()
         self._put: Callable[..., Descriptor] = target.blobs.put
-        if self._remote is not None and (beside := self._remote.beside(source.blobs)):
-            self._put = partial(self._remote.put, mount_from=beside)
+        if self._remote is not None and (mount_source := self._remote.mount_source(source.blobs)):
+            self._put = partial(self._remote.put, mount_from=mount_source)
 
     def resolve(self, ref: str) -> Descriptor:
-        """Return what a name or a digest means in the source."""
+        """Resolve a tag or a digest in the source."""
         if not isinstance(self._source, RemoteSource):
             return self._source.resolve(ref)
         data, root = self._source.fetch(ref)
@@ -104,25 +112,31 @@ class Plan:
         return self._source.blobs.read(descriptor) if data is None else data
 
     def run(self, named: list[tuple[str | None, Descriptor]], others: list[Descriptor]) -> None:
-        """Bring content, and give it its names, or make it entries."""
+        """Transfer graphs, then tag their roots, or make them untagged entries.
+
+        Args:
+            named: Tags of the target with their roots; `None` for a root that gets no tag.
+            others: Roots that become untagged entries of a layout, such as referrers.
+        """
         roots = [root for _, root in named] + others
         if self._near is not None:
             layout = self._near
-            put_and_bind(lambda: self.carry_out(roots), lambda: _bind(layout, named, others))
+            put_and_bind(lambda: self.carry_out(roots), lambda: _commit(layout, named, others))
             return
         tags = [(name, root) for name, root in named if name is not None]
-        # What is sent under a tag need not be sent under its digest before.
+        # A registry stores what is sent under a tag under its digest, too. Sending such a root
+        # by digest first would be a request for nothing.
         by_tag = {root.digest for _, root in tags if self._goes_by_tag(root)}
         put_and_bind(lambda: self.carry_out(roots, but=by_tag), lambda: self._tag_all(tags))
 
     def carry_out(self, roots: list[Descriptor], *, but: Collection[Digest] = ()) -> None:
-        """Bring content and all that it is made of.
+        """Transfer graphs without tagging them.
 
         Args:
-            roots: Where it begins.
-            but: The documents that are left out, unless they are parts of others.
+            roots: The roots of the graphs.
+            but: Documents that are not stored, unless they are parts of others.
         """
-        if len(roots) > 1:  # their documents are read several at a time
+        if len(roots) > 1:  # read their documents several at a time; the walk below finds them read
             self._each(lambda root: list(walk([root], self.read)), roots)
         found = list(walk(roots, self.read))
         self._require_sizes(found)
@@ -133,7 +147,7 @@ class Plan:
             require_at_most(limit, descriptor.size, of=name, unit="bytes")
         for descriptor in found:
             self._report(Event(kind="planned", descriptor=descriptor))
-        self._each(self._bring_blob, blobs)
+        self._each(self._transfer_blob, blobs)
         parts = {
             part.digest
             for _, _, document in self._documents.values()
@@ -144,7 +158,7 @@ class Plan:
                 self._put_document(digest)
 
     def note_named(self, left: LeftBehind) -> None:
-        """Note what the content that was brought names in places that are not understood."""
+        """Note digests that the transferred content names where it is not understood."""
         blobs = self._source.blobs if self._near is None else self._near.blobs
         remote = self._near is None and isinstance(self._source, RemoteSource)
         open_blob = opener(blobs, remote=remote)
@@ -152,7 +166,7 @@ class Plan:
         left.note(self._found.values(), documents, open_blob)
 
     def _require_sizes(self, found: list[Descriptor]) -> None:
-        """Refuse a reference that gives a size to content which another gives another one."""
+        """Refuse a descriptor with a wrong size where descriptors of one digest differ in size."""
         sizes: dict[Digest, set[int]] = {}
         for descriptor in found:
             sizes.setdefault(descriptor.digest, set()).add(descriptor.size)
@@ -161,25 +175,25 @@ class Plan:
                 require_size(descriptor, self._source.blobs.size(descriptor.digest))
 
     def _each(self, do: Callable[[_T], object], subjects: Iterable[_T]) -> None:
-        """Do something with each, several at a time.
+        """Call a function for each subject, several at a time.
 
         Raises:
-            Exception: What the first that failed raised.
+            Exception: The error of the first call that failed.
         """
         for _ in self._pool.map(do, subjects):
             pass
 
     def read(self, descriptor: Descriptor) -> Document:
-        """Return a document, verified, from the target if that has it.
+        """Return a document, verified.
 
         Raises:
-            LimitExceededError: It is too large, or there are too many.
-            OciLayoutError: It is missing, damaged, or breaks the specification.
+            LimitExceededError: The document is too large, or there are too many.
+            OciLayoutError: The document is missing, damaged, or breaks the specification.
         """
         return self._budget.read(descriptor)
 
     def read_if_there(self, descriptor: Descriptor) -> Document | None:
-        """Return a document, or nothing if it is missing."""
+        """Return a document, or `None` if the source does not have it."""
         return self._budget.read_if_there(descriptor)
 
     def _load_nearest(self, descriptor: Descriptor) -> bytes:
@@ -192,10 +206,10 @@ class Plan:
         try:
             return self._near.blobs.read(descriptor)
         except BlobNotFoundError:
-            return None  # deleted since the question
+            return None  # deleted since `holds` was asked
         except IntegrityError:
-            # Of the right size and damaged: a put would keep it. It goes once the source has given
-            # a whole one, and not before.
+            # The blob has the right size and wrong bytes, so a put would keep it. It is deleted
+            # once the source has given a whole one, not before: it may be the only copy.
             self._damaged.add(descriptor.digest)
             return None
 
@@ -224,11 +238,15 @@ class Plan:
         self._tell_done(descriptor)
 
     def _goes_by_tag(self, root: Descriptor) -> bool:
-        """Tell whether something arrives under its digest, too, when it is sent under a tag."""
+        """Tell whether sending a root under a tag stores it under its digest, too."""
         return self._remote is not None and root.media_type in DOCUMENT_TYPES
 
     def _tag_all(self, tags: list[tuple[str, Descriptor]]) -> None:
-        """Tag everything, what a registry may refuse to tag first: then it has tagged nothing."""
+        """Tag all roots, those first that a registry may refuse to tag.
+
+        A registry computes sha256 of what it gets, and need not support another algorithm. If it
+        refuses, no tag was moved yet.
+        """
         for sure in (False, True):
             self._each(
                 self._tag,
@@ -248,14 +266,14 @@ class Plan:
         self._report(Event(kind="bytes", descriptor=document, count=document.size))
         self._report(Event(kind="done", descriptor=document))
 
-    def _bring_blob(self, descriptor: Descriptor) -> None:
+    def _transfer_blob(self, descriptor: Descriptor) -> None:
         if descriptor.urls and descriptor.digest not in self._source.blobs:
-            # Content that only its `urls` lead to is not fetched: whoever wrote the manifest would
-            # choose which hosts we talk to.
+            # A blob that only its `urls` lead to is not fetched: the author of the manifest would
+            # choose the hosts that we talk to.
             self._report(Event(kind="skipped", descriptor=descriptor))
             return
         late = LateStream(lambda: self._open(descriptor))
-        with closing(Told(late, descriptor, self._report)) as stream:
+        with closing(ReportingStream(late, descriptor, self._report)) as stream:
             self._put(stream, media_type=descriptor.media_type, expected=descriptor)
         kind: Literal["done", "skipped"] = "done" if late.opened else "skipped"
         self._report(Event(kind=kind, descriptor=descriptor))
@@ -263,11 +281,11 @@ class Plan:
     def _open(self, descriptor: Descriptor) -> Readable:
         self._report(Event(kind="started", descriptor=descriptor))
         stream = self._source.blobs.open(descriptor)
-        # The target verifies what it is promised, and nothing has to be hashed twice.
+        # The target hashes what it stores, so the source need not hash it, too.
         return stream.detach() if isinstance(stream, VerifiedReader) else stream
 
 
-def _bind(
+def _commit(
     target: Layout, named: Iterable[tuple[str | None, Descriptor]], others: Iterable[Descriptor]
 ) -> None:
     with target.edit() as edit:
@@ -281,9 +299,9 @@ def _bind(
 
 
 def _differs(name: str, content: Descriptor, index: RootIndex) -> bool:
-    return not means(index, name, content)
+    return not _means(index, name, content)
 
 
-def means(index: RootIndex, name: str, content: Descriptor) -> bool:
-    """Tell whether a name means this content, and nothing else."""
+def _means(index: RootIndex, name: str, content: Descriptor) -> bool:
+    """Tell whether a name means this content and no other."""
     return {entry.descriptor.digest for entry in index.named(name)} == {content.digest}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ocilayout.cli.extra import SKILLS_EXTRAS, command_of
+from ocilayout.cli import SKILLS_EXTRAS, command_of
 
 if TYPE_CHECKING:
-    from skills.cli.command import main
+    from skills.cli.group import main
 else:
-    main = command_of("skills.cli.command", extras=SKILLS_EXTRAS)
+    main = command_of("skills.cli.group", extras=SKILLS_EXTRAS)
 
 __all__ = ["main"]

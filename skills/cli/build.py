@@ -7,13 +7,12 @@ from pathlib import Path
 
 import click
 
-from ocilayout.cli import short
-from ocilayout.cli.terminal import answer, json_option, printable
-from skills.answer import build_answer, result_answer, validation_answer
-from skills.cli.option import name_argument, service_of, write_table
+from ocilayout.cli import answer, json_option, printable, short
+from skills.cli.arguments import name_argument, service_of, write_table
 from skills.errors import SkillFolderError, ValidationError
-from skills.validation import check_name
-from skills.validation import validate as check
+from skills.model import SKILL_MD, check_name
+from skills.packaging import validate as check
+from skills.store import build_answer, result_answer, validation_answer
 
 _PLACEHOLDER = "Say what this skill does, and when to use it"
 
@@ -23,11 +22,11 @@ _PLACEHOLDER = "Say what this skill does, and when to use it"
 @click.option("-d", "--description", default="", help="What the skill is for, and when to use it.")
 @json_option
 def init(path: Path, description: str, *, as_json: bool) -> None:
-    """Make a folder for a skill, with a SKILL.md to fill in.
+    """Create a folder for a skill, with a SKILL.md to fill in.
 
     The name of the skill is that of the folder.
     """
-    written = write_skill(path, description)
+    written = _write_skill(path, description)
     answer({"path": str(written)}, f"Wrote {written}", as_json=as_json)
 
 
@@ -69,7 +68,7 @@ def build(
 def builds(ctx: click.Context, *, as_json: bool) -> None:
     """List the skills that were built in this store, without those that were only pulled."""
     if ctx.invoked_subcommand is None:
-        _list_builds(ctx.obj, as_json=as_json)
+        ctx.invoke(list_, as_json=as_json)
 
 
 @builds.command("list", epilog="Example: skills builds list --json")
@@ -77,7 +76,14 @@ def builds(ctx: click.Context, *, as_json: bool) -> None:
 @click.pass_obj
 def list_(store: Path | None, *, as_json: bool) -> None:
     """List the skills that were built in this store."""
-    _list_builds(store, as_json=as_json)
+    built = service_of(store).list_builds()
+    if as_json:
+        answer([build_answer(build) for build in built])
+    elif not built:
+        answer(None, "No locally-built skill artifacts found", as_json=False)
+    else:
+        rows = [(one.tag, f"{short(one.digest)}...", one.name, one.version) for one in built]
+        write_table(("TAG", "DIGEST", "NAME", "VERSION"), rows)
 
 
 @builds.command(epilog="Example: skills builds remove release-notes")
@@ -85,7 +91,7 @@ def list_(store: Path | None, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def remove(store: Path | None, name: str, *, as_json: bool) -> None:
-    """Delete a build, with the content that nothing else in the store needs."""
+    """Delete a build, and the content that only it uses."""
     service_of(store).delete_build(name)
     answer({"removed": name}, f"Removed build {json.dumps(name)}", as_json=as_json)
 
@@ -100,19 +106,12 @@ def adopt(store: Path | None, name: str, *, as_json: bool) -> None:
     answer({"adopted": name}, f"Adopted {json.dumps(name)}", as_json=as_json)
 
 
-def write_skill(path: Path, description: str = "") -> Path:
-    """Write a SKILL.md into a folder, and make the folder if it is missing.
-
-    Args:
-        path: The folder; its name becomes the skill's.
-        description: What the skill is for; a sentence that asks for it if it is empty.
-
-    Returns:
-        The path of the file.
+def _write_skill(path: Path, description: str) -> Path:
+    """Write a SKILL.md into a folder, which is created if it is missing, and return its path.
 
     Raises:
-        ValidationError: The folder's name is not a valid name of a skill.
-        SkillFolderError: The folder has a SKILL.md already; it was left as it is.
+        ValidationError: The name of the folder is not a valid name of a skill.
+        SkillFolderError: The folder has a SKILL.md already, which is not changed.
         OSError: The file system refused.
     """
     name = path.resolve().name
@@ -122,7 +121,7 @@ def write_skill(path: Path, description: str = "") -> Path:
     text = json.dumps(description or _PLACEHOLDER, ensure_ascii=False)
     title = name.replace("-", " ").capitalize()
     path.mkdir(parents=True, exist_ok=True)
-    target = path / "SKILL.md"
+    target = path / SKILL_MD
     try:
         with target.open("x", encoding="utf-8") as file:
             file.write(
@@ -135,16 +134,5 @@ def write_skill(path: Path, description: str = "") -> Path:
 
 
 def _folder(path: Path) -> Path:
-    """Return a folder by its name, which the rules of skills are about, so "." must become one."""
+    """Return a folder with its name, which must be that of the skill, also for a path like "."."""
     return path.absolute() if path.name else path.resolve()
-
-
-def _list_builds(store: Path | None, *, as_json: bool) -> None:
-    found = service_of(store).list_builds()
-    if as_json:
-        answer([build_answer(one) for one in found])
-    elif not found:
-        answer(None, "No locally-built skill artifacts found", as_json=False)
-    else:
-        rows = [(one.tag, f"{short(one.digest)}...", one.name, one.version) for one in found]
-        write_table(("TAG", "DIGEST", "NAME", "VERSION"), rows)

@@ -1,24 +1,20 @@
 """Skills on the disk of a user: installed for clients, updated, listed, and removed again.
 
-A tree is written beside its place and swapped in whole; an operation is noted before it begins, so
-that the next writer after a kill can tell what it did. `source` finds the skill to install, `place`
-says where to, `tree` writes and compares files, `swap` moves trees, `document` has what the record
-says and `record` its file, `operation` carries out what `installer` decides.
+New files are written to a temporary folder next to the target, which is swapped in. An operation is
+recorded before it begins, so that after a kill the next writer can tell what it did.
 """
 
-from skills.install.document import InstalledSkill
+from skills.install.clients import ALL, CLIENTS, require_clients
+from skills.install.installed import InstalledSkill
 from skills.install.installer import Installer
 from skills.install.record import State, default_state
-from skills.install.source import ARCHIVE_PREFIX, Candidate, Sources, is_name, require_skill
 
 __all__ = [
-    "ARCHIVE_PREFIX",
-    "Candidate",
+    "ALL",
+    "CLIENTS",
     "InstalledSkill",
     "Installer",
-    "Sources",
     "State",
     "default_state",
-    "is_name",
-    "require_skill",
+    "require_clients",
 ]

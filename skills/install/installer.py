@@ -1,4 +1,4 @@
-"""Installing, removing and listing skills: the decisions before anything is changed."""
+"""Installing, removing and listing skills: the decisions that are made before any change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from ocilayout import LockTimeoutError
-from skills.clients import find_client, select_clients
 from skills.errors import (
     ClientError,
     LocalEditsError,
@@ -20,70 +19,55 @@ from skills.errors import (
     TargetExistsError,
 )
 from skills.install import operation
-from skills.install.document import Entry, Operation
+from skills.install.clients import find_client, select_clients
+from skills.install.files import compare
+from skills.install.installed import Entry, Operation
 from skills.install.operation import recover, settle
-from skills.install.place import Place, missing_parents, place_of, require_scope, targets_of
+from skills.install.scope import Scope, missing_parents, require_scope, scope_of, targets_of
 from skills.install.swap import Move, exchange
-from skills.install.tree import compare
-from skills.validation import check_name
+from skills.model import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from skills.clients import Client
-    from skills.install.document import Document, InstalledSkill, Key, Target
+    from skills.install.clients import Client
+    from skills.install.installed import Document, InstalledSkill, Key, Target
     from skills.install.record import Record, State
-    from skills.install.source import Candidate
     from skills.install.swap import Swap
-    from skills.layer import Layer
+    from skills.packaging import Artifact, Layer
 
 
 class Installer:
     """The installed skills of a user, and of the user's projects."""
 
     def __init__(self, home: Path, state: State, *, swap: Swap = exchange) -> None:
-        """Use a home folder and a record.
-
-        Args:
-            home: The home folder.
-            state: The folder of the record.
-            swap: How two folders change places.
-        """
         self._home = home
         self._state = state
         self._swap = swap
 
-    def place(self, scope: str | None, project_root: str | os.PathLike[str] | None) -> Place:
-        """Return the place to install to. See `place_of`."""
-        return place_of(scope, project_root, self._home)
+    def scope(self, name: str | None, project_root: str | os.PathLike[str] | None) -> Scope:
+        """Return a scope to install to. See `scope_of`."""
+        return scope_of(name, project_root, self._home)
 
     def install(
         self,
-        candidate: Candidate,
+        artifact: Artifact,
         layer: Layer,
         *,
         clients: Iterable[str],
-        place: Place,
+        scope: Scope,
         force: bool,
     ) -> InstalledSkill:
-        """Install a skill. See `SkillService.install`.
-
-        Args:
-            candidate: The skill; its name was checked.
-            layer: Its files; they were checked.
-            clients: The names of clients.
-            place: The place, as `place` returned it.
-            force: Whether local edits may be lost, and folders that were not installed from here.
-        """
+        """Install a skill, whose name must be a valid one. See `SkillService.install`."""
         names = list(clients)
         with self._state.open() as record:
-            fresh = _entry(candidate, place)
+            fresh = _entry(artifact, scope)
             _require_ended(recover(record), fresh.key)
             before = record.document.find(fresh.key)
             known = {} if before is None else {target.path: target for target in before.targets}
             have = () if before is None else sorted(before.clients)
-            wanted = targets_of(place, fresh.name, self._clients(names, have))
+            wanted = targets_of(scope, fresh.name, self._clients(names, have))
             moves = [
                 _move(target)
                 for target in wanted
@@ -98,7 +82,7 @@ class Installer:
                 kind="install",
                 entry=evolve(fresh, clients=clients),
                 moves=tuple(moves),
-                folders=_folders(moves, place.root),
+                folders=_folders(moves, scope.root),
             )
             operation.install(record, plan, layer, self._swap)
             return _described(record, fresh.key)
@@ -112,15 +96,15 @@ class Installer:
         force: bool,
     ) -> None:
         """Remove a skill. See `SkillService.uninstall`."""
-        place = self._known_place(scope, project_root)
+        where = self._known_scope(scope, project_root)
         if not self._state.exists or check_name(name):
-            raise NotInstalledError(name, place.scope)
+            raise NotInstalledError(name, where.name)
         with self._state.open() as record:
-            key = (name, place.scope, place.key)
+            key = (name, where.name, where.key)
             _require_ended(recover(record), key)
             skill = record.document.find(key)
             if skill is None:
-                raise NotInstalledError(name, place.scope)
+                raise NotInstalledError(name, where.name)
             for target in () if force else skill.targets:
                 if edited := compare(target.path, target.files).edited:
                     raise LocalEditsError(str(target.path), edited)
@@ -143,22 +127,22 @@ class Installer:
             find_client(client)
         if scope is not None:
             require_scope(scope)
-        place = None
-        # Without a root, the scope of projects means all of them.
+        where = None
+        # Without a root, the scope `project` means all projects.
         if scope == "user" or project_root is not None:
-            place = self._known_place(scope, project_root)
+            where = self._known_scope(scope, project_root)
         return [
             skill
             for skill in self._document().describe()
             if (scope is None or skill.scope == scope)
             and (client is None or client in skill.clients)
-            and (place is None or _is_at(skill, place))
+            and (where is None or _is_in(skill, where))
         ]
 
     # ------------------------------------------------------------ decisions
 
     def _document(self) -> Document:
-        """Return the record, after ending what killed processes left, where that is possible."""
+        """Return the record, after ending the operations of killed processes where possible."""
         document = self._state.read()
         if not document.operations:
             return document
@@ -166,33 +150,35 @@ class Installer:
             with self._state.open(wait=False) as record:
                 recover(record)
                 return record.document
-        except LockTimeoutError:  # the process is still at work
+        except LockTimeoutError:  # the process is not killed, but at work
             return document
-        except OSError:  # a disk that cannot be written
+        except OSError:  # a disk that cannot be written: show the results unrecorded
             for pending in document.operations:
                 with suppress(OSError):
                     document = settle(document, pending)
             return document
 
-    def _known_place(self, scope: str | None, project_root: str | os.PathLike[str] | None) -> Place:
-        """Return a place that exists, or where something was installed.
+    def _known_scope(self, name: str | None, project_root: str | os.PathLike[str] | None) -> Scope:
+        """Return a scope, even that of a removed project if skills are recorded for it.
 
         Raises:
-            ScopeError: As `place_of` says.
+            ScopeError: As `scope_of` says.
         """
         try:
-            return place_of(scope, project_root, self._home)
+            return self.scope(name, project_root)
         except ScopeError:
-            place = place_of(scope, project_root, self._home, may_be_gone=True)
-            if not any(_is_at(skill, place) for skill in self._state.read().describe()):
+            scope = scope_of(name, project_root, self._home, may_be_gone=True)
+            if not any(_is_in(skill, scope) for skill in self._state.read().describe()):
                 raise
-            return place
+            return scope
 
     def _clients(self, names: list[str], before: Iterable[str]) -> list[Client]:
-        """Return the clients to install for: those that were asked for, and those that have it."""
+        """Return the clients to install for: the named ones, and those that have the skill."""
         have = []
         for name in before:
-            with suppress(ClientError):  # a client that another version of this program knows
+            with suppress(
+                ClientError
+            ):  # another version of this program installed for a client that is unknown here
                 have.append(find_client(name))
         try:
             asked = select_clients(names, self._home)
@@ -203,16 +189,15 @@ class Installer:
         return list(dict.fromkeys((*asked, *have)))
 
 
-def _entry(candidate: Candidate, place: Place) -> Entry:
-    artifact = candidate.artifact
+def _entry(artifact: Artifact, scope: Scope) -> Entry:
     return Entry(
         name=artifact.name,
-        scope=place.scope,
-        root=place.key,
+        scope=scope.name,
+        root=scope.key,
         reference=artifact.reference,
-        tag=candidate.tag,
+        tag=artifact.tag,
         digest=str(artifact.digest),
-        version=candidate.version or artifact.version,
+        version=artifact.version,
         description=artifact.description,
         requires=artifact.requires,
         installed_at=datetime.now(UTC).replace(microsecond=0),
@@ -220,7 +205,7 @@ def _entry(candidate: Candidate, place: Place) -> Entry:
 
 
 def _require_ended(failures: dict[Key, OSError], key: Key) -> None:
-    """Refuse to go on with a skill while an earlier operation on it cannot be ended."""
+    """Refuse to change a skill while an earlier operation on it cannot be ended."""
     if key in failures:
         raise failures[key]
 
@@ -234,7 +219,7 @@ def _described(record: Record, key: Key) -> InstalledSkill:
 def _must_write(
     document: Document, path: Path, known: Target | None, fresh: Entry, *, force: bool
 ) -> bool:
-    """Tell whether to write a folder; refuse if something would be lost."""
+    """Tell whether to write a folder; refuse if files of the user would be lost."""
     if known is None:
         if owner := document.owner(path):
             whose = "the user" if owner.scope == "user" else f"the project {owner.root!r}"
@@ -260,12 +245,10 @@ def _move(target: Path) -> Move:
 
 
 def _folders(moves: Iterable[Move], root: Path) -> tuple[Path, ...]:
-    found: dict[Path, None] = {}
-    for move in moves:
-        found |= dict.fromkeys(missing_parents(move.target, root))
-    return tuple(found)
+    parents = (parent for move in moves for parent in missing_parents(move.target, root))
+    return tuple(dict.fromkeys(parents))
 
 
-def _is_at(skill: InstalledSkill, place: Place) -> bool:
+def _is_in(skill: InstalledSkill, scope: Scope) -> bool:
     key = "" if skill.project_root is None else str(skill.project_root)
-    return (skill.scope, key) == (place.scope, place.key)
+    return (skill.scope, key) == (scope.name, scope.key)

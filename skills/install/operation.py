@@ -1,10 +1,10 @@
-"""How an operation is carried out, and how it is ended after it was cut short.
+"""Carrying out an operation, and ending one that was interrupted.
 
-The operation is noted, the trees are written beside their places and swapped in, what is not
-needed any more is removed, and the record is brought up to date. After a kill, the next writer
-looks at what is in each place and lets the record say just that: what was installed stays, since
-a user may have seen and changed it. Space is given back before any is asked for, so that an
-operation which filled the disk can be undone.
+The operation is written to the record, the new folders are written next to their targets and
+swapped in, the old ones are removed, and the record is updated. After a kill, the next writer looks
+which folder is at each target and records just that: what was installed stays, since a user may
+have seen and changed it. Space is freed before any is needed, so that an operation which filled the
+disk can be undone.
 """
 
 from __future__ import annotations
@@ -17,34 +17,28 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
+from skills.install.files import remove_tree, sync, write_tree
 from skills.install.swap import Move, inode_of, move_aside, put_back, swap_back, swap_in
-from skills.install.tree import remove_tree, sync, write_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from skills.install.document import Document, Key, Operation
+    from skills.install.installed import Document, Key, Operation
     from skills.install.record import Record
     from skills.install.swap import Swap
-    from skills.layer import Layer
+    from skills.packaging import Layer
 
 _LOG: Final = logging.getLogger(__name__)
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def install(record: Record, operation: Operation, layer: Layer, swap: Swap) -> None:
-    """Carry out an install; if it fails, everything is as it was.
-
-    Args:
-        record: The record.
-        operation: What to do.
-        layer: The files.
-        swap: How two folders change places.
+    """Carry out an install; if it fails, all changes are undone.
 
     Raises:
         OSError: The file system refused.
     """
-    _note(record, operation)
+    _record(record, operation)
     try:
         staged = _stage(operation, layer, durable=record.durable)
         record.save(record.document.replace_operation(operation, staged))
@@ -55,27 +49,23 @@ def install(record: Record, operation: Operation, layer: Layer, swap: Swap) -> N
         for move in operation.moves:
             with suppress(OSError):
                 swap_back(move, swap)
-        with suppress(OSError):  # the next writer ends it
+        with suppress(OSError):  # the next writer tries again
             _finish(record, operation)
         raise
     _finish(record, operation)
 
 
 def uninstall(record: Record, operation: Operation) -> None:
-    """Carry out a removal; if it fails, the folders that are still in place are still recorded.
+    """Carry out a removal; if it fails, the folders that still exist are still recorded.
 
-    A full disk may have no space for the note. Then the removal goes on without it, since it is
-    what makes space: a kill may leave a hidden folder behind, but no half of a skill.
-
-    Args:
-        record: The record.
-        operation: What to do.
+    On a full disk the operation may not fit into the record. The removal goes on without, since it
+    frees space: a kill may then leave a temporary folder behind, but never a part of a skill.
 
     Raises:
         OSError: The file system refused.
     """
     try:
-        _note(record, operation)
+        _record(record, operation)
     except OSError as error:
         if error.errno not in _FULL or not _on_disk_of(record, operation):
             raise
@@ -89,13 +79,10 @@ def uninstall(record: Record, operation: Operation) -> None:
 def recover(record: Record) -> dict[Key, OSError]:
     """End the operations of processes that were killed.
 
-    An operation that cannot be ended is logged and kept, and does not keep others from being ended.
-
-    Args:
-        record: The record.
+    An operation that cannot be ended is logged and kept; the others are ended all the same.
 
     Returns:
-        What the file system said about the operations that were not ended, by their skills.
+        The errors of the operations that were not ended, by the keys of their skills.
     """
     failures: dict[Key, OSError] = {}
     for operation in record.document.operations:
@@ -105,8 +92,7 @@ def recover(record: Record) -> dict[Key, OSError]:
             entry = operation.entry
             failures[entry.key] = error
             _LOG.warning(
-                "an earlier %s of the skill %r cannot be ended, and is tried again by the next"
-                " command: %s",
+                "an earlier %s of the skill %r cannot be ended; the next command tries again: %s",
                 operation.kind,
                 entry.name,
                 error,
@@ -115,14 +101,10 @@ def recover(record: Record) -> dict[Key, OSError]:
 
 
 def settle(document: Document, operation: Operation) -> Document:
-    """Return a document that says what an operation did, by a look at what is in each place.
-
-    Args:
-        document: The document with the operation.
-        operation: The operation.
+    """Return the document with the result of an operation, as the folders at its targets show it.
 
     Raises:
-        OSError: A place cannot be looked at.
+        OSError: A target cannot be looked at.
     """
     moves = operation.moves
     if operation.settled:
@@ -133,10 +115,10 @@ def settle(document: Document, operation: Operation) -> Document:
 
 
 def _finish(record: Record, operation: Operation) -> None:
-    """Let the record say what is in each place, and remove what is not needed any more.
+    """Record the result of an operation, and remove its temporary folders.
 
     Raises:
-        OSError: A place cannot be looked at; the operation is noted as before.
+        OSError: A target cannot be looked at; the record is unchanged.
     """
     moves = operation.moves
     document = record.document
@@ -162,24 +144,24 @@ def _finish(record: Record, operation: Operation) -> None:
     except OSError as error:
         if operation not in record.document.operations:
             raise
-        # What is on the disk says the same: the operation is noted there, and how to tell what it
-        # did. The next writer, or a reader, looks again.
-        _LOG.warning("the record of what is installed is brought up to date later: %s", error)
+        # The record on the disk still has the operation, from which the next writer, or a reader,
+        # gets the same result.
+        _LOG.warning("the record of installed skills is updated later: %s", error)
         record.document = document
 
 
-def _note(record: Record, operation: Operation) -> None:
-    """Note an operation before anything is changed.
+def _record(record: Record, operation: Operation) -> None:
+    """Write an operation to the record before anything is changed.
 
     Raises:
-        OSError: The record cannot be written; it is as it was.
+        OSError: The record cannot be written, and is unchanged.
     """
     document = record.document
     record.save(evolve(document, operations=(*document.operations, operation)))
 
 
 def _stage(operation: Operation, layer: Layer, *, durable: bool) -> Operation:
-    """Write all trees beside their places, and return the operation with what was written."""
+    """Write the new folders, and return the operation with their inodes and files."""
     for folder in operation.folders:
         folder.mkdir(exist_ok=True)
     files = operation.files
@@ -191,13 +173,13 @@ def _stage(operation: Operation, layer: Layer, *, durable: bool) -> Operation:
 
 
 def _require_real(folder: Path) -> None:
-    """Refuse a folder that is behind a symbolic link now: it is not the folder that was noted."""
+    """Refuse a folder that a symbolic link leads to by now: it is not the recorded folder."""
     if os.path.realpath(folder) != str(folder):
         raise OSError(errno.ELOOP, "is behind a symbolic link now", str(folder))
 
 
 def _on_disk_of(record: Record, operation: Operation) -> bool:
-    """Tell whether a removal makes space on the disk that has the record."""
+    """Tell whether a removal frees space on the disk that has the record."""
     disk = record.path.parent.stat().st_dev
     parents = {move.target.parent for move in operation.moves}
     return all(parent.exists() and parent.stat().st_dev == disk for parent in parents)
@@ -208,11 +190,11 @@ def _is_gone(move: Move) -> bool:
 
 
 def _tidy(document: Document, operation: Operation) -> Document:
-    """Remove the folders that were made for skills, as far as they are empty; note the others."""
+    """Remove the empty folders among those that were made for skills, and record the others."""
     parents = {parent for move in operation.moves for parent in move.target.parents}
-    noted = dict.fromkeys(document.folders)
+    recorded = dict.fromkeys(document.folders)
     inside_out = sorted(
-        {*operation.folders, *(folder for folder in noted if folder in parents)},
+        {*operation.folders, *(folder for folder in recorded if folder in parents)},
         key=lambda path: len(path.parts),
         reverse=True,
     )
@@ -220,9 +202,9 @@ def _tidy(document: Document, operation: Operation) -> Document:
         try:
             folder.rmdir()
         except FileNotFoundError:
-            noted.pop(folder, None)
+            recorded.pop(folder, None)
         except OSError:
-            noted[folder] = None
+            recorded[folder] = None
         else:
-            noted.pop(folder, None)
-    return evolve(document, folders=tuple(noted))
+            recorded.pop(folder, None)
+    return evolve(document, folders=tuple(recorded))

@@ -1,19 +1,20 @@
-"""The record of what is installed: one JSON file, which readers read and one writer replaces.
+"""The record of installed skills: one JSON file, replaced atomically under its lock.
 
-The file is made when something is installed and removed when nothing is. A writer holds the lock
-beside it, and replaces the file whole: readers need no lock and no writable disk. The lock file is
-removed together with the record, which is safe because a writer that gets a lock on a removed file
-asks again.
+Readers need neither the lock nor a writable disk. The file exists while a skill is installed or an
+operation has not ended. The lock file is removed together with it, which is safe because a writer
+that gets the lock on a removed file tries again. Before version 2 the record was a SQLite database,
+which the first writer converts.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import stat
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
 from filelock import FileLock, Timeout
@@ -21,39 +22,45 @@ from platformdirs import user_state_path
 
 from ocilayout import LockTimeoutError
 from skills.errors import RecordError
-from skills.install.document import Document
-from skills.install.tree import sync
+from skills.install.files import sync
+from skills.install.installed import Document
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
 
 _RECORD: Final = "installed.json"
 _NEW: Final = "installed.json.new"
 _LOCK: Final = "installed.lock"
-_DATABASE: Final = "installed.db"  # the old form
+_DATABASE: Final = "installed.db"
+_DATABASE_VERSION: Final = 1
 
 _LOCK_TIMEOUT: Final = 30.0
-"""How long a writer waits for another one, in seconds."""
+"""How long a writer waits for the lock, in seconds."""
 
 _POLL: Final = 0.005
-"""How often a lock that is taken is asked for again, in seconds."""
+"""The time between two tries to get the lock, in seconds."""
 
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def default_state() -> Path:
-    """Return where the record is: `ocilayout/skills` in `$XDG_STATE_HOME`, or the platform's."""
+    """Return the folder of the record: `ocilayout/skills` in `$XDG_STATE_HOME`.
+
+    Without that variable, or if it is not an absolute path (`~` and variables are expanded), it is
+    in the platform's folder for state.
+    """
     state = Path(os.path.expandvars(os.environ.get("XDG_STATE_HOME", ""))).expanduser()
     return (state if state.is_absolute() else user_state_path()) / "ocilayout" / "skills"
 
 
 class Record:
-    """A record that is open for writing; one process at a time has it.
+    """The record, open for writing under its lock.
 
     Attributes:
         path: The file.
-        document: What the record holds.
-        durable: Whether to force what is written onto the disk.
+        document: The content.
+        durable: Whether writes are forced onto the disk.
     """
 
     def __init__(self, path: Path, document: Document, *, durable: bool) -> None:
@@ -64,11 +71,8 @@ class Record:
     def save(self, document: Document) -> None:
         """Replace the record; after a failure or a kill the file is the old or the new one.
 
-        Args:
-            document: What the record will hold.
-
         Raises:
-            OSError: The file system refused; the record is as it was.
+            OSError: The file system refused; the record is unchanged.
         """
         new = self.path.with_name(_NEW)
         try:
@@ -88,29 +92,22 @@ class Record:
 
 
 class State:
-    """The folder of the record.
+    """The folder of the record, and how to read and write it.
 
     Attributes:
-        path: The folder.
+        path: The folder, which need not exist.
     """
 
     def __init__(
         self, path: Path, *, durable: bool = True, lock_timeout: float = _LOCK_TIMEOUT
     ) -> None:
-        """Take a folder, which need not exist.
-
-        Args:
-            path: The folder.
-            durable: Whether to force what is written onto the disk.
-            lock_timeout: How long to wait for another process, in seconds.
-        """
         self.path = path
         self._durable = durable
         self._lock_timeout = lock_timeout
 
     @property
     def exists(self) -> bool:
-        """Whether there is a record, so that something may be installed."""
+        """Whether the record exists, so that skills may be installed."""
         return (self.path / _RECORD).exists() or (self.path / _DATABASE).exists()
 
     def read(self) -> Document:
@@ -121,14 +118,12 @@ class State:
             OSError: The file system refused.
         """
         database = self.path / _DATABASE
-        for _ in range(2):  # the old form may become the new one between the two looks
+        for _ in range(2):  # a writer may convert the old form between the two tries
             with suppress(FileNotFoundError):
                 return _decode(self.path / _RECORD)
             if database.is_file():
-                from skills.install.sqlite import read_database  # noqa: PLC0415 # rarely needed
-
                 try:
-                    return read_database(database)
+                    return _read_database(database)
                 except RecordError:
                     if database.exists():
                         raise
@@ -136,22 +131,22 @@ class State:
 
     @contextmanager
     def open(self, *, wait: bool = True) -> Iterator[Record]:
-        """Open the record for writing, alone; at the end an empty one is removed.
+        """Open the record for writing under its lock; at the end an empty record is removed.
 
         Args:
-            wait: Whether to wait for another process.
+            wait: Whether to wait for another writer.
 
         Raises:
-            LockTimeoutError: Another process had the record for too long.
+            LockTimeoutError: Another process had the lock for too long.
             RecordError: As for `read`.
             OSError: The file system refused.
         """
         lock, made = self._acquire(self._lock_timeout if wait else 0)
         try:
-            found = self.read()
-            document = evolve(found, folders=tuple(dict.fromkeys((*found.folders, *made))))
+            document = self.read()
+            document = evolve(document, folders=tuple(dict.fromkeys((*document.folders, *made))))
             record = Record(self.path / _RECORD, document, durable=self._durable)
-            self._put_database_aside(record)
+            self._convert_database(record)
             try:
                 yield record
             finally:
@@ -161,7 +156,7 @@ class State:
             lock.release()
 
     def _acquire(self, timeout: float) -> tuple[FileLock, list[Path]]:
-        """Return the lock, which is held, and the folders that were made for it."""
+        """Take the lock, and return it with the folders that were made for it."""
         lock = FileLock(
             self.path / _LOCK,
             timeout=timeout,
@@ -181,12 +176,12 @@ class State:
                     f"{self.path / _LOCK} was held by another process for {timeout:g} seconds;"
                     " try again"
                 ) from None
-            except FileNotFoundError:  # the writer before us removed the record and its folder
+            except FileNotFoundError:  # the last writer removed the record and its folder
                 continue
             return lock, made
 
-    def _put_database_aside(self, record: Record) -> None:
-        """Keep a record of the old form under another name, once the new form holds it all."""
+    def _convert_database(self, record: Record) -> None:
+        """Write a record of the old form in the new one, and rename the old file."""
         database = self.path / _DATABASE
         if not database.exists():
             return
@@ -196,11 +191,11 @@ class State:
         database.rename(next(name for name in names if not name.exists()))
 
     def _remove(self, folders: tuple[Path, ...]) -> None:
-        """Remove the record, and the folders that were made; the lock is held, and goes last."""
-        for name in (_RECORD, _NEW, _LOCK):
+        """Remove the record, and the folders that were made for skills and for it."""
+        for name in (_RECORD, _NEW, _LOCK):  # the lock, which is held, as the last one
             (self.path / name).unlink(missing_ok=True)
         for folder in sorted(folders, key=lambda path: len(path.parts), reverse=True):
-            with suppress(OSError):  # another program has something there
+            with suppress(OSError):  # it is not empty: another program uses it
                 folder.rmdir()
 
 
@@ -216,3 +211,55 @@ def _decode(path: Path) -> Document:
         return Document.decode(data)
     except ValueError as error:
         raise RecordError(str(path), str(error)) from None
+
+
+def _read_database(path: Path) -> Document:
+    """Read a record of the old form.
+
+    Raises:
+        RecordError: The file is damaged, or a later version wrote it.
+    """
+    import sqlite3  # noqa: PLC0415 # only old records need it, and some builds of Python lack it
+
+    try:
+        # Read and write, as SQLite may have to undo an interrupted transaction first.
+        address = f"{path.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            connection.row_factory = _row
+            return _read_tables(connection)
+    except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
+        raise RecordError(str(path), str(error)) from None
+
+
+def _row(cursor: sqlite3.Cursor, values: tuple[Any, ...]) -> dict[str, Any]:
+    """Return a row by its columns; paths are stored as bytes."""
+    texts = [os.fsdecode(value) if isinstance(value, bytes) else value for value in values]
+    return {column: text for (column, *_), text in zip(cursor.description, texts, strict=True)}
+
+
+def _read_tables(connection: sqlite3.Connection) -> Document:
+    def rows(statement: str, *values: object) -> list[dict[str, Any]]:
+        return connection.execute(statement, values).fetchall()
+
+    version = rows("PRAGMA user_version")[0]["user_version"]
+    if version == 0:  # a process was killed before it made the tables
+        return Document()
+    if version != _DATABASE_VERSION:
+        raise ValueError(f"its version is {version}, and this program knows {_DATABASE_VERSION}")
+    skills = rows("SELECT * FROM skill")
+    for skill in skills:
+        number = skill.pop("id")
+        skill["requires"] = json.loads(skill["requires"])
+        clients = rows("SELECT name, target FROM client WHERE skill = ?", number)
+        skill["clients"] = {client["name"]: client["target"] for client in clients}
+        skill["targets"] = rows("SELECT path, digest FROM target WHERE skill = ?", number)
+        for target in skill["targets"]:
+            files = "SELECT path, size, sha256 FROM file WHERE target = ?"
+            target["files"] = rows(files, os.fsencode(target["path"]))
+    operations = []
+    for row in rows("SELECT settled, plan FROM operation ORDER BY id"):
+        operation = json.loads(row["plan"])
+        operation["entry"]["clients"] = operation.pop("clients")
+        operations.append(operation | {"settled": bool(row["settled"])})
+    folders = [row["path"] for row in rows("SELECT path FROM folder")]
+    return Document.structure({"skills": skills, "operations": operations, "folders": folders})

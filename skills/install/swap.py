@@ -1,8 +1,8 @@
-"""Trees that change places: at once where the system can, and otherwise in two steps.
+"""Swapping a new folder in for an old one: at once where the system can, else in two steps.
 
 Linux and macOS can exchange two folders, so that both paths exist at any instant. Python does not
 offer that call, so it is made through `ctypes`. On a system or a file system without it, the old
-tree is moved aside first; if the process is killed in between, the next writer puts it back.
+folder is moved aside first; if the process is killed in between, the next writer moves it back.
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ _CANNOT: Final = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOP
 
 @frozen(kw_only=True)
 class Move:
-    """The paths of a tree that goes to its place, or is removed from it.
+    """The paths of a folder that is swapped in or removed.
 
     Attributes:
-        target: The place.
-        staged: Where the new tree is written, beside its place; after an exchange the old tree is
-            here.
-        aside: Where the old tree is moved to if the system cannot exchange, or to be removed.
-        inode: The number of the new tree's folder, by which it is known in any place; `None` until
-            it is written whole, and for a removal.
+        target: The folder of the skill.
+        staged: The temporary folder for the new files, in the same parent; after an exchange it
+            has the old files.
+        aside: The temporary path of the old folder, to be removed, or where the system cannot
+            exchange.
+        inode: The inode of the new folder, by which it is known under either path; `None` until
+            all its files are written, and for a removal.
     """
 
     target: Path
@@ -46,12 +47,12 @@ class Move:
 
     @property
     def done(self) -> bool:
-        """Whether the target is the new tree."""
+        """Whether the target is the new folder."""
         return self.inode is not None and inode_of(self.target) == self.inode
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Let two folders change places, so that at no instant either of them is missing.
+    """Exchange two folders, so that at any instant both paths exist.
 
     Returns:
         Whether the system can do that; if not, nothing was changed.
@@ -71,14 +72,10 @@ def exchange(one: Path, other: Path) -> bool:
 
 
 def swap_in(move: Move, swap: Swap = exchange) -> None:
-    """Put a staged tree into its place.
-
-    Args:
-        move: The paths.
-        swap: How two folders change places; returns false if that is not possible.
+    """Move a staged folder to its target; `swap` is called as `exchange` is.
 
     Raises:
-        OSError: The file system refused. The old tree is in its place, or aside.
+        OSError: The file system refused. The old folder is at `target` or at `aside`.
     """
     if not os.path.lexists(move.target):
         move.staged.rename(move.target)
@@ -88,25 +85,21 @@ def swap_in(move: Move, swap: Swap = exchange) -> None:
 
 
 def swap_back(move: Move, swap: Swap = exchange) -> None:
-    """Undo `swap_in`, as far as it came.
-
-    Args:
-        move: The paths.
-        swap: As for `swap_in`.
+    """Undo `swap_in`, however far it came.
 
     Raises:
         OSError: The file system refused.
     """
     if move.done:
         if os.path.lexists(move.staged):
-            swap(move.staged, move.target)  # the same two have changed places before
+            swap(move.staged, move.target)  # the system can: it did so before
         else:
             move.target.rename(move.staged)
     put_back(move)
 
 
 def put_back(move: Move) -> None:
-    """Put an old tree back from aside if its place is empty.
+    """Move an old folder back from `aside` if its target does not exist.
 
     Raises:
         OSError: The file system refused.
@@ -116,7 +109,7 @@ def put_back(move: Move) -> None:
 
 
 def move_aside(move: Move) -> None:
-    """Move a tree aside, to be removed there, so that its place is empty at once.
+    """Move a folder aside before it is removed, so that the target is gone at once.
 
     Raises:
         OSError: The file system refused.
@@ -126,7 +119,7 @@ def move_aside(move: Move) -> None:
 
 
 def inode_of(path: Path) -> int | None:
-    """Return the number by which a file system knows a folder; nothing if it does not exist."""
+    """Return the inode of a folder; `None` if it does not exist."""
     try:
         return path.lstat().st_ino
     except FileNotFoundError:
@@ -135,7 +128,7 @@ def inode_of(path: Path) -> int | None:
 
 @cache
 def _system_call() -> Callable[[bytes, bytes], int] | None:
-    """Return the call of the system to exchange two paths; it returns an error number, or 0."""
+    """Return the system call that exchanges two paths and returns an error number, or 0."""
     try:
         import ctypes  # noqa: PLC0415 # some builds of Python lack it
 

@@ -1,4 +1,4 @@
-"""The server as a process: a socket, and the program that answers on it."""
+"""The server as a process: a listening socket, and the program that serves it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BACKLOG = 128
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a socket that listens, so that clients that connect from now on are answered.
+    """Return a listening socket; clients that connect from now on get a reply.
 
     Args:
         host: A name or an address of this machine.
@@ -39,9 +39,9 @@ def url_of(listener: socket.socket) -> str:
 
 
 def server_of(app: ASGIApp) -> uvicorn.Server:
-    """Return a server for an application: `run(sockets=[...])` answers until a signal ends it.
+    """Return a server of an application; `run(sockets=[...])` serves until a signal ends it.
 
-    It ignores the headers of proxies, and does not send its own name.
+    The server ignores the headers of proxies, and does not send its own name.
     """
     return uvicorn.Server(
         uvicorn.Config(

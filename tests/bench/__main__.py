@@ -1,4 +1,4 @@
-"""Runs cases and prints what was measured."""
+"""Runs cases and prints the measurements."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CASES = {case.name: case for case in (*indexes.CASES, *contents.CASES, *registry
 
 
 def main() -> None:
-    """Measure what the arguments choose."""
+    """Measure the cases that the arguments choose."""
     arguments = _parse()
     chosen = arguments.case or list(CASES.values())
     results: list[Result] = []

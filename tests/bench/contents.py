@@ -10,8 +10,7 @@ import subprocess
 import tarfile
 from typing import IO, TYPE_CHECKING, Final
 
-from ocilayout import Archive, Layout, write_archive
-from ocilayout.transfer.copying import copy
+from ocilayout import Archive, Layout, copy, write_archive
 from tests.bench.material import MEBIBYTE, make_file, make_image, make_store
 from tests.bench.measure import Case, Subject
 
@@ -157,7 +156,7 @@ CASES: Final = (
         make=_put(synced=False),
         sizes=(1024,),
         unit="MiB",
-        limits={1024: 1 / 0.85},  # 0.85 of the rate of the slower of the two
+        limits={1024: 1 / 0.85},  # 0.85 of the rate of the slower yardstick
     ),
     Case(
         name="put-synced",

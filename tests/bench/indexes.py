@@ -1,4 +1,4 @@
-"""Cases about `index.json`: reading it, asking it, and editing it."""
+"""Cases about `index.json`: reading, querying and editing it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured on: root indexes, stores of many manifests, and an image."""
+"""The layouts that are measured: root indexes, stores of many manifests, and an image."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def name_of(number: int) -> str:
 
 
 def make_index(folder: Path, count: int) -> bytes:
-    """Make a layout whose index has so many named entries, and no content but one blob.
+    """Make a layout whose index has `count` tagged entries, without their content.
 
     Returns:
         The bytes of `index.json`.
@@ -36,7 +36,7 @@ def make_index(folder: Path, count: int) -> bytes:
 
 
 def make_store(folder: Path, count: int) -> None:
-    """Make a layout of so many named manifests, each with a layer of its own."""
+    """Make a layout of `count` tagged manifests, each with a layer of its own."""
     Layout.create(folder, durability="none")
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir()
@@ -62,9 +62,9 @@ def make_store(folder: Path, count: int) -> None:
 
 
 def make_image(folder: Path, mebibytes: int) -> Layout:
-    """Make a layout of one image, named `image`, in eight layers of together so many MiB."""
+    """Make a layout of one image with the tag `image`; its eight layers add up to this size."""
     layout = Layout.create(folder, durability="none")
-    source = random.Random(0)  # the same bytes in each run, not secret ones
+    source = random.Random(0)  # the same bytes in each run; not used for secrets
     layers = [
         layout.blobs.put(source.randbytes(mebibytes * MEBIBYTE // 8), media_type=OCI_LAYER)
         for _ in range(8)
@@ -76,7 +76,7 @@ def make_image(folder: Path, mebibytes: int) -> Layout:
 
 
 def make_file(path: Path, mebibytes: int) -> None:
-    """Write a file of so many MiB."""
+    """Write a file of this size, in MiB."""
     data = random.Random(0).randbytes(MEBIBYTE)
     with path.open("wb") as file:
         for _ in range(mebibytes):
@@ -102,5 +102,6 @@ def _write_index(folder: Path, manifests: Iterable[tuple[str, int]]) -> bytes:
     data = json.dumps(document, separators=(",", ":")).encode()
     path = folder / "index.json"
     path.write_bytes(data)
-    os.utime(path, (0, 0))  # what is written just now is read twice, since it may change unseen
+    # A file with a recent time would be read twice, since it may change unseen.
+    os.utime(path, (0, 0))
     return data

@@ -1,4 +1,4 @@
-"""Cases, and the measuring of one: both sides by turns, medians, and how far they spread."""
+"""Cases, and how a case is measured: both sides in turns, medians, and their spread."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def nothing() -> None:
 
 @frozen(kw_only=True)
 class Subject:
-    """A case made ready at one size.
+    """A case that is ready to run at one size.
 
     Attributes:
-        ours: What is measured.
-        yardsticks: What it is compared with; with the slowest, if there are several.
-        before: Called before each of them, unmeasured.
+        ours: Our side, which is measured.
+        yardsticks: The other sides; the slowest counts, if there are several.
+        before: Called before each call of a side, unmeasured.
         after: Called once at the end.
     """
 
@@ -40,17 +40,17 @@ class Subject:
 
 @frozen(kw_only=True)
 class Case:
-    """Something to measure.
+    """A case to measure.
 
     Attributes:
-        name: What it is chosen by.
+        name: Its name on the command line.
         about: What is measured, in a few words.
-        make: Makes it ready in an empty folder, at a size.
-        sizes: The sizes, rising.
-        unit: Of what the size is the number.
-        limits: The ratio that is wanted at most, by size.
-        grows: Whether the time for each of the unit is compared between the sizes.
-        needs: Programs without which there is no yardstick.
+        make: Prepares the case in an empty folder, at a size.
+        sizes: The sizes, ascending.
+        unit: The unit of the sizes.
+        limits: The highest allowed ratio, by size.
+        grows: Whether the time per unit is compared between the sizes.
+        needs: The programs that the yardstick needs.
     """
 
     name: str
@@ -65,18 +65,18 @@ class Case:
 
 @frozen(kw_only=True)
 class Result:
-    """What was measured of a case at one size.
+    """The measurements of a case at one size.
 
     Attributes:
         case: The name of the case.
         about: What was measured.
         size: The size.
-        unit: Of what.
+        unit: The unit of the size.
         repetitions: How often each side was measured.
         ours: Our times, in seconds, in the order of measuring.
-        yardstick: What they are compared with.
+        yardstick: The name of the yardstick.
         theirs: Its times.
-        limit: The ratio that is wanted at most, if one is.
+        limit: The highest allowed ratio, if there is a limit.
     """
 
     case: str
@@ -96,14 +96,14 @@ class Result:
 
     @property
     def spread(self) -> tuple[float, float]:
-        """Between what the middle half of the ratios of neighbouring measurements lies."""
+        """The range of the middle half of the ratios of neighbouring measurements."""
         ratios = [ours / theirs for ours, theirs in zip(self.ours, self.theirs, strict=True)]
         low, _, high = statistics.quantiles(ratios, n=4)
         return low, high
 
     @property
     def met(self) -> bool | None:
-        """Whether the limit is kept, if there is one."""
+        """Whether the ratio is within the limit, if there is one."""
         return None if self.limit is None else self.ratio <= self.limit
 
 
@@ -114,7 +114,7 @@ def measure(case: Case, size: int, folder: Path, *, repetitions: int | None = No
         case: The case.
         size: Its size.
         folder: An empty folder to work in.
-        repetitions: How often to measure each side; by default as often as there is time for.
+        repetitions: How often to measure each side; by default as often as time allows.
     """
     subject = case.make(folder, size)
     try:
@@ -150,7 +150,7 @@ def _measure(case: Case, size: int, subject: Subject, repetitions: int | None) -
 
 def _time(act: Callable[[], object], subject: Subject) -> float:
     subject.before()
-    gc.collect()  # nobody pays for what others left
+    gc.collect()  # so that no call pays for the garbage of another
     start = time.perf_counter()
     act()
     return time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""How much more memory it takes to store a large file; run as a process of its own."""
+"""The growth of memory when a large file is stored; run as a process of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ROOT: Final = Path(__file__).parents[2]
 
 
 def measure_growth(folder: Path, mebibytes: int) -> int:
-    """Return by how much the peak of a process grows that stores a file, in bytes."""
+    """Return how much the peak of a process grows when it stores a file, in bytes."""
     make_file(folder / "source", mebibytes)
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.memory", folder],
@@ -28,8 +28,8 @@ def measure_growth(folder: Path, mebibytes: int) -> int:
 
 
 def peak() -> int:
-    """Return the largest amount of memory that this process has held, in bytes."""
-    # That of `getrusage` counts what a process had in common with its parent, too.
+    """Return the peak memory of this process, in bytes."""
+    # The peak of `getrusage` also counts memory that a process shared with its parent.
     try:
         status = Path("/proc/self/status").read_text()
     except FileNotFoundError:
@@ -40,7 +40,8 @@ def peak() -> int:
 
 def _main(folder: Path) -> None:
     blobs = Layout.create(folder / "target", durability="none").blobs
-    blobs.put(b"something small", media_type="text/plain")  # whatever is made once, is made now
+    # so that one-time allocations are not counted
+    blobs.put(b"something small", media_type="text/plain")
     before = peak()
     blobs.put(folder / "source", media_type="text/plain")
     sys.stdout.write(f"{peak() - before}\n")

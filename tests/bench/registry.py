@@ -1,7 +1,7 @@
-"""Cases about registries: pulls from Debian's docker-registry on loopback, beside skopeo's.
+"""Cases about registries: pulls from Debian's docker-registry on loopback, compared with skopeo's.
 
-Ours is the library in a process that runs; skopeo is a program that has to start, as it has to
-for every image. What our command takes to start is not in here.
+Our side is the library in a running process; skopeo is a program that has to start, as it does
+for every image. The start of our own command is not measured here.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Final
 
-from ocilayout import OCI_CONFIG, OCI_LAYER, Descriptor, Layout, Manifest
+from ocilayout import OCI_CONFIG, OCI_LAYER, Descriptor, Layout, Manifest, copy, copy_all
 from ocilayout.registry import Repository
-from ocilayout.transfer.copying import copy, copy_all
 from tests.bench.material import MEBIBYTE
 from tests.bench.measure import Case, Subject
 
@@ -29,7 +28,7 @@ _LAYERS: Final = 8
 
 
 def _start(folder: Path) -> tuple[str, Callable[[], None]]:
-    """Start a registry as Debian configures it; return its address, and what ends it."""
+    """Start a registry as Debian configures it; return its address and a function to stop it."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     host = f"127.0.0.1:{port}"
@@ -64,9 +63,9 @@ def _start(folder: Path) -> tuple[str, Callable[[], None]]:
 
 
 def _push(host: str, folder: Path, images: int, layers: int, size: int) -> None:
-    """Push images, each with so many layers of so many random bytes."""
+    """Push images, each with layers of random bytes."""
     source = Layout.create(folder / "source", durability="none")
-    some = random.Random(0)  # the same bytes in each run, not secret ones
+    some = random.Random(0)  # the same bytes in each run; not used for secrets
 
     def put(data: bytes, media_type: str) -> Descriptor:
         return source.blobs.put(data, media_type=media_type)

@@ -1,4 +1,4 @@
-"""What was measured, as tables for people and as JSON."""
+"""The measurements, as tables for people and as JSON."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _HEADS: Final = (
 
 @frozen(kw_only=True)
 class Growth:
-    """How the time for one entry grows with their number."""
+    """How the time per entry grows with the number of entries."""
 
     case: str
     few: int
@@ -42,7 +42,7 @@ class Growth:
 
     @property
     def met(self) -> bool:
-        """Whether it grows no more than is wanted."""
+        """Whether the growth is within the limit."""
         return self.ratio <= _GROWTH_LIMIT
 
 
@@ -51,9 +51,9 @@ class Report:
     """One run.
 
     Attributes:
-        results: What was measured.
+        results: The measurements.
         grows: The names of cases that are compared between their sizes.
-        memory: By how much the peak grew, in bytes, and for how many MiB; if it was measured.
+        memory: The growth of the peak, in bytes, and the size of the file, in MiB; if measured.
     """
 
     results: Sequence[Result]
@@ -61,7 +61,7 @@ class Report:
     memory: tuple[int, int] | None
 
     def growths(self) -> list[Growth]:
-        """Return how each case grows of which several sizes were measured."""
+        """Return the growth of each case that was measured at several sizes."""
         found = []
         for name, group in groupby(self.results, key=lambda result: result.case):
             results = list(group)

@@ -1,7 +1,7 @@
 """What a layout costs as it grows, as the table of spec-notes/scaling.md.
 
-Each verb runs once in a process of its own, on layouts of rising size. Of the time, starting Python
-and importing are no part. `python -m tests.bench.scaling` prints the table.
+Each verb runs once in a process of its own, on layouts of rising size. The start of Python and the
+imports are not part of the time. `python -m tests.bench.scaling` prints the table.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _VERBS: Final[dict[str, Callable[[Path], object]]] = {
 
 
 def _measure(folder: Path, verb: str) -> tuple[float, float]:
-    """Return the seconds that a verb takes in a new process, and the MiB that its peak grows."""
+    """Return the seconds of a verb in a new process, and the growth of its peak in MiB."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.scaling", folder, verb],
         cwd=_ROOT, capture_output=True, text=True, check=True,

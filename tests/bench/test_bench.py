@@ -1,4 +1,4 @@
-"""The benchmark runs, and its answers can be read. What they say of speed is asked nowhere."""
+"""The benchmark runs, and its output can be read. No test asserts a speed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run it as CONTRIBUTING says, from the root of a checkout."""
+    """Run the benchmark as CONTRIBUTING says, from the root of a checkout."""
     return subprocess.run(
         [sys.executable, "-m", "tests.bench", "--quick", "--repetitions", "2", *arguments],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -19,7 +19,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_case_is_measured_on_both_sides() -> None:
-    """Every single time is in the JSON, with what they mean and what is wanted."""
+    """Every single time is in the JSON, with the ratio and its limit."""
     done = bench("--json", "tag")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
@@ -32,7 +32,7 @@ def test_a_case_is_measured_on_both_sides() -> None:
 
 
 def test_people_get_a_table() -> None:
-    """Each case is a row, with its ratio and how far it spreads."""
+    """Each case is a row, with its ratio and spread."""
     done = bench("resolve")
     assert done.returncode == 0, done.stderr
     head, row = done.stdout.split("\n\n")[1].splitlines()
@@ -40,8 +40,8 @@ def test_people_get_a_table() -> None:
     assert row.startswith("resolve  1,000 entries")
 
 
-def test_a_case_that_is_not_there_is_refused() -> None:
-    """The answer names those that are."""
+def test_an_unknown_case_is_refused() -> None:
+    """The error lists the known cases."""
     done = bench("nothing")
     assert done.returncode == 2
     assert "tags-at-once" in done.stderr

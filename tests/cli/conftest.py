@@ -48,7 +48,7 @@ class Command:
         return done
 
     def text(self, *arguments: str, stdin: bytes | None = None) -> str:
-        """Return what it writes to standard output, when all goes well and nothing is told."""
+        """Run it successfully, and return standard output; standard error must be empty."""
         done = self.run(*arguments, stdin=stdin)
         assert done.stderr == ""
         return done.stdout
@@ -70,7 +70,7 @@ class Command:
         return done.stderr.removeprefix("Error: ").rstrip("\n")
 
     def misuse(self, *arguments: str, stdin: bytes | None = None) -> str:
-        """Return what it says to wrong use."""
+        """Return the message of wrong use."""
         done = self.run(*arguments, status=2, stdin=stdin)
         assert done.stdout == ""
         return " ".join(done.stderr.split())
@@ -78,7 +78,7 @@ class Command:
 
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Return the command, to be run in an empty folder of its own, on no terminal."""
+    """Return the command, run in an empty folder and without a terminal."""
     monkeypatch.chdir(tmp_path)
     for variable in ("USERNAME", "PASSWORD", "FROM_USERNAME", "TO_USERNAME", "TO_PASSWORD"):
         monkeypatch.delenv(f"OCILAYOUT_{variable}", raising=False)
@@ -108,7 +108,7 @@ def put_image(layout: Layout, architecture: str, *texts: bytes) -> Descriptor:
 
 
 def put_notes(layout: Layout, text: bytes, subject: Descriptor | None = None) -> Descriptor:
-    """Store an artifact that is no image: one file with a title."""
+    """Store an artifact that is not an image: one file with a title."""
     file = layout.blobs.put(text, media_type="text/plain")
     return layout.put_manifest(
         Manifest(

@@ -27,7 +27,7 @@ def registry() -> Iterator[LoopbackRegistry]:
 
 
 def prepared(command: Command, kind: str, registry: LoopbackRegistry) -> str:
-    """Return a locator of a place of a kind with `v1` and `solo` in it, without a name."""
+    """Return a locator of a layout, an archive or a repository that has `v1` and `solo`."""
     if kind == "layout":
         return "oci:lay"
     if kind == "archive":
@@ -40,7 +40,7 @@ def prepared(command: Command, kind: str, registry: LoopbackRegistry) -> str:
 
 
 def empty(kind: str, registry: LoopbackRegistry) -> str:
-    """Return a locator of a place of a kind that is not there yet, without a name."""
+    """Return a locator of a layout, an archive or a repository that does not exist yet."""
     return {
         "layout": "oci:new/lay",
         "archive": "oci-archive:new.tar",
@@ -62,7 +62,7 @@ class TestDirections:
         source: str,
         target: str,
     ) -> None:
-        """Content arrives whole, under the name that was given or the one that it had."""
+        """Content arrives whole, under the given name or else under its own."""
         here, there = prepared(command, source, registry), empty(target, registry)
         command.text("cp", f"{here}:v1", there)
         assert command.answer("ls", "-q", there) == ["v1"]
@@ -121,7 +121,7 @@ class TestDirections:
 
 class TestAnswer:
     def test_totals(self, command: Command, layout: Layout) -> None:
-        """What came and what was there are told, in blobs and in bytes."""
+        """The answer counts what was copied and what was skipped, in blobs and bytes."""
         content = list(layout.walk(layout.resolve("v1")))
         solo = list(layout.walk(layout.resolve("solo")))
         size = sum(found.size for found in content)
@@ -149,7 +149,7 @@ class TestAnswer:
         )
 
     def test_referrers(self, command: Command, layout: Layout) -> None:
-        """`--referrers` takes along what refers to the content."""
+        """`--referrers` copies the referrers of the content, too."""
         for there in ("oci:a", "oci-archive:a.tar"):
             command.text("cp", "oci:lay:v1", there, "--referrers")
             assert len(command.answer("referrers", there, "v1")) == 1
@@ -158,7 +158,7 @@ class TestAnswer:
         assert len(layout.entries()) == 3
 
     def test_the_only_entry(self, command: Command, layout: Layout) -> None:
-        """Without a name the only entry is copied, and of several none is guessed."""
+        """Without a name the only entry is copied; of several none is guessed."""
         assert "say which: 'solo', 'v1'" in command.error("cp", "oci:lay", "oci:new")
         command.text("cp", "oci:lay:solo", "oci:new")
         (entry,) = command.answer("cp", "oci:new", "oci:newer")["entries"]
@@ -173,7 +173,7 @@ class TestAnswer:
 
 class TestStreams:
     def test_an_archive_on_a_pipe(self, command: Command, layout: Layout) -> None:
-        """`-` is standard output, where nothing but the archive goes, and standard input."""
+        """`-` is standard output, which then has the archive alone, and standard input."""
         done = command.run("cp", "oci:lay:v1", "oci-archive:-")
         assert done.stderr.splitlines()[0] == "Copied v1 to oci-archive:-:v1"
         command.folder.joinpath("a.tar").write_bytes(done.stdout_bytes)
@@ -193,7 +193,7 @@ class TestStreams:
         assert layout.tags() == ("solo", "v1")
 
     def test_a_damaged_source_leaves_no_archive(self, command: Command, layout: Layout) -> None:
-        """A copy that fails leaves what was at the target as it was."""
+        """A copy that fails leaves the target as it was."""
         command.text("cp", "oci:lay:v1", "oci-archive:a.tar")
         before = command.folder.joinpath("a.tar").read_bytes()
         layout.blobs.path(Digest.of(b"one")).write_bytes(b"two")
@@ -205,14 +205,17 @@ class TestMisuse:
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [
-            (["lay", "oci:new"], "'lay' is no locator; write oci:PATH[:NAME]"),
-            (["oci:lay:v1", "new"], "'new' is no locator"),
+            (["lay", "oci:new"], "'lay' is not a locator; write oci:PATH[:NAME]"),
+            (["oci:lay:v1", "new"], "'new' is not a locator"),
             (["oci:lay:v1", "oci:new:"], "has an empty name"),
             (["oci:lay:v1", f"oci:new@{Digest.of(b'')}"], "names the target by a digest"),
             (["--all", "oci:lay:v1", "oci:new"], "leave out the name"),
             (["--all", "oci:lay", "oci:new:v1"], "leave out the name"),
-            (["oci:lay:v1", "oci-archive:a", "--durability", "none"], "the target is none"),
-            (["oci:lay:v1", "docker://localhost/a", "--lock-timeout", "1"], "the target is none"),
+            (["oci:lay:v1", "oci-archive:a", "--durability", "none"], "the target is not one"),
+            (
+                ["oci:lay:v1", "docker://localhost/a", "--lock-timeout", "1"],
+                "the target is not one",
+            ),
             (["oci:lay:v1", "oci-archive:a", "--any-name"], "--any-name says how a layout"),
             (["oci:lay:v1", "oci-archive:a", "--jobs", "2"], "written in one go"),
             (
@@ -227,7 +230,7 @@ class TestMisuse:
     def test_what_cannot_be_meant(
         self, command: Command, layout: Layout, arguments: list[str], said: str
     ) -> None:
-        """What cannot be meant is wrong use, and nothing is made."""
+        """Arguments that contradict each other are wrong use, and nothing is created."""
         assert said in command.misuse("cp", *arguments)
         assert not command.folder.joinpath("new").exists()
         assert layout.tags() == ("solo", "v1")
@@ -247,7 +250,7 @@ class TestMisuse:
     def test_what_is_not_there(
         self, command: Command, layout: Layout, registry: LoopbackRegistry
     ) -> None:
-        """A source, a name and a host that are not there are errors."""
+        """A source, a name and a host that do not exist are errors."""
         assert "there is nothing at this path" in command.error("cp", "oci:nowhere:v1", "oci:new")
         assert "'nope'" in command.error("cp", "oci:lay:nope", "oci:new")
         locator = f"docker://{registry.host}/none/app"
@@ -263,7 +266,7 @@ class TestMisuse:
 def test_a_repository_is_what_the_library_sees(
     command: Command, layout: Layout, registry: LoopbackRegistry
 ) -> None:
-    """What was copied into a registry is there for any other client."""
+    """What was copied into a registry can be read by any other client."""
     command.text("cp", "oci:lay:v1", f"docker://{registry.host}/team/app:latest")
     with Repository(f"{registry.host}/team/app") as repository:
         assert repository.resolve("latest") == layout.resolve("v1")
@@ -273,7 +276,7 @@ def test_a_repository_is_what_the_library_sees(
 def test_another_digest_than_sha256_keeps_it_under_its_tag(
     command: Command, layout: Layout, registry: LoopbackRegistry, algorithm: str
 ) -> None:
-    """The tag means what the copy answers; where that cannot be, it says so and tags nothing."""
+    """The tag means the content that the copy answers; where it cannot, an error says so."""
     data = layout.blobs.read(layout.resolve("v1"))
     root = layout.put_manifest(data, algorithm=algorithm)
     layout.tag("other", root)
@@ -382,7 +385,7 @@ class TestEqualNames:
     def test_one_by_name_and_digest_arrives_under_its_name(
         self, command: Command, layout: Layout, target: str
     ) -> None:
-        """NAME@DIGEST says which one is meant, and NAME what it is called."""
+        """NAME@DIGEST chooses the content, and NAME is its name in the target."""
         one, _ = share_name(layout, None, None)
         (entry,) = command.answer("cp", f"oci:lay:latest@{one}", target)["entries"]
         assert (entry["name"], entry["digest"]) == ("latest", one)
@@ -391,7 +394,7 @@ class TestEqualNames:
     def test_a_name_that_reads_as_a_digest_is_an_error(
         self, command: Command, layout: Layout
     ) -> None:
-        """It would mean other content there; nothing is copied until it is untagged."""
+        """Its name has other content there; nothing is copied until it is untagged."""
         digest = str(layout.resolve("v1").digest)
         share_name(layout, None, "example.org/two:latest", name=digest)
         error = command.error("cp", "--all", "oci:lay", "oci:new")
@@ -401,7 +404,7 @@ class TestEqualNames:
     def test_a_name_that_a_layout_refuses_makes_none(
         self, command: Command, layout: Layout
     ) -> None:
-        """A full name outside the grammar is refused before anything is made."""
+        """A full name outside the grammar is refused before anything is created."""
         share_name(layout, "example.org/a__b:1", "example.org/c:1")
         assert "outside the ref.name grammar" in command.error("cp", "--all", "oci:lay", "oci:new")
         assert not command.folder.joinpath("new").exists()

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 class TestInit:
     def test_a_new_layout(self, command: Command) -> None:
-        """A folder becomes an empty layout, with its parents, and is never made one twice."""
-        assert command.text("init", "a/b") == "Made an empty layout in a/b\n"
+        """A folder and its parents are created, and a layout is never created twice."""
+        assert command.text("init", "a/b") == "Created an empty layout in a/b\n"
         assert Layout.open("a/b").entries() == ()
         assert command.answer("init", "oci:c") == {"path": "c"}
         assert command.error("init", "c").endswith("/c is a layout already; open it")
 
     def test_durability(self, command: Command) -> None:
-        """It is written either way, and any other way is wrong use."""
+        """A layout is created with either durability; any other is wrong use."""
         command.text("init", "a", "--durability", "none")
         assert "'some' is not one of 'commit', 'none'" in command.misuse(
             "init", "b", "--durability", "some"
@@ -32,7 +32,7 @@ class TestInit:
 
 class TestTag:
     def test_new_names(self, command: Command, layout: Layout) -> None:
-        """Content gets all new names, without what is noted at the old one."""
+        """Content gets all new names, without the annotations of the old one."""
         layout.annotate("v1", {"org.example.team": "core"})
         digest = layout.resolve("v1").digest
         assert command.text("tag", "lay", "v1", "v2", "latest") == (
@@ -48,19 +48,19 @@ class TestTag:
         }
 
     def test_by_digest_with_annotations(self, command: Command, layout: Layout) -> None:
-        """A digest, or its beginning, is a target, and the new entries have what is noted."""
+        """A digest, or its beginning, is a target, and the new entries have the annotations."""
         digest = layout.entries()[2].descriptor.digest
         command.text(
             "tag", "lay", digest[:20], "notes", "--annotation", "a=b=c", "--annotation", "d="
         )
         assert layout.resolve("notes").digest == digest
         assert dict(layout.entry("notes").annotations) == {"a": "b=c", "d": ""}
-        assert "is no annotation; write KEY=VALUE" in command.misuse(
+        assert "is not an annotation; write KEY=VALUE" in command.misuse(
             "tag", "lay", "v1", "v2", "--annotation", "x"
         )
 
     def test_all_names_or_none(self, command: Command, layout: Layout) -> None:
-        """A name that must not be written leaves all as it was; `--any-name` writes most."""
+        """A name outside the grammar is refused and nothing changes; `--any-name` writes most."""
         assert "outside the ref.name grammar" in command.error("tag", "lay", "v1", "v2", "._")
         assert layout.tags() == ("solo", "v1")
         command.text("tag", "lay", "v1", "a b", "--any-name")
@@ -69,7 +69,7 @@ class TestTag:
         assert "reads as a digest" in command.error("tag", "lay", "v1", digest, "--any-name")
 
     def test_what_is_not_there(self, command: Command, layout: Layout) -> None:
-        """A name that is not there is told with those that are."""
+        """The error about a missing name lists the names that exist."""
         assert command.error("tag", "lay", "x", "y") == (
             "there is no entry named 'x'; there are 'solo', 'v1'"
         )
@@ -78,7 +78,7 @@ class TestTag:
 
 class TestUntag:
     def test_content_stays(self, command: Command, layout: Layout) -> None:
-        """Names go, also when given twice, and their content is there without one."""
+        """Names are removed, also if given twice; their content stays as untagged entries."""
         digests = {layout.resolve(name).digest for name in layout.tags()}
         assert command.text("untag", "lay", "v1", "solo", "v1") == "Untagged v1, solo\n"
         assert layout.tags() == ()
@@ -88,7 +88,7 @@ class TestUntag:
         )
 
     def test_for_programs(self, command: Command, layout: Layout) -> None:
-        """The JSON lists the names that went; one that is not there keeps all."""
+        """The JSON lists the names that were removed; a missing one removes none."""
         assert "'nope'" in command.error("untag", "lay", "v1", "nope")
         assert command.answer("untag", "lay", "v1") == {"untagged": ["v1"]}
         assert layout.tags() == ("solo",)
@@ -96,7 +96,7 @@ class TestUntag:
 
 class TestAnnotate:
     def test_setting_and_removing(self, command: Command, layout: Layout) -> None:
-        """Keys are set and taken away, and what is noted then is the answer."""
+        """Keys are set and removed, and the answer has the annotations after it."""
         assert command.text("annotate", "lay", "v1", "b=2", "a=x=y") == "a=x=y\nb=2\n"
         assert command.answer("annotate", "lay", "v1", "c=", "--remove", "b", "--remove", "x") == {
             "name": "v1",
@@ -104,10 +104,10 @@ class TestAnnotate:
         }
         assert dict(layout.entry("v1").annotations) == {"a": "x=y", "c": ""}
         said = command.text("annotate", "lay", "v1", "--remove", "a", "--remove", "c")
-        assert said == "Nothing is noted\n"
+        assert said == "No annotations\n"
 
     def test_misuse(self, command: Command, layout: Layout) -> None:
-        """Nothing to change, and what is no annotation, are wrong use; the name is no key."""
+        """Nothing to change, and text that is not an annotation, are wrong use, as is the name."""
         assert "nothing to change" in command.misuse("annotate", "lay", "v1")
         assert "write KEY=VALUE" in command.misuse("annotate", "lay", "v1", "=x")
         assert "the name itself" in command.error(
@@ -119,7 +119,7 @@ class TestAnnotate:
 
 class TestRm:
     def test_what_others_need_stays(self, command: Command, layout: Layout) -> None:
-        """Names go, also when given twice, and what another entry reaches does not."""
+        """Entries are removed, also if given twice; blobs that another entry reaches stay."""
         before = set(layout.blobs)
         layout.tag("other", layout.resolve("solo"))
         assert command.text("rm", "lay", "other", "solo", "other") == "Removed other, solo\n"
@@ -127,7 +127,7 @@ class TestRm:
         assert set(layout.blobs) == before
 
     def test_blobs_go(self, command: Command, layout: Layout) -> None:
-        """What nothing else reaches is deleted."""
+        """Blobs that nothing else reaches are deleted."""
         blob = layout.blobs.put(b"three", media_type="text/plain")
         layout.tag("blob", blob)
         assert command.answer("rm", "lay", "blob") == {"removed": ["blob"]}
@@ -142,7 +142,7 @@ class TestRm:
 )
 class TestFolders:
     def test_another_writer(self, command: Command, layout: Layout, arguments: list[str]) -> None:
-        """Who holds the lock for longer than is waited makes an edit fail, and nothing changes."""
+        """An edit that waits too long for the lock fails, and nothing changes."""
         before = layout.path.joinpath("index.json").read_bytes()
         verb, *rest = arguments
         with layout.path.joinpath("index.json.lock").open("wb") as lock:
@@ -151,14 +151,14 @@ class TestFolders:
         assert "was held by another writer for 0" in error
         assert layout.path.joinpath("index.json").read_bytes() == before
 
-    def test_what_is_no_folder(
+    def test_what_is_not_a_folder(
         self, command: Command, layout: Layout, arguments: list[str]
     ) -> None:
         """An archive, a registry, and a locator with a name are wrong use."""
         verb, *rest = arguments
         write_archive(layout, ["v1"], "a.tar")
         for path in ("a.tar", "oci-archive:a.tar", "docker://localhost/a"):
-            assert f"'{path}' is no folder" in command.misuse(verb, path, *rest)
+            assert f"'{path}' is not a folder" in command.misuse(verb, path, *rest)
         assert "has a name in it" in command.misuse(verb, "oci:lay:v1", *rest)
         command.text(verb, "oci:lay", *rest)
 
@@ -180,7 +180,7 @@ class TestEqualNames:
     def test_by_the_short_name_nothing_happens(
         self, command: Command, layout: Layout, equal: tuple[str, str], arguments: list[str]
     ) -> None:
-        """What would touch both is refused in a line that says how to name one."""
+        """An edit of the common name is refused in a line that says how to name one."""
         before = layout.path.joinpath("index.json").read_bytes()
         error = command.error(arguments[0], "lay", *arguments[1:])
         assert f"{equal[0]} (example.org/one:latest)" in error
@@ -220,7 +220,7 @@ class TestEqualNames:
     def test_removing_by_the_full_name(
         self, command: Command, layout: Layout, equal: tuple[str, str]
     ) -> None:
-        """The image goes with its content, and the other one keeps the name."""
+        """The image is deleted with its content, and the other one keeps the name."""
         command.text("rm", "lay", "example.org/one:latest")
         assert equal[0] not in layout.blobs
         assert layout.resolve("latest").digest == equal[1]
@@ -232,7 +232,7 @@ class TestEqualNames:
     def test_the_full_name_itself_can_be_changed(
         self, command: Command, layout: Layout, equal: tuple[str, str]
     ) -> None:
-        """The answer is that of the entry, though its old name leads nowhere any more."""
+        """The answer has the annotations of the entry, though its old name no longer finds it."""
         key = "io.containerd.image.name"
         changed = command.answer("annotate", "lay", "example.org/one:latest", f"{key}=x/y:1")
         assert changed["annotations"] == {key: "x/y:1"}
@@ -240,7 +240,7 @@ class TestEqualNames:
         assert command.answer("annotate", "lay", "x/y:1", "--remove", key)["annotations"] == {}
 
     def test_listing(self, command: Command, layout: Layout, equal: tuple[str, str]) -> None:
-        """Tables show the full name where the name does not tell, and the JSON has both."""
+        """Tables show the full name where the name is ambiguous, and the JSON has both."""
         rows = [(row["name"], row["fullName"]) for row in command.answer("ls", "lay")]
         assert rows[:2] == [
             ("latest", "example.org/one:latest"),

@@ -1,4 +1,4 @@
-"""`ocilayout explain`: from the id of a requirement to what is known of it."""
+"""`ocilayout explain`: the requirement of an id, and what is done about it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from click.shell_completion import ShellComplete
 
 from ocilayout import Digest, Layout
 from ocilayout.check.finding import KINDS
-from ocilayout.check.requirement import find, iter_requirements
+from ocilayout.check.requirement import find_requirement, iter_requirements
 from ocilayout.cli import main
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def test_what_check_says_can_be_explained(command: Command, layout: Layout) -> None:
-    """The id behind a problem is one that is known, for every kind of problem."""
+    """The requirement of every kind of problem can be explained."""
     layout.blobs.path(Digest.of(b"one")).write_bytes(b"two")
     (problem,) = command.answer("check", "lay", status=1)["problems"]
     first = command.lines("explain", problem["requirement"])[0]
@@ -27,8 +27,8 @@ def test_what_check_says_can_be_explained(command: Command, layout: Layout) -> N
 
 
 def test_all_cells_are_shown_and_where_links_lead(command: Command) -> None:
-    """For people a line each, with the paths of links, modules and tests."""
-    row = find("image-index:first-match")
+    """The text has a line for each part, with the paths of links, modules and tests."""
+    row = find_requirement("image-index:first-match")
     asked, here, *rest = command.lines("explain", row.id)[1:]
     assert asked == f"  asks    {row.text}"
     assert here.startswith("  here    ")
@@ -40,26 +40,26 @@ def test_all_cells_are_shown_and_where_links_lead(command: Command) -> None:
 
 
 def test_programs_get_the_cells(command: Command) -> None:
-    """As they stand in the notes."""
-    row = find("distribution:chunks")
+    """The JSON has the cells as the notes have them."""
+    row = find_requirement("distribution:chunks")
     assert command.answer("explain", row.id) == {
         "id": row.id,
         "level": "MUST",
         "asks": row.text,
         "here": row.ours,
-        "modules": ["ocilayout.registry.delivery"],
-        "tests": ["unit/test_registry_delivery.py::test_any_blob_arrives_in_chunks"],
+        "modules": ["ocilayout.registry.upload"],
+        "tests": ["unit/registry/test_upload.py::test_any_blob_arrives_in_chunks"],
     }
 
 
 @pytest.mark.parametrize("requirement", ["descriptor:digest-gramar", "digest-grammar"])
 def test_what_is_no_id_is_an_error_that_helps(command: Command, requirement: str) -> None:
-    """One that was misspelt is named rightly."""
+    """The error about a misspelt id names the right one."""
     assert "descriptor:digest-grammar" in command.error("explain", requirement)
 
 
 def test_ids_are_completed() -> None:
-    """A shell offers what begins so."""
+    """A shell is offered the ids with that beginning."""
     complete = ShellComplete(main, {}, "ocilayout", "_OCILAYOUT_COMPLETE")
     offered = [item.value for item in complete.get_completions(["explain"], "layer:")]
     assert offered == [row.id for row in iter_requirements() if row.page == "layer"]

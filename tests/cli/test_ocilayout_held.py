@@ -1,4 +1,4 @@
-"""Layouts as other programs write them: nothing in them is lost, whatever the command does."""
+"""Layouts as other programs write them: no command loses content of theirs."""
 
 from __future__ import annotations
 

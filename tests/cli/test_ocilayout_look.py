@@ -1,4 +1,4 @@
-"""The verbs of `ocilayout` that look."""
+"""The verbs of `ocilayout` that only read."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ocilayout import (
     Digest,
     Layout,
     Manifest,
+    copy,
     write_archive,
 )
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ HI = Digest.of(b"hi\n")
 
 @pytest.fixture
 def registry(layout: Layout) -> Iterator[str]:
-    """Return the locator of a repository with all of the layout in it."""
+    """Return the locator of a repository with the content of the layout."""
     with LoopbackRegistry() as registry:
         name = f"{registry.host}/team/app"
         with Repository(name) as repository:
@@ -46,7 +46,7 @@ def registry(layout: Layout) -> Iterator[str]:
 
 class TestLs:
     def test_the_table(self, command: Command, layout: Layout) -> None:
-        """Every entry has a row, names first, with all that is known of it, and aligned."""
+        """Every entry has an aligned row with its properties, named entries first."""
         digests = [entry.descriptor.digest[:19] for entry in layout.entries()]
         lines = command.lines("ls", "lay")
         assert [line.split("   ")[0].strip() for line in lines] == [
@@ -61,7 +61,7 @@ class TestLs:
         assert len({line.index("CONTENT" if "CONTENT" in line else "whole") for line in lines}) == 1
 
     def test_for_programs(self, command: Command, layout: Layout) -> None:
-        """The JSON says exact sizes, times with their origin, and what is noted at the entry."""
+        """The JSON has exact sizes, times with their origin, and the annotations of entries."""
         layout.annotate("solo", {"org.example.team": "core", CREATED: "2024-01-02T03:04:05Z"})
         solo, index, notes = command.answer("ls", "lay")
         entry = layout.entry("solo")
@@ -88,14 +88,14 @@ class TestLs:
         assert (notes["name"], notes["artifactType"]) == (None, NOTES)
 
     def test_names_alone(self, command: Command, layout: Layout) -> None:
-        """`-q` gives each name on a line, a digest where there is none, and a list in JSON."""
+        """`-q` gives each name on a line, the digest of an untagged entry, and a list in JSON."""
         notes = str(layout.entries()[2].descriptor.digest)
         assert command.lines("ls", "-q", "lay") == ["solo", "v1", notes]
         assert command.answer("ls", "-q", "lay") == ["solo", "v1", notes]
         assert command.lines("ls", "-q", "--no-untagged", "lay") == ["solo", "v1"]
 
     def test_one_name(self, command: Command, layout: Layout) -> None:
-        """A name or a digest lists that one alone, and a name that is not there fails."""
+        """A name or a digest lists its entry alone, and a missing name is an error."""
         assert [row["name"] for row in command.answer("ls", "lay", "v1")] == ["v1"]
         digest = str(layout.resolve("v1").digest)
         (row,) = command.answer("ls", f"oci:lay@{digest}")
@@ -105,7 +105,7 @@ class TestLs:
         )
 
     def test_what_is_missing_or_broken(self, command: Command, layout: Layout) -> None:
-        """Missing content is counted, what cannot be read is said, and the rest is listed."""
+        """Missing content is counted, and a row says what cannot be read."""
         layout.blobs.delete(Digest.of(b"one"))
         notes = layout.entries()[2].descriptor.digest
         layout.blobs.path(notes).write_bytes(b"x" * layout.blobs.size(notes))
@@ -120,14 +120,14 @@ class TestLs:
         assert done.stderr.startswith(f"{notes}: ")
 
     def test_nothing(self, command: Command) -> None:
-        """An empty layout has no entries, and says so to people alone."""
+        """The text says that an empty layout has no entries; the JSON is an empty list."""
         Layout.create("empty")
         assert command.text("ls", "empty") == "No entries\n"
         assert command.text("ls", "-q", "empty") == ""
         assert command.answer("ls", "empty") == []
 
     def test_a_repository(self, command: Command, registry: str) -> None:
-        """Tags are listed like names; of their content is not asked whether it is whole."""
+        """Tags are listed like names; a registry is not asked whether content is whole."""
         solo, index = command.answer("ls", registry)
         assert (solo["name"], solo["platforms"], solo["complete"]) == (
             "solo", ["linux/amd64"], None,
@@ -137,7 +137,7 @@ class TestLs:
         assert [row["name"] for row in command.answer("ls", registry, "v1")] == ["v1"]
 
     def test_a_tag_that_cannot_be_read(self, command: Command, layout: Layout) -> None:
-        """A tag of something that is no manifest has its reason in its row."""
+        """A tag whose content is not a manifest has the reason in its row."""
         with LoopbackRegistry() as registry:
             with Repository(f"{registry.host}/team/app") as repository:
                 copy(layout, "solo", repository)
@@ -155,7 +155,7 @@ class TestLs:
 
 class TestInspect:
     def test_for_people(self, command: Command, layout: Layout) -> None:
-        """Above the document stands which it is and what is noted, in lines of their own."""
+        """Above the document are its name, digest, type, size and annotations."""
         layout.annotate("solo", {"org.example.team": "core", "a": "b\nc"})
         descriptor = layout.resolve("solo")
         head, _, document = command.text("inspect", "lay", "solo").partition("\n\n")
@@ -205,7 +205,7 @@ class TestInspect:
         assert layout.resolve("v1").digest != manifest["digest"]
 
     def test_what_is_no_document(self, command: Command, layout: Layout) -> None:
-        """Content that is no JSON is left to `cat`; a broken manifest says where it is broken."""
+        """Content that is not JSON is left to `cat`; of a broken manifest the place is shown."""
         digest = str(Digest.of(b"one"))
         assert "`ocilayout cat`" in command.error("inspect", "lay", digest)
         bad = b'{"schemaVersion": 2, "schemaVersion": 2}'
@@ -230,7 +230,7 @@ class TestInspect:
 
 class TestCat:
     def test_bytes(self, command: Command, layout: Layout) -> None:
-        """Content comes out as it is, by name, by digest, and by the beginning of a digest."""
+        """Bytes are written unchanged, by name, digest, and the beginning of a digest."""
         binary = bytes(range(256)) * 8192
         blob = layout.blobs.put(binary, media_type=OCI_LAYER)
         assert command.run("cat", "lay", str(blob.digest)).stdout_bytes == binary
@@ -240,7 +240,7 @@ class TestCat:
         )
 
     def test_damage(self, command: Command, layout: Layout) -> None:
-        """Damaged content fails, and never looks whole."""
+        """Damaged content fails, and is never written whole."""
         blob = layout.blobs.put(b"one", media_type=OCI_LAYER)
         layout.blobs.path(blob.digest).write_bytes(b"two")
         assert "was promised" in command.error("cat", "lay", str(blob.digest))
@@ -259,7 +259,7 @@ class TestCat:
 
 class TestTree:
     def test_the_drawing(self, command: Command, layout: Layout) -> None:
-        """What is shared is marked wherever it is drawn, and its parts are drawn once."""
+        """Shared content is marked wherever it is drawn, and its parts are drawn once."""
         solo, index, notes = (
             layout.resolve("solo"), layout.resolve("v1"), layout.entries()[2].descriptor,
         )  # fmt: skip
@@ -292,7 +292,7 @@ class TestTree:
         ]
 
     def test_one_name(self, command: Command, layout: Layout) -> None:
-        """One name is drawn alone, and shared is what others need all the same."""
+        """One name is drawn alone, and content that other entries reach is marked as shared."""
         lines = command.lines("tree", "lay", "solo")
         assert len(lines) == 4
         assert lines[0].endswith("  shared")
@@ -321,7 +321,7 @@ class TestTree:
         assert [part["title"] for part in notes["parts"]] == [None, "notes.txt"]
 
     def test_a_repository(self, command: Command, layout: Layout, registry: str) -> None:
-        """A repository is drawn from its tags; whether content is there is not asked."""
+        """A repository is drawn from its tags, and not asked whether it has the content."""
         assert command.lines("tree", registry, "v1") != command.lines("tree", "lay", "v1")
         graph = command.answer("tree", registry)
         assert [root["name"] for root in graph["roots"]] == ["solo", "v1"]
@@ -331,7 +331,7 @@ class TestTree:
 
 class TestReferrers:
     def test_who_refers(self, command: Command, layout: Layout) -> None:
-        """What refers to content is listed with its type, by name and by digest."""
+        """Referrers are listed with their type, by name and by digest."""
         notes, index = layout.entries()[2].descriptor, layout.resolve("v1")
         assert command.lines("referrers", "lay", "v1") == [
             f"DIGEST{' ' * 16}TYPE{' ' * 28}SIZE",
@@ -350,21 +350,21 @@ class TestReferrers:
         assert command.answer("referrers", f"oci:lay@{index.digest}", "--type", NOTES) == expected
         assert command.answer("referrers", "lay", "v1", "--type", "text/plain") == []
 
-    def test_nobody(self, command: Command, layout: Layout) -> None:
-        """Content that is not here may be asked about; where nobody refers to it that is said."""
+    def test_without_referrers(self, command: Command, layout: Layout) -> None:
+        """The content may be missing; where it has no referrers the text says so."""
         absent = Digest.of(b"absent")
         assert command.text("referrers", "lay", absent) == f"Nothing refers to {absent}\n"
         assert layout.tags() == ("solo", "v1")
 
     def test_a_repository(self, command: Command, registry: str) -> None:
-        """A registry is asked by its own means."""
+        """A registry is asked by its referrers API."""
         (found,) = command.answer("referrers", registry, "v1")
         assert found["artifactType"] == NOTES
 
 
 class TestPlaces:
     def test_an_archive_is_like_a_layout(self, command: Command, layout: Layout) -> None:
-        """All that looks into a layout looks into an archive: by path, locator and on a pipe."""
+        """All verbs that read a layout read an archive: by path, locator and from a pipe."""
         write_archive(layout, None, "lay.tar")
         for verb in (["tree"], ["referrers"], ["inspect"]):
             name = [] if verb == ["tree"] else ["v1"]
@@ -380,7 +380,7 @@ class TestPlaces:
         )
 
     def test_the_only_entry(self, command: Command, layout: Layout, registry: str) -> None:
-        """Without a name the only entry is meant, whatever it is called, or an error says which."""
+        """Without a name the only entry is meant; of several, the error lists them."""
         only = Layout.create("only")
         assert command.error("cat", "only") == "oci:only has no entry"
         copy(layout, str(layout.resolve("solo").digest), only)
@@ -420,12 +420,12 @@ class TestPlaces:
 
     def test_names_are_given_once(self, command: Command, layout: Layout) -> None:
         """A name in the locator and another as an argument is wrong use."""
-        assert "oci:lay:v1 has a name in it already" in command.misuse("cat", "oci:lay:v1", "v1")
+        assert "oci:lay:v1 already has a name in it" in command.misuse("cat", "oci:lay:v1", "v1")
         assert layout.tags()
 
     @pytest.mark.parametrize("verb", ["ls", "inspect", "cat", "tree", "referrers"])
     def test_what_is_not_there(self, command: Command, verb: str) -> None:
-        """A path of nothing, a folder of something else, and a file that is no tar are errors."""
+        """A missing path, a folder without a layout, and a file that is not a tar are errors."""
         command.folder.joinpath("file").write_text("x")
         error = command.error(verb, "nowhere")
         assert error.endswith("/nowhere is not an OCI image layout: there is nothing at this path")
@@ -435,7 +435,7 @@ class TestPlaces:
         assert "is no repository" in command.misuse(verb, "docker://a/B:c:d")
 
     def test_options_that_mean_nothing(self, command: Command, layout: Layout) -> None:
-        """Options of a registry are refused where there is none, as are those of archives."""
+        """Options for registries are refused for layouts, as are those for archives."""
         write_archive(layout, ["v1"], "a.tar")
         for source, option in (
             ("lay", ["--plain-http"]),
@@ -447,12 +447,12 @@ class TestPlaces:
             said = command.misuse("ls", source, *option)
             assert f"{option[0]} is for a registry, and oci" in said
         said = command.misuse("ls", "lay", "--unpack-limit", "1MiB")
-        assert "--unpack-limit is for an archive, and oci:lay is none" in said
+        assert "--unpack-limit is for an archive, and oci:lay is not one" in said
         assert command.lines("ls", "-q", "a.tar", "--unpack-limit", "1MiB") == ["v1"]
-        assert "is no size" in command.misuse("ls", "a.tar", "--unpack-limit", "much")
+        assert "is not a size" in command.misuse("ls", "a.tar", "--unpack-limit", "much")
 
     def test_terminal_escapes_are_shown(self, command: Command, layout: Layout) -> None:
-        """A name cannot command the terminal: what is no text is escaped, in tables and errors."""
+        """A name cannot command the terminal: control characters are escaped everywhere."""
         with Layout.open("lay", strict_names=False).edit() as edit:
             edit.tag("a\x1b[2J\n\x9bb", layout.resolve("v1"))
         shown = "a\\x1b[2J\\n\\x9bb"

@@ -14,6 +14,7 @@ from pathlib import Path
 from subprocess import PIPE
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 from click.shell_completion import ShellComplete
 
@@ -93,7 +94,7 @@ class Terminal:
 
 class TestTerminal:
     def test_a_table(self, command: Command, layout: Layout) -> None:
-        """On a terminal a table fits its width and has a bold heading; names are no markup."""
+        """A table fits the terminal and has a bold heading; names are not taken for markup."""
         Layout.open("lay", strict_names=False).tag("[red]x", layout.resolve("solo"))
         said = Terminal("ls", "lay", rows="60").end()
         assert "\x1b[1m" in said
@@ -103,14 +104,14 @@ class TestTerminal:
         assert command.lines("ls", "lay") != plain.splitlines()
 
     def test_colours(self, command: Command, layout: Layout) -> None:
-        """What is remarkable has a colour, unless colours are not wanted."""
+        """Marks have a colour, unless colours are switched off."""
         assert "\x1b[36mshared\x1b[0m" in Terminal("tree", "lay").end()
         assert "\x1b" not in Terminal("tree", "lay", NO_COLOR="1").end()
         assert "\x1b" not in command.text("tree", "lay")
         assert layout.tags()
 
     def test_progress(self, command: Command, layout: Layout) -> None:
-        """A copy draws a bar that goes to the end and then away, and leaves its answer."""
+        """A copy draws a bar, removes it at the end, and leaves its answer."""
         put_large(layout)
         said = Terminal("cp", "oci:lay:large", "oci-archive:large.tar").end()
         assert "\x1b[?25l" in said
@@ -122,7 +123,7 @@ class TestTerminal:
         assert command.run("cp", "oci:lay:large", "oci:newer").stderr == ""
 
     def test_a_password_is_asked_for(self, command: Command) -> None:
-        """Who names a user and no password is asked for it, and it is not shown."""
+        """A user without a password is asked for it, and it is not shown."""
         terminal = Terminal("ls", "docker://127.0.0.1:1/app", "--username", "ann")
         terminal.until("Password of ann: ")
         terminal.type("secret\n")
@@ -140,7 +141,7 @@ class TestTerminal:
 
 class TestEnds:
     def test_a_reader_that_goes_away(self, layout: Layout) -> None:
-        """When nobody reads on, the command ends quietly, as one that SIGPIPE ends."""
+        """When the reader of a pipe is gone, the command ends quietly, as by SIGPIPE."""
         blob = layout.blobs.put(os.urandom(LARGE), media_type=OCTET_STREAM)
         for verb in (
             ["cat", "lay", str(blob.digest)],
@@ -157,7 +158,7 @@ class TestEnds:
             process.stderr.close()
             assert process.wait() == 141
 
-    def test_text_that_nobody_reads(self, layout: Layout) -> None:
+    def test_text_without_a_reader(self, layout: Layout) -> None:
         """The same holds for a listing whose reader was gone before it began."""
         reading, writing = os.pipe()
         os.close(reading)
@@ -197,7 +198,7 @@ class TestEnds:
         assert command.folder.exists()
 
     def test_text_in_any_encoding(self, layout: Layout) -> None:
-        """What standard output has no encoding for is escaped, and a drawing does without."""
+        """Text that standard output cannot encode is escaped, and a drawing is in ASCII."""
         with Layout.open("lay", strict_names=False).edit() as edit:
             for name in ("ü", "λ"):
                 edit.tag(name, layout.resolve("v1"))
@@ -241,8 +242,8 @@ class TestHelp:
         assert said == command.text(verb, "-h")
 
     def test_all_verbs(self, command: Command) -> None:
-        """The verbs are these, each told in a line that is not cut short."""
-        assert list(main.commands) == VERBS
+        """Help lists these verbs, each in a line that is not cut short."""
+        assert main.list_commands(click.Context(main)) == VERBS
         lines = command.lines("--help")
         listed = lines[lines.index("Commands:") + 1 :][: len(VERBS)]
         assert [line.split()[0] for line in listed] == VERBS
@@ -295,7 +296,7 @@ HOSTILE = [
 
 class TestCompletion:
     def test_what_is_offered(self, command: Command, layout: Layout) -> None:
-        """Verbs, files, and the names in a layout are offered; nothing where none can be had."""
+        """Verbs, files, and names in a layout are offered; nothing where they cannot be read."""
         layout.tag("v2", layout.resolve("v1"))
         shell = ShellComplete(main, {}, "ocilayout", "_OCILAYOUT_COMPLETE")
 
@@ -315,7 +316,7 @@ class TestCompletion:
 
     @pytest.mark.parametrize("name", HOSTILE)
     def test_what_a_shell_would_obey_is_not_offered(self, command: Command, name: str) -> None:
-        """A name is offered only if every shell takes it for text."""
+        """A name is offered only if every shell takes it for plain text."""
         layout = Layout.open(command.folder / "lay", create=True, strict_names=False)
         config = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
         root = layout.put_manifest(Manifest(artifact_type="a/b", config=config))
@@ -328,7 +329,7 @@ class TestCompletion:
 
     @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is missing")
     def test_bash_runs_nothing(self, command: Command) -> None:
-        """What bash pastes from a layout with hostile names is text, and nothing is run or told."""
+        """Bash pastes text alone from a layout with hostile names, and runs and shows nothing."""
         layout = Layout.open(command.folder / "lay", create=True, strict_names=False)
         config = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
         root = layout.put_manifest(Manifest(artifact_type="a/b", config=config))
@@ -362,7 +363,7 @@ class TestCompletion:
         name: str,
         how: str,
     ) -> None:
-        """Whatever lies in place of its files, nothing hangs and nothing is told."""
+        """Whatever is in the place of its files, nothing hangs and nothing is shown."""
         path = layout.path / name
         path.unlink()
         if how == "FIFO":
@@ -382,7 +383,7 @@ class TestCompletion:
         assert command.folder.exists()
 
     def test_a_shell_can_ask(self, layout: Layout) -> None:
-        """What the README says switches it on gives a shell the script that asks."""
+        """The command that the README gives for it prints the completion script of a shell."""
         environment = {**os.environ, "_OCILAYOUT_COMPLETE": "zsh_source"}
         process = start(stdout=PIPE, env=environment)
         out, _ = process.communicate()

@@ -111,5 +111,5 @@ def test_why_something_is_left_is_said(command: Command, layout: Layout) -> None
     os.mkfifo(layout.path / "quarantine")
     done = command.run("repair", "lay", status=1)
     assert "0 repairs; left: 1 error" in done.stdout
-    assert "it could not be mended: " in done.stdout
+    assert "it could not be repaired: " in done.stdout
     assert layout.blobs.path(PART).read_bytes() == b"trap"

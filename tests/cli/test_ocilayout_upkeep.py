@@ -34,7 +34,7 @@ class TestCheck:
         assert layout.tags()
 
     def test_errors(self, command: Command, layout: Layout) -> None:
-        """An error is told with severity, code, place and requirement, and fails the command."""
+        """An error is shown with severity, code, place and requirement, and the command fails."""
         layout.blobs.path(ONE).write_bytes(b"two")
         done = command.run("check", "lay", status=1)
         first, *_, last = done.stdout.splitlines()
@@ -50,12 +50,12 @@ class TestCheck:
         assert sorted(problem) == ["code", "message", "place", "requirement", "severity"]
 
     def test_without_content(self, command: Command, layout: Layout) -> None:
-        """`--no-content` does not look into blobs that are no documents."""
+        """`--no-content` does not read blobs that are not documents."""
         layout.blobs.path(ONE).write_bytes(b"two")
         assert command.text("check", "lay", "--no-content") == "no problems\n"
 
     def test_what_fails(self, command: Command, layout: Layout) -> None:
-        """`--fail-on` says from which severity on the command fails; errors always do."""
+        """`--fail-on` sets the lowest severity that fails the command; errors always do."""
         layout.blobs.delete(ONE)
         command.run("check", "lay")
         command.run("check", "lay", "--fail-on", "warning")
@@ -67,7 +67,7 @@ class TestCheck:
         assert "0 is not in the range" in command.misuse("check", "lay", "--jobs", "0")
 
     def test_what_is_no_layout(self, command: Command) -> None:
-        """A folder that is none is checked all the same; one that is not there is an error."""
+        """A folder that is not a layout is checked, too; a missing folder is an error."""
         command.folder.joinpath("empty").mkdir()
         codes = {
             problem["code"] for problem in command.answer("check", "empty", status=1)["problems"]
@@ -78,7 +78,7 @@ class TestCheck:
 
 class TestRepair:
     def test_what_is_done_and_left(self, command: Command, layout: Layout) -> None:
-        """It says what it would do, does it, says what is left, and then has nothing to do."""
+        """A dry run shows what a repair does, and a second repair has nothing to do."""
         layout.blobs.path(ONE).write_bytes(b"two")
         planned = command.answer("repair", "lay", "--dry-run", status=1)
         assert [(action["code"], action["place"]) for action in planned["actions"]] == [
@@ -97,7 +97,7 @@ class TestRepair:
         assert command.answer("repair", "lay", status=1)["actions"] == []
 
     def test_errors_that_stay(self, command: Command, layout: Layout) -> None:
-        """What it cannot mend is listed, and fails the command while it is an error."""
+        """Problems that remain are listed, and fail the command if they are errors."""
         layout.path.joinpath("oci-layout").unlink()
         found = command.answer("repair", "lay", status=1)
         assert [problem["code"] for problem in found["problems"]] == ["missing-header"]
@@ -109,7 +109,7 @@ class TestRepair:
 @pytest.mark.usefixtures("later")
 class TestGc:
     def test_what_goes(self, command: Command, layout: Layout) -> None:
-        """Old garbage goes with its size told, young garbage is counted, a dry run keeps all."""
+        """Old garbage is deleted and its size shown, young garbage is counted; not in a dry run."""
         old = layout.blobs.put(b"x" * 2048, media_type=OCTET_STREAM).digest
         young = layout.blobs.put(b"young", media_type=OCTET_STREAM).digest
         os.utime(layout.blobs.path(young), (clock.now(), clock.now()))
@@ -125,7 +125,7 @@ class TestGc:
             "unlisted": [],
             "dryRun": True,
         }
-        end = "0 entries, 1 blob, 1 left-over file: 2.0 KiB freed; 1 blob more when no longer young"
+        end = "0 entries, 1 blob, 1 temporary file: 2.0 KiB freed; 1 blob more when no longer young"
         lines = [f"blob   {old}", "file   ingest/left"]
         assert command.lines("gc", "lay", "--dry-run") == [*lines, f"Would remove {end}"]
         assert set(layout.blobs) == before
@@ -133,11 +133,11 @@ class TestGc:
         assert before - set(layout.blobs) == {old}
         assert command.answer("gc", "lay", "--grace", "0")["young"] == 0
         assert command.text("gc", "lay") == (
-            "Removed 0 entries, 0 blobs, 0 left-over files: 0 B freed\n"
+            "Removed 0 entries, 0 blobs, 0 temporary files: 0 B freed\n"
         )
 
     def test_untagged_entries(self, command: Command, layout: Layout) -> None:
-        """Entries without a name stay, unless they are to be pruned and nothing needs them."""
+        """Untagged entries stay, unless they are to be pruned and nothing needs them."""
         layout.untag("solo")
         layout.untag("v1")
         command.text("gc", "lay")
@@ -149,6 +149,6 @@ class TestGc:
 
     @pytest.mark.parametrize("text", ["", "h", "1y", "-1", "1.5h", "9999999999"])
     def test_durations(self, command: Command, layout: Layout, text: str) -> None:
-        """What is no duration is wrong use."""
-        assert "is no duration; write 90s" in command.misuse("gc", "lay", "--grace", text)
+        """Text that is not a duration is wrong use."""
+        assert "is not a duration; write 90s" in command.misuse("gc", "lay", "--grace", text)
         assert layout.tags()

@@ -115,7 +115,7 @@ RETIRED = {
 def test_a_manifest_of_a_retired_type_has_no_config(
     command: Command, layout: Layout, media_type: str
 ) -> None:
-    """Its first part is not one, and `inspect --config` says why there is none."""
+    """Its first part is not a config, and `inspect --config` says so."""
     part = {"mediaType": "text/plain", "digest": Digest.of(b"hi\n"), "size": 3}
     document: dict[str, Any] = {"mediaType": media_type, "blobs": [part]}
     if RETIRED[media_type] == "fsLayers":

@@ -119,7 +119,7 @@ def test_a_folder_is_built_from_inside(shell: Shell) -> None:
         (["build", "nowhere"], "nowhere"),
         (["build", ".", "-t", "a b"], "is not a valid tag"),
         (["push", "nothing"], "no entry named"),
-        (["pull", "nothing"], "names no registry"),
+        (["pull", "nothing"], "does not name a registry"),
         (["init", "Not A Name"], "not valid"),
         (["--store", "SKILL.md/x", "builds"], "SKILL.md"),
     ],
@@ -152,7 +152,7 @@ def test_a_skill_is_validated(shell: Shell) -> None:
 
 
 def test_an_existing_skill_is_not_overwritten(shell: Shell) -> None:
-    """`init` leaves a SKILL.md alone that is there."""
+    """`init` does not change a SKILL.md that exists."""
     shell.run("init", "hello")
     before = shell.folder.joinpath("hello/SKILL.md").read_bytes()
     assert "it was left as it is" in shell.error("init", "hello")
@@ -189,7 +189,7 @@ def test_wrong_use_has_its_own_status(shell: Shell, arguments: list[str]) -> Non
      ["builds", "adopt"], ["pull"], ["push"]],
 )  # fmt: skip
 def test_every_command_helps_with_an_example(shell: Shell, command: list[str]) -> None:
-    """`--help` says what the command does and gives an example."""
+    """`--help` describes the command and has an example."""
     said = shell.run(*command, "--help").stdout
     assert "Usage: skills" in said
     assert "Example: skills" in said

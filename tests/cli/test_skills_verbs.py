@@ -43,7 +43,7 @@ class Shell:
         return done
 
     def text(self, *arguments: str) -> str:
-        """Return what it writes to standard output, when all goes well and nothing is told."""
+        """Return its standard output; it must succeed and write nothing to standard error."""
         done = self.run(*arguments)
         assert done.stderr == ""
         return done.stdout
@@ -85,7 +85,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
 
 class TestContent:
     def test_a_skill_is_shown(self, shell: Shell) -> None:
-        """What it says of itself, its files, and its SKILL.md as it is."""
+        """The text has the metadata, the files and the whole SKILL.md."""
         shell.build()
         assert shell.text("content", "hello") == (
             "Name:        hello\nVersion:     1.2\nDescription: Says hello\nLicense:     MIT\n"
@@ -95,7 +95,7 @@ class TestContent:
         )
 
     def test_programs_get_the_keys_of_toolhive(self, shell: Shell) -> None:
-        """Version and licence are left out if there are none."""
+        """Version and licence are omitted if they are empty."""
         shell.build()
         said = shell.answer("content", "hello")
         assert list(said) == ["name", "description", "version", "license", "body", "files"]
@@ -108,7 +108,7 @@ class TestContent:
         assert list(shell.answer("content", "plain")) == ["name", "description", "body", "files"]
 
     def test_what_a_terminal_would_obey_is_escaped(self, shell: Shell) -> None:
-        """A SKILL.md of somebody else cannot move the cursor."""
+        """A SKILL.md cannot move the cursor of the terminal."""
         shell.build(body="\x1b[2Jgone\x07\n")
         said = shell.text("content", "hello")
         assert "\x1b" not in said
@@ -270,7 +270,7 @@ class TestInstall:
         assert not notes.exists()
 
     def test_a_reference_or_an_archive_will_do(self, shell: Shell) -> None:
-        """Paths are told from references by how they begin; builds give way only if told."""
+        """A path is known by its beginning; a local build is replaced only with --replace."""
         shell.build(tag=shell.reference)
         shell.run("push", shell.reference)
         write_archive(Layout.open(shell.folder / "store"), None, shell.folder / "a.tar")
@@ -303,7 +303,7 @@ class TestInstall:
         ],
     )
     def test_errors_are_one_line(self, shell: Shell, arguments: list[str], message: str) -> None:
-        """Each says what is wrong, and changes nothing."""
+        """Each error names what is wrong, and nothing is changed."""
         shell.build()
         assert message in shell.error(*arguments)
         assert list(shell.home.iterdir()) == []
@@ -321,7 +321,7 @@ class TestCompletion:
         return [item.value for item in found]
 
     def test_names_of_the_store(self, shell: Shell) -> None:
-        """Names are offered where one is meant; a completion makes no store."""
+        """Names are completed where an argument is a name; completion creates no store."""
         assert self.complete("content", "") == []
         assert not (shell.folder / "store").exists()
         shell.build()
@@ -421,7 +421,7 @@ class TestTerminal:
         assert max(map(len, plain.splitlines())) <= 70
 
     def test_a_pull_and_a_push_show_their_progress(self, shell: Shell) -> None:
-        """A bar is drawn and goes away, and the answer stays; elsewhere there is none."""
+        """On a terminal a bar is drawn and removed; elsewhere there is only the answer."""
         digest = shell.build(tag=shell.reference)
         for verb in ("push", "pull"):
             said = on_terminal(shell.folder, verb, shell.reference)

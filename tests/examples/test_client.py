@@ -1,4 +1,4 @@
-"""A client, tested against a registry that lies."""
+"""A client, tested with a registry that lies."""
 
 import hashlib
 import http.client
@@ -18,11 +18,11 @@ class PullError(Exception):
 def pull(host: str, repository: str, digest: str, size: int) -> bytes:
     try:
         with urlopen(f"http://{host}/v2/{repository}/blobs/{digest}", timeout=10) as answer:
-            data = answer.read(size + 1)  # and no more, whatever the registry has
+            data = answer.read(size + 1)  # and no more, whatever the registry sends
     except (OSError, http.client.HTTPException) as error:
-        raise PullError(f"{digest} was not to be had: {error}") from error
+        raise PullError(f"{digest} cannot be pulled: {error}") from error
     if len(data) != size or f"sha256:{hashlib.sha256(data).hexdigest()}" != digest:
-        raise PullError(f"{digest} is not what came")
+        raise PullError(f"the content is not that of {digest}")
     return data
 
 
@@ -30,14 +30,14 @@ def pull(host: str, repository: str, digest: str, size: int) -> bytes:
 
 LIES = {
     "another byte": fault.flip(at=2),
-    "less, as announced": fault.shrink(),
-    "more, as announced": fault.grow(),
-    "less than announced": fault.cut(after=3),
+    "shorter, as announced": fault.shrink(),
+    "longer, as announced": fault.grow(),
+    "shorter than announced": fault.cut(after=3),
     "another length": fault.promise(3),
-    "compressed unasked": fault.gzip(),
+    "compressed without a request": fault.gzip(),
     "no answer": fault.hang_up(),
-    "no HTTP": fault.raw(b"what?\r\n\r\n"),
-    "round in circles": fault.redirect_forever(),
+    "not HTTP": fault.raw(b"what?\r\n\r\n"),
+    "endless redirects": fault.redirect_forever(),
     "an error": fault.refuse(503),
 }
 
@@ -48,7 +48,7 @@ def test_a_blob_is_pulled(oci_registry):
 
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
-def test_a_lie_is_no_content(oci_registry, lie):
+def test_a_lie_is_an_error(oci_registry, lie):
     blob = oci_registry.put_blob("team/app", b"content")
     oci_registry.misbehave("GET blob", lie)
     with pytest.raises(PullError):

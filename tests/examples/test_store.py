@@ -1,4 +1,4 @@
-"""A store, put under the machine."""
+"""A store, tested by the machine."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from hypothesis import settings
 from ocilayout import Descriptor
 from ocilayout.testing.machine import Adapter, View, check_store
 
-# ---- your store: it gives names to what lies in a folder, which is an image layout
+# ---- your store: it keeps tags in a folder, which is an image layout
 
 NAME = "org.opencontainers.image.ref.name"
 
@@ -38,25 +38,25 @@ class Shelf:
         self.blob(digest).parent.mkdir(exist_ok=True)
         self.blob(digest).write_bytes(data)
 
-    def give(self, name: str, media_type: str, digest: str) -> None:
+    def tag(self, name: str, media_type: str, digest: str) -> None:
         if not self.blob(digest).exists():
             raise LookupError(digest)
         size = self.blob(digest).stat().st_size
         entry = {"mediaType": media_type, "digest": digest, "size": size}
         self.write({**self.read(), name: {**entry, "annotations": {NAME: name}}})
 
-    def take(self, name: str) -> None:
+    def untag(self, name: str) -> None:
         names = self.read()
         del names[name]
         self.write(names)
 
 
-# ---- what the machine is told about it
+# ---- what the machine has to know about it
 
 
 class ShelfAdapter(Adapter):
     verbs = {"put", "tag", "untag"}  # it has no others
-    exact = False  # it has no entries without names
+    exact = False  # it has no untagged entries
     handles = 2
 
     def create(self, path):
@@ -75,10 +75,10 @@ class ShelfHandle:
             self.shelf.put(descriptor.digest, data)
 
     def tag(self, name, target, notes):
-        self.shelf.give(name, target.media_type, target.digest)
+        self.shelf.tag(name, target.media_type, target.digest)
 
     def untag(self, name):
-        self.shelf.take(name)
+        self.shelf.untag(name)
 
     def look(self):
         meant = {
@@ -93,5 +93,5 @@ class ShelfHandle:
 # ---- its test
 
 
-def test_the_shelf_holds_what_it_is_told_to():
+def test_the_shelf_does_what_the_model_does():
     check_store(ShelfAdapter(), settings=settings(max_examples=25, stateful_step_count=20))

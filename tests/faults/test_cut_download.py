@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ocilayout import copy
 from ocilayout.errors import IntegrityError, OciLayoutError, RegistryError, TransportError
 from ocilayout.layout.layout import Layout
 from ocilayout.model import descriptor as descriptors
@@ -26,7 +27,6 @@ from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.manifest import Manifest
 from ocilayout.model.mediatype import OCI_LAYER, OCI_MANIFEST
 from ocilayout.registry import Repository, Retry
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ocilayout import copy
 from ocilayout.layout.layout import Layout
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.manifest import Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ocilayout.model.stream import Source
+    from ocilayout.model.stream import BlobSource
 
 LARGE = os.urandom(3 * 1024 * 1024)
 
@@ -73,7 +73,7 @@ def layout(tmp_path: Path) -> Layout:
 @pytest.mark.parametrize("wrap", [bytes, io.BytesIO], ids=["bytes", "stream"])
 @pytest.mark.parametrize("expected", [None, Descriptor.of(LARGE, OCI_LAYER)])
 def test_a_blob_that_does_not_fit_leaves_nothing(
-    layout: Layout, size: int, wrap: Callable[[bytes], Source], expected: Descriptor | None
+    layout: Layout, size: int, wrap: Callable[[bytes], BlobSource], expected: Descriptor | None
 ) -> None:
     """Wherever a put runs out of space, its error passes and no byte of it stays."""
     before = contents(layout.path)
@@ -154,7 +154,7 @@ def test_a_disk_that_cannot_sync_gets_no_entry(
 READER = """
 import os, sys, tempfile
 from ocilayout import *
-from ocilayout.transfer.copying import copy
+from ocilayout import copy
 layout = Layout.open(sys.argv[1])
 with tempfile.TemporaryDirectory() as folder:  # what is imported at need may be closed to others
     scratch = Layout.create(folder + "/layout")

@@ -482,7 +482,7 @@ def test_one_temporary_that_cannot_be_removed_keeps_no_other(
     assert [action.place for action in report.actions] == ["index.json.a.tmp", "oci-put-blob1"]
     [left] = report.remaining
     assert (left.code, left.place) == ("leftover", ".umoci-a")
-    assert left.message.endswith("it could not be mended: Device or resource busy")
+    assert left.message.endswith("it could not be repaired: Device or resource busy")
 
 
 def test_a_disk_that_fills_while_a_layout_is_made_keeps_no_temporary(tmp_path: Path) -> None:

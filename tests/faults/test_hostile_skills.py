@@ -34,9 +34,9 @@ from skills import (
     TooLargeError,
     ValidationError,
 )
-from skills.folder import MAX_FILES, MAX_LAYER, MAX_SIZE
-from skills.layer import MAX_UNPACKED
-from skills.tar import write_tar
+from skills.packaging.folder import MAX_FILES, MAX_LAYER, MAX_SIZE
+from skills.packaging.tar_reader import MAX_UNPACKED
+from skills.packaging.tar_writer import write_tar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -148,7 +148,7 @@ LAYERS: dict[str, tuple[Callable[[], bytes], type[SkillError]]] = {
     ),
     "a FIFO": (lambda: tar_of(member("fifo", tarfile.FIFOTYPE)), LayerError),
     "a sparse file": (lambda: header(kind=b"S"), LayerError),
-    "a type that nobody knows": (lambda: header(kind=b"Z"), LayerError),
+    "an unknown type": (lambda: header(kind=b"Z"), LayerError),
     "a link with content": (lambda: header(kind=b"2"), LayerError),
     "a file twice": (lambda: tar_of((member("x"), b"1"), (member("x"), b"2")), LayerError),
     "SKILL.md twice": (lambda: file("SKILL.md"), LayerError),
@@ -177,9 +177,9 @@ LAYERS: dict[str, tuple[Callable[[], bytes], type[SkillError]]] = {
         lambda: gzip.compress(GOOD[:-512] + write_tar({"x": b"evil"}, 0)), LayerError
     ),
     "a tar cut within a file": (lambda: gzip.compress(GOOD[:520]), LayerError),
-    "no tar at all": (lambda: gzip.compress(b"evil" * 1000), LayerError),
+    "not a tar": (lambda: gzip.compress(b"evil" * 1000), LayerError),
     "an empty tar": (lambda: gzip.compress(bytes(1024)), NotASkillError),
-    "no gzip": (lambda: GOOD, LayerError),
+    "not a gzip file": (lambda: GOOD, LayerError),
     "nothing": (lambda: b"", LayerError),
     "gzip that is cut": (lambda: gzip.compress(GOOD)[:-9], LayerError),
     "gzip with a wrong checksum": (
@@ -211,7 +211,7 @@ LAYERS: dict[str, tuple[Callable[[], bytes], type[SkillError]]] = {
 }  # fmt: skip
 
 
-# What is no skill for an installer, though it can be looked at.
+# Artifacts that can be shown, but are not installed.
 SKILL_MDS: dict[str, tuple[bytes, type[SkillError]]] = {
     "SKILL.md without frontmatter": (b"# Hello\n", NotASkillError),
     "SKILL.md that is no YAML": (b"---\nname: [\n---\n", NotASkillError),
@@ -290,7 +290,7 @@ def target(tmp_path: Path) -> Iterator[Target]:
 
 
 def clear(error: Exception) -> None:
-    """Require that an error is one line that says something."""
+    """Require that an error is one line and not empty."""
     assert "\n" not in str(error)
     assert len(str(error)) > 20
 
@@ -346,7 +346,7 @@ def test_a_layer_that_is_larger_than_it_says_is_refused(target: Target) -> None:
 
 
 def test_what_is_refused_leaves_an_installed_skill_alone(target: Target) -> None:
-    """An update to something hostile keeps the files and the record of what is there."""
+    """An update to a hostile artifact keeps the files and the record."""
     target.put(gzip.compress(GOOD))
     installed = target.service.install("hello", clients=["claude-code"])
     there = target.outside()
@@ -493,7 +493,7 @@ def test_a_hostile_folder_is_not_built(
 
 
 def test_a_hostile_name_is_built_by_no_tag_that_it_would_be(tmp_path: Path) -> None:
-    """Without validation a name that is no tag needs another one, and is not installed."""
+    """Without validation a name that is not a valid tag needs a tag, and is not installed."""
     folder = tmp_path / "hello"
     folder.mkdir()
     name_that_leads_up(folder)

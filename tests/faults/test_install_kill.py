@@ -1,4 +1,4 @@
-"""Installs that are killed: at whichever step, the old or the new tree is there, whole."""
+"""Installs that are killed: after any step, the folder has either all old or all new files."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ while code:
     outcome = json.dumps([found, [skill.status for skill in listed]])
     fresh = outcome not in seen
     seen.add(outcome)
-    # The record says what is there, and no more.
+    # The record has the installed folders, and no others.
     with State(home / ".local/state/ocilayout/skills").open() as record:
         recorded = {}
         for skill in listed:
@@ -161,7 +161,7 @@ print(json.dumps({"steps": last, "seen": len(seen), "absent": absent}))
 """
 
 
-# How folders change places matters only where there is one already.
+# How folders are exchanged matters only where the target exists.
 @pytest.mark.parametrize(
     ("operation", "mode"),
     [
@@ -187,5 +187,5 @@ def test_a_process_may_end_before_any_step(tmp_path: Path, operation: str, mode:
     report = json.loads(ended.stdout)
     assert report["steps"] > 20
     assert report["seen"] > 1, "some ended before, and some after the change"
-    # Where two folders cannot change places, there is one instant at which nothing is there.
+    # Where two folders cannot be exchanged, the target is missing for an instant.
     assert (report["absent"] > 0) == (mode == "aside" and operation in {"update", "repair"})

@@ -12,6 +12,7 @@ import pytest
 import trustme
 from attrs import define, field
 
+from ocilayout import copy
 from ocilayout.errors import (
     AuthError,
     BlobNotFoundError,
@@ -38,16 +39,15 @@ from ocilayout.testing.registry import (
     Answer,
     Fault,
     HangUpError,
-    Holdings,
     LoopbackRegistry,
     Request,
+    Storage,
     TokenAuth,
     bomb,
     fault,
     refusal,
     reply,
 )
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,7 +159,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Layout:
 
 
 @pytest.fixture(scope="module")
-def held(source: Layout) -> Holdings:
+def held(source: Layout) -> Storage:
     """What the registry holds before it lies: the image, as our client pushes it."""
     with LoopbackRegistry() as registry, Repository(f"{registry.host}/{NAME}") as repository:
         for tag in ("v1", "right"):
@@ -167,14 +167,14 @@ def held(source: Layout) -> Holdings:
         return registry
 
 
-def fill(registry: LoopbackRegistry, held: Holdings) -> None:
+def fill(registry: LoopbackRegistry, held: Storage) -> None:
     registry.blobs.update(held.blobs)
     registry.manifests.update(held.manifests)
     registry.tags.update(held.tags)
 
 
 @pytest.fixture
-def lab(tmp_path: Path, source: Layout, held: Holdings) -> Iterator[Lab]:
+def lab(tmp_path: Path, source: Layout, held: Storage) -> Iterator[Lab]:
     target = Layout.create(tmp_path / "target", durability="none")
     config = target.blobs.put(b"kept", media_type="text/plain")
     target.tag("kept", target.put_manifest(Manifest(config=config)))
@@ -227,7 +227,7 @@ PULLS: dict[str, Row] = {
     "a tag's digest is none": (
         lambda lab: lab.lie("manifest", fault.header("Docker-Content-Digest", "sha256:../x")),
         RegistryError,
-        "is no digest",
+        "is not a valid digest",
     ),
     "one bit of a manifest is wrong": (
         lambda lab: lab.lie("GET manifest", fault.flip(20), reference=lab.manifest.digest),
@@ -783,7 +783,7 @@ PUSHES: dict[str, Row] = {
     "it says that it stored no digest": (
         lambda lab: lab.lie("PUT upload", fault.header("Docker-Content-Digest", "none")),
         RegistryError,
-        "is no digest",
+        "is not a valid digest",
     ),
     "it pretends to store blobs": (
         lambda lab: lab.lie("PUT upload", fault.pretend()),
@@ -878,7 +878,7 @@ TAGS_BY_DIGEST: dict[str, Row] = {
             fault.header("Docker-Content-Digest", str(Digest.of(b"something else", "sha512"))),
         ),
         DigestMismatchError,
-        "where sha512:",
+        "instead of sha512:",
     ),
     "it says that it tagged a digest of sha256": (
         lambda lab: lab.lie("PUT manifest", fault.header("Docker-Content-Digest", OTHER)),
@@ -888,7 +888,7 @@ TAGS_BY_DIGEST: dict[str, Row] = {
     "it says that it stored no digest": (
         lambda lab: lab.lie("PUT manifest", fault.header("Docker-Content-Digest", "none")),
         RegistryError,
-        "is no digest",
+        "is not a valid digest",
     ),
     "it pretends": (
         lambda lab: lab.lie("PUT manifest", fault.pretend()),
@@ -1087,7 +1087,7 @@ LISTS: dict[str, Row] = {
     "tags are numbers": (
         lambda lab: lab.lie("tags", fault.body(b'{"tags": [1]}')),
         RegistryError,
-        "no array of strings",
+        "not an array of strings",
     ),
     "tags are a web page": (
         lambda lab: lab.lie("tags", fault.answer(200, HTML, media_type="text/html")),

@@ -156,7 +156,7 @@ def test_a_quarantine_that_is_not_a_folder_is_refused(layout: Layout, kind: str)
     layout.blobs.path(layer.digest).write_bytes(b"y")
     noun = put_in_place(layout.path / "quarantine", kind)
     (left,) = [one for one in layout.repair().remaining if one.code == "digest-mismatch"]
-    assert "could not be mended" in left.message
+    assert "could not be repaired" in left.message
     assert noun in left.message
     assert layout.blobs.path(layer.digest).read_bytes() == b"y"
 

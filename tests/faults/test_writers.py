@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ocilayout import copy
 from ocilayout.errors import BlobNotFoundError, LockTimeoutError
 from ocilayout.layout.layout import Layout
 from ocilayout.model.codec import encode
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.manifest import Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ SHARED = [str(number) * 50 for number in range(5)]
 PRELUDE = """
 import os, sys
 from ocilayout import *
-from ocilayout.transfer.copying import copy
+from ocilayout import copy
 path, writer = sys.argv[1], sys.argv[2]
 
 def artifact(layout, note, shared=()):

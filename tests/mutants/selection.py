@@ -35,10 +35,10 @@ TESTS: Final = {
         "tests/unit/test_signature.py",
         "tests/unit/layout/test_garbage.py",
     ),
-    "skills/builds.py": (
-        "tests/unit/test_signature.py",
-        "tests/unit/test_builds.py",
-        "tests/unit/test_service.py",
+    "skills/store/builds.py": (
+        "tests/unit/skills/test_facade.py",
+        "tests/unit/skills/test_builds.py",
+        "tests/unit/skills/test_service.py",
     ),
 }
 """The tests of each module, in the order in which they run."""

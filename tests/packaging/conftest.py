@@ -1,4 +1,4 @@
-"""The wheel, built once, and environments with nothing else in them."""
+"""The wheel, built once, and environments with only the wheel in them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def pip(*arguments: str | Path) -> None:
-    """Run pip; what it says is the failure if it fails."""
+    """Run pip; a failure shows its output."""
     done = subprocess.run(
         [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments],
         capture_output=True, text=True, check=False,
@@ -37,7 +37,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Install:
-    """Return what installs the wheel with an extra, and other packages, into an empty folder."""
+    """Return a function that installs the wheel, an extra and more packages in an empty folder."""
 
     def install(extra: str, *others: str) -> Path:
         folder = tmp_path_factory.mktemp("site")

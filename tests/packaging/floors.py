@@ -19,7 +19,7 @@ PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 def requirements() -> Iterator[Requirement]:
-    """Give all that the project requires, to be built, to run and with each extra."""
+    """Yield all requirements of the project: of the build, at run time and of each extra."""
     document = tomllib.loads(PROJECT.read_text())
     project = document["project"]
     lists = (
@@ -29,7 +29,7 @@ def requirements() -> Iterator[Requirement]:
     )
     for texts in lists:
         for requirement in map(Requirement, texts):
-            if requirement.name != project["name"]:  # an extra that brings another one
+            if requirement.name != project["name"]:  # an extra that includes another one
                 yield requirement
 
 
@@ -37,7 +37,7 @@ def floor(requirement: Requirement) -> str:
     """Return the lowest version that is allowed.
 
     Raises:
-        ValueError: The requirement says something else than a lowest version.
+        ValueError: The requirement is not just a lowest version.
     """
     try:
         (bound,) = requirement.specifier

@@ -1,6 +1,6 @@
-"""A program that uses most of what there is, for a Python that cannot start a thread.
+"""A program that uses most of the library, for a Python that cannot start a thread.
 
-The tests run it as it stands, in CPython with threads taken away and in WebAssembly.
+The tests run it unchanged, in CPython with thread starts refused and in WebAssembly.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Thread
 
-from ocilayout import Archive, Descriptor, Layout, Manifest, write_archive
-from ocilayout.transfer.copying import copy
+from ocilayout import Archive, Descriptor, Layout, Manifest, copy, write_archive
 from skills import SkillService
 
 EMPTY = "application/vnd.oci.empty.v1+json"
-LARGE = os.urandom(5 * 1024 * 1024)  # so much is hashed beside the writing where there are threads
-MANY = 40  # so many blobs are synced side by side where there are threads
+LARGE = os.urandom(5 * 1024 * 1024)  # large enough to be hashed in a thread of its own
+MANY = 40  # enough blobs to be synced by several threads
 
 
 def started() -> bool:
@@ -46,7 +45,7 @@ def filled(path: Path) -> tuple[Layout, Descriptor]:
 
 
 def layouts(folder: Path) -> None:
-    """Make, tag, copy, check, archive and collect."""
+    """Create, tag, copy, check, archive and collect."""
     layout, manifest = filled(folder / "layout")
     assert layout.check() == ()
     assert copy(layout, "v1", Layout.create(folder / "other")) == manifest

@@ -1,4 +1,4 @@
-"""The examples of the guide: as the page shows them, and in an environment without all else."""
+"""The examples of the guide: as the page shows them, and in an environment of their own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN = re.compile(
 
 
 def test_the_page_shows_the_examples_that_are_run() -> None:
-    """Each file is in the page, to the letter; who changes one changes the other."""
+    """Each file is on the page, word for word; change both together."""
     shown = dict(SHOWN.findall((ROOT / "spec-notes" / "testing.md").read_text()))
     files = {f"tests/examples/{path.name}": path.read_text() for path in EXAMPLES.glob("*.py")}
     assert shown == files
@@ -42,7 +42,7 @@ def test_the_wheel_with_one_extra_is_all_that_they_need(
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", program],
         cwd=project, capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTEST_ADDOPTS": ""},  # what is asked of the run around it
+        env={**os.environ, "PYTEST_ADDOPTS": ""},  # the options of the outer run
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert not {path.name for path in site.iterdir()} & {"urllib3", "click", "rich", "xdist"}

@@ -1,4 +1,4 @@
-"""The lowest versions: said for every requirement, and what the gate tests with."""
+"""The lowest versions: every requirement has one, and `.ci/run` tests with them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.packaging.floors import PROJECT, floor, requirements
 
 
 def test_every_requirement_says_its_lowest_version() -> None:
-    """And nothing else, so that there is one version to test with."""
+    """And no other bound, so that there is one version to test with."""
     assert [floor(requirement) for requirement in requirements()]
 
 
 def test_every_requirement_is_among_the_constraints() -> None:
-    """The program prints one for each that the file has, with the version that stands there."""
+    """The program prints a constraint for each requirement of the file, with its version."""
     printed = subprocess.run(
         [sys.executable, "-m", "tests.packaging.floors"],
         cwd=PROJECT.parent, capture_output=True, text=True, check=True,

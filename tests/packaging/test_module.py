@@ -14,7 +14,7 @@ import skills
 
 @pytest.mark.parametrize("package", ["ocilayout", "skills"])
 def test_a_package_runs_as_its_command(package: str) -> None:
-    """`python -m` does what the script does, and its help says how it was called."""
+    """`python -m` does what the script does, and its help shows how it was called."""
     done = subprocess.run(
         [sys.executable, "-m", package, "--help"], capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""What is installed: no compiled code, and nothing imported that was not asked for."""
+"""The installed files: no compiled code, and no import of a package that is not needed."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ COMPILED_MAGIC = (
 
 @pytest.fixture(scope="module")
 def site(install: Callable[..., Path]) -> Path:
-    """Install the package with all its extras, but the test tools, into an empty folder."""
+    """Install the package with all its extras, except the test tools, into an empty folder."""
     return install("all")
 
 
 def is_compiled(path: Path) -> bool:
-    """Tell whether a file holds machine code, by its name or its first bytes."""
+    """Tell whether a file contains machine code, by its name or its first bytes."""
     if path.suffix in COMPILED_SUFFIXES:
         return True
     with path.open("rb") as file:
@@ -39,7 +39,7 @@ def is_compiled(path: Path) -> bool:
 
 
 def test_no_compiled_file_is_installed(site: Path) -> None:
-    """With every extra but those for testing, no file holds machine code."""
+    """With every extra but those for testing, no file contains machine code."""
     files = [path for path in site.rglob("*") if path.is_file()]
     assert [path for path in files if is_compiled(path)] == []
     names = {path.name.partition("-")[0].replace("_", ".") for path in site.glob("*.dist-info")}
@@ -48,7 +48,7 @@ def test_no_compiled_file_is_installed(site: Path) -> None:
 
 
 def test_every_wheel_is_pure(site: Path) -> None:
-    """Every distribution says of itself that it is pure Python for any platform."""
+    """The metadata of every distribution says that it is pure Python for any platform."""
     wheels = list(site.glob("*.dist-info/WHEEL"))
     assert len(wheels) > 10
     for wheel in wheels:
@@ -71,7 +71,7 @@ def test_the_requirements_are_installed(site: Path) -> None:
 
 
 def test_a_compiled_file_would_be_found(tmp_path: Path) -> None:
-    """The check above knows machine code by its suffix and by its content."""
+    """The check above recognises machine code by its suffix and by its content."""
     (tmp_path / "a.so").write_bytes(b"")
     (tmp_path / "b").write_bytes(b"\x7fELF\x02")
     (tmp_path / "c.py").write_bytes(b"import os\n")

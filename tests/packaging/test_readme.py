@@ -1,4 +1,4 @@
-"""The README: commands that people and the gate run as they stand there, and answers shown."""
+"""The README: its commands run as shown, and print the output shown."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from ocilayout.cli import main
@@ -21,7 +22,7 @@ RUN_SKILLS = "from skills.cli import main; main(prog_name='skills')"
 
 
 def section(heading: str) -> str:
-    """Return what stands under a heading."""
+    """Return the text under a heading."""
     (found,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", README, re.DOTALL | re.MULTILINE)
     return str(found)
 
@@ -36,14 +37,14 @@ def block(language: str, heading: str) -> str:
 
 @pytest.mark.parametrize("heading", ["Try it", "Test it"])
 def test_a_command_is_one_line_in_a_block_of_its_own(heading: str) -> None:
-    """Under each heading stands exactly one block of shell, and it is a single line."""
+    """Each heading has exactly one block of shell, and it is a single line."""
     command = block("sh", heading)
     assert command.count("\n") == 1
     assert command.startswith("python3 -m venv ")
 
 
-def test_what_the_command_answers_is_what_it_says(tmp_path: Path) -> None:
-    """The example of the command, run with the layout of the program above it, answers so."""
+def test_the_command_prints_the_output_shown(tmp_path: Path) -> None:
+    """The example of the command runs with the layout of the program above it."""
     (program,) = re.findall(
         r"^```python\n(.*?^layout\.tag[^\n]*)", README, re.DOTALL | re.MULTILINE
     )
@@ -59,7 +60,7 @@ def test_what_the_command_answers_is_what_it_says(tmp_path: Path) -> None:
             cwd=tmp_path, capture_output=True, text=True, check=True,
         )  # fmt: skip
         said += f"$ {line}\n{done.stdout}"
-    # How old a file is that was written just now depends on the machine, and so does the padding.
+    # The age of a new file depends on the machine, and so does the padding.
     aged = re.compile(r"(now|\d+ seconds?) \(file\)")
     blanks = re.compile(" +")
     assert [blanks.sub(" ", aged.sub("now (file)", line)) for line in said.splitlines()] == [
@@ -68,15 +69,15 @@ def test_what_the_command_answers_is_what_it_says(tmp_path: Path) -> None:
 
 
 def test_every_verb_is_in_the_table() -> None:
-    """The table of verbs has those of the command, in its order."""
+    """The table of verbs has the verbs of the command, in its order."""
     verbs = re.findall(r"^\| `([a-z]+) [A-Z]", section("The command"), re.MULTILINE)
-    assert verbs == list(main.commands)
+    assert verbs == main.list_commands(click.Context(main))
     verbs = re.findall(r"^\| `skills ([a-z]+)", section("Skills"), re.MULTILINE)
     assert sorted(dict.fromkeys(verbs)) == sorted(skills_main.commands)
 
 
 class Reader:
-    """Somebody with an empty home folder who types what the README says."""
+    """A reader with an empty home folder who types the lines of the README."""
 
     def __init__(self, folder: Path) -> None:
         self.home = folder / "home"
@@ -88,7 +89,7 @@ class Reader:
         }  # fmt: skip
 
     def type(self, line: str) -> str:
-        """Run a line that begins with `skills`, and return what it answers."""
+        """Run a line that begins with `skills`, and return its output."""
         program, *arguments = shlex.split(line)
         assert program == "skills"
         done = subprocess.run(
@@ -100,18 +101,18 @@ class Reader:
 
 
 def without_what_differs(text: str, host: str, digest: str) -> list[str]:
-    """Return lines without the address of a registry, the time, what a digest is, and padding.
+    """Return lines without the registry's address, times, a digest, and padding.
 
-    The digest is that of a compressed layer, which another deflate writes otherwise.
+    The digest depends on a compressed layer, whose bytes differ between deflate libraries.
     """
     text = re.sub(f"{digest[:19]}[0-9a-f]*", "DIGEST", text.replace(host, "HOST"))
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
     return [re.sub(" +", " ", line) for line in text.splitlines()]
 
 
-def test_the_round_of_a_skill_answers_what_it_says(tmp_path: Path) -> None:
-    """Every line of the example of skills, run with a registry on loopback, answers so, and the
-    home folder is empty at the end, as it was at the beginning."""
+def test_the_round_of_a_skill_prints_the_output_shown(tmp_path: Path) -> None:
+    """Every line of the example of skills runs with a registry on loopback, and leaves the home
+    folder empty, as it was at the start."""
     example = block("console", "Skills")
     (shown,) = set(re.findall(r"sha256:[0-9a-f]{64}", example))
     reader = Reader(tmp_path)
@@ -129,8 +130,8 @@ def test_the_round_of_a_skill_answers_what_it_says(tmp_path: Path) -> None:
     assert list(reader.home.iterdir()) == []
 
 
-def test_what_is_tried_first_ends_as_it_says(tmp_path: Path) -> None:
-    """The commands of skills in the line under "Try it" answer what stands below it."""
+def test_the_first_try_prints_the_output_shown(tmp_path: Path) -> None:
+    """The `skills` commands in the line under "Try it" print the text below it."""
     shown = block("text", "Try it")
     reader = Reader(tmp_path)
     lines = [part.strip(" )\n") for part in block("sh", "Try it").split("&&")]

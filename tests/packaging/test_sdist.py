@@ -1,4 +1,4 @@
-"""The sdist: all that a checkout has, so that what it unpacks to can be tested and changed."""
+"""The sdist: it has all files of a checkout, so that it can be tested and changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no checkout, so git lists no files")
 def test_it_has_every_file_of_the_checkout(tmp_path: Path) -> None:
-    """And the metadata, and nothing else."""
+    """And the metadata, and no other file."""
     subprocess.run(
         [sys.executable, "-m", "build", "--sdist", "--outdir", tmp_path, ROOT],
         check=True, capture_output=True,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
 HERE = Path(__file__).parent
-PYODIDE = "pyodide@314.0.7"  # with it come CPython 3.14 and the standard library
+PYODIDE = "pyodide@314.0.7"  # it includes CPython 3.14 and the standard library
 
 
 def pyodide(folder: Path) -> Path:

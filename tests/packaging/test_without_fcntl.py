@@ -1,4 +1,4 @@
-"""A system without the module `fcntl`, such as Windows: the locks are those of filelock."""
+"""A system without the module `fcntl`, such as Windows: locks come from filelock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Also what needs another program is imported: nothing may fail before it is used.
+# Import also modules that need another program: nothing may fail before it is used.
 PROGRAM = """
 import sys
 
@@ -26,7 +26,7 @@ from pathlib import Path
 
 import ocilayout, ocilayout.cli.command, ocilayout.transfer, ocilayout.registry
 import ocilayout.testing.machine, ocilayout.testing.registry, ocilayout.testing.strategies
-import skills, skills.cli.command, skills.server, skills.testing
+import skills, skills.cli.group, skills.server, skills.testing
 
 folder = Path(sys.argv[1])
 layout = ocilayout.Layout.create(folder / "layout")
@@ -52,7 +52,7 @@ assert "fcntl" not in sys.modules
 
 
 def test_all_modules_are_imported_and_locks_are_taken(tmp_path: Path) -> None:
-    """Layouts are made, tagged, checked and collected, and a skill is built."""
+    """Layouts are created, tagged, checked and collected, and a skill is built."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, tmp_path], capture_output=True, text=True, check=False
     )
@@ -60,7 +60,7 @@ def test_all_modules_are_imported_and_locks_are_taken(tmp_path: Path) -> None:
 
 
 def test_writers_take_turns(tmp_path: Path) -> None:
-    """The lock of filelock keeps a second writer out as long as the first has it."""
+    """The lock of filelock keeps a second writer out while the first has it."""
     program = (
         PROGRAM.partition("from datetime")[0]
         + """

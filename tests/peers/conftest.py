@@ -1,4 +1,4 @@
-"""Real programs to test against: how they are found, run, started and ended, and what they eat."""
+"""Real programs to test with: how they are found, run, started and stopped, and their input."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-_DEADLINE = 20.0  # how long a program may take to listen, in seconds
+_DEADLINE = 20.0  # the time in which a program must listen, in seconds
 _STARTS = 3  # a free port may be taken before the program has it
 
 
 class StartRegistry(Protocol):
-    """Starts a CNCF distribution registry of its own and returns its `host:port`."""
+    """Starts a CNCF distribution registry and returns its `host:port`."""
 
     def __call__(
         self, *, auth: Mapping[str, Any] | None = None, tls: Mapping[str, str] | None = None
@@ -37,9 +37,9 @@ class StartRegistry(Protocol):
 
 @pytest.fixture(scope="session")
 def require() -> Callable[[str], str]:
-    """Return a function that gives the path of a program.
+    """Return a function that returns the path of a program.
 
-    Where the program is missing the test is skipped with its name; with
+    If the program is missing, the test is skipped with its name; with
     OCILAYOUT_REQUIRE_PEERS=1 in the environment it fails.
     """
 
@@ -53,7 +53,7 @@ def require() -> Callable[[str], str]:
 
 
 class Attempt(Protocol):
-    """Runs a program to its end, whatever that is."""
+    """Runs a program and returns its result, success or failure."""
 
     def __call__(
         self, program: str, *arguments: str | Path, cwd: Path | None = None
@@ -62,10 +62,10 @@ class Attempt(Protocol):
 
 @pytest.fixture(scope="session")
 def attempt(require: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Attempt:
-    """Return a function that runs a program; buildah has a store that lives as long as the tests.
+    """Return a function that runs a program; all tests share one store of buildah.
 
-    That store needs neither mounts nor a daemon, so root needs no more privileges than a file
-    system gives.
+    That store needs neither mounts nor a daemon, so root needs no privileges beyond the file
+    system.
     """
     store = tmp_path_factory.mktemp("buildah")
     options = {
@@ -89,7 +89,7 @@ def attempt(require: Callable[[str], str], tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def run(attempt: Attempt) -> Callable[..., str]:
-    """Return a function that runs a program, which must succeed, and gives what it says."""
+    """Return a function that runs a program, which must succeed, and returns its output."""
 
     def run(program: str, *arguments: str | Path, cwd: Path | None = None) -> str:
         done = attempt(program, *arguments, cwd=cwd)
@@ -101,11 +101,10 @@ def run(attempt: Attempt) -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def put_image() -> Callable[..., Descriptor]:
-    """Return a function that stores an image of one file, which any tool takes for one.
+    """Return a function that stores an image of one file, which any tool accepts.
 
-    Its layer is a tar that holds the text as `file`, packed by `pack` if that is given; its parts
-    and itself are known by their digests of the given algorithms; what else is given stands in its
-    manifest.
+    Its layer is a tar with the text as `file`, packed by `pack` if that is given. The image and its
+    parts have digests of the given algorithms. Further arguments are properties of its manifest.
     """
 
     def put_image(
@@ -147,7 +146,7 @@ def put_image() -> Callable[..., Descriptor]:
 
 @pytest.fixture(scope="session")
 def put_platforms(put_image: Callable[..., Descriptor]) -> Callable[..., Descriptor]:
-    """Return a function that stores an index of two images; what is given stands in the index."""
+    """Return a function that stores an index of two images; its arguments go into the index."""
 
     def put_platforms(layout: Layout, **index: Any) -> Descriptor:
         children = []
@@ -177,7 +176,7 @@ def _tar(text: str) -> bytes:
 
 @pytest.fixture
 def start_registry(require: Callable[[str], str], tmp_path: Path) -> Iterator[StartRegistry]:
-    """Return a function that starts `docker-registry` on loopback; all end with the test."""
+    """Return a function that starts `docker-registry` on loopback; all stop with the test."""
     program = require("docker-registry")
     with ExitStack() as stack:
         count = 0
@@ -200,7 +199,7 @@ def start_registry(require: Callable[[str], str], tmp_path: Path) -> Iterator[St
 
 @pytest.fixture
 def docker_registry(start_registry: StartRegistry) -> str:
-    """Return the `host:port` of an empty registry that serves everybody over plain HTTP."""
+    """Return the `host:port` of an empty registry without authentication, over plain HTTP."""
     return start_registry()
 
 
@@ -241,7 +240,7 @@ def _listens(port: int, process: subprocess.Popen[bytes]) -> bool:
             with socket.create_connection(("127.0.0.1", port), timeout=1):
                 return True
         except OSError:
-            time.sleep(0.02)  # between two attempts, not in place of one
+            time.sleep(0.02)  # the pause between two attempts
     return False
 
 

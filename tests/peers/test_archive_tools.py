@@ -1,4 +1,4 @@
-"""Archives against the tools that write and read them."""
+"""Archives, written and read by other tools."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocilayout import Descriptor, Digest, Layout
+from ocilayout import Descriptor, Digest, Layout, copy
 from ocilayout.archive import Archive, write_archive
 from ocilayout.errors import NotALayoutError
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 
-KEEP = "--preserve-digests"  # or layers are compressed on the way
+KEEP = "--preserve-digests"  # otherwise skopeo compresses layers
 
 
 @pytest.fixture
@@ -58,7 +57,7 @@ def test_skopeo_reads_our_archives(
 def test_skopeo_reads_an_archive_of_one_name(
     run: Callable[..., str], layout: Layout, tmp_path: Path
 ) -> None:
-    """Of an archive of one name skopeo does not ask which."""
+    """skopeo needs no name for an archive with one name."""
     path = tmp_path / "one.tar"
     write_archive(layout, ["v1"], path)
     raw = run("skopeo", "inspect", "--raw", f"oci-archive:{path}")
@@ -69,7 +68,7 @@ def test_skopeo_reads_an_archive_of_one_name(
 def test_we_read_the_archives_of_skopeo(
     run: Callable[..., str], layout: Layout, tmp_path: Path, name: str
 ) -> None:
-    """What skopeo packs is read in place, and written again as we would have."""
+    """An archive of skopeo is read in place, and our copy of it equals our own archive."""
     path = tmp_path / "theirs.tar"
     run(
         "skopeo", "copy", "--all", KEEP,
@@ -90,7 +89,7 @@ def test_we_read_the_archives_of_skopeo(
 def test_an_archive_of_docker_without_a_layout(
     run: Callable[..., str], layout: Layout, tmp_path: Path
 ) -> None:
-    """What `docker save` wrote before it saved layouts is refused by saying so."""
+    """An archive of `docker save` from before it saved layouts is refused, with that reason."""
     path = tmp_path / "docker.tar"
     run("skopeo", "copy", f"oci:{layout.path}:v1", f"docker-archive:{path}:team/x:v1")
     with pytest.raises(NotALayoutError, match="oci-layout is missing; it is an image of Docker"):
@@ -99,7 +98,7 @@ def test_an_archive_of_docker_without_a_layout(
 
 @pytest.mark.parametrize("form", ["v7", "oldgnu", "gnu", "ustar", "posix"])
 @pytest.mark.parametrize("how", ["-cf", "-czf"])
-def test_we_read_what_tar_packs(
+def test_we_read_archives_of_tar(
     run: Callable[..., str], layout: Layout, tmp_path: Path, form: str, how: str
 ) -> None:
     """A layout that GNU tar packed from inside its folder is read in each of its formats."""
@@ -114,28 +113,28 @@ def test_we_read_what_tar_packs(
 
 
 def test_tar_packed_from_outside(run: Callable[..., str], layout: Layout, tmp_path: Path) -> None:
-    """A layout that was packed with its folder is refused by saying where it is."""
+    """A layout that was packed with its folder is refused; the error says where it is."""
     path = tmp_path / "packed"
     run("tar", "-C", tmp_path, "-cf", path, layout.path.name)
     with pytest.raises(NotALayoutError, match="there is one in 'layout'"):
         Archive.open(path)
 
 
-def test_links_that_tar_packs(run: Callable[..., str], layout: Layout, tmp_path: Path) -> None:
-    """GNU tar packs a blob that has two names as a link, which is refused by its name."""
+def test_links_in_archives_of_tar(run: Callable[..., str], layout: Layout, tmp_path: Path) -> None:
+    """GNU tar packs a blob with two names as a link, which is refused; the error names it."""
     first, *_ = layout.blobs
     blob = layout.blobs.path(first)
     (layout.path / "another-name").hardlink_to(blob)
     path = tmp_path / "packed"
     run("tar", "--sort=name", "-C", layout.path, "-cf", path, ".")
-    with pytest.raises(ValueError, match=rf"{first.encoded}: it is no regular file"):
+    with pytest.raises(ValueError, match=rf"{first.encoded}: it is not a regular file"):
         Archive.open(path)
 
 
-def test_what_tar_and_umoci_make_of_ours(
+def test_tar_and_umoci_read_our_archives(
     run: Callable[..., str], path: Path, layout: Layout, tmp_path: Path
 ) -> None:
-    """What tar unpacks is a layout, for us and for umoci."""
+    """An unpacked archive is a layout, for us and for umoci."""
     folder = tmp_path / "unpacked"
     folder.mkdir()
     assert run("tar", "-C", folder, "-xvf", path).split()[:3] == [

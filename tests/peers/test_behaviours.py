@@ -1,4 +1,4 @@
-"""What `spec-notes/behaviours.md` says is what the programs do."""
+"""The programs do what `spec-notes/behaviours.md` says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answers]:
-    """Return what each program that is installed answers to each case."""
+    """Return the answer of each installed program to each case."""
     folder = tmp_path_factory.mktemp("programs")
     with programs(folder) as found:
         yield ask_all(found, folder)
@@ -37,7 +37,7 @@ def test_a_program_does_what_the_page_says(
 
 
 def test_the_page_is_written_as_it_would_be() -> None:
-    """Text, rows, and the facts that nobody ran are those of the cases; there are many."""
+    """Text, rows, and the facts of programs that are not run come from the cases."""
     text = PAGE.read_text()
     said = read(text)
     every = {(case, name): said.get((case, name), "-") for case in CASES for name in RUN}
@@ -46,9 +46,9 @@ def test_the_page_is_written_as_it_would_be() -> None:
 
 
 def test_a_cell_that_was_changed_is_found(answers: Answers) -> None:
-    """A page that says something else of one program is not what would be written."""
+    """A changed cell of a program differs from its answer."""
     text = PAGE.read_text()
-    row = "| `lock` | somebody holds `index.json.lock` |"
+    row = "| `lock` | another process holds `index.json.lock` |"
     changed = text.replace(f"{row} waits |", f"{row} does not wait |")
     assert changed != text
     assert read(changed)["lock", "ocilayout"] != answers["lock", "ocilayout"]

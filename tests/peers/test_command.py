@@ -1,4 +1,4 @@
-"""The command against programs whose manners it shares, and a registry that wants to be sure."""
+"""The command with programs that share its conventions, and a registry with authentication."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ HTPASSWD = "ann:$2y$05$abcdefghijklmnopqrstuutXu9KzOt.1yBoZUeFWoT/914/JfszCO\n"
 
 
 def put_image(layout: Layout) -> Descriptor:
-    """Store an image without layers, which every program takes for one."""
+    """Store an image without layers, which every program accepts."""
     config = layout.blobs.put(CONFIG, media_type=OCI_CONFIG)
     return layout.put_manifest(Manifest(config=config))
 
 
 def run(*arguments: str, stdin: str | None = None, status: int = 0) -> str:
-    """Run the command and return what it says, answers and errors."""
+    """Run the command and return its output, answers and errors."""
     done = CliRunner().invoke(main, arguments, input=stdin, catch_exceptions=False)
     assert done.exit_code == status, done.output
     return done.output
@@ -41,7 +41,7 @@ def run(*arguments: str, stdin: str | None = None, status: int = 0) -> str:
 def test_locators_mean_what_they_mean_to_skopeo(
     require: Callable[[str], str], tmp_path: Path, name: str
 ) -> None:
-    """The same locators, as source and as target, lead both programs to the same content."""
+    """The same locators, as source and as target, mean the same content to both programs."""
     skopeo = require("skopeo")
     layout = Layout.create(tmp_path / "lay")
     image = put_image(layout)
@@ -86,6 +86,6 @@ def test_a_registry_with_a_password_and_an_authority(
     run("cp", one, two, *reach("from-"), *reach("to-"), stdin="open-sesame\nopen-sesame\n")
     assert run("ls", "-q", two, *reach(), stdin="open-sesame\n") == "v1\n"
     assert "refuses these credentials" in run("ls", two, *reach(), stdin="wrong\n", status=1)
-    nobody = run("ls", two, "--tls", "--ca-file", str(tmp_path / "ca.pem"), status=1)
-    assert "--username and --password-stdin" in nobody
+    anonymous = run("ls", two, "--tls", "--ca-file", str(tmp_path / "ca.pem"), status=1)
+    assert "--username and --password-stdin" in anonymous
     assert "certificate" in run("ls", two, "--tls", status=1)

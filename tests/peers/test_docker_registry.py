@@ -1,4 +1,4 @@
-"""`Repository` against the registry that the CNCF distribution project ships."""
+"""`Repository` with the registry of the CNCF distribution project."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509 import load_pem_x509_certificate
 
+from ocilayout import copy
 from ocilayout.errors import (
     AuthError,
     BlobNotFoundError,
@@ -43,7 +44,6 @@ from ocilayout.model.mediatype import (
     OCI_MANIFEST,
 )
 from ocilayout.registry import Credentials, Repository
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 
 ANN = Credentials("ann", "open-sesame")
-# bcrypt of "open-sesame", made with crypt(3); the registry takes no other kind of hash.
+# bcrypt of "open-sesame", made with crypt(3); the registry accepts no other kind of hash.
 HTPASSWD = "ann:$2y$05$abcdefghijklmnopqrstuutXu9KzOt.1yBoZUeFWoT/914/JfszCO\n"
 SERVICE = "registry, of the test"
 
@@ -113,17 +113,17 @@ def assert_round_trip(repo: Repository) -> None:
     assert [layer[:15] for layer in layers] == [b"layer for amd64", b"layer for arm64"]
 
 
-# ------------------------------------------------------------------ for everybody
+# ------------------------------------------------------------------ without authentication
 
 
-def test_an_image_of_two_platforms_goes_there_and_back(docker_registry: str) -> None:
-    """What is pushed over plain HTTP is listed, resolved and pulled again."""
+def test_an_image_of_two_platforms_is_pushed_and_pulled(docker_registry: str) -> None:
+    """An image that is pushed over plain HTTP is listed, resolved and pulled."""
     with Repository(f"{docker_registry}/org/app") as repo:
         assert_round_trip(repo)
 
 
-def test_what_is_there_is_known(docker_registry: str) -> None:
-    """Blobs and manifests are found where they are, and nothing else is."""
+def test_only_existing_content_is_found(docker_registry: str) -> None:
+    """Blobs and manifests are found in their repository, and no others."""
     with Repository(f"{docker_registry}/org/app") as repo:
         root = push_image(repo, "v1")
         layer = b"layer for amd64" * 10_000
@@ -142,7 +142,7 @@ def test_what_is_there_is_known(docker_registry: str) -> None:
                 repo.resolve(name)
 
 
-def test_a_repository_that_is_not_there_says_so(docker_registry: str) -> None:
+def test_an_unknown_repository_is_an_error(docker_registry: str) -> None:
     """The list of tags of an unknown repository is an error with the registry's code."""
     name = f"{docker_registry}/nobody/home"
     with Repository(name) as repo, pytest.raises(RegistryError) as caught:
@@ -151,7 +151,7 @@ def test_a_repository_that_is_not_there_says_so(docker_registry: str) -> None:
 
 
 def test_tags_move_and_are_all_listed(docker_registry: str) -> None:
-    """A tag that is set again names the new content, and the others keep theirs."""
+    """A moved tag has the new content, and the other tags keep theirs."""
     with Repository(f"{docker_registry}/org/app") as repo:
         first = push_platform(repo, "amd64")
         second = push_platform(repo, "arm64")
@@ -174,8 +174,8 @@ def test_a_manifest_whose_blobs_are_missing_is_refused(docker_registry: str) -> 
 
 
 @pytest.mark.parametrize("size", [0, 1, 3 * 1024 * 1024 + 7])
-def test_blobs_of_all_sizes_arrive(docker_registry: str, tmp_path: Path, size: int) -> None:
-    """From nothing to several chunks, from bytes, a path and a stream."""
+def test_blobs_of_all_sizes_are_uploaded(docker_registry: str, tmp_path: Path, size: int) -> None:
+    """From empty to several chunks, from bytes, a path and a stream."""
     data = bytes(range(256)) * (size // 256) + bytes(size % 256)
     path = tmp_path / "blob"
     path.write_bytes(data)
@@ -186,8 +186,8 @@ def test_blobs_of_all_sizes_arrive(docker_registry: str, tmp_path: Path, size: i
             assert repo.blobs.read(expected) == data
 
 
-def test_wrong_content_is_not_there_afterwards(docker_registry: str) -> None:
-    """An upload that is given up leaves no blob."""
+def test_wrong_content_is_not_stored(docker_registry: str) -> None:
+    """A cancelled upload leaves no blob."""
     wanted = Descriptor.of(b"x" * 1_000_000, OCI_LAYER)
     with Repository(f"{docker_registry}/org/app") as repo:
         with pytest.raises(IntegrityError):
@@ -199,7 +199,7 @@ def test_wrong_content_is_not_there_afterwards(docker_registry: str) -> None:
 def test_copy_goes_from_a_layout_to_a_registry_and_back(
     docker_registry: str, tmp_path: Path
 ) -> None:
-    """A repository is a source and a target of `copy`, from one repository to another, too."""
+    """A repository is a source and a target of `copy`, also from one repository to another."""
     with (
         Repository(f"{docker_registry}/org/app") as first,
         Repository(f"{docker_registry}/org/twin") as second,
@@ -218,7 +218,7 @@ def test_copy_goes_from_a_layout_to_a_registry_and_back(
 
 @pytest.fixture
 def skopeo(require: Callable[[str], str], tmp_path: Path) -> Callable[..., bytes]:
-    """Return a function that runs skopeo and gives what it printed."""
+    """Return a function that runs skopeo and returns its output."""
     program = require("skopeo")
 
     def run(*arguments: str) -> bytes:
@@ -238,7 +238,7 @@ def skopeo(require: Callable[[str], str], tmp_path: Path) -> Callable[..., bytes
 def test_skopeo_reads_what_we_pushed(
     docker_registry: str, skopeo: Callable[..., bytes], tmp_path: Path
 ) -> None:
-    """skopeo prints the very bytes of our index, and copies all that it is made of."""
+    """skopeo prints the exact bytes of our index, and copies all its content."""
     with Repository(f"{docker_registry}/org/app") as repo:
         root = push_image(repo, "v1")
         data = repo.blobs.read(root)
@@ -258,7 +258,7 @@ def test_skopeo_reads_what_we_pushed(
 
 
 def test_we_read_what_skopeo_pushed(docker_registry: str, skopeo: Callable[..., bytes]) -> None:
-    """Docker's manifests and lists are resolved and walked like those of OCI."""
+    """Docker's manifests and lists are resolved and walked like OCI's."""
     with Repository(f"{docker_registry}/org/app") as repo:
         push_image(repo, "v1")
     skopeo(
@@ -274,11 +274,13 @@ def test_we_read_what_skopeo_pushed(docker_registry: str, skopeo: Callable[..., 
         assert len(pull_image(repo, "v2")) == 2
 
 
-# ------------------------------------------------------------------ who we are
+# ------------------------------------------------------------------ authentication
 
 
-def test_basic_is_needed_and_is_enough(start_registry: StartRegistry, tmp_path: Path) -> None:
-    """With the right password all works, without or with another nothing does."""
+def test_basic_authentication_is_required_and_sufficient(
+    start_registry: StartRegistry, tmp_path: Path
+) -> None:
+    """Everything works with the right password, and nothing without it."""
     (tmp_path / "htpasswd").write_text(HTPASSWD)
     htpasswd = {"realm": "test, realm", "path": str(tmp_path / "htpasswd")}
     name = f"{start_registry(auth={'htpasswd': htpasswd})}/org/app"
@@ -294,7 +296,7 @@ def test_basic_is_needed_and_is_enough(start_registry: StartRegistry, tmp_path: 
 
 
 def test_tls_needs_the_authority(start_registry: StartRegistry, tmp_path: Path) -> None:
-    """Over TLS all works with the authority of the certificate, and nothing without."""
+    """Everything works with the authority of the certificate, and nothing without it."""
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -310,7 +312,7 @@ def test_tls_needs_the_authority(start_registry: StartRegistry, tmp_path: Path) 
 
 
 class TokenServer:
-    """A token server as the distribution-spec describes it: anybody pulls, ann pushes, too."""
+    """A token server as the distribution-spec describes it: everybody pulls, ann may also push."""
 
     def __init__(self, folder: Path) -> None:
         authority = trustme.CA()
@@ -329,7 +331,7 @@ class TokenServer:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The `auth` of a registry that wants tokens from here."""
+        """The `auth` section of a registry that uses this token server."""
         return {
             "token": {
                 "realm": f"http://127.0.0.1:{self.server.server_port}/token",
@@ -340,7 +342,7 @@ class TokenServer:
         }
 
     def issue(self, user: str, scopes: list[str]) -> str:
-        """Return a signed JSON Web Token for as much as the user may do."""
+        """Return a signed JSON Web Token with the permissions of the user."""
         self.issued.append((user, tuple(scopes)))
         access = []
         for scope in scopes:
@@ -383,7 +385,7 @@ class _TokenHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_POST(self) -> None:
-        """Exchange the identity token of ann, by OAuth2."""
+        """Exchange the identity token of ann, with OAuth2."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         form = parse_qs(body.decode())
         known = form["refresh_token"] == ["identity of ann"] and "Authorization" not in self.headers
@@ -418,10 +420,10 @@ def tokens(tmp_path: Path) -> Iterator[TokenServer]:
         token_server.server.server_close()
 
 
-def test_tokens_are_fetched_for_what_is_done(
+def test_one_token_is_fetched_for_each_scope(
     start_registry: StartRegistry, tokens: TokenServer
 ) -> None:
-    """With tokens all works; one is had for reading and one for writing, however much is done."""
+    """All requests work with tokens; one is fetched for all reads and one for all writes."""
     name = f"{start_registry(auth=tokens.config)}/org/app"
     with Repository(name, credentials=ANN) as repo:
         assert_round_trip(repo)
@@ -435,7 +437,7 @@ def test_tokens_are_fetched_for_what_is_done(
 def test_a_token_that_may_only_pull_does_not_push(
     start_registry: StartRegistry, tokens: TokenServer
 ) -> None:
-    """A stranger pulls what ann pushed, and is refused where it writes."""
+    """An anonymous client pulls what ann pushed, and is refused when it pushes."""
     name = f"{start_registry(auth=tokens.config)}/org/app"
     with Repository(name, credentials=ANN) as repo:
         root = push_image(repo, "v1")
@@ -457,7 +459,7 @@ def test_a_token_that_may_only_pull_does_not_push(
 def test_an_identity_token_is_as_good_as_a_password(
     start_registry: StartRegistry, tokens: TokenServer
 ) -> None:
-    """What `docker login` leaves behind is exchanged for tokens, also for two repositories."""
+    """The identity token of `docker login` is exchanged for tokens, also for two repositories."""
     host = start_registry(auth=tokens.config)
     ann = Credentials("", "", identity_token="identity of ann")
     with (
@@ -469,11 +471,11 @@ def test_an_identity_token_is_as_good_as_a_password(
         assert pull_image(twin, "v1") == pull_image(repo, "v1")
     assert {user for user, _ in tokens.issued} == {"ann"}
     mounted = [scopes for _, scopes in tokens.issued if "repository:org/app:pull" in scopes[1:]]
-    assert mounted  # the token for the twin may read where it takes over from
+    assert mounted  # the token for the other repository may read the source of the mount
 
 
-def test_encoded_documents_arrive_as_they_are(docker_registry: str) -> None:
-    """Bytes that no encoder of ours would write keep their digest."""
+def test_documents_are_uploaded_byte_for_byte(docker_registry: str) -> None:
+    """Bytes that our encoder would not write keep their digest."""
     with Repository(f"{docker_registry}/org/app") as repo:
         config = repo.blobs.put(b"{}", media_type=OCI_CONFIG)
         document = json.dumps(json.loads(encode(Manifest(config=config))), indent=3).encode()
@@ -505,7 +507,7 @@ def test_referrers_are_listed_under_a_tag(docker_registry: str) -> None:
 def test_another_digest_than_sha256_is_not_tagged(
     docker_registry: str, tmp_path: Path, algorithm: str
 ) -> None:
-    """It does not know such manifests: an error that says what to do, and no tag of sha256."""
+    """It does not support such manifests: an error with advice, and no tag with a sha256 digest."""
     layout = Layout.create(tmp_path / "layout", durability="none")
     config = layout.blobs.put(b"{}", media_type=OCI_CONFIG)
     root = layout.put_manifest(Manifest(config=config), algorithm=algorithm)
@@ -514,18 +516,18 @@ def test_another_digest_than_sha256_is_not_tagged(
         with pytest.raises(RegistryError, match=f"{algorithm} digests"):
             copy(layout, "v1", repo)
         with pytest.raises(RegistryError):
-            repo.tags()  # nothing but a blob was ever stored, so there is no such repository
+            repo.tags()  # only a blob was stored, so the repository does not exist
         with pytest.raises(ReferenceNotFoundError):
             repo.resolve("v1")
 
 
-# ------------------------------------------------------------------ in chunks, and cut
+# ------------------------------------------------------------------ chunks and broken connections
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 1_000_000, 1_000_001])
 @pytest.mark.parametrize("kind", ["bytes", "file", "stream"])
-def test_chunks_of_all_sizes_arrive(docker_registry: str, size: int, kind: str) -> None:
-    """What is sent in chunks is there as a whole."""
+def test_chunks_of_all_sizes_are_uploaded(docker_registry: str, size: int, kind: str) -> None:
+    """A blob that is sent in chunks is stored whole."""
     data = (bytes(range(251)) * (size // 251 + 1))[:size]
     expected = Descriptor.of(data, OCI_LAYER)
     sources: dict[str, Any] = {"bytes": data, "file": io.BytesIO(data), "stream": _Stream(data)}
@@ -547,7 +549,7 @@ class _Stream(io.RawIOBase):
 
 @contextmanager
 def cutting(host: str, left: list[int]) -> Iterator[str]:
-    """Stand before a registry, and cut connections behind so many bytes on the way in, one each."""
+    """Run a proxy for a registry; it cuts one upload after each of these numbers of bytes."""
     address = (host.partition(":")[0], int(host.partition(":")[2]))
     threads: list[threading.Thread] = []
     ends_of_all: list[socket.socket] = []
@@ -588,7 +590,7 @@ def cutting(host: str, left: list[int]) -> Iterator[str]:
 
 @pytest.mark.parametrize("chunk_size", [None, 500_000])
 def test_an_upload_survives_cuts(docker_registry: str, chunk_size: int | None) -> None:
-    """A connection that breaks twice on the way in ends in a blob that is whole."""
+    """An upload whose connection breaks twice ends with a whole blob."""
     data = bytes(range(251)) * 12_000
     cuts = [1_400_000, 900_000]
     with (
@@ -600,8 +602,8 @@ def test_an_upload_survives_cuts(docker_registry: str, chunk_size: int | None) -
     assert cuts == []
 
 
-def test_a_part_of_a_blob_is_had(docker_registry: str) -> None:
-    """The registry honours ranges."""
+def test_a_part_of_a_blob_is_downloaded(docker_registry: str) -> None:
+    """The registry supports ranges."""
     with Repository(f"{docker_registry}/org/app") as repo:
         repo.ping()
         blob = repo.blobs.put(bytes(range(256)), media_type=OCI_LAYER)
@@ -610,11 +612,11 @@ def test_a_part_of_a_blob_is_had(docker_registry: str) -> None:
         assert repo.blobs.read_unverified(blob.digest, start=300, length=5) == b""
 
 
-# ------------------------------------------------------------------ taken over, and deleted
+# ------------------------------------------------------------------ mounts and deletions
 
 
-def test_blobs_are_taken_over_within_the_registry(docker_registry: str) -> None:
-    """A mount needs no byte; a copy between two repositories does it by itself."""
+def test_blobs_are_mounted_within_the_registry(docker_registry: str) -> None:
+    """A mount sends no bytes; a copy between two repositories uses it."""
     with (
         Repository(f"{docker_registry}/org/app") as first,
         Repository(f"{docker_registry}/org/twin") as second,
@@ -637,7 +639,7 @@ def test_blobs_are_taken_over_within_the_registry(docker_registry: str) -> None:
 
 
 def test_what_is_deleted_is_gone(docker_registry: str) -> None:
-    """Manifests with their tags, blobs; a tag alone cannot be taken away there, and it says so."""
+    """Manifests with their tags, and blobs; it cannot delete a single tag, and says so."""
     with Repository(f"{docker_registry}/org/app") as repo:
         root = push_image(repo, "v1", "v2")
         blob = repo.blobs.put(b"alone", media_type=OCI_LAYER)
@@ -656,8 +658,8 @@ def test_what_is_deleted_is_gone(docker_registry: str) -> None:
 
 
 @pytest.mark.spec("distribution:delete")
-def test_a_referrer_that_is_deleted_is_off_the_list(docker_registry: str) -> None:
-    """Without the referrers API the list under the tag is kept right."""
+def test_a_deleted_referrer_is_removed_from_the_list(docker_registry: str) -> None:
+    """Without the referrers API, the list under the tag is updated."""
     with Repository(f"{docker_registry}/org/app") as repo:
         config = repo.blobs.put(b"{}", media_type=OCI_CONFIG)
         image = repo.put_manifest(Manifest(config=config))
@@ -671,8 +673,10 @@ def test_a_referrer_that_is_deleted_is_off_the_list(docker_registry: str) -> Non
         assert repo.referrers(image.digest) == ()
 
 
-def test_a_certificate_of_ours_is_enough(start_registry: StartRegistry, tmp_path: Path) -> None:
-    """A registry that wants to know us by a certificate knows us by one, and else nobody."""
+def test_a_client_certificate_is_required_and_sufficient(
+    start_registry: StartRegistry, tmp_path: Path
+) -> None:
+    """A registry that requires a certificate accepts ours, and no client without one."""
     authority = trustme.CA()
     certificate, ours = authority.issue_cert("127.0.0.1"), authority.issue_cert("ann@example.com")
     authority.cert_pem.write_to_path(str(tmp_path / "ca.crt"))

@@ -1,7 +1,7 @@
 """Layouts that other programs wrote: read, edited, collected, and read again by those programs.
 
-Each is made from nothing and without a network, once; every test gets a copy of its own. What can
-be reached is told here by a walk over plain JSON that knows nothing of ours.
+Each is made from scratch, once and without a network; every test gets its own copy. The tests find
+reachable content with a walk over plain JSON that does not use our code.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 STORES = Path(__file__).parents[1] / "vectors" / "toolhive" / "stores"
 NOW = timedelta(0)
 
-# Who wrote what, and what `check` says of it: how often it gives a warning, or only a note.
+# The findings of `check` in each layout: the number of warnings by their code, or only a note.
 WRITERS: dict[str, dict[str, int]] = {
     "skopeo": {},
     "umoci": {"unreferenced-blob": 2},  # the manifest and the config of the name that was removed
     "buildah": {},
-    "built": {"artifact-type-form": 3},  # of skills: `dev.toolhive.skills.v1` is no media type
+    "built": {"artifact-type-form": 3},  # of skills: `dev.toolhive.skills.v1` is not a media type
     "built-and-pulled": {"artifact-type-form": 6},
     "pulled-only": {"artifact-type-form": 3},
     "deleted": {"artifact-type-form": 3, "dangling-entry": 3},
@@ -58,7 +58,7 @@ WRITERS: dict[str, dict[str, int]] = {
 
 @pytest.fixture(scope="session")
 def umoci(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a layout of umoci: an image without layers, some that share one, and left-overs."""
+    """Return a layout of umoci: an image without layers, images that share one, and garbage."""
     folder = tmp_path_factory.mktemp("umoci")
     layout, bundle = folder / "layout", folder / "bundle"
     run("umoci", "init", "--layout", layout)
@@ -90,7 +90,7 @@ def buildah(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def skopeo(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a layout of skopeo: images of other formats, an index, and one that lost its name."""
+    """Return a layout of skopeo: images of other formats, an index, and an untagged image."""
     folder = tmp_path_factory.mktemp("skopeo")
     layout = f"oci:{folder}/layout"
     write_docker_archive(folder / "docker.tar")
@@ -122,7 +122,7 @@ def add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def write_docker_archive(path: Path) -> None:
-    """Write what `docker save` does of an image of one layer."""
+    """Write an image of one layer as `docker save` does."""
     layer, config = layer_and_config("docker", "amd64")
     image = {"Config": "config.json", "RepoTags": ["team/x:v1"], "Layers": ["layer.tar"]}
     with tarfile.open(path, "w") as tar:
@@ -157,7 +157,7 @@ def write_dir(folder: Path) -> None:
 
 @pytest.fixture(params=WRITERS)
 def foreign(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Return a layout of each of them, to do with what one likes."""
+    """Return a layout of each program, which the test may change."""
     name = request.param
     source = STORES / name if (STORES / name).is_dir() else request.getfixturevalue(name)
     return Path(shutil.copytree(source, tmp_path / name))
@@ -167,13 +167,13 @@ def foreign(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def raw(folder: Path) -> dict[str, Any]:
-    """Return the root index as it stands in the file."""
+    """Return the root index as the file has it."""
     document: dict[str, Any] = json.loads((folder / "index.json").read_bytes())
     return document
 
 
 def named(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the entries that have a name, by it."""
+    """Return the tagged entries by their tag."""
     return {
         entry["annotations"][REF_NAME]: entry
         for entry in raw(folder)["manifests"]
@@ -182,7 +182,7 @@ def named(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def reached(folder: Path, descriptors: Iterable[dict[str, Any]]) -> set[str]:
-    """Return the digests of all that is there of what descriptors lead to."""
+    """Return the digests of all existing content that descriptors reach."""
     found: set[str] = set()
     for descriptor in descriptors:
         path = folder / "blobs" / descriptor["digest"].replace(":", "/")
@@ -201,7 +201,7 @@ def present(folder: Path) -> set[str]:
 
 
 def modes(folder: Path) -> dict[str, tuple[int, int, int]]:
-    """Identify every file that an edit has to leave alone: which, its mode, and since when."""
+    """Return inode, mode and time of every file that an edit must not touch."""
     return {
         path.name: (path.stat().st_ino, path.stat().st_mode, path.stat().st_mtime_ns)
         for path in [folder / "oci-layout", *(folder / "blobs" / "sha256").iterdir()]
@@ -209,7 +209,7 @@ def modes(folder: Path) -> dict[str, tuple[int, int, int]]:
 
 
 def test_a_sparse_index_is_found_and_kept(run: Run, tmp_path: Path) -> None:
-    """An index of skopeo without its images is no error, and can be named, moved and collected."""
+    """An index of skopeo without its images is valid, and can be tagged, moved and collected."""
     write_dir(tmp_path / "dir")
     folder = tmp_path / "layout"
     run("skopeo", "copy", "-q", "--multi-arch=index-only", f"dir:{tmp_path}/dir", f"oci:{folder}")
@@ -245,8 +245,8 @@ def test_everything_in_it_is_found(foreign: Path) -> None:
     assert Counter(problem.code for problem in problems) == WRITERS[foreign.name]
 
 
-def test_an_edit_changes_what_it_names_and_nothing_else(foreign: Path) -> None:
-    """Unknown properties, the order of everything, modes and all other files outlive edits."""
+def test_an_edit_changes_only_its_entry(foreign: Path) -> None:
+    """Unknown properties, the order of everything, modes and all other files survive edits."""
     before = raw(foreign)
     before["com.example.unknown"] = {"deep": [1, None]}
     for number, entry in enumerate(before["manifests"]):
@@ -277,7 +277,7 @@ def test_an_edit_changes_what_it_names_and_nothing_else(foreign: Path) -> None:
 
 
 def test_removing_one_name_leaves_the_others_whole(foreign: Path, tmp_path: Path) -> None:
-    """Of each name all goes that only it reaches, and nothing else."""
+    """Removing a tag deletes the content that only it reaches, and no other."""
     for number, name in enumerate(named(foreign)):
         folder = Path(shutil.copytree(foreign, tmp_path / str(number)))
         there, entry = present(folder), named(folder)[name]
@@ -293,7 +293,7 @@ def test_removing_one_name_leaves_the_others_whole(foreign: Path, tmp_path: Path
 
 
 def test_exactly_the_unreachable_goes(foreign: Path) -> None:
-    """A collection deletes what no entry leads to, also what the other program left behind."""
+    """A collection deletes content that no entry reaches, also the garbage of the other program."""
     layout = Layout.open(foreign, durability="none")
     layout.blobs.put(b"garbage", media_type="text/plain")
     garbage = present(foreign) - reached(foreign, raw(foreign)["manifests"])
@@ -313,7 +313,7 @@ def test_exactly_the_unreachable_goes(foreign: Path) -> None:
 
 @pytest.fixture
 def edited(foreign: Path) -> Path:
-    """Return each of them after an edit of every kind and a collection."""
+    """Return each layout after an edit of every kind and a collection."""
     layout = Layout.open(foreign, durability="none")
     first, *_ = names = named(foreign)
     layout.tag("another", layout.resolve(first))
@@ -326,7 +326,7 @@ def edited(foreign: Path) -> Path:
 
 
 def test_skopeo_reads_it_in_full(run: Run, edited: Path, tmp_path: Path) -> None:
-    """Every name is copied with all that it means, verified."""
+    """Every tag is copied with all its content, verified."""
     layout = Layout.open(edited)
     for number, name in enumerate(layout.tags()):
         target = tmp_path / f"copy-{number}"
@@ -337,7 +337,7 @@ def test_skopeo_reads_it_in_full(run: Run, edited: Path, tmp_path: Path) -> None
 
 
 def test_umoci_reads_it_in_full(run: Run, attempt: Attempt, edited: Path, tmp_path: Path) -> None:
-    """Every name is listed, and each image is unpacked; an index is nothing that umoci unpacks."""
+    """Every tag is listed, and each image is unpacked; umoci cannot unpack an index."""
     layout = Layout.open(edited)
     assert sorted(run("umoci", "ls", "--layout", edited).split()) == list(layout.tags())
     for number, name in enumerate(layout.tags()):
@@ -352,10 +352,10 @@ def test_umoci_reads_it_in_full(run: Run, attempt: Attempt, edited: Path, tmp_pa
 
 
 def test_buildah_reads_it_in_full(run: Run, edited: Path) -> None:
-    """Every name is pulled; buildah knows an image by its config, which it names."""
+    """Every tag is pulled; buildah identifies an image by its config."""
     layout = Layout.open(edited)
     for name in layout.tags():
-        # The path becomes the name of an image, and so may not hold what no name may.
+        # The path becomes the name of an image, so it may only hold the characters of a name.
         source = f"oci:{edited.name}:{name}"
         pulled = run("buildah", "pull", "--quiet", source, cwd=edited.parent).strip()
         parts = {found.digest for found in layout.walk(layout.resolve(name))}
@@ -363,7 +363,7 @@ def test_buildah_reads_it_in_full(run: Run, edited: Path) -> None:
 
 
 def test_oci_image_tool_validates_it(attempt: Attempt, edited: Path) -> None:
-    """Everything is found valid but what was not before: no layers, or missing content."""
+    """Everything is valid that was valid before; no layers and missing content are not."""
     done = attempt("oci-image-tool", "validate", "--type", "image", edited)
     why = {"umoci": "layers: Array must have at least 1", "deleted": "no such file"}
     if edited.name in why:
@@ -373,8 +373,8 @@ def test_oci_image_tool_validates_it(attempt: Attempt, edited: Path) -> None:
 
 
 def test_umoci_collects_no_more_and_no_less(run: Run, edited: Path, tmp_path: Path) -> None:
-    """What umoci takes for garbage is what we do; and after us there is nothing left for it."""
-    if edited.name == "deleted":  # umoci stops at an entry of which the content is missing
+    """umoci and we agree on what is garbage; after our collection, umoci finds no more."""
+    if edited.name == "deleted":  # umoci stops at an entry whose content is missing
         layout = Layout.open(edited, durability="none")
         for digest in layout.blobs:
             os.utime(layout.blobs.path(digest), (0, 0))

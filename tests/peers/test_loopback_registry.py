@@ -1,4 +1,4 @@
-"""The loopback registry, as skopeo, oras-py and our own client see it, one behind the other."""
+"""The loopback registry, used by skopeo, oras-py and our own client in turn."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from ocilayout import copy
 from ocilayout.layout.layout import Layout
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
@@ -14,7 +15,6 @@ from ocilayout.model.manifest import Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCTET_STREAM
 from ocilayout.registry import Credentials, Repository
 from ocilayout.testing.registry import BasicAuth, LoopbackRegistry, TokenAuth
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ AUTHS: dict[str, Callable[[], Auth | None]] = {
     "plain": lambda: None,
     "basic": lambda: BasicAuth(USERS),
     "token": lambda: TokenAuth(USERS),
-    # oras-py asks for another token only after a 403; each of its tokens is good for little.
+    # oras-py only asks for another token after a 403; each of its tokens has few permissions.
     "token 403": lambda: TokenAuth(USERS, insufficient=403),
 }
 
@@ -47,7 +47,7 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def ours(registry: LoopbackRegistry, name: str = "team/app") -> Repository:
-    """Our client, as ann if the registry wants to know."""
+    """Return our client, as ann if the registry asks."""
     credentials = None if registry.auth is None else Credentials("ann", "open-sesame")
     return Repository(f"{registry.host}/{name}", credentials=credentials)
 
@@ -69,10 +69,10 @@ def skopeo(run: Run, registry: LoopbackRegistry) -> Run:
     return skopeo
 
 
-def test_what_skopeo_pushed_we_read(
+def test_we_read_an_image_of_skopeo(
     registry: LoopbackRegistry, layout: Layout, skopeo: Run, put_platforms: Put, tmp_path: Path
 ) -> None:
-    """An image of two platforms that skopeo pushed from a layout arrives whole in another."""
+    """An image of two platforms that skopeo pushed from a layout is pulled whole into another."""
     root = put_platforms(layout)
     layout.tag("v1", root)
     place = f"docker://{registry.host}/team/app:v1"
@@ -84,7 +84,7 @@ def test_what_skopeo_pushed_we_read(
     assert target.check() == ()
 
 
-def test_what_we_pushed_skopeo_reads(
+def test_skopeo_reads_our_image(
     registry: LoopbackRegistry, layout: Layout, skopeo: Run, put_platforms: Put, tmp_path: Path
 ) -> None:
     """An image of two platforms that we pushed is copied, inspected and listed by skopeo."""
@@ -105,7 +105,7 @@ def test_what_we_pushed_skopeo_reads(
 def test_skopeo_copies_within_the_registry(
     registry: LoopbackRegistry, layout: Layout, skopeo: Run, put_image: Put
 ) -> None:
-    """From one repository to another it mounts a layer that it knows, and does not send it."""
+    """From one repository to another, it mounts a known layer, and does not send it."""
     root = put_image(layout, "text")
     layout.tag("v1", root)
     source, target = (f"docker://{registry.host}/team/{name}:v1" for name in ("app", "other"))
@@ -124,7 +124,7 @@ def test_skopeo_copies_within_the_registry(
 
 
 class Oras(Protocol):
-    """What is used of `oras.provider.Registry`."""
+    """The part of `oras.provider.Registry` that is used here."""
 
     def push(self, target: str, **options: Any) -> Any: ...
 
@@ -143,7 +143,7 @@ def with_oras(request: pytest.FixtureRequest) -> Iterator[LoopbackRegistry]:
 
 @pytest.fixture
 def oras(with_oras: LoopbackRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Oras:
-    """Return oras-py, as ann if the registry wants to know."""
+    """Return oras-py, as ann if the registry asks."""
     from oras.provider import Registry  # type: ignore[import-untyped] # noqa: PLC0415 # takes long
 
     monkeypatch.setenv("HOME", str(tmp_path))  # where it looks for credentials
@@ -156,10 +156,10 @@ def oras(with_oras: LoopbackRegistry, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["whole", "chunks"])
-def test_what_oras_pushed_we_read(
+def test_we_read_an_artifact_of_oras(
     with_oras: LoopbackRegistry, oras: Oras, layout: Layout, tmp_path: Path, *, chunked: bool
 ) -> None:
-    """A file that oras-py pushed, whole or in chunks, is the layer of what we pull."""
+    """A file that oras-py pushed, whole or in chunks, is the layer of the artifact that we pull."""
     data = b"0123456789" * 100
     file = tmp_path / "file.txt"
     file.write_bytes(data)
@@ -181,10 +181,10 @@ def test_what_oras_pushed_we_read(
     assert layout.blobs.read(layer) == data
 
 
-def test_what_we_pushed_oras_reads(
+def test_oras_reads_our_artifact(
     with_oras: LoopbackRegistry, oras: Oras, layout: Layout, tmp_path: Path
 ) -> None:
-    """A file that we pushed is pulled by oras-py; its tags are listed in pages, and deleted."""
+    """oras-py pulls a file that we pushed; its tags are listed in pages, and deleted."""
     with_oras.page_size = 2
     data = b"0123456789" * 100
     layer = layout.blobs.put(data, media_type=OCTET_STREAM)

@@ -1,4 +1,4 @@
-"""Other programs under the machine of the testing kit: what it finds, and that it finds no more."""
+"""Other programs, tested by the machine of the testing kit: it finds what the page says."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from tests.peers.behaviours.finding import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Of programs each step takes a while.
+# Each step of a program takes a while.
 FEW = settings(EFFORT, max_examples=40, stateful_step_count=25)
 
 
 @pytest.mark.parametrize("finding", FINDINGS, ids=[finding.about for finding in FINDINGS])
 def test_the_machine_finds(finding: Finding, require: Callable[[str], str]) -> None:
-    """What the page says that a program does otherwise, it does."""
+    """A program differs from the model as the page says."""
     require(finding.program)
-    with pytest.raises(Exception, match=finding.shown):  # whatever it is, it says this
+    with pytest.raises(Exception, match=finding.shown):  # whatever the error is, this is its text
         check_store(finding.adapter, settings=settings(FEW, max_examples=100))
 
 
 def test_of_umoci_it_finds_no_more(require: Callable[[str], str]) -> None:
-    """But for what is listed, names mean what the model says, and are whole."""
+    """Except for the listed differences, tags have the content of the model, and are whole."""
     require("umoci")
     check_store(under(UMOCI, contents=PLAIN, model=ForgetfulModel), settings=FEW)
 
 
 def test_of_skopeo_it_finds_no_more(require: Callable[[str], str]) -> None:
-    """But for what is listed, names mean what the model says, and are whole."""
+    """Except for the listed differences, tags have the content of the model, and are whole."""
     require("skopeo")
     contents = [
         content

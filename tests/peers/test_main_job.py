@@ -1,4 +1,4 @@
-"""The main job against real programs: build, push, pull elsewhere, and what others make of it."""
+"""The main job with real programs: build, push, pull elsewhere, and read by others."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ocilayout import Digest, Layout
-from ocilayout.model import LOCAL_BUILD
+from ocilayout import Digest, Layout, copy
 from ocilayout.registry import Repository
-from ocilayout.transfer.copying import copy
-from skills import SkillService
+from skills import LOCAL_BUILD, SkillService
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +39,7 @@ def store(tmp_path: Path) -> Path:
 
 
 def test_build_push_pull(docker_registry: str, store: Path, tmp_path: Path) -> None:
-    """A build goes to a registry and into another store under another name, and is listed once."""
+    """A build is pushed and pulled into another store under another name, and listed once."""
     reference = f"{docker_registry}/team/release-notes:v1"
     service = SkillService.open(store)
     built = service.build(write_skill(tmp_path, "release-notes"), tag=reference)
@@ -61,7 +59,7 @@ def test_build_push_pull(docker_registry: str, store: Path, tmp_path: Path) -> N
 def test_others_read_the_stores(
     docker_registry: str, tmp_path: Path, name: str, run: Callable[..., str]
 ) -> None:
-    """skopeo reads what was built and what was pulled, by tag; umoci lists the names."""
+    """skopeo reads builds and pulls, by tag; umoci lists the tags."""
     reference = f"{docker_registry}/team/release-notes:v1"
     service = SkillService.open(tmp_path / "store")
     built = service.build(write_skill(tmp_path, "release-notes"), tag=reference)
@@ -77,7 +75,7 @@ def test_others_read_the_stores(
 def test_skopeo_writes_into_our_store(
     docker_registry: str, store: Path, tmp_path: Path, run: Callable[..., str]
 ) -> None:
-    """What skopeo copies in is one more entry; our mark and all else in the index stay."""
+    """A copy of skopeo adds one entry; our mark and the rest of the index stay."""
     reference = f"{docker_registry}/team/release-notes:v1"
     service = SkillService.open(store)
     built = service.build(write_skill(tmp_path, "release-notes"), tag=reference)
@@ -102,7 +100,7 @@ def test_skopeo_writes_into_our_store(
 def test_skopeo_pulls_onto_a_build(
     docker_registry: str, store: Path, tmp_path: Path, run: Callable[..., str]
 ) -> None:
-    """A name that skopeo binds anew is no build any more, as for any pull."""
+    """A tag that skopeo moves is not a build any more, as after any pull."""
     reference = f"{docker_registry}/team/release-notes:v1"
     service = SkillService.open(store)
     service.build(write_skill(tmp_path, "release-notes"), tag=reference)
@@ -118,7 +116,7 @@ def test_skopeo_pulls_onto_a_build(
 def test_no_route_carries_an_annotation(
     docker_registry: str, store: Path, tmp_path: Path, run: Callable[..., str]
 ) -> None:
-    """By layout, registry and skopeo, by tag and by digest: entries arrive with their name only."""
+    """By layout, registry and skopeo, by tag and by digest: entries arrive with only their name."""
     service = SkillService.open(store)
     built = service.build(write_skill(tmp_path, "release-notes"))
     layout = service.layout

@@ -1,7 +1,7 @@
-"""What we write, read in full by other programs; and where one of them refuses, with what words.
+"""Our layouts, read in full by other programs; and which of them a program refuses, and how.
 
-Each kind of content stands in a layout of its own. A refusal that is not in the table fails, and so
-does a program that no longer refuses, so the table is what these programs do.
+Each kind of content has a layout of its own. The test fails for a refusal that is not in the table,
+and for a listed refusal that does not happen, so the table says what these programs do.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Maker:
         return self.layout.blobs.put(data, media_type=root.media_type, expected=expected)
 
     def without(self, root: Descriptor, **changes: Any) -> Descriptor:
-        """Store an image again of which the layer is described otherwise, and is not here."""
+        """Store an image again with a different descriptor of a layer that is missing."""
         document = json.loads(self.layout.blobs.read(root))
         document["layers"][0].update(changes)
         self.layout.blobs.delete(Digest(document["layers"][0]["digest"]))
@@ -175,7 +175,7 @@ _REHASHED = "(does not match expected|saved with digest)"
 _AMBIGUOUS = "tag is ambiguous"
 _NO_FILE = "no such file or directory"
 
-# By program and kind: with what words it refuses. What is not here, it reads.
+# The message of a refusal, by program and kind. A program reads every kind that is not listed.
 REFUSALS: dict[str, dict[str, str]] = {
     "skopeo": {
         "index of an index": _NESTED,
@@ -248,7 +248,7 @@ def make(tmp_path: Path, put_image: Put, put_platforms: Put) -> Maker:
 
 
 def expect(kind: str, done: subprocess.CompletedProcess[str]) -> bool:
-    """Tell whether a program read a kind, and fail if it did other than the table says."""
+    """Tell whether a program read a kind, and fail if the table says otherwise."""
     program = Path(done.args[0]).name
     refusal = REFUSALS[program].get(kind)
     if refusal is None:
@@ -275,7 +275,7 @@ def test_skopeo_copies_it(attempt: Attempt, make: Maker, kind: str, tmp_path: Pa
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_umoci_unpacks_it(attempt: Attempt, make: Maker, kind: str, tmp_path: Path) -> None:
-    """The file of the image is there, with its text."""
+    """The file of the image exists, with its text."""
     make.layout.tag("v1", KINDS[kind](make))
     image = f"{make.layout.path}:v1"
     done = attempt("umoci", "unpack", "--rootless", "--image", image, tmp_path / "bundle")
@@ -285,10 +285,10 @@ def test_umoci_unpacks_it(attempt: Attempt, make: Maker, kind: str, tmp_path: Pa
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_buildah_pulls_it(attempt: Attempt, make: Maker, kind: str, tmp_path: Path) -> None:
-    """The image is in its store; it is known there by its config."""
+    """The image is in its store, identified by its config."""
     root = KINDS[kind](make)
     make.layout.tag("v1", root)
-    # The path becomes the name of an image, and so may not hold what no name may.
+    # The path becomes the name of an image, so it may only hold the characters of a name.
     done = attempt("buildah", "pull", "--quiet", "oci:layout:v1", cwd=tmp_path)
     if expect(kind, done):
         configs = {
@@ -299,7 +299,7 @@ def test_buildah_pulls_it(attempt: Attempt, make: Maker, kind: str, tmp_path: Pa
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_oci_image_tool_validates_it(attempt: Attempt, make: Maker, kind: str) -> None:
-    """It is valid by its name, and with everything else that has an entry."""
+    """It is valid by its name, and together with every other entry."""
     make.layout.tag("v1", KINDS[kind](make))
     for refs in ((), ("--ref", "name=v1")):
         expect(
@@ -310,7 +310,7 @@ def test_oci_image_tool_validates_it(attempt: Attempt, make: Maker, kind: str) -
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_oci_image_tool_finds_documents_valid(attempt: Attempt, make: Maker, kind: str) -> None:
-    """Each document, the root index too, follows the schemas, also where the layout is refused."""
+    """Each document, also the root index, follows the schemas, even if the layout is refused."""
     layout = make.layout
     layout.tag("v1", KINDS[kind](make))
     types = {OCI_MANIFEST: "manifest", OCI_INDEX: "imageIndex", OCI_CONFIG: "config"}
@@ -340,7 +340,7 @@ def test_oci_image_tool_finds_documents_valid(attempt: Attempt, make: Maker, kin
 def test_oci_image_tool_unpacks_it(
     run: Run, make: Maker, kind: str, platform: tuple[str, ...], text: str, tmp_path: Path
 ) -> None:
-    """What it validates, it can also unpack."""
+    """A layout that it finds valid can be unpacked."""
     make.layout.tag("v1", KINDS[kind](make))
     target = tmp_path / "unpacked"
     run("oci-image-tool", "unpack", "--ref", "name=v1", *platform, make.layout.path, target)
@@ -348,7 +348,7 @@ def test_oci_image_tool_unpacks_it(
 
 
 def test_oci_image_tool_tells_damage(attempt: Attempt, make: Maker) -> None:
-    """Its yes is worth something: it has read every blob."""
+    """It finds damage in every blob, so its verdict means that it has read them."""
     layout = make.layout
     layout.tag("v1", make.image())
     layer = layout.blobs.path(list(layout.walk(layout.resolve("v1")))[2].digest)
@@ -372,7 +372,7 @@ def pack(make: Maker) -> list[str | Path]:
     return ["--type", "image", path]
 
 
-# What it refuses of a layout that is right, by the way in which it is asked: the words, and how.
+# Calls that fail with a valid layout: the message, and the arguments.
 WAYS: dict[str, tuple[str, Callable[[Maker], list[str | Path]]]] = {
     "no `--type`": ("--type must be set", lambda make: [make.layout.path]),
     "`--type imageLayout`": (
@@ -389,8 +389,8 @@ WAYS: dict[str, tuple[str, Callable[[Maker], list[str | Path]]]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_oci_image_tool_cannot_be_asked_so(attempt: Attempt, make: Maker, way: str) -> None:
-    """A layout that it finds valid otherwise is refused if it is asked this way."""
+def test_oci_image_tool_fails_if_called_like_this(attempt: Attempt, make: Maker, way: str) -> None:
+    """A layout that is valid in another call is refused in this one."""
     make.layout.tag("a", make.image())
     words, ask = WAYS[way]
     done = attempt("oci-image-tool", "validate", *ask(make))
@@ -401,10 +401,10 @@ def test_oci_image_tool_cannot_be_asked_so(attempt: Attempt, make: Maker, way: s
 
 
 @pytest.mark.parametrize("program", ["tar", "skopeo"])
-def test_oci_image_tool_reads_no_tar_of_anybody(
+def test_oci_image_tool_reads_no_tar_of_any_program(
     run: Run, attempt: Attempt, make: Maker, program: str, tmp_path: Path
 ) -> None:
-    """It is not our tar that it stumbles over."""
+    """The refusal is not specific to our tar."""
     make.layout.tag("a", make.image())
     path = tmp_path / "a.tar"
     if program == "tar":
@@ -415,8 +415,8 @@ def test_oci_image_tool_reads_no_tar_of_anybody(
     assert WAYS["a tar"][0] in done.stderr
 
 
-def test_oci_image_tool_takes_names_and_roots_without_one(attempt: Attempt, make: Maker) -> None:
-    """Every name of the grammar can be asked for, a root without a name is validated, too."""
+def test_oci_image_tool_accepts_names_and_untagged_roots(attempt: Attempt, make: Maker) -> None:
+    """Every name of the grammar can be given, and an untagged root is validated, too."""
     name = "127.0.0.1:5000/team/x:v1.0_a-b+c@d--e"
     make.layout.tag(name, make.image())
     make.layout.tag("lost", artifact(make))
@@ -436,14 +436,14 @@ def test_oci_image_tool_takes_names_and_roots_without_one(attempt: Attempt, make
 
 
 def test_the_page_lists_every_exception() -> None:
-    """What oci-image-tool refuses stands on the page about it, with its words; and nothing else."""
+    """The page about oci-image-tool lists its refusals with their messages, and no others."""
     rows = dict(re.findall(r"^\| (.+?) \| `(.+?)` \|", PAGE.read_text(), re.MULTILINE))
     words = {way: said for way, (said, _) in WAYS.items()}
     assert rows == {**REFUSALS["oci-image-tool"], **words}
 
 
 def test_all_kinds_in_one_layout(run: Run, make: Maker) -> None:
-    """umoci lists every name, and skopeo gives the very bytes of all that it takes for an image."""
+    """umoci lists every tag, and skopeo returns the exact bytes of every image it accepts."""
     layout = make.layout
     for number, kind in enumerate(KINDS):
         layout.tag(f"kind-{number}", KINDS[kind](make))

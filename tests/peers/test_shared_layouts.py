@@ -1,4 +1,4 @@
-"""One layout, and other programs beside us: each goes on with what the other one left."""
+"""One layout that we share with other programs: each continues the work of the other."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ from ocilayout import (
     Layout,
     Manifest,
 )
-from ocilayout.model import LOCAL_BUILD
-from skills import SkillService
+from skills import LOCAL_BUILD, SkillService
 
 if TYPE_CHECKING:
     import subprocess
@@ -45,12 +44,12 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def is_whole(layout: Layout, name: str) -> bool:
-    """Tell whether all that a name means is there; read, and so verified."""
+    """Tell whether all content of a tag exists, by reading and so verifying it."""
     return all(layout.blobs.read(found) is not None for found in layout.walk(layout.resolve(name)))
 
 
 def collect(layout: Layout) -> None:
-    """Collect everything that no entry reaches, however young."""
+    """Collect all unreachable content, whatever its age."""
     for digest in layout.blobs:
         os.utime(layout.blobs.path(digest), (0, 0))
     layout.collect(grace=NOW)
@@ -62,7 +61,7 @@ def collect(layout: Layout) -> None:
 def test_umoci_edits_a_layout_of_ours(
     run: Run, put_image: Put, layout: Layout, tmp_path: Path
 ) -> None:
-    """Names, images and layers of umoci stand beside ours; a handle sees them at once."""
+    """Tags, images and layers of umoci are added to ours; a handle sees them at once."""
     for name in ("v1", "v2"):
         layout.tag(name, put_image(layout, name))
     layout.annotate("v1", {"com.example.note": "ours"})
@@ -91,7 +90,7 @@ def test_umoci_edits_a_layout_of_ours(
 
 
 def test_what_umoci_loses(run: Run, put_image: Put, layout: Layout) -> None:
-    """An edit by umoci drops properties that it does not know, which one of ours would keep."""
+    """An edit by umoci drops unknown properties, which our edits keep."""
     layout.tag("v1", put_image(layout, "v1"))
     index = layout.path / "index.json"
     document = json.loads(index.read_bytes())
@@ -104,8 +103,8 @@ def test_what_umoci_loses(run: Run, put_image: Put, layout: Layout) -> None:
     assert layout.tags() == ("v1", "v2", "v3")
 
 
-def test_umoci_takes_the_mark_of_a_build_along(run: Run, tmp_path: Path, layout: Layout) -> None:
-    """Unlike `Layout.tag`, `umoci tag` copies what is noted, so its name is listed as a build."""
+def test_umoci_copies_the_mark_of_a_build(run: Run, tmp_path: Path, layout: Layout) -> None:
+    """Unlike `Layout.tag`, `umoci tag` copies annotations, so its tag is listed as a build."""
     skill = tmp_path / "alpha"
     skill.mkdir()
     (skill / "SKILL.md").write_text("---\nname: alpha\ndescription: Does it\n---\n")
@@ -163,7 +162,7 @@ def nothing(layout: Layout, put_image: Put) -> None:
 def test_umoci_and_we_collect_the_same(
     run: Run, put_image: Put, layout: Layout, make: Make, tmp_path: Path
 ) -> None:
-    """Roots are all entries, named or not, and what is reached goes through a subject, too."""
+    """All entries are roots, tagged or untagged, and a subject is reachable, too."""
     make(layout, put_image)
     kept = set(layout.blobs)
     put_image(layout, "garbage")
@@ -174,7 +173,7 @@ def test_umoci_and_we_collect_the_same(
 
 
 def test_what_umoci_deletes_and_we_keep(run: Run, put_image: Put, layout: Layout) -> None:
-    """umoci does not know the documents of Docker, and takes what they are made of for garbage."""
+    """umoci does not know the documents of Docker, and takes their content for garbage."""
     image = put_image(layout, "v1", media_type=DOCKER_MANIFEST, config_type=DOCKER_CONFIG)
     layout.tag("v1", image)
     collect(layout)
@@ -213,7 +212,7 @@ def test_where_umoci_gives_up_and_we_collect(
     make: Make,
     words: str,
 ) -> None:
-    """A file that is no blob, missing content and another algorithm are no reason to stop."""
+    """Stray files, missing content and other algorithms do not stop our collection."""
     make(layout, put_image)
     garbage = layout.blobs.put(b"garbage", media_type="text/plain")
     done = attempt("umoci", "gc", "--layout", layout.path)
@@ -231,10 +230,10 @@ def test_where_umoci_gives_up_and_we_collect(
 def test_buildah_builds_on_an_image_of_ours(
     run: Run, put_image: Put, layout: Layout, tmp_path: Path
 ) -> None:
-    """It takes our image as its base and puts its own beside it; each outlives the other."""
+    """It uses our image as its base and adds its own; each survives the removal of the other."""
     layout.tag("base", put_image(layout, "base"))
     (tmp_path / "more").write_text("more")
-    # The path becomes the name of an image, and so may not hold what no name may.
+    # The path becomes the name of an image, so it may only hold the characters of a name.
     container = run("buildah", "from", "--quiet", "oci:layout:base", cwd=tmp_path).strip()
     run("buildah", "copy", "--quiet", container, tmp_path / "more", "/more")
     run("buildah", "commit", "--quiet", container, f"oci:{layout.path}:derived")
@@ -254,7 +253,7 @@ def test_buildah_builds_on_an_image_of_ours(
 def test_through_the_formats_of_docker_and_back(
     run: Run, put_image: Put, layout: Layout, tmp_path: Path
 ) -> None:
-    """skopeo makes what `docker load` takes of our image, and of that an image that we read."""
+    """skopeo converts our image to the format of `docker load` and back, and we read the result."""
     layout.tag("v1", put_image(layout, "v1"))
     archive = f"docker-archive:{tmp_path}/docker.tar:team/x:v1"
     run("skopeo", "copy", "-q", f"oci:{layout.path}:v1", archive)

@@ -1,4 +1,4 @@
-"""The store of skills with a registry that others wrote."""
+"""The store of skills with a registry of another project."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
-def test_the_registry_that_the_readme_starts_takes_and_gives_skills(
+def test_skills_are_pushed_to_and_pulled_from_the_registry_of_the_readme(
     tmp_path: Path, require: Callable[[str], str]
 ) -> None:
-    """The line in the README, at a port that is free, starts a registry; a skill that is pushed to
-    it comes back as it was, and as a pull."""
+    """The line in the README, with a free port, starts a registry; a skill that is pushed to it is
+    pulled unchanged, and counts as a pull."""
     require("docker-registry")
     (line,) = re.findall(r"^printf .* && docker-registry .*$", README, re.MULTILINE)
     with socket.create_server(("127.0.0.1", 0)) as probe:

@@ -1,4 +1,4 @@
-"""What a pull and a push hold in memory: a whole process stays below a limit, whatever the size.
+"""The memory of a pull and a push: a whole process stays below a limit, whatever the size.
 
 With OCILAYOUT_LARGE=1 in the environment an image has 1 GiB in 8 layers, and there are 500 images
 at once; otherwise it has 64 MiB, and there are 100.
@@ -25,11 +25,11 @@ LARGE = os.environ.get("OCILAYOUT_LARGE") == "1"
 LIMIT = 96 * MIB
 """For the whole process, interpreter and all."""
 
-# The peak of a process; that of `getrusage` counts what it had in common with its parent, too.
+# The peak of a process; that of `getrusage` also counts memory shared with its parent.
 PROGRAM = """
 import sys
 from ocilayout import Layout
-from ocilayout.transfer.copying import copy_all
+from ocilayout import copy_all
 from ocilayout.registry import Repository
 
 verb, path, repository = sys.argv[1:]
@@ -68,10 +68,10 @@ def put_images(layout: Layout, images: int, layers: int, size: int) -> None:
         pytest.param(500 if LARGE else 100, 2, 1000, id="images"),
     ],
 )
-def test_a_transfer_holds_little(
+def test_a_transfer_needs_little_memory(
     images: int, layers: int, size: int, docker_registry: str, tmp_path: Path
 ) -> None:
-    """There and back, and what comes back is what went."""
+    """In both directions, and the pulled content is the pushed content."""
     source = Layout.create(tmp_path / "source", durability="none")
     put_images(source, images, layers, size)
     peaks = {}

@@ -1,7 +1,7 @@
 """Bugs that other stores have or had, and how to plant each in ours.
 
-Where each was seen is said beside it. A bug is planted by replacing one function, or two where the
-library looks twice; what takes its place does what the other program does.
+Each names the place where it was seen. A bug is planted by replacing one function, or two if the
+library checks twice; the replacement does what the other program does.
 """
 
 from __future__ import annotations
@@ -37,12 +37,9 @@ from ocilayout.layout.referrer import Referrers
 from ocilayout.layout.rootentry import RootEntry
 from ocilayout.layout.rootindex import EMPTY, RootIndex
 from ocilayout.layout.view import View
-from ocilayout.model import LOCAL_BUILD
 from ocilayout.model import graph as graph_module
-from ocilayout.model import link as link_module
 from ocilayout.model.descriptor import Verifier
 from ocilayout.model.digest import Digest
-from ocilayout.model.document import decode_document
 from ocilayout.model.graph import successors, walk
 from ocilayout.model.mediatype import (
     DOCUMENT_TYPES,
@@ -53,8 +50,9 @@ from ocilayout.model.mediatype import (
 )
 from ocilayout.transfer import copying as copy_module
 from ocilayout.transfer import plan as plan_module
-from skills import builds as builds_module
-from skills.package import ARTIFACT_TYPE
+from skills import LOCAL_BUILD
+from skills.packaging.skill_package import ARTIFACT_TYPE
+from skills.store import builds as builds_module
 
 
 @frozen
@@ -62,9 +60,9 @@ class Bug:
     """A bug.
 
     Attributes:
-        name: What the store does wrong.
-        seen: Where.
-        plant: Plants it.
+        name: The wrong behaviour of the store.
+        seen: The place where it was seen.
+        plant: The function that plants it.
     """
 
     name: str
@@ -76,7 +74,7 @@ BUGS: Final[list[Bug]] = []
 
 
 def bug(name: str, seen: str) -> Callable[[Any], Any]:
-    """List what a function plants."""
+    """Register a function that plants a bug."""
 
     def listed(plant: Callable[[pytest.MonkeyPatch], None]) -> object:
         BUGS.append(Bug(name, seen, plant))
@@ -86,7 +84,7 @@ def bug(name: str, seen: str) -> Callable[[Any], Any]:
 
 
 def rewriting(patch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change the document whenever it is written."""
+    """Change the document at each write."""
     encode = RootIndex.encode
 
     def rewritten(self: RootIndex) -> bytes:
@@ -191,7 +189,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 # ---------------------------------------------------------------- names
 
 
-@bug("a name that is given again has two entries", "go-containerregistry, write.go:97")
+@bug("a tag that is set again has two entries", "go-containerregistry, write.go:97")
 def _(patch: pytest.MonkeyPatch) -> None:
     tag = RootIndex.tag
 
@@ -203,9 +201,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RootIndex, "tag", append)
 
 
-@bug(
-    "a tag keeps what was noted at the name before", "oras-go: the mark of a build survives a pull"
-)
+@bug("a moved tag keeps its annotations", "oras-go: the mark of a build survives a pull")
 def _(patch: pytest.MonkeyPatch) -> None:
     tag = RootIndex.tag
 
@@ -216,7 +212,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RootIndex, "tag", keep)
 
 
-@bug("content whose name moves on is forgotten", "umoci, refname.go")
+@bug("content whose tag moves is forgotten", "umoci, refname.go")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Lookup, "is_last", lambda *_: False)
 
@@ -237,7 +233,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Layout, "untag", Layout.remove)
 
 
-@bug("a changed note replaces all others", "regclient#753")
+@bug("a changed annotation replaces all others", "regclient#753")
 def _(patch: pytest.MonkeyPatch) -> None:
     annotate = RootIndex.annotate
 
@@ -248,7 +244,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RootIndex, "annotate", replace)
 
 
-@bug("of two entries with a name the last one counts", "oras-go: last duplicate wins at load")
+@bug("the last of two entries with a name counts", "oras-go: last duplicate wins at load")
 def _(patch: pytest.MonkeyPatch) -> None:
     find = RootIndex.find
 
@@ -262,7 +258,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 
 def taking_all(patch: pytest.MonkeyPatch, verb: str) -> None:
-    """Let a verb take all entries that a reference means, whatever their content."""
+    """Let a verb act on all entries of a reference, whatever their content."""
     act = getattr(RootIndex, verb)
 
     def indiscriminate(*arguments: Any) -> None:
@@ -289,7 +285,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 
 class StalePositions(Positions):
-    """Positions in two maps, of which one may keep a position where the text is no longer."""
+    """Positions in two maps; one of them may keep an outdated position."""
 
     def __init__(self, texts: Iterable[str | None]) -> None:
         self._one: dict[str, int] = {}
@@ -332,7 +328,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(lookup_module, "Positions", StalePositions)
 
 
-@bug("resolve answers with what is noted at the entry", "oras-go, oci.go:297")
+@bug("resolve returns the annotations of the entry", "oras-go, oci.go:297")
 def _(patch: pytest.MonkeyPatch) -> None:
     resolve = View.resolve
 
@@ -345,7 +341,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(View, "resolve", annotated)
 
 
-@bug("a tag names what somebody deleted", "buildkit#7102, quay PR#6318")
+@bug("a tag names content that another process deleted", "buildkit#7102, quay PR#6318")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Edit, "_require_present", lambda *_: None)
 
@@ -361,19 +357,19 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(edit_module, "only_reached", everything)
 
 
-@bug("a deleted build leaves an entry that dangles", "toolhive-core, section 8.4")
+@bug("a deleted build leaves a dangling entry", "toolhive-core, section 8.4")
 def _(patch: pytest.MonkeyPatch) -> None:
     def others(self: Any, index: RootIndex, more: Any) -> Any:
         removed = {descriptor.digest for descriptor in self._dropped}
-        roots = [link for link in reach_module.roots_of(index) if link.digest not in removed]
-        links = [*roots, *map(link_module.link_to, more)]
-        return reach_module.held(links, self._blobs, removed=removed).digests
+        entries = [one.descriptor for one in index.entries()]
+        roots = [to for to in entries if to.digest not in removed]
+        return reach_module.held([*roots, *more], self._blobs, removed=removed).digests
 
     patch.setattr(Edit, "_hold", others)
     patch.setattr(RootIndex, "drop", RootIndex.untag)
 
 
-@bug("what is deleted takes its subject along", "oras-go: a subject is a successor")
+@bug("deleted content takes its subject along", "oras-go: a subject is a successor")
 def _(patch: pytest.MonkeyPatch) -> None:
     def subjects_too(dropped: Any, read: Any, hold: Any) -> list[Any]:
         live = hold([])
@@ -385,17 +381,13 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("a collection does not follow subjects", "go-containerregistry, regclient; hypeman#199")
 def _(patch: pytest.MonkeyPatch) -> None:
-    def parts(data: bytes, descriptor: Descriptor) -> list[Any]:
-        found = successors(decode_document(data, descriptor))
-        return [link_module.Link(to.media_type, to.digest, to.size) for to in found]
-
-    patch.setattr(reach_module, "links", parts)
+    patch.setattr(reach_module, "references", successors)
 
 
-@bug("entries without a name are garbage", "oras-go: tagged entries are the roots; cosign#4695")
+@bug("untagged entries are garbage", "oras-go: tagged entries are the roots; cosign#4695")
 def _(patch: pytest.MonkeyPatch) -> None:
     def named(index: RootIndex) -> list[Any]:
-        return [link_module.link_to(one.descriptor) for one in index.entries() if one.is_named]
+        return [one.descriptor for one in index.entries() if one.is_named]
 
     patch.setattr(garbage_module, "roots_of", named)
 
@@ -407,7 +399,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
             entry for entry in index.entries() if not self._is_young(entry.descriptor.digest)
         ]
         search = reach_module._Search(self._blobs)
-        search.reach([link_module.link_to(one.descriptor) for one in entries if one.is_named])
+        search.reach([one.descriptor for one in entries if one.is_named])
         untagged = [one.descriptor for one in entries if not one.is_named]
         about = reach_module.subjects([one.digest for one in untagged], self._blobs)
         kept = {one.digest for to, one in about if to in search.found} | search.found
@@ -430,14 +422,14 @@ def _(patch: pytest.MonkeyPatch) -> None:
             if to.digest not in self.found:
                 self.found.add(to.digest)
                 if to.media_type in DOCUMENT_TYPES:
-                    pending.extend(self._links(to))
+                    pending.extend(self._references(to))
                 elif not is_understood(to.media_type):
-                    pending.extend(self._mentions(to))
+                    pending.extend(self._mentions(to.digest, to.media_type))
 
     patch.setattr(reach_module._Search, "reach", by_first_type)
 
 
-@bug("what was put a moment ago is garbage", "hypeman#199, zot PR#77: no grace")
+@bug("content that was just put is garbage", "hypeman#199, zot PR#77: no grace")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(GarbageCollection, "_is_young", lambda *_: False)
 
@@ -458,15 +450,15 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("a manifest that cannot be read reaches nothing", "regclient, close.go:103")
 def _(patch: pytest.MonkeyPatch) -> None:
-    follow = reach_module._Search._links
+    follow = reach_module._Search._references
 
-    def forgiving(self: Any, link: Any) -> Any:
+    def forgiving(self: Any, to: Any) -> Any:
         try:
-            return follow(self, link)
+            return follow(self, to)
         except OciLayoutError:
             return []
 
-    patch.setattr(reach_module._Search, "_links", forgiving)
+    patch.setattr(reach_module._Search, "_references", forgiving)
 
 
 @bug("the parts of retired manifests are garbage", "ours until 2026; regclient: manifest types")
@@ -482,22 +474,22 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(graph_module, "DOCUMENT_TYPES", DOCUMENT_TYPES - RETIRED_TYPES)
 
 
-@bug("what a document of an unknown type names is garbage", "ours until 2026, umoci, regclient")
+@bug("content that an unknown document names is garbage", "ours until 2026, umoci, regclient")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reach_module, "is_understood", lambda _: True)
 
 
-@bug("what an unknown property names is garbage", "ours until 2026, every Go library")
+@bug("content that an unknown property names is garbage", "ours until 2026, every Go library")
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(link_module, "mentioned_besides", lambda _: set())
+    patch.setattr(reach_module, "mentioned_besides", lambda _: set())
 
 
-@bug("what an unknown property of an entry names is garbage", "ours until 2026")
+@bug("content that an unknown property of an entry names is garbage", "ours until 2026")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reach_module, "mentioned_by", lambda *_: set())
 
 
-@bug("remove deletes what a kept document of an unknown type names", "ours until 2026")
+@bug("remove deletes content that a kept document of an unknown type names", "ours until 2026")
 def _(patch: pytest.MonkeyPatch) -> None:
     hold = Edit._hold
 
@@ -514,7 +506,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reach_module, "subjects", lambda *_: ())
 
 
-@bug("a referrer cannot be removed while its subject is there", "a rule that forgets what goes")
+@bug("a referrer cannot be removed while its subject exists", "a rule that forgets what goes")
 def _(patch: pytest.MonkeyPatch) -> None:
     def held(roots: Any, blobs: Any, **_: object) -> Any:
         return reach_module.held(roots, blobs)
@@ -582,7 +574,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@bug("a blob that is there is whole", "go-containerregistry#2124: truncated for ever")
+@bug("an existing blob is whole", "go-containerregistry#2124: truncated for ever")
 def _(patch: pytest.MonkeyPatch) -> None:
     def holds(self: Any, descriptor: Descriptor) -> bool:
         there = descriptor.digest in self
@@ -605,7 +597,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(newblob_module, "create_locked", private)
 
 
-@bug("a put that was refused leaves its file", "regclient: *.tmp are not removed on error")
+@bug("a refused put leaves its file", "regclient: *.tmp are not removed on error")
 def _(patch: pytest.MonkeyPatch) -> None:
     unlink = Folder.unlink
 
@@ -618,7 +610,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 # ---------------------------------------------------------------- copies and referrers
 
 
-@bug("a copy carries what is noted at the entry", "toolhive-core: the mark travels")
+@bug("a copy carries the annotations of the entry", "toolhive-core: the mark travels")
 def _(patch: pytest.MonkeyPatch) -> None:
     noted: dict[Any, Any] = {}
     resolve = View.resolve
@@ -640,12 +632,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
             )
             real(target, named, others)
 
-    real = plan_module._bind
+    real = plan_module._commit
     patch.setattr(View, "resolve", remember)
-    patch.setattr(plan_module, "_bind", bind)
+    patch.setattr(plan_module, "_commit", bind)
 
 
-@bug("a root that is there ends a copy of what is not", "oras-go, copy.go; toolhive-core, 8.6")
+@bug("an existing root ends a copy of missing content", "oras-go, copy.go; toolhive-core, 8.6")
 def _(patch: pytest.MonkeyPatch) -> None:
     carry_out = plan_module.Plan.carry_out
 
@@ -675,7 +667,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(referrer_module, "walk", roots_alone)
 
 
-@bug("a copy takes the referrers of the root alone", "oras-go: ExtendedCopy of a root")
+@bug("a copy only takes the referrers of the root", "oras-go: ExtendedCopy of a root")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         copy_module,
@@ -711,7 +703,7 @@ SKILL_BUGS: Final[list[Bug]] = []
 
 
 def skill_bug(name: str, seen: str) -> Callable[[Any], Any]:
-    """List what a function plants into the skills layer."""
+    """Register a function that plants a bug into the skills layer."""
 
     def listed(plant: Callable[[pytest.MonkeyPatch], None]) -> object:
         SKILL_BUGS.append(Bug(name, seen, plant))
@@ -720,7 +712,7 @@ def skill_bug(name: str, seen: str) -> Callable[[Any], Any]:
     return listed
 
 
-@skill_bug("all that has a name is listed", "toolhive-core, before there was a mark")
+@skill_bug("all tagged content is listed", "toolhive-core, before there was a mark")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(builds_module, "is_local_build", bool)
     patch.setattr(Layout, "tags", lambda self, **_: View.tags(self))
@@ -737,7 +729,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Layout, "tags", lambda self, **_: tags(self))
 
 
-@skill_bug("what is copied is marked", "toolhive-core: the mark travels")
+@skill_bug("copied content is marked", "toolhive-core: the mark travels")
 def _(patch: pytest.MonkeyPatch) -> None:
     tag = Edit.tag
 
@@ -756,7 +748,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(builds_module, "may_retag", differs)
 
 
-@skill_bug("a copy of what was built here takes the mark away", "a plain tag on every pull")
+@skill_bug("a copy onto a build removes the mark", "a plain tag on every pull")
 def _(patch: pytest.MonkeyPatch) -> None:
     may_retag = builds_module.may_retag
 
@@ -767,12 +759,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(builds_module, "may_retag", always)
 
 
-@skill_bug("what was pulled is deleted as a build", "toolhive-core, section 8.4")
+@skill_bug("a pull is deleted as a build", "toolhive-core, section 8.4")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(builds_module, "delete_build", Layout.remove)
 
 
-@skill_bug("what is no skill is listed", "a list that reads no document")
+@skill_bug("content that is not a skill is listed", "a list that reads no document")
 def _(patch: pytest.MonkeyPatch) -> None:
     read = builds_module._read
 

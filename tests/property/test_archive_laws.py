@@ -1,4 +1,4 @@
-"""Laws of archives: what is written is read, whatever a tar looks like, and nothing else is."""
+"""Laws of archives: every written layout is read back, in any form of tar, and nothing more."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Files = dict[str, bytes]
 
 @frozen
 class Artifact:
-    """What to put and to name: manifests of layers, in an index if there are several."""
+    """An artifact to put and tag: manifests of layers, in an index if there are several."""
 
     children: list[list[tuple[str, bytes]]]
     names: list[str]
@@ -49,7 +49,7 @@ class Artifact:
 
 @st.composite
 def artifacts(draw: st.DrawFn) -> list[Artifact]:
-    """Give artifacts that share layers and have different names, some of them none."""
+    """Give artifacts that share layers and have different names; some are untagged."""
     pool = draw(st.lists(st.tuples(ALGORITHMS, st.binary(max_size=1500)), min_size=1, max_size=4))
     layers = st.lists(st.sampled_from(pool), max_size=3)
     names = draw(NAMES)
@@ -66,7 +66,7 @@ def artifacts(draw: st.DrawFn) -> list[Artifact]:
 
 @contextmanager
 def stored(artifacts: Sequence[Artifact]) -> Iterator[Layout]:
-    """Give a layout with these artifacts, put in this order."""
+    """Return a layout with these artifacts, put in this order."""
     with tempfile.TemporaryDirectory() as folder:
         layout = Layout.create(Path(folder) / "layout", durability="none")
         for artifact in artifacts:
@@ -111,9 +111,9 @@ def opened(data: bytes) -> Archive:
 
 
 def entries(source: Layout | Archive) -> list[tuple[str, str, str, int]]:
-    """Return what a layout has entries for, in an order of its own.
+    """Return the entries of a layout, in an order of its own.
 
-    Of content that has a name, an entry without one says nothing more.
+    Untagged entries of tagged content are left out: they add nothing.
     """
     names = {entry.descriptor.digest for entry in source.entries() if entry.name}
     return sorted(
@@ -125,7 +125,7 @@ def entries(source: Layout | Archive) -> list[tuple[str, str, str, int]]:
 
 
 def contents(source: Layout | Archive) -> dict[Digest, bytes]:
-    """Return all that the entries are made of, verified."""
+    """Return all content of the entries, verified."""
     return {
         found.digest: source.blobs.read(found)
         for entry in source.entries()
@@ -141,7 +141,7 @@ def files_of(data: bytes) -> Files:
 
 
 def packed(members: Sequence[tuple[str, bytes | None]], form: Form) -> bytes:
-    """Return a tar of files, and of folders where the content is none."""
+    """Return a tar of files, and of a folder for each path without content."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w", format=form) as tar:
         for name, data in members:
@@ -153,11 +153,11 @@ def packed(members: Sequence[tuple[str, bytes | None]], form: Form) -> bytes:
 
 
 class TestRoundTrip:
-    """What is written into an archive is what is read from it."""
+    """An archive is read back as it was written."""
 
     @given(artifacts())
-    def test_everything_arrives(self, given_: list[Artifact]) -> None:
-        """An archive has the entries of its layout and all that they are made of, no more."""
+    def test_all_content_is_read_back(self, given_: list[Artifact]) -> None:
+        """An archive has the entries of its layout and their content, and no more."""
         with stored(given_) as layout, opened(written(layout)) as archive:
             assert entries(archive) == entries(layout)
             assert archive.tags() == layout.tags()
@@ -167,10 +167,10 @@ class TestRoundTrip:
                 assert archive.resolve(name) == layout.resolve(name)
 
     @given(artifacts(), st.randoms(use_true_random=False), st.data())
-    def test_the_bytes_depend_on_the_content_alone(
+    def test_the_bytes_only_depend_on_the_content(
         self, given_: list[Artifact], random: Random, data: st.DataObject
     ) -> None:
-        """Neither the order of putting nor that of asking, nor what is besides, changes a byte."""
+        """The order of puts, the order of names and other content do not change a byte."""
         shuffled = random.sample(given_, len(given_))
         with stored(given_) as layout, stored(shuffled) as other:
             expected = written(layout)
@@ -184,7 +184,7 @@ class TestRoundTrip:
 
 
 class TestForms:
-    """A layout is read the same however a tar was made of it."""
+    """A layout is read the same from any form of tar."""
 
     @given(
         given_=artifacts(),
@@ -218,7 +218,7 @@ class TestForms:
             members += [("", None), ("blobs", None), ("blobs/sha256", None), ("blobs/x", None)]
         random.shuffle(members)
         prefix = prefix or ("./" if folders else "")
-        # USTAR cannot say names above 100 characters that have no good place to split.
+        # USTAR cannot store names above 100 characters that cannot be split well.
         fits = all(len(name) < 80 for name, _ in members)
         form = form if fits else tarfile.PAX_FORMAT
         other = packed([(prefix + name, content) for name, content in members], form)
@@ -243,11 +243,11 @@ class TestForms:
     def test_members_are_those_of_the_standard_library(
         self, members: list[tuple[str, bytes | None]], form: Form
     ) -> None:
-        """What `tarfile` writes is found as `tarfile` finds it, unless a name leads out of it."""
+        """Members are found as `tarfile` finds them, unless a name leads outside."""
         try:
             data = packed(members, form)
         except ValueError:
-            return  # the format cannot say it
+            return  # the format cannot store it
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
             expected = [
                 (member.name.rstrip("/"), member.offset_data, member.size) for member in tar
@@ -264,10 +264,10 @@ class TestForms:
 
 
 class TestNothingElse:
-    """Whatever the bytes are, an archive is opened and read, or refused by an error of ours."""
+    """Whatever the bytes are, an archive is opened and read, or refused with one of our errors."""
 
     def read(self, data: bytes) -> None:
-        """Open and read everything that there is."""
+        """Open an archive and read all of it."""
         with suppress(OciLayoutError), opened(data) as archive:
             for name in archive.tags():
                 with suppress(OciLayoutError):
@@ -284,7 +284,7 @@ class TestNothingElse:
     @given(st.binary(max_size=2000), st.booleans())
     @example(b"", True)  # noqa: FBT003 # a parameter
     def test_arbitrary_bytes(self, data: bytes, compressed: bool) -> None:  # noqa: FBT001 # a parameter
-        """Bytes of any kind raise nothing else."""
+        """Any bytes are read or raise one of our errors."""
         self.read(gzip.compress(data) if compressed else data)
         self.read(b"\x1f\x8b" + data)
 
@@ -308,9 +308,9 @@ class TestNothingElse:
         repaired: bool,  # noqa: FBT001 # a parameter
         compressed: bool,  # noqa: FBT001 # a parameter
     ) -> None:
-        """Archives with bytes replaced, put in, taken away or cut off raise nothing else.
+        """Archives with replaced, added, removed or cut bytes are read or raise one of our errors.
 
-        Half of them have right checksums, so that the damage lies deeper.
+        Half of them have valid checksums, so that the damage is deeper.
         """
         with stored(given_) as layout:
             data = bytearray(written(layout))
@@ -335,7 +335,7 @@ class TestNothingElse:
 
     @given(artifacts(), st.data())
     def test_damaged_gzip(self, given_: list[Artifact], data: st.DataObject) -> None:
-        """A gzip stream with a byte replaced or its end cut off raises nothing else."""
+        """A gzip stream with a replaced byte or a cut end is read or raises one of our errors."""
         with stored(given_) as layout:
             found = bytearray(gzip.compress(written(layout), 1))
         at = data.draw(st.integers(0, len(found) - 1))
@@ -344,8 +344,8 @@ class TestNothingElse:
         self.read(bytes(found[:at]))
 
     @given(artifacts(), st.integers(0, 2**32))
-    def test_what_is_cut_off_is_refused(self, given_: list[Artifact], at: int) -> None:
-        """A part of an archive is never read as a smaller one, unless only filling is missing."""
+    def test_a_truncated_archive_is_refused(self, given_: list[Artifact], at: int) -> None:
+        """A part of an archive is never read as an archive, unless only padding is missing."""
         with stored(given_) as layout:
             data = written(layout)
         whole = -(-len(data.rstrip(b"\0")) // 512) * 512 + 512

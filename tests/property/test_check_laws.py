@@ -1,4 +1,4 @@
-"""Laws of check and repair: what is whole has no problems, damage is found, nothing is lost."""
+"""Laws of check and repair: a whole layout has no problems, damage is found, nothing is lost."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from ocilayout.errors import Problem
 
-# No test is about time. Each example writes several layouts to the disk and reads them often.
+# No test asserts a time. Each example writes several layouts to disk and reads them often.
 LAW = settings(deadline=None, max_examples=max(10, settings().max_examples // 4))
 NAMES = ("v1", "v2", "ghcr.io/org/skill:v1")
 ABSENT = "sha256:" + "0" * 64
@@ -45,7 +45,7 @@ ABSENT = "sha256:" + "0" * 64
 
 @frozen
 class Node:
-    """A document: which documents and layers it is made of, by number, and what it refers to."""
+    """A document: its documents and layers, by number, and its subject."""
 
     media_type: str
     parts: tuple[int, ...]
@@ -68,7 +68,7 @@ PLATFORMS = (None, Platform(os="linux", architecture="arm64", variant="v8"))
 
 
 def write(layout: Layout, nodes: list[Node]) -> None:
-    """Write a graph: a document may refer to those before it, and each is an entry."""
+    """Write a graph: a document may refer to earlier documents, and each has an entry."""
     put: list[Descriptor] = []
     for node in nodes:
         subject = put[node.subject % len(put)] if put and node.subject is not None else None
@@ -133,7 +133,7 @@ def picture(root: Path) -> dict[Path, tuple[int, int, bytes]]:
 
 
 def whole(layout: Layout) -> dict[str, bytes]:
-    """Return the blobs that are what their names say."""
+    """Return the blobs whose content has the digest of their name."""
     return {
         digest: data
         for digest in layout.blobs
@@ -152,7 +152,7 @@ def named(layout: Layout) -> list[Any]:
 
 @given(NODES)
 @LAW
-def test_what_a_layout_wrote_has_no_problems(nodes: list[Node]) -> None:
+def test_a_written_layout_has_no_problems(nodes: list[Node]) -> None:
     with layout_of(nodes) as layout:
         assert problems(layout.path) == []
         assert mend(layout).actions == ()
@@ -173,7 +173,7 @@ def test_any_flipped_bit_in_any_blob_is_found_there(nodes: list[Node], data: st.
 
 @frozen
 class Damage:
-    """One thing that is done to a layout: what, and to which of its blobs or entries."""
+    """One kind of damage, and the blob or entry that it is done to."""
 
     how: str
     which: int
@@ -247,7 +247,7 @@ def spoil(blob: Path, damage: Damage) -> None:
 
 @given(NODES, DAMAGES)
 @LAW
-def test_a_check_tells_the_same_in_the_same_order_and_only_what_the_table_knows(
+def test_a_check_is_repeatable_and_only_reports_what_the_table_has(
     nodes: list[Node], damages: list[Damage]
 ) -> None:
     with layout_of(nodes) as layout:
@@ -268,7 +268,7 @@ def test_a_check_tells_the_same_in_the_same_order_and_only_what_the_table_knows(
 
 @given(NODES, DAMAGES)
 @LAW
-def test_a_repair_loses_nothing_that_is_right_is_told_before_and_is_done_once(
+def test_a_repair_keeps_valid_content_is_announced_and_runs_once(
     nodes: list[Node], damages: list[Damage]
 ) -> None:
     with layout_of(nodes) as layout:
@@ -295,7 +295,7 @@ def test_a_repair_loses_nothing_that_is_right_is_told_before_and_is_done_once(
         assert all((layout.path / place).is_symlink() for place in dead)
         for data in originals.values():
             layout.blobs.put(data, media_type=OCI_LAYER)
-        mend(layout)  # where all blobs were absent, no entry was dropped
+        mend(layout)  # if all blobs were absent, no entry was dropped
         assert set(codes_of(problems(layout.path))) <= {"stray-file", "unreferenced-blob"}
 
 

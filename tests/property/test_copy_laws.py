@@ -1,4 +1,4 @@
-"""Laws of copies: the same graph arrives from anywhere, once, and whatever came in between."""
+"""Laws of copies: the same graph arrives from any source, once, even after interruptions."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from attrs import frozen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ocilayout import Event, copy
 from ocilayout.archive import Archive, write_archive
 from ocilayout.layout.layout import Layout
-from ocilayout.model.annotation import LOCAL_BUILD
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import DOCUMENT_TYPES, OCI_EMPTY, OCI_LAYER
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
-from ocilayout.transfer.copying import Event, copy
+from skills import LOCAL_BUILD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,12 +33,12 @@ Place = Layout | Archive | Repository
 
 @frozen
 class Graph:
-    """Layers of manifests, groups of manifests in indexes, and what refers to which of all that.
+    """Manifests of layers, indexes of manifests, and referrers of all of them.
 
     Attributes:
-        manifests: The numbers of each one's layers.
-        indexes: The numbers of each one's manifests and of the indexes before it.
-        subjects: For each referrer, the number of what it is about, referrers included.
+        manifests: For each manifest, the numbers of its layers.
+        indexes: For each index, the numbers of its manifests and of earlier indexes.
+        subjects: For each referrer, the number of its subject, which may be a referrer.
     """
 
     manifests: list[list[int]]
@@ -48,7 +48,7 @@ class Graph:
 
 @st.composite
 def graphs(draw: st.DrawFn) -> Graph:
-    """Give graphs of which the last index, or else the last manifest, is what is copied."""
+    """Give graphs; a test copies the last index, or else the last manifest."""
     small = st.integers(0, 4)
     manifests = draw(st.lists(st.lists(small, max_size=3), min_size=1, max_size=4))
     indexes: list[list[int]] = []
@@ -62,7 +62,7 @@ def graphs(draw: st.DrawFn) -> Graph:
 
 
 def build(layout: Layout, graph: Graph) -> Descriptor:
-    """Store a graph, name its root `a` with notes, and make its referrers entries."""
+    """Store a graph, tag its root as `a` with annotations, and add entries for its referrers."""
     config = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
 
     def artifact(note: str, layers: list[int], subject: Descriptor | None = None) -> Descriptor:
@@ -88,7 +88,7 @@ def build(layout: Layout, graph: Graph) -> Descriptor:
 
 
 def expected(layout: Layout, root: Descriptor, *, referrers: bool) -> set[Digest]:
-    """Return all that a copy must bring, by a reading of its own."""
+    """Return all content that a copy must bring, computed independently."""
     wanted: set[Digest] = set()
     pending = [root]
     entries = [entry.descriptor for entry in layout.entries()]
@@ -123,7 +123,7 @@ def fresh(path: Path) -> Layout:
 
 
 def whole(layout: Layout) -> dict[Digest, bytes]:
-    """Return all blobs of a layout, each read and so verified, by the graph of its entries."""
+    """Return all blobs that the entries of a layout reach, each read and so verified."""
     return {
         found.digest: layout.blobs.read(found)
         for entry in layout.entries()
@@ -134,7 +134,7 @@ def whole(layout: Layout) -> dict[Digest, bytes]:
 @pytest.mark.spec("considerations:no-change")
 @given(graph=graphs(), referrers=st.booleans(), jobs=st.integers(1, 4))
 def test_exactly_the_graph_arrives(graph: Graph, jobs: int, *, referrers: bool) -> None:
-    """What is reached from the name, and refers to that if asked for, arrives; nothing else."""
+    """The content of the tag arrives, with its referrers if requested, and no more."""
     with folder() as path:
         source, target = fresh(path / "s"), fresh(path / "t")
         root = build(source, graph)
@@ -147,7 +147,7 @@ def test_exactly_the_graph_arrives(graph: Graph, jobs: int, *, referrers: bool) 
 
 @given(graph=graphs(), referrers=st.booleans())
 def test_a_second_copy_changes_nothing(graph: Graph, *, referrers: bool) -> None:
-    """It skips everything, and leaves every byte of the target as it was."""
+    """It skips everything, and changes no byte of the target."""
     with folder() as path:
         source, target = fresh(path / "s"), fresh(path / "t")
         build(source, graph)
@@ -160,12 +160,12 @@ def test_a_second_copy_changes_nothing(graph: Graph, *, referrers: bool) -> None
 
 
 class _CutError(Exception):
-    """The connection is gone."""
+    """The connection broke."""
 
 
 @given(graph=graphs(), cuts=st.lists(st.integers(0, 40), max_size=4), jobs=st.integers(1, 3))
-def test_a_copy_goes_on_where_it_was_cut(graph: Graph, cuts: list[int], jobs: int) -> None:
-    """What was brought before a cut is not brought again, and nothing is named before the end."""
+def test_a_copy_continues_where_it_was_cut(graph: Graph, cuts: list[int], jobs: int) -> None:
+    """Blobs from before a cut are not copied again, and nothing is tagged before the end."""
     with folder() as path:
         source, target = fresh(path / "s"), fresh(path / "t")
         root = build(source, graph)
@@ -199,8 +199,8 @@ def test_a_copy_goes_on_where_it_was_cut(graph: Graph, cuts: list[int], jobs: in
 
 
 @given(graph=graphs(), data=st.data())
-def test_a_damaged_target_is_made_whole(graph: Graph, data: st.DataObject) -> None:
-    """Blobs that are missing or cut short, and damaged manifests, come again; the rest stays."""
+def test_a_damaged_target_is_completed(graph: Graph, data: st.DataObject) -> None:
+    """Missing and truncated blobs, and damaged manifests, are copied again; the rest stays."""
     with folder() as path:
         source, target = fresh(path / "s"), fresh(path / "t")
         root = build(source, graph)
@@ -243,7 +243,7 @@ def test_every_route_brings_the_same(
     *,
     referrers: bool,
 ) -> None:
-    """From a layout, an archive or a repository, by way of any of them, the same bytes arrive."""
+    """From and through a layout, an archive or a repository, the same bytes arrive."""
     with folder() as path, ExitStack() as stack:
         made = fresh(path / "made")
         root = build(made, graph)

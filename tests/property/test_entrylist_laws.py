@@ -1,4 +1,4 @@
-"""Laws of reading a root index in parts: nobody can tell, neither by what is read nor refused."""
+"""Laws of reading a root index in parts: the result and the errors are the same."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ocilayout.model.manifest import Index
 from ocilayout.model.mediatype import OCI_MANIFEST
 from ocilayout.testing import strategies as own
 
-LAW = settings(deadline=None)  # no test is about time
+LAW = settings(deadline=None)  # no test asserts a time
 PARTS = st.sampled_from([0, 30, 100, 300])
 WHOLE = 10**9
 DAMAGE = (
@@ -36,7 +36,7 @@ TARGET = Descriptor.of(b"x", OCI_MANIFEST)
 
 
 def read(data: bytes, part: int) -> dict[str, object]:
-    """Return all that a root index shows of itself, or why it is refused."""
+    """Return all that can be read from a root index, or why it is refused."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(entrylist, "PART", part)
         try:
@@ -50,7 +50,7 @@ def read(data: bytes, part: int) -> dict[str, object]:
 
 @st.composite
 def texts(draw: st.DrawFn) -> bytes:
-    """Give root indexes as anybody may write them."""
+    """Give root indexes in any form of JSON."""
     document: dict[str, Any] = draw(own.root_index_documents())
     document["manifests"] = (document.get("manifests") or []) * draw(st.integers(1, 3))
     style: dict[str, Any] = draw(
@@ -63,7 +63,7 @@ def texts(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """Give the same with some bytes replaced."""
+    """Give root indexes with some bytes replaced."""
     good = draw(texts())
     start = draw(st.integers(0, len(good)))
     end = draw(st.integers(start, min(start + 4, len(good))))
@@ -90,12 +90,12 @@ def damaged(draw: st.DrawFn) -> bytes:
 @example(b'{"schemaVersion":1,"manifests":[{"digest":"a:b"},{"digest":2}]}', 0)
 @example(b'{"schemaVersion":2,"manifests":[{"digest":"a:b"},{"digest":"a:b"}],"manifests":[]}', 0)
 @example(b'{"schemaVersion":2,"manifests":[{"digest":"a:b"},{"digest":"a:b"}]}]', 0)
-def test_a_root_index_is_the_same_however_its_text_is_cut(data: bytes, part: int) -> None:
+def test_a_root_index_is_the_same_in_parts_of_any_size(data: bytes, part: int) -> None:
     assert read(data, part) == read(data, WHOLE)
 
 
 def names_in_short(data: bytes) -> tuple[str, ...]:
-    """Return the names of a root index by the simplest code that keeps the rules."""
+    """Return the names of a root index, by the simplest code that follows the rules."""
     document = parse(data)
     entries = document.pop("manifests", None) or []
     require_without(structure(document, Index).extra, "config", "layers")
@@ -106,7 +106,7 @@ def names_in_short(data: bytes) -> tuple[str, ...]:
 
 @LAW
 @given(texts() | damaged(), PARTS)
-def test_it_is_read_if_the_whole_is_ijson_and_every_entry_is_one(data: bytes, part: int) -> None:
+def test_it_is_read_if_it_is_ijson_and_every_entry_is_valid(data: bytes, part: int) -> None:
     try:
         names = names_in_short(data)
     except DocumentError:

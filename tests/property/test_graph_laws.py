@@ -1,4 +1,4 @@
-"""Laws of the graph: walks visit what can be reached, once, and end; collection takes the rest."""
+"""Laws of the graph: walks visit reachable content once, and end; a collection deletes the rest."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from ocilayout.model.graph import Document
 
-LAW = settings(deadline=None)  # no test is about time
+LAW = settings(deadline=None)  # no test asserts a time
 COUNT = 5
 DIGESTS = [Digest.of(bytes([number])) for number in range(COUNT)]
 TYPES = (
@@ -61,7 +61,7 @@ class Link:
 
 @frozen
 class Node:
-    """A document: what it is made of and what its subject is."""
+    """A document: its children and its subject."""
 
     links: tuple[Link, ...]
     subject: Link | None
@@ -80,7 +80,7 @@ class Node:
 
 @frozen
 class Graph:
-    """Content by number; that which has no node is a blob, or missing."""
+    """Content by number; content without a node is a blob, or missing."""
 
     nodes: dict[int, Node]
 
@@ -96,11 +96,11 @@ class Graph:
         return [*node.links, *([node.subject] if subjects and node.subject is not None else [])]
 
     def reach(self, roots: Iterable[Link], *, subjects: bool = False) -> set[int]:
-        """Return all numbers that can be reached."""
+        """Return all reachable numbers."""
         return {link.to for link in self.told(roots, subjects=subjects)}
 
     def told(self, roots: Iterable[Link], *, subjects: bool) -> set[Link]:
-        """Return all references to them, by adding to these until nothing is new."""
+        """Return all references that can be reached from these."""
         seen = set(roots)
         while True:
             opened = {link.to for link in seen if link.opens}
@@ -110,7 +110,7 @@ class Graph:
             seen |= more
 
     def opened(self, roots: Iterable[Link]) -> set[int]:
-        """Return what is reached as a document; what is only ever opaque holds nothing."""
+        """Return the content that is reached as a document; opaque content has no references."""
         opened: set[int] = set()
         pending = [link.to for link in roots if link.opens]
         while pending:
@@ -132,7 +132,7 @@ def links(draw: st.DrawFn, least: int = 0) -> Link:
 
 @st.composite
 def graphs(draw: st.DrawFn, *, cycles: bool = True) -> Graph:
-    """Give graphs; without cycles, a document refers only to what has a larger number."""
+    """Give graphs; without cycles, a document only refers to larger numbers."""
     nodes: dict[int, Node] = {}
     for number in range(COUNT if cycles else COUNT - 1):
         if draw(st.integers(0, 3)):
@@ -157,7 +157,7 @@ def walked(graph: Graph, roots: Iterable[Link], *, subjects: bool = False) -> li
 class TestWalk:
     @LAW
     @given(graph=graphs(), roots=ROOTS, subjects=st.booleans())
-    @example(  # first opaque, then a manifest: what is below it is visited all the same
+    @example(  # first opaque, then a manifest: its children are visited all the same
         graph=Graph(
             {
                 0: Node((Link(1, OCI_LAYER), Link(1, OCI_MANIFEST)), None, is_index=True),
@@ -167,7 +167,7 @@ class TestWalk:
         roots=[Link(0, OCI_INDEX)],
         subjects=False,
     )
-    def test_exactly_what_can_be_reached_is_visited(
+    def test_exactly_the_reachable_content_is_visited(
         self, *, graph: Graph, roots: list[Link], subjects: bool
     ) -> None:
         assert set(walked(graph, roots, subjects=subjects)) == graph.reach(roots, subjects=subjects)
@@ -177,7 +177,7 @@ class TestWalk:
     def test_each_digest_is_visited_once_a_size_and_read_once_at_most(
         self, *, graph: Graph, roots: list[Link], subjects: bool
     ) -> None:
-        """A walk ends on any graph, also on one with cycles, and gives every size that is told."""
+        """A walk ends on any graph, also with cycles, and gives every size of every reference."""
         reads: Counter[Digest] = Counter()
 
         def read(descriptor: Descriptor) -> Document | None:
@@ -195,7 +195,7 @@ class TestWalk:
 
     @LAW
     @given(graph=graphs(), roots=ROOTS, subjects=st.booleans())
-    def test_whatever_is_visited_is_a_root_or_was_referred_to_by_something_before_it(
+    def test_visited_content_is_a_root_or_was_referred_to_before(
         self, *, graph: Graph, roots: list[Link], subjects: bool
     ) -> None:
         known = {root.to for root in roots}
@@ -205,8 +205,8 @@ class TestWalk:
 
     @LAW
     @given(graphs(), ROOTS)
-    def test_nothing_is_read_before_it_is_asked_for(self, graph: Graph, roots: list[Link]) -> None:
-        """Who stops after the first item has read nothing."""
+    def test_nothing_is_read_before_it_is_needed(self, graph: Graph, roots: list[Link]) -> None:
+        """A walk that stops after the first item has read nothing."""
 
         def read(_: Descriptor) -> Document | None:
             raise AssertionError
@@ -219,7 +219,7 @@ class TestWalk:
 class TestSuccessors:
     @LAW
     @given(own.manifests() | own.indexes())
-    def test_successors_are_what_the_document_lists_in_order_without_its_subject(
+    def test_successors_are_the_listed_descriptors_in_order_without_the_subject(
         self, document: Manifest | Index
     ) -> None:
         expected = (
@@ -231,7 +231,7 @@ class TestSuccessors:
 
 
 def goes(graph: Graph, dropped: list[Link], kept: list[Link]) -> list[Digest]:
-    """Return what goes with dropped roots where the others hold what they reach."""
+    """Return the content that is deleted with the dropped roots; the other roots hold theirs."""
 
     def hold(more: list[Descriptor]) -> set[Digest]:
         roots = [*(link.descriptor for link in kept), *more]
@@ -248,7 +248,7 @@ class TestOnlyReached:
         [Link(1, OCI_MANIFEST)],
         [Link(0, OCI_INDEX)],
     )
-    def test_what_goes_is_exactly_what_no_kept_root_reaches(
+    def test_exactly_the_content_that_no_kept_root_reaches_is_deleted(
         self, graph: Graph, dropped: list[Link], kept: list[Link]
     ) -> None:
         """A kept root holds its subject; a dropped one takes neither its subject nor its parts."""
@@ -277,10 +277,10 @@ class TestOnlyReached:
         [Link(0, OCI_INDEX)],
         [],
     )
-    def test_nothing_goes_before_any_document_that_holds_it(
+    def test_no_content_is_deleted_before_a_document_that_holds_it(
         self, graph: Graph, dropped: list[Link], kept: list[Link]
     ) -> None:
-        """Whoever is killed in between leaves no document without its parts."""
+        """A kill in between leaves no document without its parts."""
         gone = [DIGESTS.index(digest) for digest in goes(graph, dropped, kept)]
         for parent in set(gone) & graph.opened(dropped):
             for link in graph.below(parent, subjects=False):

@@ -1,4 +1,4 @@
-"""Laws of installing: what was packaged is what is there, and what was there comes back."""
+"""Laws of installing: the packaged files are installed, and the old state comes back."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skills import LocalEditsError, SkillService, package
-from skills.clients import CLIENTS
-from skills.layer import open_layer
+from skills.install.clients import CLIENTS
+from skills.packaging.tar_reader import open_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LAW = settings(deadline=None, max_examples=settings().max_examples // 2)  # each makes a store
+LAW = settings(deadline=None, max_examples=settings().max_examples // 2)  # each creates a store
 SKILL_MD = b"---\nname: hello\ndescription: d\n---\n"
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="/\\\0"), min_size=1, max_size=20
@@ -40,7 +40,7 @@ FILES = (
     .map(lambda files: {**files, "SKILL.md": SKILL_MD})
     .filter(is_tree)
 )
-# What may be in a home folder: folders of clients, empty or not, and other things.
+# Content of a home folder: folders of clients, empty or not, and other files.
 PLACES = st.dictionaries(
     st.sampled_from(
         [
@@ -63,7 +63,7 @@ def write(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def tree(folder: Path) -> dict[str, tuple[int, bytes | str | None]]:
-    """Return all that is below a folder: its mode, and the bytes of a file."""
+    """Return the tree of a folder: modes, and the bytes of files."""
     return {
         os.fsdecode(path.relative_to(folder)): (
             path.lstat().st_mode,
@@ -87,8 +87,8 @@ def service_in(folder: Path) -> SkillService:
 
 @LAW
 @given(files=FILES)
-def test_what_was_packaged_is_read_back(files: dict[str, bytes]) -> None:
-    """The layer of a package gives the files that it was made of, in their order."""
+def test_packaged_files_are_read_back(files: dict[str, bytes]) -> None:
+    """The layer of a package gives the packaged files, in their order."""
     with TemporaryDirectory() as place:
         write(Path(place), files)
         made = package(place, epoch=0)
@@ -107,8 +107,8 @@ def test_installing_and_removing_leaves_the_home_as_it_was(
     first: set[str],
     second: set[str],
 ) -> None:
-    """Whatever is in the home folder, an install adds the skill's files, and a removal takes them
-    away with all that was made for them."""
+    """Whatever is in the home folder, an install adds the skill's files, and a removal removes them
+    with all folders that were created for them."""
     with TemporaryDirectory() as place:
         folder = Path(place)
         home = folder / "home"
@@ -127,7 +127,7 @@ def test_installing_and_removing_leaves_the_home_as_it_was(
             assert service.list_installed() == [installed]
             for target in installed.folders:
                 assert content(target) == skill_files
-            # Nothing else has changed.
+            # The rest is unchanged.
             inside = {str(target.relative_to(home)) for target in installed.folders}
             for name, found in before.items():
                 assert tree(home)[name] == found
@@ -147,7 +147,7 @@ def test_installing_and_removing_leaves_the_home_as_it_was(
 def test_an_edit_is_noticed_exactly_if_there_is_one(
     files: dict[str, bytes], data: st.DataObject, how: str
 ) -> None:
-    """Changing or adding any file is an edit; removing one, or doing nothing, is none."""
+    """Changing or adding any file is an edit; removing one, or doing nothing, is not."""
     with TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "home").mkdir()

@@ -13,7 +13,7 @@ STEPS = 200_000
 """What the deep profile runs at least."""
 
 
-def test_a_layout_holds_what_the_model_says() -> None:
+def test_a_layout_behaves_like_the_model() -> None:
     """No sequence of verbs, by any handle, makes a difference between the layout and its model."""
     deep = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
     steps = count(1)
@@ -29,4 +29,4 @@ def test_a_layout_holds_what_the_model_says() -> None:
     done = next(steps) - 1
     assert done >= (STEPS if deep else 1000), f"only {done} steps were run"
     if deep:
-        print(f"{done} steps")  # noqa: T201 # what the profile is run for
+        print(f"{done} steps")  # noqa: T201 # the purpose of this profile

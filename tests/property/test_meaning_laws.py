@@ -1,4 +1,4 @@
-"""Several edits of one root index against a plain list: reads are those of the edited document."""
+"""Several edits of one root index, compared with a plain list after each edit."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from ocilayout.errors import AmbiguousReferenceError, OciLayoutError, ReferenceNotFoundError
 from ocilayout.layout import entrylist
 from ocilayout.layout.rootindex import RootIndex
-from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, LOCAL_BUILD, REF_NAME
+from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.mediatype import OCI_MANIFEST
+from skills import LOCAL_BUILD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +33,7 @@ Noted = dict[str, str]
 
 
 class Listed:
-    """One entry as a plain list has it; each is itself, though another may be equal."""
+    """One entry of a plain list, compared by identity, since another may be equal."""
 
     def __init__(self, digest: str, noted: Noted | None = None) -> None:
         self.digest = digest
@@ -51,7 +52,7 @@ class Listed:
 
 
 class Plain:
-    """What a root index is to do, by the simplest code: entries in a list, searched each time."""
+    """The simplest root index: entries in a list, searched each time."""
 
     def __init__(self, entries: list[Listed]) -> None:
         self.entries = entries
@@ -156,13 +157,13 @@ changes = st.fixed_dictionaries(
     {}, optional={key: st.none() | st.sampled_from(VALUES[key]) for key in KEYS}
 )
 named = st.fixed_dictionaries({}, optional={REF_NAME: st.sampled_from([*NAMES, ""])})
-# Entries are repeated often: where a text stands in three places or more, one of them may get lost.
+# Entries are repeated often: if a text has three places or more, one of them may get lost.
 documents = st.builds(
     lambda entries, times: entries * times,
     st.lists(st.tuples(digests, named, notes), max_size=3),
     st.integers(1, 3),
 )
-# Reads are steps, too: what is kept beside the document is made by the first read that needs it.
+# Reads are steps, too: caches of the document are filled by the first read that needs them.
 steps = st.one_of(
     st.tuples(st.just("tag"), st.sampled_from(NAMES), digests, notes),
     st.tuples(st.just("untag"), refs),
@@ -188,7 +189,7 @@ def content_of(digest: str) -> Descriptor:
 
 
 def outcome(act: Callable[[], object]) -> str:
-    """Do something, and return how it is refused."""
+    """Call a function, and return its error, if any."""
     try:
         act()
     except (OciLayoutError, LookupError) as error:
@@ -207,7 +208,7 @@ def pairs(entries: Any) -> list[tuple[str, Noted]]:
 
 
 def listed(entries: list[Listed]) -> list[tuple[str, Noted]]:
-    """Return entries as they read: one with an empty name has none."""
+    """Return entries as they are read: an empty name means untagged."""
     return [
         (
             entry.digest,
@@ -218,7 +219,7 @@ def listed(entries: list[Listed]) -> list[tuple[str, Noted]]:
 
 
 def change(root: RootIndex, plain: Plain, step: Any) -> tuple[str, str]:
-    """Make one edit of both, and return how each answers."""
+    """Make one edit of both, and return both outcomes."""
     verb, *given = step
     if verb == "tag":
         name, digest, noted = given
@@ -242,7 +243,7 @@ def change(root: RootIndex, plain: Plain, step: Any) -> tuple[str, str]:
 
 
 def require_alike(root: RootIndex, plain: Plain, ref: str, noted: Noted) -> None:
-    """Ask both everything that can be asked about a reference and some annotations."""
+    """Compare all reads of both for a reference and some annotations."""
     assert list(root.names()) == plain.names({})
     assert list(root.names(noted)) == plain.names(noted)
     assert pairs(root.entries()) == listed(plain.entries)
@@ -282,7 +283,7 @@ def require_alike(root: RootIndex, plain: Plain, ref: str, noted: Noted) -> None
 def test_edits_of_one_document_are_those_of_a_plain_list(
     document: list[tuple[str, Noted, Noted]], script: list[Any], ref: str, noted: Noted
 ) -> None:
-    """Nothing that is kept beside the document goes stale, whatever is asked between edits."""
+    """No cache of the document gets stale, whatever is read between edits."""
     entries = [
         {
             "mediaType": OCI_MANIFEST,

@@ -1,4 +1,4 @@
-"""Laws of near-misses: what each says is what is found, there and nowhere else."""
+"""Laws of near-misses: exactly its defect is found, at its place."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ocilayout.testing.strategies.specimen import BEARERS
 if TYPE_CHECKING:
     from ocilayout.model.attribute import Extensible
 
-# There are many parameters, and each example of the former is a layout on the disk.
+# There are many parameters, and each example of the former is a layout on disk.
 LAW = settings(deadline=None, max_examples=max(4, settings().max_examples // 20))
 DOCUMENTS = [
     pytest.param(model, code, id=f"{model.__name__}-{code}")
@@ -33,14 +33,14 @@ DOCUMENTS = [
 
 
 def test_every_problem_has_a_near_miss() -> None:
-    """Each problem that a check knows has a near-miss."""
+    """Each problem that a check can report has a near-miss."""
     assert set(CODES) == set(KINDS)
 
 
 @pytest.mark.parametrize("code", sorted(KINDS))
 @given(data=st.data())
 @LAW
-def test_a_check_finds_the_defect_there_and_nothing_else(code: str, data: st.DataObject) -> None:
+def test_a_check_only_finds_the_defect_at_its_place(code: str, data: st.DataObject) -> None:
     miss = data.draw(near_misses([code]))
     with tempfile.TemporaryDirectory() as folder:
         problems = list(iter_problems(miss.value.write(Path(folder) / "layout"), jobs=1))
@@ -52,7 +52,7 @@ def test_a_check_finds_the_defect_there_and_nothing_else(code: str, data: st.Dat
 @pytest.mark.parametrize(("model", "code"), DOCUMENTS)
 @given(data=st.data())
 @LAW
-def test_a_reader_refuses_the_document_for_that_and_nothing_else(
+def test_a_reader_refuses_the_document_only_for_its_defect(
     model: type[Extensible], code: str, data: st.DataObject
 ) -> None:
     miss = data.draw(broken_documents(model, [code]))

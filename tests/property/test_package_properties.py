@@ -17,16 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocilayout import Digest
-from skills.folder import MAX_FILES, MAX_SIZE, read, scan
-from skills.package import MAX_EPOCH, package
-from skills.tar import write_tar
+from skills.packaging.folder import MAX_FILES, MAX_SIZE, read, scan
+from skills.packaging.skill_package import MAX_EPOCH, package
+from skills.packaging.tar_writer import write_tar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LAW = settings(deadline=None)  # no test is about time
+LAW = settings(deadline=None)  # no test asserts a time
 SKILL_MD = b"---\nname: n\n---\n"
-# Dots are in, but not at the beginning: that would hide the file. No slash, NUL or backslash.
+# Dots are allowed, but not at the start: that would hide the file. No slash, NUL or backslash.
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="/\\\0"), min_size=1, max_size=40
 ).filter(lambda name: not name.startswith(".") and len(name.encode()) <= 255)
@@ -51,7 +51,7 @@ FILES = (
 
 @frozen
 class Circumstances:
-    """What must not matter: the order of creation, the umask, and modes and times of files."""
+    """Circumstances that must not matter: order of creation, umask, modes and times of files."""
 
     seed: int
     umask: int
@@ -103,7 +103,7 @@ def test_only_paths_contents_and_the_epoch_matter(
 @pytest.mark.spec("layer:tar", "layer:no-duplicates")
 @LAW
 @given(files=FILES, epoch=EPOCHS)
-def test_python_reads_back_what_was_packaged(files: dict[str, bytes], epoch: int) -> None:
+def test_python_reads_back_the_packaged_files(files: dict[str, bytes], epoch: int) -> None:
     with TemporaryDirectory() as folder:
         write(Path(folder), files, Circumstances(0, 0, 0o600, 0))
         layer = package(folder, epoch=epoch).layer.data
@@ -131,7 +131,7 @@ def test_the_epoch_changes_every_blob(files: dict[str, bytes], epoch: int) -> No
 
 @LAW
 @given(files=FILES)
-def test_what_is_scanned_can_be_read_and_is_within_the_limits(files: dict[str, bytes]) -> None:
+def test_scanned_files_can_be_read_and_are_within_the_limits(files: dict[str, bytes]) -> None:
     with TemporaryDirectory() as folder:
         write(Path(folder), files, Circumstances(0, 0, 0o600, 0))
         found = scan(folder)
@@ -153,7 +153,7 @@ LONG = st.lists(
 
 @LAW
 @given(path=LONG, data=st.binary(max_size=10))
-def test_a_pax_header_stands_exactly_where_ustar_cannot_hold_the_path(
+def test_a_pax_header_is_written_exactly_where_ustar_cannot_store_the_path(
     path: str, data: bytes
 ) -> None:
     tar = write_tar({path: data}, 0)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class HereAdapter(LayoutAdapter):
-    """All handles in this process: it is here that the bug is planted."""
+    """An adapter with all handles in this process, where the bug is planted."""
 
     handles = 2
 
@@ -37,7 +37,7 @@ def test_a_planted_bug_is_found(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_without_a_bug_nothing_is_found() -> None:
-    """What finds the bugs finds nothing where there are none."""
+    """The machine that finds the bugs finds nothing in the correct library."""
     check_store(HereAdapter(), settings=settings(EFFORT, max_examples=20))
 
 

@@ -1,4 +1,4 @@
-"""The promise of the store: what was pulled is never listed as built here."""
+"""The promise of the store: a pulled skill is never listed as a build."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ from ocilayout import (
     Manifest,
     Reference,
     ReferenceNotFoundError,
+    copy,
     decode,
 )
-from ocilayout.model import LOCAL_BUILD
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
-from ocilayout.transfer.copying import copy, transfer
+from ocilayout.transfer import transfer
 from skills import (
+    LOCAL_BUILD,
     LocalBuildConflictError,
     NameMismatchError,
     NotALocalBuildError,
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 MARK = {LOCAL_BUILD: "true"}
 SKILLS = ("alpha", "beta")
 BARE = ("alpha", "v1")
-# The skill that belongs there can be installed from there, the other one cannot.
+# The skill with the repository's name can be installed from it, the other one cannot.
 REPOSITORIES = ("team/alpha", "team/beta")
 
 
@@ -66,7 +67,7 @@ def write_skill(folder: Path, name: str) -> Path:
 
 
 def marked_artifact(layout: Layout, skill: Path) -> Descriptor:
-    """Store a skill that says in every annotation of its own that it was built here."""
+    """Store a skill that carries the mark in every annotation inside its content."""
     packed = package(skill, epoch=7)
     for descriptor, data in packed.blobs:
         layout.blobs.put(data, media_type=descriptor.media_type)
@@ -100,11 +101,11 @@ def described(plain: Descriptor, annotations: dict[str, str]) -> Descriptor:
     )
 
 
-# Another process with the same store: calls what it is told to, by its path from the service.
+# Another process with the same store; it calls methods by their path from the service.
 PEER = """
 import pickle, sys
 from operator import attrgetter
-from ocilayout.transfer.copying import copy
+from ocilayout import copy
 from skills import SkillService
 
 service = None
@@ -126,7 +127,7 @@ while True:
 
 
 class Peer:
-    """A service in another process, called like one in this."""
+    """A service in another process, with the interface of `Here`."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -134,7 +135,7 @@ class Peer:
         )
 
     def call(self, verb: str, *arguments: object, **options: object) -> Any:
-        """Let the other process do something; what it raises is raised."""
+        """Call a method in the other process; its exception is raised here."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         pickle.dump((verb, arguments, options), self._process.stdin)
@@ -151,13 +152,13 @@ class Peer:
 
 
 class Here:
-    """A service in this process, called like one in another."""
+    """A service in this process, with the interface of `Peer`."""
 
     def __init__(self) -> None:
         self._service: SkillService | None = None
 
     def call(self, verb: str, *arguments: Any, **options: Any) -> Any:
-        """Do something."""
+        """Call a method."""
         if verb == "open":
             self._service = SkillService.open(*arguments, **options)
             return None
@@ -169,7 +170,7 @@ class Here:
 
 
 class World:
-    """A registry with artifacts in it, the same ones that can be built, and a hostile one."""
+    """A registry with the artifacts that can be built, and a hostile one."""
 
     def __init__(self, folder: Path, registry: LoopbackRegistry) -> None:
         self.registry = registry
@@ -179,7 +180,7 @@ class World:
         for skill in self.skills:
             built = self.origin.build(skill)
             self.remote.append(self.origin.layout.resolve(built.reference))
-        # A layout in which everything is marked, as far as that is possible.
+        # A layout in which everything that can be marked is marked.
         self.origin.layout.tag(
             "forged", marked_artifact(self.origin.layout, self.skills[0]), annotations=MARK
         )
@@ -188,15 +189,15 @@ class World:
             with Repository(f"{registry.host}/{name}") as repository:
                 for content in self.remote:
                     transfer(self.origin.layout, content, repository)
-        # What may hold the mark on the wire: the bytes of the hostile artifact, and no others.
+        # Only the bytes of the hostile artifact may contain the mark in a transfer.
         self.hostile = {body for body in registry.received if LOCAL_BUILD.encode() in body}
 
     def index_of(self, digest: str) -> int:
-        """Return which of the artifacts has a digest."""
+        """Return the number of the artifact with a digest."""
         return [str(content.digest) for content in self.remote].index(digest)
 
     def point(self, repository: str, content: int) -> None:
-        """Let the remote tag mean other content."""
+        """Set the remote tag to other content."""
         self.registry.tags[repository, "v1"] = self.remote[content].digest
 
     def reference(self, repository: str) -> str:
@@ -221,8 +222,8 @@ def peer() -> Iterator[Peer]:
 
 
 class Promise(RuleBasedStateMachine):
-    """Any sequence of what two processes can do to names, against a dict of what they mean and
-    why."""
+    """Any sequence of operations of two processes on names, compared with a dict of their content
+    and origin."""
 
     world: World
     peer: Peer
@@ -251,12 +252,12 @@ class Promise(RuleBasedStateMachine):
             self.reopen(number)
 
     def name(self, name: str) -> str:
-        """Turn the name of a repository into the full reference of its tag."""
+        """Return the full reference of the tag of a repository."""
         prefix, slash, repository = name.partition("/")
         return self.world.reference(repository) if slash else prefix
 
     def call(self, who: int, verb: str, *arguments: object, **options: object) -> Any:
-        """Let one of the two processes do something."""
+        """Call a method in one of the two processes."""
         return self.processes[who].call(verb, *arguments, **options)
 
     @rule(who=who)
@@ -302,7 +303,7 @@ class Promise(RuleBasedStateMachine):
 
     @rule(name=names, refresh=st.booleans(), who=who)
     def preview(self, name: str, who: int, *, refresh: bool) -> None:
-        """Look at a skill: what the store has is shown, and anything else is a pull."""
+        """Show a skill: from the store, or else by a pull."""
         reference = self.name(name)
         asked = refresh or reference not in self.model
         if "/" not in reference and asked:
@@ -320,14 +321,14 @@ class Promise(RuleBasedStateMachine):
         if content < len(SKILLS):
             found = self.call(who, "get_content", reference, refresh=refresh)
             assert found.name == SKILLS[content]
-        else:  # an index of indexes is no skill
+        else:  # an index of indexes is not a skill
             with pytest.raises(NotASkillError):
                 self.call(who, "get_content", reference, refresh=refresh)
         assert asked or len(self.world.registry.requests) == requests
 
     @rule(repository=repositories, replace=st.booleans(), who=who)
     def install(self, repository: str, who: int, *, replace: bool) -> None:
-        """Install what a reference means now: a pull, and files in the home folder."""
+        """Install the current content of a reference: a pull, and files in the home folder."""
         reference = self.world.reference(repository)
         content = self.remote[repository]
         skill = repository.removeprefix("team/")
@@ -361,7 +362,7 @@ class Promise(RuleBasedStateMachine):
 
     @rule(who=who)
     def prune_cache(self, who: int) -> None:
-        """What can be pulled again goes, and no build, and nothing without a registry."""
+        """Pruning removes pulls with a registry, and no build."""
         goes = {name for name, (_, here) in self.model.items() if not here and "/" in name}
         found = self.call(who, "prune_cache")
         assert {skill.reference for skill in found} == goes
@@ -375,7 +376,7 @@ class Promise(RuleBasedStateMachine):
 
     @rule(content=st.integers(0, len(SKILLS)), name=names, who=who)
     def copy_from_layout(self, content: int, name: str, who: int) -> None:
-        """Bring content from a layout where its entry is marked."""
+        """Copy content from a layout in which its entry is marked."""
         source = self.world.origin.layout
         ref = source.tags()[content]
         digest = source.resolve(ref).digest
@@ -384,7 +385,7 @@ class Promise(RuleBasedStateMachine):
 
     @rule(content=st.integers(0, len(SKILLS)), name=names, who=who)
     def plain_copy(self, content: int, name: str, who: int) -> None:
-        """Copy without the skills layer: it knows no builds, and carries no mark."""
+        """Copy without the skills layer, which ignores builds and copies no mark."""
         source = self.world.origin.layout
         ref = source.tags()[content]
         digest = self.call(who, "copy_into", source, ref, name=self.name(name)).digest
@@ -393,7 +394,7 @@ class Promise(RuleBasedStateMachine):
 
     @rule(source=names, name=names, who=who)
     def retag(self, source: str, name: str, who: int) -> None:
-        """Tag by digest, also with the digest of a build, also a name with what it means."""
+        """Tag by digest, also the digest of a build, and also the content that the name has."""
         if self.name(source) not in self.model:
             with pytest.raises(ReferenceNotFoundError):
                 self.call(who, "layout.resolve", self.name(source))
@@ -434,7 +435,7 @@ class Promise(RuleBasedStateMachine):
             self.remote[repository] = self.world.index_of(self.model[name][0])
 
     @invariant()
-    def listed_is_what_was_built(self) -> None:
+    def builds_are_listed(self) -> None:
         """The list is exactly the names whose last binding was made by build or adopt."""
         built = {name: digest for name, (digest, here) in self.model.items() if here}
         for who in range(2):
@@ -443,8 +444,8 @@ class Promise(RuleBasedStateMachine):
             assert {build.tag: build.digest for build in found} == built
 
     @invariant()
-    def cached_is_all_that_was_not(self) -> None:
-        """The cache is exactly the names whose last binding was made by anything else."""
+    def other_names_are_cached(self) -> None:
+        """The cache is exactly the names whose last binding was made in any other way."""
         pulled = {name: digest for name, (digest, here) in self.model.items() if not here}
         for who in range(2):
             found = self.call(who, "list_cache")
@@ -452,8 +453,8 @@ class Promise(RuleBasedStateMachine):
             assert {skill.reference: skill.digest for skill in found} == pulled
 
     @invariant()
-    def installed_is_what_was_installed_last(self) -> None:
-        """What is installed does not depend on what the store has."""
+    def last_install_is_installed(self) -> None:
+        """The installed skill does not depend on the store."""
         for who in range(2):
             found = self.call(who, "list_installed")
             assert {skill.name: skill.digest for skill in found} == self.installed
@@ -461,8 +462,8 @@ class Promise(RuleBasedStateMachine):
         assert there == set(self.installed)
 
     @invariant()
-    def names_mean_what_they_were_bound_to(self) -> None:
-        """Every name means its last content, and all of it is there."""
+    def names_have_their_last_content(self) -> None:
+        """Every name has its last content, and all of it exists."""
         layout = Layout.open(self.folder / "store")
         meant = {name: layout.resolve(name).digest for name in layout.tags()}
         assert meant == {name: digest for name, (digest, _) in self.model.items()}
@@ -472,13 +473,13 @@ class Promise(RuleBasedStateMachine):
 
     @invariant()
     def only_named_entries_are_marked(self) -> None:
-        """No entry keeps the mark when it loses its name."""
+        """No untagged entry has the mark."""
         for entry in Layout.open(self.folder / "store").entries():
             assert entry.name or LOCAL_BUILD not in entry.annotations
 
     @invariant()
     def no_pushed_byte_is_marked(self) -> None:
-        """Nothing that is sent holds the mark, but for content that others made to hold it."""
+        """No uploaded bytes contain the mark, except for the hostile artifact."""
         for body in self.world.registry.received:
             assert LOCAL_BUILD.encode() not in body or body in self.world.hostile
 
@@ -486,9 +487,9 @@ class Promise(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-def test_what_was_pulled_is_never_listed(world: World, peer: Peer) -> None:
-    """For any history of a store that two processes share, the list is what build and adopt bound
-    last, and no more."""
+def test_a_pull_is_never_listed_as_a_build(world: World, peer: Peer) -> None:
+    """For any history of a store that two processes share, exactly the names last bound by build
+    and adopt are listed."""
     Promise.world = world
     Promise.peer = peer
     run_state_machine_as_test(
@@ -502,7 +503,7 @@ def test_what_was_pulled_is_never_listed(world: World, peer: Peer) -> None:
 
 
 def test_no_pushed_byte_contains_the_mark(tmp_path: Path) -> None:
-    """A build is pushed without its mark, and marking did not change a digest."""
+    """A build is pushed without its mark, and the mark does not change a digest."""
     with LoopbackRegistry() as registry:
         service = SkillService.open(tmp_path / "store")
         skill = write_skill(tmp_path, "alpha")
@@ -533,7 +534,7 @@ def test_a_hostile_artifact_is_not_listed(world: World, tmp_path: Path, *, by_di
 
 
 def test_a_preview_leaves_the_list_as_it_was(world: World, tmp_path: Path) -> None:
-    """Looking at somebody else's skill by tag lists nothing that was not listed before."""
+    """A preview of a foreign skill by tag adds nothing to the list."""
     world.point("team/alpha", 1)
     service = SkillService.open(tmp_path / "store")
     service.build(world.skills[0])
@@ -544,7 +545,7 @@ def test_a_preview_leaves_the_list_as_it_was(world: World, tmp_path: Path) -> No
 
 
 def test_an_install_leaves_the_list_as_it_was(world: World, tmp_path: Path) -> None:
-    """Installing by digest and tag what equals a build under another name lists only the build."""
+    """After installing the content of a build by digest and tag, only the build is listed."""
     world.point("team/alpha", 0)
     service = SkillService.open(tmp_path / "store", home=tmp_path / "home")
     built = service.build(world.skills[0])
@@ -556,8 +557,8 @@ def test_an_install_leaves_the_list_as_it_was(world: World, tmp_path: Path) -> N
     assert len(service.layout.tags()) == 3
 
 
-def test_a_pull_of_what_was_built_here_changes_nothing(tmp_path: Path) -> None:
-    """Build, push, then pull the same reference: the build is still listed, byte for byte."""
+def test_a_pull_of_a_build_changes_nothing(tmp_path: Path) -> None:
+    """Build, push, then pull the same reference: the build is still listed, unchanged."""
     with LoopbackRegistry() as registry:
         service = SkillService.open(tmp_path / "store")
         reference = f"{registry.host}/team/alpha:v1"
@@ -570,7 +571,7 @@ def test_a_pull_of_what_was_built_here_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_the_repository_of_a_reference_can_be_given(tmp_path: Path) -> None:
-    """A service talks to registries through what it was given."""
+    """A service uses the repository that its caller provides."""
     asked: list[Reference] = []
 
     def repository(reference: Reference) -> Repository:

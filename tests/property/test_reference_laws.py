@@ -1,4 +1,4 @@
-"""Laws of names: text forms read back, and nothing outside a grammar passes."""
+"""Laws of names: text forms read back, and text outside a grammar is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ocilayout.model.reference import Reference, is_ref_name, require_ref_name
 from ocilayout.testing import strategies as own
 from tests.missing import COMPUTED
 
-LAW = settings(deadline=None)  # no test is about time
+LAW = settings(deadline=None)  # no test asserts a time
 ALNUM = set(string.ascii_letters + string.digits)
 NAMELIKE = st.text(st.sampled_from("aA0-._:@+/ é\n"), max_size=12)
 PIECES = [
@@ -40,7 +40,7 @@ REGISTRYLIKE = st.lists(st.sampled_from([*PIECES, f"sha256:{'a' * 64}"]), max_si
 
 
 def follows_ref_name_grammar(text: str) -> bool:
-    """Read a name letter by letter: no two separators meet but `--`, and none stands at an end."""
+    """Check a name letter by letter: no two separators in a row but `--`, and none at an end."""
     for component in text.split("/"):
         rest = component
         while rest:
@@ -68,7 +68,7 @@ class TestRefName:
     @example("a---b")
     @example("a\n")
     @example("")
-    def test_a_name_is_one_if_it_follows_the_grammar(self, text: str) -> None:
+    def test_a_name_is_valid_if_it_follows_the_grammar(self, text: str) -> None:
         assert is_ref_name(text) == follows_ref_name_grammar(text)
 
     @LAW
@@ -76,7 +76,7 @@ class TestRefName:
     @example("alpine:latest")
     @example("my-skill:v1")
     def test_a_name_of_the_grammar_may_be_written_unless_it_is_a_digest(self, text: str) -> None:
-        """`alpine:latest`, as skopeo writes it, is a name: `alpine` is no algorithm."""
+        """`alpine:latest`, as skopeo writes it, is a name: `alpine` is not an algorithm."""
         if follows_ref_name_grammar(text):
             require_ref_name(text)
             return
@@ -162,7 +162,7 @@ class TestDigest:
 class TestMediaType:
     @LAW
     @given(own.media_types(), st.sampled_from(list(' ;,"\n=@é/')), st.data())
-    def test_one_character_that_is_not_allowed_makes_it_no_media_type(
+    def test_a_character_that_is_not_allowed_makes_a_media_type_invalid(
         self, media_type: str, character: str, data: st.DataObject
     ) -> None:
         assert is_media_type(media_type)

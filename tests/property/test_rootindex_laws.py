@@ -1,4 +1,4 @@
-"""Laws of the root index: an edit changes what it names, and nothing else, and no order."""
+"""Laws of the root index: an edit only changes its own entries, and keeps the order."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from hypothesis import strategies as st
 from ocilayout.errors import AmbiguousReferenceError, ReferenceNotFoundError
 from ocilayout.layout import entrylist
 from ocilayout.layout.rootindex import RootIndex
-from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, CREATED, LOCAL_BUILD, REF_NAME
+from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, CREATED, REF_NAME
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.frozenmap import FrozenMap, Json
 from ocilayout.model.mediatype import OCI_MANIFEST
 from ocilayout.testing import strategies as own
+from skills import LOCAL_BUILD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-LAW = settings(deadline=None)  # no test is about time
+LAW = settings(deadline=None)  # no test asserts a time
 DOCUMENTS = own.root_index_documents()
 NOTES = st.dictionaries(
     st.sampled_from(["com.example.note", "z", CREATED, LOCAL_BUILD]),
@@ -49,7 +50,7 @@ def _small_parts() -> Iterator[None]:
 
 @frozen
 class Case:
-    """A root index, one of its names or digests as a rule, and content to tag."""
+    """A root index, usually one of its names or digests, and content to tag."""
 
     document: dict[str, Json]
     name: str
@@ -62,14 +63,14 @@ class Case:
 
     @property
     def same(self) -> Entry | None:
-        """The first entry that has the name for the content already."""
+        """The first entry that already has the name and the content."""
         named = (entry for entry in self.before if name_of(entry) == self.name)
         return next((entry for entry in named if entry["digest"] == self.target.digest), None)
 
 
 @st.composite
 def cases(draw: st.DrawFn, *, known: bool = False) -> Case:
-    """Give cases of names that mean one content; if `known`, of names that the document has."""
+    """Give cases of names that mean one content; if `known`, of existing names."""
     document = draw(DOCUMENTS)
     if known and not names_of(document):
         document["manifests"] = [*entries(document), named_entry(draw(own.ref_names()), TARGET)]
@@ -87,7 +88,7 @@ def cases(draw: st.DrawFn, *, known: bool = False) -> Case:
 
 
 def entries(document: dict[str, Json]) -> list[Entry]:
-    """Return the entries of a document, of which `null` and nothing say that there are none."""
+    """Return the entries of a document; `null` and absence mean no entries."""
     found: Any = document.get("manifests") or []
     return list(found)
 
@@ -105,7 +106,7 @@ def names_of(document: dict[str, Json]) -> list[str]:
 
 
 def named_entry(name: str, target: Descriptor, **notes: str) -> Entry:
-    """Return what `tag` has to write."""
+    """Return the entry that `tag` has to write."""
     noted = {**notes, REF_NAME: name}
     return {**plain(target), "annotations": {key: noted[key] for key in sorted(noted)}}
 
@@ -119,7 +120,7 @@ def plain(target: Descriptor) -> Entry:
 
 
 def text(value: object) -> str:
-    """Return JSON as text, so that order and kinds of numbers count when it is compared."""
+    """Return JSON as text, so that comparisons include order and kinds of numbers."""
     return json.dumps(value)
 
 
@@ -137,7 +138,7 @@ def edited(document: dict[str, Json], edit: Callable[[RootIndex], object]) -> di
 
 
 def require_rest(before: dict[str, Json], after: dict[str, Json]) -> None:
-    """Require that all properties of the document but its entries are as they were, in order."""
+    """Require that all properties except the entries are unchanged, in order."""
     rest = {**after}
     if "manifests" not in before:
         rest.pop("manifests", None)
@@ -146,14 +147,14 @@ def require_rest(before: dict[str, Json], after: dict[str, Json]) -> None:
 
 
 def unnamed(entry: Entry) -> Entry:
-    """Return what is left of an entry that loses its name."""
+    """Return an entry without its names."""
     kept = {key: value for key, value in noted(entry).items() if key not in OURS}
     result = {key: value for key, value in entry.items() if key != "annotations" or kept}
     return result | ({"annotations": kept} if kept else {})
 
 
 def moved(entry: Entry) -> Entry:
-    """Return what is left of an entry whose reference name moves: a full name of its own stays."""
+    """Return an entry whose reference name moved away: its own full name stays."""
     full = noted(entry).get(CONTAINERD_IMAGE_NAME)
     if not full or full == name_of(entry):
         return unnamed(entry)
@@ -175,14 +176,14 @@ def require_let_go(
     held: set[str],
     let_go: Callable[[Entry], Entry],
 ) -> None:
-    """Require that entries without the name stay, and each content lost its name but not its hold.
+    """Require that other entries stay, and content without its name is still held.
 
     Args:
         before: The entries before the edit.
         name: The name.
         after: The entries after the edit, without those that have the name now.
-        held: Digests that need no entry for the sake of the old ones of this name.
-        let_go: Returns what is left of an entry that has the name.
+        held: Digests that need no untagged entry to hold them.
+        let_go: Returns an entry without the name.
     """
     left = [(name_of(one) == name, let_go(one) if name_of(one) == name else one) for one in before]
     stay = [entry for old, entry in left if not old or is_worth_keeping(entry)]
@@ -191,7 +192,7 @@ def require_let_go(
     assert text([entry for entry in after if entry["digest"] not in orphans]) == text(stay)
     for orphan in orphans:
         assert sum(entry["digest"] == orphan for entry in after) == 1
-    # What stays keeps its place among the others.
+    # The remaining entries keep their order.
     possible = iter(text(entry) for _, entry in left)
     assert all(text(entry) in possible for entry in after)
 
@@ -200,7 +201,7 @@ def require_let_go(
 class TestReading:
     @LAW
     @given(DOCUMENTS)
-    def test_a_document_that_was_not_edited_is_encoded_as_it_was_read(
+    def test_an_unedited_document_is_encoded_as_it_was_read(
         self, document: dict[str, Json]
     ) -> None:
         assert text(edited(document, lambda _: None)) == text(document)
@@ -216,7 +217,7 @@ class TestReading:
 
     @LAW
     @given(DOCUMENTS, NOTES)
-    def test_names_by_annotations_are_those_of_which_every_entry_has_them_all(
+    def test_names_by_annotations_have_them_in_every_entry(
         self, document: dict[str, Json], notes: dict[str, str]
     ) -> None:
         root = RootIndex(json.dumps(document).encode())
@@ -228,7 +229,7 @@ class TestReading:
 
     @LAW
     @given(DOCUMENTS)
-    def test_entries_are_all_there_in_order_with_their_name_beside_their_annotations(
+    def test_all_entries_are_read_in_order_with_name_and_annotations(
         self, document: dict[str, Json]
     ) -> None:
         root = RootIndex(json.dumps(document).encode())
@@ -248,7 +249,7 @@ class TestReading:
 
     @LAW
     @given(cases())
-    def test_find_answers_with_an_entry_of_the_name_or_says_why_not(self, case: Case) -> None:
+    def test_find_returns_an_entry_of_the_name_or_raises(self, case: Case) -> None:
         root = RootIndex(json.dumps(case.document).encode())
         own_name = {entry["digest"] for entry in case.before if name_of(entry) == case.name}
         full = {
@@ -273,7 +274,7 @@ class TestReading:
 class TestTag:
     @LAW
     @given(cases())
-    def test_a_name_that_was_tagged_means_exactly_what_was_tagged(self, case: Case) -> None:
+    def test_a_tagged_name_has_exactly_the_tagged_content(self, case: Case) -> None:
         root = RootIndex(json.dumps(case.document).encode())
         root.tag(case.name, case.target, case.notes)
         (found,) = root.named(case.name)
@@ -284,7 +285,7 @@ class TestTag:
 
     @LAW
     @given(cases())
-    def test_the_new_entry_says_nothing_but_what_that_of_the_same_content_said(
+    def test_the_new_entry_only_keeps_properties_of_an_entry_of_the_same_content(
         self, case: Case
     ) -> None:
         after = edited(case.document, lambda root: root.tag(case.name, case.target))
@@ -297,7 +298,7 @@ class TestTag:
 
     @LAW
     @given(cases())
-    def test_everything_but_the_name_stays_and_old_content_loses_only_the_name(
+    def test_everything_but_the_name_stays_and_old_content_only_loses_the_name(
         self, case: Case
     ) -> None:
         after = edited(case.document, lambda root: root.tag(case.name, case.target, case.notes))
@@ -310,7 +311,7 @@ class TestTag:
 class TestUntag:
     @LAW
     @given(cases(known=True))
-    def test_everything_but_the_name_stays_and_its_content_stays_too(self, case: Case) -> None:
+    def test_everything_but_the_name_stays_with_the_content(self, case: Case) -> None:
         after = edited(case.document, lambda root: root.untag(case.name))
         require_rest(case.document, after)
         assert not [entry for entry in entries(after) if name_of(entry) == case.name]
@@ -319,7 +320,7 @@ class TestUntag:
     @LAW
     @given(DOCUMENTS, own.ref_names(), own.descriptors())
     @example({"z": {"b": [], "a": 1.5}, "manifests": None, "schemaVersion": 2}, "t", TARGET)
-    def test_tagging_a_new_name_and_taking_it_away_leaves_one_more_entry_at_most(
+    def test_tagging_and_untagging_a_new_name_leaves_at_most_one_more_entry(
         self, document: dict[str, Json], name: str, target: Descriptor
     ) -> None:
         """index.json with odd order, unknown fields and `manifests: null` survives both."""
@@ -340,7 +341,7 @@ class TestUntag:
 class TestOthers:
     @LAW
     @given(cases(known=True))
-    def test_drop_takes_away_the_entries_of_the_name_and_no_others(self, case: Case) -> None:
+    def test_drop_removes_the_entries_of_the_name_and_no_others(self, case: Case) -> None:
         after = edited(case.document, lambda root: root.drop(case.name))
         require_rest(case.document, after)
         assert text(after["manifests"]) == text(
@@ -349,7 +350,7 @@ class TestOthers:
 
     @LAW
     @given(cases())
-    def test_add_appends_a_plain_entry_only_to_what_has_none(self, case: Case) -> None:
+    def test_add_appends_a_plain_entry_only_for_content_without_one(self, case: Case) -> None:
         after = edited(case.document, lambda root: root.add(case.target))
         require_rest(case.document, after)
         if any(entry["digest"] == case.target.digest for entry in case.before):
@@ -362,7 +363,7 @@ class TestOthers:
         cases(known=True),
         st.dictionaries(st.sampled_from(sorted({CREATED, LOCAL_BUILD, "z"})), st.none()),
     )
-    def test_annotate_changes_the_annotations_that_it_names_and_no_others(
+    def test_annotate_changes_the_given_annotations_and_no_others(
         self, case: Case, gone: dict[str, None]
     ) -> None:
         changes: dict[str, str | None] = {**case.notes, **gone}

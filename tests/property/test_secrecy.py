@@ -1,4 +1,4 @@
-"""Law: no secret is in an error, a repr, a warning or a log, whatever a registry answers."""
+"""Law: no error, repr, warning or log contains a secret, whatever a registry answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ocilayout.errors import OciLayoutError
 from ocilayout.model.mediatype import OCI_LAYER
 from ocilayout.registry import Credentials, Repository, Retry
-from tests.unit.scripted import Handler, Reply, Scripted, Seen, serving
+from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ HEADERS = [
 
 @st.composite
 def replies(draw: st.DrawFn) -> Reply:
-    """An answer that repeats secrets wherever there is room for one."""
+    """An answer that repeats secrets in every part."""
     said = draw(texts)
     status = draw(st.sampled_from([200, 201, 202, 307, 400, 401, 403, 404, 413, 429, 500]))
     errors = {"errors": [{"code": draw(st.sampled_from(["DENIED", "X"])), "message": said}]}
@@ -70,7 +70,7 @@ LEADING = Reply(
 
 
 def entrance(server: Scripted, reply: Reply, *, broken_tokens: bool) -> None:
-    """Ask for a token first, and then answer as it was drawn."""
+    """Ask for a token first, and then send the drawn answer."""
     bearer = {"WWW-Authenticate": f'Bearer realm="http://{server.host}/token"'}
     token = Reply(200, body=json.dumps({"token": TOKEN}).encode())
     server.routes["GET /token"] = server.routes["POST /token"] = reply if broken_tokens else token
@@ -83,7 +83,7 @@ def entrance(server: Scripted, reply: Reply, *, broken_tokens: bool) -> None:
 
 @pytest.fixture(scope="module")
 def hosts() -> Iterator[tuple[Scripted, Scripted]]:
-    """A registry, and another host that it may lead to."""
+    """A registry, and another host that it may redirect to."""
     with serving() as registry, serving() as other:
         yield registry, other
 
@@ -97,7 +97,7 @@ def test_no_secret_is_ever_shown(
     identity: bool,  # noqa: FBT001 # drawn
     broken_tokens: bool,  # noqa: FBT001 # drawn
 ) -> None:
-    """Errors with their chains, reprs, warnings and logs hold none, and no other host gets one."""
+    """Errors with their chains, reprs, warnings and logs have none, and no other host gets one."""
     secret = IDENTITY if identity else ""
     credentials = Credentials("ann", PASSWORD, identity_token=secret)
     shown = [repr(credentials)]
@@ -134,12 +134,12 @@ def test_no_secret_is_ever_shown(
 
 
 class _logged:  # noqa: N801 # used like a function
-    """Give the list of all that is logged inside the block."""
+    """Yield the list of all log messages inside the block."""
 
     def __enter__(self) -> list[str]:
         self.records: list[str] = []
         self.handler = logging.Handler()
-        self.handler.emit = lambda record: self.records.append(record.getMessage())  # type: ignore[method-assign] # what a handler is for
+        self.handler.emit = lambda record: self.records.append(record.getMessage())  # type: ignore[method-assign] # a handler is made for this
         self.logger = logging.getLogger()
         self.level = self.logger.level
         self.logger.addHandler(self.handler)

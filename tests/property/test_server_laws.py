@@ -1,4 +1,4 @@
-"""Laws of the server: whatever is asked, the answer is one of those that clients know."""
+"""Laws of the server: every request gets an answer that clients know."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ocilayout import Reference, TransportError
 from skills import SkillService
-from skills.clients import CLIENTS
+from skills.install.clients import CLIENTS
 from skills.server import PREFIX, application
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ VALUES = (
 )  # fmt: skip
 KEYS = ["name", "version", "scope", "clients", "force", "group", "allow_unsigned", "tag",
         "no_validate", "reference", "key", "identity_token", "no_sign"]  # fmt: skip
-# Paths begin where nothing is: a walk through the whole disk would prove nothing.
+# Paths begin at a missing folder: a walk through the whole disk would prove nothing.
 PATHS = st.text().map("/nowhere/{}".format) | st.text().map("nowhere{}".format) | VALUES.filter(
     lambda value: not (isinstance(value, str) and value.startswith("/"))
 )  # fmt: skip
@@ -72,7 +72,7 @@ def no_network(reference: Reference) -> Repository:
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[ASGIApp]:
-    """Serve an empty store, for a home without any client."""
+    """Return the application of an empty store, for a home without any client."""
     with TemporaryDirectory() as folder:
         service = SkillService.open(
             f"{folder}/store", registry=no_network, home=f"{folder}/home", durability="none"
@@ -81,7 +81,7 @@ def app() -> Iterator[ASGIApp]:
 
 
 def ask(app: ASGIApp, method: str, path: bytes, query: str, body: bytes) -> tuple[int, bytes]:
-    """Send a request as a server does that has read it, and return status and body."""
+    """Send a request as a server would, and return status and body."""
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The skills layer under the machine of the testing kit, whole and with bugs planted."""
+"""The skills layer, tested by the machine of the testing kit, correct and with planted bugs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from tests.property.bugs import Bug
 
 
-def test_what_is_listed_is_what_was_built() -> None:
-    """No sequence of verbs lists anything else, whoever else works at the store."""
+def test_exactly_the_builds_are_listed() -> None:
+    """No sequence of verbs lists anything else, whatever other programs do to the store."""
     with SkillsAdapter() as adapter:
         check_store(adapter, settings=settings(stateful_step_count=30, max_examples=20))
 

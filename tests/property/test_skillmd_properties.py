@@ -1,4 +1,4 @@
-"""Laws of SKILL.md: no input escapes as anything but our error, and what is written is read."""
+"""Laws of SKILL.md: any input is read or raises our error, and a written file is read back."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from skills.errors import FrontmatterError
-from skills.skillmd import SkillMd, draft, parse
-from skills.yamltree import MAX_DEPTH
+from skills.model.skillmd import SkillMd, draft, parse
+from skills.model.yamltree import MAX_DEPTH
 
-LAW = settings(deadline=None)  # no test is about time
+LAW = settings(deadline=None)  # no test asserts a time
 KEYS = (
     "name",
     "description",
@@ -25,7 +25,7 @@ KEYS = (
     "toolhive.requires",
 )
 
-# Pieces of YAML, so that most of what is made of them is nearly a frontmatter.
+# Pieces of YAML; most combinations of them are nearly a frontmatter.
 PIECES = st.sampled_from(
     [
         *KEYS,
@@ -55,7 +55,7 @@ PIECES = st.sampled_from(
 
 
 def parse_or_refuse(data: bytes) -> SkillMd | None:
-    """Return what was read, or nothing if it was refused; every other outcome is a failure."""
+    """Return the parsed file, or None if it was refused; every other outcome is a failure."""
     found = draft(data)
     lines = data.count(b"\n") + 1
     assert all(1 <= line <= lines for line in found.lines.values())
@@ -92,12 +92,12 @@ class TestNothingElseEscapes:
     @example('name: "\\UFFFFFFFF"')
     @example("> #\n \n    x")
     @example("a: &a [*a]")
-    def test_from_what_is_nearly_yaml(self, text: str) -> None:
+    def test_from_near_yaml(self, text: str) -> None:
         parse_or_refuse(f"---\n{text}\n---\nbody\n".encode())
 
     @LAW
     @given(st.sampled_from(KEYS), st.lists(PIECES, max_size=12).map("".join))
-    def test_from_what_is_nearly_a_value(self, key: str, text: str) -> None:
+    def test_from_near_values(self, key: str, text: str) -> None:
         parse_or_refuse(f"---\nx: &a [b]\n{key}: {text}\n---\n".encode())
 
 
@@ -114,7 +114,7 @@ NAMES = st.text(st.characters(codec="utf-8", max_codepoint=0xFFFF), max_size=150
     metadata=st.dictionaries(NAMES, TEXTS),
     body=st.text(st.characters(codec="utf-8"), max_size=50),
 )
-def test_what_is_written_is_read(
+def test_a_written_file_is_read_back(
     texts: dict[str, str], tools: list[str] | None, metadata: dict[str, str], body: str
 ) -> None:
     front = json.dumps({**texts, "allowed-tools": tools, "metadata": metadata})

@@ -1,4 +1,4 @@
-"""Laws of the strategies: what they give is valid, and of every kind."""
+"""Laws of the strategies: their values are valid, and of every kind."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from ocilayout.testing.strategies import Tree
 
-LAW = settings(deadline=None)  # no test is about time
+LAW = settings(deadline=None)  # no test asserts a time
 ON_DISK = settings(LAW, max_examples=max(10, settings().max_examples // 3))
-# What is seen in a sample says nothing of another sample, hence always the same.
+# One sample says nothing about another, so the sample is always the same.
 SAMPLE = settings(LAW, max_examples=200, derandomize=True, database=None)
 
 
@@ -44,25 +44,25 @@ def test_a_layout_has_no_problems(tree: Tree) -> None:
 
 @given(own.layouts(sparse=True))
 @ON_DISK
-def test_a_sparse_layout_lacks_content_and_nothing_else(tree: Tree) -> None:
+def test_a_sparse_layout_only_lacks_content(tree: Tree) -> None:
     missing = {"missing-blob", "dangling-name", "dangling-entry", "absent-subject"}
-    # What led to a blob, or to a referrer, may be missing.
+    # The document that refers to a blob, or to a referrer, may be missing.
     assert codes(tree) <= missing | {"unreferenced-blob", "unlisted-referrer"}
 
 
 @given(own.layouts(strays=True))
 @ON_DISK
-def test_a_layout_with_strays_has_more_than_it_needs_and_nothing_else(tree: Tree) -> None:
+def test_a_layout_with_strays_only_has_unneeded_content(tree: Tree) -> None:
     assert codes(tree) <= {"unreferenced-blob", "leftover", "unverifiable"}
 
 
 @given(st.data(), st.integers(0, 3), st.integers(0, 3))
 @LAW
-def test_a_layout_is_no_larger_than_it_may_be(data: st.DataObject, most: int, leaves: int) -> None:
+def test_a_layout_is_not_larger_than_its_limit(data: st.DataObject, most: int, leaves: int) -> None:
     tree = data.draw(own.layouts(max_documents=most, max_leaves=leaves))
     kinds = [kind for kind, _ in documents(tree)]
     assert len([kind for kind in kinds if kind in DOCUMENT_TYPES]) <= most
-    # Besides leaves there are the empty content, and a config for each document.
+    # In addition to leaves, there are the empty content, and a config for each document.
     assert len(tree.blobs()) <= 2 * most + leaves + 2
 
 
@@ -85,7 +85,7 @@ def test_a_document_says_what_its_model_says(data: st.DataObject, models: Any) -
     own.root_index_documents(max_entries=1),
 )
 @ON_DISK
-def test_nothing_has_more_members_than_it_may(
+def test_no_value_has_more_members_than_its_limit(
     manifest: Any, index: Any, config: Any, annotations: Any, root: Any
 ) -> None:
     assert max(len(manifest.layers), len(index.manifests), len(annotations)) <= 1
@@ -94,7 +94,7 @@ def test_nothing_has_more_members_than_it_may(
 
 
 def test_layouts_are_of_every_kind() -> None:
-    """In a sample there is everything that layouts are known to have."""
+    """A sample has every known feature of layouts."""
     seen: set[str] = set()
 
     @given(own.layouts(sparse=True, strays=True))
@@ -113,7 +113,7 @@ def test_layouts_are_of_every_kind() -> None:
 
 
 def test_models_are_of_every_kind() -> None:
-    """In a sample of documents there is what readers are known to stumble over."""
+    """A sample of documents has every known difficulty for readers."""
     seen: set[str] = set()
 
     @given(own.documents(st.one_of(own.manifests(), own.indexes())))
@@ -139,7 +139,7 @@ def test_models_are_of_every_kind() -> None:
 
 
 def traits(tree: Tree) -> Iterator[str]:
-    """Give what is remarkable about a layout."""
+    """Yield the features of a layout."""
     entries = json.loads(tree.content("index.json"))["manifests"]
     digests = [entry["digest"] for entry in entries]
     names = [entry.get("annotations", {}).get(REF_NAME) for entry in entries]
@@ -182,7 +182,7 @@ KNOWN = {
 
 
 def documents(tree: Tree) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give the manifests and indexes among the blobs, with the types that others give them."""
+    """Yield the manifests and indexes among the blobs, with the types of their descriptors."""
     found: dict[str, dict[str, Any]] = {}
     for digest, content in tree.blobs().items():
         if content.startswith(b'{"schemaVersion":2'):
@@ -203,7 +203,7 @@ def test_a_blob_has_the_content_of_its_name(tree: Tree) -> None:
 
 
 def smallest(strategy: SearchStrategy[Any], wrong: Any) -> Any:
-    """Return what Hypothesis shows of what a test fails for."""
+    """Return the value that Hypothesis shows for a failing test."""
     found: list[Any] = []
 
     @given(strategy)
@@ -219,7 +219,7 @@ def smallest(strategy: SearchStrategy[Any], wrong: Any) -> Any:
 
 
 def test_the_simplest_layout_is_empty() -> None:
-    """What is wrong with every layout is shown by one without content."""
+    """A test that fails for every layout is shown a layout without content."""
     tree = smallest(own.layouts(), lambda _: True)
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
     assert tree == own.Tree(
@@ -232,14 +232,14 @@ def test_the_simplest_layout_is_empty() -> None:
 
 
 def test_the_smallest_layout_that_fails_can_be_read_at_a_glance() -> None:
-    """Who does not read indexes in indexes is shown two indexes, and no blob besides."""
+    """A test that fails for nested indexes is shown two indexes, and no other blob."""
     tree = smallest(own.layouts(max_documents=2), lambda tree: "nested index" in traits(tree))
     assert len(tree.blobs()) == 2
     assert len(repr(tree)) < 1000
 
 
 def test_the_smallest_near_miss_is_hardly_more_than_its_defect() -> None:
-    """Of all layouts with a wrong size, what is shown has one entry and the blob it is about."""
+    """The smallest layout with a wrong size has one entry and its blob."""
     miss = smallest(own.near_misses(["size-mismatch"]), lambda miss: "layers" not in miss.place)
     assert len(miss.value.blobs()) == 1
     assert miss.place == "index.json$.manifests[0].size"

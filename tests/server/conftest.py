@@ -1,4 +1,4 @@
-"""What the tests of the server share: a running one, and a client that sends what it is told."""
+"""Fixtures for tests of the server: a running server, and a client that sends any request."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Client:
         *,
         headers: dict[str, str] | None = None,
     ) -> Reply:
-        """Send a request; the path goes behind the prefix, and what is no bytes goes as JSON."""
+        """Send a request below the prefix; a body that is not bytes is sent as JSON."""
         connection = self.connect()
         try:
             data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()

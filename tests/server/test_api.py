@@ -17,7 +17,7 @@ from ocilayout import OCI_CONFIG, Digest, Index, Layout, Manifest, Reference
 from ocilayout.registry import Repository
 from skills import SkillService
 from skills.server import PREFIX
-from skills.server.message import MAX_BODY
+from skills.server.request import MAX_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,8 +58,8 @@ class TestInstalled:
         assert client.send("GET", "").json == {"skills": []}
         assert list(client.home.iterdir()) == []
 
-    def test_installing_again_is_no_error(self, client: Client) -> None:
-        """What is there already is answered like what was not; a trailing slash is the same."""
+    def test_installing_again_is_not_an_error(self, client: Client) -> None:
+        """An installed skill gets the same reply as a new one; a trailing slash is the same."""
         client.service.build(client.skill())
         first, again = (client.send("POST", "/", {"name": "hello", **CODEX}) for _ in range(2))
         assert (first.status, again.status) == (201, 201)
@@ -100,7 +100,7 @@ class TestInstalled:
         assert client.send("DELETE", f"/other?project_root={root}").status == 204
         assert sorted(path.name for path in root.iterdir()) == [".git"]
 
-    def test_a_project_takes_what_nobody_verified_only_if_told_to(self, client: Client) -> None:
+    def test_a_project_takes_unverified_skills_only_if_told_to(self, client: Client) -> None:
         """What comes from a registry into a project is unsigned to us, and said to be so."""
         client.remote()
         root = client.folder / "project"
@@ -136,7 +136,7 @@ class TestInstalled:
             assert (said.status, "absolute" in said.message) == (400, True)
 
     def test_edits_stop_an_update_and_a_removal_unless_forced(self, client: Client) -> None:
-        """Nothing that somebody wrote is lost without being told to."""
+        """Edited files are lost only with force."""
         client.service.build(client.skill())
         client.send("POST", "", {"name": "hello", **CODEX})
         file = client.home / ".agents/skills/hello/SKILL.md"
@@ -190,7 +190,9 @@ class TestBuilt:
         assert client.send("GET", "/builds").text == '{"builds":[]}\n'
         assert list(client.service.layout.blobs) == []
 
-    def test_what_was_pulled_is_no_build_and_cannot_be_deleted_as_one(self, client: Client) -> None:
+    def test_a_pulled_skill_is_not_a_build_and_cannot_be_deleted_as_one(
+        self, client: Client
+    ) -> None:
         """Neither a preview nor an install makes one."""
         client.remote()
         assert client.send("GET", f"/content?ref={client.reference}").status == 200
@@ -254,8 +256,8 @@ class TestContent:
         assert '"description":"Says \\u003chello\\u003e"' in text
         assert "é \\u003c \\u2028 \\u0001 \\u0026" in text
 
-    def test_a_path_that_is_no_text_is_said_as_far_as_it_is(self, client: Client) -> None:
-        """A byte that is no UTF-8 becomes U+FFFD, as Go does it."""
+    def test_a_path_that_is_not_text_is_shown_as_far_as_possible(self, client: Client) -> None:
+        """A byte that is not UTF-8 becomes U+FFFD, as in Go."""
         root = client.folder / "p\udcff"
         root.joinpath(".git").mkdir(parents=True)
         client.service.build(client.skill())
@@ -338,7 +340,7 @@ class TestErrors:
             ("POST", "/build", {"path": "/nowhere"}, 400, "does not exist"),
             ("POST", "/build", {"path": "/nowhere", "tag": "a b"}, 400, "is not a valid tag"),
             ("POST", "/push", {}, 400, "reference is required"),
-            ("POST", "/push", {"reference": "hello"}, 400, "where to push to"),
+            ("POST", "/push", {"reference": "hello"}, 400, "does not name a repository to push to"),
             ("POST", "/push", {"reference": "nothing"}, 404, "no entry"),
             ("POST", "/push", {"reference": "hello", "key": "k"}, 501, "nothing is signed"),
             ("POST", "/push", {"reference": "hello", "identity_token": "t"}, 501, "signed"),
@@ -347,7 +349,7 @@ class TestErrors:
             ("DELETE", "/builds/", None, 404, "not a local build"),
             ("GET", "/content", None, 400, "ref is required"),
             ("GET", "/content?ref=", None, 400, "ref is required"),
-            ("GET", "/content?ref=nothing", None, 400, "names no registry"),
+            ("GET", "/content?ref=nothing", None, 400, "does not name a registry"),
             ("GET", "/content?ref=none", None, 422, "is not a skill"),
             ("GET", "/content?ref=a%20b/c", None, 400, "a b/c"),
             ("POST", "/sync", {}, 501, "lock files"),
@@ -360,7 +362,7 @@ class TestErrors:
         self, client: Client, method: str, path: str, body: object, status: int, message: str
     ) -> None:
         """Of a store with a skill, the same under another tag, two that claim one name, and
-        something that is no skill."""
+        an artifact that is not a skill."""
         client.service.build(client.skill())
         client.service.build(client.skill(), tag="v1")
         for version in ("1", "2"):
@@ -388,7 +390,7 @@ class TestErrors:
     def test_what_a_registry_says_is_passed_on(
         self, client: Client, fixed: Fixed, status: int
     ) -> None:
-        """Of refusals their kind, of all that it should not say that it is the registry's fault."""
+        """A refusal of a registry keeps its kind; any other failure is the registry's fault."""
         shown = client.send("GET", f"/content?ref={fixed.reference}")
         installed = client.send("POST", "", {"name": fixed.reference, **CODEX})
         assert (shown.status, installed.status) == (status, status)
@@ -396,7 +398,7 @@ class TestErrors:
         assert len(shown.message) > 20
         assert client.service.layout.tags() == ()
 
-    def test_a_registry_that_is_not_there_is_no_fault_of_ours(self, client: Client) -> None:
+    def test_a_missing_registry_is_a_bad_gateway(self, client: Client) -> None:
         """Nobody listens at the port of a registry that has ended."""
         gone = Fixed(200)
         gone.close()
@@ -431,8 +433,8 @@ class TestErrors:
             assert (said.status, "was built here" in said.message) == (409, True)
         assert len(client.send("GET", "/builds").json["builds"]) == 1
 
-    def test_a_folder_of_somebody_else_is_a_conflict(self, client: Client) -> None:
-        """It stays, unless it is told to go."""
+    def test_a_folder_of_the_user_is_a_conflict(self, client: Client) -> None:
+        """A folder that was not installed from here is kept unless `force` is sent."""
         client.service.build(client.skill())
         theirs = client.home / ".agents/skills/hello/mine"
         theirs.parent.mkdir(parents=True)
@@ -444,7 +446,7 @@ class TestErrors:
     def test_damage_in_the_store_is_told_to_the_log_alone(
         self, client: Client, caplog: pytest.LogCaptureFixture, damage: str
     ) -> None:
-        """The client is told that it is not its fault, and no more."""
+        """An internal error has its status and no details."""
         client.service.build(client.skill())
         layout = client.service.layout
         root = layout.read_manifest(layout.resolve("hello"))
@@ -474,7 +476,7 @@ class TestErrors:
         assert client.send("GET", "/builds").status == 200
 
     def test_a_registry_that_never_answers_ends_in_a_timeout(self, client: Client) -> None:
-        """What was begun goes on; the client is told to look later."""
+        """The operation goes on, and the reply advises to look later."""
         asked, go_on = threading.Event(), threading.Event()
 
         def repository(reference: Reference) -> Repository:
@@ -511,7 +513,7 @@ class TestBody:
         [b"", b"{", b"[]", b'"x"', b"null", b'{"path":1}', b'{"path":["/x"]}', b"{} {}", b"\xff",
          b'{"path":NaN}', b"[" * 100_000, b'{"path":"/x"', b'\xef\xbb\xbf{"path":"/x"}'],
     )  # fmt: skip
-    def test_what_is_no_request_is_refused(self, client: Client, body: bytes) -> None:
+    def test_a_body_that_is_not_a_request_is_refused(self, client: Client, body: bytes) -> None:
         """Whatever it is instead."""
         said = client.send("POST", "/validate", body)
         assert said.status == 400
@@ -541,7 +543,7 @@ class TestBody:
 
     @pytest.mark.parametrize("chunked", [False, True])
     def test_a_body_has_a_limit(self, client: Client, *, chunked: bool) -> None:
-        """The largest one is read, and one byte more is not, whatever size it says."""
+        """The largest body is read, and one byte more is refused, with and without a length."""
         for size, status in ((MAX_BODY, 200), (MAX_BODY + 1, 413)):
             path = json.dumps({"path": client.skill(), "pad": ""}).encode()
             body = path[:-2] + b"x" * (size - len(path)) + b'"}'
@@ -553,7 +555,7 @@ class TestBody:
             connection.close()
 
     def test_a_body_that_does_not_come_is_not_waited_for(self, client: Client) -> None:
-        """The rest of it may be sent to somebody else."""
+        """An unfinished body is refused after a time limit."""
         client.serve(short=0.05)
         connection = client.connect()
         connection.putrequest("POST", f"{PREFIX}/validate")
@@ -564,7 +566,7 @@ class TestBody:
 
 
 def test_many_clients_at_once_lose_nothing(client: Client) -> None:
-    """Builds, pulls, installs and removals at the same time leave what each of them says."""
+    """Concurrent builds, pulls, installs and removals each have the result that they reported."""
     client.remote()
     folders = {f"skill-{number}": client.skill(f"skill-{number}") for number in range(8)}
 
@@ -593,7 +595,7 @@ def test_many_clients_at_once_lose_nothing(client: Client) -> None:
     assert [problem for problem in problems if problem.severity == "error"] == []
 
 
-def test_an_artifact_that_is_no_skill_says_so(client: Client) -> None:
+def test_an_artifact_that_is_not_a_skill_says_so(client: Client) -> None:
     """A manifest with a config of its own but no layer."""
     layout = client.service.layout
     config = layout.blobs.put(b"{}", media_type=OCI_CONFIG)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skills.server import PREFIX, bind, url_of
-from skills.server.gate import _names_of
+from skills.server.request import _names_of
 from tests.server.conftest import Running
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def ask(client: Client, *headers: str, version: str = "1.1") -> tuple[int, str]:
     "host", ["127.0.0.1:PORT", "localhost:PORT", "LocalHost:PORT", "skills.example", "x.example:1"]
 )
 def test_what_the_server_is_called_is_let_in(client: Client, host: str) -> None:
-    """Its address, what loopback is called, and what it was told; in any case."""
+    """Its address, the names of loopback, and the allowed names, in upper and lower case."""
     client.serve(hosts=["skills.example", "X.example:1"])
     assert ask(client, f"Host: {host}") == (200, '{"builds":[]}\n')
     assert ask(client, f"Host: {host}", f"Origin: http://{host}")[0] == 200
@@ -49,7 +49,7 @@ def test_what_the_server_is_called_is_let_in(client: Client, host: str) -> None:
     ],
 )  # fmt: skip
 def test_any_other_name_is_not(client: Client, host: str) -> None:
-    """A name may be made to point here by those who own it; the answer says nothing of ours."""
+    """The owner of a name may point it here; the reply has nothing of the store."""
     client.serve(hosts=["x.example:1"])
     status, body = ask(client, f"Host: {host}")
     assert status == 403

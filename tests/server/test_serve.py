@@ -1,4 +1,4 @@
-"""`skills serve` as a program: what it says, where it listens, and how it ends."""
+"""`skills serve` as a program: its output, the address it listens on, and how it ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from ocilayout.testing.registry import BasicAuth, LoopbackRegistry
 from skills.server import bind
-from skills.service import SkillService
+from skills.store.service import SkillService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ def test_it_serves_until_a_signal_ends_it(
 
 
 def test_it_warns_where_others_can_reach_it(tmp_path: Path) -> None:
-    """Beyond loopback it listens only when it is told to, and not without a word."""
+    """It listens on other addresses than loopback only if told to, with a warning."""
     with serving(tmp_path, "--host", "0.0.0.0", "--port", "0") as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -1,4 +1,4 @@
-"""Holds the tables of spec-notes against the marks of tests, the modules, and what the code cites.
+"""Compares the tables of spec-notes with the marks of tests, the modules, and the code's citations.
 
 `python -m tests.spec.notes` writes the column of tests from the marks. Everything is read as text:
 nothing is imported, and no test is collected.
@@ -29,11 +29,11 @@ _SPEC = "Spec: "
 
 @frozen
 class Mark:
-    """A mark at a test.
+    """A mark on a test.
 
     Attributes:
-        requirement: The id that it names.
-        test: The test, the class or the module that bears it, below `tests/`.
+        requirement: The id in the mark.
+        test: The marked test, class or module, below `tests/`.
     """
 
     requirement: str
@@ -42,11 +42,11 @@ class Mark:
 
 @frozen
 class Citation:
-    """The code names a requirement.
+    """A citation of a requirement.
 
     Attributes:
         requirement: Its id.
-        module: The module whose `Spec:` line it is; empty where another table names it.
+        module: The module of the `Spec:` line; empty for a citation in another table.
     """
 
     requirement: str
@@ -59,13 +59,13 @@ def faults(
     modules: Collection[str],
     citations: Iterable[Citation],
 ) -> list[str]:
-    """Say where rows, tests, modules and code do not agree, one sentence each.
+    """Return where rows, tests, modules and code disagree, one sentence for each fault.
 
     Args:
         rows: The rows of each page.
         marks: The marks of all tests.
         modules: The names of all modules.
-        citations: What the code names.
+        citations: The citations in the code.
     """
     marked: dict[str, set[str]] = {}
     for mark in marks:
@@ -78,7 +78,7 @@ def faults(
     for page, requirements in rows.items():
         for row in requirements:
             if row.page != page:
-                found.append(f"{row.id} stands on the page {page}")
+                found.append(f"{row.id} is on the page {page}")
             if row.id in known:
                 found.append(f"{row.id} has two rows")
             known[row.id] = row
@@ -94,7 +94,7 @@ def faults(
         for requirement, places in cited.items()
         if requirement not in known
     ]
-    found += [f"{test} is no test, but marked" for test in _no_tests(marked)]
+    found += [f"{test} is not a test, but marked" for test in _no_tests(marked)]
     return found
 
 
@@ -135,14 +135,14 @@ def _is_test(test: str) -> bool:
 
 
 def marks_in(source: str, path: str) -> Iterator[Mark]:
-    """Give the marks of a module of tests.
+    """Yield the marks of a module of tests.
 
     Args:
         source: Its source.
         path: Its path below `tests/`.
 
     Raises:
-        ValueError: A mark names something else than literal texts, or nothing.
+        ValueError: A mark has an argument that is not a literal string, or none.
     """
     tree = ast.parse(source)
     for node in tree.body:
@@ -171,7 +171,7 @@ def _marks(expressions: Iterable[ast.expr], place: str) -> Iterator[Mark]:
 
 
 def citations_in(source: str, module: str) -> Iterator[Citation]:
-    """Give what the `Spec:` lines of a module cite; one that is no list of ids as it stands.
+    """Yield the citations in the `Spec:` lines of a module; a line without ids is yielded as it is.
 
     Args:
         source: Its source.
@@ -185,11 +185,11 @@ def citations_in(source: str, module: str) -> Iterator[Citation]:
 
 
 def rootless(modules: Mapping[str, str]) -> list[str]:
-    """Say which errors that `Raises` names lead to no row, nor does any kind of them.
+    """Return the errors in `Raises` sections that lead to no row, not even through a subclass.
 
     Args:
-        modules: The sources of modules by their names. Errors that none defines are Python's, or of
-            another library.
+        modules: The sources of modules by their names. Errors that no module defines belong to
+            Python or another library.
     """
     bases: dict[str, set[str]] = {}
     leading: set[str] = set()
@@ -221,7 +221,7 @@ def raised_in(source: str) -> set[str]:
 
 
 def filled(page: str, marks: Iterable[Mark]) -> str:
-    """Return a page whose column of tests is what the marks say.
+    """Return a page with the column of tests written from the marks.
 
     Args:
         page: The page, in Markdown.

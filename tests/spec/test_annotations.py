@@ -1,4 +1,4 @@
-"""Requirements of the page annotations that no other test holds."""
+"""Requirements of the page annotations that no other test covers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocilayout import OCI_EMPTY, REF_NAME, Index, Layout, Manifest, decode
-from skills.package import PLATFORMS, package
+from skills.packaging.skill_package import PLATFORMS, package
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,14 +24,14 @@ PREDEFINED = {
 
 @pytest.mark.spec("annotations:reserved")
 class TestReserved:
-    def test_the_keys_of_a_store_are_predefined_or_somebody_elses(self) -> None:
-        """None that is known here takes a name that the specification keeps for itself."""
+    def test_the_keys_of_a_store_are_predefined_or_not_reserved(self) -> None:
+        """No known key has a name that the specification reserves for itself."""
         module = vars(import_module("ocilayout.model.annotation"))
         keys = {value for name, value in module.items() if name.isupper()} - {module["NAME_BOUND"]}
         assert {key for key in keys if key.startswith("org.opencontainers")} <= PREDEFINED
         assert all(key.count(".") >= 2 for key in keys)
 
-    def test_so_are_those_of_a_skill(self, tmp_path: Path) -> None:
+    def test_the_keys_of_a_skill_are_predefined_or_not_reserved(self, tmp_path: Path) -> None:
         """Every annotation that packaging writes is predefined, or ToolHive's."""
         skill = tmp_path / "hello"
         skill.mkdir()
@@ -50,8 +50,8 @@ class TestReserved:
 
 @pytest.mark.spec("annotations:ref-name-place")
 class TestRefNamePlace:
-    def test_a_name_counts_in_the_root_index_alone(self, tmp_path: Path) -> None:
-        """The same annotation inside content, at a part or at the whole, names nothing."""
+    def test_a_name_is_only_read_in_the_root_index(self, tmp_path: Path) -> None:
+        """Inside a document, the annotation is not a name, on a descriptor or on the document."""
         layout = Layout.create(tmp_path / "layout", durability="none")
         config = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
         manifest = layout.put_manifest(

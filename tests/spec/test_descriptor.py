@@ -1,4 +1,4 @@
-"""Requirements of the page descriptor that no other test holds."""
+"""Requirements of the page descriptor that no other test covers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocilayout import OCI_CONFIG, OCI_LAYER, Digest, Layout, Manifest
+from ocilayout import OCI_CONFIG, OCI_LAYER, Digest, Layout, Manifest, copy
 from ocilayout.model.descriptor import Descriptor
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 @pytest.mark.spec("descriptor:independent")
 class TestIndependent:
     def test_algorithms_may_differ_within_one_document(self, tmp_path: Path) -> None:
-        """A manifest with a config by sha512 and layers by sha256 and sha384 is read and copied."""
+        """A manifest with a sha512 config and sha256 and sha384 layers is read and copied."""
         layout = Layout.create(tmp_path / "a", durability="none")
         data = {"sha512": b"{}", "sha256": b"one", "sha384": b"two"}
         parts = [
@@ -34,7 +33,7 @@ class TestIndependent:
         assert [target.blobs.read(part) for part in parts] == list(data.values())
 
     def test_one_digest_may_have_two_types(self, tmp_path: Path) -> None:
-        """Both references lead to the same blob, which is there once."""
+        """Both descriptors refer to the same blob, which is stored once."""
         layout = Layout.create(tmp_path / "a", durability="none")
         config = layout.blobs.put(b"{}", media_type=OCI_CONFIG)
         layer = layout.blobs.put(b"{}", media_type=OCI_LAYER)

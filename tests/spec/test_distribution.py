@@ -1,4 +1,4 @@
-"""Requirements of the page distribution that no other test holds."""
+"""Requirements of the page distribution that no other test covers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MANIFEST = encode(Manifest(config=Descriptor.of(b"{}", OCI_EMPTY), artifact_type
 
 
 class Answering(BaseHTTPRequestHandler):
-    """Has one tag and no blob, takes any upload, and warns with every answer."""
+    """A registry with one tag and no blob. It accepts any upload, and warns with every answer."""
 
     protocol_version = "HTTP/1.1"
 
@@ -50,12 +50,12 @@ class Answering(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # the base has it so
-        """Say nothing."""
+        """Ignore the message."""
 
 
 @contextmanager
 def answering() -> Iterator[tuple[str, list[tuple[str, str, Message]]]]:
-    """Run the server; give its address, and method, path and headers of all requests."""
+    """Run the server; return its address, and method, path and headers of all requests."""
     seen: list[tuple[str, str, Message]] = []
 
     class Noting(Answering):
@@ -76,7 +76,7 @@ def answering() -> Iterator[tuple[str, list[tuple[str, str, Message]]]]:
 @pytest.mark.spec("distribution:no-action-on-warnings")
 class TestNoActionOnWarnings:
     def test_a_warning_changes_nothing(self) -> None:
-        """The answer counts as it is, and nothing else is asked for."""
+        """The answer is used as it is, and no further request is sent."""
         with answering() as (host, seen), Repository(f"{host}/a/b") as repository:
             assert repository.tags() == ("v1",)
         assert [(method, path) for method, path, _ in seen] == [("GET", "/v2/a/b/tags/list")]
@@ -85,7 +85,7 @@ class TestNoActionOnWarnings:
 @pytest.mark.spec("distribution:upload", "distribution:location")
 class TestUpload:
     def test_a_blob_is_a_post_and_a_put_with_digest_length_and_type(self) -> None:
-        """The PUT goes where the POST was told, with the digest behind what the query has."""
+        """The PUT goes to the location of the POST, with the digest added to its query."""
         blob = Descriptor.of(b"layer", "a/b")
         with answering() as (host, seen), Repository(f"{host}/a/b") as repository:
             assert repository.blobs.put(b"layer", media_type="a/b") == blob
@@ -101,8 +101,8 @@ class TestUpload:
 
 @pytest.mark.spec("distribution:manifest-type-said")
 class TestManifestTypeSaid:
-    def test_a_manifest_is_sent_as_what_it_says_or_not_at_all(self) -> None:
-        """The header is the document's own type; who gives another one gets an error."""
+    def test_a_manifest_is_sent_with_its_own_media_type(self) -> None:
+        """The header is the document's own type; a caller who gives another type gets an error."""
         with LoopbackRegistry() as registry, Repository(f"{registry.host}/a/b") as repository:
             repository.blobs.put(b"{}", media_type=OCI_EMPTY)
             sent = len(registry.requests)
@@ -116,8 +116,8 @@ class TestManifestTypeSaid:
 
 @pytest.mark.spec("distribution:referrers-none")
 class TestReferrersNone:
-    def test_without_api_and_without_a_list_there_are_none(self) -> None:
-        """A subject that nobody refers to has an empty answer, and no error."""
+    def test_without_the_api_and_a_list_there_are_no_referrers(self) -> None:
+        """A subject without referrers gives an empty list, not an error."""
         with (
             LoopbackRegistry(referrers_api=False, subject_header=False) as registry,
             Repository(f"{registry.host}/a/b") as repository,

@@ -1,4 +1,4 @@
-"""Requirements of the page image-layout that no other test holds."""
+"""Requirements of the page image-layout that no other test covers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocilayout import Descriptor, Layout
-from ocilayout.transfer.copying import copy
+from ocilayout import Descriptor, Layout, copy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +16,7 @@ CONTENT = b"<component/>"
 
 @pytest.mark.spec("image-layout:entry-types")
 class TestEntryTypes:
-    def test_an_entry_of_a_type_that_nobody_knows_is_like_any_other(self, tmp_path: Path) -> None:
+    def test_an_entry_of_an_unknown_type_is_like_any_other(self, tmp_path: Path) -> None:
         """It is listed, resolved, walked, copied, checked and kept by a collection."""
         layout = Layout.create(tmp_path / "a", durability="none")
         notes = layout.blobs.put(CONTENT, media_type="application/xml")
@@ -33,8 +32,8 @@ class TestEntryTypes:
         target.collect()
         assert notes.digest in target.blobs
 
-    def test_an_entry_without_a_name_is_as_well(self, tmp_path: Path) -> None:
-        """What it holds is found by its digest, with the type of the entry."""
+    def test_an_untagged_entry_of_an_unknown_type_is_like_any_other(self, tmp_path: Path) -> None:
+        """Its content is found by its digest, with the type of the entry."""
         layout = Layout.create(tmp_path / "a", durability="none")
         notes = layout.blobs.put(CONTENT, media_type="application/xml")
         with layout.edit() as edit:

@@ -1,4 +1,4 @@
-"""Requirements of the pages manifest and image-index that no other test holds."""
+"""Requirements of the pages manifest and image-index that no other test covers."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ocilayout import (
     Index,
     Layout,
     Manifest,
+    copy,
 )
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def arrives(layout: Layout, root: Descriptor, path: Path) -> bool:
-    """Tell whether content can be named, walked, copied whole and checked without an error."""
+    """Tell whether content can be tagged, walked, copied whole and checked without an error."""
     layout.tag("a", root)
     target = Layout.create(path, durability="none")
     copy(layout, "a", target)
@@ -53,14 +53,14 @@ class TestLayers:
     def test_the_types_of_the_text_are_stored_and_copied(
         self, layout: Layout, tmp_path: Path, media_type: str
     ) -> None:
-        """A layer of each type that has to be supported arrives as it was."""
+        """A layer of each required type is copied unchanged."""
         config = layout.blobs.put(CONFIG, media_type=OCI_CONFIG)
         layer = layout.blobs.put(b"layer", media_type=media_type)
         root = layout.put_manifest(Manifest(config=config, layers=(layer,)))
         assert arrives(layout, root, tmp_path / "target")
 
     @pytest.mark.spec("manifest:layer-type-zstd")
-    def test_so_is_one_with_zstd(self, layout: Layout, tmp_path: Path) -> None:
+    def test_a_layer_with_zstd_is_stored_and_copied(self, layout: Layout, tmp_path: Path) -> None:
         """Zstandard need not be understood to be stored."""
         config = layout.blobs.put(CONFIG, media_type=OCI_CONFIG)
         layer = layout.blobs.put(b"layer", media_type=OCI_LAYER_ZSTD)
@@ -68,8 +68,8 @@ class TestLayers:
         assert arrives(layout, root, tmp_path / "target")
 
     @pytest.mark.spec("manifest:unknown-layers")
-    def test_an_unknown_type_is_no_error(self, layout: Layout, tmp_path: Path) -> None:
-        """What nobody knows is opaque, and arrives."""
+    def test_an_unknown_type_is_not_an_error(self, layout: Layout, tmp_path: Path) -> None:
+        """A layer of an unknown type is opaque, and is copied."""
         config = layout.blobs.put(CONFIG, media_type=OCI_CONFIG)
         layer = layout.blobs.put(b"{broken", media_type="application/vnd.example.thing+json")
         root = layout.put_manifest(Manifest(config=config, layers=(layer,)))
@@ -78,10 +78,10 @@ class TestLayers:
 
 class TestConfig:
     @pytest.mark.spec("manifest:unknown-config", "manifest:unknown-config-type")
-    def test_an_unknown_type_is_not_parsed_and_no_error(
+    def test_an_unknown_type_is_neither_parsed_nor_an_error(
         self, layout: Layout, tmp_path: Path
     ) -> None:
-        """A config of another type may hold anything; the same bytes as an image's are an error."""
+        """A config of another type may hold any bytes; in an image config they are an error."""
         config = layout.blobs.put(b"{broken", media_type="application/vnd.example.config+json")
         root = layout.put_manifest(Manifest(config=config))
         assert arrives(layout, root, tmp_path / "target")
@@ -92,8 +92,8 @@ class TestConfig:
         assert "bad-json" in {problem.code for problem in layout.check()}
 
     @pytest.mark.spec("manifest:unknown-artifact-type")
-    def test_an_unknown_artifact_type_is_no_error(self, layout: Layout, tmp_path: Path) -> None:
-        """It is kept, and what is of it arrives."""
+    def test_an_unknown_artifact_type_is_not_an_error(self, layout: Layout, tmp_path: Path) -> None:
+        """It is kept, and the manifest is copied."""
         config = layout.blobs.put(CONFIG, media_type=OCI_CONFIG)
         manifest = Manifest(config=config, artifact_type="application/vnd.example.thing")
         root = layout.put_manifest(manifest)
@@ -104,7 +104,7 @@ class TestConfig:
 @pytest.mark.spec("image-index:unknown-entries", "image-index:nested")
 class TestIndexEntries:
     def test_an_index_may_list_anything(self, layout: Layout, tmp_path: Path) -> None:
-        """A manifest, an index inside, and content of an unknown type all arrive."""
+        """A manifest, a nested index, and content of an unknown type are all copied."""
         config = layout.blobs.put(CONFIG, media_type=OCI_CONFIG)
         manifest = layout.put_manifest(Manifest(config=config))
         nested = layout.put_manifest(Index(manifests=(manifest,)))
@@ -113,8 +113,8 @@ class TestIndexEntries:
         assert arrives(layout, root, tmp_path / "target")
         assert Digest.of(b"?") in layout.blobs
 
-    def test_what_it_calls_something_else_is_not_taken_for_a_manifest(self, layout: Layout) -> None:
-        """The type in the index decides, not what the content says."""
+    def test_the_type_in_the_index_decides_what_is_a_manifest(self, layout: Layout) -> None:
+        """The media type in the content does not."""
         config = layout.blobs.put(CONFIG, media_type=OCI_CONFIG)
         manifest = layout.put_manifest(Manifest(config=config))
         said = json.loads(layout.blobs.read(manifest))["mediaType"]

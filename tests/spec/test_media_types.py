@@ -1,4 +1,4 @@
-"""Requirements of the page media-types that no other test holds."""
+"""Requirements of the page media-types that no other test covers."""
 
 from __future__ import annotations
 

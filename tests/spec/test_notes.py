@@ -53,7 +53,7 @@ def test_rows_tests_modules_and_code_agree(marks: list[Mark]) -> None:
 
 
 def test_every_error_that_is_raised_leads_to_a_row() -> None:
-    """From a `Raises` one goes to the class of the error, and from there to what it is about.
+    """From a `Raises` section, the reader gets to the class of the error, and from there to a row.
 
     The way back is the row's column of modules. The errors of skills, and those of the
     testing kit, are about other rules.
@@ -67,7 +67,7 @@ def test_every_error_that_is_raised_leads_to_a_row() -> None:
 
 
 def test_an_error_that_leads_nowhere_is_found() -> None:
-    """Unless a row is at the class, or at a kind of it; errors of others are passed over."""
+    """A row may be cited by the class or a subclass; errors of other libraries are ignored."""
     source = """
 class NearError(Exception):
     '''Something.
@@ -107,15 +107,15 @@ def test_the_column_of_tests_is_what_the_marks_say(page: str, marks: list[Mark])
     assert filled(text, marks) == text
 
 
-def test_every_page_of_the_folder_is_read_or_is_no_table() -> None:
-    """A page with rows that nobody reads would be held to nothing."""
+def test_every_page_with_rows_is_read() -> None:
+    """The rows of a page that is not read would not be checked."""
     others = [path for path in NOTES.glob("*.md") if path.stem not in PAGES]
     assert [path for path in others if list(parse_page(path.read_text()))] == []
     assert {row.page for row in iter_requirements()} == set(PAGES)
 
 
-def test_a_finding_is_as_grave_as_its_requirement() -> None:
-    """An error breaks a MUST or what the text leaves open; two MUSTs that nobody minds are left."""
+def test_a_finding_is_as_severe_as_its_requirement() -> None:
+    """An error breaks a MUST or an open matter; two MUSTs are warnings, by decision 0060."""
     levels = {row.id: row.level for row in iter_requirements()}
     allowed = {
         "MUST": {"error"},
@@ -128,11 +128,11 @@ def test_a_finding_is_as_grave_as_its_requirement() -> None:
         for code, kind in KINDS.items()
         if kind.requirement and kind.severity not in allowed[levels[kind.requirement]]
     }
-    assert odd == {"artifact-type-form", "null-list"}  # decision 0060
+    assert odd == {"artifact-type-form", "null-list"}
 
 
 def test_what_agrees_has_no_faults() -> None:
-    """The example of the tests below is right before something is changed in it."""
+    """The example of the tests below has no faults before a fault is planted."""
     assert found() == []
 
 
@@ -154,8 +154,11 @@ def changed(**changes: Any) -> Requirement:
     [
         (found(changed(tests=()), marks=()), "page:slug is a MUST without a test"),
         (found(marks=(MARK, Mark("page:other", "a.py"))), "page:other has no row, but a mark"),
-        (found(marks=(Mark("page:slug", "a.py::helper"),)), "a.py::helper is no test, but marked"),
-        (found(modules=()), "names the module ocilayout.model.digest, which does not ex"),
+        (
+            found(marks=(Mark("page:slug", "a.py::helper"),)),
+            "a.py::helper is not a test, but marked",
+        ),
+        (found(modules=()), "names the module ocilayout.model.digest, which does not exist"),
         (found(changed(modules=()), citations=()), "page:slug names no module"),
         (found(changed(tests=(*ROW.tests, "a.py"))), "names the test a.py, which does not exist"),
         (found(marks=(MARK, Mark("page:slug", "a.py"))), "does not name the test a.py, which is"),
@@ -165,12 +168,12 @@ def changed(**changes: Any) -> Requirement:
         (found(citations=()), "page:slug is a MUST that no Spec line in its modules cites"),
         (found(changed(ours=f"{NOT_OURS}why.")), "is not ours, but has a module or a test"),
         (found(ROW, ROW), "page:slug has two rows"),
-        (found(changed(id="else:slug")), "else:slug stands on the page page"),
+        (found(changed(id="else:slug")), "else:slug is on the page page"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_planted_gap_is_found(planted: list[str], fault: str) -> None:
-    """Each way not to agree is a fault that says what and where."""
+    """Each kind of disagreement is a fault that says what and where."""
     assert any(fault in one for one in planted), planted
 
 
@@ -186,8 +189,8 @@ def test_what_needs_no_test_may_have_none(row: Requirement) -> None:
     assert found(row, marks=(), citations=()) == []
 
 
-def test_marks_are_read_wherever_they_stand() -> None:
-    """At modules, classes and functions, several in one, and among other decorators."""
+def test_marks_are_read_everywhere() -> None:
+    """On modules, classes and functions, several ids in one mark, and among other decorators."""
     source = """
 pytestmark = [pytest.mark.slow, pytest.mark.spec("a:1")]
 
@@ -217,7 +220,7 @@ def test_a_mark_that_cannot_be_read_is_an_error(arguments: str) -> None:
 
 
 def test_citations_are_read_from_docstrings_and_comments() -> None:
-    """One id or several, over a line's end, and what is no list of ids as it stands."""
+    """One id or several, also across lines; a line without ids is read as it is."""
     source = '''
     """Does.
 
@@ -235,7 +238,7 @@ def test_citations_are_read_from_docstrings_and_comments() -> None:
 
 
 def test_the_column_is_filled_and_nothing_else_changes() -> None:
-    """Tests come sorted, a dash stands for none, and pipes in cells stay as they are."""
+    """Tests are sorted, a dash means no test, and pipes in cells stay as they are."""
     page = "# P\n\n| id | tests |\n|---|---|\n| a:1 | MAY | a \\| b | c | `m` | old |\n"
     marks = [Mark("a:1", "y.py::test_b"), Mark("a:1", "x.py::test_a"), Mark("a:2", "z.py")]
     assert filled(page, marks) == page.replace("old", "`x.py::test_a`, `y.py::test_b`")

@@ -10,17 +10,13 @@ import attrs
 import pytest
 
 import ocilayout
-import skills
 from ocilayout.model.graph import walk
 from ocilayout.model.reference import require_ref_name
-from skills.builds import may_retag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PUBLIC = {
-    name: getattr(package, name) for package in (ocilayout, skills) for name in package.__all__
-}
+PUBLIC = {name: getattr(ocilayout, name) for name in ocilayout.__all__}
 MODELS = [found for found in PUBLIC.values() if isinstance(found, type) and attrs.has(found)]
 
 
@@ -39,7 +35,6 @@ def test_a_model_is_made_by_the_names_of_its_fields(model: type) -> None:
         (ocilayout.decode, "limit"),
         (walk, "subjects"),
         (require_ref_name, "strict"),
-        (may_retag, "replace"),
     ],
 )
 def test_an_option_is_given_by_its_name(called: Callable[..., Any], option: str) -> None:

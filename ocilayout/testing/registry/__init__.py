@@ -1,6 +1,6 @@
 """A registry on loopback to test clients of the distribution-spec with; real HTTP, in memory.
 
-It behaves, until it is told not to:
+It behaves correctly until a test tells it not to:
 
     from ocilayout.testing.registry import LoopbackRegistry, fault
 
@@ -11,25 +11,17 @@ It behaves, until it is told not to:
             with pytest.raises(MyClientError):
                 my_client.pull_blob(registry.host, "team/app", layer.digest)
 
-With pytest the fixture `oci_registry` is such a registry, served while the test runs. See `fault`
-for the ways to misbehave, `bomb` for manifests that are too much, and `BasicAuth` and `TokenAuth`
-for registries that do not serve everybody. Not in here: the file system, and garbage collection.
+With pytest the fixture `oci_registry` is such a registry, which serves while the test runs. See
+`fault` for the ways to misbehave, `bomb` for manifests that are too large, and `BasicAuth` and
+`TokenAuth` for authentication. It does not store files, and does not collect garbage.
 """
 
 from ocilayout.testing.registry import bomb, fault
-from ocilayout.testing.registry.auth import Auth, BasicAuth, Token, TokenAuth
-from ocilayout.testing.registry.content import Holdings
-from ocilayout.testing.registry.endpoint import ENDPOINTS
-from ocilayout.testing.registry.exchange import (
-    Answer,
-    Content,
-    HangUpError,
-    Request,
-    refusal,
-    reply,
-)
-from ocilayout.testing.registry.rule import Fault, Rule
-from ocilayout.testing.registry.server import LoopbackRegistry
+from ocilayout.testing.registry.loopback import LoopbackRegistry
+from ocilayout.testing.registry.permission import Auth, BasicAuth, Token, TokenAuth
+from ocilayout.testing.registry.reply import Answer, Content, HangUpError, refusal, reply
+from ocilayout.testing.registry.request import ENDPOINTS, Fault, Request, Rule
+from ocilayout.testing.registry.storage import Storage
 
 __all__ = [
     "ENDPOINTS",
@@ -39,10 +31,10 @@ __all__ = [
     "Content",
     "Fault",
     "HangUpError",
-    "Holdings",
     "LoopbackRegistry",
     "Request",
     "Rule",
+    "Storage",
     "Token",
     "TokenAuth",
     "bomb",

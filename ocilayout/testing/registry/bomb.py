@@ -1,4 +1,4 @@
-"""Manifests that are right by the letter and made to be too much, for `Holdings.put_manifests`."""
+"""Valid manifests that are too large, deep or many, for `LoopbackRegistry.put_manifests`."""
 
 from __future__ import annotations
 
@@ -38,37 +38,37 @@ def nested(depth: int) -> Iterator[bytes]:
 
 
 def wide(children: int) -> Iterator[bytes]:
-    """Yield manifests, all different, and an index of all of them.
+    """Yield different manifests, and an index of all of them.
 
     Args:
         children: How many manifests there are, >= 0.
     """
-    found = []
+    manifests = []
     for number in range(children):
         data = encode(Manifest(config=_EMPTY, annotations={"number": str(number)}))
-        found.append(Descriptor.of(data, OCI_MANIFEST))
+        manifests.append(Descriptor.of(data, OCI_MANIFEST))
         yield data
-    yield encode(Index(manifests=found))
+    yield encode(Index(manifests=manifests))
 
 
 def layered(layers: int) -> Iterator[bytes]:
-    """Yield a manifest of many layers, none of which is anywhere.
+    """Yield a manifest of many layers, which are missing.
 
     Args:
         layers: How many layers there are, >= 0.
     """
-    found = [
+    descriptors = [
         Descriptor(media_type=OCI_LAYER, digest=Digest.of(str(number).encode()), size=1)
         for number in range(layers)
     ]
-    yield encode(Manifest(config=_EMPTY, layers=found))
+    yield encode(Manifest(config=_EMPTY, layers=descriptors))
 
 
 def huge(size: int) -> Iterator[bytes]:
     """Yield a manifest of many bytes.
 
     Args:
-        size: At least how many bytes it has.
+        size: The least number of bytes.
     """
     yield encode(Manifest(config=_EMPTY, annotations={"note": "x" * size}))
 
@@ -77,7 +77,7 @@ def deep(depth: int) -> Iterator[bytes]:
     """Yield a manifest with an unknown property of nested arrays.
 
     Args:
-        depth: How many arrays there are, each inside the other, > 0.
+        depth: How many arrays there are, each inside another, > 0.
     """
     manifest = encode(Manifest(config=_EMPTY))
     yield manifest[:-1] + b',"com.example.deep":' + b"[" * depth + b"]" * depth + b"}"

@@ -1,4 +1,4 @@
-"""HTTP: connections of a registry on loopback, requests as they arrive, answers as they are."""
+"""HTTP on loopback: connections, requests as they arrive, and answers sent to the letter."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Final
 
-from ocilayout.testing.registry.exchange import PIECE, Answer, HangUpError, Request
+from ocilayout.testing.registry.reply import PIECE, Answer, HangUpError
+from ocilayout.testing.registry.request import Request
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
 
-_SMALL: Final = 16 * 1024  # what is sent together with the headers, in bytes
-_POLL: Final = 0.01  # how often the server looks whether it should end, in seconds
+_SMALL: Final = 16 * 1024  # bytes; smaller bodies are sent together with the headers
+_POLL: Final = 0.01  # seconds between two looks whether to stop
 
 
 class Server(ThreadingHTTPServer):
-    """A server on loopback, in threads of its own.
+    """A server on loopback, with a thread for each connection.
 
     Attributes:
-        failures: What was raised while a request was answered, and is nobody's fault but ours
-            or a test's.
+        failures: Exceptions during requests that neither the client nor the connection caused.
     """
 
     request_queue_size = 128
@@ -32,24 +32,24 @@ class Server(ThreadingHTTPServer):
     def __init__(
         self,
         respond: Callable[[Request], Answer],
-        arrived: Callable[[bytes], object],
+        on_body: Callable[[bytes], object],
         context: ssl.SSLContext | None,
     ) -> None:
-        """Begin to serve.
+        """Start to serve.
 
         Args:
             respond: Answers requests.
-            arrived: Called with every body that a client sent.
-            context: How to do TLS; without TLS if `None`.
+            on_body: Called with every body that a client sent.
+            context: The context for TLS; `None` for http.
         """
         super().__init__(("127.0.0.1", 0), _Handler)
         if context is not None:
-            # The handshake is made by the thread of the connection, at its first read.
+            # The thread of the connection does the handshake, at its first read.
             self.socket = context.wrap_socket(
                 self.socket, server_side=True, do_handshake_on_connect=False
             )
         self.respond = respond
-        self.arrived = arrived
+        self.on_body = on_body
         self.failures: list[Exception] = []
         self._open: dict[socket.socket, threading.Thread] = {}
         self._lock = threading.Lock()
@@ -57,21 +57,21 @@ class Server(ThreadingHTTPServer):
         self._thread.start()
 
     def stop(self) -> None:
-        """Close every connection, and wait until all threads have ended."""
+        """Close every connection, and wait for all threads."""
         self.shutdown()
         self._thread.join()
         with self._lock:
-            served = list(self._open.items())
-        for connection, _ in served:
+            open_now = list(self._open.items())
+        for connection, _ in open_now:
             _hang_up(connection)
-        for _, thread in served:
+        for _, thread in open_now:
             thread.join()
         self.server_close()
 
     def process_request(
         self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
     ) -> None:
-        """Serve a connection in a thread that can be waited for."""
+        """Serve a connection in a thread that `stop` can wait for."""
         assert isinstance(request, socket.socket)  # noqa: S101 # the other is for datagrams
         thread = threading.Thread(
             target=self.process_request_thread, args=(request, client_address), daemon=True
@@ -88,7 +88,7 @@ class Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Keep quiet about connections that break; all else is handled in `_Handler`."""
+        """Ignore broken connections; `_Handler` keeps all other exceptions."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -97,22 +97,22 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # the base class's name
-        """Keep quiet; `LoopbackRegistry.requests` has it all."""
+        """Log nothing; `LoopbackRegistry.requests` has every request."""
 
     def _serve(self) -> None:
         request = Request(
-            self.command, self.path, self.headers, self._incoming(), self.server.arrived
+            self.command, self.path, self.headers, self._incoming(), self.server.on_body
         )
         try:
             answer = self.server.respond(request)
-            # The client reads no answer before it has sent all, so all is taken.
+            # Clients read the answer only after they sent the whole body.
             request.receive()
             self._send(answer, with_body=self.command != "HEAD")
             if not request.whole:
                 self.close_connection = True
         except (HangUpError, OSError):
             self.close_connection = True
-        except Exception as error:  # noqa: BLE001 # raised again when the registry ends
+        except Exception as error:  # noqa: BLE001 # raised again when the registry stops
             self.server.failures.append(error)
             self.close_connection = True
 
@@ -169,11 +169,11 @@ def _size(text: str | bytes, base: int) -> int:
     try:
         return int(text, base)
     except ValueError:
-        raise EOFError from None  # nobody can tell where the next request begins
+        raise EOFError from None  # the end of the body is unknown
 
 
 def _is_framed(answer: Answer) -> bool:
-    """Tell whether the client can see where the body ends."""
+    """Tell whether the headers say where the body ends."""
     return answer.header("Content-Length") is not None or (
         answer.header("Transfer-Encoding") is not None
     )
@@ -183,12 +183,12 @@ def _head(answer: Answer) -> bytes:
     try:
         phrase = HTTPStatus(answer.status).phrase
     except ValueError:
-        phrase = "of its own"
+        phrase = "Unknown"
     lines = [f"HTTP/1.1 {answer.status} {phrase}"]
     lines += [f"{name}: {value}" for name, value in answer.headers]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
 
 def _hang_up(connection: socket.socket) -> None:
-    with suppress(OSError):  # it is gone already
+    with suppress(OSError):  # closed already
         connection.shutdown(socket.SHUT_RDWR)

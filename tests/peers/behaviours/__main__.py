@@ -17,7 +17,7 @@ def main() -> None:
     if "--check" not in sys.argv[1:]:
         PAGE.write_text(page)
     elif page != PAGE.read_text():
-        sys.exit(f"{PAGE.name} differs from what the programs do; run this without --check")
+        sys.exit(f"{PAGE.name} differs from the programs' behaviour; run this without --check")
 
 
 main()

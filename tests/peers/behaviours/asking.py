@@ -1,4 +1,4 @@
-"""Asking the programs: all of them, each with a folder of its own for every case."""
+"""Asks all programs, each with a folder of its own for every case."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _JOBS = 4
 
 @contextmanager
 def programs(folder: Path) -> Iterator[Programs]:
-    """Give the programs that are installed, by their names; a registry runs meanwhile."""
+    """Give the installed programs by their names, with a running registry."""
     known: list[Program] = [Ours(), Skopeo(), Umoci(), Buildah(), OciImageTool(), OrasPy()]
     with ExitStack() as stack:
         if shutil.which(DockerRegistry.program):
@@ -51,7 +51,7 @@ def programs(folder: Path) -> Iterator[Programs]:
 
 
 def versions(found: Programs) -> dict[str, str]:
-    """Return the versions of programs, empty for one that has none to tell."""
+    """Return the versions of programs, empty for a program without one."""
     return {name: program.version() for name, program in found.items()}
 
 
@@ -60,8 +60,8 @@ def ask_all(found: Programs, folder: Path) -> Answers:
 
     Args:
         found: The programs.
-        folder: Where each case gets a folder of its own. Its path must do for the name of an
-            image, since buildah makes one of it: no part of it may end with `_`.
+        folder: The folder in which each case gets its own. Its path must be valid in the name of
+            an image, since buildah makes a name of it: no part of it may end with `_`.
     """
     pairs = [(case, name) for case in CASES.values() for name in found]
     jobs = [(case, found[name], folder / str(number)) for number, (case, name) in enumerate(pairs)]

@@ -1,4 +1,4 @@
-"""What a case is: a layout made by hand, and one question that every program answers in a word."""
+"""A case: a handmade layout, and one question that every program answers with a word."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ REFUSED = "refuses"
 
 
 class Question(Protocol):
-    """Something to ask a program."""
+    """A question to a program."""
 
     @property
     def verb(self) -> str:
-        """What a program needs to be asked."""
+        """The verb that a program needs to answer it."""
         ...
 
     def ask(self, program: object, scratch: Path) -> str:
@@ -47,7 +47,7 @@ class Question(Protocol):
 
 @frozen
 class Reading:
-    """Reads `a` in full; the answer is what was read, if it is not the image `good`."""
+    """Reads `a` in full; the answer names the image that was read, unless it is `good`."""
 
     make: Make
     name: str | None = "a"
@@ -80,7 +80,7 @@ class Listing:
 
 @frozen
 class Tagging:
-    """Gives what one name means another name; the answer is something seen afterwards."""
+    """Adds a tag to the content of another tag; the answer is what `see` finds afterwards."""
 
     make: Make
     see: See
@@ -103,7 +103,7 @@ class Tagging:
 
 @frozen
 class Copying:
-    """Copies `a` to a new layout; the answer is something seen there."""
+    """Copies `a` to a new layout; the answer is what `see` finds there."""
 
     make: Make
     see: See
@@ -120,7 +120,7 @@ class Copying:
 
 @frozen
 class Collecting:
-    """Deletes what nothing needs; the answer is what became of one thing."""
+    """Collects garbage; the answer says whether one file was kept."""
 
     make: Callable[[Folder], Json | str]
     verb: str = field(default="collect", init=False)
@@ -139,7 +139,7 @@ class Collecting:
 
 @frozen
 class Creating:
-    """Writes a new layout with an image `a`; the answer is something seen there."""
+    """Writes a new layout with an image `a`; the answer is what `see` finds there."""
 
     see: See
     verb: str = field(default="create", init=False)
@@ -154,7 +154,7 @@ class Creating:
 
 @frozen
 class Taking:
-    """Is given a manifest with its parts by a push; the answer is whether it takes it."""
+    """Pushes a manifest with its parts; the answer says whether the program accepts it."""
 
     make: Callable[[Folder], Json]
     verb: str = field(default="take", init=False)
@@ -168,7 +168,7 @@ class Taking:
             return REFUSED
         finally:
             shutil.rmtree(folder.path)
-        return "takes it"
+        return "accepts it"
 
 
 @frozen
@@ -176,10 +176,10 @@ class Case:
     """A row of the table.
 
     Attributes:
-        id: What it is called in the table and in the tests.
-        about: What is odd, in a few words.
-        questions: What is asked; a program is asked the first that it can answer.
-        facts: What is known of programs that are not run, by their names.
+        id: Its name in the table and in the tests.
+        about: The oddity, in a few words.
+        questions: The questions; a program is asked the first that it can answer.
+        facts: The known answers of programs that are not run, by their names.
     """
 
     id: str
@@ -196,7 +196,7 @@ class Case:
 
 
 def made(make: Make, path: Path) -> Folder:
-    """Return a layout; a maker that has not written `index.json` leaves that to us."""
+    """Return a layout; `index.json` is written here if the maker did not write it."""
     folder = Folder(path)
     make(folder)
     if not (path / "index.json").exists():

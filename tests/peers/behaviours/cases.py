@@ -126,14 +126,14 @@ READING: Final = (
     ),
     _read(
         "duplicate-key",
-        "`manifests` stands there twice",
+        "the index has `manifests` twice",
         maker.doubled_manifests,
         go_store="reads the last",
         crane="reads the last",
     ),
     _read(
         "case-variant",
-        "`Manifests` stands after `manifests`",
+        "the index has `Manifests` after `manifests`",
         maker.both_cases,
         go_store="reads the variant",
         crane="reads the variant",
@@ -217,23 +217,25 @@ READING: Final = (
     _read(
         "entry-annotations-null",
         "`annotations` of another entry is null",
-        maker.beside(lambda folder: {**folder.image("other"), "annotations": None}),
+        maker.with_entry(lambda folder: {**folder.image("other"), "annotations": None}),
     ),
     _read(
         "entry-type",
         "another entry has no `mediaType`",
-        maker.beside(lambda _: {"digest": f"sha256:{ABSENT}", "size": 1}),
+        maker.with_entry(lambda _: {"digest": f"sha256:{ABSENT}", "size": 1}),
     ),
     _read(
         "path-digest",
         "another entry has the digest `sha256:../../../x`",
-        maker.beside(lambda _: {"mediaType": MANIFEST, "digest": "sha256:../../../x", "size": 1}),
+        maker.with_entry(
+            lambda _: {"mediaType": MANIFEST, "digest": "sha256:../../../x", "size": 1}
+        ),
         crane="refuses",
     ),
     _read(
         "unknown-algorithm",
         "another entry has a digest of `md5`",
-        maker.beside(lambda _: {"mediaType": MANIFEST, "digest": "md5:" + "0" * 32, "size": 2}),
+        maker.with_entry(lambda _: {"mediaType": MANIFEST, "digest": "md5:" + "0" * 32, "size": 2}),
         crane="refuses",
     ),
     _read(
@@ -269,7 +271,7 @@ DOCUMENTS: Final = (
     ),
     _pushed(
         "subject-absent",
-        "the manifest has a subject that is not there",
+        "the manifest has a subject that does not exist",
         maker.document(subject={"mediaType": MANIFEST, "digest": f"sha256:{ABSENT}", "size": 1}),
     ),
     _pushed("unknown-property", "the manifest has an unknown property", maker.document(x=1)),
@@ -328,7 +330,7 @@ CHANGING: Final = (
     Case("list-absent", "`manifests` is absent", (Listing(maker.root(manifests=...)),)),
     _tagged(
         "tag-root-property",
-        "an unknown property of the index, when a name is added",
+        "an unknown property of the index, when a tag is added",
         maker.with_unknown,
         sight.root_property,
         go_store="drops it",
@@ -336,7 +338,7 @@ CHANGING: Final = (
     ),
     _tagged(
         "tag-entry-property",
-        "an unknown property of an maker.entry, when a name is added",
+        "an unknown property of an entry, when a tag is added",
         maker.with_unknown,
         sight.entry_property,
         go_store="drops it",
@@ -344,7 +346,7 @@ CHANGING: Final = (
     ),
     _tagged(
         "tag-order",
-        "the order of the entries, when a name is added",
+        "the order of the entries, when a tag is added",
         maker.three,
         sight.order,
         go_store="changes it",
@@ -352,20 +354,20 @@ CHANGING: Final = (
     ),
     _tagged(
         "tag-note",
-        "what is noted at a name stays there, when another is added",
+        "the annotations of an entry stay when another tag is added",
         maker.noted(**{NOTE: "x"}),
         sight.note_at("a"),
     ),
     _tagged(
         "tag-carries",
-        "what is noted at a name goes to another that is made from it",
+        "a new tag for the content gets the annotations of the entry",
         maker.noted(**{NOTE: "x"}),
         sight.note_at("b"),
         go_store="yes, by name",
     ),
     _tagged(
         "retag-old",
-        "the entry that a name had, when the name moves",
+        "the old entry of a tag, when the tag moves",
         maker.retagged,
         sight.old_entry,
         name="new",
@@ -373,7 +375,7 @@ CHANGING: Final = (
     ),
     _tagged(
         "retag-note",
-        "what was noted at a name is there after it moved",
+        "a moved tag keeps its annotations",
         maker.retagged,
         sight.note_at("a"),
         name="new",
@@ -381,7 +383,7 @@ CHANGING: Final = (
     ),
     _tagged(
         "tag-twins",
-        "two entries of one content with notes and no name, when a name is added",
+        "two untagged entries of one content with annotations, when a tag is added",
         maker.untagged_twins,
         sight.twins,
         go_store="keeps 1",
@@ -403,7 +405,7 @@ CHANGING: Final = (
     ),
     _tagged(
         "lock",
-        "somebody holds `index.json.lock`",
+        "another process holds `index.json.lock`",
         maker.good,
         sight.ignored,
         locked=True,
@@ -412,7 +414,7 @@ CHANGING: Final = (
     ),
     Case(
         "copy-carries",
-        "what is noted at a name goes to another layout with a copy",
+        "a copy to another layout takes the annotations of the entry",
         (Copying(maker.noted(**{NOTE: "x"}), sight.note_at("a")),),
         {"Go store": "yes, by name", "crane": "no"},
     ),
@@ -423,25 +425,25 @@ COLLECTING: Final = tuple(
     for slug, about, make, facts in (
         (
             "unreferenced",
-            "a blob that nothing leads to",
+            "a blob that nothing refers to",
             maker.unreferenced,
             {"Go store": "deletes it"},
         ),
         (
             "untagged",
-            "a manifest of an entry without a name",
+            "a manifest with an untagged entry",
             maker.untagged,
             {"Go store": "deletes it"},
         ),
         (
             "referrer",
-            "a manifest without a name whose subject has one",
+            "an untagged manifest whose subject is tagged",
             maker.referrer,
             {"Go store": "keeps it"},
         ),
         (
             "subject",
-            "the subject of what has a name, which is no entry",
+            "the subject of a tagged manifest, which has no entry",
             maker.subject_only,
             {"Go store": "keeps it"},
         ),
@@ -462,7 +464,7 @@ COLLECTING: Final = tuple(
         ),
         (
             "stray",
-            "a file in `blobs/sha256` whose name is no digest",
+            "a file in `blobs/sha256` whose name is not a valid digest",
             maker.stray,
             {"Go store": "keeps it"},
         ),
@@ -500,7 +502,7 @@ CREATING: Final = (
 SECTIONS: Final = (
     ("Reading a layout", READING),
     ("Documents", DOCUMENTS),
-    ("Names and notes", CHANGING),
+    ("Names and annotations", CHANGING),
     ("Collecting garbage", COLLECTING),
     ("Making a layout", CREATING),
 )

@@ -1,4 +1,4 @@
-"""What the machine of the testing kit finds when other programs are put under it."""
+"""The differences that the machine of the testing kit finds in other programs."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ MISSING: Final = {"umoci": "does not exist|not found", "skopeo": "no descriptor 
 
 
 class ForgetfulModel(Model):
-    """A store in which content is forgotten once its name goes, or means something else."""
+    """A store that forgets content once its tag is removed or moved."""
 
     def untag(self, name: str) -> None:
-        """Take a name away with its entry, if it is there."""
+        """Remove a tag with its entry, if it exists."""
         self.entries = [entry for entry in self.entries if entry.name != name]
 
     def retag(self, old: str, name: str) -> None:
-        """Let a name mean what another means."""
+        """Set a tag to the content of another tag."""
         digest = self.require(old).digest
         self.untag(name)
         self.tag(name, digest, {})
@@ -52,7 +52,7 @@ PLAIN: Final = tuple(
     and content.digest.algorithm == "sha256"
     and content.subject is None
 )
-"""OCI manifests by sha256 that are about nothing."""
+"""OCI manifests with sha256 digests and without a subject."""
 
 
 @frozen
@@ -60,10 +60,10 @@ class Finding:
     """A difference from what the model says.
 
     Attributes:
-        program: Who makes it.
-        about: What it does; the model says otherwise.
-        adapter: Puts it under the machine, with the content that shows it.
-        shown: What the machine says, as a regular expression.
+        program: The program that differs.
+        about: What it does, unlike the model.
+        adapter: Runs it under the machine, with the content that shows the difference.
+        shown: The message of the machine, as a regular expression.
     """
 
     program: str
@@ -78,7 +78,7 @@ def under(
     contents: Sequence[Content] = PLAIN,
     model: type[Model] = Model,
 ) -> ProgramAdapter:
-    """Put a program under the machine: with these verbs, or with all."""
+    """Return an adapter for a program with these verbs, or with all verbs."""
     kept = {"create", "names", *verbs} if verbs else set(commands)
     return ProgramAdapter(
         {verb: words for verb, words in commands.items() if verb in kept},
@@ -102,55 +102,55 @@ def _without(option: str) -> Commands:
 FINDINGS: Final = (
     Finding(
         "umoci",
-        "`tag` gives the name to the one manifest inside of an index, not to the index",
+        "`tag` tags the only manifest inside an index, not the index",
         under(UMOCI, "retag", contents=_titled("index about the pair")),
         "^names: ",
     ),
     Finding(
         "umoci",
-        "`tag` refuses a name of an index of two manifests as ambiguous",
+        "`tag` refuses the name of an index of two manifests as ambiguous",
         under(UMOCI, "retag", contents=_titled("pair")),
         "tag is ambiguous",
     ),
     Finding(
         "umoci",
-        "`rm` of what is not there is no error",
+        "`rm` of a tag that does not exist is not an error",
         under(UMOCI, "untag", contents=PLAIN),
         "was taken",
     ),
     Finding(
         "umoci",
-        "`gc` deletes the config and the layers of Docker manifests that have names",
+        "`gc` deletes the config and the layers of tagged Docker manifests",
         under(UMOCI, "collect", contents=_titled("docker")),
         "content .* is gone",
     ),
     Finding(
         "umoci",
-        "`gc` keeps blobs of sha512 that nothing needs, and fails if something does",
+        "`gc` keeps unreferenced blobs with sha512 digests, and fails if one is referenced",
         under(UMOCI, "collect", contents=_titled("of sha512")),
         "a name for what is gone: was taken|unsupported algorithm",
     ),
     Finding(
         "umoci",
-        "`gc` fails, and deletes nothing, where the subject of a manifest is absent",
+        "`gc` fails, and deletes nothing, if the subject of a manifest is absent",
         under(UMOCI, "collect", contents=_titled("signature of one")),
         "getting reachables",
     ),
     Finding(
         "skopeo",
-        "`copy` compresses layers, which changes digests, unless `--preserve-digests` is said",
+        "`copy` compresses layers, which changes digests, unless `--preserve-digests` is given",
         under(_without("--preserve-digests"), contents=_titled("one")),
         "^names: ",
     ),
     Finding(
         "skopeo",
-        "`copy` takes of an index the manifest of this platform, unless `--multi-arch=all` is said",
+        "`copy` copies only this platform of an index, unless `--multi-arch=all` is given",
         under(_without("--multi-arch"), contents=_titled("pair")),
         "^names: ",
     ),
     Finding(
         "skopeo",
-        "`copy` refuses an index inside of an index",
+        "`copy` refuses an index inside an index",
         under(SKOPEO, contents=_titled("nested")),
         "received a manifest list",
     ),
@@ -162,7 +162,7 @@ FINDINGS: Final = (
     ),
     Finding(
         "skopeo",
-        "`copy` refuses layers of sha512",
+        "`copy` refuses layers with sha512 digests",
         under(SKOPEO, contents=_titled("of sha512")),
         "sha512",
     ),

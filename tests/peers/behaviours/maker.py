@@ -1,4 +1,4 @@
-"""What makes a layout odd: functions that write one with one thing wrong or strange."""
+"""Functions that write a layout with one thing wrong or strange."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ def document(**changes: Any) -> Callable[[Folder], Json]:
 
 
 def entry(**changes: Any) -> Make:
-    """Make an image `a` whose entry says something else."""
+    """Make an image `a` whose entry has other properties."""
     return lambda folder: folder.enter({**folder.image("good"), **changes}, "a")
 
 
 def layer_said(**changes: Any) -> Callable[[Folder], Json]:
-    """Make an image `a` whose manifest says something else of its layer."""
+    """Make an image `a` whose manifest describes its layer with other properties."""
 
     def make(folder: Folder) -> Json:
         _, packed = folder.parts("good")
@@ -90,7 +90,7 @@ def layer_said(**changes: Any) -> Callable[[Folder], Json]:
 
 
 def changed(which: Callable[[Folder], Json], change: Callable[[Path], object]) -> Make:
-    """Make an ordinary image and do something to the file of a part of it."""
+    """Make an ordinary image and change the file of one of its parts."""
 
     def make(folder: Folder) -> None:
         good(folder)
@@ -113,7 +113,7 @@ def the_layer(folder: Folder) -> Json:
 
 
 def flip(place: Path) -> None:
-    """Change content without its size."""
+    """Change content and keep its size."""
     data = place.read_bytes()
     place.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
 
@@ -124,7 +124,7 @@ def damaged_manifest(folder: Folder) -> None:
 
 
 def to_link(place: Path) -> None:
-    """Put a blob outside of the layout, and a link in its place."""
+    """Move a blob out of the layout, and replace it with a link."""
     outside = place.parents[3] / "outside"
     place.rename(outside)
     place.symlink_to(outside)
@@ -189,7 +189,7 @@ def both_cases(folder: Folder) -> None:
 
 
 def platforms(*, sparse: bool = False, docker: bool = False) -> Make:
-    """Make an index of two platforms, of which the second may be missing."""
+    """Make an index of two platforms; the manifest of the second may be missing."""
 
     def make(folder: Folder) -> None:
         children = [
@@ -214,8 +214,8 @@ def nested(folder: Folder) -> None:
     folder.enter(folder.manifest(outer, INDEX, "good"), "a")
 
 
-def beside(other: Callable[[Folder], Json]) -> Make:
-    """Make an ordinary image `a`, and another entry as it is given."""
+def with_entry(other: Callable[[Folder], Json]) -> Make:
+    """Make an ordinary image `a`, and another entry, as given."""
 
     def make(folder: Folder) -> None:
         good(folder)
@@ -261,7 +261,7 @@ def sha512_layer(folder: Folder) -> Json:
 
 
 def foreign(folder: Folder) -> Json:
-    """Make an image with a second layer that is elsewhere."""
+    """Make an image whose second layer is stored elsewhere."""
     config, packed = folder.parts("good")
     described = json.loads(folder.place(config).read_bytes())
     diff_ids = described["rootfs"]["diff_ids"]
@@ -277,7 +277,7 @@ def foreign(folder: Folder) -> Json:
 
 
 def noted(**annotations: str) -> Make:
-    """Make an ordinary image whose entry is noted at."""
+    """Make an ordinary image whose entry has annotations."""
     return lambda folder: folder.enter(folder.image("good"), "a", **annotations)
 
 
@@ -315,7 +315,7 @@ def referrer(folder: Folder) -> Json:
 
 
 def subject_only(folder: Folder) -> Json:
-    """Return content that nothing leads to but the subject of an entry."""
+    """Return content that is only reachable as the subject of an entry."""
     subject = folder.image("subject")
     folder.enter(folder.image("good", subject=subject), "a")
     return subject
@@ -355,7 +355,7 @@ def temporary(folder: Folder) -> str:
 
 
 def sparse_child(folder: Folder) -> Json:
-    """Return the layer of a child that is there, in an index of which another is not."""
+    """Return the layer of an existing child of an index whose other child is missing."""
     platforms(sparse=True)(folder)
     return folder.parts("good")[1]
 

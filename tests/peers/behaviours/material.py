@@ -1,4 +1,4 @@
-"""Layouts made by hand, byte by byte, so that no program's idea of the format is behind them."""
+"""Layouts made by hand, byte by byte, so that they depend on no program's view of the format."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Folder:
     """A layout on disk under construction.
 
     Attributes:
-        path: Where it lies.
+        path: Its path.
         entries: The entries of the root index, as they will be written.
-        index: What the root index holds besides them.
+        index: The other properties of the root index.
         texts: The text of each image, by the digest of its manifest and of its config.
     """
 
@@ -76,7 +76,7 @@ class Folder:
         }
 
     def place(self, descriptor: Json) -> Path:
-        """Return where the content of a descriptor lies."""
+        """Return the path of the content of a descriptor."""
         algorithm, _, encoded = str(descriptor["digest"]).partition(":")
         return self.path / "blobs" / algorithm / encoded
 
@@ -132,14 +132,14 @@ class Folder:
         return described
 
     def enter(self, descriptor: Json, name: str | None, **annotations: str) -> Json:
-        """Make content an entry, with a name or without, and return the entry."""
+        """Add an entry for content, tagged or untagged, and return it."""
         noted = {**({} if name is None else {REF_NAME: name}), **annotations}
         entry = {**descriptor, **({"annotations": noted} if noted else {})}
         self.entries.append(entry)
         return entry
 
     def finish(self, data: bytes | None = None) -> None:
-        """Write the root index, or these bytes for it."""
+        """Write the root index, or these bytes instead."""
         if data is None:
             data = dump({**self.index, "manifests": self.entries})
         self.write("index.json", data)

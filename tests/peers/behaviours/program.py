@@ -1,7 +1,7 @@
-"""The programs that are asked, each behind the same few verbs.
+"""The programs that are asked, each with the same few verbs.
 
-A verb does its work or raises `RefusedError`. A program that has no such verb does not implement
-it, and the table says so with a dash.
+A verb does its work or raises `RefusedError`. A program without a verb does not implement it,
+and the table shows a dash.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from urllib.error import HTTPError
 from urllib.parse import urljoin
 from urllib.request import Request, urlopen
 
-from ocilayout import Layout, OciLayoutError
-from ocilayout.transfer.copying import copy
+from ocilayout import Layout, OciLayoutError, copy
 from tests.peers.behaviours import material
 
 if TYPE_CHECKING:
@@ -28,17 +27,17 @@ _TIME_LIMIT: Final = 60
 
 
 class RefusedError(Exception):
-    """A program said no."""
+    """A program refused."""
 
 
 class Program(Protocol):
-    """What all programs have."""
+    """A program."""
 
     name: str
-    program: str  # the file that runs; empty for what runs in this process
+    program: str  # the executable; empty if it runs in this process
 
     def version(self) -> str:
-        """Return the version; empty if it is that of this checkout."""
+        """Return the version, empty for this checkout."""
         ...
 
 
@@ -46,7 +45,7 @@ class Reads(Protocol):
     """Reads the image of a name in full."""
 
     def read(self, folder: Folder, name: str | None, scratch: Path) -> str:
-        """Return the text of what was read; empty if the program does not tell."""
+        """Return the text of the image that was read, empty if the program does not tell."""
         ...
 
 
@@ -57,31 +56,31 @@ class Lists(Protocol):
 
 
 class Tags(Protocol):
-    """Gives what one name means another name, in the same layout."""
+    """Adds a tag to the content of another tag, in the same layout."""
 
     def tag(self, path: Path, name: str, new: str) -> None: ...
 
 
 class Copies(Protocol):
-    """Copies what a name means from layout to layout."""
+    """Copies the content of a tag from layout to layout."""
 
     def copy(self, path: Path, name: str, target: Path) -> None: ...
 
 
 class Collects(Protocol):
-    """Deletes what nothing needs."""
+    """Collects garbage."""
 
     def collect(self, path: Path) -> None: ...
 
 
 class Creates(Protocol):
-    """Writes a new layout with an image `a`, out of one."""
+    """Writes a new layout with the image `a` of another."""
 
     def create(self, source: Folder, target: Path, scratch: Path) -> None: ...
 
 
 class Takes(Protocol):
-    """Takes the manifest of an image, with all its parts."""
+    """Accepts the manifest of an image, with all its parts."""
 
     def take(self, folder: Folder, descriptor: Json) -> None: ...
 
@@ -233,7 +232,7 @@ class Buildah:
         run(*self._words(scratch), "push", "--quiet", found.strip(), f"oci:{target}:a")
 
     def _pull(self, path: Path, tag: str, scratch: Path, *options: str) -> str:
-        # The path becomes the name of an image, and so may not hold what no name may.
+        # The path becomes the name of an image, so it may only hold the characters of a name.
         source = f"oci:{path.name}{tag}"
         return run(*self._words(scratch), "pull", "--quiet", *options, source, cwd=path.parent)
 
@@ -259,7 +258,7 @@ class OciImageTool:
 
 
 class OrasPy:
-    """oras-py, up to the list of what it would push."""
+    """oras-py, up to the list of the blobs it would push."""
 
     name = "oras-py"
     program = ""
@@ -325,7 +324,7 @@ def _ask(method: str, url: str, data: bytes, headers: dict[str, str]) -> str:
 
 
 def entries_of(path: Path) -> list[Json]:
-    """Return the entries of a layout as they stand in its file."""
+    """Return the entries of a layout as its file has them."""
     found: list[Json] = json.loads((path / "index.json").read_bytes())["manifests"]
     return found
 

@@ -1,4 +1,4 @@
-"""What is seen afterwards in a layout that a program changed or made."""
+"""Functions that look at a layout after a program changed or created it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def order(path: Path) -> str:
 
 
 def note_at(name: str | None) -> Callable[[Path], str]:
-    """Tell whether the note is at the entry of a name."""
+    """Tell whether the entry of a name has the annotation."""
 
     def see(path: Path) -> str:
         for item in entries_of(path):
@@ -42,7 +42,7 @@ def note_at(name: str | None) -> Callable[[Path], str]:
 
 
 def old_entry(path: Path) -> str:
-    """Tell what became of the entry that had the name before."""
+    """Tell what became of the entry that had the tag before."""
     left = [item for item in entries_of(path) if REF_NAME not in item.get("annotations", {})]
     if not left:
         return "drops it"

@@ -1,4 +1,4 @@
-"""The page `spec-notes/behaviours.md`: written from what the programs answered, and read back."""
+"""The page `spec-notes/behaviours.md`: written from the answers of the programs, and read back."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ READ: Final = ("Go store", "crane")
 _HEAD: Final = """\
 # What programs do at the edges
 
-Each row is a layout made by hand with one thing odd in it, and what each program does with it. A
-dash says that the program has no verb to ask, or was not asked. The columns in italics are facts
-from reading the sources; nobody ran them for this page.
+Each row is a handmade layout with one oddity, and what each program does with it. A dash means that
+the program has no such verb, or was not asked. The columns in italics are facts from reading the
+sources; these programs were not run for this page.
 
-Run were {ran}.
-`python -m tests.peers.behaviours` runs them and writes this page; a test runs them and compares.
+Versions: {ran}.
+`python -m tests.peers.behaviours` runs the programs and writes this page; a test runs them again.
 
-*Reads* means in full: names, manifest, config and layers. A program that reads what is damaged did
-not look at the digest. Where a program reads another image than the one that is meant, it is named.
-`docker-registry` has no layouts; it is sent the manifest with its parts, and takes it or not."""
+*Reads* means in full: names, manifest, config and layers. A program that reads damaged content did
+not look at the digest. If a program reads the wrong image, the cell says which.
+`docker-registry` has no layouts; it is sent the manifest with its parts, and accepts it or not."""
 
 _FOUND: Final = """\
 ## What the machine found
 
-umoci and skopeo were also put under the machine of the [testing kit](testing.md), with the verbs
-that they have. It found, and `tests/peers/test_machine_programs.py` holds that it does and that
-there is no more:"""
+The machine of the [testing kit](testing.md) also tested umoci and skopeo, with their verbs. It
+found these differences; `tests/peers/test_machine_programs.py` checks that it still finds them,
+and no others:"""
 
 Answers = dict[tuple[str, str], str]
 """By the id of the case and the name of the program."""
@@ -47,7 +47,7 @@ def render(answers: Mapping[tuple[str, str], str], versions: Mapping[str, str]) 
     """Return the page.
 
     Args:
-        answers: What each program that was run answered.
+        answers: The answers of the programs that were run.
         versions: Their versions.
     """
     ran = "; ".join(f"{name} {versions[name]}" for name in RUN if versions[name])
@@ -72,7 +72,7 @@ def render(answers: Mapping[tuple[str, str], str], versions: Mapping[str, str]) 
 
 
 def read(text: str) -> Answers:
-    """Return the answers that stand in the page; of the programs that are run alone."""
+    """Return the answers on the page, only those of programs that are run."""
     found: Answers = {}
     header: Sequence[str] = ()
     for line in text.splitlines():
@@ -88,9 +88,9 @@ def read(text: str) -> Answers:
 
 
 def page_versions(text: str) -> dict[str, str]:
-    """Return the versions that stand in the page, empty for what has none."""
-    ran = next(line for line in text.splitlines() if line.startswith("Run were "))
-    found = dict(item.split(" ", 1) for item in ran.removeprefix("Run were ")[:-1].split("; "))
+    """Return the versions on the page, empty for a program without one."""
+    ran = next(line for line in text.splitlines() if line.startswith("Versions: "))
+    found = dict(item.split(" ", 1) for item in ran.removeprefix("Versions: ")[:-1].split("; "))
     return {name: found.get(name, "") for name in RUN}
 
 

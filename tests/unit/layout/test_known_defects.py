@@ -31,12 +31,12 @@ from ocilayout import (
     Layout,
     Manifest,
     OciLayoutError,
+    copy,
     encode,
 )
 from ocilayout.layout import indexfile
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ ELSEWHERE = {
         "unit/layout/test_garbage.py::test_only_temporary_files_of_dead_writers_are_deleted"
     ),
     "a store with damaged blobs cannot be mended: docker-agent#1455": (
-        "unit/test_repair.py::test_a_damaged_blob_is_moved_aside_so_that_a_put_can_refill_it"
+        "unit/check/test_repair.py::test_a_damaged_blob_is_moved_aside_so_that_a_put_can_refill_it"
     ),
     "a declared size is allocated: oras-go#1153": (
         "unit/layout/test_blobs.py::test_a_forged_size_allocates_nothing"

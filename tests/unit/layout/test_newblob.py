@@ -26,7 +26,7 @@ from ocilayout.model.descriptor import Descriptor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ocilayout.model.stream import Source
+    from ocilayout.model.stream import BlobSource
 
 from tests.unit.layout.contents import (
     DATA,
@@ -53,11 +53,11 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "layout"
 
 
-def as_text_path(path: Path) -> Source:
+def as_text_path(path: Path) -> BlobSource:
     return str(path)
 
 
-SOURCES: list[Callable[[Path], Source]] = [
+SOURCES: list[Callable[[Path], BlobSource]] = [
     lambda path: path.read_bytes(),
     lambda path: bytearray(path.read_bytes()),
     lambda path: memoryview(path.read_bytes()),
@@ -73,9 +73,14 @@ KINDS = ["bytes", "bytearray", "memoryview", "path", "str", "file", "trickle"]
 @pytest.mark.parametrize("expecting", [False, True])
 @pytest.mark.parametrize("source", SOURCES, ids=KINDS)
 def test_every_source_gives_the_same_blob(
-    blobs: Blobs, root: Path, tmp_path: Path, source: Callable[[Path], Source], *, expecting: bool
+    blobs: Blobs,
+    root: Path,
+    tmp_path: Path,
+    source: Callable[[Path], BlobSource],
+    *,
+    expecting: bool,
 ) -> None:
-    """Content from any kind of source is stored under its digest, and nothing else stays behind."""
+    """Content from any source is stored under its digest, and nothing else stays behind."""
     (tmp_path / "source").write_bytes(DATA)
     expected = described() if expecting else None
     put = blobs.put(source(tmp_path / "source"), media_type=TEXT, expected=expected)
@@ -88,7 +93,7 @@ def test_every_source_gives_the_same_blob(
 @pytest.mark.parametrize("expecting", [False, True])
 @pytest.mark.parametrize("wrap", [bytes, io.BytesIO])
 def test_more_than_a_piece_is_stored_whole(
-    blobs: Blobs, size: int, wrap: Callable[[bytes], Source], *, expecting: bool
+    blobs: Blobs, size: int, wrap: Callable[[bytes], BlobSource], *, expecting: bool
 ) -> None:
     """Content of several pieces is read back as it was."""
     data = os.urandom(size)
@@ -159,7 +164,7 @@ def test_the_answer_is_plain_and_of_the_type_that_was_given(blobs: Blobs) -> Non
 @pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
 @pytest.mark.parametrize("wrap", [bytes, Trickle])
 def test_the_expected_digest_chooses_the_algorithm(
-    blobs: Blobs, algorithm: str, wrap: Callable[[bytes], Source]
+    blobs: Blobs, algorithm: str, wrap: Callable[[bytes], BlobSource]
 ) -> None:
     """Content is stored under the algorithm of the expected digest."""
     expected = described(algorithm=algorithm)
@@ -184,7 +189,7 @@ def test_other_content_than_expected_is_not_stored(
     blobs: Blobs,
     root: Path,
     tmp_path: Path,
-    source: Callable[[Path], Source],
+    source: Callable[[Path], BlobSource],
     expected: Descriptor,
     error: type[IntegrityError],
 ) -> None:
@@ -237,7 +242,7 @@ def test_a_source_that_breaks_leaves_nothing(
 
 @pytest.mark.parametrize("source", SOURCES, ids=KINDS)
 def test_a_bad_media_type_stores_nothing(
-    blobs: Blobs, root: Path, tmp_path: Path, source: Callable[[Path], Source]
+    blobs: Blobs, root: Path, tmp_path: Path, source: Callable[[Path], BlobSource]
 ) -> None:
     """Content without a valid descriptor is not stored."""
     (tmp_path / "source").write_bytes(DATA)
@@ -248,7 +253,7 @@ def test_a_bad_media_type_stores_nothing(
 
 @pytest.mark.parametrize("source", SOURCES, ids=KINDS)
 def test_a_good_blob_is_kept_and_made_young(
-    blobs: Blobs, root: Path, tmp_path: Path, source: Callable[[Path], Source]
+    blobs: Blobs, root: Path, tmp_path: Path, source: Callable[[Path], BlobSource]
 ) -> None:
     """An existing blob is not written again, but its modification time is refreshed."""
     (tmp_path / "source").write_bytes(DATA)

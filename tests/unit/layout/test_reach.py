@@ -20,7 +20,6 @@ from ocilayout.layout.rootindex import RootIndex
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.ijson import MAX_DOCUMENT
-from ocilayout.model.link import link_to
 from ocilayout.model.mediatype import (
     DOCKER_SCHEMA1,
     OCI_ARTIFACT,
@@ -504,7 +503,7 @@ class TestSizes:
 
     def test_a_root_that_is_missing_is_held(self, layout: Layout) -> None:
         absent = Descriptor.of(b"absent", OCI_MANIFEST)
-        assert held([link_to(absent)], layout.blobs).digests == {absent.digest}
+        assert held([absent], layout.blobs).digests == {absent.digest}
         with pytest.raises(BlobNotFoundError):
             layout.blobs.size(absent.digest)
 
@@ -512,7 +511,7 @@ class TestSizes:
 def test_what_was_removed_is_not_held_for_its_subject(layout: Layout) -> None:
     image = manifest(layout)
     signature = manifest(layout, blob(layout, b"signed", "text/plain"), subject=image)
-    root = link_to(Descriptor(**_plain(image)))
+    root = Descriptor(**_plain(image))
     assert held([root], layout.blobs).others == ()
     removed = {Digest(signature["digest"])}
     found = held([root], layout.blobs, removed=removed)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ocilayout import copy
 from ocilayout.errors import BlobNotFoundError, DocumentError
 from ocilayout.layout.layout import Layout
 from ocilayout.model.codec import encode
@@ -25,7 +26,6 @@ from ocilayout.model.mediatype import (
     ORAS_ARTIFACT,
 )
 from ocilayout.model.retired import ArtifactManifest, FsLayer, Schema1Manifest
-from ocilayout.transfer.copying import copy
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ocilayout import Limits, copy, copy_all
 from ocilayout.errors import (
     BlobNotFoundError,
     InvalidNameError,
@@ -20,7 +21,7 @@ from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
-from ocilayout.transfer.copying import Limits, copy, copy_all, transfer
+from ocilayout.transfer import transfer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ocilayout import Event, copy
 from ocilayout.errors import (
     BlobNotFoundError,
     DigestMismatchError,
@@ -19,12 +20,13 @@ from ocilayout.errors import (
     ReferenceNotFoundError,
 )
 from ocilayout.layout.layout import Layout
-from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, LOCAL_BUILD
+from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME
 from ocilayout.model.descriptor import Descriptor, Platform
 from ocilayout.model.ijson import MAX_DOCUMENT
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import DOCUMENT_TYPES, OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
-from ocilayout.transfer.copying import Event, copy, transfer
+from ocilayout.transfer import transfer
+from skills import LOCAL_BUILD
 
 if TYPE_CHECKING:
     from ocilayout.model.digest import Digest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from ocilayout.model.descriptor import Descriptor
-from ocilayout.transfer.event import Event, Told, ignore
+from ocilayout.transfer.event import Event, ReportingStream, ignore
 
 
 def test_a_stream_tells_what_is_read() -> None:
@@ -13,7 +13,7 @@ def test_a_stream_tells_what_is_read() -> None:
     descriptor = Descriptor.of(b"abcdef", "text/plain")
     told: list[Event] = []
     raw = io.BytesIO(b"abcdef")
-    stream = Told(raw, descriptor, told.append)
+    stream = ReportingStream(raw, descriptor, told.append)
     assert [stream.read(4), stream.read(), stream.read(4)] == [b"abcd", b"ef", b""]
     assert [(event.kind, event.descriptor, event.count) for event in told] == [
         ("bytes", descriptor, count) for count in (4, 2, 0)

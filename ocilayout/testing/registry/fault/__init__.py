@@ -1,23 +1,25 @@
 """Ways to misbehave, for `LoopbackRegistry.misbehave`.
 
-Some answer in place of the registry, and then nothing is stored, deleted or begun. The others have
-the registry answer, and spoil what it says or how it is sent. Several for one request are applied
-in the order in which they were given. A way that is not here is a function like any of these:
+Those in `substitute` answer in place of the registry, so that nothing is stored, deleted or begun.
+The others let the registry answer, and change what it says or how that is sent. A test can write
+its own as a function:
 
     def shout(request: Request, proceed: Callable[[], Answer]) -> Answer:
-        answer = proceed()                   # what the registry answers; left out, it does nothing
+        answer = proceed()                   # the registry's answer; without it, nothing is done
         answer.set_body(b"".join(answer.pieces()).upper())
         return answer
 """
 
-from ocilayout.testing.registry.fault.detour import after, before, ignore
 from ocilayout.testing.registry.fault.lie import (
+    after,
+    before,
     body,
     endless,
     flip,
     grow,
     gzip,
     header,
+    ignore,
     rewrite,
     shrink,
     status,
@@ -31,7 +33,7 @@ from ocilayout.testing.registry.fault.substitute import (
     redirect_forever,
     refuse,
 )
-from ocilayout.testing.registry.fault.transfer import Stall, chunked, cut, overflow, promise
+from ocilayout.testing.registry.fault.transmission import Stall, chunked, cut, overflow, promise
 
 __all__ = [
     "Stall",

@@ -1,4 +1,4 @@
-"""What the registry says: other headers, other bytes, with a length that fits them."""
+"""False answers with a fitting length, and other things that the registry does or ignores."""
 
 from __future__ import annotations
 
@@ -12,45 +12,76 @@ from ocilayout.model import OCI_MANIFEST, Digest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ocilayout.testing.registry.exchange import Answer, Request
-    from ocilayout.testing.registry.rule import Fault
-
-    Proceed = Callable[[], Answer]
+    from ocilayout.testing.registry.reply import Answer
+    from ocilayout.testing.registry.request import Fault, Proceed, Request
 
 
-def header(name: str, value: str | None) -> Fault:
-    """Say something else in a header.
+def before(action: Callable[[], object]) -> Fault:
+    """Do something else first, then answer correctly.
 
     Args:
-        name: The header.
-        value: Its value, sent to the letter, line breaks too; `None` leaves the header out.
+        action: The action, such as `registry.uploads.clear`, or `expire` of a `TokenAuth`.
     """
 
     def fault(_request: Request, proceed: Proceed) -> Answer:
-        found = proceed()
-        found.set_header(name, value)
-        return found
+        action()
+        return proceed()
 
     return fault
 
 
+def after(action: Callable[[], object]) -> Fault:
+    """Do what was asked, then something else, then answer.
+
+    Args:
+        action: The action.
+    """
+    return _changed(lambda _: action())
+
+
+def ignore(*, header: str | None = None, query: str | None = None) -> Fault:
+    """Ignore a part of the request.
+
+    Args:
+        header: The header to ignore, such as `Range`.
+        query: The argument of the query to ignore, such as `mount`.
+    """
+
+    def fault(request: Request, proceed: Proceed) -> Answer:
+        if header is not None:
+            del request.headers[header]
+        if query is not None:
+            request.query.pop(query, None)
+        return proceed()
+
+    return fault
+
+
+def header(name: str, value: str | None) -> Fault:
+    """Replace a header.
+
+    Args:
+        name: The header.
+        value: The value, sent to the letter with any line breaks; `None` leaves the header out.
+    """
+    return _changed(lambda answer: answer.set_header(name, value))
+
+
 def status(value: int) -> Fault:
-    """Say another status, with the headers and the body of the right one.
+    """Replace the status, with the headers and the body of the right one.
 
     Args:
         value: The status.
     """
 
-    def fault(_request: Request, proceed: Proceed) -> Answer:
-        found = proceed()
-        found.status = value
-        return found
+    def change(answer: Answer) -> None:
+        answer.status = value
 
-    return fault
+    return _changed(change)
 
 
 def body(data: bytes) -> Fault:
-    """Send another body, of a length that fits its header.
+    """Replace the body, with the right length.
 
     Args:
         data: The body.
@@ -59,64 +90,62 @@ def body(data: bytes) -> Fault:
 
 
 def flip(at: int = 0) -> Fault:
-    """Send a body of the right length with one wrong bit.
+    """Change one bit of the body.
 
     Args:
-        at: Which byte holds it, from 0, or from -1 at the end.
+        at: The position of the byte, from 0, or from -1 at the end.
     """
 
     def change(data: bytes) -> bytes:
-        spoilt = bytearray(data)
-        spoilt[at] ^= 1
-        return bytes(spoilt)
+        changed = bytearray(data)
+        changed[at] ^= 1
+        return bytes(changed)
 
     return _rewritten(change)
 
 
 def grow(data: bytes = b"\0") -> Fault:
-    """Send a body with more behind it, of a length that fits its header.
+    """Append bytes to the body, with the right length.
 
     Args:
-        data: What comes behind it.
+        data: The bytes.
     """
-    return _rewritten(lambda honest: honest + data)
+    return _rewritten(lambda body: body + data)
 
 
 def shrink(by: int = 1) -> Fault:
-    """Send a body without its last bytes, of a length that fits its header.
+    """Leave out the last bytes of the body, with the right length.
 
     Args:
-        by: How many bytes are missing, > 0.
+        by: How many bytes to leave out, > 0.
     """
     return _rewritten(lambda data: data[:-by])
 
 
 def rewrite(change: Callable[[Any], Any]) -> Fault:
-    """Send another JSON document.
+    """Replace the JSON document in the body.
 
     Args:
-        change: Given the right document, returns the one to send.
+        change: Returns the document to send in place of the right one.
     """
     return _rewritten(lambda data: json.dumps(change(json.loads(data))).encode())
 
 
 def gzip() -> Fault:
-    """Send a body compressed, with `Content-Encoding`, although nobody asked for that."""
+    """Compress the body, with `Content-Encoding`, although the client did not ask for it."""
 
-    def fault(_request: Request, proceed: Proceed) -> Answer:
-        found = proceed()
-        found.set_body(gzip_format.compress(b"".join(found.pieces())))
-        found.set_header("Content-Encoding", "gzip")
-        return found
+    def change(answer: Answer) -> None:
+        answer.set_body(gzip_format.compress(b"".join(answer.pieces())))
+        answer.set_header("Content-Encoding", "gzip")
 
-    return fault
+    return _changed(change)
 
 
 def endless(key: str = "tags") -> Fault:
-    """Let a list go on without end, one new name a page.
+    """Send a list without end, with one new entry on each page.
 
     Args:
-        key: What the list is of: `tags`, `repositories`, or `manifests` for referrers.
+        key: The entries of the list: `tags`, `repositories`, or `manifests` for referrers.
     """
     count = itertools.count(1)
 
@@ -128,17 +157,23 @@ def endless(key: str = "tags") -> Fault:
 
     def fault(request: Request, proceed: Proceed) -> Answer:
         number = next(count)
-        found = rewrite(lambda document: change(document, number))(request, proceed)
-        found.set_header("Link", f'<{request.path}?page={number}>; rel="next"')
-        return found
+        answer = rewrite(lambda document: change(document, number))(request, proceed)
+        answer.set_header("Link", f'<{request.path}?page={number}>; rel="next"')
+        return answer
 
     return fault
 
 
 def _rewritten(change: Callable[[bytes], bytes]) -> Fault:
+    return _changed(lambda answer: answer.set_body(change(b"".join(answer.pieces()))))
+
+
+def _changed(change: Callable[[Answer], object]) -> Fault:
+    """Return a fault that lets the registry answer, and changes the answer."""
+
     def fault(_request: Request, proceed: Proceed) -> Answer:
-        found = proceed()
-        found.set_body(change(b"".join(found.pieces())))
-        return found
+        answer = proceed()
+        change(answer)
+        return answer
 
     return fault

@@ -1,4 +1,4 @@
-"""What is answered in place of the registry, which stores, deletes and begins nothing."""
+"""Answers in place of the registry's, which then stores, deletes and begins nothing."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from ocilayout.model import Digest, is_digest
-from ocilayout.testing.registry.exchange import Answer, HangUpError, Request, refusal, reply
+from ocilayout.testing.registry.reply import Answer, HangUpError, refusal, reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from ocilayout.testing.registry.rule import Fault
-
-    Proceed = Callable[[], Answer]
+    from ocilayout.testing.registry.request import Fault, Proceed, Request
 
 
 def answer(
@@ -24,12 +22,12 @@ def answer(
     media_type: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Fault:
-    """Answer this, whatever was asked.
+    """Give this answer to every request.
 
     Args:
         status: The status.
         body: The body.
-        media_type: What the body is said to be.
+        media_type: The media type of the body.
         headers: More headers.
     """
     return lambda _request, _proceed: reply(status, body, media_type=media_type, headers=headers)
@@ -38,7 +36,7 @@ def answer(
 def refuse(
     status: int, code: str = "UNKNOWN", *, headers: Mapping[str, str] | None = None
 ) -> Fault:
-    """Refuse with an error as the distribution-spec words it.
+    """Refuse with an error in the form of the distribution-spec.
 
     Args:
         status: The status, such as 503.
@@ -51,12 +49,12 @@ def refuse(
 def redirect(
     to: str, *, status: int = HTTPStatus.TEMPORARY_REDIRECT, keep_path: bool = False
 ) -> Fault:
-    """Redirect.
+    """Redirect to another address.
 
     Args:
         to: The value of `Location`.
         status: The status.
-        keep_path: Whether to put the path and the query of the request behind `to`.
+        keep_path: Whether to append the path and the query of the request to `to`.
     """
 
     def fault(request: Request, _proceed: Proceed) -> Answer:
@@ -83,7 +81,7 @@ def pretend(digest: str | None = None) -> Fault:
     """Answer a PUT of a manifest or of an upload with 201, and store nothing.
 
     Args:
-        digest: What `Docker-Content-Digest` says; the right digest if `None`.
+        digest: The value of `Docker-Content-Digest`; the right digest if `None`.
     """
 
     def fault(request: Request, _proceed: Proceed) -> Answer:
@@ -100,10 +98,10 @@ def pretend(digest: str | None = None) -> Fault:
 
 
 def raw(data: bytes) -> Fault:
-    """Send bytes in place of an answer, and close the connection.
+    """Send any bytes as an answer, and close the connection.
 
     Args:
-        data: The bytes, the status line with them.
+        data: The bytes, including the status line.
     """
     return lambda _request, _proceed: Answer(raw=data)
 
@@ -112,8 +110,8 @@ def hang_up(*, received: int | None = None) -> Fault:
     """Close the connection instead of answering.
 
     Args:
-        received: Read so many bytes of the request's body before, all of it if `None`. What is
-            read of an upload counts: it can be asked for and continued.
+        received: How many bytes of the request's body to read before; all of it if `None`. Those of
+            an upload are stored: a client can ask for their number and go on.
     """
 
     def fault(request: Request, proceed: Proceed) -> Answer:

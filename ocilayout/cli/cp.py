@@ -1,0 +1,193 @@
+"""The verb that copies content between layouts, archives and registries: `cp`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from attrs import evolve
+
+from ocilayout.archive import write_archive
+from ocilayout.cli import option
+from ocilayout.cli.argument import (
+    STREAM,
+    InArchive,
+    InLayout,
+    InRegistry,
+    Locator,
+    parse_locator,
+    read_by,
+    refuse,
+)
+from ocilayout.cli.connection import Access, access
+from ocilayout.cli.operand import Operand
+from ocilayout.cli.progress import accounted
+from ocilayout.cli.terminal import answer, json_option, printable
+from ocilayout.layout import all_names, arriving_name
+from ocilayout.model import is_digest, require_ref_name, select
+from ocilayout.transfer import copy_all
+
+if TYPE_CHECKING:
+    from ocilayout.cli.operand import Source
+    from ocilayout.cli.option import Writing
+    from ocilayout.cli.progress import Account
+    from ocilayout.layout import Layout
+    from ocilayout.model import Descriptor, Platform
+    from ocilayout.registry import Repository
+
+
+@click.command(
+    epilog="Example: ocilayout cp docker://ghcr.io/org/app:v1 oci:./layout,"
+    " ocilayout cp oci:./layout:v1 oci-archive:app.tar"
+)
+@click.argument("source", callback=read_by(parse_locator))
+@click.argument("target", callback=read_by(parse_locator))
+@click.option("--all", "everything", is_flag=True, help="Copy all entries, or all tags.")
+@option.platform
+@click.option("--referrers", is_flag=True, help="Copy its referrers, too, such as signatures.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="How many transfers run at a time.",
+)
+@option.any_name
+@option.writing
+@access("from-")
+@access("to-", reads=False, writes=True)
+@json_option
+def cp(  # noqa: PLR0913 # as many as there are options
+    source: Locator,
+    target: Locator,
+    platform: Platform | None,
+    jobs: int,
+    writing: Writing,
+    from_access: Access,
+    to_access: Access,
+    *,
+    everything: bool,
+    referrers: bool,
+    any_name: bool,
+    as_json: bool,
+) -> None:
+    """Copy content between layouts, archives and registries.
+
+    Both are written oci:PATH[:NAME], oci-archive:FILE[:NAME] or docker://HOST/REPO[:TAG|@DIGEST].
+    Without a name SOURCE means its only entry, and in TARGET it keeps its name. Content that is
+    named by its digest arrives without a name, by NAME@DIGEST with it. With --all an entry whose
+    name is missing or ambiguous goes by its full name. A layout is created if TARGET is missing; an
+    archive is replaced as a whole. "oci-archive:-" is standard input or output.
+
+    Passwords are asked for, or read from standard input as a line each, that of SOURCE first.
+    """
+    _require_sense(source, target, everything=everything)
+    to_access.require_use(target)
+    operand = Operand(source, from_access)
+    with operand.open() as opened, accounted() as account:
+        names = _names(opened, operand, target, everything=everything)
+
+        def copied_to(store: Layout | Repository) -> dict[str, Descriptor]:
+            return copy_all(
+                opened,
+                names,
+                store,
+                platform=platform,
+                referrers=referrers,
+                jobs=jobs,
+                on_event=account.tell,
+            )
+
+        if isinstance(target, InLayout):
+            if not Path(target.path, "oci-layout").exists():
+                for ref, name in names.items():  # or a layout would be created in vain
+                    opened.resolve(ref)
+                    if name is not None:
+                        require_ref_name(name, strict=not any_name)
+            arrived = copied_to(writing.open(target.path, create=True, any_name=any_name))
+        elif isinstance(target, InRegistry):
+            with to_access.repository(target) as repository:
+                arrived = copied_to(repository)
+        else:
+            arrived = {ref: opened.resolve(ref) for ref in names}
+            if platform is not None:
+                read = opened.blobs.read
+                arrived = {ref: select(root, platform, read) for ref, root in arrived.items()}
+            write_archive(
+                opened,
+                names,
+                sys.stdout.buffer if target.path == STREAM else target.path,
+                platform=platform,
+                referrers=referrers,
+                on_event=account.tell,
+            )
+    _report(names, arrived, target, account, as_json=as_json)
+
+
+def _report(
+    names: dict[str, str | None],
+    arrived: dict[str, Descriptor],
+    target: Locator,
+    account: Account,
+    *,
+    as_json: bool,
+) -> None:
+    for sentence in account.left_behind():
+        click.echo(printable(sentence), err=True)
+    entries: list[dict[str, object]] = []
+    lines: list[str] = []
+    for ref, descriptor in arrived.items():
+        name = names[ref]
+        entries.append(
+            {
+                "source": ref,
+                "name": name,
+                "digest": descriptor.digest,
+                "mediaType": descriptor.media_type,
+                "size": descriptor.size,
+            }
+        )
+        lines.append(f"Copied {ref} to {evolve(target, name=name or descriptor.digest)}")
+    answer(
+        {"entries": entries, **account.data()},
+        "\n".join(map(printable, [*lines, account.text()])),
+        as_json=as_json,
+        err=isinstance(target, InArchive) and target.path == STREAM,
+    )
+
+
+def _require_sense(source: Locator, target: Locator, *, everything: bool) -> None:
+    """Refuse arguments that contradict each other.
+
+    Raises:
+        UsageError: Some do.
+    """
+    if target.name is not None and is_digest(target.name):
+        raise click.UsageError(
+            f"{target} names the target by a digest; give it a name or none: content that is copied"
+            " by its digest arrives without a name"
+        )
+    if everything and (source.name is not None or target.name is not None):
+        raise click.UsageError("--all copies every entry under its own name; leave out the name")
+    if not isinstance(target, InLayout):
+        refuse(
+            "how a layout is written; the target is not one",
+            "durability",
+            "lock_timeout",
+            "any_name",
+        )
+    if isinstance(target, InArchive):
+        refuse("how many transfers run at a time; an archive is written in one go", "jobs")
+        if target.path == STREAM and sys.stdout.isatty():
+            raise click.UsageError("standard output is a terminal; send the archive elsewhere")
+
+
+def _names(
+    source: Source, operand: Operand, target: Locator, *, everything: bool
+) -> dict[str, str | None]:
+    if everything:
+        return all_names(source)
+    ref = operand.choose(source)
+    return {ref: target.name or arriving_name(source, ref)}
