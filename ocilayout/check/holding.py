@@ -17,7 +17,7 @@ from ocilayout.check.finding import problem_at
 from ocilayout.check.probe import place_of
 from ocilayout.check.survey import mismatch, unreadable
 from ocilayout.errors import DocumentError
-from ocilayout.layout import is_beside_blobs, leftovers, thread_pool
+from ocilayout.layout import is_beside_blobs, temporary_files, thread_pool
 from ocilayout.model import Digest
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Holding:
         except OSError:
             self._shared = 0
         yield from self._blobs()
-        for leftover in leftovers(self._root):
+        for leftover in temporary_files(self._root):
             place = printable(leftover.place)
             whose = "this library" if leftover.ours else "another program"
             yield problem_at(

@@ -33,10 +33,10 @@ from ocilayout.layout import (
     describe,
     entry_digest,
     fsync,
-    leftovers,
+    is_worth_keeping,
     make_folders,
     open_regular,
-    says_more,
+    temporary_files,
 )
 from ocilayout.model import OCTET_STREAM, Descriptor, Digest, dump_json
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
     from pathlib import Path
 
-    from ocilayout.layout import IndexFile, Leftover, RootIndex
+    from ocilayout.layout import IndexFile, RootIndex, TemporaryFile
 
 _DAMAGE: Final = frozenset({"digest-mismatch", "irregular-blob"})
 _UNREAD: Final = frozenset({"missing-index", "unreadable-file"})
@@ -176,7 +176,7 @@ class _Repair:
             actions = list(self._tried("blobs", self._restore())) if absent else []
             for digest in damaged:
                 actions.extend(self._tried(place_of(digest), self._replace(digest)))
-            for leftover in leftovers(self._root):
+            for leftover in temporary_files(self._root):
                 place = printable(leftover.place)
                 actions.extend(self._tried(place, self._sweep(leftover)))
         return actions
@@ -246,7 +246,7 @@ class _Repair:
             code = None
             if text in seen:
                 code = "duplicate-entry"
-            elif not says_more(entry) and self._is_gone(entry_digest(entry), there):
+            elif not is_worth_keeping(entry) and self._is_gone(entry_digest(entry), there):
                 code = "dangling-entry"
             seen.add(text)
             if code is not None:
@@ -357,7 +357,7 @@ class _Repair:
         code = "digest-mismatch" if stat.S_ISREG(before.st_mode) else "irregular-blob"
         yield Action(code=code, place=place_of(digest), message=f"moves it to quarantine/{name}")
 
-    def _sweep(self, leftover: Leftover) -> Iterator[Action]:
+    def _sweep(self, leftover: TemporaryFile) -> Iterator[Action]:
         if not leftover.is_dead():
             return
         if not self._dry_run:

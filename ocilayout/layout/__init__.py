@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from ocilayout.layout.blobs import Blobs
-from ocilayout.layout.collection import CollectReport
 from ocilayout.layout.disk import File, acting, describe, fsync, open_regular, path_of
 from ocilayout.layout.edit import Edit
-from ocilayout.layout.entrylist import DEPTH, iter_parts
+from ocilayout.layout.entrylist import DEPTH, find_array, iter_parts
+from ocilayout.layout.garbage import CollectReport
 from ocilayout.layout.indexfile import IndexFile
-from ocilayout.layout.ingest import write_hashed
 from ocilayout.layout.layout import Layout
+from ocilayout.layout.newblob import write_hashed
 from ocilayout.layout.newfile import new_file
 from ocilayout.layout.pool import thread_pool
 from ocilayout.layout.reach import following_links, named_in, subjects, subjects_of
 from ocilayout.layout.realfolder import ABSENT, OwnFolders, make_folders
 from ocilayout.layout.referrer import describe_referrer, fallback_tag
-from ocilayout.layout.rootentry import RootEntry, entry_digest, says_more
-from ocilayout.layout.rootindex import MAX_ROOT_INDEX, RootIndex, find_array, parse_root
-from ocilayout.layout.temporary import Leftover, is_beside_blobs, leftovers
+from ocilayout.layout.rootentry import RootEntry, entry_digest, is_worth_keeping
+from ocilayout.layout.rootindex import MAX_ROOT_INDEX, RootIndex, parse_root
+from ocilayout.layout.temporary import TemporaryFile, is_beside_blobs, temporary_files
 from ocilayout.layout.view import View, all_names, arriving_name, entries_of, in_any_size
 
 __all__ = [
@@ -30,10 +30,10 @@ __all__ = [
     "File",
     "IndexFile",
     "Layout",
-    "Leftover",
     "OwnFolders",
     "RootEntry",
     "RootIndex",
+    "TemporaryFile",
     "View",
     "acting",
     "all_names",
@@ -48,17 +48,17 @@ __all__ = [
     "fsync",
     "in_any_size",
     "is_beside_blobs",
+    "is_worth_keeping",
     "iter_parts",
-    "leftovers",
     "make_folders",
     "named_in",
     "new_file",
     "open_regular",
     "parse_root",
     "path_of",
-    "says_more",
     "subjects",
     "subjects_of",
+    "temporary_files",
     "thread_pool",
     "write_hashed",
 ]

@@ -1,7 +1,7 @@
-"""The blobs of a layout: files named by the digest of what they hold.
+"""The blobs of a layout: files named by the digest of their content.
 
-A blob is written under another name, hashed on the way, compared, and only then given its own;
-nothing under `blobs/` is ever opened for writing. Bytes are verified when they are read.
+A blob is written as a temporary file, hashed on the way, compared, and only then renamed into
+place; nothing under `blobs/` is ever opened for writing. Bytes are verified when they are read.
 """
 
 from __future__ import annotations
@@ -15,18 +15,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ocilayout.errors import (
-    BlobNotFoundError,
-    DocumentError,
-    IntegrityError,
-    LimitExceededError,
-)
-from ocilayout.layout import ingest
+from ocilayout.errors import BlobNotFoundError, DocumentError, IntegrityError, LimitExceededError
 from ocilayout.layout.clock import changed
 from ocilayout.layout.disk import File, acting, look_and_open, noun_of, path_of
-from ocilayout.layout.ingest import PIECE, copy_hashing, copy_verifying
-from ocilayout.layout.realfolder import ABSENT, Folder, OwnFolders, scan
-from ocilayout.layout.synced import Synced, version_of
+from ocilayout.layout.durability import SyncedFiles, version_of
+from ocilayout.layout.newblob import PIECE, copy_hashing, copy_verifying, new_blob
+from ocilayout.layout.realfolder import ABSENT, Folder, scan
 from ocilayout.model import (
     Descriptor,
     Digest,
@@ -42,7 +36,7 @@ if TYPE_CHECKING:
 
     from ocilayout.model import BlobSource, Readable
 
-_UNREFRESHED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_UNREFRESHABLE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 MAX_READ: Final = 1024**3
 """The largest blob that `Blobs.read` returns unless it is told otherwise, in bytes."""
@@ -51,15 +45,18 @@ MAX_READ: Final = 1024**3
 class Blobs:
     """The content-addressed files of one layout.
 
-    Iterating gives the digests of all blobs, sorted; files whose name is not a digest are passed
-    over. Anything but a regular file is not a blob, and neither is a symbolic link, unless links
-    are followed.
+    Iterating gives the digests of all blobs, sorted; files whose name is not a digest are skipped.
+    Only a regular file is a blob, and a symbolic link to one where links are followed.
+
+    Attributes:
+        put_here: The digests of blobs that were put through this handle, or that `put` or `holds`
+            found. An edit through it requires that those it reaches still exist.
 
     Spec: image-layout:blob-names, image-layout:blobs-folder, image-layout:links.
     """
 
     def __init__(self, root: Path, *, follow_links: bool = False) -> None:
-        """Look at the blobs of a layout; nothing is read or written yet.
+        """Name the blobs of a layout; nothing is read or written.
 
         Args:
             root: The folder of the layout.
@@ -68,11 +65,11 @@ class Blobs:
         self._root = root
         self._folder = str(root / "blobs")
         self._follow = follow_links
-        self._held: set[Digest] = set()
-        self._synced = Synced(root / "blobs")
+        self.put_here: set[Digest] = set()
+        self._synced = SyncedFiles(root / "blobs")
 
     def path(self, digest: Digest) -> Path:
-        """Return where the blob of a digest lies, whether it is there or not."""
+        """Return the path of the blob of a digest, whether it exists or not."""
         return Path(self._name(digest))
 
     def __contains__(self, digest: object) -> bool:
@@ -87,23 +84,23 @@ class Blobs:
         return iter(self.others(()))
 
     def is_shared(self, algorithm: str) -> bool:
-        """Tell whether a link leads to the blobs of an algorithm; nothing is deleted there."""
+        """Return whether the blobs of an algorithm are behind a link, where nothing is deleted."""
         folder = Path(self._folder)
         return folder.is_symlink() or (folder / algorithm).is_symlink()
 
     @cached_property
     def following(self) -> Blobs:
-        """The same blobs, where a link in the place of one is followed."""
+        """The same blobs, with links in place of blobs followed."""
         return self if self._follow else Blobs(self._root, follow_links=True)
 
     def others(self, known: Collection[str], *, links: bool = False) -> list[Digest]:
         """Return the digests of all blobs but some, sorted.
 
         Args:
-            known: The digests of those that are left out, whether they are there or not.
-            links: Whether those are listed as well in whose place is a link, wherever it leads.
+            known: The digests that are left out, whether their blobs exist or not.
+            links: Whether a link in place of a blob is listed as well, wherever it leads.
         """
-        found: list[Digest] = []
+        digests: list[Digest] = []
         for folder in scan(self._folder):
             for file in scan(folder.path):
                 text = f"{folder.name}:{file.name}"
@@ -113,8 +110,8 @@ class Blobs:
                         if (links and file.is_symlink()) or (
                             digest in self if self._follow else file.is_file(follow_symlinks=False)
                         ):
-                            found.append(digest)
-        return sorted(found)
+                            digests.append(digest)
+        return sorted(digests)
 
     def size(self, digest: Digest) -> int:
         """Return the size of a blob on disk, in bytes.
@@ -125,7 +122,7 @@ class Blobs:
         return self._status(digest).st_size
 
     def modified(self, digest: Digest) -> float:
-        """Return when a blob was put last, in seconds since 1970.
+        """Return the modification time of a blob, in seconds since 1970: when it was put last.
 
         Raises:
             BlobNotFoundError: There is no such blob.
@@ -133,10 +130,10 @@ class Blobs:
         return self._status(digest).st_mtime
 
     def changed(self, digest: Digest) -> float:
-        """Return when a blob was put, placed or refreshed last, as `clock.changed` has it.
+        """Return when a blob was written, placed or refreshed last; see `clock.changed`.
 
         Returns:
-            The time, in seconds since 1970. Of a link, it is that of the link.
+            The time, in seconds since 1970; in place of a blob, that of a link.
 
         Raises:
             BlobNotFoundError: There is no such blob.
@@ -145,10 +142,10 @@ class Blobs:
         return changed(os.lstat(self._name(digest)) if self._follow else status)
 
     def holds(self, descriptor: Descriptor) -> bool:
-        """Tell whether a blob is there in its right size, and if so keep it for the next commit.
+        """Return whether a blob exists in the right size, and keep it for the next edit if so.
 
         Its modification time is refreshed, which keeps it from a collection with a grace period,
-        and an edit through this handle that reaches it makes sure that it is still there.
+        and it counts as put here: see `put_here`.
         """
         status = self._stat(descriptor.digest)
         if status is None or status.st_size != descriptor.size:
@@ -162,9 +159,9 @@ class Blobs:
         except OSError as error:
             # A file of another owner, or on a disk that can only be read, cannot be refreshed;
             # the check at the edit still holds.
-            if error.errno not in _UNREFRESHED:
+            if error.errno not in _UNREFRESHABLE:
                 raise
-        self._held.add(descriptor.digest)
+        self.put_here.add(descriptor.digest)
         return True
 
     def put(
@@ -172,29 +169,29 @@ class Blobs:
     ) -> Descriptor:
         """Store content.
 
-        A blob that is there in its right size is kept; then the source may stay unread. A blob
-        of another size is replaced.
+        A blob that exists in the right size is kept; then the source may stay unread. A blob of
+        another size is replaced.
 
         Args:
-            source: Bytes, the path of a file, or an open binary file, read from where it stands.
-            media_type: What the returned descriptor says that the content is.
-            expected: What the content must be; its digest also chooses the algorithm, which is
-                sha256 otherwise.
+            source: Bytes, the path of a file, or an open binary file, read from its position.
+            media_type: The media type of the returned descriptor.
+            expected: The digest and size that the content must have. The digest also gives the
+                algorithm, which is sha256 otherwise.
 
         Returns:
             A plain descriptor of the content.
 
         Raises:
-            IntegrityError: The content is not the expected one; nothing was stored.
+            IntegrityError: The content is not as expected; nothing was stored.
             UnsupportedDigestError: The expected digest cannot be computed here.
-            DocumentError: The media type is none.
+            DocumentError: The media type is not a valid one.
             OSError: The file system refused; nothing was stored.
 
         Spec: image-layout:blob-content, considerations:no-change.
         """
         if isinstance(source, bytes | bytearray | memoryview):
             data = bytes(source)
-            if expected is None and len(data) < PIECE:  # maybe it need not be written
+            if expected is None and len(data) < PIECE:  # the blob may exist already
                 expected = Descriptor.of(data, media_type)
             elif expected is not None:
                 verify(data, expected)
@@ -203,7 +200,7 @@ class Blobs:
             result = Descriptor(media_type=media_type, digest=expected.digest, size=expected.size)
             if self.holds(result):
                 return result
-            new_hasher(expected.digest.algorithm)  # what cannot be verified is not stored
+            new_hasher(expected.digest.algorithm)  # content that cannot be verified is not stored
         if isinstance(source, str | os.PathLike):
             with File.open(path_of(source)) as file:
                 return self._put_file(file, media_type, expected)
@@ -214,19 +211,19 @@ class Blobs:
 
         Args:
             descriptor: Which blob.
-            verify: Whether to compare the digest. Without it only the size is compared, which is
-                enough to see what a document refers to, and never enough to hand it on.
-            limit: How large the blob may be, in bytes; a file with holes may be of any size.
+            verify: Whether to compare the digest. Otherwise only the size is compared, which is
+                enough to see what a document refers to, but never enough to pass content on.
+            limit: How large the blob may be, in bytes: a file with holes may claim any size.
 
         Raises:
             BlobNotFoundError: There is no such blob.
-            IntegrityError: It is not what the descriptor says, or not a regular file.
+            IntegrityError: It is not as the descriptor says, or not a regular file.
             LimitExceededError: It is larger than the limit.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
 
         Spec: descriptor:verify, descriptor:digest-algorithm, considerations:limits.
         """
-        verifier = Verifier(descriptor) if verify else None  # else it is not even opened
+        verifier = Verifier(descriptor) if verify else None  # before the file is opened
         with self._open(descriptor) as file:
             if descriptor.size > limit:
                 raise LimitExceededError(
@@ -246,61 +243,62 @@ class Blobs:
 
         Raises:
             BlobNotFoundError: There is no such blob.
-            IntegrityError: Its size is not what the descriptor says, or it is no regular file;
-                or, from the stream's `read`, its content is another.
+            IntegrityError: Its size is not as the descriptor says, or it is not a regular file;
+                or, from the stream's `read`, its content is not that of the digest.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
 
         Spec: descriptor:verify, descriptor:size-first.
         """
-        new_hasher(descriptor.digest.algorithm)  # what cannot be verified is not opened
+        new_hasher(descriptor.digest.algorithm)  # content that cannot be verified is not opened
         return VerifiedReader(self._open(descriptor), descriptor)
 
     def open_unverified(self, descriptor: Descriptor) -> io.FileIO:
-        """Open a blob to see what is in it; never enough to hand its content on.
+        """Open a blob to see what it refers to; never enough to pass its content on.
 
         Raises:
             BlobNotFoundError: There is no such blob.
-            IntegrityError: Its size is not what the descriptor says, or it is not a regular file.
+            IntegrityError: Its size is not as the descriptor says, or it is not a regular file.
         """
         return self._open(descriptor)
 
     def quarantine_path(self, digest: Digest) -> Path:
-        """Return where a repair puts the blob of a digest if it is damaged."""
+        """Return the path to which a repair moves the blob of a digest if it is damaged."""
         return self._root / "quarantine" / digest.replace(":", "-", 1)
 
     def is_quarantined(self, digest: Digest) -> bool:
-        """Tell whether a damaged blob of a digest was put aside by a repair."""
+        """Return whether a repair moved a damaged blob of a digest to quarantine."""
         return os.path.lexists(self.quarantine_path(digest))
 
     def _name(self, digest: Digest) -> str:
-        # For every blob that is looked at; a `Path` takes longer to make than a file to open.
+        # A string: a check or a collection asks for every blob, and a `Path` takes longer to make
+        # than a file to open.
         return f"{self._folder}/{digest.replace(':', '/', 1)}"
 
     def _open(self, descriptor: Descriptor) -> File:
         path = self._name(descriptor.digest)
         try:
-            number, found = look_and_open(path, follow=self._follow)
+            number, status = look_and_open(path, follow=self._follow)
         except OSError as error:
             if error.errno in ABSENT:
                 raise _missing(descriptor.digest) from None
-            status = self._lstat(descriptor.digest)
-            if status is not None and not stat.S_ISREG(status.st_mode):
-                raise _irregular(descriptor, status.st_mode) from None
+            found = self._lstat(descriptor.digest)
+            if found is not None and not stat.S_ISREG(found.st_mode):
+                raise _irregular(descriptor, found.st_mode) from None
             with acting("read", path):
                 raise
         try:
-            require_size(descriptor, found.st_size)
+            require_size(descriptor, status.st_size)
         except IntegrityError:
             os.close(number)
             raise
         return File(number, "rb", path)
 
     def delete(self, digest: Digest) -> None:
-        """Remove a blob, whatever may need it; `Layout.remove` knows better.
+        """Delete a blob, whether an entry needs it or not; see `Layout.remove`.
 
         Raises:
             BlobNotFoundError: There is no such blob.
-            NotADirectoryError: Its folder is a symbolic link. What lies behind it is shared with
+            NotADirectoryError: Its folder is a symbolic link. The blobs behind it are shared with
                 other layouts, and not deleted.
             OSError: The file system refused.
         """
@@ -313,53 +311,29 @@ class Blobs:
         ):
             if not folder.unlink(digest.encoded):
                 raise _missing(digest)
-        self._held.discard(digest)
-
-    def held(self, digests: Iterable[Digest]) -> set[Digest]:
-        """Return those of the digests that were put through this handle, or found by a put."""
-        return self._held.intersection(digests)
-
-    @property
-    def holding(self) -> bool:
-        """Whether anything was put through this handle."""
-        return bool(self._held)
-
-    def sweep(self, digests: Iterable[Digest]) -> list[Digest]:
-        """Delete blobs that nothing needs. A writer that has put one and needs it will be told.
-
-        What lies behind a link to a folder is shared with other layouts, and stays.
-
-        Returns:
-            Those that were deleted.
-
-        Raises:
-            OSError: The file system refused; some may be deleted.
-        """
-        removed: list[Digest] = []
-        with OwnFolders(self._root) as folders:
-            for digest in digests:
-                folder = folders.of("blobs", digest.algorithm)
-                # Only a blob: what else lies there is for a repair.
-                if folder is not None and digest in self and folder.unlink(digest.encoded):
-                    removed.append(digest)
-        return removed
+        self.put_here.discard(digest)
 
     def sync(self, digests: Iterable[Digest]) -> set[Digest]:
         """Force blobs onto the disk, and the folders that name them, unless that was done already.
 
-        A blob that was put anew since it was synced is synced again. One that may not be opened
-        is passed over.
+        An edit does so for all that it reaches; a `put` alone does not. A blob that was put anew
+        since it was synced is synced again. A blob that may not be opened is skipped.
 
         Returns:
-            Those that are missing.
+            The digests of missing blobs.
 
         Raises:
-            OSError: The disk reported an error; nothing may be said to be stored.
+            OSError: The disk reported an error; the blobs do not count as stored.
         """
-        found = {digest: self._stat(digest) for digest in digests}
-        present = [(self._name(to), status) for to, status in found.items() if status is not None]
-        self._synced.force({name: version_of(status) for name, status in present})
-        return {digest for digest, status in found.items() if status is None}
+        statuses = {digest: self._stat(digest) for digest in digests}
+        self._synced.force(
+            {
+                self._name(digest): version_of(status)
+                for digest, status in statuses.items()
+                if status is not None
+            }
+        )
+        return {digest for digest, status in statuses.items() if status is None}
 
     def _status(self, digest: Digest) -> os.stat_result:
         status = self._stat(digest)
@@ -368,12 +342,12 @@ class Blobs:
         return status
 
     def _stat(self, digest: Digest) -> os.stat_result | None:
-        """Return what is known of the file of a blob, or `None` if there is no blob."""
+        """Return the status of the file of a blob, or `None` if there is no blob."""
         status = self._lstat(digest)
         return status if status is not None and stat.S_ISREG(status.st_mode) else None
 
     def _lstat(self, digest: Digest) -> os.stat_result | None:
-        """Return what lies in the place of a blob, or `None` if there is nothing."""
+        """Return the status of whatever file has the path of a blob, or `None` if there is none."""
         look = os.stat if self._follow else os.lstat
         try:
             return look(self._name(digest))
@@ -386,18 +360,19 @@ class Blobs:
         self, source: Readable, media_type: str, expected: Descriptor | None
     ) -> Descriptor:
         algorithm = "sha256" if expected is None else expected.digest.algorithm
-        with ingest.begun(self._root) as temporary:
+        with new_blob(self._root) as new:
             if expected is None:
-                digest, size = copy_hashing(source, temporary.file, algorithm)
+                digest, size = copy_hashing(source, new.file, algorithm)
                 result = Descriptor(media_type=media_type, digest=digest, size=size)
             else:
-                copy_verifying(source, temporary.file, expected)
+                copy_verifying(source, new.file, expected)
                 result = Descriptor(
                     media_type=media_type, digest=expected.digest, size=expected.size
                 )
+            # Another writer may have stored it meanwhile; a blob that is whole is never replaced.
             if not self.holds(result):
-                temporary.place(self.path(result.digest))
-                self._held.add(result.digest)
+                new.place(self.path(result.digest))
+                self.put_here.add(result.digest)
         return result
 
 
@@ -408,7 +383,7 @@ def _missing(digest: Digest) -> BlobNotFoundError:
 def _irregular(descriptor: Descriptor, mode: int) -> IntegrityError:
     noun = noun_of(mode)
     return IntegrityError(
-        f"in the place of {descriptor.digest} is {noun}; it is not followed",
+        f"in place of the blob {descriptor.digest} is {noun}; it is not followed",
         descriptor=descriptor,
         actual=noun,
     )

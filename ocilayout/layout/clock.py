@@ -1,12 +1,12 @@
-"""The clock: what time it is, asked in one place, so that a test can move it.
+"""The clock, asked in one place so that a test can move it, and the age of files.
 
-How old a file is can be told from the later of two times. The modification time is whatever the
-program that placed the file says: `rsync -a`, `tar -x` and `cp -p` set it back to that of the
-original. The change time is set by the system and cannot be set back.
+The age of a file counts from the later of two times. Programs may set the modification time:
+`rsync -a`, `tar -x` and `cp -p` set it to that of the original file, which may be years old. The
+system sets the change time, which cannot be set back.
 
-Both are whole microseconds: a WebAssembly runtime has one clock of milliseconds for both, and what
-conversions add to it, up to 64 nanoseconds, would put a file that was written just now into the
-future.
+Both functions round to microseconds. A WebAssembly runtime has one clock of milliseconds for files
+and for the time, but converts the two differently: without rounding, a file that was written just
+now would be up to 64 nanoseconds in the future.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def now() -> float:
 
 
 def changed(status: os.stat_result) -> float:
-    """Return when a file was written, placed or refreshed last, in seconds since 1970.
+    """Return the later of modification and change time, in seconds since 1970.
 
     Args:
-        status: What `stat` says of it.
+        status: The status of the file.
     """
     return max(status.st_mtime_ns, status.st_ctime_ns) // 1000 / 1_000_000

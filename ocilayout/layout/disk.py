@@ -1,7 +1,9 @@
-"""Files, as the system has them: opened without a trap, forced onto the disk, and named in errors.
+"""Single files: opened safely, locked, forced onto the disk, and named in errors.
 
-What opens a file here waits for no pipe and takes nothing for a file that is not one. An `OSError`
-that passes through `acting` says which file it is about and what was being done with it.
+A layout may come from another user, so any path in it may lead to a FIFO or a device. Opening a
+file here neither waits for a writer nor accepts anything but a regular file. An `OSError` that
+passes through `acting` says which file it is about and what was being done with it. `realfolder`
+has the folders.
 """
 
 from __future__ import annotations
@@ -20,24 +22,27 @@ from ocilayout.errors import OciLayoutError
 fcntl: Any
 try:
     fcntl = import_module("fcntl")
-except ImportError:  # a system without POSIX; filelock has another lock there
+except ImportError:  # not POSIX; filelock locks by other means there
     fcntl = None
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 HAS_FLOCK: Final = fcntl is not None
-"""Whether files can be locked with flock here."""
+"""Whether this system has flock."""
 
-# O_NONBLOCK, so that a FIFO cannot hold us up; it changes nothing for files.
+# O_NONBLOCK, since opening a FIFO would wait for a writer; it has no effect on regular files.
 SAFE: Final[int] = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
-"""Flags for opening a path that may be anything."""
+"""Flags for opening a path that may lead to any kind of file."""
 
 FOLDER: Final[int] = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_DIRECTORY", 0)
-"""Flags for opening a folder, and nothing else."""
+"""Flags for opening a folder and no other kind of file."""
 
 NO_FOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
 """The flag that refuses a symbolic link."""
+
+CREATE: Final[int] = os.O_RDWR | os.O_CREAT | os.O_EXCL | SAFE | NO_FOLLOW
+"""Flags for creating a file whose name must be free."""
 
 _NO_LOCKS: Final = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK})
 _NOUNS: Final = {
@@ -73,28 +78,28 @@ class _Acting:
     ) -> Literal[False]:
         if isinstance(error, OSError) and not isinstance(error, OciLayoutError):
             known = vars(error)
-            if "act" not in known:  # the innermost knows best
+            if "act" not in known:  # the innermost block is the most precise
                 known["act"] = self._act
                 error.filename = str(self._path)
-                del error.filename2  # of two names, it would be shown beside the path
+                del error.filename2  # the second of two names; it would be shown beside the path
         return False
 
 
 def acting(act: str, path: Name) -> _Acting:
-    """Let an `OSError` of the block say which file it is about, and what was being done.
+    """Let an `OSError` of the block say which file it is about and what was being done.
 
-    The error keeps its type and its number. Its `filename` becomes the path, and `describe` gives
-    what a person reads.
+    The error keeps its type and its number. Its `filename` becomes the path; `describe` returns the
+    whole sentence.
 
     Args:
-        act: A verb or two, to follow "cannot": `write`, `make the folder`.
+        act: What was being done, to follow "cannot": `write`, `make the folder`.
         path: The file.
     """
     return _Acting(act, path)
 
 
 def describe(error: OSError) -> str:
-    """Return what an error of the system says: what could not be done, with which file, and why."""
+    """Return what could not be done, with which file, and why, as one sentence."""
     if not error.strerror:
         return str(error)
     act = vars(error).get("act")
@@ -107,7 +112,7 @@ def path_of(path: str | os.PathLike[str]) -> Path:
     """Return a path that the system can take.
 
     Raises:
-        OSError: It has a NUL in it, or characters that names of files cannot have here.
+        OSError: It has a NUL character, or characters that this system cannot have in file names.
     """
     text = os.fspath(path)
     try:
@@ -120,12 +125,12 @@ def path_of(path: str | os.PathLike[str]) -> Path:
 
 
 def noun_of(mode: int) -> str:
-    """Return what a file is by its mode, such as `a symbolic link`."""
+    """Return the kind of a file by its mode, such as `a symbolic link`."""
     return _NOUNS.get(stat.S_IFMT(mode), "an unknown kind of file")
 
 
 def irregular(mode: int, path: Name) -> OSError:
-    """Return the error of something that is not a file, in the place of one."""
+    """Return the error for another kind of file where a regular file is needed."""
     if stat.S_ISDIR(mode):
         return IsADirectoryError(errno.EISDIR, "it is a folder, not a regular file", str(path))
     return OSError(errno.EINVAL, f"it is {noun_of(mode)}, not a regular file", str(path))
@@ -134,12 +139,12 @@ def irregular(mode: int, path: Name) -> OSError:
 def open_regular(
     path: Name, flags: int = os.O_RDONLY, *, follow: bool = False, dir_fd: int | None = None
 ) -> int:
-    """Open a regular file that is there, and return its descriptor. No pipe is waited for.
+    """Open an existing regular file, and return its descriptor.
 
     Args:
         path: The file.
         flags: How to open it.
-        follow: Whether it may be a symbolic link.
+        follow: Whether the path may be a symbolic link.
         dir_fd: The descriptor of the folder that the path is relative to.
 
     Raises:
@@ -151,7 +156,7 @@ def open_regular(
 def look_and_open(
     path: Name, flags: int = os.O_RDONLY, *, follow: bool = False, dir_fd: int | None = None
 ) -> tuple[int, os.stat_result]:
-    """Open a regular file as `open_regular` does, and return what the system says of it, too.
+    """Open a file as `open_regular` does; return its descriptor and its status.
 
     Raises:
         OSError: It cannot be opened, or is not a regular file.
@@ -162,7 +167,8 @@ def look_and_open(
     except FileNotFoundError:
         raise
     except OSError:
-        # A socket and a device without a driver give ENXIO, a link ELOOP, which say nothing.
+        # For a socket or a device without a driver the error is ENXIO, and for a link ELOOP,
+        # neither of which helps the user.
         with suppress(FileNotFoundError):
             status = os.stat(path, dir_fd=dir_fd, follow_symlinks=follow)
             if not stat.S_ISREG(status.st_mode):
@@ -176,10 +182,10 @@ def look_and_open(
 
 
 class File(io.FileIO):
-    """An open file without a buffer, whose errors say what it is.
+    """An open file without a buffer, whose errors name it.
 
     Attributes:
-        path: What it is called in errors.
+        path: The path that errors give.
     """
 
     def __init__(self, file: int | str, mode: str, path: str) -> None:
@@ -188,7 +194,7 @@ class File(io.FileIO):
         Args:
             file: The descriptor, which is closed with this file, or the path.
             mode: `rb`, or `rb+`.
-            path: What it is called in errors.
+            path: The path that errors give.
         """
         super().__init__(file, mode)
         self.path = path
@@ -204,7 +210,7 @@ class File(io.FileIO):
             return cls(str(path), "rb", str(path))
 
     def read(self, size: int | None = -1, /) -> Any:  # noqa: ANN401 # as io.FileIO has it
-        """Return up to so many bytes."""
+        """Return up to `size` bytes."""
         with acting("read", self.path):
             return super().read(-1 if size is None else size)
 
@@ -219,30 +225,42 @@ class File(io.FileIO):
             return super().readinto(buffer)
 
     def write(self, data: Any, /) -> Any:  # noqa: ANN401 # as io.FileIO has it
-        """Write bytes, or some of them."""
+        """Write bytes, or the first of them; return how many."""
         with acting("write", self.path):
             return super().write(data)
 
 
+def write_all(file: io.FileIO, data: bytes) -> int:
+    """Write all bytes, in as many calls as it takes; return how many they are.
+
+    Raises:
+        OSError: The file system refused.
+    """
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) or 0 :]
+    return len(data)
+
+
 def force(number: int) -> None:
-    """Force an open file or folder onto the disk, and not only into the disk's own memory.
+    """Force an open file or folder onto the disk, and not only into the cache of the disk.
 
     Raises:
         OSError: The disk reported an error.
     """
-    full = getattr(fcntl, "F_FULLFSYNC", None)  # macOS, where fsync does not go as far
+    full = getattr(fcntl, "F_FULLFSYNC", None)  # on macOS fsync stops at the cache of the disk
     if fcntl is not None and full is not None:
-        with suppress(OSError):  # a file system that does not have it has fsync
+        with suppress(OSError):  # not every file system has it
             fcntl.fcntl(number, full)
             return
     os.fsync(number)
 
 
 def fsync(path: Name) -> None:
-    """Force a file or a folder onto the disk. One that may not be opened is passed over.
+    """Force a file or a folder onto the disk; skip it if it may not be opened.
 
-    Such a file is of another owner, as umoci and regclient leave them with the mode 0600; it may
-    be referred to all the same.
+    Such a file belongs to another user, since umoci and regclient write blobs with the mode 0600. A
+    tag may refer to it all the same.
 
     Raises:
         OSError: The disk reported an error, or there is no such file.
@@ -258,60 +276,13 @@ def fsync(path: Name) -> None:
             os.close(number)
 
 
-def adopt(number: int, root: Path, *, folder: bool = False) -> None:
-    """Give what was just made in a layout to those whose layout it is.
-
-    It gets the group of the layout's folder, and of root the owner as well: otherwise one command
-    would lock the owner out. A new folder is as writable for the group and for others as that of
-    the layout, whatever the umask is. Where the system does not allow it, as in a container whose
-    users are mapped, things stay as they are.
-
-    Args:
-        number: The descriptor of a new file or folder.
-        root: The folder of the layout.
-        folder: Whether it is a folder.
-    """
-    with suppress(OSError):
-        made, layout = os.fstat(number), root.stat()
-        give = is_root() and layout.st_uid not in (0, made.st_uid)
-        regroup = made.st_gid != layout.st_gid
-        if give or regroup:
-            os.fchown(number, layout.st_uid if give else -1, layout.st_gid)
-        writable = writers(layout)
-        mode = wanted = stat.S_IMODE(made.st_mode)
-        if regroup and not writable & stat.S_IWGRP:  # the umask was not meant for that group
-            wanted &= ~stat.S_IWGRP
-        for bits in (stat.S_IRWXG, stat.S_IRWXO):
-            if folder and writable & bits:
-                wanted |= layout.st_mode & bits
-        if wanted != mode:
-            os.fchmod(number, wanted)
-
-
-def writers(folder: os.stat_result) -> int:
-    """Return the bits that let the group and others replace any file of a folder."""
-    if folder.st_mode & stat.S_ISVTX:  # each may only replace its own
-        return 0
-    return folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-
-
-def is_root() -> bool:
-    """Tell whether this process may give files to other users."""
-    return hasattr(os, "geteuid") and os.geteuid() == 0
-
-
-def is_own(status: os.stat_result) -> bool:
-    """Tell whether a file belongs to this process; where there are no users, all do."""
-    return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
-
-
 def flock(number: int, path: Name, *, shared: bool = False, wait: bool = False) -> bool:
-    """Lock an open file, until it is closed or unlocked; tell whether the lock was to be had.
+    """Lock an open file until it is closed or unlocked; return False if another lock prevents it.
 
     Args:
         number: The descriptor.
-        path: What the file is called in errors.
-        shared: Whether others may have such a lock, too.
+        path: The path that errors give.
+        shared: Whether others may have a shared lock at the same time.
         wait: Whether to wait for the lock.
 
     Raises:
@@ -336,6 +307,6 @@ def flock(number: int, path: Name, *, shared: bool = False, wait: bool = False) 
 
 
 def unlock(number: int) -> None:
-    """Give a lock back, also for a process that was forked meanwhile."""
+    """Release a lock, also of a process that was forked meanwhile and shares the open file."""
     if fcntl is not None:
         fcntl.flock(number, fcntl.LOCK_UN)

@@ -1,7 +1,7 @@
 """Several changes to a layout, recorded first and then made as one.
 
-Nothing is locked and nothing is read while changes are recorded, so blobs can be copied
-meanwhile. At the end they are applied under the writer lock to the root index as it is then.
+Nothing is locked while changes are recorded, so blobs can be copied meanwhile. `Edit.commit`
+applies the changes under the writer lock to the root index as it is then.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ocilayout.errors import BlobNotFoundError
-from ocilayout.layout.collection import only_reached
+from ocilayout.layout.garbage import only_reached, sweep
 from ocilayout.layout.reach import held, roots_of
 from ocilayout.model import require_ref_name, require_size, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from ocilayout.layout.blobs import Blobs
     from ocilayout.layout.indexfile import IndexFile
@@ -31,12 +32,13 @@ class Edit:
     """Changes that become visible together, or not at all.
 
     Each verb takes `when`: it is called under the lock with the root index as the changes before
-    left it. If it answers no, this change is left out; whatever it raises gives up the whole edit.
-    It may be called again, if a writer without a lock came between.
+    left it. If it returns False, this change is left out; an exception gives up the whole edit. It
+    may be called again, if a writer without a lock came between.
     """
 
     def __init__(
         self,
+        root: Path,
         *,
         indexfile: IndexFile,
         blobs: Blobs,
@@ -44,15 +46,17 @@ class Edit:
         describe: Callable[[Target], Descriptor],
         strict_names: bool,
     ) -> None:
-        """Prepare an empty edit; `Layout.edit` makes one.
+        """Start an empty edit; use `Layout.edit`.
 
         Args:
-            indexfile: Where the root index lies.
-            blobs: Where content lies.
-            read: Gives documents, `None` for missing ones.
+            root: The folder of the layout.
+            indexfile: Its root index.
+            blobs: Its blobs.
+            read: Returns documents, `None` for missing ones.
             describe: Makes a plain descriptor of a target.
             strict_names: Whether names must follow the ref.name grammar.
         """
+        self._root = root
         self._indexfile = indexfile
         self._blobs = blobs
         self._read = read
@@ -73,7 +77,7 @@ class Edit:
         """Tag content; see `Layout.tag`.
 
         Raises:
-            InvalidNameError: The name must not be written, or the target is no digest.
+            InvalidNameError: The name breaks the grammar, or the target is not a digest.
             ReferenceNotFoundError: The layout does not have the target.
 
         Spec: annotations:ref-name.
@@ -86,7 +90,7 @@ class Edit:
         """Add content as an untagged entry, unless it has an entry already.
 
         Raises:
-            InvalidNameError: The target is no digest.
+            InvalidNameError: The target is not a digest.
             ReferenceNotFoundError: The layout does not have the target.
         """
         descriptor = self._target(target)
@@ -103,7 +107,7 @@ class Edit:
         self._record(lambda root: root.annotate(name, changes), when)
 
     def remove(self, name: str, *, when: When | None = None) -> None:
-        """Remove an entry and what only it reaches; see `Layout.remove`."""
+        """Remove an entry and the blobs that only it reaches; see `Layout.remove`."""
 
         def change(root: RootIndex) -> None:
             self._dropped.extend(entry.descriptor for entry in root.matching(name))
@@ -112,29 +116,30 @@ class Edit:
         self._record(change, when)
 
     def commit(self) -> None:
-        """Make the changes. `Layout.edit` does it at the end of its block.
+        """Make the changes. `Layout.edit` calls it at the end of its block.
 
         Raises:
-            BlobNotFoundError: Content that is to be named is gone, or was removed by somebody
-                else after it was put here. Put it again.
-            SizeMismatchError: A descriptor has not the size of its blob.
-            IntegrityError: A manifest that is reached by what is named, or that decides what may
-                be deleted, is damaged.
-            ReferenceNotFoundError: What is to be changed is not there.
+            BlobNotFoundError: A target is gone, or another process removed a blob that the target
+                needs after it was put here. Put it again.
+            SizeMismatchError: A target has not the size of its blob.
+            IntegrityError: A manifest is damaged that a target reaches, or that decides which blobs
+                may be deleted.
+            ReferenceNotFoundError: A reference means no entry.
             AmbiguousReferenceError: A reference means entries of different content.
             InvalidNameError: Annotations try to set the name.
             LockTimeoutError: Another writer held the lock for too long.
             DocumentError: `index.json` breaks the specification.
-            LimitExceededError: It would become larger than 256 MiB, which nobody could read again.
+            LimitExceededError: `index.json` would become larger than the 256 MiB that can be read.
+            OSError: The file system refused.
 
         Spec: image-layout:missing-blobs, image-layout:writers.
         """
         reached: list[Digest] = []
-        if self._indexfile.durable or self._blobs.holding:
-            reached = [found.digest for found in walk(self._targets, self._read)]
+        if self._indexfile.durable or self._blobs.put_here:
+            reached = [descriptor.digest for descriptor in walk(self._targets, self._read)]
         if self._indexfile.durable:
-            self._blobs.sync(reached)
-        put_here = self._blobs.held(reached)
+            self._blobs.sync(reached)  # most of the work, before the lock is taken
+        put_here = self._blobs.put_here.intersection(reached)
         doomed: list[Digest] = []
 
         def change(root: RootIndex) -> None:
@@ -151,7 +156,7 @@ class Edit:
                 doomed.extend(only_reached(self._dropped, self._read, partial(self._hold, root)))
 
         def after() -> None:
-            self._blobs.sweep(doomed)
+            sweep(self._root, self._blobs, doomed)
 
         self._indexfile.edit(change, check=check, after=after)
 
@@ -171,6 +176,10 @@ class Edit:
         return descriptor
 
     def _require_present(self, put_here: set[Digest], missing: set[Digest] | None) -> None:
+        """Require the targets, and the blobs that were put here.
+
+        A blob that was not put here may be missing: layouts may lack content.
+        """
         for target in {(target.digest, target.size): target for target in self._targets}.values():
             require_size(target, self._blobs.size(target.digest))
         for digest in sorted(put_here):

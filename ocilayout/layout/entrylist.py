@@ -1,10 +1,13 @@
-"""The entries of a root index, kept as the text in which they stand.
+"""The entries of a root index, kept as the text of their JSON array.
 
-All entries are looked at when they are read, one part of the text after another, and of a part
-nothing is kept but names and digests. So a large index takes little more memory than its text, and
-Python's cyclic collector has nothing to go through again and again meanwhile. A part is parsed anew
-when one of its entries is asked for. Changed entries are put into the old text, of which nothing
-else changes but white space. What stands around the array is not known here.
+An index may have a hundred thousand entries, of which an edit changes one. So all entries are
+checked when the text is read, one part of it after another, but only the names and digests of each
+part are kept. A large index then takes little more memory than its text, and Python's cyclic
+garbage collector does not visit millions of objects again and again. A part is parsed again when
+one of its entries is needed. Changed entries are put into the old text; the rest of it stays, but
+for white space.
+
+The rest of the document belongs to `rootindex`.
 """
 
 from __future__ import annotations
@@ -25,38 +28,44 @@ from ocilayout.model import (
     require_ijson,
     require_nodes,
     scan,
+    scan_bounded,
     scan_cut,
     surely_ijson,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from ocilayout.model import Json
 
 PART: Final = 32 * 1024
-"""How much text is parsed at a time, in characters."""
+"""How much text is parsed at a time, in characters: enough that the parser does nearly all of the
+work, and little enough that a part is quickly parsed again for one entry."""
 
 DEPTH: Final = 1
-"""In how many objects and arrays the array stands."""
+"""How many objects and arrays the array is nested in: the document alone."""
 
 DENSE: Final = 8
-"""How much text there is at least for each node of entries that have more in them than names,
-digests and annotations, in characters."""
+"""How many characters of text there must be for each node of entries that have more in them than
+names, digests and annotations. A node such as `[]` takes far more memory than its text; those of
+real entries are longer."""
 
-_BOUNDARY = re.compile(r"\}[ \t\n\r]*,[ \t\n\r]*\{")
-
+_OPEN = re.compile(r"[ \t\n\r]*\{[ \t\n\r]*")
+# Possessive, since a string without an end would otherwise be searched again from every backslash.
+_NAME = re.compile(r'("[^"\\]*+(?:\\.[^"\\]*+)*+")[ \t\n\r]*:[ \t\n\r]*')
 _COMMA = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
+# Between two entries, but also inside of a string or a nested array: see `iter_parts`.
+_BOUNDARY = re.compile(r"\}[ \t\n\r]*,[ \t\n\r]*\{")
 
 
 class Part(NamedTuple):
-    """Some entries, one after another in the text.
+    """Adjacent entries.
 
     Attributes:
-        start: Where the first one begins in the text of the document.
-        text: Their text as an array, with its brackets.
-        entries: What they are, parsed.
-        end: Where the array ends in the text of the document, if these are the last.
+        start: The offset of the first entry in the text of the document.
+        text: The text of the entries as an array, with its brackets.
+        entries: The parsed entries.
+        end: The offset of the end of the whole array, if these are its last entries.
     """
 
     start: int
@@ -65,20 +74,37 @@ class Part(NamedTuple):
     end: int
 
 
+def find_array(text: str) -> int | None:
+    """Return the offset of the array of entries in a document, or `None` if it has none.
+
+    Raises:
+        DocumentError: The text before the array is not JSON.
+        LimitExceededError: The text before the array is nested too deeply, or holds too many
+            values.
+    """
+    match = _OPEN.match(text)
+    while match and (name := _NAME.match(text, match.end())):
+        if scan(name[1])[0] == "manifests":  # which may be written with escapes
+            return name.end() if text.startswith("[", name.end()) else None
+        match = _COMMA.match(text, scan_bounded(text, name.end())[1])
+    return None
+
+
 def iter_parts(text: str, start: int) -> Iterator[Part]:
     """Parse the array of entries, a part at a time.
 
-    The text is cut where one entry seems to end and another to begin. If what lies before the
-    cut is an array without a flaw, then so it is. Otherwise the cut went through an entry, and
-    those before it are taken one by one; if there is none, twice as much is looked at. So memory
-    is bounded by the largest entry.
+    The text is cut where one entry seems to end and the next to begin. If the text before the cut
+    parses as an array, the cut was between two entries: had it gone through a string or a nested
+    array, a bracket or a quote would be missing. Otherwise the complete entries before the cut are
+    parsed one by one, and if there are none, twice as much text is tried. So memory is bounded by
+    the largest entry.
 
     Args:
         text: A document.
-        start: Where the array of entries begins in it.
+        start: The offset of the array of entries in it.
 
     Raises:
-        DocumentError: The array is no JSON.
+        DocumentError: The array is not JSON.
         LimitExceededError: An entry is nested too deeply, or holds more than 262,144 values.
 
     Spec: considerations:limits.
@@ -87,20 +113,20 @@ def iter_parts(text: str, start: int) -> Iterator[Part]:
     size = PART
     while (cut := _BOUNDARY.search(text, start + size)) is not None:
         part = f"[{text[start : cut.start() + 1]}]"
-        found = _scan_part(part)
-        if found is None:
-            entries, end, following = _whole_entries(part[:-1])
+        parsed = _scan_part(part)
+        if parsed is None:
+            entries, end, following = _complete_entries(part[:-1])
             if entries:
                 yield Part(start, f"{part[:end]}]", entries, 0)
                 start, size = start + following - 1, PART
             else:
                 size = 2 * (cut.start() - start)
-        elif found[1] < len(part):  # the array ended before the cut
-            yield _last(start, part, *found)
+        elif parsed[1] < len(part):  # the array ended before the cut
+            yield _last(start, part, *parsed)
             return
         else:
-            yield Part(start, part, found[0], 0)
-            start, size = cut.end() - 1, PART
+            yield Part(start, part, parsed[0], 0)
+            start, size = cut.end() - 1, PART  # from the brace of the next entry
     rest = f"[{text[start:]}"
     _require_nodes(rest)
     yield _last(start, rest, *_array(*scan(rest)))
@@ -112,15 +138,15 @@ def _last(start: int, text: str, entries: list[Json], length: int) -> Part:
 
 def _scan_part(part: str) -> tuple[list[Json], int] | None:
     _require_nodes(part)
-    found = scan_cut(part)
-    return None if found is None else _array(*found)
+    parsed = scan_cut(part)
+    return None if parsed is None else _array(*parsed)
 
 
-def _whole_entries(part: str) -> tuple[list[Json], int, int]:
-    """Return the entries that are whole in a part, where they end, and where the next one begins.
+def _complete_entries(part: str) -> tuple[list[Json], int, int]:
+    """Return the complete entries of a part, the offset of their end, and that of the next entry.
 
     Args:
-        part: The beginning of an array, cut somewhere.
+        part: The beginning of an array, cut at any offset.
     """
     entries: list[Json] = []
     end = following = len("[")
@@ -145,23 +171,25 @@ def _require_nodes(part: str) -> None:
 
 
 class EntryList:
-    """Entries by their positions. One that was dropped is empty, so that positions stay.
+    """Entries by their positions.
+
+    A dropped entry is replaced by an empty one, so that the positions of the others stay.
 
     Attributes:
         names: The name of each entry, if it has one.
-        digests: The digest of each entry; empty for one that was dropped.
-        end: Where the array ends in the text.
+        digests: The digest of each entry; empty for a dropped entry.
+        end: The offset of the end of the array in the text.
     """
 
     def __init__(self, text: str, start: int) -> None:
-        """Look at all entries.
+        """Check all entries.
 
         Args:
             text: A document.
-            start: Where the array of entries begins in it.
+            start: The offset of the array of entries in it.
 
         Raises:
-            DocumentError: The array is no I-JSON, or an entry breaks what `check_entry` asks.
+            DocumentError: The array is not I-JSON, or `check_entry` refuses an entry.
             LimitExceededError: It is nested too deeply, or an entry holds too many values, or all
                 together do in proportion to their text.
         """
@@ -169,16 +197,16 @@ class EntryList:
         self.digests: list[str] = []
         self.end = start
         self._text = text
-        self._spans: list[tuple[int, int]] = []
-        self._firsts: list[int] = []
-        self._parsed: dict[int, list[RawEntry]] = {}
-        self._changed: dict[int, RawEntry] = {}
+        self._spans: list[tuple[int, int]] = []  # of the parts, without brackets
+        self._firsts: list[int] = []  # the position of the first entry of each part
+        self._parsed: dict[int, list[RawEntry]] = {}  # parts that were parsed again, by number
+        self._changed: dict[int, RawEntry] = {}  # changed, dropped and new entries, by position
         self._nodes = 0
         for part in iter_parts(text, start):
             if part.entries:
                 self._take(part)
             self.end = part.end
-        self._read = len(self.names)
+        self._read = len(self.names)  # entries from this position on were appended
 
     def __getitem__(self, position: int) -> RawEntry:
         if position in self._changed:
@@ -195,28 +223,29 @@ class EntryList:
         self.digests[position] = entry_digest(entry) if entry else ""
 
     def append(self) -> int:
-        """Make room for one more entry, and return its position."""
+        """Append an empty entry, and return its position."""
         position = len(self.names)
         self.names.append(None)
         self.digests.append("")
         self._changed[position] = {}
         return position
 
-    def holding(self, word: str = "") -> Iterator[tuple[int, RawEntry]]:
-        """Give entries and their positions, in document order; some that lack a word are left out.
+    def iter_entries(self, word: str = "") -> Iterator[tuple[int, RawEntry]]:
+        """Yield the positions and entries, in document order, without dropped entries.
 
         Args:
-            word: What stands in every entry that matters, such as the name of a property.
+            word: Text of the entries that matter, such as the name of a property. Entries without
+                it may be left out, which saves parsing them.
         """
         changed: dict[int, list[int]] = {}
         for position in sorted(self._changed):
             if position < self._read:
                 changed.setdefault(self._part_of(position), []).append(position)
         for number, (start, end) in enumerate(self._spans):
-            # Behind a backslash any word may stand in disguise.
+            # With a backslash in the text, the word may be written with escapes.
             if any(self._text.find(sought, start, end) >= 0 for sought in (word, "\\")):
                 yield from self._present(number)
-            else:  # the text is that of before the edits, and an edit may have brought the word
+            else:  # the text is that of before the edits, and an edit may have added the word
                 for position in changed.get(number, ()):
                     if self._changed[position]:
                         yield position, self._changed[position]
@@ -232,18 +261,23 @@ class EntryList:
 
     def _take(self, part: Part) -> None:
         first = len(self.names)
-        found = check_entries(part.entries, first)
-        objects = [*cast("list[RawEntry]", part.entries), *filter(None, found.annotations)]
+        checked = check_entries(part.entries, first)
+        objects = [*cast("list[RawEntry]", part.entries), *filter(None, checked.annotations)]
+        # The parser drops all but the last of duplicate keys. If the objects that flat entries have
+        # account for all of the text, none was dropped; only other entries need a closer look.
         if not surely_ijson(objects, part.text):
             self._count(part.text)
             require_ijson(part.entries, part.text, depth=DEPTH)
-        self.names += found.names
-        self.digests += found.digests
+        self.names += checked.names
+        self.digests += checked.digests
         self._spans.append((part.start, part.start + len(part.text) - 2))
         self._firsts.append(first)
 
     def _count(self, text: str) -> None:
-        """Count the nodes of entries that are not flat: parsed, all of them are held at once."""
+        """Count the nodes of entries that are not flat, and refuse too many for their text.
+
+        `RootIndex.entries` holds all entries at once, parsed.
+        """
         self._nodes += count_nodes(text)
         limit = max(MAX_NODES, len(self._text) // DENSE)
         if self._nodes > limit:
@@ -267,7 +301,7 @@ class EntryList:
     # ------------------------------------------------------------ writing
 
     def _pieces(self) -> Iterator[str]:
-        """Give the texts of entries: of one, or of some with what is between them."""
+        """Yield the texts of entries: of one entry, or of a whole part that did not change."""
         touched = {self._part_of(position) for position in self._changed if position < self._read}
         for number, (start, end) in enumerate(self._spans):
             if number in touched:
@@ -279,7 +313,7 @@ class EntryList:
             yield dump_json([entry for entry in added if entry])[1:-1].decode()
 
     def _split(self, number: int) -> Iterator[str]:
-        """Give the text of each entry of a part."""
+        """Yield the text of each entry of a part that changed."""
         start, end = self._spans[number]
         part = compact(self._text[start:end])
         position = self._firsts[number]
@@ -292,85 +326,3 @@ class EntryList:
                 yield dump_json(self._changed[position]).decode()
             start = stop + len(",")
             position += 1
-
-
-class Positions:
-    """Where texts stand in a list.
-
-    Most texts stand in one place, so a text maps to its position itself, and to a set of
-    positions only while there are several. There is one map, so nothing in it can go stale.
-    """
-
-    def __init__(self, texts: Iterable[str | None]) -> None:
-        """Note where each text stands; `None` and the empty text are passed over."""
-        self._places: dict[str, int | set[int]] = {}
-        places = self._places
-        for position, text in enumerate(texts):
-            if text:
-                if text in places:
-                    self._add(text, position)
-                else:
-                    places[text] = position
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def of(self, text: str) -> list[int]:
-        """Return where a text stands, in order."""
-        found = self._places.get(text)
-        if found is None:
-            return []
-        return [found] if isinstance(found, int) else sorted(found)
-
-    def count(self, text: str) -> int:
-        """Return in how many places a text stands."""
-        found = self._places.get(text)
-        if found is None:
-            return 0
-        return 1 if isinstance(found, int) else len(found)
-
-    def shared(self, text: str, others: Positions, other: str) -> list[int]:
-        """Return where a text stands and another one stands too, in order.
-
-        It takes no longer than the rarer of the two has places.
-
-        Args:
-            text: The text.
-            others: Where the texts of another list stand.
-            other: The text in that list.
-        """
-        mine, theirs = self._set(text), others._set(other)  # it is one of us
-        return sorted(mine & theirs)  # which goes through the smaller one
-
-    def move(self, position: int, before: str | None, after: str | None) -> None:
-        """Note that the text at a position was replaced.
-
-        Args:
-            position: The position.
-            before: The text that stood there; empty or `None` for none.
-            after: The text that stands there now; empty or `None` for none.
-        """
-        if before:
-            self._remove(before, position)
-        if after:
-            self._add(after, position)
-
-    def _set(self, text: str) -> set[int]:
-        found = self._places.get(text, set())
-        return {found} if isinstance(found, int) else found
-
-    def _add(self, text: str, position: int) -> None:
-        found = self._places.setdefault(text, position)
-        if isinstance(found, set):
-            found.add(position)
-        elif found != position:
-            self._places[text] = {found, position}
-
-    def _remove(self, text: str, position: int) -> None:
-        found = self._places[text]
-        if isinstance(found, int):
-            del self._places[text]
-            return
-        found.remove(position)
-        if len(found) == 1:
-            self._places[text] = found.pop()

@@ -1,9 +1,13 @@
 """The file `index.json`: read without a lock, replaced under one.
 
-Writers of any number of processes and threads take turns by an exclusive lock on
-`index.json.lock`, the name that BuildKit uses, too. Each reads the file afresh under the lock and
-applies its changes to what it finds, so no writer undoes what another did. The file is replaced
-by a rename, so a reader needs no lock and sees the old document or the new one.
+Writers in any number of processes and threads take turns by the lock of `lockfile`. Each reads the
+file again under the lock and applies its changes to the document as it is then, so no writer undoes
+the changes of another. The file is replaced by a rename, so a reader needs no lock and sees the old
+document or the new one.
+
+Some programs write without the lock, and in place. So a document that does not parse is read again
+for a while, and a writer replaces the file only if it is still the one that was read. Between that
+look and the rename a change by such a program can be lost.
 """
 
 from __future__ import annotations
@@ -11,7 +15,6 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import DocumentError, LimitExceededError, LockTimeoutError
@@ -21,24 +24,31 @@ from ocilayout.layout.newfile import new_file
 from ocilayout.layout.rootindex import MAX_ROOT_INDEX, RootIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 _POLL: Final = 0.005
-"""How often a lock that is taken is asked for again, in seconds."""
+"""The time between two reads of a document that does not parse, in seconds."""
 
 _TORN_READ: Final = 1.0
-"""How long a document that does not parse is read again, in seconds: somebody who truncates and
-writes in place may be half-way. Many do."""
+"""How long a document that does not parse is read again, in seconds: another program may be writing
+it in place, and have written a part."""
 
+# Of a document that was written in part: it is not JSON, ends within a character, or is empty.
 _TORN_CODES: Final = frozenset({"bad-json", "bad-encoding", "wrong-type"})
 
+# A snapshot is used as long as the identity of the file is the same. Two changes within one tick of
+# the file system's clock that keep the size have the same times, and a write in place keeps the
+# inode. So no snapshot is kept of a file that changed just now: the next call parses it again. git
+# calls this problem "racy", and solves it in the same way.
 _RACY: Final = 0.1
-"""How recently a file must not have changed for its times to tell that it is unchanged, in
-seconds: clocks of file systems tick in steps."""
+"""How old the times of a file must be to show later changes, in seconds: the ticks of most file
+systems are 1 to 10 ms long."""
 
 _COARSE: Final = 2.1
-"""The same where times are whole seconds, or every other one, as far as can be seen."""
+"""The same for times that are whole seconds: those of FAT tick every two seconds, others every
+second. A precise time that is a whole second by chance costs one more parse."""
 
 _SECOND: Final = 1_000_000_000
 
@@ -57,7 +67,7 @@ class IndexFile:
     """
 
     def __init__(self, root: Path, *, durable: bool, lock_timeout: float) -> None:
-        """Prepare to read and write; nothing is touched yet.
+        """Name the file; it is neither read nor written yet.
 
         Args:
             root: The folder of the layout.
@@ -71,44 +81,42 @@ class IndexFile:
         self._snapshot: tuple[_Identity, RootIndex] | None = None
 
     def snapshot(self) -> RootIndex:
-        """Return the document as it is now; it must not be edited.
+        """Return the document as it is now, to be read; the caller must not edit it.
 
-        It is parsed anew only if the file is another one than last time.
+        It is parsed only if the file changed since the last call.
 
         Raises:
-            DocumentError: The file does not parse, also not after a while.
+            DocumentError: The document does not parse, not even after a while.
             LimitExceededError: It is too large.
-            FileNotFoundError: There is no such file.
+            FileNotFoundError: There is no `index.json`.
         """
         snapshot = self._snapshot
         if snapshot is not None and snapshot[0] == self._identity():
             return snapshot[1]
         now = clock.now()
         identity, document = self._read()
-        # The times of a file that changed just now would not tell if it changes again at once.
+        # `now` is from before the read, as the file may have changed in the meantime.
         self._snapshot = None if _is_racy(identity, now) else (identity, document)
         return document
 
     def fresh(self) -> RootIndex:
-        """Return the document as it is now; it is nobody else's and may be edited.
+        """Return the document as it is now, parsed again, so that the caller may edit it.
 
         Raises:
-            DocumentError: The file does not parse, also not after a while.
+            DocumentError: The document does not parse, not even after a while.
             LimitExceededError: It is too large.
-            FileNotFoundError: There is no such file.
+            FileNotFoundError: There is no `index.json`.
         """
         return self._read()[1]
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Hold the writer lock.
 
         Raises:
-            LockTimeoutError: Others held it for too long.
-            OSError: The lock file cannot be made or locked.
+            LockTimeoutError: Other writers held it for too long.
+            OSError: The lock file cannot be created or locked.
         """
-        with lockfile.locked(self._root, timeout=self._lock_timeout):
-            yield
+        return lockfile.locked(self._root, timeout=self._lock_timeout)
 
     def edit(
         self,
@@ -120,17 +128,18 @@ class IndexFile:
         """Apply a change to the document as it is now, and replace the file.
 
         Args:
-            change: Edits the document; called again if the file changed meanwhile, which only a
-                writer without a lock can bring about.
-            check: Called under the lock with the edited document before it is written; raises
-                if it must not be.
+            change: Edits the document; called again if a writer without the lock changed the file
+                meanwhile.
+            check: Called under the lock with the edited document before it is written; raises an
+                error if it must not be written.
             after: Called under the lock after the file was replaced.
 
         Raises:
-            LockTimeoutError: Others held the lock for too long.
-            DocumentError: The file does not parse. It is left as it is.
-            LimitExceededError: It would become too large to be read. It is left as it is.
-            Exception: Whatever `change` and `check` raise. The file is left as it is.
+            LockTimeoutError: Other writers held the lock for too long.
+            DocumentError: The document does not parse. The file stays as it is.
+            LimitExceededError: It would become too large to be read. The file stays as it is.
+            OSError: The file system refused.
+            Exception: An error of `change` or `check`. The file stays as it is.
         """
         with self.locked():
             deadline = time.monotonic() + self._lock_timeout
@@ -157,11 +166,12 @@ class IndexFile:
                 return identity, RootIndex(data)
             except DocumentError as error:
                 now = time.monotonic()
-                if last not in (None, identity):  # the writer is getting on
+                if last not in (None, identity):  # the writer makes progress, so it gets more time
                     deadline = min(now + _TORN_READ, begun + max(self._lock_timeout, _TORN_READ))
                 last = identity
                 torn = {problem.code for problem in error.problems} <= _TORN_CODES
-                written = clock.now() - identity[2] / _SECOND < _TORN_READ  # in this moment
+                # An old file is damaged, and not half-written.
+                written = clock.now() - identity[2] / _SECOND < _TORN_READ
                 if not (torn and written) or now > deadline:
                     raise error.read_from(str(self._path)) from None
                 time.sleep(_POLL)
@@ -173,7 +183,7 @@ class IndexFile:
             acting("read", self._path),
             os.fdopen(open_regular(self._path, follow=True), "rb") as file,
         ):
-            # Of the file that is read: by its path another one may be there already.
+            # Of the open file: the path may lead to a newer file already.
             identity = _identity_of(os.fstat(file.fileno()))
             return identity, file.read(min(identity[1], MAX_ROOT_INDEX) + 1)
 

@@ -1,7 +1,8 @@
-"""An OCI image layout in a folder: names for content, and the content.
+"""An OCI image layout in a folder: the verbs that read and change it.
 
 A handle holds no file open and no lock between calls, and may be shared by threads. Any number of
-handles and processes may read and write one layout at a time.
+handles and processes may read and write one layout at a time. `RootIndex` has the rules of what a
+verb does to entries, and `Edit` makes several changes one.
 """
 
 from __future__ import annotations
@@ -11,18 +12,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ocilayout.errors import (
-    DocumentError,
-    InvalidNameError,
-    LayoutExistsError,
-    Problem,
-)
+from ocilayout.errors import DocumentError, InvalidNameError, LayoutExistsError, Problem
 from ocilayout.layout.blobs import Blobs
-from ocilayout.layout.collection import Collection, CollectReport, Untagged
+from ocilayout.layout.creation import create_layout, require_layout
 from ocilayout.layout.disk import path_of
 from ocilayout.layout.edit import Edit
+from ocilayout.layout.garbage import CollectReport, GarbageCollection, Untagged
 from ocilayout.layout.indexfile import IndexFile
-from ocilayout.layout.skeleton import make, require
 from ocilayout.layout.view import View
 from ocilayout.model import Descriptor, Digest, decode_document, document_type, encode
 
@@ -43,15 +39,12 @@ class Layout(View[Blobs]):
     """An OCI image layout in a folder.
 
     Attributes:
-        path: The folder, as an absolute path: where the process goes does not move it.
-        blobs: The content.
+        path: The folder, as an absolute path, so that the process may change its folder.
+        blobs: The blobs.
         strict_names: Whether names that are written must follow the ref.name grammar.
 
     Spec: image-layout:transports.
     """
-
-    path: Path
-    strict_names: bool
 
     def __init__(
         self,
@@ -62,20 +55,21 @@ class Layout(View[Blobs]):
         strict_names: bool = True,
         follow_links: bool = False,
     ) -> None:
-        """Look at a folder without asking whether it is a layout; `open` and `create` ask.
+        """Name a folder that may or may not be a layout; use `open` or `create`.
 
         Raises:
-            OSError: The path has characters in it that no path can have.
+            OSError: The path has characters that no path can have.
+            ValueError: The durability is not one of the two.
         """
         if durability not in ("commit", "none"):
             raise ValueError(f"durability is 'commit' or 'none', not {durability!r}")
         self.path = path_of(path).absolute()
         self.blobs = Blobs(self.path, follow_links=follow_links)
-        self._durable = durability == "commit"
         self.strict_names = strict_names
-        self._indexfile = IndexFile(self.path, durable=self._durable, lock_timeout=lock_timeout)
+        durable = durability == "commit"
+        self._indexfile = IndexFile(self.path, durable=durable, lock_timeout=lock_timeout)
 
-    # ------------------------------------------------------------ making and opening
+    # ------------------------------------------------------------ creating and opening
 
     @classmethod
     def create(
@@ -86,18 +80,18 @@ class Layout(View[Blobs]):
         lock_timeout: float = 30.0,
         strict_names: bool = True,
     ) -> Layout:
-        """Make an empty layout.
+        """Create an empty layout.
 
         Args:
-            path: The folder; made with its parents if it is missing, empty otherwise.
-            durability: `commit` forces content and index onto the disk before an edit returns;
-                `none` leaves that to the operating system.
+            path: The folder, which must be empty; created with its parents if it is missing.
+            durability: `commit` forces blobs and index onto the disk before an edit returns; `none`
+                leaves that to the operating system.
             lock_timeout: How long an edit waits for other writers, in seconds.
             strict_names: Whether names that are written must follow the ref.name grammar.
 
         Raises:
-            LayoutExistsError: The folder is a layout, or holds something else.
-            LockTimeoutError: Another process is making it, and takes too long.
+            LayoutExistsError: The folder is a layout already, or holds other files.
+            LockTimeoutError: Another process is creating it, and takes too long.
             OSError: The file system refused.
 
         Spec: image-layout:blobs-folder, image-layout:oci-layout-file, image-layout:index-json.
@@ -108,7 +102,7 @@ class Layout(View[Blobs]):
             lock_timeout=lock_timeout,
             strict_names=strict_names,
         )
-        if not make(layout.path, layout._indexfile, complete=False):
+        if not create_layout(layout.path, layout._indexfile, complete=False):
             raise LayoutExistsError(f"{layout.path} is a layout already; open it")
         return layout
 
@@ -127,21 +121,22 @@ class Layout(View[Blobs]):
 
         Args:
             path: The folder.
-            create: Whether to make a layout of a folder that is missing or empty.
+            create: Whether to create a layout in a folder that is missing or empty.
             durability: As for `create`.
             lock_timeout: As for `create`.
             strict_names: As for `create`.
-            follow_links: Whether a blob may be a symbolic link to a regular file, as Bazel and
-                stores that share equal files make them. It is verified like any other. Otherwise
-                a link is refused: a layout of another user could lead to any file.
+            follow_links: Whether a blob may be a symbolic link to a regular file, as in layouts of
+                Bazel and of stores that share equal files. It is verified like any other blob.
+                By default a link is refused: in a layout of another user it could lead to any file.
 
         Raises:
-            NotALayoutError: There is no layout, and none was to be made.
-            LayoutExistsError: One was to be made, but the folder holds something else.
-            UnsupportedVersionError: The layout is of another version.
+            NotALayoutError: The folder is not a layout.
+            LayoutExistsError: A layout was to be created, but the folder holds other files.
+            LockTimeoutError: Another process is creating it, and takes too long.
+            UnsupportedVersionError: The layout has another version.
             DocumentError: `oci-layout` or `index.json` breaks the specification.
-            LimitExceededError: One of them is too large.
-            OSError: One of them cannot be read, or is not a regular file.
+            LimitExceededError: One of the two files is too large.
+            OSError: One of the two files cannot be read, or is not a regular file.
 
         Spec: image-layout:oci-layout-file, image-layout:version, image-layout:index-json.
         """
@@ -153,8 +148,8 @@ class Layout(View[Blobs]):
             follow_links=follow_links,
         )
         if create:
-            make(layout.path, layout._indexfile, complete=True)
-        require(layout.path, layout._indexfile)
+            create_layout(layout.path, layout._indexfile, complete=True)
+        require_layout(layout.path, layout._indexfile)
         return layout
 
     # ------------------------------------------------------------ writing
@@ -166,7 +161,7 @@ class Layout(View[Blobs]):
         media_type: str | None = None,
         algorithm: str = "sha256",
     ) -> Descriptor:
-        """Store a manifest or an index. It is not an entry before it is tagged.
+        """Store a manifest or an index; `tag` makes it an entry.
 
         Args:
             document: A model, or the bytes of a document, which are stored as they are.
@@ -196,28 +191,25 @@ class Layout(View[Blobs]):
         *,
         annotations: Mapping[str, str] | None = None,
     ) -> None:
-        """Tag content, replacing what the tag pointed to.
-
-        The new entry has the annotations that are given here and no others; those of the old entry
-        and of other entries of the content do not carry over. If the name meant other content that
-        has no other entry, that stays as an untagged entry. Full names and unknown properties of
-        entries stay; `RootIndex.tag` has the rules.
+        """Tag content, replacing what the tag pointed to; see `RootIndex.tag`.
 
         Args:
             name: The name, in the ref.name grammar.
             target: A descriptor, of which media type, digest and size are used; or a digest.
-            annotations: The annotations of the entry.
+            annotations: The annotations of the entry; those of the old entry are not taken over.
 
         Raises:
-            InvalidNameError: The name is outside the grammar or reads as a digest, or the target is
-                a name.
-            AmbiguousReferenceError: Entries of different content have the name, so it cannot be
-                told which is to be replaced.
+            InvalidNameError: The name breaks the grammar or reads as a digest, or the target is a
+                name.
+            AmbiguousReferenceError: Entries of different content have the name, so it is unclear
+                which of them to replace.
             ReferenceNotFoundError: The layout does not have the target.
-            BlobNotFoundError: The target is gone, or something that it is made of and that was
-                put through this handle.
+            BlobNotFoundError: The target is gone, or a blob that it needs and that was put through
+                this handle.
+            IntegrityError: A manifest that the target reaches is damaged, or a size is wrong.
             LockTimeoutError: Another writer held the lock for too long.
             DocumentError: `index.json` breaks the specification.
+            LimitExceededError: `index.json` would become larger than the 256 MiB that can be read.
 
         Spec: annotations:ref-name, annotations:travel.
         """
@@ -225,14 +217,13 @@ class Layout(View[Blobs]):
             edit.tag(name, target, annotations=annotations)
 
     def untag(self, name: str) -> None:
-        """Remove the names of an entry, and keep its content as an untagged entry.
+        """Remove the names of an entry and keep its content; see `RootIndex.untag`.
 
         Args:
-            name: A name, a full name, a digest or `NAME@DIGEST`; `RootIndex.matching` has the
-                rules. A digest means all entries of that content.
+            name: A name, a full name, a digest or `NAME@DIGEST`; see `RootIndex.matching`.
 
         Raises:
-            ReferenceNotFoundError: It means no entry, or an untagged one.
+            ReferenceNotFoundError: It means no entry, or an untagged entry.
             AmbiguousReferenceError: It means entries of different content.
             LockTimeoutError: Another writer held the lock for too long.
             DocumentError: `index.json` breaks the specification.
@@ -241,10 +232,10 @@ class Layout(View[Blobs]):
             edit.untag(name)
 
     def annotate(self, name: str, changes: Mapping[str, str | None]) -> None:
-        """Change the annotations of an entry.
+        """Change the annotations of an entry; see `RootIndex.annotate`.
 
         Args:
-            name: As for `untag`. Of several entries of one content all are changed.
+            name: As for `untag`.
             changes: New values by their keys; `None` removes a key.
 
         Raises:
@@ -258,34 +249,35 @@ class Layout(View[Blobs]):
             edit.annotate(name, changes)
 
     def remove(self, name: str) -> None:
-        """Remove an entry, and delete what only it reaches: the entry first, blobs after.
+        """Remove an entry, then delete the blobs that only it reaches.
 
-        What any other entry reaches stays, be that entry named or not.
+        Blobs that another entry reaches stay, whether that entry is named or untagged.
 
         Args:
-            name: As for `untag`. A digest removes all entries of that content, named or not.
+            name: As for `untag`. A digest removes all entries of that content, named or untagged.
 
         Raises:
             ReferenceNotFoundError: It means no entry.
             AmbiguousReferenceError: It means entries of different content.
-            IntegrityError: A manifest is damaged, so it cannot be told what other entries reach.
+            IntegrityError: A manifest is damaged, so it is unclear what other entries reach.
                 Nothing was changed; `untag` removes the name alone.
             DocumentError: `index.json`, or such a manifest, breaks the specification.
+            LimitExceededError: Such a manifest is too large.
             LockTimeoutError: Another writer held the lock for too long.
+            OSError: The file system refused.
         """
         with self.edit() as edit:
             edit.remove(name)
 
     @contextmanager
     def edit(self) -> Iterator[Edit]:
-        """Make several changes at once: at the end of the block, or none if it raises.
-
-        The lock is not held inside the block, so blobs can be put there.
+        """Make several changes at once, at the end of the block, or none if it raises; see `Edit`.
 
         Raises:
-            OciLayoutError: As `Edit.commit` says.
+            OciLayoutError: As `Edit.commit` does.
         """
         edit = Edit(
+            self.path,
             indexfile=self._indexfile,
             blobs=self.blobs,
             read=self._read_if_there,
@@ -302,65 +294,58 @@ class Layout(View[Blobs]):
         untagged: Untagged = "keep",
         dry_run: bool = False,
     ) -> CollectReport:
-        """Delete what no entry reaches, and what dead writers left behind.
+        """Delete blobs that no entry reaches, and temporary files of dead writers.
 
-        Reached is what an entry, named or not, is made of, and what it refers to as its subject,
-        and so on. Everything happens under the writer lock; the index is written before anything
-        is deleted. Blobs of algorithms that are not known here are never deleted, and neither is
-        anything behind a folder of blobs that is a symbolic link.
+        `reach` defines what an entry reaches, and `GarbageCollection` what stays for other reasons.
 
         Args:
-            grace: How old what goes must be, so that what another process has just put and not
-                named yet stays. It counts from the later of modification and change time.
-            untagged: `keep` takes entries without names for roots like any others; `prune` drops
-                those that no name reaches, unless they refer to something that stays, or are
-                younger than the grace period.
-            dry_run: Whether to change nothing, and say what would go.
+            grace: The age below which blobs and untagged entries stay: another process may have put
+                a blob that it has not tagged yet.
+            untagged: `keep` lets untagged entries hold blobs like any others; `prune` drops those
+                that no other entry reaches, unless they refer to content that stays, or are young.
+            dry_run: Whether to change nothing, and report what would go.
 
         Raises:
-            IntegrityError: A reachable manifest is damaged, so nobody can tell what it reaches.
+            IntegrityError: A reachable manifest is damaged, so it is unclear what it reaches.
                 Nothing was removed.
-            DocumentError: One breaks the specification, or `index.json` does; as before.
-            LimitExceededError: One is too large; as before.
+            DocumentError: A reachable manifest, or `index.json`, breaks the specification. Nothing
+                was removed.
+            LimitExceededError: One of these is too large. Nothing was removed.
             LockTimeoutError: Another writer held the lock for too long.
-
-        Spec: image-layout:garbage.
+            OSError: The file system refused.
         """
-        collection = Collection(
-            self.path,
-            indexfile=self._indexfile,
-            blobs=self.blobs,
-            grace=grace,
+        collection = GarbageCollection(
+            self.path, indexfile=self._indexfile, blobs=self.blobs, grace=grace
         )
         return collection.run(untagged=untagged, dry_run=dry_run)
 
     def check(self, *, content: bool = True) -> tuple[Problem, ...]:
-        """Return everything that is wrong with the layout, or worth to know of it.
+        """Return the problems of the layout; `ocilayout.check.iter_problems` yields the same.
 
-        It also works on a handle of a folder that `open` refuses: `Layout(path).check()`. Nothing
-        is locked and nothing written. `ocilayout.check.iter_problems` gives the same one by one.
+        It also works on a folder that `open` refuses: `Layout(path).check()`. Nothing is locked or
+        written.
 
         Args:
-            content: Whether to hash every blob; without, only documents are read.
+            content: Whether to hash every blob; otherwise only documents are read.
 
         Raises:
             OSError: The folder itself cannot be read.
         """
-        # The room that carries this out lies above: it is imported when it is needed.
+        # `check` is a room above this one, so it is imported only when it is called.
         from ocilayout.check import iter_problems  # noqa: PLC0415
 
         return tuple(iter_problems(self.path, content=content))
 
     def repair(self, *, dry_run: bool = False) -> RepairReport:
-        """Mend what can be mended without guessing, and say what was done.
+        """Repair the layout as far as that needs no guess, and report what was done.
 
-        Restores a missing `blobs/`, drops exact repetitions of an entry and those without names
-        whose content is missing and that say no more of it, moves damaged blobs to `quarantine/`
-        so that a copy can bring them again, and removes what dead writers left behind. No content
-        that is whole is touched, and no entry with a name.
+        A repair restores a missing `blobs/`, drops repeated entries and untagged entries whose
+        content is missing and that say no more about it, moves damaged blobs to `quarantine/` so
+        that a copy can store them again, and deletes temporary files of dead writers. It changes no
+        blob that is whole and no tag.
 
         Args:
-            dry_run: Whether to change nothing, and say what would be done.
+            dry_run: Whether to change nothing, and report what would be done.
 
         Raises:
             LockTimeoutError: Another writer held the lock for too long.

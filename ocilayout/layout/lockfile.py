@@ -1,8 +1,8 @@
 """The writer lock of a layout: flock on `index.json.lock`, the name that BuildKit uses, too.
 
-Where a system has no flock, the lock is that of the library filelock. That library alone will not
-do, since it opens its file for writing: a lock file that can only be read, as one command of root
-may leave it, would lock the owner of the layout out.
+Where a system has no flock, the library filelock locks the file. It is not used elsewhere, because
+it opens the file for writing: a lock file that can only be read, such as one command of root may
+leave behind, would lock the owner of the layout out.
 """
 
 from __future__ import annotations
@@ -15,18 +15,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import LockTimeoutError
-from ocilayout.layout.disk import (
-    HAS_FLOCK,
-    NO_FOLLOW,
-    SAFE,
-    acting,
-    adopt,
-    flock,
-    is_own,
-    open_regular,
-    unlock,
-    writers,
-)
+from ocilayout.layout.disk import CREATE, HAS_FLOCK, acting, flock, open_regular, unlock
+from ocilayout.layout.ownership import adopt, is_own, mode_for_writers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +26,6 @@ _NAME: Final = "index.json.lock"
 _POLL: Final = 0.005
 """How often a lock that is taken is asked for again, in seconds."""
 
-_OWN: Final = 0o600
 _UNWRITABLE: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -44,15 +33,16 @@ _UNWRITABLE: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 def locked(root: Path, *, timeout: float) -> Iterator[None]:
     """Hold the writer lock of a layout, against threads and processes.
 
-    The lock file stays: to unlink a lock splits those who wait for it.
+    The lock file stays. If it were deleted, a process that waits for the old file and one that
+    creates a new file would both get a lock.
 
     Args:
         root: The folder of the layout.
-        timeout: How long to wait for others, in seconds.
+        timeout: How long to wait for other writers, in seconds.
 
     Raises:
-        LockTimeoutError: Others held it for too long.
-        OSError: The lock file cannot be made or locked.
+        LockTimeoutError: Other writers held it for too long.
+        OSError: The lock file cannot be created or locked.
 
     Spec: image-layout:writers.
     """
@@ -81,11 +71,11 @@ def _acquire(root: Path, timeout: float) -> int:
                 return number
         except BaseException as error:
             os.close(number)
-            # Where there are no locks, what was made for one is of no use to others either.
+            # Where locks do not work, the new lock file is of no use to other writers either.
             if made and isinstance(error, OSError) and not isinstance(error, LockTimeoutError):
                 path.unlink(missing_ok=True)
             raise
-        # Another program unlinked the file between its opening and its locking.
+        # Another program deleted the file between its opening and its locking.
         os.close(number)
 
 
@@ -97,7 +87,7 @@ def _wait(number: int, path: Path, deadline: float, timeout: float) -> None:
 
 
 def _open(path: Path) -> tuple[int, bool]:
-    """Open the lock file, made if it is missing; tell whether it was."""
+    """Open the lock file; return its descriptor, and whether it was created here."""
     while True:
         try:
             return open_regular(path, os.O_RDWR), False
@@ -107,37 +97,32 @@ def _open(path: Path) -> tuple[int, bool]:
             if error.errno not in _UNWRITABLE:
                 raise
             return open_regular(path), False
-        # Without O_EXCL, a system that protects files in shared folders would refuse root.
+        # With O_CREAT alone, Linux refuses to open a file of another user in a sticky folder, also
+        # for root (fs.protected_regular). Another process may create the file first: try again.
         with suppress(FileExistsError):
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | SAFE | NO_FOLLOW
-            return os.open(path, flags, 0o666), True
+            return os.open(path, CREATE, 0o666), True
 
 
 def _arrange(number: int, root: Path, *, made: bool) -> None:
-    """Give the lock file its owner and its mode, if it is ours and nothing but a lock.
+    """Set owner and mode of the lock file, if it is ours and certainly a lock file.
 
-    Another file of ours may have been moved or linked there by a user of the folder.
+    A user who can write the folder may have moved or linked another file of ours to its path.
     """
     status = os.fstat(number)
     if not made and not (is_own(status) and (status.st_size, status.st_nlink) == (0, 1)):
         return
     adopt(number, root)
     status = os.fstat(number)
-    wanted = _OWN
-    for shared in _shared(root, status):
-        writable = writers(shared)
-        if shared.st_gid != status.st_gid:
-            writable &= ~stat.S_IWGRP
-        wanted |= writable | writable << 1
+    wanted = mode_for_writers(status, *_shared(root, status))
     if stat.S_IMODE(status.st_mode) != wanted:
         with suppress(OSError):
             os.fchmod(number, wanted)
 
 
 def _shared(root: Path, lock: os.stat_result) -> Iterator[os.stat_result]:
-    """Give what tells who may write: who can replace the index, and who can write it.
+    """Yield the files whose modes say who can write the layout: its folder, and its index.
 
-    No other may hold writers up. While there is no index, the umask decides as well.
+    Without an index the mode of the new lock file counts, which the umask decided.
     """
     with suppress(OSError):
         yield root.stat()

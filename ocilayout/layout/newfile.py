@@ -1,8 +1,8 @@
-"""A new file that takes its name, and the place of an old file, once it is whole.
+"""A new file that gets its name, replacing an old file, once it is complete.
 
-It is written under another name in the same folder, which is held open. Owner and mode are set and
-the name is given through open descriptors only: where others may write to the folder, they could
-put a link in the place of the file, and a step by path would lead to any file of the system.
+It is written as a temporary file in the same folder, which is held open. Owner, mode and name are
+set through open descriptors only: in a folder that others can write to, they could replace the file
+by a symbolic link, and a step by path would lead to any file of the system.
 """
 
 from __future__ import annotations
@@ -12,17 +12,8 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from ocilayout.layout.disk import (
-    FOLDER,
-    NO_FOLLOW,
-    SAFE,
-    File,
-    acting,
-    adopt,
-    force,
-    fsync,
-    is_root,
-)
+from ocilayout.layout.disk import CREATE, FOLDER, File, acting, force, fsync, write_all
+from ocilayout.layout.ownership import adopt, is_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,10 +23,10 @@ _SEARCH_ONLY: Final = getattr(os, "O_PATH", 0)
 
 
 class NewFile:
-    """A file that does not have its name yet; `new_file` makes them.
+    """A file that does not have its name yet; `new_file` makes it.
 
     Attributes:
-        file: The file, open for writing; in errors it is called by the name that it will have.
+        file: The file, open for writing; errors give the name that it will have.
     """
 
     def __init__(self, file: File, path: Path, folder: int, temporary: str) -> None:
@@ -43,7 +34,7 @@ class NewFile:
 
         Args:
             file: The file.
-            path: Where it will be.
+            path: Its path to be.
             folder: The descriptor of the folder.
             temporary: The name of the file in that folder.
         """
@@ -53,14 +44,12 @@ class NewFile:
         self._temporary = temporary
 
     def write(self, data: bytes) -> None:
-        """Write bytes, all of them.
+        """Write all bytes.
 
         Raises:
             OSError: The file system refused.
         """
-        view = memoryview(data)
-        while view:
-            view = view[self.file.write(view) :]
+        write_all(self.file, data)
 
     def force(self) -> None:
         """Force the content onto the disk.
@@ -72,17 +61,17 @@ class NewFile:
             force(self.file.fileno())
 
     def place(self, *, durable: bool) -> None:
-        """Give the file its name, in the place of what has it now.
+        """Give the file its name, replacing the file that has it.
 
         Args:
             durable: Whether the name is forced onto the disk.
 
         Raises:
-            OSError: The file system refused, or another program took the file away.
+            OSError: The file system refused, or another program replaced the temporary file.
         """
         with acting("write", self._path):
-            found = os.stat(self._temporary, dir_fd=self._folder, follow_symlinks=False)
-            if not os.path.samestat(found, os.fstat(self.file.fileno())):
+            status = os.stat(self._temporary, dir_fd=self._folder, follow_symlinks=False)
+            if not os.path.samestat(status, os.fstat(self.file.fileno())):
                 raise OSError(errno.EBUSY, "another program replaced the file before it was whole")
             os.replace(
                 self._temporary,
@@ -98,14 +87,14 @@ class NewFile:
 def new_file(
     path: Path, temporary: str, *, root: Path | None = None, like: os.stat_result | None = None
 ) -> Iterator[NewFile]:
-    """Give a new file; at the end of the block it is removed unless it was placed.
+    """Create a file; at the end of the block it is deleted unless it was placed.
 
     Args:
-        path: Where it will be.
+        path: Its path to be.
         temporary: Its name until then.
-        root: The folder of the layout that it is a part of. Its owner is that of the layout.
-        like: What the system says of the file that it replaces. It gets its group and mode, and
-            outside of a layout its owner, as far as that is allowed.
+        root: The folder of the layout that the file belongs to, which gives its owner.
+        like: The status of the file that it replaces, which gives its group and mode, and outside
+            of a layout its owner, as far as that is allowed.
 
     Raises:
         OSError: The file system refused.
@@ -113,9 +102,9 @@ def new_file(
     with acting("write", path):
         folder = _open_folder(path.parent)
         try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | SAFE | NO_FOLLOW
-            # Who opens a file before its mode is set could read on afterwards.
-            number = os.open(temporary, flags, 0o666 if like is None else 0o600, dir_fd=folder)
+            # Closed to others at first: a user who opened the file before its mode is set could go
+            # on reading it.
+            number = os.open(temporary, CREATE, 0o666 if like is None else 0o600, dir_fd=folder)
         except BaseException:
             os.close(folder)
             raise
@@ -127,7 +116,7 @@ def new_file(
                 _share(number, like, owner=root is None)
             yield NewFile(file, path, folder, temporary)
     finally:
-        # It is gone if it was placed; and what failed before is what the caller must hear of.
+        # The name is gone if the file was placed; and an error before this one matters more.
         with suppress(OSError):
             os.unlink(temporary, dir_fd=folder)
         os.close(folder)
@@ -136,7 +125,7 @@ def new_file(
 def _open_folder(path: Path) -> int:
     try:
         return os.open(path, FOLDER)
-    except PermissionError:  # a folder that files can be put in may be closed to listing
+    except PermissionError:  # one may have the right to write a folder, but not to list it
         return os.open(path, FOLDER | _SEARCH_ONLY)
 
 

@@ -1,7 +1,7 @@
-"""Threads for work that can be done side by side, or none where a system has none.
+"""Pools of threads, or of the calling thread alone where a system has no threads.
 
-WebAssembly, for one, has no threads: there the same work is done when it is submitted. This is the
-only module that makes pools, so that no other has to ask.
+WebAssembly, for example, has none: there work is done when it is submitted. This is the only module
+that creates pools, so that no other module needs to ask.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _T = TypeVar("_T")
 
 
 def thread_pool(workers: int) -> Executor:
-    """Return a pool, which is a context manager and waits at its end for what was submitted.
+    """Return a pool, a context manager that waits at its end for all submitted work.
 
     Args:
-        workers: How many threads it has at most, >= 1.
+        workers: The largest number of threads, >= 1.
 
     Raises:
-        ValueError: There are no workers.
+        ValueError: The number is less than 1.
     """
     if workers < 1:
         raise ValueError(f"a pool of {workers} workers does nothing; it takes at least 1")
@@ -34,7 +34,7 @@ def thread_pool(workers: int) -> Executor:
 
 @cache
 def _has_threads() -> bool:
-    """Tell whether a thread can be started, which is known by starting one and by nothing else."""
+    """Return whether a thread can be started: nothing but starting one tells."""
     thread = Thread(target=int)
     try:
         thread.start()
@@ -45,10 +45,10 @@ def _has_threads() -> bool:
 
 
 class _CallingThread(Executor):
-    """Does the work in the thread that submits it."""
+    """Does all work in the thread that submits it."""
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Call at once, and return what came of it."""
+        """Call the function at once, and return its result or its error."""
         future: Future[_T] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
@@ -59,5 +59,5 @@ class _CallingThread(Executor):
     def map(  # type: ignore[override] # `timeout`, `chunksize` and `buffersize` mean nothing here
         self, fn: Callable[..., _T], *iterables: Iterable[object]
     ) -> Iterator[_T]:
-        """Call for each when its result is asked for, so that none is after one that failed."""
+        """Call the function for each item when its result is needed, and not after an error."""
         return map(fn, *iterables)

@@ -1,8 +1,8 @@
-"""Real folders of a layout, held open: what is listed, made and deleted there lies nowhere else.
+"""Real folders of a layout, held open, in which files are listed, created, moved and deleted.
 
-A folder that was reached by its path could be a symbolic link by the time that something in it is
-deleted, and lead anywhere. So each step down is taken from the open folder above, follows no link,
-and takes nothing but a folder.
+Between a check of a path and the use of it, another user of the layout could replace a folder by a
+symbolic link, and let this process delete files anywhere. So each step down starts from the open
+folder above, by descriptor, and follows no link. `disk` has the single files.
 """
 
 from __future__ import annotations
@@ -15,41 +15,33 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final, Self
 
 from ocilayout.layout.clock import changed
-from ocilayout.layout.disk import (
-    FOLDER,
-    NO_FOLLOW,
-    SAFE,
-    File,
-    acting,
-    adopt,
-    noun_of,
-    open_regular,
-)
+from ocilayout.layout.disk import CREATE, FOLDER, NO_FOLLOW, File, acting, noun_of, open_regular
+from ocilayout.layout.ownership import adopt
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A digest of an unknown algorithm may be longer than a name may be; then nothing has that name.
+# ENAMETOOLONG: a digest of an unknown algorithm may be longer than any file name.
 ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
-"""The numbers of the errors that say that nothing is at a path."""
+"""The error numbers that mean that a path does not exist."""
 
-_DEPTH: Final = 200  # of folders in a temporary; each is held open while what is in it is looked at
+_DEPTH: Final = 200  # of folders in a temporary folder; each takes a descriptor, and a call
 
 
 class Folder:
-    """A folder, open until it is closed.
+    """An open folder.
 
     Attributes:
-        path: Where it was found; only for messages.
+        path: The path that it was opened by; only for messages.
         number: Its descriptor.
     """
 
     def __init__(self, number: int, path: Path, root: Path) -> None:
-        """Take over a descriptor; `open` and `enter` make folders.
+        """Take over a descriptor; use `open` or `enter`.
 
         Args:
-            number: The descriptor; it is closed with this folder.
-            path: Where the folder was found.
+            number: The descriptor, which is closed with this folder.
+            path: The path of the folder.
             root: The folder of the layout.
         """
         self.number = number
@@ -57,29 +49,18 @@ class Folder:
         self._root = root
 
     @classmethod
-    def open(cls, root: Path) -> Self:
-        """Open the folder of a layout, which may be reached by links.
-
-        Raises:
-            OSError: It cannot be opened.
-        """
-        with acting("open the folder", root):
-            number = os.open(root, FOLDER)
-        return cls(number, root, root)
-
-    @classmethod
-    def at(cls, path: Path, *, root: Path) -> Self:
-        """Open a folder that blobs are written to, which links may lead to.
+    def open(cls, path: Path, *, root: Path | None = None) -> Self:
+        """Open the folder of a layout, or one of its folders of blobs; links may lead to both.
 
         Args:
             path: The folder.
-            root: The folder of the layout.
+            root: The folder of the layout, if it is another one.
 
         Raises:
             OSError: It cannot be opened.
         """
         with acting("open the folder", path):
-            return cls(os.open(path, FOLDER), path, root)
+            return cls(os.open(path, FOLDER), path, root or path)
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +69,7 @@ class Folder:
         self.close()
 
     def close(self) -> None:
-        """Close the folder; those that were entered from it stay open."""
+        """Close the folder; folders that were entered from it stay open."""
         os.close(self.number)
 
     def enter(self, name: str, *, make: bool = False) -> Self:
@@ -96,12 +77,12 @@ class Folder:
 
         Args:
             name: Its name.
-            make: Whether to make it if there is nothing. It belongs to the owner of the layout.
+            make: Whether to create it if it is missing, with the owner of the layout.
 
         Raises:
-            FileNotFoundError: There is nothing of this name.
-            NotADirectoryError: There is a symbolic link, or something else.
-            OSError: It cannot be opened, or not be made.
+            FileNotFoundError: Nothing has this name.
+            NotADirectoryError: It is a symbolic link or a file.
+            OSError: It cannot be opened or created.
         """
         path = self.path / name
         with acting("open the folder", path):
@@ -112,18 +93,18 @@ class Folder:
                     raise
                 number = self._make(name)
             except OSError as error:
-                found = self.status(name)
-                if found is None or stat.S_ISDIR(found.st_mode):
+                status = self.status(name)
+                if status is None or stat.S_ISDIR(status.st_mode):
                     raise
                 raise NotADirectoryError(
                     errno.ENOTDIR,
-                    f"it is {noun_of(found.st_mode)}, and only a real folder of the layout is"
+                    f"it is {noun_of(status.st_mode)}, and only a real folder of the layout is"
                     " written to or deleted from; move it away, and try again",
                 ) from error
         return type(self)(number, path, self._root)
 
     def names(self) -> list[str]:
-        """Return the names of what lies in it, sorted.
+        """Return the names in the folder, sorted.
 
         Raises:
             OSError: It cannot be read.
@@ -132,10 +113,10 @@ class Folder:
             return sorted(os.listdir(self.number))  # noqa: PTH208 # of a descriptor
 
     def status(self, name: str) -> os.stat_result | None:
-        """Return what lies under a name, links not followed, or `None` if there is nothing.
+        """Return the status of a name, links not followed, or `None` if it does not exist.
 
         Raises:
-            OSError: That cannot be told.
+            OSError: The file system refused.
         """
         try:
             return os.stat(name, dir_fd=self.number, follow_symlinks=False)
@@ -145,21 +126,20 @@ class Folder:
             raise
 
     def create(self, name: str) -> File:
-        """Make a file, with the usual mode, and open it. It belongs to the owner of the layout.
+        """Create a file with the usual mode and the owner of the layout, and open it.
 
         Raises:
-            FileExistsError: There is something of this name.
+            FileExistsError: The name is taken.
             OSError: The file system refused.
         """
         path = self.path / name
         with acting("write", path):
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | SAFE | NO_FOLLOW
-            number = os.open(name, flags, 0o666, dir_fd=self.number)
+            number = os.open(name, CREATE, 0o666, dir_fd=self.number)
             adopt(number, self._root)
         return File(number, "rb+", str(path))
 
     def unlink(self, name: str) -> bool:
-        """Remove what is not a folder; tell whether it was there.
+        """Delete a file that is not a folder; return whether it existed.
 
         Raises:
             OSError: The file system refused.
@@ -172,19 +152,19 @@ class Folder:
         return True
 
     def remove(self, name: str, *, depth: int = _DEPTH) -> bool:
-        """Remove a file, or a folder and all that is in it; tell whether it was there.
+        """Delete a file, or a folder and all that is in it; return whether it existed.
 
         Args:
             name: Its name.
-            depth: How many folders may lie in each other.
+            depth: How deeply folders may be nested.
 
         Raises:
-            OSError: The file system refused; a part may be gone.
+            OSError: The file system refused; some files may be deleted.
         """
-        found = self.status(name)
-        if found is None:
+        status = self.status(name)
+        if status is None:
             return False
-        if not stat.S_ISDIR(found.st_mode):
+        if not stat.S_ISDIR(status.st_mode):
             return self.unlink(name)
         with suppress(FileNotFoundError):
             with self._within(name, depth) as inner:
@@ -195,14 +175,14 @@ class Folder:
         return True
 
     def move(self, name: str, to: Folder, new_name: str) -> None:
-        """Move something that is not a folder to another folder of the layout.
+        """Move a file that is not a folder to another folder of the layout.
 
         Across file systems a regular file is copied.
 
         Args:
             name: Its name here.
-            to: The folder.
-            new_name: Its name there, which must be free.
+            to: The other folder.
+            new_name: Its name there, which must not exist.
 
         Raises:
             OSError: The file system refused.
@@ -220,22 +200,22 @@ class Folder:
             self.unlink(name)
 
     def changed(self, name: str, *, depth: int = _DEPTH) -> float:
-        """Return when a file changed last, or a folder or anything in it.
+        """Return when a file changed last, or of a folder, when anything in it did.
 
         Args:
             name: Its name.
-            depth: How many folders may lie in each other.
+            depth: How deeply folders may be nested.
 
         Returns:
-            The time, in seconds since 1970, as `clock.changed` has it.
+            The time, in seconds since 1970; see `clock.changed`.
 
         Raises:
             OSError: It is gone, or cannot be read.
         """
         with acting("look at", self.path / name):
-            found = os.stat(name, dir_fd=self.number, follow_symlinks=False)
-        latest = changed(found)
-        if stat.S_ISDIR(found.st_mode):
+            status = os.stat(name, dir_fd=self.number, follow_symlinks=False)
+        latest = changed(status)
+        if stat.S_ISDIR(status.st_mode):
             with self._within(name, depth) as inner:
                 for each in inner.names():
                     latest = max(latest, inner.changed(each, depth=depth - 1))
@@ -244,7 +224,7 @@ class Folder:
     def _within(self, name: str, depth: int) -> Self:
         if depth == 0:
             with acting("enter", self.path / name):
-                raise OSError(errno.ELOOP, "too many folders lie in each other")
+                raise OSError(errno.ELOOP, "folders are nested too deeply")
         return self.enter(name)
 
     def _make(self, name: str) -> int:
@@ -258,9 +238,11 @@ class Folder:
         return number
 
     def _may_be_given(self, number: int) -> bool:
-        """Tell whether all in a new folder is the owner's, as what another process just put there.
+        """Return whether all files in a new folder belong to the owner of the layout.
 
-        The owner may have moved another folder to its place, with files of root in it.
+        The owner may have moved another folder to its place, with files of root in it; to give that
+        folder away would let the owner replace them. Other processes may have written files of the
+        owner to the new folder already.
         """
         owner = self._root.stat().st_uid
         for name in os.listdir(number):
@@ -271,7 +253,7 @@ class Folder:
 
 
 class OwnFolders:
-    """The real folders of a layout, each opened once, until the end of a block.
+    """The real folders of a layout, each opened once, and closed at the end of the block.
 
     Attributes:
         root: The folder of the layout, open within the block.
@@ -280,7 +262,7 @@ class OwnFolders:
     root: Folder
 
     def __init__(self, root: Path) -> None:
-        """Prepare; nothing is opened yet.
+        """Name the layout; its folders are opened within the block.
 
         Args:
             root: The folder of the layout.
@@ -298,10 +280,10 @@ class OwnFolders:
         self._open.close()
 
     def of(self, *names: str) -> Folder | None:
-        """Return a folder; `None` if there is none, or a link, or something else.
+        """Return a folder; `None` if it does not exist, or is a symbolic link or a file.
 
         Args:
-            names: Its names, from the layout's own folder down.
+            names: The names on the way to it, from the layout's own folder down.
 
         Raises:
             OSError: It cannot be opened.
@@ -321,24 +303,24 @@ class OwnFolders:
 
 
 def make_folders(root: Path, *names: str) -> None:
-    """Make folders of a layout, one in another, unless they are there.
+    """Create nested folders of a layout, unless they exist.
 
-    A link to a folder is one. What is made behind it is on ground of others, and gets neither the
-    owner nor the mode of the layout.
+    A link to a folder counts as a folder. Folders behind it are outside of the layout, and get
+    neither its owner nor its mode.
 
     Args:
         root: The folder of the layout.
         names: Their names, from the layout's own folder down.
 
     Raises:
-        NotADirectoryError: There is something else.
+        NotADirectoryError: One of the names is taken by another kind of file.
         OSError: The file system refused.
     """
     with ExitStack() as stack:
         above = stack.enter_context(Folder.open(root))
         for depth, name in enumerate(names):
-            found = above.status(name)
-            if found is not None and not stat.S_ISDIR(found.st_mode):
+            status = above.status(name)
+            if status is not None and not stat.S_ISDIR(status.st_mode):
                 for end in range(depth, len(names)):
                     _make_behind(root.joinpath(*names[: end + 1]))
                 return
@@ -353,16 +335,16 @@ def _make_behind(path: Path) -> None:
             if path.is_dir():
                 return
             mode = path.lstat().st_mode
-            noun = "a symbolic link that leads to no folder" if path.is_symlink() else noun_of(mode)
+            noun = noun_of(mode) + " that does not lead to a folder" * path.is_symlink()
             raise NotADirectoryError(
                 errno.ENOTDIR, f"there is {noun} in its place; move it away", str(path)
             ) from None
 
 
 def scan(folder: str) -> list[os.DirEntry[str]]:
-    """Return what lies in a folder that links may lead to; nothing if it is not one."""
+    """Return the entries of a folder, links followed; none if it is not a folder."""
     try:
-        with os.scandir(folder) as found:
-            return list(found)
+        with os.scandir(folder) as entries:
+            return list(entries)
     except (FileNotFoundError, NotADirectoryError):
         return []

@@ -1,9 +1,9 @@
-"""Referrers: what says of itself that it is about other content, by its `subject`.
+"""Referrers: manifests that are about other content, their `subject`, such as signatures.
 
-A layout has no place of its own for them, and three ways are in use. Most programs make a referrer
-an untagged entry of the root index. BuildKit puts them into the index of the image, beside the
-manifests that they are about. Others keep a list of them: an index under the tag that the
-distribution-spec gives to registries without a referrers API. All three are read here.
+The specification gives them no place in a layout, and programs use three. Most make a referrer an
+untagged entry of the root index. BuildKit puts referrers into the index of the image, beside their
+subjects. Other programs keep a list of them: an index under the fallback tag, which the
+distribution-spec defines for registries without a referrers API. All three are read here.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def fallback_tag(digest: Digest) -> str:
 
 
 class Referrers:
-    """What refers to what in a root index; every manifest that entries lead to is read once.
+    """The referrers in a layout; every manifest that entries lead to is read once.
 
     Attributes:
-        missing: The documents that were not there to be read.
+        missing: The documents that were missing.
 
     Spec: image-layout:referrers.
     """
@@ -42,15 +42,15 @@ class Referrers:
     def __init__(
         self, root: RootIndex, read: Read, right: Callable[[Descriptor], Descriptor]
     ) -> None:
-        """Read the manifests of a root index.
+        """Read the manifests that a root index leads to.
 
         Args:
             root: The root index.
-            read: Gives documents, `None` for missing ones.
-            right: Gives a document that is there the size that it has.
+            read: Returns documents, `None` for missing ones.
+            right: Returns a descriptor with the size that the content has.
 
         Raises:
-            Exception: Whatever `read` raises.
+            Exception: An error of `read`.
         """
         self._root = root
         self._read = read
@@ -62,34 +62,34 @@ class Referrers:
             if document is None:
                 self.missing.add(descriptor.digest)
             if document is not None and document.subject is not None:
-                found = self._about.setdefault(document.subject.digest, {})
+                about = self._about.setdefault(document.subject.digest, {})
                 referrer = describe_referrer(right(descriptor), document)
-                found.setdefault(descriptor.digest, referrer)
+                about.setdefault(descriptor.digest, referrer)
             return document
 
         for _ in walk([entry.descriptor for entry in root.entries()], note):
             pass
 
     def of(self, digest: Digest) -> tuple[Descriptor, ...]:
-        """Return what refers to a digest, each once: entries in order, then what is listed.
+        """Return the referrers to a digest, each once: entries in order, then the fallback tag's.
 
         Raises:
-            Exception: Whatever `read` raises.
+            Exception: An error of `read`.
         """
-        found = dict(self._about.get(digest, {}))
+        referrers = dict(self._about.get(digest, {}))
         for entry in self._root.named(fallback_tag(digest)):
             listed = document_of(entry.descriptor, self._read)
             for descriptor in listed.manifests if isinstance(listed, Index) else ():
-                found.setdefault(descriptor.digest, descriptor)
-        return tuple(found.values())
+                referrers.setdefault(descriptor.digest, descriptor)
+        return tuple(referrers.values())
 
 
 def describe_referrer(plain: Descriptor, document: Document) -> Descriptor:
-    """Return a descriptor as the referrers API gives it: with the type and annotations inside.
+    """Return a descriptor as the referrers API gives it: with artifact type and annotations.
 
     Args:
         plain: The descriptor of the referrer.
-        document: The referrer.
+        document: The referrer itself, which has both.
 
     Spec: distribution:list-type, distribution:list-annotations, manifest:artifact-type-fallback.
     """

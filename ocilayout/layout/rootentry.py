@@ -1,4 +1,4 @@
-"""One entry of a root index: as a value, and as the JSON object that edits keep."""
+"""An entry of a root index: as a value, and as the JSON object that edits change."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
 RawEntry = dict[str, Json]
-"""An entry as it stands in the document, with everything that nobody here knows."""
+"""An entry as the JSON object of the document, with all its unknown properties."""
 
 _KEYS = known_keys(Descriptor)
 _NAMES = frozenset(_KEYS.values())
@@ -37,13 +37,13 @@ _NOTHING: Final[dict[str, Json]] = {}
 
 @frozen(kw_only=True)
 class RootEntry:
-    """One entry of a root index.
+    """An entry of a root index.
 
     Attributes:
-        name: The name that the entry gives to its content, or `None`.
-        descriptor: The content, without annotations.
-        annotations: What is noted about this entry here, without its name. It belongs to this
-            layout and to this name, and does not go along with the content.
+        name: The reference name of the entry, or `None`.
+        descriptor: The descriptor, without annotations.
+        annotations: The annotations of the entry, without its reference name. They belong to this
+            entry of this layout; a copy of the content does not take them along.
     """
 
     name: str | None
@@ -62,13 +62,13 @@ class RootEntry:
 
 
 def check_entry(entry: Json) -> str | None:
-    """Return the name of an entry, if it has one, and refuse what has no name and no digest.
+    """Return the reference name of an entry, or `None`; require a digest.
 
-    Every entry is looked at whenever a layout is opened, so nothing else is looked at.
+    Every entry is checked whenever a layout is opened, so nothing else is checked.
 
     Raises:
-        DocumentError: The entry is no object, has no digest or a name that is no string, or a
-            property that others would read as one of these.
+        DocumentError: The entry is not an object, its digest or name is not a string, or programs
+            that ignore case would take one of its properties for another.
 
     Spec: considerations:case.
     """
@@ -98,7 +98,7 @@ def check_entry(entry: Json) -> str | None:
 
 @frozen
 class Bookkeeping:
-    """What a root index needs to know of its entries.
+    """The parts of entries that a root index keeps.
 
     Attributes:
         names: The name of each, if it has one.
@@ -112,10 +112,11 @@ class Bookkeeping:
 
 
 def check_entries(entries: list[Json], first: int = 0) -> Bookkeeping:
-    """Do what `check_entry` does for many entries at once.
+    """Check many entries as `check_entry` does.
 
-    What they have in common is looked at by functions that take no step of the interpreter for
-    each entry. If that does not settle it, each is looked at by itself.
+    First all entries are checked at once, by built-in functions that loop in C, since opening a
+    layout of a hundred thousand entries takes its time here. Only if that finds a fault, or cannot
+    tell, are they checked one by one, to report the fault.
 
     Args:
         entries: The values, in document order.
@@ -129,7 +130,7 @@ def check_entries(entries: list[Json], first: int = 0) -> Bookkeeping:
         keys: set[str] = set().union(*plain)
         digests = list(map(itemgetter("digest"), plain))
         annotations = [entry.get("annotations", _NOTHING) for entry in plain]
-        names = [noted.get(REF_NAME) for noted in annotations]
+        names = [own.get(REF_NAME) for own in annotations]
     except (TypeError, KeyError, AttributeError):
         return _check_each(entries, first)
     if (
@@ -143,16 +144,16 @@ def check_entries(entries: list[Json], first: int = 0) -> Bookkeeping:
 
 
 def _check_each(entries: list[Json], first: int) -> Bookkeeping:
-    found = Bookkeeping([], [], [])
+    result = Bookkeeping([], [], [])
     for position, entry in enumerate(entries, first):
         try:
-            found.names.append(check_entry(entry))
+            result.names.append(check_entry(entry))
         except DocumentError as error:
             raise error.at(f"$[{position}]") from None
         checked = cast("RawEntry", entry)
-        found.digests.append(entry_digest(checked))
-        found.annotations.append(entry_annotations(checked))
-    return found
+        result.digests.append(entry_digest(checked))
+        result.annotations.append(entry_annotations(checked))
+    return result
 
 
 def load_entry(entry: RawEntry) -> RootEntry:
@@ -163,21 +164,21 @@ def load_entry(entry: RawEntry) -> RootEntry:
 
     Spec: considerations:property-types.
     """
-    noted = entry_annotations(entry)
+    own = entry_annotations(entry)
     bare = entry
-    if all(type(text) is str for text in noted.values()):
+    if all(type(text) is str for text in own.values()):
         bare = {name: value for name, value in entry.items() if name != "annotations"}
     descriptor = structure(bare, Descriptor)  # refuses the annotations if they are still there
-    annotations = {key: str(text) for key, text in noted.items() if key != REF_NAME}
+    annotations = {key: str(text) for key, text in own.items() if key != REF_NAME}
     return RootEntry(
-        name=str(noted.get(REF_NAME) or "") or None,
+        name=str(own.get(REF_NAME) or "") or None,
         descriptor=descriptor,
         annotations=FrozenMap(annotations),
     )
 
 
 def entry_digest(entry: RawEntry) -> str:
-    """Return the digest of an entry that was checked."""
+    """Return the digest of a checked entry."""
     return str(entry["digest"])
 
 
@@ -188,36 +189,36 @@ def entry_annotations(entry: RawEntry) -> dict[str, Json]:
 
 
 def entry_name(entry: RawEntry) -> str | None:
-    """Return the reference name of an entry that was checked, if it has one."""
+    """Return the reference name of a checked entry, or `None`."""
     name = entry_annotations(entry).get(REF_NAME)
     return name if isinstance(name, str) and name else None
 
 
 def entry_full_name(entry: RawEntry) -> str | None:
-    """Return the full name that containerd gives to an entry, if it has one."""
+    """Return the full name that containerd gave to an entry, or `None`."""
     name = entry_annotations(entry).get(CONTAINERD_IMAGE_NAME)
     return name if isinstance(name, str) and name else None
 
 
 def is_named(entry: RawEntry) -> bool:
-    """Tell whether an entry has a reference name or a full name."""
+    """Return whether an entry has a reference name or a full name."""
     return bool(entry_annotations(entry).get(REF_NAME) or entry_full_name(entry))
 
 
 def has_unknown(entry: RawEntry) -> bool:
-    """Tell whether an entry, or its platform, has properties that the specification does not know.
+    """Return whether an entry or its platform has properties that the specification lacks.
 
-    Garbage collection keeps what they name, so no other entry of the content can stand for it.
+    Garbage collection keeps the digests in them, so another entry of the content cannot replace it.
     """
     platform = entry.get("platform")
     inside = platform.keys() if isinstance(platform, dict) else ()
     return not (entry.keys() <= _NAMES and _PLATFORM_NAMES.issuperset(inside))
 
 
-def says_more(entry: RawEntry) -> bool:
-    """Tell whether something would be lost with an entry whose content is gone.
+def is_worth_keeping(entry: RawEntry) -> bool:
+    """Return whether an entry is of use although its content is missing.
 
-    That is a name, unknown properties, the content itself in `data`, or where to get it in `urls`.
+    It is if it has a name, unknown properties, the content itself in `data`, or its `urls`.
     """
     return is_named(entry) or has_unknown(entry) or bool(entry.get("data") or entry.get("urls"))
 
@@ -253,11 +254,11 @@ def _without(entry: RawEntry, keys: Container[str]) -> RawEntry:
 
 
 def require_annotations(annotations: Mapping[str, str | None]) -> None:
-    """Refuse annotations that would set the name, or that are no texts.
+    """Refuse annotations that would set the reference name, or that are not strings.
 
     Raises:
-        InvalidNameError: They would set the name.
-        DocumentError: A key or a value is no string, or none that a document can hold.
+        InvalidNameError: They would set the reference name.
+        DocumentError: A key or a value is not a string, or not one that a document can hold.
 
     Spec: annotations:map.
     """

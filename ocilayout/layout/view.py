@@ -1,12 +1,14 @@
-"""What can be asked of any layout: names, entries, and documents, over an index and blobs.
+"""The reading verbs of a layout: tags, entries, manifests and referrers, over an index and blobs.
 
-Where the two come from is not known here: `Archive` takes them from a tar.
+Where the two come from is not defined here: `Layout` has them in a folder, `Archive` in a tar.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeVar
+
+from attrs import evolve
 
 from ocilayout.errors import (
     AmbiguousReferenceError,
@@ -57,7 +59,7 @@ class View(ABC, Generic[B]):
     """The reading verbs of a layout.
 
     Attributes:
-        blobs: The content.
+        blobs: The blobs.
     """
 
     blobs: B
@@ -65,13 +67,13 @@ class View(ABC, Generic[B]):
 
     @abstractmethod
     def _snapshot(self) -> RootIndex:
-        """Return the root index as it is now; it is not edited."""
+        """Return the root index as it is now, to be read only."""
 
     def tags(self, *, annotations: Mapping[str, str] | None = None) -> tuple[str, ...]:
         """Return the names of all entries, each once, sorted bytewise.
 
         Args:
-            annotations: Return only the names of which every entry has these annotations.
+            annotations: Return only names whose entries all have these annotations.
 
         Raises:
             DocumentError: `index.json` breaks the specification.
@@ -79,14 +81,14 @@ class View(ABC, Generic[B]):
         return self._snapshot().names(annotations or {})
 
     def entries(self, *, name: str | None = None) -> tuple[RootEntry, ...]:
-        """Return all entries in document order, also those without a name.
+        """Return all entries in document order, named and untagged.
 
         Args:
-            name: Return only the entries that this name, full name, digest or `NAME@DIGEST`
-                means, by the rules of `RootIndex.matching`: none, one, or several.
+            name: Return only the entries that this name, full name, digest or `NAME@DIGEST` means;
+                see `RootIndex.matching`.
 
         Raises:
-            DocumentError: `index.json` or one of these entries breaks the specification.
+            DocumentError: `index.json` or one of the entries breaks the specification.
         """
         root = self._snapshot()
         return root.entries() if name is None else root.matching(name)
@@ -94,13 +96,13 @@ class View(ABC, Generic[B]):
     def refs(self, *, name: str | None = None) -> tuple[tuple[str, RootEntry], ...]:
         """Return entries in document order, each with a reference that means its content alone.
 
-        `RootIndex.refs` says which: a name if possible, and of an untagged entry its digest.
+        It is a name if possible, and for an untagged entry its digest; see `RootIndex.refs`.
 
         Args:
-            name: Return only the entries that `entries` returns for it.
+            name: As for `entries`.
 
         Raises:
-            DocumentError: `index.json` or one of these entries breaks the specification.
+            DocumentError: `index.json` or one of the entries breaks the specification.
         """
         return self._snapshot().refs(name)
 
@@ -108,34 +110,35 @@ class View(ABC, Generic[B]):
         """Return an entry with its annotations.
 
         Args:
-            name: A name, a full name, a digest or `NAME@DIGEST`; `RootIndex.matching` has the
-                rules.
+            name: A name, a full name, a digest or `NAME@DIGEST`; see `RootIndex.matching`.
 
         Raises:
             ReferenceNotFoundError: It means no entry.
-            AmbiguousReferenceError: It means several, of different content.
+            AmbiguousReferenceError: It means entries of different content.
             DocumentError: `index.json` or the entry breaks the specification.
         """
         return self._snapshot().find(name)
 
     def resolve(self, name_or_digest: str | Digest) -> Descriptor:
-        """Return what a reference means: media type, digest and size, nothing else.
+        """Return the plain descriptor that a reference means: media type, digest and size only.
 
-        References are those of `entry`, and digests of content that has no entry. That has the
-        media type that it gives itself, and `application/octet-stream` if it gives none. Of several
-        entries of one content the first counts whose size is that of the content.
+        If several entries have one content, the first one with the right size counts. A blob
+        without an entry has the media type that it gives itself, or `application/octet-stream`.
+
+        Args:
+            name_or_digest: As for `entry`, or the digest of a blob without an entry.
 
         Raises:
-            ReferenceNotFoundError: It means no entry, and no content.
+            ReferenceNotFoundError: It means no entry, and no blob.
             AmbiguousReferenceError: It means entries of different content.
             DocumentError: `index.json` or the entry breaks the specification.
-            IntegrityError: The content of a digest without an entry is damaged.
+            IntegrityError: The blob of a digest without an entry is damaged.
 
         Spec: annotations:same-name.
         """
         root = self._snapshot()
         if not is_digest(name_or_digest):
-            first = root.find(name_or_digest)  # which refuses several contents
+            first = root.find(name_or_digest)  # refuses entries of different content
             return self._right([first, *root.matching(name_or_digest)])
         digest = Digest(name_or_digest)
         found = root.of(digest)
@@ -145,9 +148,9 @@ class View(ABC, Generic[B]):
         """Return a manifest or an index, verified: of OCI, of Docker, or of a retired type.
 
         Raises:
-            BlobNotFoundError: It is not there.
-            IntegrityError: It is not what the descriptor says.
-            DocumentError: It breaks the specification, or the descriptor is of something else.
+            BlobNotFoundError: It is missing.
+            IntegrityError: It is not as the descriptor says.
+            DocumentError: It breaks the specification, or the descriptor is not of a manifest.
             LimitExceededError: It is larger than 4 MiB.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
 
@@ -156,9 +159,9 @@ class View(ABC, Generic[B]):
         return self._read_document(descriptor, verify=True)
 
     def walk(self, descriptor: Descriptor) -> Iterator[Descriptor]:
-        """Visit all that content is made of, each digest once, parents before their children.
+        """Yield a descriptor and all that it is made of, each once, parents before children.
 
-        Content that is missing is visited, too; what only it refers to cannot be.
+        Missing content is visited as well, without its children.
 
         Raises:
             IntegrityError: A manifest on the way is damaged.
@@ -172,12 +175,10 @@ class View(ABC, Generic[B]):
     def referrers(
         self, digest: Digest | str, *, artifact_type: str | None = None
     ) -> tuple[Descriptor, ...]:
-        """Return what refers to content as its subject: signatures, bills of materials and such.
+        """Return the referrers to content: signatures, bills of materials and other manifests.
 
-        Found are entries of the root index, named or untagged, manifests inside the indexes that
-        entries lead to (where BuildKit has its attestations), and what is listed under the tag of
-        the distribution-spec's fallback, `sha256-<hex>`. Every manifest that entries lead to is
-        read, once for as long as `index.json` stays the same.
+        `Referrers` says where they are found. Every manifest that entries lead to is read, once as
+        long as `index.json` stays the same.
 
         Args:
             digest: The content.
@@ -185,10 +186,11 @@ class View(ABC, Generic[B]):
 
         Returns:
             Descriptors with the artifact type and the annotations that each manifest gives itself,
-            each digest once; first those that entries lead to, in document order.
+            each digest once: first manifests that entries lead to, in document order, then those
+            that the fallback tag lists.
 
         Raises:
-            DocumentError: The digest is none, or a manifest or `index.json` breaks the
+            DocumentError: The digest is not a valid one, or a manifest or `index.json` breaks the
                 specification.
             IntegrityError: A manifest is damaged.
 
@@ -202,7 +204,7 @@ class View(ABC, Generic[B]):
         )
 
     def _find_referrers(self) -> Referrers:
-        # A copy asks for many digests, and the manifests need reading once for all of them.
+        # A copy asks for many digests; the manifests are read once for all of them.
         root = self._snapshot()
         known = self._referrers
         # A manifest that is missing may come later, without any change of the root index.
@@ -212,12 +214,12 @@ class View(ABC, Generic[B]):
             and not any(digest in self.blobs for digest in known[1].missing)
         ):
             return known[1]
-        found = Referrers(root, self._read_if_there, self._in_its_size)
-        self._referrers = (root, found)
-        return found
+        fresh = Referrers(root, self._read_if_there, self._in_its_size)
+        self._referrers = (root, fresh)
+        return fresh
 
     def _read_if_there(self, descriptor: Descriptor) -> Document | None:
-        # What cannot be verified is read all the same: here it matters only what it refers to.
+        # A document that cannot be verified is read all the same: only its references matter here.
         verify = descriptor.digest.verifiable
         try:
             return in_any_size(
@@ -227,20 +229,20 @@ class View(ABC, Generic[B]):
             return None
 
     def _in_its_size(self, descriptor: Descriptor) -> Descriptor:
-        """Return a plain descriptor with the size that content has, if that is here."""
+        """Return a plain descriptor with the size of the blob, if that exists."""
         try:
             size = self.blobs.size(descriptor.digest)
         except BlobNotFoundError:
             size = descriptor.size
-        return _sized(descriptor, size)
+        return evolve(descriptor.plain(), size=size)
 
     def _right(self, entries: Sequence[RootEntry]) -> Descriptor:
-        """Return what entries of one content say, by the first of those that give its size."""
-        found = [entry.descriptor.plain() for entry in entries]
-        if len({descriptor.size for descriptor in found}) > 1:
-            size = self._in_its_size(found[0]).size
-            return next((one for one in found if one.size == size), found[0])
-        return found[0]
+        """Return the plain descriptor of entries of one content: the first with the right size."""
+        plain = [entry.descriptor.plain() for entry in entries]
+        if len({descriptor.size for descriptor in plain}) > 1:
+            size = self._in_its_size(plain[0]).size
+            return next((one for one in plain if one.size == size), plain[0])
+        return plain[0]
 
     def _read_document(self, descriptor: Descriptor, *, verify: bool) -> Document:
         require_document_size(descriptor)
@@ -259,26 +261,26 @@ class View(ABC, Generic[B]):
             return opaque
         if not isinstance(said, str) or said not in DOCUMENT_TYPES:
             return opaque
-        return Descriptor(media_type=said, digest=digest, size=opaque.size)
+        return evolve(opaque, media_type=said)
 
 
 def in_any_size(read: Callable[[Descriptor], T], descriptor: Descriptor, blobs: SourceBlobs) -> T:
-    """Read content by its digest, whatever size a reference gives it.
+    """Read content by its digest, although a reference may give a wrong size.
 
-    A reference that gives a wrong size is the fault of what refers, and not of the content.
+    A wrong size is a fault of the referring document, and not of the content.
 
     Args:
-        read: Reads content, verified; it is called again with the size that the content has.
+        read: Reads content, verified; it is called again with the size of the blob.
         descriptor: The content.
-        blobs: Where it lies.
+        blobs: The blobs.
 
     Raises:
-        Exception: What `read` raises. Of content that is damaged it is what it raised first.
+        Exception: An error of `read`; of damaged content, the first one.
     """
     try:
         return read(descriptor)
     except (LimitExceededError, SizeMismatchError) as error:
-        right = _sized(descriptor, blobs.size(descriptor.digest))
+        right = evolve(descriptor.plain(), size=blobs.size(descriptor.digest))
         if right.size == descriptor.size:
             raise
         try:
@@ -287,26 +289,22 @@ def in_any_size(read: Callable[[Descriptor], T], descriptor: Descriptor, blobs: 
             raise error from None
 
 
-def _sized(descriptor: Descriptor, size: int) -> Descriptor:
-    return Descriptor(media_type=descriptor.media_type, digest=descriptor.digest, size=size)
-
-
 def all_names(source: Source) -> dict[str, str | None]:
-    """Return what everything in a source is called when all of it goes elsewhere.
+    """Return the names that the content of a source gets when all of it is copied.
 
-    Of a layout that is each reference name that means one content, and the full name of an entry
-    whose reference name is missing or ambiguous; then come untagged entries.
+    An entry of a layout keeps its reference name if that means one content, and otherwise its full
+    name. Untagged entries come last.
 
     Args:
         source: A layout, an archive or a repository.
 
     Returns:
-        The name in the target by the reference in the source; `None` for an untagged entry.
+        The names in the target by references in the source; `None` for an untagged entry.
 
     Raises:
         AmbiguousReferenceError: Entries have one reference name for different content, and not all
             of them have full names that tell them apart.
-        InvalidNameError: An entry has only a name that reads as a digest.
+        InvalidNameError: The only name of an entry reads as a digest.
         DocumentError: The root index or an entry breaks the specification.
 
     Spec: annotations:same-name.
@@ -314,23 +312,23 @@ def all_names(source: Source) -> dict[str, str | None]:
     if not isinstance(source, View):
         return {tag: tag for tag in source.tags()}
     pairs = source.refs()
-    telling = [(ref, entry) for ref, entry in pairs if ref in (entry.name, entry.full_name)]
-    done = {(entry.name, entry.descriptor.digest) for _, entry in telling}
+    clear = [(ref, entry) for ref, entry in pairs if ref in (entry.name, entry.full_name)]
+    done = {(entry.name, entry.descriptor.digest) for _, entry in clear}
     for _, entry in pairs:
         if entry.is_named and (entry.name, entry.descriptor.digest) not in done:
             _refuse_unclear(entry, pairs)
     untagged = [entry for _, entry in pairs if not entry.is_named]
     return {
-        **{ref: ref for ref, _ in telling},
+        **{ref: ref for ref, _ in clear},
         **{entry.descriptor.digest: None for entry in untagged},
     }
 
 
 def arriving_name(source: Source, ref: str) -> str | None:
-    """Return what is meant by a reference is called elsewhere, if nothing else is asked for.
+    """Return the name that the content of a reference gets in a target by default.
 
     Returns:
-        The name or the full name itself, NAME of `NAME@DIGEST`, and `None` for a digest.
+        The name or full name itself, NAME for `NAME@DIGEST`, and `None` for a digest.
 
     Raises:
         DocumentError: The root index or an entry breaks the specification.
@@ -344,7 +342,7 @@ def arriving_name(source: Source, ref: str) -> str | None:
 
 
 def entries_of(source: Source, refs: Iterable[str]) -> Iterator[RootEntry]:
-    """Give the entries that references mean; none of a repository, which has no entries.
+    """Yield the entries that references mean; a repository has none.
 
     Raises:
         DocumentError: The root index or an entry breaks the specification.
@@ -355,7 +353,7 @@ def entries_of(source: Source, refs: Iterable[str]) -> Iterator[RootEntry]:
 
 
 def _refuse_unclear(entry: RootEntry, pairs: Iterable[tuple[str, RootEntry]]) -> NoReturn:
-    """Refuse an entry that has no name by which it can go elsewhere."""
+    """Refuse an entry without a name that it can have in a target."""
     name, digest = entry.name or entry.full_name or "", entry.descriptor.digest
     if is_digest(name):
         raise InvalidNameError(

@@ -428,7 +428,7 @@ class TestPlaces:
         """A missing path, a folder without a layout, and a file that is not a tar are errors."""
         command.folder.joinpath("file").write_text("x")
         error = command.error(verb, "nowhere")
-        assert error.endswith("/nowhere is no OCI image layout: there is nothing at this path")
+        assert error.endswith("/nowhere is not an OCI image layout: there is nothing at this path")
         assert "oci-layout is missing" in command.error(verb, ".")
         assert command.error(verb, "file")
         assert "has an empty path" in command.misuse(verb, "oci:")

@@ -21,9 +21,10 @@ from ocilayout.check import probe
 from ocilayout.cli import main
 from ocilayout.cli.terminal import one_line
 from ocilayout.layout.disk import File
+from ocilayout.layout.garbage import sweep
 from ocilayout.layout.layout import Layout
 from ocilayout.layout.realfolder import Folder
-from ocilayout.layout.temporary import leftovers
+from ocilayout.layout.temporary import temporary_files
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.manifest import Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER
@@ -77,7 +78,7 @@ def use(layout: Layout) -> None:
     layout.blobs.path(layer.digest).write_bytes(b"short")
     layout.blobs.put(LARGE, media_type=OCI_LAYER)
     assert layout.blobs.read(layer) == LARGE
-    assert list(leftovers(layout.path)) == []
+    assert list(temporary_files(layout.path)) == []
     codes = {problem.code for problem in layout.check()}
     assert codes.isdisjoint({"digest-mismatch", "missing-blob", "leftover", "stray-file"})
 
@@ -148,7 +149,7 @@ def test_a_temporary_beside_blobs_is_ours_and_locked_while_it_is_written(
     assert len(seen) == 1
     dead = layout.path / "blobs" / "sha256" / f"{2**22 + 1}-0123456789abcdef.tmp"
     dead.write_bytes(b"half")
-    [found] = leftovers(layout.path)
+    [found] = temporary_files(layout.path)
     assert found.ours
     assert layout.collect(grace=NOW).temporaries == (f"blobs/sha256/{dead.name}",)
 
@@ -332,7 +333,7 @@ def test_a_digest_with_a_long_algorithm_is_not_there(tmp_path: Path) -> None:
             layout.blobs.delete(odd.digest)
         with pytest.raises(LookupError):
             layout.blobs.read(odd, verify=False)
-        assert layout.blobs.sweep([odd.digest]) == []
+        assert sweep(layout.path, layout.blobs, [odd.digest]) == []
         layout.collect(grace=NOW, untagged="prune")
         layout.check()
         layout.remove("a")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocilayout.errors import BlobNotFoundError
+from ocilayout.layout.garbage import sweep
 from ocilayout.layout.layout import Layout
-from ocilayout.layout.temporary import leftovers
+from ocilayout.layout.temporary import temporary_files
 from ocilayout.model.manifest import Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
 
@@ -75,7 +76,7 @@ def test_what_lies_behind_a_linked_ingest_is_not_deleted(layout: Layout, elsewhe
     temporaries, repaired = tidy(layout)
     assert temporaries == ()
     assert repaired.actions == ()
-    assert list(leftovers(layout.path)) == []
+    assert list(temporary_files(layout.path)) == []
     assert picture(elsewhere) == before
 
 
@@ -190,7 +191,7 @@ def test_a_linked_folder_that_is_swapped_in_is_not_deleted_from(
     """What was a folder at the mark and is a link at the sweep keeps all that lies behind it."""
     garbage = layout.blobs.put(b"garbage", media_type=OCI_LAYER)
     outside = move_out(layout.path / "blobs" / "sha256", tmp_path / "outside")
-    assert layout.blobs.sweep([garbage.digest]) == []
+    assert sweep(layout.path, layout.blobs, [garbage.digest]) == []
     assert (outside / garbage.digest.encoded).exists()
 
 

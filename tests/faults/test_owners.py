@@ -15,11 +15,11 @@ import pytest
 
 from ocilayout.archive.tarstream import open_target
 from ocilayout.layout import clock
-from ocilayout.layout.disk import adopt
 from ocilayout.layout.layout import Layout
+from ocilayout.layout.ownership import adopt
 from ocilayout.layout.realfolder import Folder
 from ocilayout.layout.rootindex import EMPTY
-from ocilayout.layout.temporary import leftovers
+from ocilayout.layout.temporary import temporary_files
 from ocilayout.model.codec import encode
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.manifest import Header, Manifest
@@ -343,7 +343,7 @@ def test_a_reader_cannot_open_what_is_being_written(root: Path) -> None:
         [path] = (root / "ingest").iterdir()
         with pytest.raises(PermissionError):
             path.open("rb")
-        assert list(leftovers(root)) == []  # its writer is alive
+        assert list(temporary_files(root)) == []  # its writer is alive
 
     class Watching:
         def read(self, _: int) -> bytes:

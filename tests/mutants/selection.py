@@ -33,8 +33,7 @@ TESTS: Final = {
     ),
     "ocilayout/collect.py": (
         "tests/unit/test_signature.py",
-        "tests/unit/layout/test_collect.py",
-        "tests/unit/layout/test_collection.py",
+        "tests/unit/layout/test_garbage.py",
     ),
     "skills/store/builds.py": (
         "tests/unit/skills/test_facade.py",

@@ -20,19 +20,18 @@ from ocilayout import REF_NAME, Descriptor, Layout, OciLayoutError
 from ocilayout.check.repair import _Repair
 from ocilayout.errors import AmbiguousReferenceError, ReferenceNotFoundError
 from ocilayout.layout import blobs as blobs_module
-from ocilayout.layout import collection as collect_module
 from ocilayout.layout import edit as edit_module
-from ocilayout.layout import ingest as ingest_module
-from ocilayout.layout import meaning as meaning_module
+from ocilayout.layout import garbage as garbage_module
+from ocilayout.layout import lookup as lookup_module
+from ocilayout.layout import newblob as newblob_module
 from ocilayout.layout import reach as reach_module
 from ocilayout.layout import referrer as referrer_module
 from ocilayout.layout import rootindex as rootindex_module
 from ocilayout.layout.blobs import Blobs
-from ocilayout.layout.collection import Collection
 from ocilayout.layout.edit import Edit
-from ocilayout.layout.entrylist import Positions
+from ocilayout.layout.garbage import GarbageCollection
 from ocilayout.layout.indexfile import IndexFile
-from ocilayout.layout.meaning import Meanings
+from ocilayout.layout.lookup import Lookup, Positions
 from ocilayout.layout.realfolder import Folder
 from ocilayout.layout.referrer import Referrers
 from ocilayout.layout.rootentry import RootEntry
@@ -195,9 +194,9 @@ def _(patch: pytest.MonkeyPatch) -> None:
     tag = RootIndex.tag
 
     def append(self: RootIndex, name: str, *rest: Any) -> None:
-        by_name, self._meanings.names = self._meanings.names, Positions([])
+        by_name, self._lookup.names = self._lookup.names, Positions([])
         tag(self, name, *rest)
-        self._meanings.names = by_name
+        self._lookup.names = by_name
 
     patch.setattr(RootIndex, "tag", append)
 
@@ -215,7 +214,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("content whose tag moves is forgotten", "umoci, refname.go")
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Meanings, "is_last", lambda *_: False)
+    patch.setattr(Lookup, "is_last", lambda *_: False)
 
 
 @bug("an entry that lost its name keeps the mark of a build", "toolhive-core, section 8.4")
@@ -264,7 +263,7 @@ def taking_all(patch: pytest.MonkeyPatch, verb: str) -> None:
 
     def indiscriminate(*arguments: Any) -> None:
         with patch.context() as inner:
-            inner.setattr(Meanings, "alike", lambda _, __, positions: positions)
+            inner.setattr(Lookup, "alike", lambda _, __, positions: positions)
             act(*arguments)
 
     patch.setattr(RootIndex, verb, indiscriminate)
@@ -326,7 +325,7 @@ class StalePositions(Positions):
 
 @bug("several changes at once lose an entry", "ours until 2026: positions of entries went stale")
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(meaning_module, "Positions", StalePositions)
+    patch.setattr(lookup_module, "Positions", StalePositions)
 
 
 @bug("resolve returns the annotations of the entry", "oras-go, oci.go:297")
@@ -390,7 +389,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     def named(index: RootIndex) -> list[Any]:
         return [one.descriptor for one in index.entries() if one.is_named]
 
-    patch.setattr(collect_module, "roots_of", named)
+    patch.setattr(garbage_module, "roots_of", named)
 
 
 @bug("referrers of referrers are pruned", "oras-go#1294")
@@ -406,7 +405,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
         kept = {one.digest for to, one in about if to in search.found} | search.found
         return [one for one in untagged if one.digest not in kept]
 
-    patch.setattr(Collection, "_prunable", one_hop)
+    patch.setattr(GarbageCollection, "_prunable", one_hop)
 
 
 @bug("the parts of Docker manifests are garbage", "umoci, mediatype: OCI types only")
@@ -432,7 +431,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("content that was just put is garbage", "hypeman#199, zot PR#77: no grace")
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Collection, "_is_young", lambda *_: False)
+    patch.setattr(GarbageCollection, "_is_young", lambda *_: False)
 
 
 @bug("blobs of unknown algorithms are garbage", "regclient, close.go:76: all that is not marked")
@@ -446,7 +445,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
         found = reach_module.held(roots, blobs)
         return evolve(found, others=tuple(map(Verifiable, found.others)))
 
-    patch.setattr(collect_module, "held", held)
+    patch.setattr(garbage_module, "held", held)
 
 
 @bug("a manifest that cannot be read reaches nothing", "regclient, close.go:103")
@@ -518,7 +517,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 @bug("entries that have only a full name are pruned", "ours until 2026")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RootEntry, "is_named", property(lambda self: bool(self.name)))
-    patch.setattr(Meanings, "is_named", lambda self, place: bool(self._entries.names[place]))
+    patch.setattr(Lookup, "is_named", lambda self, place: bool(self._entries.names[place]))
 
 
 @bug("content that was placed with old times is old", "ours until 2026: mtime alone")
@@ -527,7 +526,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
         path = self._blobs.path(digest)
         return bool(path.exists() and path.stat().st_mtime > self._limit)
 
-    patch.setattr(Collection, "_is_young", is_young)
+    patch.setattr(GarbageCollection, "_is_young", is_young)
 
 
 @bug("a repair moves links aside", "ours until 2026")
@@ -549,12 +548,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
     "a collection that only says what it would do does it", "go-containerregistry: crane layout gc"
 )
 def _(patch: pytest.MonkeyPatch) -> None:
-    run = Collection.run
+    run = GarbageCollection.run
 
-    def always(self: Collection, **options: Any) -> Any:
+    def always(self: GarbageCollection, **options: Any) -> Any:
         return run(self, **{**options, "dry_run": False})
 
-    patch.setattr(Collection, "run", always)
+    patch.setattr(GarbageCollection, "run", always)
 
 
 # ---------------------------------------------------------------- blobs
@@ -571,7 +570,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         blobs_module,
         "copy_verifying",
-        lambda source, target, _: ingest_module.write_hashed(source, target, len),
+        lambda source, target, _: newblob_module.write_hashed(source, target, len),
     )
 
 
@@ -581,7 +580,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
         there = descriptor.digest in self
         if there:
             os.utime(self.path(descriptor.digest))
-            self._held.add(descriptor.digest)
+            self.put_here.add(descriptor.digest)
         return there
 
     patch.setattr(Blobs, "holds", holds)
@@ -589,13 +588,13 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("blobs have the mode 0600", "umoci#592, regclient: CreateTemp without chmod")
 def _(patch: pytest.MonkeyPatch) -> None:
-    begin = ingest_module.begin
+    create_locked = newblob_module.create_locked
 
     def private(*arguments: Any) -> Any:
-        file, _ = begin(*arguments)
+        file, _ = create_locked(*arguments)
         return file, 0o600
 
-    patch.setattr(ingest_module, "begin", private)
+    patch.setattr(newblob_module, "create_locked", private)
 
 
 @bug("a refused put leaves its file", "regclient: *.tmp are not removed on error")

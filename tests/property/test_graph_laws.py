@@ -10,7 +10,7 @@ from attrs import frozen
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ocilayout.layout.collection import only_reached
+from ocilayout.layout.garbage import only_reached
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.graph import successors, walk

@@ -162,7 +162,7 @@ def moved(entry: Entry) -> Entry:
     return {**entry, "annotations": kept}
 
 
-def says_more(entry: Entry) -> bool:
+def is_worth_keeping(entry: Entry) -> bool:
     """Tell whether an entry has a full name or unknown properties."""
     inside = entry["platform"] if isinstance(entry.get("platform"), dict) else {}
     full = noted(entry).get(CONTAINERD_IMAGE_NAME)
@@ -186,7 +186,7 @@ def require_let_go(
         let_go: Returns an entry without the name.
     """
     left = [(name_of(one) == name, let_go(one) if name_of(one) == name else one) for one in before]
-    stay = [entry for old, entry in left if not old or says_more(entry)]
+    stay = [entry for old, entry in left if not old or is_worth_keeping(entry)]
     olds = {entry["digest"] for old, entry in left if old}
     orphans = olds - {entry["digest"] for entry in stay} - held
     assert text([entry for entry in after if entry["digest"] not in orphans]) == text(stay)

@@ -18,7 +18,7 @@ from ocilayout.layout import Layout, clock
 from ocilayout.layout.blobs import Blobs
 from ocilayout.layout.indexfile import IndexFile
 from ocilayout.layout.rootindex import RootIndex
-from ocilayout.layout.temporary import Leftover
+from ocilayout.layout.temporary import TemporaryFile
 from ocilayout.model.annotation import REF_NAME
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
@@ -460,13 +460,13 @@ def test_a_damaged_blob_that_changes_while_it_is_judged_stays(layout: Layout, th
 
 def test_what_is_gone_is_not_dead(tmp_path: Path) -> None:
     for ours in (True, False):
-        assert not Leftover(root=tmp_path, name="gone", ours=ours).is_dead(2.0**40)
+        assert not TemporaryFile(root=tmp_path, name="gone", ours=ours).is_dead(2.0**40)
 
 
 @pytest.mark.parametrize("ours", [True, False])
 def test_what_was_locked_after_it_was_found_is_not_dead(tmp_path: Path, *, ours: bool) -> None:
     (tmp_path / "x").write_bytes(b"x")
-    leftover = Leftover(root=tmp_path, name="x", ours=ours)
+    leftover = TemporaryFile(root=tmp_path, name="x", ours=ours)
     with (tmp_path / "x").open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert not leftover.is_dead(2.0**40)

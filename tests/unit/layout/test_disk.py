@@ -1,4 +1,4 @@
-"""Files as the system has them: what is forced to the disk, and how an error names its file."""
+"""Single files: how they are forced onto the disk, and how an error names them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
 
 def test_where_a_sync_can_go_further_it_does(calls: list[tuple[str, int]]) -> None:
-    """On macOS, fsync leaves content in the memory of the disk."""
+    """On macOS, fsync leaves content in the cache of the disk."""
     force(5)
     assert calls == [("full", 5 + FULL)]
 
@@ -39,7 +39,7 @@ def test_where_a_sync_can_go_further_it_does(calls: list[tuple[str, int]]) -> No
 def test_where_it_cannot_it_is_fsync(
     calls: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """A file system on macOS that has no such thing has fsync."""
+    """A file system on macOS that lacks F_FULLFSYNC has fsync."""
 
     def refuse(*_: int) -> None:
         raise OSError(number, "not here")
@@ -78,7 +78,7 @@ def test_what_may_not_be_opened_is_passed_over_by_a_sync(
 
 
 def test_an_error_is_named_once_by_the_innermost_act() -> None:
-    """The type, the number and what the system says stay; the file and the act are added."""
+    """Type, number and text of the error stay; the file and the act are added."""
     with (
         pytest.raises(PermissionError) as caught,
         acting("copy", "outer"),
@@ -118,7 +118,7 @@ def test_an_error_without_an_act_says_what_it_has(error: OSError, said: str) -> 
 
 
 def test_a_device_is_not_opened_for_a_file() -> None:
-    """What is there and cannot be opened is told by what it is, if that is not a file."""
+    """The error of a file of another kind says its kind."""
     with pytest.raises(OSError, match="it is a device, not a regular file"):
         open_regular("/dev/null")
     with pytest.raises(IsADirectoryError, match="it is a folder"):
@@ -126,5 +126,5 @@ def test_a_device_is_not_opened_for_a_file() -> None:
 
 
 def test_a_path_of_any_bytes_is_a_path() -> None:
-    """Names that are in no encoding pass; only what the system cannot take is refused."""
+    """Names in no encoding are accepted; only names that the system cannot have are refused."""
     assert os.fsencode(path_of(os.fsdecode(b"\xff"))) == b"\xff"

@@ -49,12 +49,12 @@ def layer(text: str) -> Descriptor:
 
 
 def is_whole(layout: Layout, descriptor: Descriptor) -> bool:
-    """Tell whether all that content is made of is there; read, and so verified."""
+    """Return whether all parts of content exist and verify."""
     return all(layout.blobs.read(found) is not None for found in layout.walk(descriptor))
 
 
 def index_file(layout: Layout) -> tuple[int, bytes]:
-    """Identify the root index: which file, and what is in it."""
+    """Identify the root index by its inode and its bytes."""
     path = layout.path / "index.json"
     return path.stat().st_ino, path.read_bytes()
 
@@ -74,7 +74,7 @@ def layout(tmp_path: Path) -> Layout:
 
 @pytest.fixture
 def other(layout: Layout) -> Layout:
-    """Give another handle on the same layout, which does not wait for a lock."""
+    """Return another handle on the same layout, which does not wait for a lock."""
     return Layout.open(layout.path, durability="none", lock_timeout=0)
 
 
@@ -82,7 +82,7 @@ def other(layout: Layout) -> Layout:
 
 
 def test_several_changes_are_one_write(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However much is changed in one block, the file is replaced once."""
+    """The file is replaced once for all changes of a block."""
     layout.tag("old", put_artifact(layout, "old"))
     layout.tag("gone", put_artifact(layout, "gone"))
     fresh = put_artifact(layout, "fresh")
@@ -162,7 +162,7 @@ def test_an_empty_block_writes_nothing(layout: Layout) -> None:
 
 
 def test_no_lock_is_held_inside_the_block(layout: Layout, other: Layout) -> None:
-    """Others may write while changes are recorded and content is put; nobody's change is lost."""
+    """Others may write while changes are recorded and content is put; no change is lost."""
     with layout.edit() as edit:
         other.tag("theirs", put_artifact(other, "theirs"))
         edit.tag("ours", put_artifact(layout, "ours"))
@@ -181,7 +181,7 @@ def test_a_taken_lock_is_an_error(layout: Layout, other: Layout) -> None:
 
 
 def test_when_leaves_single_changes_out(layout: Layout) -> None:
-    """A change whose question is answered with no is left out, the others are made."""
+    """A change whose `when` returns False is left out; the others are made."""
     target = put_artifact(layout, "x")
     layout.tag("a", target)
     with layout.edit() as edit:
@@ -197,7 +197,7 @@ def test_when_leaves_single_changes_out(layout: Layout) -> None:
 
 
 def test_when_sees_what_the_changes_before_made(layout: Layout) -> None:
-    """The question is asked about the document as it stands at that point, under the lock."""
+    """`when` gets the document as the changes before left it, under the lock."""
     target = put_artifact(layout, "x")
     seen: list[tuple[str, ...]] = []
 
@@ -215,7 +215,7 @@ def test_when_sees_what_the_changes_before_made(layout: Layout) -> None:
 
 
 def test_an_error_of_when_gives_up_the_edit(layout: Layout) -> None:
-    """Whatever the question raises comes out, and nothing was written."""
+    """An error of `when` is raised, and nothing is written."""
     before = index_file(layout)
 
     def refuse(_: RootIndex) -> bool:
@@ -235,7 +235,7 @@ def test_an_error_of_when_gives_up_the_edit(layout: Layout) -> None:
 
 
 def test_add_makes_an_entry_without_a_name_once(layout: Layout) -> None:
-    """Content gets an entry of its own if it has none, and none if it has one."""
+    """Content gets an untagged entry only if it has no entry."""
     target, named = put_artifact(layout, "x"), put_artifact(layout, "y")
     layout.tag("a", named)
     with layout.edit() as edit:
@@ -253,7 +253,7 @@ def test_add_makes_an_entry_without_a_name_once(layout: Layout) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "sha256:" + "a" * 64, "-a", "a//b"])
 def test_a_bad_name_is_refused_at_once(layout: Layout, name: str) -> None:
-    """A name that must not be written raises where it is given, not at the end of the block."""
+    """An invalid name raises where it is given, and not at the end of the block."""
     target = put_artifact(layout, "x")
     with layout.edit() as edit:
         with pytest.raises(InvalidNameError):
@@ -262,8 +262,8 @@ def test_a_bad_name_is_refused_at_once(layout: Layout, name: str) -> None:
     assert layout.tags() == ("good",)
 
 
-def test_a_name_is_no_target(layout: Layout) -> None:
-    """A target is content; another tag is not, so its bookkeeping cannot come along."""
+def test_a_name_is_not_a_target(layout: Layout) -> None:
+    """A target is a descriptor or a digest; a tag is refused, so its annotations stay behind."""
     layout.tag("a", put_artifact(layout, "x"))
     with layout.edit() as edit:
         with pytest.raises(InvalidNameError):
@@ -312,7 +312,7 @@ def test_a_damaged_manifest_is_not_named(layout: Layout) -> None:
 
 @pytest.mark.spec("image-layout:missing-blobs")
 def test_a_sparse_graph_can_be_named(layout: Layout) -> None:
-    """Parts that nobody put here may be missing: a list of platforms need not have them all."""
+    """Parts that were not put here may be missing: an index need not have all platforms."""
     missing = Descriptor.of(b"elsewhere", OCI_MANIFEST)
     root = layout.put_manifest(Index(manifests=(missing, put_artifact(layout, "here"))))
     layout.tag("a", root)
@@ -338,7 +338,7 @@ def test_content_that_others_deleted_since_it_was_put_is_not_named(
 def test_content_that_was_found_and_then_deleted_is_not_named(
     layout: Layout, other: Layout
 ) -> None:
-    """A put that found its blob there holds on to it as well as one that wrote it."""
+    """A put that found its blob holds on to it just as a put that wrote it."""
     other.tag("theirs", put_artifact(other, "shared", note="theirs"))
     target = put_artifact(layout, "shared")
     other.remove("theirs")
@@ -368,8 +368,8 @@ def test_an_edit_does_not_let_go_of_what_another_put(layout: Layout, other: Layo
     assert layout.tags() == ()
 
 
-def test_a_pipe_in_a_blobs_place_holds_no_edit_up(layout: Layout) -> None:
-    """What is no regular file is no blob, and so a missing part, also to a sync."""
+def test_a_fifo_in_place_of_a_blob_blocks_no_edit(layout: Layout) -> None:
+    """A file of another kind is not a blob but a missing part, also to a sync."""
     target = put_artifact(layout, "x")
     path = layout.blobs.path(layer("x").digest)
     path.unlink()
@@ -389,7 +389,7 @@ def test_a_pipe_in_a_blobs_place_holds_no_edit_up(layout: Layout) -> None:
 def test_content_is_on_disk_before_its_entry(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All that an entry makes reachable, whoever put it, is synced before the index is replaced."""
+    """All that an entry reaches is synced before the index is replaced, also if others put it."""
     writer = Layout.create(tmp_path / "layout", durability="none")
     children = (put_artifact(writer, "a", "shared"), put_artifact(writer, "b", "shared"))
     root = writer.put_manifest(Index(manifests=children))
@@ -421,7 +421,7 @@ def test_content_is_on_disk_before_its_entry(
 
 
 def test_one_edit_can_move_and_remove(layout: Layout) -> None:
-    """What the same edit names is kept, even if the edit drops what held it until now."""
+    """Content that an edit tags is kept, even if the edit removes what held it until now."""
     target = put_artifact(layout, "x", "y")
     layout.tag("old", target)
     with layout.edit() as edit:
@@ -451,8 +451,8 @@ def test_the_entry_goes_before_the_content(layout: Layout, monkeypatch: pytest.M
     assert is_whole(layout, target)
 
 
-def test_what_nobody_can_verify_is_not_deleted(layout: Layout) -> None:
-    """A removal keeps blobs of unknown algorithms, whoever refers to them."""
+def test_a_blob_that_cannot_be_verified_is_not_deleted(layout: Layout) -> None:
+    """A removal keeps blobs of unknown algorithms, also if only the removed entry reaches them."""
     odd = Descriptor(media_type=OCI_LAYER, digest=Digest("newhash:abc"), size=3)
     path = layout.blobs.path(odd.digest)
     path.parent.mkdir()
@@ -466,7 +466,7 @@ def test_what_nobody_can_verify_is_not_deleted(layout: Layout) -> None:
 
 
 def share_a_name(layout: Layout) -> tuple[Descriptor, Descriptor]:
-    """Let one name mean two contents, as `docker save` writes it."""
+    """Give two contents one name, as `docker save` does."""
     first, second = put_artifact(layout, "x"), put_artifact(layout, "y")
     layout.tag("a", first)
     layout.tag("b", second)
@@ -491,7 +491,7 @@ def share_a_name(layout: Layout) -> tuple[Descriptor, Descriptor]:
 def test_no_edit_touches_different_content_by_one_name(
     layout: Layout, change: Callable[[Layout], None]
 ) -> None:
-    """Which entry is meant is not guessed: nothing changes, and the error lists them."""
+    """An ambiguous name changes nothing, and the error lists the entries."""
     first, second = share_a_name(layout)
     before = index_file(layout)
     with pytest.raises(AmbiguousReferenceError) as caught:
@@ -503,7 +503,7 @@ def test_no_edit_touches_different_content_by_one_name(
 
 
 def test_one_of_two_entries_of_a_name_is_removed(layout: Layout) -> None:
-    """With its digest a name means one content; what only that reaches goes, the other stays."""
+    """`NAME@DIGEST` means one content, which is removed; the other stays."""
     first, second = share_a_name(layout)
     layout.remove(f"a@{first.digest}")
     assert layout.resolve("a") == second
@@ -512,7 +512,7 @@ def test_one_of_two_entries_of_a_name_is_removed(layout: Layout) -> None:
 
 
 def test_untagged_content_is_removed_by_its_digest(layout: Layout) -> None:
-    """The digest means every entry of the content, named or not, and nothing of it stays."""
+    """A digest means every entry of the content, named or untagged, and all are removed."""
     kept, gone = put_artifact(layout, "shared", "kept"), put_artifact(layout, "shared", "gone")
     layout.tag("kept", kept)
     layout.tag("a", gone)
@@ -535,7 +535,7 @@ def test_untagged_content_is_removed_by_its_digest(layout: Layout) -> None:
 def before_the_rename(
     monkeypatch: pytest.MonkeyPatch, layout: Layout, change: Callable[[RootIndex], None]
 ) -> list[int]:
-    """Let a writer without a lock change the index once, after an edit has looked at all."""
+    """Let a writer without the lock change the index once, after the check of an edit."""
     replace = IndexFile._replace
     rounds: list[int] = []
 
@@ -568,7 +568,7 @@ def test_what_gets_another_entry_meanwhile_is_not_deleted(
 def test_what_a_name_meant_before_it_was_moved_is_not_deleted(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A removal that starts again drops what the name means now, not what it meant before."""
+    """A removal that starts again drops what the name means then, and not what it meant before."""
     target, other = put_artifact(layout, "x"), put_artifact(layout, "y")
     layout.tag("a", target)
 
@@ -589,7 +589,7 @@ def test_what_a_name_meant_before_it_was_moved_is_not_deleted(
 def test_what_was_put_anew_after_the_sync_is_synced_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, anew: bool
 ) -> None:
-    """Between sync and lock, another may delete a blob and a third put it again: unsynced."""
+    """A blob that others delete and put again between sync and lock is synced again."""
     layout = Layout.create(tmp_path / "durable")
     target = put_artifact(layout, "x")
     path = layout.blobs.path(layer("x").digest)

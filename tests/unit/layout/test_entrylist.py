@@ -1,4 +1,4 @@
-"""Entries as text: where it is cut, what is kept of it, and where names stand."""
+"""Entries as text: where it is cut, and what is kept of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from ocilayout.errors import DocumentError, LimitExceededError
 from ocilayout.layout import entrylist
-from ocilayout.layout.entrylist import EntryList, Positions, iter_parts
+from ocilayout.layout.entrylist import EntryList, iter_parts
 from ocilayout.model.annotation import REF_NAME
 from ocilayout.model.limit import MAX_NODES
 
@@ -21,7 +21,7 @@ DIGEST = "sha256:" + "0" * 64
 
 @pytest.fixture(autouse=True)
 def _small_parts() -> Iterator[None]:
-    """Cut wherever it can be cut."""
+    """Cut the text wherever it can be cut."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(entrylist, "PART", 0)
         yield
@@ -57,7 +57,7 @@ def test_entries_are_read_and_written_wherever_the_text_may_seem_to_be_cut(
     text = json.dumps(entries, indent=indent)
     before = '{"x":[],"manifests":'
     found = EntryList(f'{before}{text},"y":[{{}},{{}}]}}', len(before))
-    assert list(found.holding()) == list(enumerate(entries))
+    assert list(found.iter_entries()) == list(enumerate(entries))
     assert [found[position] for position in range(len(entries))] == entries
     assert found.names == [(item.get("annotations") or {}).get(REF_NAME) for item in entries]
     assert found.end == len(before) + len(text)
@@ -70,7 +70,7 @@ def test_entries_are_read_and_written_wherever_the_text_may_seem_to_be_cut(
 
 
 @pytest.mark.parametrize("text", ["[{},{}", "[{},", "[{}x", "[", '[{},{"a"}]'])
-def test_what_is_no_array_is_refused(text: str) -> None:
+def test_a_value_that_is_not_an_array_is_refused(text: str) -> None:
     with pytest.raises(DocumentError):
         EntryList(text, 0)
 
@@ -116,20 +116,20 @@ def test_what_was_dropped_leaves_the_positions_of_others_and_is_not_written() ->
     found[found.append()] = entry("e")
     assert found.names == [None, None, "c", "d", None, "e"]
     assert found.digests == ["", "", DIGEST, DIGEST, "", DIGEST]
-    assert list(found.holding()) == [(2, entry("c")), (3, entry("d")), (5, entry("e"))]
+    assert list(found.iter_entries()) == [(2, entry("c")), (3, entry("d")), (5, entry("e"))]
     assert json.loads(found.encode()) == [entry("c"), entry("d"), entry("e")]
 
 
 def test_whatever_holds_a_word_is_given_also_in_disguise() -> None:
     digest = f'"digest":"{DIGEST}"'
     found = EntryList(f'[{{{digest},"\\u0077ord":1}},{{{digest}}},{{{digest},"word":2}}]', 0)
-    assert [position for position, _ in found.holding("word")] == [0, 2]
+    assert [position for position, _ in found.iter_entries("word")] == [0, 2]
     found[found.append()] = entry()
-    assert [position for position, _ in found.holding("word")] == [0, 2, 3]
+    assert [position for position, _ in found.iter_entries("word")] == [0, 2, 3]
 
 
-def test_a_cut_through_every_entry_is_no_obstacle() -> None:
-    """Entries with what looks like their ends in them are parsed in parts all the same."""
+def test_a_cut_through_every_entry_does_not_matter() -> None:
+    """Entries that contain text like their ends are parsed in parts all the same."""
     text = json.dumps([entry(f"v{number}", x=NESTED) for number in range(50)])
     parts = list(iter_parts(text, 0))
     assert len(parts) > 10
@@ -158,32 +158,3 @@ def test_an_entry_has_so_many_values_and_no_more() -> None:
         with pytest.raises(LimitExceededError) as caught:
             names(json.dumps(wrong, separators=(",", ":")))
         assert caught.value.what == "nodes"
-
-
-class TestPositions:
-    def test_a_text_is_found_in_all_its_places_in_order(self) -> None:
-        found = Positions(["a", "b", None, "", "a", "a"])
-        assert sorted(found) == ["a", "b"]
-        assert (found.of("a"), found.of("b"), found.of("c"), found.of("")) == (
-            [0, 4, 5],
-            [1],
-            [],
-            [],
-        )
-        assert (found.count("a"), found.count("b"), found.count("c")) == (3, 1, 0)
-
-    def test_where_two_texts_stand_together_is_found_in_order(self) -> None:
-        found, others = Positions(["a", "a", "b", "a"]), Positions(["x", "y", "x", "x"])
-        assert found.shared("a", others, "x") == [0, 3]
-        assert found.shared("b", others, "x") == [2]
-        assert found.shared("b", others, "y") == found.shared("c", others, "x") == []
-
-    def test_what_moves_is_found_where_it_is_and_not_where_it_was(self) -> None:
-        found = Positions(["a", "b", "a"])
-        found.move(0, "a", "b")
-        assert (found.of("a"), found.of("b")) == ([2], [0, 1])
-        found.move(1, "b", None)
-        found.move(3, None, "c")
-        assert (found.of("b"), found.of("c"), sorted(found)) == ([0], [3], ["a", "b", "c"])
-        found.move(0, "b", "")
-        assert (found.count("b"), found.of("b"), sorted(found)) == (0, [], ["a", "c"])

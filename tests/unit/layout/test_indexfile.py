@@ -30,12 +30,12 @@ LONG_AGO = 1_000_000_000
 
 
 def indexfile(root: Path, *, durable: bool = False, lock_timeout: float = 30.0) -> IndexFile:
-    """Look at the root index of a folder."""
+    """Return the root index of a folder."""
     return IndexFile(root, durable=durable, lock_timeout=lock_timeout)
 
 
 def age(root: Path) -> None:
-    """Make the file one that did not change for long."""
+    """Make the file one that has not changed for a long time."""
     os.utime(root / "index.json", (LONG_AGO, LONG_AGO))
 
 
@@ -50,7 +50,7 @@ def files(root: Path) -> list[str]:
 
 
 def nothing(_: RootIndex) -> None:
-    """Agree with everything."""
+    """Accept any document."""
 
 
 def tag(index: IndexFile, name: str, target: Descriptor = TARGET) -> None:
@@ -69,13 +69,13 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.mark.usefixtures("later")
 def test_a_file_that_did_not_change_is_parsed_once(root: Path) -> None:
-    """While the file is the same one, the snapshot is the same one."""
+    """While the file is the same, the snapshot is the same object."""
     index = indexfile(root)
     assert index.snapshot() is index.snapshot()
 
 
 def test_a_replaced_file_is_parsed_anew(root: Path) -> None:
-    """What another handle wrote is seen at once, and what it wrote after that as well."""
+    """A change by another handle is seen at once, and so is the next one."""
     index = indexfile(root)
     age(root)
     assert index.snapshot().names() == ()
@@ -98,7 +98,7 @@ def test_a_file_that_changed_just_now_is_not_trusted_to_stay(root: Path) -> None
 
 
 def test_a_torn_file_is_read_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader that meets a writer without a lock half-way waits for the rest."""
+    """A reader that finds a half-written file waits for the rest."""
     (root / "index.json").write_bytes(EMPTY[:20])
 
     def finish_writing(_: float) -> None:
@@ -111,7 +111,7 @@ def test_a_torn_file_is_read_again(root: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_file_that_is_replaced_while_it_is_opened_is_read_whole(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """How much is read is the size of what is read, not of what was there a moment ago."""
+    """As much is read as the open file has, and not as the file had a moment ago."""
     age(root)
     reader = indexfile(root)
     opened = os.open
@@ -129,16 +129,14 @@ def test_a_file_that_is_replaced_while_it_is_opened_is_read_whole(
 def test_a_wrong_clock_costs_no_parsing(
     root: Path, monkeypatch: pytest.MonkeyPatch, wrong: float
 ) -> None:
-    """A file whose times are yet to come is not parsed again and again."""
+    """A file with times in the future is not parsed again and again."""
     monkeypatch.setattr(clock, "now", lambda: time.time() + wrong)
     index = indexfile(root)
     assert index.snapshot() is index.snapshot()
 
 
-def test_a_torn_file_that_nobody_is_writing_is_not_waited_for(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Who tore it is gone long since; to wait would only put the error off."""
+def test_an_old_torn_file_is_not_waited_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writer is gone, so waiting would only delay the error."""
     (root / "index.json").write_bytes(EMPTY[:20])
     os.utime(root / "index.json", (0, 0))
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waited"))
@@ -153,7 +151,7 @@ def test_a_torn_file_that_nobody_is_writing_is_not_waited_for(
 def test_a_broken_file_is_an_error_and_stays(
     root: Path, broken: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who reads or edits a file that never parses gets an error, and the file is not touched."""
+    """Reading or editing a file that never parses is an error, and the file is not touched."""
     (root / "index.json").write_bytes(broken)
     seconds = itertools.count()
     monkeypatch.setattr(time, "monotonic", lambda: next(seconds))
@@ -175,8 +173,8 @@ def test_a_file_beyond_the_limit_is_refused(root: Path) -> None:
     assert caught.value.limit == MAX_ROOT_INDEX
 
 
-def test_a_missing_file_is_no_empty_one(root: Path) -> None:
-    """Neither a reader nor a writer makes up a file that is not there."""
+def test_a_missing_file_is_not_an_empty_one(root: Path) -> None:
+    """Neither a reader nor a writer creates a missing file."""
     (root / "index.json").unlink()
     index = indexfile(root)
     with pytest.raises(FileNotFoundError):
@@ -191,7 +189,7 @@ def test_a_missing_file_is_no_empty_one(root: Path) -> None:
 
 @pytest.mark.spec("image-layout:writers")
 def test_the_lock_excludes_and_says_what_is_locked(root: Path) -> None:
-    """While one holds the lock, another's edit raises, names the file, and changes nothing."""
+    """While the lock is held elsewhere, an edit raises, names the file, and changes nothing."""
     with (
         indexfile(root).locked(),
         pytest.raises(LockTimeoutError, match=str(root / "index.json.lock")),
@@ -210,7 +208,7 @@ def test_the_lock_excludes_within_one_handle_too(root: Path) -> None:
 
 
 def test_the_lock_is_flock_on_the_file_of_buildkit(root: Path) -> None:
-    """Whoever takes flock on index.json.lock excludes us, and we exclude them."""
+    """A program that takes flock on index.json.lock excludes us, and we exclude it."""
     with (root / "index.json.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(LockTimeoutError):
@@ -221,17 +219,17 @@ def test_the_lock_is_flock_on_the_file_of_buildkit(root: Path) -> None:
 
 
 def test_the_lock_file_stays(root: Path) -> None:
-    """The lock file is never unlinked, nor made anew."""
+    """The lock file is never deleted or replaced."""
     tag(indexfile(root), "a")
     number = (root / "index.json.lock").stat().st_ino
     tag(indexfile(root), "b")
     assert (root / "index.json.lock").stat().st_ino == number
 
 
-def test_a_lock_file_that_was_unlinked_meanwhile_is_no_lock(
+def test_a_lock_file_that_was_deleted_meanwhile_is_not_a_lock(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the file goes between our opening and our locking, we lock the one that is there now."""
+    """If the file is deleted between our opening and our locking, we lock the new file."""
     take = fcntl.flock
     unlinked: list[Path] = []
 
@@ -263,7 +261,7 @@ def test_the_lock_is_released_after_an_error(root: Path) -> None:
 
 
 def test_an_edit_starts_from_the_file_and_not_from_the_snapshot(root: Path) -> None:
-    """What others wrote since our last look stays."""
+    """Changes that others made since our last read stay."""
     index = indexfile(root)
     age(root)
     index.snapshot()
@@ -273,7 +271,7 @@ def test_an_edit_starts_from_the_file_and_not_from_the_snapshot(root: Path) -> N
 
 
 def test_an_edit_that_changes_nothing_writes_nothing(root: Path) -> None:
-    """A file that would come out as it was is not replaced."""
+    """A file that would not change is not replaced."""
     before = (root / "index.json").stat()
     indexfile(root).edit(nothing, check=nothing, after=lambda: None)
     after = (root / "index.json").stat()
@@ -298,7 +296,7 @@ def test_a_check_that_refuses_leaves_the_file(root: Path) -> None:
 
 
 def test_what_comes_after_finds_the_new_file_and_the_lock(root: Path) -> None:
-    """The last step of an edit runs when the new file is there, and before others may write."""
+    """`after` runs when the file was replaced, and before others may write."""
     seen: list[tuple[str, ...]] = []
 
     def after() -> None:
@@ -312,7 +310,7 @@ def test_what_comes_after_finds_the_new_file_and_the_lock(root: Path) -> None:
 
 @pytest.mark.parametrize("in_place", [True, False])
 def test_a_writer_without_a_lock_is_not_overwritten(root: Path, *, in_place: bool) -> None:
-    """If the file changes between our reading and our writing, both changes are there after."""
+    """If the file changes between our read and our write, neither change is lost."""
     rounds: list[None] = []
 
     def somebody_writes(_: RootIndex) -> None:
@@ -339,7 +337,7 @@ def test_a_writer_without_a_lock_is_not_overwritten(root: Path, *, in_place: boo
 
 
 def test_readers_of_the_old_file_are_not_disturbed(root: Path) -> None:
-    """The file is replaced and not rewritten: who has the old one open reads the old one."""
+    """The file is replaced and not rewritten: an open reader goes on with the old file."""
     with (root / "index.json").open("rb") as reader:
         tag(indexfile(root), "a")
         assert reader.read() == EMPTY
@@ -353,7 +351,9 @@ def test_the_mode_of_the_file_stays(root: Path) -> None:
         assert (root / "index.json").stat().st_mode & 0o777 == mode
 
 
-def test_somebody_elses_file_can_be_replaced(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_another_user_can_be_replaced(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A mode that may not be carried over does not stop an edit."""
 
     def refuse(_: Path, __: int) -> None:
@@ -368,7 +368,7 @@ def test_somebody_elses_file_can_be_replaced(root: Path, monkeypatch: pytest.Mon
 def test_the_new_file_is_on_disk_before_it_has_the_name(
     root: Path, monkeypatch: pytest.MonkeyPatch, *, durable: bool
 ) -> None:
-    """The file is synced, then renamed, then its folder is synced; or nothing is, if so wished."""
+    """The file is synced, then renamed, then its folder is synced; all only if durable."""
     steps: list[object] = []
     force, replace = os.fsync, os.replace
 
@@ -390,7 +390,7 @@ def test_the_new_file_is_on_disk_before_it_has_the_name(
 
 @pytest.mark.spec("considerations:no-change")
 def test_what_the_edit_does_not_name_stays(root: Path) -> None:
-    """Unknown properties, unknown entries and their order outlive an edit."""
+    """An edit keeps unknown properties, unknown entries and their order."""
     entry = {"mediaType": "x/y", "digest": "md5:abc", "size": 1, "com.example": [1]}
     document = {"com.example": {"b": 1, "a": None}, "schemaVersion": 2, "manifests": [entry]}
     (root / "index.json").write_text(json.dumps(document, indent=3))
@@ -424,7 +424,7 @@ class Ticking:
 def test_patience_starts_again_while_a_writer_makes_progress(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader that finds another torn state each time waits longer than for one that stays."""
+    """A reader waits longer for a torn file that changes than for one that stays the same."""
     path = root / "index.json"
     path.write_bytes(b"{")
 
@@ -437,7 +437,7 @@ def test_patience_starts_again_while_a_writer_makes_progress(
 
 
 def test_patience_ends_where_nothing_changes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A torn state that stays is waited for during a second, and not longer."""
+    """A reader waits one second for a torn file that stays the same, and not longer."""
     (root / "index.json").write_bytes(b"{")
     ticking = Ticking(monkeypatch, lambda: None)
     with pytest.raises(DocumentError):
@@ -448,7 +448,7 @@ def test_patience_ends_where_nothing_changes(root: Path, monkeypatch: pytest.Mon
 def test_patience_with_a_writer_that_never_ends_is_that_for_a_lock(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A writer that tears the file for ever holds a reader up no longer than `lock_timeout`."""
+    """A reader waits no longer than `lock_timeout` for a file that is torn again and again."""
     path = root / "index.json"
     path.write_bytes(b"{")
 
@@ -472,7 +472,7 @@ def rewritten_in_place(root: Path) -> None:
 
 @pytest.mark.usefixtures("later")
 def test_a_time_that_was_set_back_hides_no_change(root: Path) -> None:
-    """The change time tells of what `cp -p` and `rsync -a` write in place, however old it seems."""
+    """The change time shows a write in place by `cp -p` or `rsync -a`, which set old times."""
     index = indexfile(root)
     tag(indexfile(root), "a")
     assert index.snapshot().names() == ("a",)
@@ -490,7 +490,7 @@ def test_a_time_that_was_set_back_hides_no_change(root: Path) -> None:
 def test_a_coarse_clock_is_not_trusted_for_two_seconds(
     root: Path, monkeypatch: pytest.MonkeyPatch, fraction: float, age: float, *, trusted: bool
 ) -> None:
-    """Times that are whole seconds are those of a file system that may know no other ones."""
+    """Times in whole seconds may be those of a file system without finer ones."""
     written = 2_000_000_000 + fraction
     tag(indexfile(root), "a")
     whole = os.fstat
@@ -525,7 +525,7 @@ def _number(index: IndexFile) -> int:
 def test_a_file_that_is_replaced_between_reading_and_writing_loses_nothing(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is compared before the rename is the file that was read, not the one at its path."""
+    """The file that was read is compared before the rename, and not the one at its path."""
     load = IndexFile._load
     rounds: list[int] = []
 
@@ -548,7 +548,7 @@ def test_a_file_that_is_replaced_between_reading_and_writing_loses_nothing(
 def test_the_bytes_are_in_the_file_when_it_is_synced(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing waits in a buffer of ours when the system is asked to force the file to the disk."""
+    """No byte waits in a buffer of ours when the file is forced onto the disk."""
     synced: list[bytes] = []
     force = os.fsync
 
@@ -563,7 +563,7 @@ def test_the_bytes_are_in_the_file_when_it_is_synced(
 
 
 def test_reading_leaves_nothing_open(root: Path) -> None:
-    """Reads that succeed, fail, or are of something odd close what they opened."""
+    """Reads close what they opened, also if they fail or the file is of another kind."""
     index = indexfile(root)
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(20):

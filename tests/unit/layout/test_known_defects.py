@@ -65,7 +65,7 @@ ELSEWHERE = {
         "faults/test_disk.py::test_an_index_that_does_not_fit_leaves_the_old_one"
     ),
     "a killed writer leaves files for ever: aktualizr-lite#241": (
-        "unit/layout/test_collection.py::test_only_left_overs_of_the_dead_go"
+        "unit/layout/test_garbage.py::test_only_temporary_files_of_dead_writers_are_deleted"
     ),
     "a store with damaged blobs cannot be mended: docker-agent#1455": (
         "unit/check/test_repair.py::test_a_damaged_blob_is_moved_aside_so_that_a_put_can_refill_it"
@@ -80,7 +80,7 @@ ELSEWHERE = {
         "unit/layout/test_layout.py::test_the_same_content_under_another_type_is_shared"
     ),
     "what was put a moment ago is garbage: hypeman#199": (
-        "unit/layout/test_collection.py::test_what_is_young_stays"
+        "unit/layout/test_garbage.py::test_what_is_young_stays"
     ),
     "what a concurrent writer counts on is deleted: buildkit#7102": (
         "faults/test_writers.py::test_processes_that_remove_and_put_leave_no_dangling_tag"
@@ -92,9 +92,9 @@ ELSEWHERE = {
         "unit/layout/test_layout.py::test_put_manifest_stores_models_and_bytes"
     ),
     "opening reads every manifest: inspektor-gadget#5754": (
-        "unit/layout/test_layout.py::test_opening_reads_no_blob"
+        "unit/layout/test_creation.py::test_opening_reads_no_blob"
     ),
-    "opening writes: containerd#10894": "unit/layout/test_layout.py::test_opening_writes_nothing",
+    "opening writes: containerd#10894": "unit/layout/test_creation.py::test_opening_writes_nothing",
     "one tag of several images, as BuildKit writes it": (
         "unit/layout/test_layout.py::test_full_names_tell_equal_tags_apart"
     ),
@@ -108,13 +108,13 @@ ELSEWHERE = {
         "unit/transfer/test_copying.py::test_what_is_noted_at_an_entry_stays_here"
     ),
     "entries without a name are no roots: cosign#4695": (
-        "unit/layout/test_collection.py::test_entries_without_names_are_roots_unless_they_are_pruned"
+        "unit/layout/test_garbage.py::test_untagged_entries_are_roots_unless_they_are_pruned"
     ),
     "blobs have modes that others cannot read: umoci#592, olot#18": (
-        "unit/layout/test_blobs.py::test_blobs_have_the_usual_mode"
+        "unit/layout/test_newblob.py::test_blobs_have_the_usual_mode"
     ),
     "a symbolic link in a blob's place is followed: go-containerregistry#2306": (
-        "unit/layout/test_blobs.py::test_a_symlink_is_no_blob"
+        "unit/layout/test_blobs.py::test_a_symlink_is_not_a_blob"
     ),
     "a root that is there ends a copy of what is not: oras-go, copy.go": (
         "unit/transfer/test_copying.py::test_an_incomplete_target_is_completed"
@@ -129,14 +129,14 @@ ELSEWHERE = {
         "property/test_archive_laws.py::test_any_form_reads_the_same"
     ),
     "a document is a manifest and an index at once: CVE-2021-41190": (
-        "unit/layout/test_layout.py::test_read_manifest_refuses_what_is_none"
+        "unit/layout/test_layout.py::test_read_manifest_refuses_other_content"
     ),
 }
 
 
 @pytest.mark.parametrize("where", ELSEWHERE.values(), ids=ELSEWHERE)
-def test_what_is_said_to_be_held_elsewhere_is(where: str) -> None:
-    """Each test that is named above is there."""
+def test_the_tests_that_are_named_exist(where: str) -> None:
+    """Each test that is named above exists."""
     file, name = where.split("::")
     assert f"def {name}(" in (TESTS / file).read_text()
 
@@ -159,20 +159,20 @@ def put(layout: Layout, text: str, *, subject: Descriptor | None = None) -> Desc
 
 
 def add(layout: Layout, *roots: Descriptor) -> None:
-    """Make content entries without a name, in this order."""
+    """Make content untagged entries, in this order."""
     with layout.edit() as edit:
         for root in roots:
             edit.add(root)
 
 
 def grow_old(layout: Layout) -> None:
-    """Let all blobs look as if they had been put long ago."""
+    """Make all blobs old."""
     for digest in layout.blobs:
         os.utime(layout.blobs.path(digest), (0, 0))
 
 
 def document(layout: Layout) -> dict[str, Any]:
-    """Return the root index as it stands in the file."""
+    """Return the root index of the file."""
     read: dict[str, Any] = json.loads((layout.path / "index.json").read_bytes())
     return read
 
@@ -181,7 +181,7 @@ def document(layout: Layout) -> dict[str, Any]:
 
 
 def test_collect_ends_on_a_referrer_whose_subject_is_not_kept(layout: Layout) -> None:
-    """oras-go#1294: a referrer of something that no tag reaches made a collection run for ever."""
+    """oras-go#1294: a referrer to content that no tag reaches made a collection run for ever."""
     layout.tag("kept", put(layout, "kept"))
     kept = set(layout.blobs)
     subject = put(layout, "subject")
@@ -254,7 +254,7 @@ def test_the_last_entry_removed_leaves_an_empty_array(
 
 @pytest.mark.parametrize("shell", ['{"schemaVersion":2,"manifests":null}', '{"schemaVersion":2}'])
 def test_null_manifests_are_accepted(layout: Layout, shell: str) -> None:
-    """What oras-go leaves of an emptied layout is a layout, for every verb."""
+    """A layout that oras-go emptied is a layout, for every verb."""
     (layout.path / "index.json").write_text(shell)
     layout = Layout.open(layout.path, durability="none")
     assert (layout.tags(), layout.entries()) == ((), ())
@@ -313,7 +313,7 @@ def test_what_a_crash_left_without_an_entry_is_named_by_the_next_writer(
 def test_an_unreadable_index_is_never_replaced(
     layout: Layout, broken: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """regclient, scheme/ocidir: a writer took an index that it could not read for an empty one."""
+    """regclient, scheme/ocidir: a writer took an unreadable index for an empty one."""
     monkeypatch.setattr(indexfile, "_TORN_READ", 0)  # nobody is writing it, so nobody is waited for
     root = put(layout, "a")
     layout.tag("a", root)
@@ -389,7 +389,7 @@ OUTSIDE = [
 
 @pytest.mark.parametrize("text", OUTSIDE)
 def test_a_digest_never_becomes_a_path_outside(layout: Layout, text: str) -> None:
-    """oras-py, oras/layout: both halves of whatever stood in a document were joined to a path."""
+    """oras-py, oras/layout: both halves of a text in a document were joined to a path."""
     secret = layout.path.parent / "secret"
     secret.write_bytes(b"secret")
     with pytest.raises(DocumentError):
@@ -414,7 +414,9 @@ def test_a_digest_never_becomes_a_path_outside(layout: Layout, text: str) -> Non
     assert secret.read_bytes() == b"secret"
 
 
-def test_a_layer_that_reads_like_a_manifest_is_no_manifest(layout: Layout, tmp_path: Path) -> None:
+def test_a_layer_that_reads_like_a_manifest_is_not_a_manifest(
+    layout: Layout, tmp_path: Path
+) -> None:
     """oras-py, oras/layout: what a blob is was told by what is in it, so it was pushed as another.
 
     Only its descriptor says what content is: this layer is copied as a blob, and what the document

@@ -1,9 +1,8 @@
-"""A layout in a folder: made, opened, read and changed."""
+"""A layout in a folder: read, tagged, annotated and removed from."""
 
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,16 +14,11 @@ from ocilayout.errors import (
     DocumentError,
     IntegrityError,
     InvalidNameError,
-    LayoutExistsError,
     LimitExceededError,
-    LockTimeoutError,
-    NotALayoutError,
     ReferenceNotFoundError,
     UnsupportedDigestError,
-    UnsupportedVersionError,
 )
 from ocilayout.layout.layout import Layout
-from ocilayout.layout.rootindex import EMPTY
 from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, LOCAL_BUILD, REF_NAME
 from ocilayout.model.codec import encode
 from ocilayout.model.descriptor import Descriptor, Platform
@@ -46,48 +40,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-HEADER = b'{"imageLayoutVersion":"1.0.0"}'
+from tests.unit.layout.layouts import is_whole, put_artifact, put_image, tree
+
 MARK = {LOCAL_BUILD: "true"}
 ABSENT = Digest("sha256:" + "0" * 64)
-
-
-def put_artifact(
-    layout: Layout, *layers: str, config: bytes = b"{}", subject: Descriptor | None = None
-) -> Descriptor:
-    """Store a manifest with layers of these texts; it has no entry."""
-    return layout.put_manifest(
-        Manifest(
-            config=layout.blobs.put(config, media_type=OCI_EMPTY),
-            layers=[layout.blobs.put(text.encode(), media_type=OCI_LAYER) for text in layers],
-            subject=subject,
-        )
-    )
-
-
-def put_image(layout: Layout, *layers: str) -> Descriptor:
-    """Store an index of two platforms, each with a layer of its own and the given ones."""
-    children = []
-    for architecture in ("amd64", "arm64"):
-        child = put_artifact(layout, *layers, architecture, config=f'["{architecture}"]'.encode())
-        children.append(
-            Descriptor(
-                media_type=child.media_type,
-                digest=child.digest,
-                size=child.size,
-                platform=Platform(architecture=architecture, os="linux"),
-            )
-        )
-    return layout.put_manifest(Index(manifests=children))
 
 
 def layer(text: str) -> Digest:
     """Return the digest of a layer of this text."""
     return Digest.of(text.encode())
-
-
-def is_whole(layout: Layout, descriptor: Descriptor) -> bool:
-    """Tell whether all that content is made of is there; read, and so verified."""
-    return all(layout.blobs.read(found) is not None for found in layout.walk(descriptor))
 
 
 def rewrite(layout: Layout, change: Callable[[dict[str, Any]], None]) -> None:
@@ -99,19 +60,11 @@ def rewrite(layout: Layout, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def raw_entries(layout: Layout) -> list[dict[str, Any]]:
-    """Return the entries as they stand in the file."""
+    """Return the entries of the file as JSON."""
     entries: list[dict[str, Any]] = json.loads((layout.path / "index.json").read_bytes())[
         "manifests"
     ]
     return entries
-
-
-def tree(root: Path) -> dict[str, tuple[int, int]]:
-    """Identify every file and folder below a folder, and the folder: which, and since when."""
-    return {
-        str(path.relative_to(root)): (path.lstat().st_ino, path.lstat().st_mtime_ns)
-        for path in [root, *root.rglob("*")]
-    }
 
 
 @pytest.fixture
@@ -119,268 +72,11 @@ def layout(tmp_path: Path) -> Layout:
     return Layout.create(tmp_path / "layout", durability="none")
 
 
-# ---------------------------------------------------------------- making
-
-
-@pytest.mark.spec(
-    "image-layout:blobs-folder", "image-layout:oci-layout-file", "image-layout:index-json"
-)
-def test_a_new_layout_has_the_files_of_the_specification(tmp_path: Path) -> None:
-    """A new layout is a header, an empty index and a folder of blobs; parents are made."""
-    layout = Layout.create(tmp_path / "new" / "layout")
-    assert sorted(path.name for path in layout.path.iterdir()) == [
-        "blobs",
-        "index.json",
-        "index.json.lock",
-        "oci-layout",
-    ]
-    assert layout.path == tmp_path / "new" / "layout"
-    assert (layout.path / "oci-layout").read_bytes() == HEADER
-    assert json.loads((layout.path / "index.json").read_bytes()) == {
-        "schemaVersion": 2,
-        "mediaType": OCI_INDEX,
-        "manifests": [],
-    }
-    assert (layout.path / "blobs").is_dir()
-    assert Layout.open(str(layout.path)).tags() == ()
-
-
-@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
-def test_files_have_the_usual_modes(tmp_path: Path, umask: int) -> None:
-    """A layout is shared by the umask; the lock with those who can write, and with no others."""
-    before = os.umask(umask)
-    try:
-        layout = Layout.create(tmp_path / "layout")
-        layout.tag("a", put_image(layout))
-    finally:
-        os.umask(before)
-    for path in layout.path.rglob("*"):
-        mode = (0o777 if path.is_dir() else 0o666) & ~umask
-        if path.name == "index.json.lock":
-            mode = 0o660 if umask == 0o002 else 0o600
-        assert (path.name, path.stat().st_mode & 0o777) == (path.name, mode)
-
-
-def test_a_layout_is_not_created_over_another(layout: Layout) -> None:
-    """What is a layout already is not made again, and not touched."""
-    layout.tag("a", put_artifact(layout))
-    before = tree(layout.path)
-    with pytest.raises(LayoutExistsError):
-        Layout.create(layout.path)
-    assert tree(layout.path) == before
-    assert Layout.open(layout.path, create=True).tags() == ("a",)
-    assert tree(layout.path) == before
-
-
-@pytest.mark.parametrize("name", ["README.md", ".git", "index.html", "oci-layout.txt"])
-@pytest.mark.parametrize(
-    "make", [Layout.create, lambda path: Layout.open(path, create=True)], ids=["create", "open"]
-)
-def test_a_folder_of_something_else_is_not_made_a_layout(
-    tmp_path: Path, name: str, make: Callable[[Path], Layout]
-) -> None:
-    """A folder that holds other things is refused by name, and nothing is added."""
-    (tmp_path / name).write_bytes(b"")
-    with pytest.raises(LayoutExistsError, match=name):
-        make(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [name]
-
-
-def test_a_file_is_no_place_for_a_layout(tmp_path: Path) -> None:
-    """A file in the way is named and kept."""
-    (tmp_path / "file").write_bytes(b"mine")
-    with pytest.raises(LayoutExistsError):
-        Layout.create(tmp_path / "file")
-    with pytest.raises(LayoutExistsError):
-        Layout.open(tmp_path / "file", create=True)
-    assert (tmp_path / "file").read_bytes() == b"mine"
-
-
-@pytest.mark.parametrize(
-    "there",
-    [
-        [],
-        ["index.json.lock"],
-        ["index.json.lock", "blobs/"],
-        ["index.json.lock", "blobs/", "index.json.index.json.1.tmp"],
-        ["index.json.lock", "blobs/", "index.json"],
-        ["index.json.lock", "blobs/", "index.json", "index.json.oci-layout.1.tmp"],
-        ["blobs/", "ingest/", "index.json"],
-    ],
-    ids=" ".join,
-)
-def test_a_creation_that_was_killed_is_completed(tmp_path: Path, there: list[str]) -> None:
-    """Wherever a creation broke off, opening with create makes a layout of it."""
-    for name in there:
-        if name.endswith("/"):
-            (tmp_path / name).mkdir()
-        else:
-            (tmp_path / name).write_bytes(EMPTY if name == "index.json" else b"")
-    with pytest.raises(NotALayoutError):
-        Layout.open(tmp_path)
-    layout = Layout.open(tmp_path, create=True)
-    layout.tag("a", put_artifact(layout))
-    assert Layout.open(tmp_path).tags() == ("a",)
-    assert (tmp_path / "oci-layout").read_bytes() == HEADER
-
-
-def test_an_existing_index_is_never_replaced(layout: Layout) -> None:
-    """A folder whose header is lost keeps its entries when it is made a layout again."""
-    layout.tag("a", put_artifact(layout))
-    (layout.path / "oci-layout").unlink()
-    before = (layout.path / "index.json").stat()
-    with pytest.raises(LayoutExistsError):
-        Layout.create(layout.path)
-    assert not (layout.path / "oci-layout").exists()
-    assert Layout.open(layout.path, create=True).tags() == ("a",)
-    assert (layout.path / "index.json").stat().st_ino == before.st_ino
-
-
-def test_a_broken_index_is_never_replaced(tmp_path: Path) -> None:
-    """An index that does not parse is an error also where a layout may be made."""
-    (tmp_path / "index.json").write_bytes(b"{")
-    with pytest.raises(DocumentError):
-        Layout.open(tmp_path, create=True)
-    assert (tmp_path / "index.json").read_bytes() == b"{"
-
-
-def test_a_creation_waits_for_another(tmp_path: Path) -> None:
-    """Only one makes a layout at a time; who waits too long is told."""
-    layout = Layout(tmp_path)
-    with layout._indexfile.locked(), pytest.raises(LockTimeoutError):
-        Layout.create(tmp_path, lock_timeout=0)
-    assert not (tmp_path / "oci-layout").exists()
-
-
-# ---------------------------------------------------------------- opening
-
-
-@pytest.mark.spec("image-layout:oci-layout-file", "image-layout:index-json")
-@pytest.mark.parametrize("missing", ["oci-layout", "index.json"])
-def test_what_lacks_a_file_is_no_layout(layout: Layout, missing: str) -> None:
-    """Without its header or its index a folder is no layout; the error names what is missing."""
-    (layout.path / missing).unlink()
-    with pytest.raises(NotALayoutError, match=missing):
-        Layout.open(layout.path)
-
-
-def test_a_header_without_an_index_is_not_completed(layout: Layout) -> None:
-    """Who lost the index of a layout is told, and not given an empty one."""
-    (layout.path / "index.json").unlink()
-    with pytest.raises(NotALayoutError, match=r"index\.json"):
-        Layout.open(layout.path, create=True)
-    assert not (layout.path / "index.json").exists()
-
-
-def test_no_folder_is_no_layout(tmp_path: Path) -> None:
-    """A missing path and a file are no layouts, and are left as they are."""
-    with pytest.raises(NotALayoutError):
-        Layout.open(tmp_path / "missing")
-    assert not (tmp_path / "missing").exists()
-    (tmp_path / "file").write_bytes(HEADER)
-    with pytest.raises(NotALayoutError):
-        Layout.open(tmp_path / "file")
-
-
-@pytest.mark.spec("image-layout:version")
-@pytest.mark.parametrize("version", ["1.0.1", "2.0.0", "1.0", ""])
-def test_other_versions_are_not_opened(layout: Layout, version: str) -> None:
-    """Any version but 1.0.0 is refused as such."""
-    (layout.path / "oci-layout").write_text(json.dumps({"imageLayoutVersion": version}))
-    with pytest.raises(UnsupportedVersionError) as caught:
-        Layout.open(layout.path)
-    assert caught.value.problems[0].place == "$.imageLayoutVersion"
-
-
-@pytest.mark.spec("image-layout:oci-layout-file")
-@pytest.mark.parametrize(
-    "header", [b"", b"{}", b"[]", b'{"imageLayoutVersion":1}', b'{"ImageLayoutVersion":"1.0.0"}']
-)
-def test_a_header_that_is_none_is_refused(layout: Layout, header: bytes) -> None:
-    """A header that breaks the specification is a document error."""
-    (layout.path / "oci-layout").write_bytes(header)
-    with pytest.raises(DocumentError):
-        Layout.open(layout.path)
-
-
-@pytest.mark.spec("image-layout:header-extra")
-def test_a_header_may_say_more(layout: Layout) -> None:
-    """Unknown properties, indentation and a final newline are no reason to refuse."""
-    (layout.path / "oci-layout").write_bytes(b'{\n "x": [1],\n "imageLayoutVersion": "1.0.0"\n}\n')
-    assert Layout.open(layout.path).tags() == ()
-
-
-def test_opening_writes_nothing(layout: Layout) -> None:
-    """Opening and reading leave every file and folder as it was, and make no new one."""
-    layout.tag("a", put_image(layout))
-    (layout.path / "index.json.lock").unlink()
-    (layout.path / "ingest").rmdir()
-    before = tree(layout.path)
-    opened = Layout.open(layout.path)
-    assert opened.tags() == ("a",)
-    assert is_whole(opened, opened.resolve("a"))
-    assert tree(layout.path) == before
-
-
-@pytest.mark.spec("image-layout:opaque-blobs")
-def test_opening_reads_no_blob(layout: Layout) -> None:
-    """A layout opens, lists and resolves when its blobs are damaged or gone."""
-    root = put_image(layout)
-    layout.tag("a", root)
-    for digest in list(layout.blobs):
-        layout.blobs.path(digest).write_bytes(b"")
-    assert Layout.open(layout.path).resolve("a") == root
-    (layout.path / "blobs").rename(layout.path / "elsewhere")
-    opened = Layout.open(layout.path)
-    assert opened.resolve("a") == root
-    assert opened.tags() == ("a",)
-    assert [entry.descriptor for entry in opened.entries()] == [root]
-
-
-def test_an_unknown_durability_is_refused(tmp_path: Path) -> None:
-    """There are two durabilities; a third is a mistake and makes no layout."""
-    with pytest.raises(ValueError, match="durability"):
-        Layout.create(tmp_path / "x", durability="fsync")  # type: ignore[arg-type] # the mistake
-    assert not (tmp_path / "x").exists()
-
-
-@pytest.mark.spec("image-index:manifests")
-@pytest.mark.parametrize(
-    "index",
-    [
-        '{"schemaVersion":2,"manifests":null}',
-        '{"schemaVersion":2}',
-        '{\n  "manifests": [],\n  "schemaVersion": 2\n}\n',
-        '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","x":{"y":[]}}',
-    ],
-)
-def test_what_others_write_for_an_empty_layout_is_one(layout: Layout, index: str) -> None:
-    """Entries may be null or absent, the media type too; tagging makes a list of them."""
-    (layout.path / "index.json").write_text(index)
-    opened = Layout.open(layout.path, durability="none")
-    assert opened.tags() == ()
-    assert opened.entries() == ()
-    opened.tag("a", put_artifact(opened))
-    assert opened.tags() == ("a",)
-
-
-@pytest.mark.spec("image-layout:unknown-files")
-def test_stray_files_are_left_alone(layout: Layout) -> None:
-    """Files that other programs leave in a layout do not matter and stay."""
-    strays = ["manifest.json", "oci-put-blob123", ".umoci-x", "index.json.1.tmp", "blobs/sha256/x"]
-    (layout.path / "blobs" / "sha256").mkdir()
-    for name in strays:
-        (layout.path / name).write_bytes(b"?")
-    layout.tag("a", put_artifact(layout))
-    layout.remove("a")
-    assert all((layout.path / name).read_bytes() == b"?" for name in strays)
-
-
 # ---------------------------------------------------------------- reading
 
 
 def test_tags_are_sorted_bytewise(layout: Layout) -> None:
-    """Names come in the order of their bytes, each once; entries in document order."""
+    """Tags are sorted by their bytes, each once; entries are in document order."""
     target = put_artifact(layout)
     for name in ("b", "a", "B", "a.b", "a-b", "10", "9"):
         layout.tag(name, target)
@@ -392,7 +88,7 @@ def test_tags_are_sorted_bytewise(layout: Layout) -> None:
 
 
 def test_tags_can_be_asked_for_by_annotation(layout: Layout) -> None:
-    """Only names all of whose entries have the annotations are given."""
+    """Only tags whose entries all have the annotations are returned."""
     target = put_artifact(layout)
     layout.tag("a", target, annotations=MARK)
     layout.tag("b", target, annotations={LOCAL_BUILD: "false"})
@@ -402,8 +98,8 @@ def test_tags_can_be_asked_for_by_annotation(layout: Layout) -> None:
     assert layout.tags(annotations={}) == ("a", "b", "c", "d")
 
 
-def test_an_entry_has_what_is_noted_at_it(layout: Layout) -> None:
-    """An entry tells its name apart from its other annotations, and both from its content."""
+def test_an_entry_has_its_annotations(layout: Layout) -> None:
+    """An entry has its name, its other annotations and its descriptor apart."""
     target = put_artifact(layout)
     layout.tag("a", target, annotations=MARK)
     layout.tag("b", target)
@@ -418,7 +114,7 @@ def test_an_entry_has_what_is_noted_at_it(layout: Layout) -> None:
 
 @pytest.mark.spec("annotations:travel")
 def test_resolve_is_always_plain(layout: Layout) -> None:
-    """By name or by digest, only media type, digest and size are told, whatever an entry says."""
+    """By tag or by digest, only media type, digest and size of an entry are returned."""
     target = put_artifact(layout)
     layout.tag("a", target, annotations=MARK)
     rewrite(
@@ -435,7 +131,7 @@ def test_resolve_is_always_plain(layout: Layout) -> None:
     assert layout.entry("a").descriptor.platform == Platform(architecture="amd64", os="linux")
 
 
-def test_resolve_finds_what_has_no_entry_of_its_own(layout: Layout) -> None:
+def test_resolve_finds_content_without_an_entry(layout: Layout) -> None:
     """A child manifest has its own media type, opaque content that of a stream of bytes."""
     root = put_image(layout, "shared")
     layout.tag("a", root)
@@ -467,8 +163,8 @@ def test_resolve_finds_what_has_no_entry_of_its_own(layout: Layout) -> None:
     ],
     ids=lambda content: repr(content[:20]),
 )
-def test_content_that_says_no_known_type_is_opaque(layout: Layout, content: bytes) -> None:
-    """Whatever a blob holds, resolving it by digest gives a descriptor and no accident."""
+def test_content_without_a_known_type_is_opaque(layout: Layout, content: bytes) -> None:
+    """Any blob resolves by its digest to a descriptor, and without an error."""
     put = layout.blobs.put(content, media_type="x/y")
     assert layout.resolve(put.digest) == Descriptor.of(content, OCTET_STREAM)
 
@@ -486,7 +182,7 @@ def test_content_that_cannot_be_verified_is_opaque(layout: Layout) -> None:
 
 
 def test_damaged_content_does_not_resolve_by_digest(layout: Layout) -> None:
-    """What is asked for its type is verified first."""
+    """A blob is verified before its type is believed."""
     target = put_artifact(layout)
     layout.blobs.path(target.digest).write_bytes(b'{"mediaType":"%s"}' % OCI_INDEX.encode())
     with pytest.raises(DigestMismatchError):
@@ -515,7 +211,7 @@ def test_one_name_for_several_contents_is_ambiguous(layout: Layout) -> None:
 
 
 def test_one_name_twice_for_the_same_content_is_not_ambiguous(layout: Layout) -> None:
-    """A duplicate entry, as repeated pulls of some programs leave, is one name."""
+    """A repeated entry, such as some programs leave after repeated pulls, is one tag."""
     target = put_artifact(layout)
     layout.tag("a", target)
     rewrite(layout, lambda index: index["manifests"].append(dict(index["manifests"][0])))
@@ -544,7 +240,7 @@ def test_full_names_tell_equal_tags_apart(layout: Layout) -> None:
 
 @pytest.mark.spec("annotations:digest-name")
 def test_a_name_that_reads_as_a_digest_is_a_digest(layout: Layout) -> None:
-    """Where another program named something like a digest, the digest is what resolves."""
+    """Where another program wrote a name that reads as a digest, the digest is resolved."""
     target, named = put_artifact(layout, "1"), put_artifact(layout, "2")
     layout.tag("a", named)
     rewrite(
@@ -556,8 +252,8 @@ def test_a_name_that_reads_as_a_digest_is_a_digest(layout: Layout) -> None:
     assert layout.entry(str(target.digest)).descriptor == named
 
 
-def test_a_bad_entry_says_where_it_stands(layout: Layout) -> None:
-    """An entry that breaks the specification hurts those who ask for it, with its place."""
+def test_the_error_of_a_bad_entry_gives_its_place(layout: Layout) -> None:
+    """An entry that breaks the specification is refused, with its place, when it is asked for."""
     good = put_artifact(layout, "a")
     layout.tag("a", good)
     layout.tag("b", put_artifact(layout, "b"))
@@ -611,15 +307,15 @@ def test_put_manifest_stores_models_and_bytes(layout: Layout) -> None:
         b'{"schemaVersion":2,"manifests":[],"manifests":[]}',
     ],
 )
-def test_put_manifest_refuses_what_is_none(layout: Layout, data: bytes) -> None:
-    """Bytes that break the specification, or are two things at once, are not stored."""
+def test_put_manifest_refuses_other_documents(layout: Layout, data: bytes) -> None:
+    """Bytes that break the specification, or are two kinds of document at once, are not stored."""
     with pytest.raises(DocumentError):
         layout.put_manifest(data)
     assert list(layout.blobs) == []
 
 
 def test_put_manifest_holds_to_the_type_that_is_given(layout: Layout) -> None:
-    """A document that says another type than its caller is refused."""
+    """A document with another type than the given one is refused."""
     with pytest.raises(DocumentError):
         layout.put_manifest(encode(Index()), media_type=DOCKER_INDEX)
     with pytest.raises(DocumentError):
@@ -651,7 +347,7 @@ def test_manifests_have_a_limit(layout: Layout) -> None:
         layout.read_manifest(put)
 
 
-def test_read_manifest_refuses_what_is_none(layout: Layout) -> None:
+def test_read_manifest_refuses_other_content(layout: Layout) -> None:
     """Content of another type, of a confused type, damaged or missing is not a manifest."""
     blob = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
     with pytest.raises(DocumentError):
@@ -683,7 +379,7 @@ def test_walk_visits_each_content_once_parents_first(layout: Layout) -> None:
 
 
 def test_walk_stops_at_damage(layout: Layout) -> None:
-    """A damaged manifest on the way is an error and no end."""
+    """A damaged manifest on the way is an error, and does not just end the walk."""
     root = put_image(layout)
     child = list(layout.walk(root))[1]
     layout.blobs.path(child.digest).write_bytes(b"")
@@ -708,7 +404,7 @@ def test_docker_documents_are_walked_like_oci_ones(layout: Layout) -> None:
 
 @pytest.mark.spec("descriptor:platform", "annotations:travel")
 def test_a_tag_is_an_entry_of_four_properties(layout: Layout) -> None:
-    """A new entry says type, digest, size and name, whatever the target's descriptor says."""
+    """A new entry has type, digest, size and name only, even if the descriptor has more."""
     target = put_artifact(layout)
     layout.tag(
         "a",
@@ -732,15 +428,15 @@ def test_a_tag_is_an_entry_of_four_properties(layout: Layout) -> None:
 
 
 def test_the_index_is_written_compactly(layout: Layout) -> None:
-    """An edit leaves no white space, whoever indented the file before."""
+    """An edit leaves no white space of an indented file."""
     rewrite(layout, lambda _: None)
     layout.tag("a", put_artifact(layout))
     written = (layout.path / "index.json").read_bytes()
     assert written == json.dumps(json.loads(written), separators=(",", ":")).encode()
 
 
-def test_tagging_notes_what_is_given_and_nothing_else(layout: Layout) -> None:
-    """Tagging again, or by digest, or under another name, takes no annotation along."""
+def test_a_tag_has_only_the_annotations_that_are_given(layout: Layout) -> None:
+    """Tagging again, or by digest, or under another name, takes over no annotation."""
     target = put_artifact(layout)
     layout.tag("a", target, annotations={**MARK, "x": "y"})
     layout.tag("b", target.digest)
@@ -752,8 +448,8 @@ def test_tagging_notes_what_is_given_and_nothing_else(layout: Layout) -> None:
     assert len(layout.entries()) == 3
 
 
-def test_moving_a_tag_keeps_the_old_content_without_a_name(layout: Layout) -> None:
-    """The last entry of the old content stays, without what speaks of its name."""
+def test_moving_a_tag_keeps_the_old_content_as_an_untagged_entry(layout: Layout) -> None:
+    """The last entry of the old content stays, without the annotations of its name."""
     old, new = put_artifact(layout, "old"), put_artifact(layout, "new")
     layout.tag("a", old, annotations={**MARK, "kept": "yes"})
     layout.tag("a", new)
@@ -764,8 +460,8 @@ def test_moving_a_tag_keeps_the_old_content_without_a_name(layout: Layout) -> No
     assert is_whole(layout, old)
 
 
-def test_moving_one_of_two_tags_leaves_no_unnamed_entry(layout: Layout) -> None:
-    """Content that has another name needs no entry without one."""
+def test_moving_one_of_two_tags_leaves_no_untagged_entry(layout: Layout) -> None:
+    """Content that has another tag needs no untagged entry."""
     old, new = put_artifact(layout, "old"), put_artifact(layout, "new")
     layout.tag("a", old)
     layout.tag("b", old)
@@ -777,7 +473,7 @@ def test_moving_one_of_two_tags_leaves_no_unnamed_entry(layout: Layout) -> None:
 
 
 def test_a_tag_may_name_a_blob(layout: Layout) -> None:
-    """What is named need not be a manifest."""
+    """A tagged blob need not be a manifest."""
     blob = layout.blobs.put(b"text", media_type="text/plain")
     layout.tag("a", blob)
     assert layout.resolve("a") == blob
@@ -796,7 +492,7 @@ def test_names_of_the_grammar_can_be_written(layout: Layout, name: str) -> None:
 @pytest.mark.spec("annotations:ref-name", "image-layout:name-meaning")
 @pytest.mark.parametrize("name", ["-a", "a-", "a b", "a__b", "a/", "/a", "ä", "a\n", ".a"])
 def test_names_outside_of_the_grammar_need_a_lenient_handle(layout: Layout, name: str) -> None:
-    """Such names are refused unless the handle allows them, and always read."""
+    """Such names are written only if the handle allows them, and always read."""
     target = put_artifact(layout)
     with pytest.raises(InvalidNameError):
         layout.tag(name, target)
@@ -821,7 +517,7 @@ def test_some_names_are_refused_by_every_handle(layout: Layout, name: str) -> No
 
 
 def test_annotations_cannot_set_the_name(layout: Layout) -> None:
-    """A name is given by tagging and by nothing else."""
+    """Only tagging sets the name."""
     target = put_artifact(layout)
     with pytest.raises(InvalidNameError):
         layout.tag("a", target, annotations={REF_NAME: "b"})
@@ -833,7 +529,7 @@ def test_annotations_cannot_set_the_name(layout: Layout) -> None:
 
 
 def test_untag_keeps_the_content(layout: Layout) -> None:
-    """The name goes, with what speaks of it; the content stays as an entry."""
+    """The name is removed with its annotations; the content stays as an untagged entry."""
     target = put_artifact(layout, "x")
     layout.tag("a", target, annotations={**MARK, "kept": "yes"})
     layout.tag("b", target)
@@ -852,7 +548,7 @@ def test_untag_keeps_the_content(layout: Layout) -> None:
 
 
 def test_annotate_changes_single_keys(layout: Layout) -> None:
-    """Named keys are set or taken away, others stay, and other entries are not touched."""
+    """The given keys are set or removed; other keys and other entries stay."""
     target = put_artifact(layout)
     layout.tag("a", target, annotations={"x": "1", "y": "2"})
     layout.tag("b", target, annotations={"x": "1"})
@@ -867,7 +563,7 @@ def test_annotate_changes_single_keys(layout: Layout) -> None:
 
 
 def test_remove_takes_all_that_only_it_reaches(layout: Layout) -> None:
-    """The entry goes, and with it every blob of its graph; nothing else is left or lost."""
+    """The entry is removed with every blob of its graph, and nothing else is."""
     layout.tag("a", put_image(layout, "x"))
     layout.remove("a")
     assert layout.entries() == ()
@@ -877,7 +573,7 @@ def test_remove_takes_all_that_only_it_reaches(layout: Layout) -> None:
 
 
 def test_remove_spares_what_others_share(layout: Layout) -> None:
-    """Layers, configs and child manifests that another name reaches stay, and verify."""
+    """Layers, configs and child manifests that another tag reaches stay, and verify."""
     image = put_image(layout, "shared")
     child = list(layout.walk(image))[1]
     contents = {
@@ -909,7 +605,7 @@ def test_remove_leaves_every_root_whole_that_shares_a_part(
     shared: str,
     named: bool,  # noqa: FBT001 # a parameter
 ) -> None:
-    """Whatever part another root shares, and whether it has a name, it reads in full after."""
+    """A root that shares any part, named or untagged, stays complete."""
     image = put_image(layout, "shared")
     child, config, first, *_ = list(layout.walk(image))[1:]
     empty = layout.blobs.put(b"[]", media_type=OCI_EMPTY)
@@ -931,7 +627,7 @@ def test_remove_leaves_every_root_whole_that_shares_a_part(
 
 
 def test_remove_of_one_of_two_names_deletes_nothing(layout: Layout) -> None:
-    """Content that has another name is whole after."""
+    """Content that has another tag stays complete."""
     target = put_image(layout)
     layout.tag("a", target)
     layout.tag("b", target)
@@ -941,8 +637,8 @@ def test_remove_of_one_of_two_names_deletes_nothing(layout: Layout) -> None:
 
 
 @pytest.mark.spec("image-layout:garbage")
-def test_entries_without_a_name_hold_their_content(layout: Layout) -> None:
-    """A root that lost its name is a root."""
+def test_untagged_entries_hold_their_content(layout: Layout) -> None:
+    """An untagged entry is a root."""
     old = put_artifact(layout, "shared", "old")
     layout.tag("a", old)
     layout.tag("a", put_artifact(layout, "shared", "new"))
@@ -953,7 +649,7 @@ def test_entries_without_a_name_hold_their_content(layout: Layout) -> None:
 
 
 def test_a_referrer_that_stays_holds_its_subject(layout: Layout) -> None:
-    """Removing what an entry refers to as its subject takes the name and no content."""
+    """Removing the subject of another entry removes the tag and no content."""
     subject = put_artifact(layout, "subject")
     referrer = put_artifact(layout, "signature", config=b"[]", subject=subject)
     layout.tag("a", subject)
@@ -966,7 +662,7 @@ def test_a_referrer_that_stays_holds_its_subject(layout: Layout) -> None:
 
 
 def test_the_same_content_under_another_type_is_shared(layout: Layout) -> None:
-    """Reachability is by digest: a blob that one calls a layer and one a config is one blob."""
+    """Reachability is by digest: a layer of one manifest may be the config of another."""
     shared = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
     renamed = Descriptor(media_type="x/y", digest=shared.digest, size=shared.size)
     kept = layout.put_manifest(Manifest(config=renamed))
@@ -976,8 +672,8 @@ def test_the_same_content_under_another_type_is_shared(layout: Layout) -> None:
     assert is_whole(layout, kept)
 
 
-def test_remove_stops_where_nobody_knows(layout: Layout) -> None:
-    """If another entry's manifest is damaged, nothing is changed and nothing deleted."""
+def test_remove_stops_at_a_damaged_manifest(layout: Layout) -> None:
+    """If the manifest of another entry is damaged, nothing is changed or deleted."""
     damaged = put_artifact(layout, "shared", "1")
     layout.tag("damaged", damaged)
     layout.tag("a", put_artifact(layout, "shared", "2"))
@@ -991,8 +687,8 @@ def test_remove_stops_where_nobody_knows(layout: Layout) -> None:
     assert layout.tags() == ("damaged",)
 
 
-def test_remove_of_what_is_half_gone(layout: Layout) -> None:
-    """Missing parts, of the name itself and of others, are no reason to stop."""
+def test_remove_of_an_incomplete_image(layout: Layout) -> None:
+    """Missing parts, of this entry and of others, do not stop it."""
     target = put_image(layout, "x")
     layout.tag("a", target)
     sparse = put_artifact(layout, "elsewhere")
@@ -1007,7 +703,7 @@ def test_remove_of_what_is_half_gone(layout: Layout) -> None:
 
 @pytest.mark.parametrize("name", ["index.json", "oci-layout"])
 def test_an_error_of_a_file_says_which(layout: Layout, name: str) -> None:
-    """What cannot be parsed is named by its path, and each problem by its JSON path alone."""
+    """The error of a file names its path, and each problem its JSON path alone."""
     (layout.path / name).write_text("[]")
     with pytest.raises(DocumentError) as caught:
         Layout.open(layout.path)
@@ -1026,7 +722,7 @@ def test_an_error_of_a_blob_says_which(layout: Layout) -> None:
 def test_an_index_never_becomes_too_large_to_be_read(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An edit that would write more than is read again is refused, and changes nothing."""
+    """An edit that would write more than can be read is refused, and changes nothing."""
     stored = layout.put_manifest(Index())
     layout.tag("a", stored)
     before = (layout.path / "index.json").read_bytes()

@@ -1,4 +1,4 @@
-"""The writer lock: who excludes whom, what mode it has, and what is said where there is none."""
+"""The writer lock: what it excludes, which mode it has, and the errors where locks do not work."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def mode_of(root: Path) -> int:
         *((0o660, 0o660), (0o444, 0o600), (0o646, 0o606)),
     ],
 )
-def test_the_lock_is_for_those_who_can_write_the_index(
+def test_only_users_who_can_write_the_index_can_open_the_lock(
     root: Path, umask: int, index: int, lock: int
 ) -> None:
-    """Whatever the umask is, a user that can only read the index cannot open the lock file."""
+    """A user that can only read the index cannot open the lock file, for any umask."""
     (root / "index.json").chmod(index)
     before = os.umask(umask)
     try:
@@ -56,7 +56,7 @@ def test_the_lock_is_for_those_who_can_write_the_index(
 
 @pytest.mark.parametrize("before", [0o644, 0o666, 0o600, 0o777])
 def test_a_looser_lock_file_of_ours_is_tightened(root: Path, before: int) -> None:
-    """One that an older version made gets the mode of today."""
+    """A lock file of an older version gets the mode of today."""
     (root / "index.json").chmod(0o644)
     (root / "index.json.lock").touch()
     (root / "index.json.lock").chmod(before)
@@ -65,7 +65,7 @@ def test_a_looser_lock_file_of_ours_is_tightened(root: Path, before: int) -> Non
 
 
 def test_without_an_index_the_umask_decides(tmp_path: Path) -> None:
-    """While a layout is made, there is no index to go by."""
+    """While a layout is created, there is no index to take the mode from."""
     before = os.umask(0o002)
     try:
         with locked(tmp_path, timeout=0):
@@ -87,7 +87,7 @@ def test_a_held_lock_times_out_and_says_what_to_do(root: Path) -> None:
 
 
 def test_a_forked_child_does_not_keep_the_lock(root: Path) -> None:
-    """Who releases the lock releases it for a child that was forked meanwhile as well."""
+    """Releasing the lock releases it also for a child that was forked meanwhile."""
     with locked(root, timeout=0):
         child = os.fork()
         if not child:
@@ -114,7 +114,7 @@ def test_nothing_stays_open(root: Path) -> None:
 def test_a_file_system_without_locks_is_told(
     root: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, made: bool
 ) -> None:
-    """The error names the lock file and says what to do; a lock file that we made does not stay."""
+    """The error names the lock file and says what to do; a new lock file is deleted again."""
 
     def refuse(*_: int) -> None:
         raise OSError(number, os.strerror(number))
@@ -133,7 +133,7 @@ def test_a_file_system_without_locks_is_told(
 def test_a_put_without_locks_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """A temporary that cannot be locked is removed, and the error names it."""
+    """A temporary file that cannot be locked is deleted, and the error names it."""
     layout = Layout.create(tmp_path / "layout")
 
     def refuse(*_: int) -> None:
@@ -161,7 +161,7 @@ def test_other_errors_of_a_lock_pass(root: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_lock_that_comes_free_is_had(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While others hold it, the lock is asked for again until they let go."""
+    """A lock that others hold is tried again until they release it."""
     with (root / "index.json.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         pauses: list[float] = []
@@ -179,7 +179,7 @@ def test_a_lock_that_comes_free_is_had(root: Path, monkeypatch: pytest.MonkeyPat
 def test_a_lock_file_that_goes_and_comes_back_is_locked_anew(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is locked is the file that has the name when the lock is had."""
+    """The file that has the name when the lock is taken is the locked one."""
     path = root / "index.json.lock"
     take = fcntl.flock
     rounds: list[int] = []

@@ -1,4 +1,4 @@
-"""New files that take their name once they are whole."""
+"""New files that get their name once they are complete."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_a_file_has_its_name_once_it_is_placed(tmp_path: Path) -> None:
-    """Before, it has another one in the same folder; afterwards nothing else is left."""
+    """Before, it has another name in the same folder; afterwards nothing else stays behind."""
     path = tmp_path / "x"
     with new_file(path, "x.tmp") as new:
         new.write(b"content")
@@ -41,7 +41,7 @@ def test_a_temporary_is_never_one_that_is_there(tmp_path: Path) -> None:
 
 
 def test_the_file_of_another_does_not_get_the_name(tmp_path: Path) -> None:
-    """A file that was put in the place of the temporary is not placed."""
+    """A file that replaced the temporary file is not placed."""
     with new_file(tmp_path / "x", "x.tmp") as new:
         (tmp_path / "other").write_bytes(b"other")
         (tmp_path / "other").rename(tmp_path / "x.tmp")
@@ -51,7 +51,7 @@ def test_the_file_of_another_does_not_get_the_name(tmp_path: Path) -> None:
 
 
 def test_a_file_stays_in_the_folder_that_was_opened(tmp_path: Path) -> None:
-    """A link in the place of its folder leads it nowhere else."""
+    """A link in place of its folder does not lead it elsewhere."""
     folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
     folder.mkdir()
     elsewhere.mkdir()

@@ -52,7 +52,7 @@ def fail(number: int) -> int:
 
 
 def test_work_is_done_in_other_threads_where_there_are_some(*, threads: bool) -> None:
-    """Where no thread can be started, it is done in the one that submits it."""
+    """Where no thread can be started, work is done in the thread that submits it."""
     with thread_pool(2) as workers:
         done_by = workers.submit(threading.get_ident).result()
     assert (done_by != threading.get_ident()) is threads
@@ -86,7 +86,7 @@ def test_what_fails_raises_where_its_result_is_asked_for() -> None:
 
 
 def test_without_threads_nothing_is_done_after_what_failed(*, threads: bool) -> None:
-    """With threads, what was begun before is finished."""
+    """With threads, work that was started is finished."""
     done: list[int] = []
     with thread_pool(1) as workers, pytest.raises(LookupError):
         for _ in workers.map(lambda each: done.append(fail(each)), range(50)):

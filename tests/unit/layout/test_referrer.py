@@ -1,4 +1,4 @@
-"""Referrers of content in a layout, both ways that are in use."""
+"""Referrers of content in a layout, in the three places that programs use."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def layout(tmp_path: Path) -> Layout:
 def put(
     layout: Layout, note: str, *, kind: str | None = "text/plain", subject: Descriptor | None = None
 ) -> Descriptor:
-    """Store a manifest that says something of itself."""
+    """Store a manifest with annotations of its own."""
     config = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
     return layout.put_manifest(
         Manifest(
@@ -60,7 +60,7 @@ def test_entries_refer_with_a_name_and_without(layout: Layout) -> None:
 
 @pytest.mark.spec("image-layout:referrers")
 def test_a_list_under_the_fallback_tag_counts_too(layout: Layout) -> None:
-    """What registries without the API keep under a tag is read, without what was found before."""
+    """The list under the fallback tag is read, without referrers that were found already."""
     image = put(layout, "image")
     entry = put(layout, "entry", subject=image)
     listed = put(layout, "listed", subject=image)
@@ -74,7 +74,7 @@ def test_a_list_under_the_fallback_tag_counts_too(layout: Layout) -> None:
 
 
 def test_a_fallback_tag_of_something_else_lists_nothing(layout: Layout) -> None:
-    """A manifest, a blob and a missing index under that tag are no lists."""
+    """A manifest, a blob and a missing index under that tag are not lists."""
     image = put(layout, "image")
     name = f"sha256-{image.digest.encoded}"
     layout.tag(name, put(layout, "manifest"))
@@ -132,7 +132,7 @@ def test_what_is_missing_is_found_when_it_comes(layout: Layout) -> None:
 
 
 def test_damage_and_nonsense_are_errors(layout: Layout) -> None:
-    """A damaged entry is not passed over, and the digest has to be one."""
+    """A damaged entry is an error, and so is text that is not a digest."""
     image = put(layout, "image")
     layout.tag("image", image)
     layout.blobs.path(image.digest).write_bytes(b"?" * image.size)

@@ -1,4 +1,4 @@
-"""The root index by example: what is read, what is refused, and what each edit leaves."""
+"""The root index by example: what is read, what is refused, and what each edit keeps."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class TestRead:
 
     @pytest.mark.spec("image-index:manifests")
     @pytest.mark.parametrize("rest", ["", ',"manifests":null', ',"manifests":[]'])
-    def test_null_and_nothing_are_no_entries(self, rest: str) -> None:
+    def test_null_and_a_missing_array_mean_no_entries(self, rest: str) -> None:
         data = f'{{"schemaVersion":2{rest}}}'.encode()
         assert RootIndex(data).entries() == ()
         assert RootIndex(data).encode() == data
@@ -305,7 +305,7 @@ class TestTag:
 
     @pytest.mark.parametrize("others", [[], [entry(A, "b")]])
     def test_a_moved_name_leaves_the_full_name_and_takes_the_mark(self, others: list[Any]) -> None:
-        """The full name is that of the other image, whether or not that has another entry."""
+        """The full name belongs to the other image, whether or not that has another entry."""
         full = {CONTAINERD_IMAGE_NAME: "x/a:1"}
         index = root(entry(A, "1", annotations={**full, LOCAL_BUILD: "true"}), *others)
         index.tag("1", B)
@@ -471,7 +471,7 @@ class TestUntagAndDrop:
         assert entries(index) == [entry(A, "a"), entry(B), entry(C, "c")]
         assert index.changed
 
-    def test_nothing_changes_where_no_entry_without_a_name_is_meant(self) -> None:
+    def test_nothing_changes_where_no_untagged_entry_is_meant(self) -> None:
         index = root(entry(A, "a"), entry(B))
         index.drop_untagged({A.digest, C.digest})
         assert not index.changed
@@ -496,7 +496,7 @@ class TestAdd:
 
 
 class TestNames:
-    def test_an_entry_that_has_what_is_asked_for_and_no_more_is_found(self) -> None:
+    def test_an_entry_that_has_just_the_annotations_asked_for_is_found(self) -> None:
         index = root(entry(A, "a"), entry(B, "b", annotations={"k": "v"}))
         assert index.names({REF_NAME: "a"}) == ("a",)
         assert index.names({REF_NAME: "b", "k": "v"}) == ("b",)
@@ -546,7 +546,7 @@ class TestAnnotate:
         with pytest.raises(InvalidNameError):
             root(entry(A, "a")).annotate("a", {REF_NAME: None})
 
-    def test_what_changes_nothing_is_no_change(self) -> None:
+    def test_an_edit_that_changes_nothing_is_not_a_change(self) -> None:
         index = root(entry(A, "a", annotations={"k": "v"}))
         index.annotate("a", {"k": "v", "absent": None})
         assert not index.changed

@@ -1,4 +1,4 @@
-"""Temporary files left behind: which names they have, and when their writer is dead."""
+"""Temporary files: which names they have, and when their writer is dead."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocilayout.layout.temporary import DAY, Leftover, leftovers
+from ocilayout.layout.temporary import DAY, TemporaryFile, temporary_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,11 +30,11 @@ NAME = "123-0123456789abcdef"
     ],
 )
 def test_a_temporary_is_known_by_its_place(tmp_path: Path, place: str, ours: bool | None) -> None:  # noqa: FBT001
-    """What is no temporary of any program is not given."""
+    """A file that is not a temporary file of any program is not listed."""
     path = tmp_path / place
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"x")
-    found = [(each.place, each.path, each.ours) for each in leftovers(tmp_path)]
+    found = [(each.place, each.path, each.ours) for each in temporary_files(tmp_path)]
     assert found == ([] if ours is None else [(place, path, ours)])
 
 
@@ -43,14 +43,14 @@ def test_what_is_beside_blobs_may_be_made_this_moment(tmp_path: Path) -> None:
     for process, dead in ((os.getpid(), False), (2**22 + 1, True)):
         name = f"{process}-0123456789abcdef.tmp"
         (tmp_path / name).write_bytes(b"")
-        assert Leftover(root=tmp_path, name=name, ours=True).is_dead(2.0**40) == dead
+        assert TemporaryFile(root=tmp_path, name=name, ours=True).is_dead(2.0**40) == dead
 
 
 def test_age_is_that_of_the_youngest_thing_in_a_folder(tmp_path: Path) -> None:
     """A folder of another program is dead a day after anything in it was placed."""
     inner = tmp_path / ".umoci-1" / "a" / "b"
     inner.mkdir(parents=True)
-    found = Leftover(root=tmp_path, name=".umoci-1", ours=False)
+    found = TemporaryFile(root=tmp_path, name=".umoci-1", ours=False)
     os.utime(inner, (2**32, 2**32))
     os.utime(tmp_path / ".umoci-1", (0, 0))
     assert found.changed() == 2**32

@@ -1,4 +1,4 @@
-"""What a handle has forced onto the disk already, so that it is not done twice."""
+"""Durability: forcing blobs onto the disk, each file once and many at a time."""
 
 from __future__ import annotations
 
@@ -16,35 +16,36 @@ _FEW: Final = 4  # files that are synced one by one
 _SYNCS: Final = 8  # how many are synced at a time, of more
 
 Version = tuple[int, int]
-"""The inode of a file, and when it was written or refreshed last, in nanoseconds."""
+"""The inode of a file, and its modification time in nanoseconds."""
 
 
 def version_of(status: os.stat_result) -> Version:
-    """Return what tells a file from another one under its name.
+    """Return what tells a file from another file of the same name.
 
-    Another writer may have deleted what was synced, and put it anew. The new file may have the
-    inode of the old one, but not its time, too.
+    Another writer may have deleted a synced file and written it anew. The new file may have the
+    inode of the old one, but not its modification time as well.
     """
     return status.st_ino, status.st_mtime_ns
 
 
-class Synced:
-    """The files of a folder and its subfolders that were synced, each with its version."""
+class SyncedFiles:
+    """The files below a folder that were forced onto the disk, each with its version."""
 
     def __init__(self, folder: Path) -> None:
-        """Begin with none.
+        """Start without any synced file.
 
         Args:
-            folder: The folder that names the folders of the files.
+            folder: The folder that holds the folders of the files.
         """
         self._folder = folder
         self._done: dict[str, Version] = {}
 
     def force(self, files: Mapping[str, Version]) -> None:
-        """Force files onto the disk, and the folders that name them; missing ones are passed over.
+        """Force files onto the disk, then the folders that name them; skip missing files.
 
         Args:
-            files: Paths, and what was found there. What was synced in that version is left out.
+            files: The version of each file by its path. A file that was synced in this version is
+                skipped.
 
         Raises:
             OSError: The disk reported an error.
@@ -53,10 +54,10 @@ class Synced:
         if len(pending) <= _FEW:
             done = list(filter(_sync, pending))
         else:
-            # A file system writes its journal once for all that wait for it at the same time.
+            # A file system writes its journal once for all syncs that wait at the same time.
             with thread_pool(_SYNCS) as workers:
                 synced = workers.map(_sync, pending)
-                done = [path for path, there in zip(pending, synced, strict=True) if there]
+                done = [path for path, existed in zip(pending, synced, strict=True) if existed]
         folders = {os.path.dirname(path) for path in done}  # noqa: PTH120 # many, and all alike
         for folder in sorted(folders):
             fsync(Path(folder))
@@ -66,7 +67,7 @@ class Synced:
 
 
 def _sync(path: str) -> bool:
-    """Force a file onto the disk; tell whether it was there."""
+    """Force a file onto the disk; return whether it existed."""
     try:
         fsync(path)
     except FileNotFoundError:

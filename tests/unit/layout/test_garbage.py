@@ -11,23 +11,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocilayout import (
-    OCI_EMPTY,
-    OCI_INDEX,
-    Descriptor,
-    Digest,
-    DocumentError,
-    Index,
-    IntegrityError,
-    Layout,
-    Manifest,
-)
-from ocilayout.layout import clock
+from ocilayout.errors import BlobNotFoundError, DocumentError, IntegrityError
+from ocilayout.layout import clock, garbage
 from ocilayout.layout.blobs import Blobs
+from ocilayout.layout.garbage import only_reached, sweep
+from ocilayout.layout.layout import Layout
+from ocilayout.model.descriptor import Descriptor
+from ocilayout.model.digest import Digest
+from ocilayout.model.graph import walk
+from ocilayout.model.manifest import Index, Manifest
+from ocilayout.model.mediatype import OCI_CONFIG, OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from ocilayout.model.graph import Document, Read
 
 pytestmark = pytest.mark.usefixtures("later")
 
@@ -55,7 +54,7 @@ def put(
 
 
 def age_blob(layout: Layout, digest: Digest, age: float) -> None:
-    """Let a blob look as if it was put so many seconds ago."""
+    """Make a blob as old as this many seconds."""
     then = clock.now() - age
     os.utime(layout.blobs.path(digest), (then, then))
 
@@ -66,13 +65,13 @@ def names(layout: Layout) -> list[str | None]:
 
 
 def whole(layout: Layout, root: Descriptor) -> bool:
-    """Tell whether all that content is made of is there."""
+    """Return whether all parts of content exist."""
     return all(part.digest in layout.blobs for part in layout.walk(root))
 
 
 @pytest.mark.spec("image-layout:unreferenced-blobs")
-def test_what_no_entry_reaches_goes(layout: Layout) -> None:
-    """Unreached blobs are deleted, and the report says which and how much; the rest stays."""
+def test_a_blob_that_no_entry_reaches_is_deleted(layout: Layout) -> None:
+    """Unreached blobs are deleted, and the report lists them and their size; the rest stays."""
     layout.tag("a", put(layout, "kept", age=9))
     garbage = put(layout, "garbage", age=9)
     layer = Descriptor.of(b"garbage", "text/plain")
@@ -86,7 +85,7 @@ def test_what_no_entry_reaches_goes(layout: Layout) -> None:
 
 
 def test_an_entry_of_whatever_form_is_a_root(layout: Layout) -> None:
-    """An entry with properties beyond the usual ones holds on to its content like any other."""
+    """An entry with unknown properties holds its content like any other."""
     layout.tag("a", put(layout, "kept", age=9))
     path = layout.path / "index.json"
     document = json.loads(path.read_bytes())
@@ -111,7 +110,7 @@ def test_what_is_young_stays(layout: Layout) -> None:
 
 
 def test_a_dry_run_changes_nothing(layout: Layout, tmp_path: Path) -> None:
-    """It reports what a run would do, and then a run does just that."""
+    """A dry run reports what a run would do, and then a run does just that."""
     layout.tag("a", put(layout, "kept", age=9))
     put(layout, "garbage", age=9)
     old = put(layout, "pruned", age=9)
@@ -132,8 +131,8 @@ def test_a_dry_run_changes_nothing(layout: Layout, tmp_path: Path) -> None:
 
 
 @pytest.mark.spec("image-layout:garbage")
-def test_entries_without_names_are_roots_unless_they_are_pruned(layout: Layout) -> None:
-    """Kept by default; pruned if no name reaches them; kept if one does."""
+def test_untagged_entries_are_roots_unless_they_are_pruned(layout: Layout) -> None:
+    """They are kept by default, pruned if no tag reaches them, and kept if one does."""
     child = put(layout, "child", age=9)
     alone = put(layout, "alone", age=9)
     index = layout.put_manifest(Index(manifests=[child]))
@@ -151,7 +150,7 @@ def test_entries_without_names_are_roots_unless_they_are_pruned(layout: Layout) 
 
 
 def test_referrers_of_what_stays_are_not_pruned(layout: Layout) -> None:
-    """A signature without a name stays with what it signs, and one of the signature with both."""
+    """An untagged signature stays with its subject, and so does a signature of the signature."""
     image = put(layout, "image", age=9)
     signature = put(layout, "signature", subject=image, age=9)
     countersigned = put(layout, "counter", subject=signature, age=9)
@@ -168,7 +167,7 @@ def test_referrers_of_what_stays_are_not_pruned(layout: Layout) -> None:
 
 
 def test_what_a_name_refers_to_as_its_subject_is_not_pruned(layout: Layout) -> None:
-    """An image without a name stays while its signature has one, and so do its own signatures."""
+    """An untagged image stays while its signature has a tag, and so do its other signatures."""
     image = put(layout, "image", age=9)
     layout.tag("signature", put(layout, "signature", subject=image, age=9))
     other = put(layout, "another signature", subject=image, age=9)
@@ -191,7 +190,7 @@ def test_a_subject_is_reached(layout: Layout) -> None:
 
 
 def test_a_young_entry_without_a_name_is_not_pruned(layout: Layout) -> None:
-    """What was brought by digest a moment ago is not taken away by a pruning collection."""
+    """Content that was copied by digest a moment ago is not pruned."""
     with layout.edit() as edit:
         edit.add(put(layout, "new", age=60))
     assert layout.collect(grace=HOUR, untagged="prune").dropped == ()
@@ -199,7 +198,7 @@ def test_a_young_entry_without_a_name_is_not_pruned(layout: Layout) -> None:
 
 
 def test_a_dangling_entry_without_a_name_is_pruned(layout: Layout) -> None:
-    """An entry whose content is missing holds on to nothing."""
+    """An entry whose content is missing holds nothing."""
     root = put(layout, "x", age=9)
     with layout.edit() as edit:
         edit.add(root)
@@ -209,7 +208,7 @@ def test_a_dangling_entry_without_a_name_is_pruned(layout: Layout) -> None:
 
 
 def test_a_damaged_manifest_stops_everything(layout: Layout) -> None:
-    """Where nobody can tell what is reached, nothing is deleted and nothing is written."""
+    """Where a damaged manifest hides what is reached, nothing is deleted or written."""
     root = put(layout, "x", age=9)
     layout.tag("a", root)
     garbage = put(layout, "garbage", age=9)
@@ -225,7 +224,7 @@ def test_a_damaged_manifest_stops_everything(layout: Layout) -> None:
 
 @pytest.mark.spec("image-layout:missing-blobs")
 def test_a_missing_manifest_does_not(layout: Layout) -> None:
-    """A sparse layout is collected; what only a missing manifest would reach is garbage."""
+    """A sparse layout is collected; blobs that only a missing manifest would reach are garbage."""
     root = put(layout, "x", age=9)
     layout.tag("a", root)
     layout.blobs.delete(root.digest)
@@ -236,7 +235,7 @@ def test_a_missing_manifest_does_not(layout: Layout) -> None:
 
 @pytest.mark.spec("descriptor:digest-algorithm")
 def test_unknown_algorithms_are_never_garbage(layout: Layout) -> None:
-    """What cannot be verified here is somebody's; a manifest of it is read for its parts."""
+    """A blob that cannot be verified stays; a manifest of it is read for its parts."""
     unknown = layout.path / "blobs" / "md9" / "abc"
     unknown.parent.mkdir()
     child = put(layout, "child", age=9)
@@ -255,8 +254,8 @@ def test_unknown_algorithms_are_never_garbage(layout: Layout) -> None:
     assert unknown.exists()
 
 
-def test_only_left_overs_of_the_dead_go(layout: Layout) -> None:
-    """A temporary that a living writer holds, and one that is young, stay."""
+def test_only_temporary_files_of_dead_writers_are_deleted(layout: Layout) -> None:
+    """A temporary file that a living writer has locked stays, and a young one."""
     folder = layout.path / "ingest"
     folder.mkdir(exist_ok=True)
     dead, alive, young = (folder / name for name in ("dead", "alive", "young"))
@@ -284,7 +283,7 @@ def test_only_left_overs_of_the_dead_go(layout: Layout) -> None:
 def test_a_dry_run_passes_over_what_goes_meanwhile(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It takes no lock, so another collection may be faster."""
+    """A dry run takes no lock, so another collection may delete a blob first."""
     blob = layout.blobs.put(b"x", media_type="a/b")
     size = Blobs.size
 
@@ -299,7 +298,7 @@ def test_a_dry_run_passes_over_what_goes_meanwhile(
 
 @pytest.mark.spec("image-layout:blob-names", "image-layout:unknown-files")
 def test_stray_files_are_left_alone(layout: Layout) -> None:
-    """What is no blob by its name is not ours to delete."""
+    """A file whose name is not a digest is not deleted."""
     folder = layout.path / "blobs" / "sha256"
     folder.mkdir(exist_ok=True)
     (folder / "abc.txt").write_bytes(b"x")
@@ -309,7 +308,7 @@ def test_stray_files_are_left_alone(layout: Layout) -> None:
 
 @pytest.mark.parametrize("verb", ["collect", "remove"])
 def test_a_kept_manifest_is_verified_before_it_is_followed(layout: Layout, verb: str) -> None:
-    """One that names another layer, by one digit in valid JSON of its size, holds everything up."""
+    """A manifest with a changed digit, which names another layer, stops a collection."""
     kept, gone = put(layout, "kept", age=9), put(layout, "gone", age=9)
     layout.tag("kept", kept)
     layout.tag("gone", gone)
@@ -330,7 +329,7 @@ def test_a_kept_manifest_is_verified_before_it_is_followed(layout: Layout, verb:
 
 
 def test_a_young_temporary_of_ours_stays_for_its_time(layout: Layout) -> None:
-    """Also when its writer is dead: it goes with what is old, and not before."""
+    """The temporary file of a dead writer is deleted when it is old, and not before."""
     path = layout.path / "ingest" / f"{2**22 + 1}-0123456789abcdef"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"half")
@@ -341,17 +340,117 @@ def test_a_young_temporary_of_ours_stays_for_its_time(layout: Layout) -> None:
     assert layout.collect(grace=HOUR).temporaries == (f"ingest/{path.name}",)
 
 
-def test_what_could_not_be_removed_is_not_said_to_be(
+def test_a_blob_that_could_not_be_removed_is_not_reported(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A report lists what this collection deleted, and not what another one did before it."""
     blobs = [layout.blobs.put(text, media_type="a/b") for text in (b"1", b"22")]
-    sweep = Blobs.sweep
 
-    def meanwhile(self: Blobs, digests: Iterable[Digest]) -> list[Digest]:
-        self.path(blobs[0].digest).unlink()
-        return sweep(self, digests)
+    def meanwhile(root: Path, there: Blobs, digests: Iterable[Digest]) -> list[Digest]:
+        there.path(blobs[0].digest).unlink()
+        return sweep(root, there, digests)
 
-    monkeypatch.setattr(Blobs, "sweep", meanwhile)
+    monkeypatch.setattr(garbage, "sweep", meanwhile)
     report = layout.collect(grace=NOW)
     assert (report.removed, report.freed) == ((blobs[1].digest,), 2)
+
+
+# ---------------------------------------------------------------- what goes with a root
+
+CONFIG = Descriptor.of(b"config", OCI_CONFIG)
+SHARED, OWN = (Descriptor.of(data, OCI_LAYER) for data in (b"shared", b"own"))
+ONE, TWO, SIGNATURE = (Descriptor.of(data, OCI_MANIFEST) for data in (b"1", b"2", b"signature"))
+LIST, OUTER = (Descriptor.of(data, OCI_INDEX) for data in (b"list", b"outer"))
+DOCUMENTS: dict[Digest, Document] = {
+    ONE.digest: Manifest(config=CONFIG, layers=[SHARED, OWN]),
+    TWO.digest: Manifest(config=CONFIG, layers=[SHARED]),
+    SIGNATURE.digest: Manifest(config=CONFIG, subject=ONE),
+    LIST.digest: Index(manifests=[ONE]),
+    OUTER.digest: Index(manifests=[ONE, LIST]),
+}
+
+
+def read(descriptor: Descriptor) -> Document | None:
+    return DOCUMENTS.get(descriptor.digest)
+
+
+def goes(dropped: list[Descriptor], kept: list[Descriptor], read: Read = read) -> list[Digest]:
+    """Return what goes with dropped roots where kept roots hold what they reach."""
+
+    def hold(more: list[Descriptor]) -> set[Digest]:
+        return {found.digest for found in walk([*kept, *more], read, subjects=True)}
+
+    return only_reached(dropped, read, hold)
+
+
+def test_what_others_share_stays() -> None:
+    assert set(goes([ONE], [TWO])) == {OWN.digest, ONE.digest}
+
+
+def test_with_no_root_left_everything_goes_once_and_the_root_first() -> None:
+    gone = goes([LIST], [])
+    below = (ONE, CONFIG, SHARED, OWN)
+    assert gone[0] == LIST.digest
+    assert sorted(gone[1:]) == sorted(descriptor.digest for descriptor in below)
+
+
+@pytest.mark.parametrize("dropped", [[OUTER], [LIST, OUTER], [ONE, LIST, OUTER]])
+def test_nothing_goes_before_any_document_that_holds_it(dropped: list[Descriptor]) -> None:
+    """A process that is killed in between leaves no document without its parts."""
+    gone = goes(dropped, [])
+    assert gone.index(OUTER.digest) < gone.index(LIST.digest) < gone.index(ONE.digest)
+    assert gone.index(ONE.digest) < gone.index(OWN.digest)
+
+
+def test_what_cannot_be_verified_here_is_never_deleted() -> None:
+    foreign = Descriptor(media_type=OCI_LAYER, digest="newhash:abc", size=1)
+    assert goes([foreign, TWO], [ONE]) == [TWO.digest]
+
+
+def test_the_subject_of_a_kept_root_stays_with_all_that_it_is_made_of() -> None:
+    assert goes([ONE], [SIGNATURE]) == []
+
+
+def test_the_subject_of_a_dropped_root_is_not_taken_along() -> None:
+    assert goes([SIGNATURE], []) == [SIGNATURE.digest]
+
+
+def test_a_subject_that_goes_along_anyway_is_not_held() -> None:
+    asked: list[list[Descriptor]] = []
+
+    def hold(more: list[Descriptor]) -> set[Digest]:
+        asked.append(more)
+        return set()
+
+    only_reached([SIGNATURE], read, hold)
+    only_reached([SIGNATURE, ONE], read, hold)
+    assert asked == [[ONE], []]
+
+
+def test_documents_that_hold_each_other_stop_nothing() -> None:
+    """A digest that cannot be verified may lie, so a document can be a part of its own part."""
+    first, second = (
+        Descriptor(media_type=OCI_INDEX, digest=f"newhash:{name}", size=1) for name in "ab"
+    )
+    documents: dict[Digest, Document] = {
+        **DOCUMENTS,
+        first.digest: Index(manifests=[second, TWO]),
+        second.digest: Index(manifests=[first]),
+    }
+    gone = goes([first], [ONE], lambda descriptor: documents.get(descriptor.digest))
+    assert gone == [TWO.digest]
+
+
+def test_what_is_dropped_and_kept_stays() -> None:
+    assert goes([ONE], [TWO, ONE]) == []
+
+
+@pytest.mark.parametrize(("dropped", "kept"), [([ONE], [TWO]), ([TWO], [ONE])])
+def test_an_unreadable_document_stops_it(dropped: list[Descriptor], kept: list[Descriptor]) -> None:
+    def refuse(descriptor: Descriptor) -> Document | None:
+        if descriptor == TWO:
+            raise BlobNotFoundError
+        return read(descriptor)
+
+    with pytest.raises(BlobNotFoundError):
+        goes(dropped, kept, refuse)

@@ -1,6 +1,7 @@
-"""Garbage collection: what goes with a root, and what no root holds on to.
+"""Garbage collection: mark the blobs that roots reach, and sweep the others.
 
-Every entry of the root index is a root, named or untagged. What roots hold on to is in `reach`.
+Every entry of the root index is a root, named or untagged. `reach` does the marking. `remove` of an
+entry does the same for one root: `only_reached` returns what goes with it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from attrs import frozen
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.layout import clock
 from ocilayout.layout.reach import held, roots_at, roots_beside, roots_of
-from ocilayout.layout.temporary import leftovers
+from ocilayout.layout.realfolder import OwnFolders
+from ocilayout.layout.temporary import temporary_files
 from ocilayout.model import Descriptor, Digest, successors, walk
 
 if TYPE_CHECKING:
@@ -33,10 +35,10 @@ Untagged = Literal["keep", "prune"]
 
 @frozen(kw_only=True)
 class CollectReport:
-    """What a collection removed, or would.
+    """What a garbage collection removed, or would remove.
 
     Attributes:
-        removed: The digests of blobs, sorted.
+        removed: The digests of the removed blobs, sorted.
         freed: Their size, in bytes.
         dropped: The untagged entries that were pruned, in document order.
         young: How many blobs stay only because they are younger than the grace period.
@@ -58,22 +60,23 @@ def only_reached(
     read: Read,
     hold: Callable[[list[Descriptor]], Container[Digest]],
 ) -> list[Digest]:
-    """Return what dropped roots are made of and no other root holds, parents before their parts.
+    """Return the blobs that only dropped roots reach, parents before their parts.
 
-    A dropped root does not take its subject along, so what that is made of stays, too. Neither does
-    it take along what it only names in a place that is not understood. What cannot be verified here
-    is never deleted, and left out.
+    The subject of a dropped root stays with all its parts, and so does content that the root only
+    names in a place that is not understood. A blob that cannot be verified here is never deleted,
+    and left out.
 
-    A process that is killed while it deletes in this order leaves parts without a parent. The other
-    way round it would leave a document without its parts, which a writer takes for the whole.
+    A process that is killed while it deletes in this order leaves parts without a parent. In the
+    other order it would leave a document without its parts, which a writer takes for complete.
 
     Args:
         dropped: Roots that go.
-        read: Gives documents, `None` for missing ones.
-        hold: Returns what the remaining roots and some more hold on to, as `reach.held` does.
+        read: Returns documents, `None` for missing ones.
+        hold: Returns what the remaining roots and some more hold, as `reach.held` does.
 
     Raises:
-        Exception: Whatever the two raise. Then nothing is known, and nothing may be deleted.
+        Exception: An error of `read` or `hold`. Then the answer is unknown, and nothing may be
+            deleted.
     """
     parents: dict[Digest, set[Digest]] = {}
     subjects: list[Descriptor] = []
@@ -90,43 +93,79 @@ def only_reached(
     sorter = TopologicalSorter({digest: parents.get(digest, ()) for digest in going})
     try:
         order = list(sorter.static_order())
-    except CycleError:  # digests that nobody can verify may lie; then no order is better
+    except CycleError:  # possible only with digests that cannot be verified; no order is better
         order = list(going)
     live = hold([subject for subject in subjects if subject.digest not in going])
     return [digest for digest in order if digest not in live and digest.verifiable]
 
 
-class Collection:
-    """One collection of a layout."""
+def sweep(root: Path, blobs: Blobs, digests: Iterable[Digest]) -> list[Digest]:
+    """Delete blobs; an edit by another process that needs one of them will fail, and say so.
+
+    Nothing is deleted behind a symbolic link to a folder: other layouts share those blobs.
+
+    Args:
+        root: The folder of the layout.
+        blobs: Its blobs.
+        digests: The blobs to delete.
+
+    Returns:
+        The blobs that were deleted.
+
+    Raises:
+        OSError: The file system refused; some blobs may be deleted.
+    """
+    removed: list[Digest] = []
+    with OwnFolders(root) as folders:
+        for digest in digests:
+            folder = folders.of("blobs", digest.algorithm)
+            # Only a blob: any other kind of file in its place is left to a repair.
+            if folder is not None and digest in blobs and folder.unlink(digest.encoded):
+                removed.append(digest)
+    return removed
+
+
+class GarbageCollection:
+    """One garbage collection of a layout.
+
+    Blobs of unknown algorithms are never deleted, since nothing tells what they are, and neither
+    are blobs behind a symbolic link to a folder. A blob or an untagged entry that is younger than
+    the grace period stays: its writer may not have tagged it yet.
+    """
 
     def __init__(self, root: Path, *, indexfile: IndexFile, blobs: Blobs, grace: timedelta) -> None:
-        """Prepare; nothing is read yet.
+        """Set the age limit; nothing is read yet.
 
         Args:
             root: The folder of the layout.
             indexfile: Its root index.
-            blobs: Its content.
-            grace: How old what goes must be.
+            blobs: Its blobs.
+            grace: The age below which blobs stay, counted from the later of modification and change
+                time.
         """
         self._root = root
         self._indexfile = indexfile
         self._blobs = blobs
-        self._there: set[str] | None = None
+        self._algorithms: set[str] | None = None
         self._limit = clock.now() - grace.total_seconds()
 
     def run(self, *, untagged: Untagged, dry_run: bool) -> CollectReport:
-        """Collect, under the writer lock from the mark to the end of the sweep.
+        """Collect under the writer lock, from the mark to the end of the sweep.
+
+        The index is written before anything is deleted.
 
         Args:
-            untagged: `prune` also takes entries without names that no name reaches, unless they
-                refer to something that stays, or are young.
-            dry_run: Whether to change nothing, and say what would go.
+            untagged: `prune` also drops untagged entries that no other entry reaches, unless they
+                refer to content that stays, or are young.
+            dry_run: Whether to change nothing, and report what would go.
 
         Raises:
             IntegrityError: A reachable manifest is damaged. Nothing was removed.
-            DocumentError: One breaks the specification, or `index.json` does. Nothing was removed.
-            LimitExceededError: One is too large. Nothing was removed.
+            DocumentError: A reachable manifest, or `index.json`, breaks the specification. Nothing
+                was removed.
+            LimitExceededError: One of these is too large. Nothing was removed.
             LockTimeoutError: Another writer held the lock for too long.
+            OSError: The file system refused.
 
         Spec: image-layout:garbage.
         """
@@ -136,13 +175,13 @@ class Collection:
         unlisted: list[Descriptor] = []
         temporaries: list[str] = []
 
-        def mark(index: RootIndex) -> None:
+        def mark(index: RootIndex) -> None:  # sets all, as it may be called again; see `edit`
             dropped[:] = self._prunable(index) if untagged == "prune" else ()
             index.drop_untagged({descriptor.digest for descriptor in dropped})
             live = held(roots_of(index), self._blobs)
             unlisted[:] = live.unlisted
-            # A blob of an algorithm that is not known here is never garbage, nor is a shared one.
-            shared = {name for name in _algorithms(live.others) if self._blobs.is_shared(name)}
+            algorithms = {digest.algorithm for digest in live.others}
+            shared = set(filter(self._blobs.is_shared, algorithms))
             unreached = [
                 digest
                 for digest in live.others
@@ -153,11 +192,11 @@ class Collection:
             doomed.clear()
             for digest in unreached:
                 if digest not in young:
-                    with suppress(BlobNotFoundError):  # somebody else was faster
+                    with suppress(BlobNotFoundError):  # another process deleted it first
                         doomed[digest] = self._blobs.size(digest)
 
-        def sweep() -> None:
-            for digest in doomed.keys() - self._blobs.sweep(doomed):
+        def delete() -> None:
+            for digest in doomed.keys() - sweep(self._root, self._blobs, doomed):
                 del doomed[digest]
             temporaries.extend(self._dead_temporaries(remove=True))
 
@@ -165,7 +204,7 @@ class Collection:
             mark(self._indexfile.fresh())
             temporaries.extend(self._dead_temporaries(remove=False))
         else:
-            self._indexfile.edit(mark, check=lambda _: None, after=sweep)
+            self._indexfile.edit(mark, check=lambda _: None, after=delete)
         return CollectReport(
             removed=tuple(sorted(doomed)),
             freed=sum(doomed.values()),
@@ -180,26 +219,27 @@ class Collection:
         untagged: list[Descriptor] = []
         kept = roots_beside(index)
         for entry in index.entries():
-            to = entry.descriptor
-            if entry.is_named or self._may_be_young(to.digest):
-                kept += roots_at(to)
+            target = entry.descriptor
+            if entry.is_named or self._may_be_young(target.digest):
+                kept += roots_at(target)
             else:
-                untagged.append(to)
+                untagged.append(target)
         if not untagged:
             return []
-        # An untagged entry with a subject that stays is held as if it were not listed.
+        # A referrer to kept content is held by its subject, as if it had no entry.
         live = held(kept, self._blobs).digests
         return [descriptor for descriptor in untagged if descriptor.digest not in live]
 
     def _may_be_young(self, digest: Digest) -> bool:
-        """Tell whether an untagged entry is young, or its content is not to be seen for now."""
+        """Return whether an untagged entry is young, or its blob out of sight for now."""
         if digest in self._blobs:
             return self._is_young(digest)
         if os.path.lexists(self._blobs.path(digest)) or self._blobs.is_quarantined(digest):
-            return True  # what lies there tells no time
-        if self._there is None:
-            self._there = {one.algorithm for one in self._blobs}
-        return digest.algorithm not in self._there  # they may lie on a disk that is away
+            return True  # a file in place of the blob does not tell its age
+        if self._algorithms is None:
+            self._algorithms = {blob.algorithm for blob in self._blobs}
+        # Without any blob of its algorithm, their disk may not be mounted.
+        return digest.algorithm not in self._algorithms
 
     def _is_young(self, digest: Digest) -> bool:
         try:
@@ -208,14 +248,10 @@ class Collection:
             return False
 
     def _dead_temporaries(self, *, remove: bool) -> Iterator[str]:
-        """Give the places of what writers that are gone for certain left behind, if it is old."""
-        for found in leftovers(self._root):
+        """Yield the paths of temporary files that are old and whose writers are dead."""
+        for file in temporary_files(self._root):
             with suppress(OSError):
-                if found.is_dead() and found.changed() <= self._limit:
+                if file.is_dead() and file.changed() <= self._limit:
                     if remove:
-                        found.remove()
-                    yield found.place
-
-
-def _algorithms(digests: Iterable[Digest]) -> set[str]:
-    return {digest.algorithm for digest in digests}
+                        file.remove()
+                    yield file.place

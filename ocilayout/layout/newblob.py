@@ -1,8 +1,8 @@
-"""The folder `ingest`: where a blob is written before it has its name.
+"""A new blob: a temporary file in `ingest`, hashed while it is written, then renamed into place.
 
-A temporary file is locked while its writer is alive, so a collection can tell. Where the folder of
-the blobs is on another file system, a rename cannot lead there; then the content is copied to a
-second temporary file beside its blob, which is renamed.
+The file is locked while its writer is alive, so garbage collection can tell whether it is dead.
+Where `blobs` is on another file system, a rename cannot lead there; then the content is copied to a
+second temporary file beside the blob, which is renamed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from ocilayout.layout.disk import File, acting, flock, writers
+from ocilayout.layout.disk import File, acting, flock, write_all
+from ocilayout.layout.ownership import mode_for_writers
 from ocilayout.layout.pool import thread_pool
 from ocilayout.layout.realfolder import Folder, make_folders
 from ocilayout.model import CHUNK, Digest, Verifier, new_hasher
@@ -35,22 +36,21 @@ PIECE: Final = 2 * CHUNK
 """How much of a blob is read, hashed and written at a time, in bytes."""
 
 _AHEAD: Final = 2
-"""How many pieces may be written before they are hashed."""
+"""How many pieces may be written before they are hashed. It bounds the memory of a put."""
 
-_OWN: Final = 0o600
 _TRIES: Final = 100
-"""How many new files may be locked or deleted by others before their writer gives up."""
+"""How many new files other programs may lock or delete before their writer gives up."""
 
 
 @frozen
-class Temporary:
-    """A file that is being written.
+class NewBlob:
+    """A blob that is being written; `new_blob` makes it.
 
     Attributes:
         root: The folder of the layout.
-        folder: The folder that it is in.
-        file: The file, open for writing and locked.
-        mode: The mode that it gets with its name.
+        folder: The folder of the temporary file.
+        file: The temporary file, open for writing and locked.
+        mode: The mode that the file gets with its name.
     """
 
     root: Path
@@ -58,16 +58,11 @@ class Temporary:
     file: File
     mode: int
 
-    @property
-    def name(self) -> str:
-        """Its name in the folder."""
-        return _name(self.file)
-
     def place(self, path: Path) -> None:
-        """Give the file the name of a blob. The folders above it are made if they are missing.
+        """Give the file the name of a blob. Missing folders above it are created.
 
         Args:
-            path: Where the blob lies. The folders may be symbolic links, which are followed.
+            path: The path of the blob. Its folders may be symbolic links, which are followed.
 
         Raises:
             OSError: The file system refused.
@@ -81,18 +76,19 @@ class Temporary:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            self._bring(path)
+            self._copy_across(path)
 
     def _rename(self, path: Path) -> None:
-        with suppress(OSError):  # where modes cannot be set, it has that mode already
+        with suppress(OSError):  # where modes cannot be set, the file has that mode already
             os.fchmod(self.file.fileno(), self.mode)
         with acting("make the blob", path):
-            os.replace(self.name, path, src_dir_fd=self.folder.number)
+            os.replace(_name(self.file), path, src_dir_fd=self.folder.number)
 
-    def _bring(self, path: Path) -> None:
+    def _copy_across(self, path: Path) -> None:
+        """Place the blob on another file system: copy it there, then rename the copy."""
         with (
-            Folder.at(path.parent, root=self.root) as folder,
-            _begun(self.root, folder, ".tmp") as beside,
+            Folder.open(path.parent, root=self.root) as folder,
+            _new_blob(self.root, folder, ".tmp") as beside,
         ):
             self.file.seek(0)
             shutil.copyfileobj(self.file, beside.file, CHUNK)
@@ -100,47 +96,46 @@ class Temporary:
 
 
 @contextmanager
-def begun(root: Path) -> Iterator[Temporary]:
-    """Give a new file in `ingest`, locked while it is alive; it is removed unless it was placed.
+def new_blob(root: Path) -> Iterator[NewBlob]:
+    """Create a locked file in `ingest`; it is deleted at the end of the block unless it was placed.
 
     Args:
         root: The folder of the layout.
 
     Raises:
-        NotADirectoryError: `ingest` is a link, or something else. Nothing is written through it.
-        OSError: The file system refused, or has no locks; no file is left.
+        NotADirectoryError: `ingest` is a symbolic link or a file. Nothing is written through it.
+        OSError: The file system refused, or has no locks; then no file stays behind.
     """
     with (
         Folder.open(root) as top,
         top.enter("ingest", make=True) as folder,
-        _begun(root, folder) as temporary,
+        _new_blob(root, folder) as new,
     ):
-        yield temporary
+        yield new
 
 
 @contextmanager
-def _begun(root: Path, folder: Folder, suffix: str = "") -> Iterator[Temporary]:
-    file, mode = begin(root, folder, suffix)
+def _new_blob(root: Path, folder: Folder, suffix: str = "") -> Iterator[NewBlob]:
+    file, mode = create_locked(root, folder, suffix)
     try:
         with file:
-            yield Temporary(root, folder, file, mode)
+            yield NewBlob(root, folder, file, mode)
     finally:
         folder.unlink(_name(file))
 
 
-def begin(root: Path, folder: Folder, suffix: str = "") -> tuple[File, int]:
-    """Make a temporary file and lock it; return it with the mode that it would usually have.
+def create_locked(root: Path, folder: Folder, suffix: str = "") -> tuple[File, int]:
+    """Create and lock a temporary file; return it with the mode that a new file usually has.
 
-    Only those who can write the layout can open it: a lock can be had on what can only be read,
-    and would hold its writer up, or keep the file from being collected.
+    Only users who can write the layout can open the file; see `mode_for_writers`.
 
     Args:
         root: The folder of the layout.
-        folder: Where it is made.
-        suffix: What its name ends with; see `leftover` for the names of ours.
+        folder: The folder of the file.
+        suffix: The end of its name; `temporary` lists the names of our temporary files.
 
     Raises:
-        OSError: The file system refused, or has no locks; no file is left.
+        OSError: The file system refused, or has no locks; then no file stays behind.
     """
     path = Path()
     for _ in range(_TRIES):
@@ -148,8 +143,9 @@ def begin(root: Path, folder: Folder, suffix: str = "") -> tuple[File, int]:
         path = Path(file.path)
         try:
             mode = _close_to_readers(file, root)
-            # Another program may have opened it before, and have a lock on it for as long as it
-            # wants; and a collection may have taken it for that of a dead writer.
+            # Between its creation and this lock the file looks like that of a dead writer. Another
+            # program may have locked it, for as long as it likes, or a collection may have deleted
+            # it. Both cost a second file, and neither may cost the blob.
             if flock(file.fileno(), file.path) and os.fstat(file.fileno()).st_nlink:
                 return file, mode
         except BaseException:
@@ -164,18 +160,15 @@ def begin(root: Path, folder: Folder, suffix: str = "") -> tuple[File, int]:
 
 def _drop(file: File, folder: Folder) -> None:
     file.close()
-    with suppress(OSError):  # what went wrong before is told
+    with suppress(OSError):  # the error that led here is raised
         folder.unlink(_name(file))
 
 
 def _close_to_readers(file: File, root: Path) -> int:
-    """Let only those open a file who can write the layout; return the mode that it had."""
-    status, layout = os.fstat(file.fileno()), root.stat()
-    writable = writers(layout)
-    if status.st_gid != layout.st_gid:
-        writable &= ~stat.S_IWGRP
-    with suppress(OSError):  # there are file systems without modes
-        os.fchmod(file.fileno(), _OWN | writable | writable << 1)
+    """Let only users open a file who can write the layout; return the mode that it had."""
+    status = os.fstat(file.fileno())
+    with suppress(OSError):  # some file systems have no modes
+        os.fchmod(file.fileno(), mode_for_writers(status, root.stat()))
     return stat.S_IMODE(status.st_mode)
 
 
@@ -194,7 +187,7 @@ def copy_verifying(source: Readable, target: File, expected: Descriptor) -> None
     """Write a stream to a file.
 
     Raises:
-        IntegrityError: It is not what was expected.
+        IntegrityError: The stream is not the expected content.
     """
     verifier = Verifier(expected)
     write_hashed(source, target, verifier.update, wanted=expected.size)
@@ -210,36 +203,36 @@ def write_hashed(
 ) -> int:
     """Write a stream to a file and hash the same bytes, in their order.
 
-    Hashing and writing each leave a processor idle half of the time, and neither needs the
-    interpreter meanwhile. So a stream of more than `PIECE` bytes is hashed in a second thread
-    while this one writes.
+    Hashing and writing each leave a processor idle half of the time, and both release the
+    interpreter's lock. So a stream of more than `PIECE` bytes is hashed in a second thread while
+    this one writes.
 
     Args:
         source: The stream.
         target: The file.
         update: The `update` of a hash; it gets all bytes, maybe in another thread, one call at a
             time.
-        wanted: The expected length in bytes, if it is known. The stream is never asked for more
-            than one byte beyond it.
+        wanted: The expected length in bytes, if it is known. At most one byte more is read.
 
     Returns:
         The length of the stream, in bytes.
 
     Raises:
         OSError: The file system refused.
-        Exception: Whatever the source and `update` raise.
+        Exception: An error of the source or of `update`.
     """
 
     def next_piece() -> bytes:
+        # One byte more than expected is enough to see that a stream is too long.
         most = PIECE if wanted is None else min(PIECE, max(wanted - size, 0) + 1)
         return _read_piece(source, most)
 
     size = 0
     data = next_piece()
-    if len(data) < PIECE:
+    if len(data) < PIECE:  # a small blob is not worth a thread
         while data:
             update(data)
-            size += _write(target, data)
+            size += write_all(target, data)
             data = next_piece()
         return size
     with thread_pool(1) as thread:
@@ -248,15 +241,15 @@ def write_hashed(
             if len(hashed) == _AHEAD:
                 hashed.popleft().result()
             hashed.append(thread.submit(update, data))
-            size += _write(target, data)
+            size += write_all(target, data)
             data = next_piece()
-        for future in hashed:
+        for future in hashed:  # raises what `update` raised
             future.result()
     return size
 
 
 def _read_piece(source: Readable, size: int) -> bytes:
-    """Read `size` bytes, however many reads that takes; fewer only at the end of the stream."""
+    """Read `size` bytes, in as many reads as it takes; fewer only at the end of the stream."""
     data = source.read(size)
     if not data or len(data) == size:
         return data
@@ -266,10 +259,3 @@ def _read_piece(source: Readable, size: int) -> bytes:
         parts.append(data)
         left -= len(data)
     return b"".join(parts)
-
-
-def _write(target: io.FileIO, data: bytes) -> int:
-    view = memoryview(data)
-    while view:
-        view = view[target.write(view) or 0 :]
-    return len(data)

@@ -1,4 +1,4 @@
-"""The files that make a folder a layout."""
+"""The files that make a folder a layout: required when it is opened, written when it is created."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ocilayout.model import MAX_HEADER, Header, decode, encode
 if TYPE_CHECKING:
     from ocilayout.layout.indexfile import IndexFile
 
-# What may lie in a folder while it is made a layout: by us, killed half-way, or by another process;
-# and what a new file system has in its topmost folder.
+# Names that a new layout may find in its folder: those of a creation by another process, or by one
+# that was killed half-way, and what a new file system has in its topmost folder.
 _OF_A_CREATION = frozenset({"blobs", "ingest", "index.json", "oci-layout", "lost+found"})
 
 
-def require(root: Path, indexfile: IndexFile) -> None:
-    """Refuse a folder that is no layout. Nothing is written.
+def require_layout(root: Path, indexfile: IndexFile) -> None:
+    """Refuse a folder that is not a layout. Nothing is written.
 
     Raises:
         NotALayoutError: `oci-layout` or `index.json` is missing.
-        UnsupportedVersionError: The layout is of another version.
-        DocumentError: One of the two breaks the specification.
-        LimitExceededError: One of the two is too large.
+        UnsupportedVersionError: The layout has another version.
+        DocumentError: One of the two files breaks the specification.
+        LimitExceededError: One of the two files is too large.
 
     Spec: image-layout:oci-layout-file, image-layout:version, image-layout:index-json.
     """
@@ -37,8 +37,8 @@ def require(root: Path, indexfile: IndexFile) -> None:
         indexfile.snapshot()
     except (FileNotFoundError, NotADirectoryError) as error:
         missing = Path(str(error.filename)).name
-        reason = f"{missing} is missing" if _is_there(root) else "there is nothing at this path"
-        raise NotALayoutError(f"{root} is no OCI image layout: {reason}") from None
+        reason = f"{missing} is missing" if _exists(root) else "there is nothing at this path"
+        raise NotALayoutError(f"{root} is not an OCI image layout: {reason}") from None
 
 
 def _require_version(path: Path) -> None:
@@ -48,41 +48,43 @@ def _require_version(path: Path) -> None:
         decode(data, Header, limit=MAX_HEADER)
 
 
-def make(root: Path, indexfile: IndexFile, *, complete: bool) -> bool:
-    """Make a folder a layout. `oci-layout` comes last: with it, the folder is one.
+def create_layout(root: Path, indexfile: IndexFile, *, complete: bool) -> bool:
+    """Make a folder a layout.
+
+    `oci-layout` is written last, so a folder that has it is a complete layout.
 
     Args:
-        root: The folder; made with its parents if it is missing.
+        root: The folder; created with its parents if it is missing.
         indexfile: Its root index, which has the lock.
-        complete: Whether to take up an `index.json` that lies there, as a process that was
-            killed leaves it. It is never replaced.
+        complete: Whether to keep an existing `index.json`, such as a creation leaves that was
+            killed. It is never replaced.
 
     Returns:
         False if the folder is a layout already; then nothing was done.
 
     Raises:
-        LayoutExistsError: The folder holds something else, or is none.
-        LockTimeoutError: Another process is making it, and takes too long.
+        LayoutExistsError: The folder holds other files, or the path is not a folder.
+        LockTimeoutError: Another process is creating the layout, and takes too long.
         OSError: The file system refused.
 
     Spec: image-layout:blobs-folder, image-layout:oci-layout-file, image-layout:index-json.
     """
-    if _is_there(root / "oci-layout"):
+    if _exists(root / "oci-layout"):
         return False
     _require_free(root)
     with indexfile.locked():
-        if _is_there(root / "oci-layout"):
+        if _exists(root / "oci-layout"):
             return False
         make_folders(root, "blobs")
-        if not _is_there(root / "index.json"):
-            _place(root, "index.json", EMPTY, durable=indexfile.durable)
+        if not _exists(root / "index.json"):
+            _write(root, "index.json", EMPTY, durable=indexfile.durable)
         elif not complete:
             raise LayoutExistsError(f"{root} holds an index.json; open it with create=True")
-        _place(root, "oci-layout", encode(Header()), durable=indexfile.durable)
+        _write(root, "oci-layout", encode(Header()), durable=indexfile.durable)
     return True
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     with acting("look at", path):
         return path.exists()
 
@@ -95,15 +97,17 @@ def _require_free(root: Path) -> None:
     except FileExistsError:
         raise LayoutExistsError(f"{root} is a file; choose another path") from None
     with acting("list", root):
-        names = sorted(found.name for found in root.iterdir())
+        names = sorted(child.name for child in root.iterdir())
     for name in names:
+        # `index.json.lock` and temporary files of the index are those of another creation, too.
         if name not in _OF_A_CREATION and not name.startswith("index.json."):
             raise LayoutExistsError(
-                f"{root} is not empty and no layout: it holds {name!r}; choose another folder"
+                f"{root} is not empty and not a layout: it holds {name!r}; choose another folder"
             )
 
 
-def _place(root: Path, name: str, data: bytes, *, durable: bool) -> None:
+def _write(root: Path, name: str, data: bytes, *, durable: bool) -> None:
+    # The writer lock is held, so a temporary file of this name belongs to a process that died.
     temporary = f"index.json.{name}.{os.getpid()}.tmp"
     with acting("delete", root / temporary):
         (root / temporary).unlink(missing_ok=True)
