@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from ocilayout.testing.machine import check_store
 from skills.testing import SkillsAdapter
 from tests.effort import EFFORT
 from tests.property.bugs import SKILL_BUGS
+from tests.property.stories import STORIES
 
 if TYPE_CHECKING:
     from tests.property.bugs import Bug
@@ -28,4 +30,17 @@ def test_a_planted_bug_is_found(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> No
     """The machine fails on a service with the bug."""
     bug.plant(monkeypatch)
     with SkillsAdapter() as adapter, pytest.raises((AssertionError, OciLayoutError)):
-        check_store(adapter, settings=EFFORT)
+        story = STORIES.get(bug.name)
+        if story is not None and os.environ.get("HYPOTHESIS_PROFILE") != "deep":
+            story.tell(adapter)
+        else:
+            check_store(adapter, settings=EFFORT)
+
+
+def test_a_story_without_its_bug_ends_well() -> None:
+    """What a story finds is the bug, and nothing that is there without it."""
+    told = [STORIES[bug.name] for bug in SKILL_BUGS if bug.name in STORIES]
+    assert told
+    with SkillsAdapter() as adapter:
+        for story in told:
+            story.tell(adapter)

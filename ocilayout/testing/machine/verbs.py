@@ -205,7 +205,10 @@ class StoreMachine(Copies):
                 ref for ref, entry in model.meant(self.refs(side)).items() if entry.digest == digest
             ]
             root = model.known[digest].root
-            refs += [str(digest)] * len(refs)  # which means all entries, however many there are
+            if has("full_names")(self):
+                refs += [str(digest)] * max(1, len(refs))  # which means all entries of it
+            if not refs:
+                return
             own = [entry.name for entry in model.entries if entry.digest == digest and entry.name]
             steps = [
                 Step(verb, _one_of([*own, name] if verb == "tag" else refs, which), root, notes)
