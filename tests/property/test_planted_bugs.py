@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +11,7 @@ from ocilayout import OciLayoutError
 from ocilayout.testing.machine import LayoutAdapter, LayoutStore, check_store
 from tests.effort import EFFORT
 from tests.property.bugs import BUGS
-from tests.property.stories import STORIES
+from tests.property.stories import STORIES, look_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from tests.property.bugs import Bug
 
 OURS = {bug.name: STORIES[bug.name] for bug in BUGS if bug.name in STORIES}
-# Of each bug that has a story, the search takes many times as long as the story.
-TOLD = {} if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else OURS
 
 
 class HereAdapter(LayoutAdapter):
@@ -39,10 +36,7 @@ def test_a_planted_bug_is_found(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> No
     """The machine fails on a layout with the bug."""
     bug.plant(monkeypatch)
     with pytest.raises((AssertionError, OciLayoutError)):
-        if bug.name in TOLD:
-            TOLD[bug.name].tell(HereAdapter())
-        else:
-            check_store(HereAdapter(), settings=EFFORT)
+        look_for(bug.name, HereAdapter())
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +10,8 @@ from hypothesis import settings
 from ocilayout import OciLayoutError
 from ocilayout.testing.machine import check_store
 from skills.testing import SkillsAdapter
-from tests.effort import EFFORT
 from tests.property.bugs import SKILL_BUGS
-from tests.property.stories import STORIES
+from tests.property.stories import STORIES, look_for
 
 if TYPE_CHECKING:
     from tests.property.bugs import Bug
@@ -30,11 +28,7 @@ def test_a_planted_bug_is_found(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> No
     """The machine fails on a service with the bug."""
     bug.plant(monkeypatch)
     with SkillsAdapter() as adapter, pytest.raises((AssertionError, OciLayoutError)):
-        story = STORIES.get(bug.name)
-        if story is not None and os.environ.get("HYPOTHESIS_PROFILE") != "deep":
-            story.tell(adapter)
-        else:
-            check_store(adapter, settings=EFFORT)
+        look_for(bug.name, adapter)
 
 
 def test_a_story_without_its_bug_ends_well() -> None:
