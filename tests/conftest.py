@@ -45,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if status.f_flag & useless or status.f_bavail * status.f_frsize < ROOM:
         return
     folder = tempfile.mkdtemp(prefix="tests-", dir=MEMORY)
+    os.chmod(folder, 0o755)  # noqa: PTH101 # tests give up the rights of root
     os.environ["TMPDIR"] = tempfile.tempdir = folder
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 

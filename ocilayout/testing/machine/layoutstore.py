@@ -13,7 +13,7 @@ from ocilayout.errors import AmbiguousReferenceError
 from ocilayout.layout import Layout
 from ocilayout.mediatype import DOCUMENT_TYPES
 from ocilayout.testing.machine.adapter import Adapter, Removed, View
-from ocilayout.testing.machine.content import CONTENTS, UNCOMMON
+from ocilayout.testing.machine.sample import CONTENTS, UNCOMMON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ocilayout.descriptor import Descriptor
     from ocilayout.testing.machine.adapter import Step, Store
-    from ocilayout.testing.machine.content import Content
+    from ocilayout.testing.machine.sample import Content
 
 
 class LayoutStore:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ocilayout.digest import Digest
     from ocilayout.testing.machine.adapter import Adapter, Store
-    from ocilayout.testing.machine.model import Model
+    from ocilayout.testing.machine.oracle import Model
 
 
 def require_same(what: str, found: object, wanted: object) -> None:
