@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import stat
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -508,16 +509,31 @@ def cases(*, everything: bool) -> Iterator[tuple[str, str]]:
 
     Args:
         everything: Whether to give all pairs and not a fifth of them, spread evenly. Pipes and
-            links to folders, which have done the most harm, are given for every place anyway.
+            some links, which have done the most harm, are given for every place anyway.
     """
     things = THINGS | OF_ROOT if os.geteuid() == 0 else THINGS
     for row, thing in enumerate(things):
         for column, (called, place) in enumerate(PLACES.items()):
             if thing in DANGEROUS and place in FOLDERS:
                 continue
-            often = thing in {"a link to a folder", "a pipe"}
+            often = thing in {"a link to a folder", "a link to /", "a pipe"}
             if everything or often or (2 * row + column) % 5 == 0:
                 yield thing, called
+
+
+@contextlib.contextmanager
+def room(otherwise: Path) -> Iterator[Path]:
+    """Give a folder in memory, where files cost least, if devices work there as elsewhere.
+
+    Args:
+        otherwise: The folder to take if there is none.
+    """
+    memory = "/dev/shm"
+    if not os.access(memory, os.W_OK) or os.statvfs(memory).f_flag & os.ST_NODEV:
+        yield otherwise
+        return
+    with tempfile.TemporaryDirectory(prefix="hostile-", dir=memory) as folder:
+        yield Path(folder)
 
 
 @contextlib.contextmanager

@@ -47,8 +47,19 @@ def put_artifact(layout: Layout, data: bytes = b"x") -> Descriptor:
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[Path]:
     """Return a folder on another file system than that of the tests."""
-    if not SHM.is_dir() or SHM.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("there is no second file system at /dev/shm")
+    for root in (SHM, Path("/var/tmp")):
+        if root.is_dir() and root.stat().st_dev != tmp_path.stat().st_dev:
+            with tempfile.TemporaryDirectory(dir=root) as folder:
+                yield Path(folder)
+            return
+    pytest.skip("there is no second file system at /dev/shm nor at /var/tmp")
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """Return a folder on a file system that keeps any time."""
+    if not SHM.is_dir():
+        pytest.skip("there is no /dev/shm")
     with tempfile.TemporaryDirectory(dir=SHM) as folder:
         yield Path(folder)
 
@@ -355,11 +366,11 @@ def test_a_new_file_system_can_become_a_layout(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("when", [300_000_000_000, -100_000_000_000, 2**33])
 def test_a_time_beyond_the_calendar_is_listed(
-    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, when: int
+    memory: Path, monkeypatch: pytest.MonkeyPatch, when: int
 ) -> None:
     """A file of the year 11476 breaks neither a table nor an answer nor a collection."""
-    monkeypatch.chdir(elsewhere)
-    layout = Layout.create(elsewhere / "layout")
+    monkeypatch.chdir(memory)
+    layout = Layout.create(memory / "layout")
     target = put_artifact(layout)
     layout.tag("a", target)
     os.utime(layout.blobs.path(target.digest), (when, when))

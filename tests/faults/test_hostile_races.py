@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.planted import EPOCH, PLAIN, Content, _write, changes, lay, plain, prepared
+from tests.faults.planted import EPOCH, PLAIN, Content, _write, changes, lay, plain, prepared, room
 from tests.faults.verb import Runner, verbs
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def test_what_a_folder_is_swapped_for_stays_as_it_is(
     """However the swaps fall, the verb ends, and touches nothing outside of the layout."""
     content = crowded()
     faults: list[str] = []
-    with Runner() as runner, prepared(tmp_path / "outer") as site:
+    with Runner() as runner, room(tmp_path) as where, prepared(where / "outer") as site:
         extend(site, content)
         for _ in range(RACES):
             lay(site, content)

@@ -14,6 +14,7 @@ from ocilayout.layout.layout import Layout
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.mediatype import OCTET_STREAM
+from tests.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,6 +188,7 @@ def test_a_writer_may_be_killed_at_any_moment(tmp_path: Path, durability: str) -
         with subprocess.Popen(
             [sys.executable, "-c", RESTLESS, str(path), f"p{number}", durability],
             stdout=subprocess.PIPE,
+            env=unmeasured(),
             text=True,
         ) as process:
             assert process.stdout is not None

@@ -11,11 +11,14 @@ from ocilayout import OciLayoutError
 from ocilayout.testing.machine import LayoutAdapter, LayoutStore, check_store
 from tests.effort import EFFORT
 from tests.property.bugs import BUGS
+from tests.property.stories import STORIES, look_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.property.bugs import Bug
+
+OURS = {bug.name: STORIES[bug.name] for bug in BUGS if bug.name in STORIES}
 
 
 class HereAdapter(LayoutAdapter):
@@ -33,7 +36,13 @@ def test_a_planted_bug_is_found(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> No
     """The machine fails on a layout with the bug."""
     bug.plant(monkeypatch)
     with pytest.raises((AssertionError, OciLayoutError)):
-        check_store(HereAdapter(), settings=EFFORT)
+        look_for(bug.name, HereAdapter())
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_story_without_its_bug_ends_well(name: str) -> None:
+    """What a story finds is the bug, and nothing that is there without it."""
+    OURS[name].tell(HereAdapter())
 
 
 def test_without_a_bug_nothing_is_found() -> None:

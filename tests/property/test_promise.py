@@ -47,6 +47,7 @@ from skills import (
     SkillService,
     package,
 )
+from tests.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,7 +132,10 @@ class Peer:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", PEER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-c", PEER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=unmeasured(),
         )
 
     def call(self, verb: str, *arguments: object, **options: object) -> Any:

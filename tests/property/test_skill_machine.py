@@ -10,8 +10,8 @@ from hypothesis import settings
 from ocilayout import OciLayoutError
 from ocilayout.testing.machine import check_store
 from skills.testing import SkillsAdapter
-from tests.effort import EFFORT
 from tests.property.bugs import SKILL_BUGS
+from tests.property.stories import STORIES, look_for
 
 if TYPE_CHECKING:
     from tests.property.bugs import Bug
@@ -28,4 +28,13 @@ def test_a_planted_bug_is_found(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> No
     """The machine fails on a service with the bug."""
     bug.plant(monkeypatch)
     with SkillsAdapter() as adapter, pytest.raises((AssertionError, OciLayoutError)):
-        check_store(adapter, settings=EFFORT)
+        look_for(bug.name, adapter)
+
+
+def test_a_story_without_its_bug_ends_well() -> None:
+    """What a story finds is the bug, and nothing that is there without it."""
+    told = [STORIES[bug.name] for bug in SKILL_BUGS if bug.name in STORIES]
+    assert told
+    with SkillsAdapter() as adapter:
+        for story in told:
+            story.tell(adapter)

@@ -19,7 +19,10 @@ from ocilayout.testing.machine.adapter import (
     Store,
     View,
 )
-from ocilayout.testing.machine.content import (
+from ocilayout.testing.machine.layoutstore import LayoutAdapter, LayoutStore
+from ocilayout.testing.machine.oracle import Model
+from ocilayout.testing.machine.program import ProgramAdapter, ProgramError
+from ocilayout.testing.machine.sample import (
     CONTENTS,
     FULL_NAMES,
     NAMES,
@@ -28,10 +31,7 @@ from ocilayout.testing.machine.content import (
     content_of,
     contents_of,
 )
-from ocilayout.testing.machine.layoutstore import LayoutAdapter, LayoutStore
-from ocilayout.testing.machine.model import Model
-from ocilayout.testing.machine.program import ProgramAdapter, ProgramError
-from ocilayout.testing.machine.record import AmbiguityError, Entry, RefusalError
+from ocilayout.testing.machine.state import AmbiguityError, Entry, RefusalError
 from ocilayout.testing.machine.verbs import StoreMachine, check_store
 
 __all__ = [

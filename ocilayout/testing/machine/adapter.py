@@ -1,7 +1,7 @@
 """How the machine drives a store, and one way to do it, for our own.
 
 An adapter opens stores. Each verb of a store that it names in `verbs` is put under test; the others
-are never called. Whoever has a store of their own writes one class for it.
+are never called. A store of your own needs one class.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 from attrs import frozen
 
 from ocilayout.model import Descriptor, Digest
-from ocilayout.testing.machine.content import CONTENTS, NAMES
-from ocilayout.testing.machine.model import Model
+from ocilayout.testing.machine.oracle import Model
+from ocilayout.testing.machine.sample import CONTENTS, NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from ocilayout.testing.machine.content import Content
+    from ocilayout.testing.machine.sample import Content
 
 VERBS: Final = frozenset(
     {
@@ -68,7 +68,7 @@ class Store(Protocol):
         ...
 
     def read(self, descriptor: Descriptor, /) -> bytes:
-        """Return a blob; one that is damaged must be refused."""
+        """Return a blob; a damaged blob must be refused."""
         ...
 
     def bring(self, name: str, content: Content, /) -> None:

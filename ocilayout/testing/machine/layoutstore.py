@@ -12,7 +12,7 @@ from ocilayout.errors import AmbiguousReferenceError
 from ocilayout.layout import Layout
 from ocilayout.model import DOCUMENT_TYPES
 from ocilayout.testing.machine.adapter import Adapter, Removed, View
-from ocilayout.testing.machine.content import CONTENTS, UNCOMMON
+from ocilayout.testing.machine.sample import CONTENTS, UNCOMMON
 from ocilayout.transfer import copy
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ocilayout.model import Descriptor
     from ocilayout.testing.machine.adapter import Step, Store
-    from ocilayout.testing.machine.content import Content
+    from ocilayout.testing.machine.sample import Content
 
 
 class LayoutStore:

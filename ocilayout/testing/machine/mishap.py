@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ocilayout.model import Digest
-    from ocilayout.testing.machine.content import Content
+    from ocilayout.testing.machine.sample import Content
 
 
 class Mishaps(Stage):
@@ -57,7 +57,7 @@ class Mishaps(Stage):
     @precondition(has("copy"))
     @rule(at=some, by=some, which=some)
     def copy_what_has_two_meanings(self, at: int, by: int, which: int) -> None:
-        """Copy a name that another program has given twice: nobody can tell what it means."""
+        """Copy a name that another program has given twice: nothing tells what it means."""
         side, number = self.choose(at, by)
         source = self.other(at)
         name = self.name_in(source, which)

@@ -22,14 +22,14 @@ from ocilayout.model import (
     Manifest,
     encode,
 )
-from ocilayout.testing.machine.content import CONTENTS, FULL_NAMES, UNKNOWN, Content, content_of
-from ocilayout.testing.machine.record import Entry
+from ocilayout.testing.machine.sample import CONTENTS, FULL_NAMES, UNKNOWN, Content, content_of
+from ocilayout.testing.machine.state import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from ocilayout.testing.machine.model import Model
+    from ocilayout.testing.machine.oracle import Model
 
 _EXTRA: Final[dict[str, object]] = {"org.example.extra": [1, None]}
 
@@ -57,11 +57,11 @@ def write_blob(layout: Path, digest: Digest, data: bytes) -> None:
 
 
 def fill(layout: Path, model: Model, *, full_names: bool) -> None:
-    """Let a layout hold what another program has written: more than anybody here knows.
+    """Let a layout hold what another program has written.
 
     The root index and its entries have properties of their own, content has two entries without
-    names, what refers to other content has entries, and there is a blob of an algorithm that
-    nobody knows.
+    names, what refers to other content has entries, and there is a blob of an unknown
+    algorithm.
 
     Args:
         layout: The folder.
@@ -98,7 +98,7 @@ def _fill_by_full_names(layout: Path, model: Model, about: list[Content]) -> Non
 
 
 def _write(layout: Path, model: Model, contents: Iterable[Content]) -> None:
-    """Write content, a blob that nobody knows, and the root index."""
+    """Write content, a blob of an unknown algorithm, and the root index."""
     for content in contents:
         for descriptor, data in (*content.blobs, *content.beside):
             write_blob(layout, descriptor.digest, data)
@@ -151,7 +151,7 @@ def blobs_away(layout: Path) -> Iterator[None]:
     """Let the folder of blobs be an empty one for a while, as where a disk is not mounted.
 
     Raises:
-        AssertionError: Somebody has put something into it, or has changed `index.json`.
+        AssertionError: The store has put something into it, or has changed `index.json`.
     """
     index, folder, away = (layout / name for name in ("index.json", "blobs", "away"))
     whole = index.read_bytes()
@@ -182,13 +182,13 @@ def torn_index(layout: Path, cut: int) -> Iterator[None]:
     """Cut `index.json` short for a while.
 
     Raises:
-        AssertionError: Somebody has changed it.
+        AssertionError: The store has changed it.
     """
     path = layout / "index.json"
     whole = path.read_bytes()
     torn = whole[: cut % (len(whole) - 1)]
     path.write_bytes(torn)
-    os.utime(path, (0, 0))  # nobody is still writing it
+    os.utime(path, (0, 0))  # no writer is still at it
     yield
     if path.read_bytes() != torn:
         raise AssertionError("index.json, cut short, was written over")
@@ -200,7 +200,7 @@ def second_meaning(layout: Path, model: Model, name: str, content: Content) -> I
     """Let a name have one more entry, for other content, for a while.
 
     Raises:
-        AssertionError: Somebody has changed `index.json`.
+        AssertionError: The store has changed `index.json`.
     """
     path = layout / "index.json"
     whole = path.read_bytes()

@@ -1,7 +1,7 @@
 """Any program under the machine: each verb is a command line.
 
 What a program has no command for is done by hand, as if another program had done it: blobs are put,
-and entries are written. So one that can only rename and collect can be tried, too.
+and entries are written. So a program that can only rename and collect can be tried, too.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ocilayout.model import REF_NAME, Descriptor
 from ocilayout.testing.machine.adapter import Adapter, Removed, View
-from ocilayout.testing.machine.content import CONTENTS
-from ocilayout.testing.machine.model import Model
+from ocilayout.testing.machine.oracle import Model
 from ocilayout.testing.machine.outside import blob_path, write_blob
-from ocilayout.testing.machine.record import RefusalError
+from ocilayout.testing.machine.sample import CONTENTS
+from ocilayout.testing.machine.state import RefusalError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ocilayout.testing.machine.adapter import Step
-    from ocilayout.testing.machine.content import Content
+    from ocilayout.testing.machine.sample import Content
 
 _TIME_LIMIT: Final = 60
 _BY_HAND: Final = frozenset({"put", "tag"})
@@ -95,7 +95,7 @@ class ProgramAdapter(Adapter):
             ProgramError: It failed otherwise.
         """
         words = [word.format(**values) for word in self.commands[verb]]
-        done = subprocess.run(  # noqa: S603 # whoever writes an adapter says what is run
+        done = subprocess.run(  # noqa: S603 # the author of the adapter says what is run
             words, capture_output=True, text=True, check=False, timeout=_TIME_LIMIT
         )
         if done.returncode == 0:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from ocilayout.testing.machine.record import AmbiguityError, RefusalError
 from ocilayout.testing.machine.side import Side
+from ocilayout.testing.machine.state import AmbiguityError, RefusalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ocilayout.testing.machine.adapter import Adapter
-    from ocilayout.testing.machine.content import Content
+    from ocilayout.testing.machine.sample import Content
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 # folders in it are made by tempfile
 """Where files cost least, on Linux."""
@@ -92,7 +92,7 @@ class Stage(RuleBasedStateMachine):
         return self.sides[at % 2 - 1]
 
     def name_in(self, side: Side, which: int) -> str:
-        """Choose a name, one that is there more often than one that is not."""
+        """Choose a name, more often from the layout than from elsewhere."""
         found = (*side.model.names(), *self.adapter.names)
         return found[which % len(found)]
 

@@ -9,10 +9,9 @@ from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from ocilayout.model import CONTAINERD_IMAGE_NAME, LOCAL_BUILD
 from ocilayout.testing.machine.adapter import Step
-from ocilayout.testing.machine.content import FULL_NAMES
 from ocilayout.testing.machine.copies import Copies
 from ocilayout.testing.machine.outside import add_entry, repeated_entries
-from ocilayout.testing.machine.record import Collected, Entry
+from ocilayout.testing.machine.sample import FULL_NAMES
 from ocilayout.testing.machine.side import Side, require_same
 from ocilayout.testing.machine.stage import (
     both,
@@ -24,6 +23,7 @@ from ocilayout.testing.machine.stage import (
     refused,
     some,
 )
+from ocilayout.testing.machine.state import Collected, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from hypothesis import settings
 
     from ocilayout.testing.machine.adapter import Adapter
-    from ocilayout.testing.machine.content import Content
+    from ocilayout.testing.machine.sample import Content
 
 _KEYS: Final = ("org.example.note", LOCAL_BUILD, CONTAINERD_IMAGE_NAME)
 
@@ -205,7 +205,10 @@ class StoreMachine(Copies):
                 ref for ref, entry in model.meant(self.refs(side)).items() if entry.digest == digest
             ]
             root = model.known[digest].root
-            refs += [str(digest)] * len(refs)  # which means all entries, however many there are
+            if has("full_names")(self):
+                refs += [str(digest)] * max(1, len(refs))  # which means all entries of it
+            if not refs:
+                return
             own = [entry.name for entry in model.entries if entry.digest == digest and entry.name]
             steps = [
                 Step(verb, _one_of([*own, name] if verb == "tag" else refs, which), root, notes)
@@ -241,7 +244,7 @@ class StoreMachine(Copies):
 
     @precondition(has("put", "tag", "remove"))
     @rule(at=some, by=some, other=some, which=some, name=names, content=contents)
-    def put_while_somebody_removes(
+    def put_while_another_handle_removes(
         self, at: int, by: int, other: int, which: int, name: str, content: Content
     ) -> None:
         """Bring content that shares with what is removed before it has a name."""
@@ -252,7 +255,7 @@ class StoreMachine(Copies):
 
     @precondition(has("put", "tag", "collect"))
     @rule(at=some, by=some, other=some, name=names, content=contents)
-    def put_while_somebody_collects(
+    def put_while_another_handle_collects(
         self, at: int, by: int, other: int, name: str, content: Content
     ) -> None:
         """Bring content that is collected, as far as nothing has it, before it has a name."""

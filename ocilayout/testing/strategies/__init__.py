@@ -11,7 +11,8 @@ near-miss is a `nearmiss`, put together by `spoil` from the ways to spoil someth
 
 # No `from __future__ import annotations`: a strategy has that name.
 
-from ocilayout.testing.strategies.document import (
+from ocilayout.testing.strategies.draft import layouts
+from ocilayout.testing.strategies.encoding import (
     Document,
     configs,
     container_configs,
@@ -20,15 +21,13 @@ from ocilayout.testing.strategies.document import (
     histories,
     indexes,
     manifests,
+    root_index_documents,
+    root_indexes,
     rootfs,
 )
-from ocilayout.testing.strategies.layout import layouts
+from ocilayout.testing.strategies.filetree import File, Folder, Link, Node, Tree
 from ocilayout.testing.strategies.nearmiss import Finding, NearMiss
-from ocilayout.testing.strategies.rootindex import root_index_documents, root_indexes
-from ocilayout.testing.strategies.spoil import CODES, broken_documents, near_misses
-from ocilayout.testing.strategies.text import json_values
-from ocilayout.testing.strategies.tree import File, Folder, Link, Node, Tree
-from ocilayout.testing.strategies.value import (
+from ocilayout.testing.strategies.scalar import (
     annotations,
     descriptors,
     digests,
@@ -38,6 +37,8 @@ from ocilayout.testing.strategies.value import (
     references,
     root_entries,
 )
+from ocilayout.testing.strategies.spoil import CODES, broken_documents, near_misses
+from ocilayout.testing.strategies.text import json_values
 
 __all__ = [
     "CODES",

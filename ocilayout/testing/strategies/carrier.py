@@ -17,7 +17,7 @@ from ocilayout.model import (
     OCI_MANIFEST,
 )
 from ocilayout.testing.strategies.draft import path_of
-from ocilayout.testing.strategies.value import computable
+from ocilayout.testing.strategies.scalar import computable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

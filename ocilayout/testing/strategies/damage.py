@@ -1,4 +1,4 @@
-"""What can be wrong with a layout beyond its documents: with files, blobs and references.
+"""What can be wrong with a layout beyond its documents: with files, blobs, references and entries.
 
 Each function spoils a layout in the making in one way. A fresh blob bears the defect where one of
 those that are there might mean more than one.
@@ -11,18 +11,27 @@ from typing import TYPE_CHECKING, Final, Protocol
 from attrs import frozen
 from hypothesis import strategies as st
 
-from ocilayout.model import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
+from ocilayout.errors import MAX_PROBLEMS, join_place
+from ocilayout.model import (
+    CONTAINERD_IMAGE_NAME,
+    OCI_EMPTY,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
+    OCTET_STREAM,
+    REF_NAME,
+    is_digest,
+)
 from ocilayout.testing.strategies.carrier import ANYWHERE, INSIDE, carry, fresh, index, manifest
-from ocilayout.testing.strategies.draft import path_of
-from ocilayout.testing.strategies.layout import LEFTOVERS
+from ocilayout.testing.strategies.draft import LEFTOVERS, path_of
+from ocilayout.testing.strategies.filetree import File, Folder, Link, Node
 from ocilayout.testing.strategies.nearmiss import Finding
-from ocilayout.testing.strategies.tree import File, Folder, Link, Node
-from ocilayout.testing.strategies.value import computable, digests
+from ocilayout.testing.strategies.scalar import computable, digests, ref_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hypothesis.strategies import DrawFn
+    from hypothesis.strategies import DrawFn, SearchStrategy
 
     from ocilayout.testing.strategies.draft import Draft, Members
 
@@ -201,7 +210,7 @@ def unreferenced_blob(draw: DrawFn, draft: Draft) -> Damaged:
 
 @damage("unverifiable")
 def unverifiable(draw: DrawFn, draft: Draft) -> Damaged:
-    """Have a blob under a digest that nobody can compute."""
+    """Have a blob under a digest of an unknown algorithm."""
     digest = draw(digests(["md5", "multihash+base58", "x.y_z-0"]))
     draft.nodes[path_of(digest)] = b"content"
     carry(draw, draft, {"mediaType": OCI_LAYER, "digest": str(digest), "size": 7}, ANYWHERE)
@@ -281,3 +290,83 @@ def absent(draw: DrawFn) -> Members:
     """Draw a descriptor of opaque content that no layout holds."""
     digest = draw(digests(computable()))
     return {"mediaType": "application/vnd.example.absent", "digest": str(digest), "size": 9}
+
+
+@damage("duplicate-entry")
+def duplicate_entry(draw: DrawFn, draft: Draft) -> Damaged:
+    """Say the same entry twice."""
+    draft.enter(fresh(draw, draft))
+    draft.entries.append(draw(st.sampled_from(draft.entries)))
+    return Damaged(f"index.json$.manifests[{len(draft.entries) - 1}]")
+
+
+@damage("duplicate-name")
+def duplicate_name(draw: DrawFn, draft: Draft) -> Damaged:
+    """Give one name to different content."""
+    name = draw(_free_names(draft))
+    first = {CONTAINERD_IMAGE_NAME: "example.com/a:1"} if draw(st.booleans()) else {}
+    _enter(draft, {REF_NAME: name, **first})
+    return Damaged(_enter(draft, {REF_NAME: name}))
+
+
+@damage("shared-name")
+def shared_name(draw: DrawFn, draft: Draft) -> Damaged:
+    """Give one name to different content, and say which is meant when."""
+    name = draw(_free_names(draft))
+    _enter(draft, {REF_NAME: name, CONTAINERD_IMAGE_NAME: "example.com/a:1"})
+    other = {REF_NAME: name, CONTAINERD_IMAGE_NAME: "example.com/b:1"}
+    return Damaged(_enter(draft, other))
+
+
+@damage("name-form")
+def name_form(draw: DrawFn, draft: Draft) -> Damaged:
+    """Give a name outside the grammar."""
+    names = [" ", "a b", "/x", "x/", "a//b", "-x", "x-", "a:", "a---b", "\u00e9", "v1\n"]
+    return Damaged(_enter(draft, {REF_NAME: draw(st.sampled_from(names))}))
+
+
+@damage("digest-name")
+def digest_name(draw: DrawFn, draft: Draft) -> Damaged:
+    """Give a name that reads as a digest."""
+    name = draw(digests(["sha256", "sha384", "sha512", "blake3"]))
+    return Damaged(_enter(draft, {REF_NAME: str(name)}))
+
+
+@damage("more-problems")
+def more_problems(draw: DrawFn, draft: Draft) -> Damaged:
+    """Have an entry with more problems than are told."""
+    count = MAX_PROBLEMS + draw(st.integers(0, 9))
+    _enter(draft, {f"note {number}": "x" for number in range(count)})
+    place = f"index.json$.manifests[{len(draft.entries) - 1}]"
+    told = [join_place(f"{place}.annotations", f"note {n}") for n in range(MAX_PROBLEMS)]
+    return Damaged(place, tuple(Finding("annotation-key-form", key) for key in told))
+
+
+@damage("dangling-name")
+def dangling_name(draw: DrawFn, draft: Draft) -> Damaged:
+    """Give a name to content that is not here."""
+    return Damaged(draft.enter(_absent(draw), draw(_free_names(draft))))
+
+
+@damage("dangling-entry")
+def dangling_entry(draw: DrawFn, draft: Draft) -> Damaged:
+    """Have an entry without a name whose content is not here."""
+    return Damaged(draft.enter(_absent(draw)))
+
+
+def _free_names(draft: Draft) -> SearchStrategy[str]:
+    taken = [entry.get("annotations") for entry in draft.entries]
+    used = [noted.get(REF_NAME) for noted in taken if isinstance(noted, dict)]
+    return ref_names().filter(lambda name: name not in used and not is_digest(name))
+
+
+def _enter(draft: Draft, noted: dict[str, str]) -> str:
+    """Make fresh content an entry with annotations, and return the place of its name."""
+    content: Members = draft.describe(b"entry %d" % len(draft.entries), OCI_LAYER)
+    draft.entries.append({**content, "annotations": {**noted}})
+    return join_place(f"index.json$.manifests[{len(draft.entries) - 1}].annotations", REF_NAME)
+
+
+def _absent(draw: DrawFn) -> Members:
+    media_type = draw(st.sampled_from([OCI_MANIFEST, OCI_INDEX, OCI_LAYER]))
+    return {**absent(draw), "mediaType": media_type}

@@ -20,17 +20,14 @@ from ocilayout.model import (
     Index,
     Manifest,
 )
-from ocilayout.testing.strategies import entry  # noqa: F401 # enters its damages in the table
 from ocilayout.testing.strategies.carrier import fresh, manifest
 from ocilayout.testing.strategies.damage import DAMAGES, Damaged
-from ocilayout.testing.strategies.draft import Draft, path_of, written
-from ocilayout.testing.strategies.flaw import FLAWS
-from ocilayout.testing.strategies.lapse import LAPSES
-from ocilayout.testing.strategies.layout import drafts
+from ocilayout.testing.strategies.draft import Draft, drafts, path_of, written
+from ocilayout.testing.strategies.filetree import File
+from ocilayout.testing.strategies.flaw import FLAWS, LAPSES
 from ocilayout.testing.strategies.nearmiss import NearMiss, chosen
 from ocilayout.testing.strategies.specimen import BEARERS, DOCUMENTS, Specimen, Spoiled
 from ocilayout.testing.strategies.text import extras
-from ocilayout.testing.strategies.tree import File
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +36,7 @@ if TYPE_CHECKING:
 
     from ocilayout.model import Extensible
     from ocilayout.testing.strategies.draft import Members
-    from ocilayout.testing.strategies.tree import Tree
+    from ocilayout.testing.strategies.filetree import Tree
 
 _SPOILS: Final = {**FLAWS, **LAPSES}
 
@@ -68,7 +65,7 @@ def broken_documents(
         ValueError: Such a document cannot have one of the defects, or is none.
     """
     if model not in DOCUMENTS:
-        raise ValueError(f"{model.__name__} is no document of its own")
+        raise ValueError(f"{model.__name__} is not a document of its own")
     wanted = chosen([code for code in FLAWS if model in BEARERS[code]], codes)
     return _broken_document(model, wanted)
 

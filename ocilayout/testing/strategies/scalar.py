@@ -48,7 +48,7 @@ def digests(algorithms: Sequence[str] = _ALGORITHMS) -> SearchStrategy[Digest]:
     """Give digests, of no content in particular.
 
     Args:
-        algorithms: Their algorithms; by default the registered ones, and some that nobody knows.
+        algorithms: Their algorithms; by default the registered ones, and some unknown ones.
     """
 
     def of(algorithm: str) -> SearchStrategy[Digest]:

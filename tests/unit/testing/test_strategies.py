@@ -110,5 +110,5 @@ def test_a_defect_that_nothing_can_have_is_refused() -> None:
         near_misses(["bad-size", "no-such-code"])
     with pytest.raises(ValueError, match=r"known for \['bad-size'\]"):
         broken_documents(Header, ["bad-size"])
-    with pytest.raises(ValueError, match="Descriptor is no document of its own"):
+    with pytest.raises(ValueError, match="Descriptor is not a document of its own"):
         broken_documents(Descriptor)

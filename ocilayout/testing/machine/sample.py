@@ -317,4 +317,4 @@ FULL_NAMES: Final = ("docker.io/library/a:v1", "docker.io/library/b:v1", NAMES[2
 """Full names, of which the last one is a reference name as well."""
 
 UNKNOWN: Final = Digest("other:6a6b6c")
-"""A blob whose algorithm nobody here knows, and that nobody may therefore delete."""
+"""A blob of an unknown algorithm, which no verb may therefore delete."""

@@ -23,13 +23,13 @@ from ocilayout.model import (
     OCI_MANIFEST,
     Digest,
 )
-from ocilayout.testing.machine.content import UNKNOWN
-from ocilayout.testing.machine.record import AmbiguityError, Collected, Entry, RefusalError
+from ocilayout.testing.machine.sample import UNKNOWN
+from ocilayout.testing.machine.state import AmbiguityError, Collected, Entry, RefusalError
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
-    from ocilayout.testing.machine.content import Content
+    from ocilayout.testing.machine.sample import Content
 
 _OPAQUE: Final = frozenset({OCI_CONFIG, OCI_LAYER, DOCKER_CONFIG, DOCKER_LAYER_GZIP})
 
