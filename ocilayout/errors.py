@@ -1,7 +1,7 @@
-"""Every error that this library raises, and `Problem`, one finding about a document or a layout.
+"""Every error that this library raises, and `Problem`, a finding about a document or a layout.
 
-`OSError` is not wrapped: a full disk or a missing permission reaches the caller as the
-operating system named it.
+`OSError` is not wrapped: a full disk or a missing permission reaches the caller as the operating
+system reported it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from attrs import evolve, field, frozen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+# A name that a JSON path takes after a dot; any other is written in brackets, as a JSON string.
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Severity = Literal["error", "warning", "note"]
@@ -24,7 +25,9 @@ Severity = Literal["error", "warning", "note"]
 MAX_PROBLEMS: Final = 100
 """The most problems of one document that are collected; reading stops there."""
 
+# What a document says ends in messages, so their length is bounded.
 _MOST_SHOWN: Final = 10  # problems in the message of an error
+_MOST_LISTED: Final = 4  # names or digests in the message of an error
 _LONGEST_NAME: Final = 200  # of a property in a place, in characters
 _LONGEST_MESSAGE: Final = 1000  # in characters
 
@@ -34,37 +37,37 @@ def _shortened(text: str, longest: int = _LONGEST_MESSAGE) -> str:
 
 
 class Described(Protocol):
-    """What an integrity error needs to know of the descriptor that was not met."""
+    """A descriptor, which is defined in a module above."""
 
     @property
     def media_type(self) -> str:
-        """The media type that was promised."""
+        """The media type of the content."""
         ...
 
     @property
     def digest(self) -> object:
-        """The digest that was promised."""
+        """The digest of the content."""
         ...
 
     @property
     def size(self) -> int:
-        """The size that was promised, in bytes."""
+        """The size of the content, in bytes."""
         ...
 
 
 @frozen(kw_only=True)
 class Problem:
-    """One thing that is wrong with a document or a layout.
+    """A finding about a document or a layout.
 
     Attributes:
         code: A stable identifier in kebab case, such as `missing-property`.
         message: One sentence for a person, cut after 1,000 characters.
         place: A JSON path that starts with `$`, or a path relative to the layout.
-        severity: `error` breaks a MUST, `warning` a SHOULD, `note` is a state the spec allows; to
-            the letter in `ocilayout.check.finding`.
-        requirement: The id of the row in spec-notes, empty where there is none.
-        count: How many problems it stands for, >= 1; more than one only for problems that are
-            counted and not told.
+        severity: `error` breaks a MUST, `warning` a SHOULD, and `note` is a state that the spec
+            allows; `ocilayout.check.finding` has the exact rules.
+        requirement: The id of a row in spec-notes, or empty.
+        count: The number of problems that it stands for, >= 1; above 1 only where problems are
+            counted and not listed.
     """
 
     code: str
@@ -75,10 +78,10 @@ class Problem:
     count: int = 1
 
     def under(self, place: str) -> Problem:
-        """Return the same problem as seen from an enclosing document.
+        """Return the same problem with its place in an enclosing document.
 
         Args:
-            place: The JSON path of the value that this problem was found in.
+            place: The JSON path of the value that has the problem.
         """
         return evolve(self, place=place + self.place.removeprefix("$"))
 
@@ -87,11 +90,12 @@ class Problem:
 
 
 class OciLayoutError(Exception):
-    """The base of every error of this library; never raised itself.
+    """The base class of every error of this library, never raised itself.
 
     Errors can be pickled, so they pass between processes.
     """
 
+    # `Exception` would call the constructor with the message alone, and lose the attributes.
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.args, self.__dict__)
 
@@ -109,9 +113,9 @@ class DocumentError(OciLayoutError, ValueError):
     """Bytes or values break the specification.
 
     Attributes:
-        problems: All that was found, each with its JSON path; never empty, and 100 at most: then
-            reading stopped there, and more may be wrong.
-        source: The file or the digest of the bytes, empty where neither is known.
+        problems: The problems, each with its JSON path; never empty, and 100 at most. Where there
+            are 100, reading stopped, and more may be wrong.
+        source: The path of the file or the digest of the blob, or empty.
 
     Spec: considerations:json, considerations:property-types.
     """
@@ -119,20 +123,20 @@ class DocumentError(OciLayoutError, ValueError):
     def __init__(self, problems: Iterable[Problem], *, source: str = "") -> None:
         self.problems = tuple(islice(problems, MAX_PROBLEMS))
         self.source = source
-        found = "; ".join(map(str, self.problems[:_MOST_SHOWN]))
+        listed = "; ".join(map(str, self.problems[:_MOST_SHOWN]))
         if len(self.problems) >= MAX_PROBLEMS:
-            found += f"; and more: reading stopped at {MAX_PROBLEMS} problems"
+            listed += f"; and more: reading stopped at {MAX_PROBLEMS} problems"
         elif len(self.problems) > _MOST_SHOWN:
-            found += f"; and {len(self.problems) - _MOST_SHOWN} more"
-        super().__init__(f"{source}: {found}" if source else found)
+            listed += f"; and {len(self.problems) - _MOST_SHOWN} more"
+        super().__init__(f"{source}: {listed}" if source else listed)
 
     @classmethod
     def of(cls, code: str, message: str, place: str = "$") -> DocumentError:
-        """Make an error of a single problem."""
+        """Return the error of a single problem."""
         return cls([Problem(code=code, message=message, place=place)])
 
     def at(self, place: str) -> DocumentError:
-        """Return the same error as seen from an enclosing document.
+        """Return the same error with its places in an enclosing document.
 
         Args:
             place: The JSON path of the value that the error is about.
@@ -140,20 +144,14 @@ class DocumentError(OciLayoutError, ValueError):
         return type(self)((problem.under(place) for problem in self.problems), source=self.source)
 
     def read_from(self, source: str) -> DocumentError:
-        """Return the same error, whose message says what the bytes are; one that does stays.
-
-        Args:
-            source: The path of the file, or the digest of the blob.
-        """
-        if self.source:
-            return self
-        return type(self)(self.problems, source=source)
+        """Return the same error with its source in the message, unless it has a source already."""
+        return self if self.source else type(self)(self.problems, source=source)
 
 
 def join_place(place: str, name: str) -> str:
-    """Return the JSON path of a property, given that of its object.
+    """Return the JSON path of a property, given the path of its object.
 
-    Of a name longer than 200 characters only the beginning is told, so that places stay short.
+    A name longer than 200 characters is cut, so that places stay short.
     """
     if len(name) <= _LONGEST_NAME and _PLAIN_NAME.fullmatch(name):
         return f"{place}.{name}"
@@ -172,27 +170,27 @@ _JSON_NOUNS = {
 
 
 def wrong_type(expected: str, value: object) -> DocumentError:
-    """Make the error of a value of another type, named as JSON names it."""
-    found = type(value).__name__
+    """Return the error of a value of the wrong type, named as JSON names it."""
+    actual = type(value).__name__
     return DocumentError.of(
-        "wrong-type", f"expected {expected}, found {_JSON_NOUNS.get(found, found)}"
+        "wrong-type", f"expected {expected}, found {_JSON_NOUNS.get(actual, actual)}"
     )
 
 
 class UnsupportedVersionError(DocumentError):
-    """The document is of a version that this library does not read.
+    """The document has a version that this library does not read.
 
     Spec: image-layout:version, image-index:schema-version, manifest:schema-version.
     """
 
 
 class LimitExceededError(OciLayoutError):
-    """Something is larger than a limit.
+    """Content is larger than a limit.
 
     Attributes:
-        what: What was measured, such as `document` or `depth`.
+        what: The property that was measured, such as `document` or `depth`.
         limit: The limit, in bytes or in the unit that the message names.
-        source: The file or the digest of what was measured, empty where neither is known.
+        source: The path of the file or the digest of the blob, or empty.
 
     Spec: considerations:limits.
     """
@@ -204,11 +202,7 @@ class LimitExceededError(OciLayoutError):
         super().__init__(f"{source}: {message}" if source else message)
 
     def read_from(self, source: str) -> LimitExceededError:
-        """Return the same error, whose message says what was read; one that does stays.
-
-        Args:
-            source: The path of the file, or the digest of the blob.
-        """
+        """Return the same error with its source in the message, unless it has a source already."""
         if self.source:
             return self
         return type(self)(str(self), what=self.what, limit=self.limit, source=source)
@@ -216,7 +210,7 @@ class LimitExceededError(OciLayoutError):
 
 @contextmanager
 def read_from(source: str) -> Iterator[None]:
-    """Let errors about a document say which one it is.
+    """Name the source of a document in the errors of a block.
 
     Args:
         source: The path of the file, or the digest of the blob.
@@ -232,11 +226,11 @@ def read_from(source: str) -> Iterator[None]:
 
 
 class IntegrityError(OciLayoutError):
-    """Content is not what its descriptor says.
+    """Content does not match its descriptor.
 
     Attributes:
-        descriptor: The descriptor that was not met.
-        actual: The digest or the size in bytes that was found, as text.
+        descriptor: The descriptor.
+        actual: The actual digest, or the actual size in bytes, as text.
 
     Spec: descriptor:verify, descriptor:size-trust.
     """
@@ -248,54 +242,51 @@ class IntegrityError(OciLayoutError):
 
 
 class DigestMismatchError(IntegrityError):
-    """The bytes hash to another digest.
+    """The digest of the bytes is not the one in the descriptor.
 
     Spec: descriptor:verify.
     """
 
 
 class SizeMismatchError(IntegrityError):
-    """There are more or fewer bytes than the descriptor says.
+    """The number of bytes is not the size in the descriptor.
 
     Spec: descriptor:size-first, descriptor:size-trust.
     """
 
 
 class NotFoundError(OciLayoutError, LookupError):
-    """Something that was asked for is not there."""
+    """A blob or a reference does not exist."""
 
 
 class BlobNotFoundError(NotFoundError):
-    """The store holds no blob of that digest.
+    """The store has no blob with that digest.
 
     Spec: image-layout:external-store.
     """
 
 
 class ReferenceNotFoundError(NotFoundError):
-    """No entry has that name or digest.
+    """No entry has that reference name or digest.
 
     Spec: annotations:ref-name-place.
     """
 
 
-_SHOWN: Final = 4  # of a list in an error
-
-
 def some(texts: Iterable[str]) -> str:
-    """Return texts as a list for an error, which is one line: the first few, and how many more."""
-    found = list(texts)
-    more = len(found) - _SHOWN
-    return ", ".join(found[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    """Return a list for the message of an error: the first four texts, and how many more."""
+    listed = list(texts)
+    more = len(listed) - _MOST_LISTED
+    return ", ".join(listed[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 class AmbiguousReferenceError(OciLayoutError):
-    """A name means entries of different content.
+    """A name matches entries with different content.
 
     Attributes:
-        name: The name that was asked for.
+        name: The name.
         digests: The digests of the entries, in document order.
-        full_names: The full name of each, as containerd and Docker write it, or `None`.
+        full_names: The full name of each entry, as containerd and Docker write it, or `None`.
 
     Spec: annotations:same-name.
     """
@@ -312,12 +303,12 @@ class AmbiguousReferenceError(OciLayoutError):
         self.digests = tuple(digests)
         self.full_names = tuple(full_names) or (None,) * len(self.digests)
         pairs = dict.fromkeys(zip(self.digests, self.full_names, strict=True))
-        found = some(f"{digest} ({full})" if full else digest for digest, full in pairs)
+        content = some(f"{digest} ({full})" if full else digest for digest, full in pairs)
         if not advice:
             full = next((full for _, full in pairs if full and full != name), None)
             by_full = f" by its full name, such as {full}, or" if full else ""
             advice = f"name one{by_full} as {name}@{self.digests[0] if pairs else 'DIGEST'}"
-        super().__init__(f"{name!r} names different content: {found}; {advice}")
+        super().__init__(f"{name!r} names different content: {content}; {advice}")
 
 
 class InvalidNameError(OciLayoutError, ValueError):
@@ -328,38 +319,38 @@ class InvalidNameError(OciLayoutError, ValueError):
 
 
 class UnsupportedDigestError(OciLayoutError):
-    """The digest's algorithm cannot be computed here, so nothing can be verified against it.
+    """The algorithm of a digest cannot be computed here, so content cannot be verified.
 
     Spec: descriptor:digest-algorithm.
     """
 
 
 class NotALayoutError(OciLayoutError):
-    """The path holds no OCI image layout.
+    """The path is not an OCI image layout.
 
     Spec: image-layout:oci-layout-file, image-layout:index-json.
     """
 
 
 class LayoutExistsError(OciLayoutError):
-    """A layout was to be created where there is something already.
+    """A layout cannot be created, because the path exists and is not an empty folder.
 
     Spec: image-layout:unknown-files.
     """
 
 
 class LockTimeoutError(OciLayoutError, TimeoutError):
-    """The writer lock of a layout was held by somebody else for too long.
+    """Another writer held the lock of a layout for too long.
 
     Spec: image-layout:writers.
     """
 
 
 class RegistryError(OciLayoutError):
-    """A registry refused, failed or answered what it must not.
+    """A registry refused a request, failed, or broke the distribution-spec.
 
     Attributes:
-        status: The HTTP status, or `None` where there was no answer.
+        status: The HTTP status, or `None` where the registry did not answer.
         codes: The error codes of the distribution-spec in the body, such as `MANIFEST_UNKNOWN`.
 
     Spec: distribution:errors.
@@ -374,17 +365,17 @@ class RegistryError(OciLayoutError):
 
 
 class AuthError(RegistryError):
-    """The registry wants other credentials, or any.
+    """The registry requires credentials, or refused them.
 
     Spec: distribution:authentication.
     """
 
 
 class RateLimitedError(RegistryError):
-    """The registry asks to come back later.
+    """The registry received too many requests.
 
     Attributes:
-        retry_after: How much later, in seconds, or `None` if it does not say.
+        retry_after: The time to wait, in seconds, or `None` where the registry does not say.
 
     Spec: distribution:errors.
     """
@@ -402,7 +393,7 @@ class RateLimitedError(RegistryError):
 
 
 class TransportError(RegistryError):
-    """The connection failed, broke or was not trusted.
+    """The connection could not be made, broke, or was not trusted.
 
     Spec: distribution:redirects.
     """

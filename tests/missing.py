@@ -21,7 +21,7 @@ def missing(what: str) -> NoReturn:
 
 
 def has_blake3() -> bool:
-    """Tell whether the package `blake3` is installed, which is no dependency."""
+    """Tell whether the package `blake3` is installed, which is not a dependency."""
     return find_spec("blake3") is not None
 
 

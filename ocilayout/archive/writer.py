@@ -12,7 +12,7 @@ from ocilayout.errors import AmbiguousReferenceError
 from ocilayout.layout import View, all_names, arriving_name, entries_of
 from ocilayout.model import (
     AT_A_TIME,
-    DEFAULT,
+    DEFAULT_LIMITS,
     DOCUMENT_TYPES,
     REF_NAME,
     Budget,
@@ -48,7 +48,7 @@ def write_archive(
     platform: Platform | str | None = None,
     referrers: bool = False,
     on_event: Report | None = None,
-    limits: Limits = DEFAULT,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> None:
     """Write content with its names into an archive, as a stream.
 

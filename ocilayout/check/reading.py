@@ -32,11 +32,11 @@ from ocilayout.model import (
     Schema1Manifest,
     decode,
     decode_text,
-    dump,
-    mentioned_besides,
-    mentioned_by,
-    parse,
-    require_shown,
+    document_mentions,
+    dump_json,
+    extra_mentions,
+    parse_json,
+    require_ijson,
     require_without,
     structure,
 )
@@ -94,7 +94,7 @@ def read_document(data: bytes, media_type: str) -> Reading:
         media_type: The media type of its descriptor.
     """
     try:
-        raw = parse(data)
+        raw = parse_json(data)
     except (DocumentError, LimitExceededError) as error:
         return Reading(tuple(problems_of(error)), None)
     problems: list[Problem] = []
@@ -129,7 +129,7 @@ def read_document(data: bytes, media_type: str) -> Reading:
         references = tuple(
             evolve(to, size=None, place=f"$.fsLayers ({to.digest})") for to in references
         )
-    return Reading(tuple(problems), references, frozenset(mentioned_besides(document)))
+    return Reading(tuple(problems), references, frozenset(document_mentions(document)))
 
 
 def read_config(data: bytes) -> tuple[Problem, ...]:
@@ -189,7 +189,7 @@ class RootReading:
             yield from problems_of(error)
         else:
             subject = () if index.subject is None else (index.subject,)
-            self.named |= mentioned_by(index, *subject).union(one.digest for one in subject)
+            self.named |= extra_mentions(index, *subject).union(one.digest for one in subject)
             yield from bounded(
                 chain(advice.on_document(index), advice.on_nulls(self._raw, _LISTS[Index]))
             )
@@ -222,7 +222,7 @@ class RootReading:
                 continue
             name = descriptor.annotations.get(REF_NAME)
             full = descriptor.annotations.get(CONTAINERD_IMAGE_NAME)
-            self.named |= mentioned_by(descriptor)
+            self.named |= extra_mentions(descriptor)
             if not problems:  # of a repeated entry the first has been reported
                 problems = bounded(self._on_entry(descriptor, name, place), place)
             yield problems, _reference(descriptor, place, "named" if name or full else "unnamed")
@@ -232,12 +232,12 @@ class RootReading:
         text, end = self._text, 0
         start = find_array(text)
         if start is None:
-            return parse(text.encode())
+            return parse_json(text.encode())
         for part in iter_parts(text, start):
-            require_shown(part.entries, part.text, depth=DEPTH)
+            require_ijson(part.entries, part.text, depth=DEPTH)
             end = part.end
         self._start = start
-        return parse(f"{text[:start]}[]{text[end:]}".encode(), limit=MAX_ROOT_INDEX)
+        return parse_json(f"{text[:start]}[]{text[end:]}".encode(), limit=MAX_ROOT_INDEX)
 
     def _entries(self) -> Iterator[Json]:
         if self._start is not None:
@@ -252,7 +252,7 @@ class RootReading:
             yield from self._on_name(name, descriptor, place)
 
     def _on_duplicate(self, entry: Json, position: int) -> Iterator[Problem]:
-        first = self._seen.setdefault(sha256(dump(entry)).digest(), position)
+        first = self._seen.setdefault(sha256(dump_json(entry)).digest(), position)
         if first != position:
             yield Problem(
                 code="duplicate-entry",

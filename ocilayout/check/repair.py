@@ -38,7 +38,7 @@ from ocilayout.layout import (
     open_regular,
     temporary_files,
 )
-from ocilayout.model import OCTET_STREAM, Descriptor, Digest, dump
+from ocilayout.model import OCTET_STREAM, Descriptor, Digest, dump_json
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
@@ -242,7 +242,7 @@ class _Repair:
         # Where all blobs of an algorithm are absent, their disk may only not be mounted.
         there = self._algorithms()
         for position, entry in tuple(index.raw_entries()):
-            text = dump(entry)
+            text = dump_json(entry)
             code = None
             if text in seen:
                 code = "duplicate-entry"

@@ -30,7 +30,7 @@ from ocilayout.errors import LimitExceededError, OciLayoutError
 from ocilayout.layout import Blobs, following_links, named_in
 from ocilayout.model import (
     DOCUMENT_TYPES,
-    HEAD,
+    JSON_HEAD,
     MAX_DOCUMENT,
     OCI_CONFIG,
     Digest,
@@ -215,7 +215,7 @@ class Survey:
         # Most blobs are not JSON, and there may be many; this takes half the time of reading one.
         number = os.open(f"{self._root}/{place_of(digest)}", _FLAGS)
         try:
-            return begins_as_json(os.read(number, HEAD))
+            return begins_as_json(os.read(number, JSON_HEAD))
         finally:
             os.close(number)
 

@@ -26,7 +26,7 @@ from ocilayout.errors import (
 from ocilayout.layout import Layout
 from ocilayout.model import (
     CREATED,
-    DEFAULT,
+    DEFAULT_LIMITS,
     MAX_DOCUMENT,
     ImageConfig,
     Index,
@@ -140,7 +140,7 @@ class Row:
         return tuple(map(printable, cells))
 
 
-def row_of(source: Source, root: Root, *, limits: Limits = DEFAULT) -> Row:
+def row_of(source: Source, root: Root, *, limits: Limits = DEFAULT_LIMITS) -> Row:
     """Return the row of an entry.
 
     Args:

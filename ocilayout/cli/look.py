@@ -32,7 +32,7 @@ from ocilayout.model import (
     Index,
     Manifest,
     is_digest,
-    parse,
+    parse_json,
     require_document_size,
     select,
 )
@@ -199,7 +199,7 @@ def _config_of(source: Source, descriptor: Descriptor) -> Descriptor:
 def _parse(data: bytes, descriptor: Descriptor) -> object:
     try:
         with read_from(str(descriptor.digest)):
-            return parse(data)
+            return parse_json(data)
     except DocumentError:
         if descriptor.media_type in DOCUMENT_TYPES:
             raise

@@ -15,7 +15,7 @@ from ocilayout.cli.terminal import one_line, printable, short, size_text
 from ocilayout.errors import BlobNotFoundError, OciLayoutError
 from ocilayout.layout import Layout, in_any_size
 from ocilayout.model import (
-    DEFAULT,
+    DEFAULT_LIMITS,
     DOCKER_CONFIG,
     DOCUMENT_TYPES,
     INDEX_TYPES,
@@ -200,9 +200,9 @@ def graph_of(
     if limits is None:
         # A layout may have any number of entries, and each has a document.
         limits = evolve(
-            DEFAULT,
-            documents=DEFAULT.documents + len(begun),
-            total=DEFAULT.total + _ENTRY * len(begun),
+            DEFAULT_LIMITS,
+            documents=DEFAULT_LIMITS.documents + len(begun),
+            total=DEFAULT_LIMITS.total + _ENTRY * len(begun),
         )
     budget = Budget(source.blobs.read, limits=limits, of=of, size=source.blobs.size)
     contents = list(walk(begun, read))

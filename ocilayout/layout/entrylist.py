@@ -24,13 +24,13 @@ from ocilayout.model import (
     REF_NAME,
     compact,
     count_nodes,
-    dump,
+    dump_json,
+    require_ijson,
     require_nodes,
-    require_shown,
     scan,
     scan_bounded,
     scan_cut,
-    shows_all,
+    surely_ijson,
 )
 
 if TYPE_CHECKING:
@@ -265,9 +265,9 @@ class EntryList:
         objects = [*cast("list[RawEntry]", part.entries), *filter(None, checked.annotations)]
         # The parser drops all but the last of duplicate keys. If the objects that flat entries have
         # account for all of the text, none was dropped; only other entries need a closer look.
-        if not shows_all(objects, part.text):
+        if not surely_ijson(objects, part.text):
             self._count(part.text)
-            require_shown(part.entries, part.text, depth=DEPTH)
+            require_ijson(part.entries, part.text, depth=DEPTH)
         self.names += checked.names
         self.digests += checked.digests
         self._spans.append((part.start, part.start + len(part.text) - 2))
@@ -310,7 +310,7 @@ class EntryList:
                 yield self._text[start:end]
         added = [self._changed[position] for position in range(self._read, len(self.names))]
         if any(added):
-            yield dump([entry for entry in added if entry])[1:-1].decode()
+            yield dump_json([entry for entry in added if entry])[1:-1].decode()
 
     def _split(self, number: int) -> Iterator[str]:
         """Yield the text of each entry of a part that changed."""
@@ -323,6 +323,6 @@ class EntryList:
             if position not in self._changed:
                 yield part[start:stop]
             elif self._changed[position]:
-                yield dump(self._changed[position]).decode()
+                yield dump_json(self._changed[position]).decode()
             start = stop + len(",")
             position += 1

@@ -25,7 +25,7 @@ from ocilayout.errors import (
 )
 from ocilayout.model import (
     DOCUMENT_TYPES,
-    HEAD,
+    JSON_HEAD,
     MAX_DOCUMENT,
     OCTET_STREAM,
     Descriptor,
@@ -33,15 +33,15 @@ from ocilayout.model import (
     Mentions,
     begins_as_json,
     decode_document,
+    document_mentions,
     document_type,
+    extra_mentions,
     is_media_type,
     is_understood,
     may_be_document,
-    mentioned_besides,
-    mentioned_by,
-    parse,
+    parse_json,
     require_document_size,
-    searched,
+    search_mentions,
     successors,
     verify,
 )
@@ -126,18 +126,18 @@ def roots_of(index: RootIndex) -> list[Reference]:
 def roots_beside(index: RootIndex) -> list[Reference]:
     """Return what a root index refers to apart from its entries."""
     subject = () if index.shell.subject is None else (index.shell.subject,)
-    return [*subject, *sorted(mentioned_by(index.shell, *subject))]
+    return [*subject, *sorted(extra_mentions(index.shell, *subject))]
 
 
 def roots_at(descriptor: Descriptor) -> list[Reference]:
     """Return a descriptor, and the digests that its unknown properties name."""
-    return [descriptor, *sorted(mentioned_by(descriptor))]
+    return [descriptor, *sorted(extra_mentions(descriptor))]
 
 
 def references(document: Document) -> list[Reference]:
     """Return what a document refers to: its parts, its subject, and what it names besides."""
     subject = () if document.subject is None else (document.subject,)
-    return [*successors(document), *subject, *sorted(mentioned_besides(document))]
+    return [*successors(document), *subject, *sorted(document_mentions(document))]
 
 
 class _Search:
@@ -280,13 +280,13 @@ def named_in(digest: Digest, blobs: Blobs, *, media_type: str = "") -> set[Diges
     descriptor = Descriptor(media_type=OCTET_STREAM, digest=digest, size=blobs.size(digest))
     verifiable = digest.verifiable
     with blobs.open_unverified(descriptor) as file:
-        head = file.read(HEAD)
+        head = file.read(JSON_HEAD)
         if not (media_type.endswith("json") or begins_as_json(head)):
             if may_be_document(media_type) and verifiable and descriptor.size <= MAX_DOCUMENT:
                 verify(head + file.readall(), descriptor)
             return set()
     with blobs.open(descriptor) if verifiable else blobs.open_unverified(descriptor) as file:
-        return searched(file).found
+        return search_mentions(file).found
 
 
 def subjects(digests: Iterable[Digest], blobs: Blobs) -> Iterator[tuple[Digest, Descriptor]]:
@@ -301,11 +301,11 @@ def subjects(digests: Iterable[Digest], blobs: Blobs) -> Iterator[tuple[Digest, 
             reader = following_links(blobs, digest)
             opaque = Descriptor(media_type=OCTET_STREAM, digest=digest, size=reader.size(digest))
             with reader.open_unverified(opaque) as file:
-                if not begins_as_json(file.read(HEAD)):
+                if not begins_as_json(file.read(JSON_HEAD)):
                     continue
                 file.seek(0)
                 if opaque.size > MAX_DOCUMENT:  # its subject may be all that it names
-                    mentions = searched(file)
+                    mentions = search_mentions(file)
                     yield from ((to, opaque) for to in mentions.found if mentions.has_subject)
                     continue
                 data = file.readall()
@@ -326,7 +326,7 @@ def subjects_of(data: bytes) -> list[tuple[Digest, str]]:
         data: The document.
     """
     try:
-        subject = parse(data).get("subject")
+        subject = parse_json(data).get("subject")
         if not isinstance(subject, dict):
             return []
         kind = document_type(data)

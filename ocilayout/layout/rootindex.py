@@ -35,8 +35,8 @@ from ocilayout.model import (
     Json,
     compact,
     decode_text,
-    dump,
-    parse,
+    dump_json,
+    parse_json,
     require_without,
     structure,
 )
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 MAX_ROOT_INDEX: Final = 256 * 1024 * 1024
 """The largest root index that is read, in bytes."""
 
-EMPTY: Final = dump({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []})
+EMPTY: Final = dump_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []})
 """The root index of a new layout."""
 
 
@@ -83,7 +83,7 @@ class RootIndex:
         try:
             start = find_array(text)
             if start is None:
-                text = _with_array(parse(data, limit=MAX_ROOT_INDEX))
+                text = _with_array(parse_json(data, limit=MAX_ROOT_INDEX))
                 start = cast("int", find_array(text))
             self._entries = EntryList(text, start)
         except DocumentError as error:
@@ -92,7 +92,8 @@ class RootIndex:
                 _require_shell(parse_root(data))
             raise error.at("$.manifests") from None
         self._around = text[:start], text[self._entries.end :]
-        self.shell = _require_shell(parse("[]".join(self._around).encode(), limit=MAX_ROOT_INDEX))
+        around = "[]".join(self._around).encode()
+        self.shell = _require_shell(parse_json(around, limit=MAX_ROOT_INDEX))
         self._lookup = Lookup(self._entries)
         self.changed = False
 
@@ -380,7 +381,7 @@ def parse_root(data: bytes) -> dict[str, Json]:
         LimitExceededError: They are more than 256 MiB, nested too deeply, or hold more values than
             a root index of that size needs.
     """
-    return parse(data, limit=MAX_ROOT_INDEX, nodes=max(MAX_NODES, len(data) // DENSE))
+    return parse_json(data, limit=MAX_ROOT_INDEX, nodes=max(MAX_NODES, len(data) // DENSE))
 
 
 def _with_array(document: dict[str, Json]) -> str:
@@ -388,7 +389,7 @@ def _with_array(document: dict[str, Json]) -> str:
     entries = document.get("manifests")
     if entries is not None:  # missing, or null: Go programs write an empty list so
         raise wrong_type("an array", entries)
-    return dump({**document, "manifests": []}).decode()
+    return dump_json({**document, "manifests": []}).decode()
 
 
 def _require_shell(document: dict[str, Json]) -> Index:

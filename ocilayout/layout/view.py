@@ -30,7 +30,7 @@ from ocilayout.model import (
     SourceBlobs,
     decode_document,
     is_digest,
-    parse,
+    parse_json,
     require_document_size,
     walk,
 )
@@ -256,7 +256,7 @@ class View(ABC, Generic[B]):
         if opaque.size > MAX_DOCUMENT or not digest.verifiable:
             return opaque
         try:
-            said = parse(self.blobs.read(opaque)).get("mediaType")
+            said = parse_json(self.blobs.read(opaque)).get("mediaType")
         except (DocumentError, LimitExceededError):
             return opaque
         if not isinstance(said, str) or said not in DOCUMENT_TYPES:

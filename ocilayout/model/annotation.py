@@ -1,4 +1,4 @@
-"""Annotation keys that a store acts on.
+"""The keys of annotations that a store acts on.
 
 Spec: annotations:reserved.
 """
@@ -9,12 +9,12 @@ REF_NAME = "org.opencontainers.image.ref.name"
 CREATED = "org.opencontainers.image.created"
 TITLE = "org.opencontainers.image.title"
 
-# containerd and BuildKit: the full name of an image, where REF_NAME has its tag only.
+# containerd and BuildKit write the full name of an image here, and only its tag in REF_NAME.
 CONTAINERD_IMAGE_NAME = "io.containerd.image.name"
 
-# ToolHive's mark of a tag that was built in this store, and not pulled into it.
+# ToolHive marks a tag with it that was built in this store, not pulled.
 LOCAL_BUILD = "dev.stacklok.toolhive.local-build"
 
-# These speak of the binding of a name and not of the content. When an entry loses its name
-# it loses them too, whoever wrote them; all other annotations stay with the entry.
+# These describe the tag and not the content: an entry that loses its tag loses them too. All other
+# annotations stay with the entry.
 NAME_BOUND = frozenset({REF_NAME, CONTAINERD_IMAGE_NAME, LOCAL_BUILD})

@@ -1,8 +1,8 @@
-"""Converters and validators of the models' fields.
+"""The fields of models: their JSON keys, converters and validators.
 
-They run in every constructor. A converter takes what a caller may reasonably give and stores
-it immutably; a validator refuses what the specification refuses, as a `DocumentError` whose
-place is the field's JSON key.
+Converters and validators run in every constructor. A converter makes an immutable value of any
+sequence or mapping; a validator refuses values that the specification forbids, with a
+`DocumentError` whose place is the JSON key of the field.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import NOTHING, field, fields, frozen
+from attrs import NOTHING, field, fields, frozen, validators
 
 from ocilayout.errors import DocumentError, join_place, wrong_type
 from ocilayout.model.frozenmap import FrozenJson, FrozenMap, Json, freeze
+from ocilayout.model.surrogate import has_surrogate, surrogate_error
 
 if TYPE_CHECKING:
     from attrs import Attribute
@@ -27,7 +28,13 @@ _REQUIRED = "required"
 _NOTHING: FrozenMap[str, FrozenJson] = FrozenMap()
 MAX_INT64 = 2**63 - 1
 
-# RFC 3339 section 5.6, date-time. The fraction may have any number of digits.
+# RFC 3339 section 5.6:
+#   date-time   = full-date "T" full-time
+#   full-date   = 4DIGIT "-" 2DIGIT "-" 2DIGIT
+#   full-time   = 2DIGIT ":" 2DIGIT ":" 2DIGIT ["." 1*DIGIT] time-offset
+#   time-offset = "Z" / ("+" / "-") 2DIGIT ":" 2DIGIT
+# "T" and "Z" may be lower-case, and a leap second is the second 60. Deviation: a day need not exist
+# in its month.
 _DATE_TIME = re.compile(
     r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt]"
     r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
@@ -44,9 +51,20 @@ def key(
     Args:
         name: The JSON key, where it is not the field's name in camel case.
         always: Whether an empty value is written, too.
-        required: Whether a document must have it although the constructor has a default.
+        required: Whether a document must have the property, although the constructor has a default.
     """
     return {_KEY: name, _ALWAYS: always, _REQUIRED: required}
+
+
+def optional(validator: Validator, name: str | None = None, *, default: str | None = None) -> Any:  # noqa: ANN401 # as `attrs.field`
+    """Define a field that may be `None`.
+
+    Args:
+        validator: The validator of any other value.
+        name: The JSON key, as for `key`.
+        default: The value where the caller of the constructor gives none.
+    """
+    return field(default=default, validator=validators.optional(validator), metadata=key(name))
 
 
 def json_key(attribute: Attribute[Any]) -> str:
@@ -74,16 +92,16 @@ def required(attribute: Attribute[Any]) -> bool:
 
 
 def invalid(attribute: Attribute[Any], code: str, message: str) -> DocumentError:
-    """Make the error of a field that holds what it must not."""
+    """Return the error of a field with an invalid value."""
     return DocumentError.of(code, message, place_of(attribute))
 
 
-def _refuse_type(attribute: Attribute[Any], expected: str, value: object) -> DocumentError:
+def _wrong_type(attribute: Attribute[Any], expected: str, value: object) -> DocumentError:
     return wrong_type(expected, value).at(place_of(attribute))
 
 
 def to_tuple(values: Iterable[Any]) -> tuple[Any, ...]:
-    """Convert a sequence; a string is none."""
+    """Convert a sequence other than a string."""
     if type(values) is tuple:
         return values
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
@@ -101,7 +119,7 @@ def to_map(values: Mapping[str, Any]) -> FrozenMap[str, Any]:
 
 
 def to_json_map(values: Mapping[str, Json]) -> FrozenMap[str, FrozenJson]:
-    """Convert unknown properties, whatever they hold."""
+    """Convert a mapping of JSON values."""
     if not values and isinstance(values, Mapping):
         return _NOTHING
     try:
@@ -110,45 +128,12 @@ def to_json_map(values: Mapping[str, Json]) -> FrozenMap[str, FrozenJson]:
         raise DocumentError.of("wrong-type", str(error)) from None
 
 
-def optional(validator: Validator) -> Validator:
-    """Let `None` pass, and everything that the validator passes."""
-
-    def check(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401
-        if value is not None:
-            validator(instance, attribute, value)
-
-    return check
-
-
 def text(_: object, attribute: Attribute[Any], value: object) -> None:
     """Require a string."""
     if not isinstance(value, str):
-        raise _refuse_type(attribute, "a string", value)
-    if not _is_unicode(value):
-        raise _refuse_unicode(place_of(attribute))
-
-
-def _is_unicode(value: str) -> bool:
-    try:
-        return value.isascii() or bool(value.encode())
-    except UnicodeEncodeError:
-        return False
-
-
-def _refuse_unicode(place: str) -> DocumentError:
-    return DocumentError.of("bad-unicode", "a string holds half of a surrogate pair", place)
-
-
-def boolean(_: object, attribute: Attribute[Any], value: object) -> None:
-    """Require true or false."""
-    if not isinstance(value, bool):
-        raise _refuse_type(attribute, "a boolean", value)
-
-
-def binary(_: object, attribute: Attribute[Any], value: object) -> None:
-    """Require bytes."""
-    if not isinstance(value, bytes):
-        raise _refuse_type(attribute, "bytes", value)
+        raise _wrong_type(attribute, "a string", value)
+    if has_surrogate(value):
+        raise surrogate_error(place_of(attribute))
 
 
 def date_time(_: object, attribute: Attribute[Any], value: object) -> None:
@@ -157,9 +142,9 @@ def date_time(_: object, attribute: Attribute[Any], value: object) -> None:
     Spec: config:created.
     """
     if not isinstance(value, str):
-        raise _refuse_type(attribute, "a string", value)
+        raise _wrong_type(attribute, "a string", value)
     if _DATE_TIME.fullmatch(value) is None:
-        raise invalid(attribute, "bad-time", f"{value!r} is no RFC 3339 date-time")
+        raise invalid(attribute, "bad-time", f"{value!r} is not an RFC 3339 date-time")
 
 
 def size(_: object, attribute: Attribute[Any], value: object) -> None:
@@ -168,13 +153,13 @@ def size(_: object, attribute: Attribute[Any], value: object) -> None:
     Spec: descriptor:size.
     """
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _refuse_type(attribute, "an integer", value)
+        raise _wrong_type(attribute, "an integer", value)
     if not 0 <= value <= MAX_INT64:
-        raise invalid(attribute, "bad-size", f"{value} is no size: 0 to 2**63 - 1 bytes")
+        raise invalid(attribute, "bad-size", f"{value} is not a valid size: 0 to 2**63 - 1 bytes")
 
 
 def exactly(expected: int) -> Validator:
-    """Require one integer."""
+    """Require a given integer."""
 
     def check(_: object, attribute: Attribute[Any], value: object) -> None:
         if type(value) is not int or value != expected:
@@ -184,7 +169,7 @@ def exactly(expected: int) -> Validator:
 
 
 def one_of(choices: Iterable[str]) -> Validator:
-    """Require one of some strings."""
+    """Require one of several strings."""
     known = frozenset(choices)
 
     def check(_: object, attribute: Attribute[Any], value: object) -> None:
@@ -196,12 +181,18 @@ def one_of(choices: Iterable[str]) -> Validator:
     return check
 
 
-def instance(expected: type) -> Validator:
-    """Require an instance of a class."""
+def instance(expected: type, noun: str = "") -> Validator:
+    """Require an instance of a class.
+
+    Args:
+        expected: The class.
+        noun: Its name in messages, with an article; by default, made of the name of the class.
+    """
+    noun = noun or f"a {expected.__name__}"
 
     def check(_: object, attribute: Attribute[Any], value: object) -> None:
         if not isinstance(value, expected):
-            raise _refuse_type(attribute, f"a {expected.__name__}", value)
+            raise _wrong_type(attribute, noun, value)
 
     return check
 
@@ -215,8 +206,8 @@ def each(expected: type) -> Validator:
                 raise wrong_type(f"a {expected.__name__}", member).at(
                     f"{place_of(attribute)}[{position}]"
                 )
-            if isinstance(member, str) and not _is_unicode(member):
-                raise _refuse_unicode(f"{place_of(attribute)}[{position}]")
+            if isinstance(member, str) and has_surrogate(member):
+                raise surrogate_error(f"{place_of(attribute)}[{position}]")
 
     return check
 
@@ -231,17 +222,17 @@ def strings(_: object, attribute: Attribute[Any], value: Mapping[object, object]
             raise wrong_type("a string", name).at(join_place(place_of(attribute), str(name)))
         if not isinstance(member, str):
             raise wrong_type("a string", member).at(join_place(place_of(attribute), name))
-        if not _is_unicode(name):
-            raise _refuse_unicode(place_of(attribute))
-        if not _is_unicode(member):
-            raise _refuse_unicode(join_place(place_of(attribute), name))
+        if has_surrogate(name):
+            raise surrogate_error(place_of(attribute))
+        if has_surrogate(member):
+            raise surrogate_error(join_place(place_of(attribute), name))
 
 
 def known_keys(model: type) -> dict[str, str]:
     """Return the JSON keys of a model by their case-folded form.
 
-    Go programs match keys without regard to case, so `Manifests` is `manifests` to them and
-    something unknown to everybody else. Nothing that reads differently may pass.
+    Go programs match keys without regard to case: they read `Manifests` as `manifests`, while other
+    programs ignore it as unknown. So a key is refused if it differs from a known key only in case.
     """
     return {
         json_key(attribute).casefold(): json_key(attribute)
@@ -250,8 +241,10 @@ def known_keys(model: type) -> dict[str, str]:
     }
 
 
-def _unknown(model: object, _: Attribute[Any], value: FrozenMap[str, FrozenJson]) -> None:
-    known = known_keys(type(model)) if value else {}
+def _require_unknown(model: object, _: Attribute[Any], value: FrozenMap[str, FrozenJson]) -> None:
+    if value is _NOTHING:  # as nearly always, and asked for each model
+        return
+    known = known_keys(type(model))
     for name in value:
         if not isinstance(name, str):
             raise wrong_type("a string", name)
@@ -266,27 +259,27 @@ def _unknown(model: object, _: Attribute[Any], value: FrozenMap[str, FrozenJson]
 
 @frozen(kw_only=True)
 class Extensible:
-    """A document or a part of one, that may have properties which the specification lacks.
+    """A document or a part of one, which may have properties unknown to the specification.
 
     Attributes:
-        extra: These properties, by their JSON keys; kept when read, written back by `encode`.
+        extra: The unknown properties by their JSON keys; kept when read, written back by `encode`.
 
     Raises:
-        DocumentError: One of them is a known property, or a case variant of one.
+        DocumentError: An extra property is a known property, or a case variant of one.
 
     Spec: considerations:unknown-properties.
     """
 
     extra: FrozenMap[str, FrozenJson] = field(
-        default=FrozenMap(), converter=to_json_map, validator=_unknown
+        default=FrozenMap(), converter=to_json_map, validator=_require_unknown
     )
 
 
 def require_without(extra: Mapping[str, object], *names: str) -> None:
-    """Refuse a document that could be read as one of another kind.
+    """Refuse a document that could be read as a document of another kind.
 
     Raises:
-        DocumentError: One of the names is among the extra properties, in whatever case.
+        DocumentError: One of the names is among the extra properties, in upper or lower case.
 
     Spec: manifest:unambiguous.
     """

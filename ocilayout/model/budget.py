@@ -1,7 +1,7 @@
-"""What a walk over documents may still read: the one place where documents are counted.
+"""The budget of a walk: how many documents it may read, and how many bytes of them.
 
-Whatever reads a graph of content from elsewhere, reads its documents through a budget. Each is
-kept, so that it is read once, and what they take together is bounded.
+Every walk over content from elsewhere reads documents through a budget. It keeps each document, so
+that it is read once, and bounds the memory of all of them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.model.document import decode_document, require_document_size
 from ocilayout.model.graph import successors
-from ocilayout.model.ijson import NODE, count_nodes
-from ocilayout.model.limit import DEFAULT, Limits, require_at_most
+from ocilayout.model.ijson import count_nodes
+from ocilayout.model.limit import DEFAULT_LIMITS, NODE, Limits, require_at_most
 from ocilayout.model.manifest import Index, Manifest
 
 if TYPE_CHECKING:
@@ -25,30 +25,30 @@ if TYPE_CHECKING:
     Load = Callable[[Descriptor], bytes]
 
 AT_A_TIME: Final = 50
-"""How many names share a budget where many are copied; their documents are held in memory."""
+"""How many tags share a budget where many are copied; their documents are held in memory."""
 
 
 class Budget:
     """The documents of a graph, read once each, and counted.
 
     Attributes:
-        documents: What was read so far, each with the descriptor by which it was asked for.
+        documents: The documents that were read, each with the descriptor that it was read by.
     """
 
     def __init__(
         self,
         load: Load,
         *,
-        limits: Limits = DEFAULT,
+        limits: Limits = DEFAULT_LIMITS,
         of: str,
         size: Callable[[Digest], int] | None = None,
     ) -> None:
-        """Begin with nothing read.
+        """Make a budget of limits.
 
         Args:
             load: Returns the bytes of a document, verified.
-            limits: How large and how many the documents may be.
-            of: What they are the documents of, for messages.
+            limits: The limits on the size and the number of documents.
+            of: The name of the graph, for messages.
             size: Returns the size of a blob; see `decode_document`.
         """
         self.documents: dict[Digest, tuple[Descriptor, bytes, Document]] = {}
@@ -56,14 +56,14 @@ class Budget:
         self._limits = limits
         self._of = of
         self._size_of = size
-        self._count = 0  # of what was read, also of what turned out to be none
-        self._size = 0  # of the same, in bytes
+        self._count = 0  # of the blobs that were read, also where they are not valid documents
+        self._size = 0  # of the same blobs, in bytes
 
     def read(self, descriptor: Descriptor) -> Document:
         """Return a document.
 
         Raises:
-            LimitExceededError: It is too large, or there are too many; then nothing more is read.
+            LimitExceededError: It is too large, or there are too many; then no further one is read.
             OciLayoutError: It is missing, damaged, or breaks the specification.
 
         Spec: considerations:limits.
@@ -77,6 +77,7 @@ class Budget:
         self._require()
         data = self._load(descriptor)
         self._count += 1
+        # As Latin-1, because the bytes may not be UTF-8: that is refused below.
         self._size += max(len(data), NODE * count_nodes(data.decode("latin-1")))
         self._require()
         document = decode_document(data, descriptor, size=self._size_of)
@@ -89,7 +90,7 @@ class Budget:
         return document
 
     def read_if_there(self, descriptor: Descriptor) -> Document | None:
-        """Return a document, or nothing if it is missing.
+        """Return a document, or `None` if it is missing.
 
         Raises:
             OciLayoutError: As for `read`.

@@ -1,9 +1,8 @@
-"""Bytes to models and back: the only place that knows cattrs.
+"""Bytes to models and back, with cattrs, which no other module uses.
 
-A property that is unknown is kept; one that is a case variant of a known one is refused, since
-programs that do not regard case would read another document. `null` for an optional property is
-the same as its absence, because Go programs write it. All problems of a document are reported,
-each with its JSON path.
+Unknown properties are kept. A case variant of a known property is refused, since programs that
+ignore case would read another document. `null` for an optional property means that it is absent,
+because Go programs write it so. All problems of a document are reported, each with its JSON path.
 """
 
 from __future__ import annotations
@@ -28,7 +27,9 @@ from ocilayout.errors import (
 from ocilayout.model.attribute import Extensible, always, json_key, known_keys, place_of, required
 from ocilayout.model.digest import Digest
 from ocilayout.model.frozenmap import FrozenMap, Json, thaw
-from ocilayout.model.ijson import MAX_DOCUMENT, dump, parse
+from ocilayout.model.gojson import dump_json
+from ocilayout.model.ijson import parse_json
+from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import UNSUPPORTED_VERSION
 
 if TYPE_CHECKING:
@@ -42,28 +43,28 @@ M = TypeVar("M", bound=Extensible)
 def decode(data: bytes, model: type[M], *, limit: int = MAX_DOCUMENT) -> M:
     """Read a document.
 
-    Of the problems of a document the first 100 are told; reading stops there.
+    Reading stops after 100 problems.
 
     Args:
         data: The bytes of the document.
-        model: What it is to be, such as `Manifest`.
+        model: The class of the document, such as `Manifest`.
         limit: The largest accepted size, in bytes.
 
     Raises:
-        DocumentError: The bytes break the specification; all problems are listed.
+        DocumentError: The bytes break the specification; the error lists all problems.
         LimitExceededError: The document is too large, holds too many values, or is nested too
             deeply.
 
     Spec: considerations:property-types, considerations:unknown-properties, considerations:case.
     """
-    return _converter.structure(parse(data, limit=limit), model)
+    return _converter.structure(parse_json(data, limit=limit), model)
 
 
 def structure(value: Json, model: type[M]) -> M:
-    """Read a part of a document that was parsed already.
+    """Read a part of a document from its parsed JSON.
 
     Raises:
-        DocumentError: The value breaks the specification; all problems are listed.
+        DocumentError: The value breaks the specification; the error lists all problems.
 
     Spec: considerations:property-types.
     """
@@ -73,15 +74,15 @@ def structure(value: Json, model: type[M]) -> M:
 def encode(model: Extensible) -> bytes:
     """Write a document: compact, properties in the order of the specification's Go types.
 
-    Absent properties, and arrays and maps that are empty, are left out, but for those that the
-    specification requires. Maps are sorted by key, unknown properties follow the known ones.
+    Absent properties and empty arrays and maps are left out, except those that the specification
+    requires. Maps are sorted by key; unknown properties follow the known ones, sorted as well.
 
     Raises:
-        DocumentError: An unknown property holds what no document can.
+        DocumentError: An unknown property has a value that JSON cannot express.
 
     Spec: considerations:canonical, annotations:none.
     """
-    return dump(_converter.unstructure(model))
+    return dump_json(_converter.unstructure(model))
 
 
 def _require(expected: type, noun: str) -> Callable[[object, type], object]:
@@ -105,7 +106,7 @@ def _structure_bytes(value: object, _: type) -> bytes:
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
-        raise DocumentError.of("bad-base64", "is no base64") from None
+        raise DocumentError.of("bad-base64", "is not base64") from None
 
 
 def _array(kind: Any) -> Callable[[Any, Any], Any]:  # noqa: ANN401
@@ -115,18 +116,18 @@ def _array(kind: Any) -> Callable[[Any, Any], Any]:  # noqa: ANN401
     def hook(value: object, _: type) -> object:
         if not isinstance(value, list):
             raise wrong_type("an array", value)
-        found: list[object] = []
+        items: list[object] = []
         problems: list[Problem] = []
         for number, item in enumerate(value):
             try:
-                found.append(structure(item, member))
+                items.append(structure(item, member))
             except DocumentError as error:
                 problems.extend(error.at(f"$[{number}]").problems)
                 if len(problems) >= MAX_PROBLEMS:
                     break
         if problems:
             raise DocumentError(problems)
-        return tuple(found)
+        return tuple(items)
 
     return hook
 
@@ -143,9 +144,9 @@ def _map(kind: Any) -> Callable[[Any, Any], Any]:  # noqa: ANN401
             if of_strings and not isinstance(item, str)
             for problem in wrong_type("a string", item).at(join_place("$", name)).problems
         )
-        some = list(islice(problems, MAX_PROBLEMS))
-        if some:
-            raise DocumentError(some)
+        first = list(islice(problems, MAX_PROBLEMS))
+        if first:
+            raise DocumentError(first)
         return value
 
     return hook
@@ -160,33 +161,35 @@ def _object(model: type[Extensible]) -> Callable[[Any, Any], Extensible]:
     attributes = [attribute for attribute, _ in members.values()]
     needed = {attribute.name for attribute in attributes if required(attribute)}
     folded = known_keys(model)
-    # What a document does not say is not said: constructors have defaults for those who write.
-    unsaid = {a.name: None for a in attributes if NoneType in get_args(a.type)}
+    # A property that the document lacks is `None`; the default of the constructor, such as a media
+    # type, is for documents that are written.
+    absent = {a.name: None for a in attributes if NoneType in get_args(a.type)}
 
     def hook(value: object, _: type) -> Extensible:
         if not isinstance(value, dict):
             raise wrong_type("an object", value)
         problems: list[Problem] = []
         extra: dict[str, Json] = {}
-        found: dict[str, Any] = {"extra": extra, **unsaid}
+        values: dict[str, Any] = {"extra": extra, **absent}
         for name, item in value.items():
-            if name in members:
-                attribute, structure = members[name]
+            member = members.get(name)
+            if member is not None:
+                attribute, structure = member
                 try:
                     if item is not None:
-                        found[attribute.name] = structure(item, attribute.type)
+                        values[attribute.name] = structure(item, attribute.type)
                 except DocumentError as error:
                     problems.extend(error.at(place_of(attribute)).problems)
             elif name.casefold() in folded:
                 problems.append(_case_variant(name, folded[name.casefold()]))
             else:
                 extra[name] = item
-        if problems or not needed <= found.keys():
-            raise _refusal([*problems, *_each_problem(attributes, found, value)])
+        if problems or not needed <= values.keys():
+            raise _refusal([*problems, *_each_problem(attributes, values, value)])
         try:
-            return model(**found)
+            return model(**values)
         except DocumentError as error:  # a constructor stops at the first problem
-            raise _refusal([*_each_problem(attributes, found, value)] or error.problems) from None
+            raise _refusal([*_each_problem(attributes, values, value)] or error.problems) from None
 
     return hook
 
@@ -197,16 +200,16 @@ def _refusal(problems: Sequence[Problem]) -> DocumentError:
 
 
 def _each_problem(
-    attributes: list[Attribute[Any]], found: dict[str, Any], value: dict[str, Json]
+    attributes: list[Attribute[Any]], values: dict[str, Any], document: dict[str, Json]
 ) -> Iterator[Problem]:
-    """Give what is wrong with the properties of an object, each by itself."""
+    """Give the problems of the properties of an object, each validated on its own."""
     for attribute in attributes:
-        if required(attribute) and value.get(json_key(attribute)) is None:
+        if required(attribute) and document.get(json_key(attribute)) is None:
             place = place_of(attribute)
             yield Problem(code="missing-property", message="is required", place=place)
-        elif attribute.validator is not None and found.get(attribute.name) is not None:
+        elif attribute.validator is not None and values.get(attribute.name) is not None:
             try:
-                attribute.validator(cast("Any", None), attribute, found[attribute.name])
+                attribute.validator(cast("Any", None), attribute, values[attribute.name])
             except DocumentError as error:
                 yield from error.problems
 
@@ -214,7 +217,7 @@ def _each_problem(
 def _case_variant(name: str, known: str) -> Problem:
     return Problem(
         code="case-variant",
-        message=f"{name!r} would be read as {known!r} by programs that do not regard case",
+        message=f"{name!r} would be read as {known!r} by programs that ignore case",
         place=join_place("$", name),
     )
 
@@ -238,6 +241,8 @@ def _unstructure_map(value: FrozenMap[str, Any]) -> dict[str, Json]:
 
 
 def _make_converter() -> Converter:
+    # The hooks of cattrs convert: "10" to 10, 1 to True, None to "None". JSON types are strict
+    # here, and registered by type, since cattrs prefers its own hook for `int` to a predicate.
     converter = Converter()
     converter.register_structure_hook(str, _require(str, "a string"))
     converter.register_structure_hook(int, _require(int, "an integer"))

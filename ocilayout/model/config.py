@@ -1,6 +1,6 @@
-"""The image configuration: what to run, and which layers it is made of.
+"""The image configuration: the program to run, and the layers of the image.
 
-A store does not need it; those who write images and artifacts do.
+A store does not read it; programs that write images and artifacts use it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ocilayout.model.frozenmap import FrozenJson, FrozenMap
 
 @frozen(kw_only=True)
 class ContainerConfig(fields.Extensible):
-    """The execution parameters of an image; every one may be absent.
+    """The execution parameters of an image; each may be absent.
 
     Attributes:
         user: The user, by name or number, with an optional group after a colon.
@@ -33,9 +33,7 @@ class ContainerConfig(fields.Extensible):
     Spec: config:execution, config:labels, config:reserved.
     """
 
-    user: str | None = field(
-        default=None, validator=fields.optional(fields.text), metadata=fields.key("User")
-    )
+    user: str | None = fields.optional(fields.text, "User")
     exposed_ports: FrozenMap[str, FrozenJson] = field(
         default=FrozenMap(), converter=fields.to_json_map, metadata=fields.key("ExposedPorts")
     )
@@ -60,27 +58,23 @@ class ContainerConfig(fields.Extensible):
     volumes: FrozenMap[str, FrozenJson] = field(
         default=FrozenMap(), converter=fields.to_json_map, metadata=fields.key("Volumes")
     )
-    working_dir: str | None = field(
-        default=None, validator=fields.optional(fields.text), metadata=fields.key("WorkingDir")
-    )
+    working_dir: str | None = fields.optional(fields.text, "WorkingDir")
     labels: FrozenMap[str, str] = field(
         default=FrozenMap(),
         converter=fields.to_map,
         validator=fields.strings,
         metadata=fields.key("Labels"),
     )
-    stop_signal: str | None = field(
-        default=None, validator=fields.optional(fields.text), metadata=fields.key("StopSignal")
-    )
+    stop_signal: str | None = fields.optional(fields.text, "StopSignal")
 
 
 @frozen(kw_only=True)
 class RootFs(fields.Extensible):
-    """The layers of an image by the digests of their uncompressed tars.
+    """The layers of an image, by the digests of their uncompressed tar files.
 
     Attributes:
         type: Always `layers`.
-        diff_ids: The digests, base first.
+        diff_ids: The digests, from the base layer up.
 
     Raises:
         DocumentError: A value breaks the specification.
@@ -103,14 +97,14 @@ class RootFs(fields.Extensible):
 
 @frozen(kw_only=True)
 class History(fields.Extensible):
-    """How one layer came about.
+    """A step of the build of an image.
 
     Attributes:
-        created: When, as an RFC 3339 date-time, kept as it was written.
+        created: The time of the step, as the text of an RFC 3339 date-time.
         created_by: The command.
         author: The author.
         comment: A message.
-        empty_layer: Whether the step made no layer.
+        empty_layer: Whether the step added no layer.
 
     Raises:
         DocumentError: A value breaks the specification.
@@ -118,17 +112,11 @@ class History(fields.Extensible):
     Spec: config:history, config:created.
     """
 
-    created: str | None = field(default=None, validator=fields.optional(fields.date_time))
-    created_by: str | None = field(
-        default=None, validator=fields.optional(fields.text), metadata=fields.key("created_by")
-    )
-    author: str | None = field(default=None, validator=fields.optional(fields.text))
-    comment: str | None = field(default=None, validator=fields.optional(fields.text))
-    empty_layer: bool | None = field(
-        default=None,
-        validator=fields.optional(fields.boolean),
-        metadata=fields.key("empty_layer"),
-    )
+    created: str | None = fields.optional(fields.date_time)
+    created_by: str | None = fields.optional(fields.text, "created_by")
+    author: str | None = fields.optional(fields.text)
+    comment: str | None = fields.optional(fields.text)
+    empty_layer: bool | None = fields.optional(fields.instance(bool, "a boolean"), "empty_layer")
 
 
 @frozen(kw_only=True)
@@ -136,7 +124,7 @@ class ImageConfig(fields.Extensible):
     """An image configuration.
 
     Attributes:
-        created: When, as an RFC 3339 date-time, kept as it was written.
+        created: The time of the build, as the text of an RFC 3339 date-time.
         author: The author.
         architecture: A GOARCH value.
         os: A GOOS value.
@@ -145,7 +133,7 @@ class ImageConfig(fields.Extensible):
         variant: The variant of the processor.
         config: The execution parameters.
         rootfs: The layers.
-        history: One entry a step, first step first.
+        history: The steps of the build, in order.
 
     Raises:
         DocumentError: A value breaks the specification.
@@ -154,23 +142,19 @@ class ImageConfig(fields.Extensible):
         manifest:config-type.
     """
 
-    created: str | None = field(default=None, validator=fields.optional(fields.date_time))
-    author: str | None = field(default=None, validator=fields.optional(fields.text))
+    created: str | None = fields.optional(fields.date_time)
+    author: str | None = fields.optional(fields.text)
     architecture: str = field(validator=fields.text)
     os: str = field(validator=fields.text)
-    os_version: str | None = field(
-        default=None, validator=fields.optional(fields.text), metadata=fields.key("os.version")
-    )
+    os_version: str | None = fields.optional(fields.text, "os.version")
     os_features: tuple[str, ...] = field(
         default=(),
         converter=fields.to_tuple,
         validator=fields.each(str),
         metadata=fields.key("os.features"),
     )
-    variant: str | None = field(default=None, validator=fields.optional(fields.text))
-    config: ContainerConfig | None = field(
-        default=None, validator=fields.optional(fields.instance(ContainerConfig))
-    )
+    variant: str | None = fields.optional(fields.text)
+    config: ContainerConfig | None = fields.optional(fields.instance(ContainerConfig))
     rootfs: RootFs = field(validator=fields.instance(RootFs))
     history: tuple[History, ...] = field(
         default=(), converter=fields.to_tuple, validator=fields.each(History)

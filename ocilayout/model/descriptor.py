@@ -1,4 +1,4 @@
-"""Descriptors: what content is, which content, and how much; and the check of bytes against one."""
+"""Descriptors: the type, digest and size of content, and the verification of content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from attrs import Attribute
 
 
-def check_media_type(_: object, attribute: Attribute[Any], value: object) -> None:
+def _require_media_type(_: object, attribute: Attribute[Any], value: object) -> None:
     """Require a media type.
 
     Spec: descriptor:media-type, manifest:config-type-form, manifest:layer-type-form.
@@ -24,12 +24,12 @@ def check_media_type(_: object, attribute: Attribute[Any], value: object) -> Non
     fields.text(_, attribute, value)
     if not is_media_type(str(value)):
         raise fields.invalid(
-            attribute, "bad-media-type", f"{value!r} is no media type as of RFC 6838"
+            attribute, "bad-media-type", f"{value!r} is not a media type as of RFC 6838"
         )
 
 
 def to_digest(value: Digest | str) -> Digest:
-    """Convert the text form of a digest.
+    """Convert text to a digest.
 
     Raises:
         DocumentError: The text is not a valid digest.
@@ -61,29 +61,27 @@ class Platform(fields.Extensible):
 
     architecture: str = field(validator=fields.text)
     os: str = field(validator=fields.text)
-    os_version: str | None = field(
-        default=None, validator=fields.optional(fields.text), metadata=fields.key("os.version")
-    )
+    os_version: str | None = fields.optional(fields.text, "os.version")
     os_features: tuple[str, ...] = field(
         default=(),
         converter=fields.to_tuple,
         validator=fields.each(str),
         metadata=fields.key("os.features"),
     )
-    variant: str | None = field(default=None, validator=fields.optional(fields.text))
+    variant: str | None = fields.optional(fields.text)
 
     @classmethod
     def parse(cls, text: str) -> Platform:
         """Read a platform from its text form, `os/architecture` or `os/architecture/variant`.
 
         Raises:
-            DocumentError: The text is none, such as `linux` alone.
+            DocumentError: The text has another form, such as `linux` alone.
         """
         parts = text.split("/")
         if len(parts) not in (2, 3) or not all(parts):
             raise DocumentError.of(
                 "wrong-value",
-                f"{text!r} is no platform; one looks like linux/arm64 or linux/arm/v7",
+                f"{text!r} is not a valid platform, such as linux/arm64 or linux/arm/v7",
             )
         return cls(os=parts[0], architecture=parts[1], variant="".join(parts[2:]) or None)
 
@@ -97,13 +95,13 @@ class Descriptor(fields.Extensible):
 
     Attributes:
         media_type: The type of the content.
-        digest: Its identity. A string is parsed.
-        size: Its length in bytes, 0 to 2**63 - 1.
-        urls: Where else it may be had from, in document order. Never fetched unless asked for.
+        digest: The digest of the content. The constructor accepts its text.
+        size: The length of the content in bytes, 0 to 2**63 - 1.
+        urls: Other sources of the content, in document order. Not fetched by default.
         annotations: Metadata of this reference, not of the content.
-        data: The content itself, embedded; agrees with digest and size.
-        platform: What the content runs on, in an index.
-        artifact_type: The type of the artifact, where the content is a manifest of one.
+        data: The content itself, embedded; it agrees with digest and size.
+        platform: The platform that the content runs on, in an index.
+        artifact_type: The type of the artifact, where the content is the manifest of an artifact.
 
     Raises:
         DocumentError: A value breaks the specification.
@@ -112,22 +110,20 @@ class Descriptor(fields.Extensible):
         descriptor:data.
     """
 
-    media_type: str = field(validator=check_media_type)
+    media_type: str = field(validator=_require_media_type)
     digest: Digest = field(converter=to_digest, validator=fields.instance(Digest))
     size: int = field(validator=fields.size)
     urls: tuple[str, ...] = field(default=(), converter=fields.to_tuple, validator=fields.each(str))
     annotations: FrozenMap[str, str] = field(
         default=FrozenMap(), converter=fields.to_map, validator=fields.strings
     )
-    data: bytes | None = field(default=None, validator=fields.optional(fields.binary))
-    platform: Platform | None = field(
-        default=None, validator=fields.optional(fields.instance(Platform))
-    )
-    artifact_type: str | None = field(default=None, validator=fields.optional(fields.text))
+    data: bytes | None = fields.optional(fields.instance(bytes, "bytes"))
+    platform: Platform | None = fields.optional(fields.instance(Platform))
+    artifact_type: str | None = fields.optional(fields.text)
 
     def __attrs_post_init__(self) -> None:
         # Spec: descriptor:data, descriptor:data-verify.
-        # A digest that cannot be computed leaves the size to check.
+        # Where the digest cannot be computed, the size is checked alone.
         if self.data is not None and (
             len(self.data) != self.size
             or (
@@ -139,16 +135,16 @@ class Descriptor(fields.Extensible):
 
     @classmethod
     def of(cls, data: bytes, media_type: str, algorithm: str = "sha256") -> Descriptor:
-        """Describe bytes.
+        """Return the descriptor of bytes.
 
         Raises:
-            DocumentError: The media type is none.
+            DocumentError: The media type is not valid.
             UnsupportedDigestError: The algorithm cannot be computed here.
         """
         return cls(media_type=media_type, digest=Digest.of(data, algorithm), size=len(data))
 
     def plain(self) -> Descriptor:
-        """Return media type, digest and size, without anything that is said about them."""
+        """Return a descriptor with the media type, the digest and the size only."""
         others = (self.data, self.platform, self.artifact_type)
         if not (self.urls or self.annotations or self.extra) and others == (None, None, None):
             return self
@@ -156,31 +152,30 @@ class Descriptor(fields.Extensible):
 
 
 class Verifier:
-    """Checks bytes against a descriptor while they pass.
+    """A check of a stream of bytes against a descriptor.
 
-    It fails as early as it can: on the first byte too many, or at the end.
+    It fails at the first byte too many, or at the end.
+
+    Attributes:
+        descriptor: The descriptor that the bytes must match.
+        seen: The number of bytes so far.
+
+    Raises:
+        UnsupportedDigestError: The algorithm of the digest cannot be computed here.
 
     Spec: descriptor:verify, descriptor:size-trust.
     """
 
     def __init__(self, descriptor: Descriptor) -> None:
-        """Prepare to check.
-
-        Args:
-            descriptor: What the bytes must be.
-
-        Raises:
-            UnsupportedDigestError: The digest's algorithm cannot be computed here.
-        """
         self.descriptor = descriptor
         self.seen = 0
         self._hasher = new_hasher(descriptor.digest.algorithm)
 
     def update(self, data: bytes | memoryview) -> None:
-        """Take in the next bytes.
+        """Check the next bytes.
 
         Raises:
-            SizeMismatchError: They are more than the descriptor says.
+            SizeMismatchError: There are more bytes than the descriptor says.
         """
         self.seen += len(data)
         if self.seen > self.descriptor.size:
@@ -188,11 +183,11 @@ class Verifier:
         self._hasher.update(data)
 
     def finish(self) -> None:
-        """Say that there are no more bytes.
+        """Finish the check, after the last bytes.
 
         Raises:
-            SizeMismatchError: They were fewer than the descriptor says.
-            DigestMismatchError: They are not the content that the descriptor names.
+            SizeMismatchError: There were fewer bytes than the descriptor says.
+            DigestMismatchError: The digest of the bytes is not the one in the descriptor.
         """
         if self.seen != self.descriptor.size:
             raise self._wrong_size("fewer")
@@ -215,14 +210,14 @@ class Verifier:
 
 
 def require_size(descriptor: Descriptor, size: int) -> None:
-    """Refuse content of another size than its descriptor says.
+    """Refuse content whose size is not the one in its descriptor.
 
     Args:
-        descriptor: What was promised.
-        size: How large the content is, in bytes.
+        descriptor: The descriptor.
+        size: The size of the content, in bytes.
 
     Raises:
-        SizeMismatchError: It differs.
+        SizeMismatchError: The sizes differ.
 
     Spec: descriptor:size-trust.
     """
@@ -235,11 +230,11 @@ def require_size(descriptor: Descriptor, size: int) -> None:
 
 
 def verify(data: bytes, descriptor: Descriptor) -> None:
-    """Check that bytes are what a descriptor names.
+    """Check that bytes match a descriptor.
 
     Raises:
-        IntegrityError: They are not.
-        UnsupportedDigestError: The digest's algorithm cannot be computed here.
+        IntegrityError: They do not.
+        UnsupportedDigestError: The algorithm of the digest cannot be computed here.
 
     Spec: descriptor:verify.
     """

@@ -1,8 +1,8 @@
 """Digests: the identity of content, `algorithm:encoded`.
 
-A digest of an algorithm that cannot be computed here is still a digest: it is parsed, kept
-and compared, and `Digest.verifiable` says that content cannot be checked against it. SHA-2 is
-computed everywhere; BLAKE3 where the package `blake3` is installed.
+A digest whose algorithm cannot be computed here is still parsed, kept and compared;
+`Digest.verifiable` tells that content cannot be checked against it. SHA-2 is computed everywhere,
+BLAKE3 where the package `blake3` is installed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ocilayout.errors import DocumentError, UnsupportedDigestError, wrong_type
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# image-spec descriptor.md, Digests:
 # digest                ::= algorithm ":" encoded
 # algorithm             ::= algorithm-component (algorithm-separator algorithm-component)*
 # algorithm-component   ::= [a-z0-9]+
@@ -25,35 +26,36 @@ if TYPE_CHECKING:
 # encoded               ::= [a-zA-Z0-9=_-]+
 # Neither part can hold a slash or begin with a dot, so both are safe as path components.
 _DIGEST = re.compile(r"(?P<algorithm>[a-z0-9]+(?:[+._-][a-z0-9]+)*):(?P<encoded>[a-zA-Z0-9=_-]+)")
+_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 _LOWER_HEX = re.compile(r"[a-f0-9]+")
 
 # Registered algorithms and the length of their encoded part, in lower-case hex digits.
-# sha384 is not in the image-spec's table; it is in the Go libraries that the field runs on.
-_ENCODED_LENGTH = {"sha256": 64, "sha384": 96, "sha512": 128, "blake3": 64}
+# Deviation: sha384 is not in the table of the image-spec, but Go's libraries support it.
+ENCODED_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128, "blake3": 64}
 _HASHLIB = frozenset({"sha256", "sha384", "sha512"})
 
 
 class Hasher(Protocol):
-    """What `hashlib` gives."""
+    """A hash object of `hashlib`, or one like it."""
 
     def update(self, data: bytes | memoryview, /) -> None:
-        """Take in more bytes."""
+        """Hash more bytes."""
         ...
 
     def hexdigest(self) -> str:
-        """Return the hash of all bytes so far, in lower-case hex."""
+        """Return the hash of the bytes so far, in lower-case hex."""
         ...
 
 
 class Digest(str):
-    """A content identifier: text that was found to be one.
+    """A valid content identifier.
 
-    It is a string, equal to its text form and sorted like it, so it can stand wherever a
-    document or a path wants that form.
+    It is a string, equal to its text form and sorted like it, so it can be used directly in
+    documents and paths. Text is read by `parse`.
 
     Raises:
-        DocumentError: The text is outside the grammar, or the encoded part has not the length
-            and the alphabet of its registered algorithm.
+        DocumentError: The text is outside the grammar, or the length or the alphabet of the encoded
+            part is not that of its registered algorithm.
 
     Spec: descriptor:digest-grammar, descriptor:digest-algorithm, descriptor:sha256-encoded,
         descriptor:sha512-encoded, descriptor:blake3-encoded.
@@ -62,20 +64,22 @@ class Digest(str):
     __slots__ = ()
 
     def __new__(cls, text: str) -> Self:
-        """Read a digest from its text form."""
+        """Validate the text."""
         if not isinstance(text, str):
             raise wrong_type("a digest", text)
+        if _SHA256.fullmatch(text):  # nearly all are, and need no look at the general grammar
+            return super().__new__(cls, text)
         match = _DIGEST.fullmatch(text)
         if match is None:
             raise DocumentError.of(
-                "bad-digest", f"{text!r} is no digest; one looks like sha256:<64 hex digits>"
+                "bad-digest", f"{text!r} is not a valid digest, such as sha256:<64 hex digits>"
             )
         algorithm, encoded = match.groups()
-        length = _ENCODED_LENGTH.get(algorithm)
+        length = ENCODED_LENGTHS.get(algorithm)
         if length is not None and (len(encoded) != length or _LOWER_HEX.fullmatch(encoded) is None):
             raise DocumentError.of(
                 "bad-digest",
-                f"{text!r} is no digest: {algorithm} takes {length} lower-case hex digits",
+                f"{text!r} is not a valid digest: {algorithm} takes {length} lower-case hex digits",
             )
         return super().__new__(cls, text)
 
@@ -84,7 +88,7 @@ class Digest(str):
         """Read a digest from its text form.
 
         Raises:
-            DocumentError: The text is outside the grammar.
+            DocumentError: The text is not a valid digest.
         """
         return cls(text)
 
@@ -121,20 +125,20 @@ class Digest(str):
 
 
 def is_digest(text: str) -> bool:
-    """Tell whether text reads as a digest: well-formed, and of a registered algorithm.
+    """Tell whether text is a valid digest of a registered algorithm.
 
-    The grammar alone would not do: it takes `alpine:latest` for a digest of the algorithm alpine.
+    The grammar alone would accept `alpine:latest`, as a digest of the algorithm alpine.
     """
     if isinstance(text, Digest):
         return True
     try:
-        return Digest(text).algorithm in _ENCODED_LENGTH
+        return Digest(text).algorithm in ENCODED_LENGTHS
     except DocumentError:
         return False
 
 
 def new_hasher(algorithm: str) -> Hasher:
-    """Return a fresh hasher.
+    """Return a new hash object.
 
     Raises:
         UnsupportedDigestError: The algorithm cannot be computed here.
@@ -154,9 +158,9 @@ def new_hasher(algorithm: str) -> Hasher:
 
 @cache
 def _blake3() -> Callable[[], Hasher] | None:
-    # The package is compiled, so nothing of ours depends on it, and it is looked for only when
-    # the first digest of the algorithm is met. A folder of that name, as a layout has one, can
-    # be imported, too, but hashes nothing.
+    # The package is compiled, so this library does not depend on it, and imports it at the first
+    # digest of the algorithm. A folder of that name, as in a layout's blobs, can be imported, too,
+    # as a namespace package; it has no attribute `blake3`.
     try:
         hasher: Callable[[], Hasher] | None = getattr(import_module("blake3"), "blake3", None)
     except ImportError:

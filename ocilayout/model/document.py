@@ -1,12 +1,13 @@
-"""What makes a document wrong beyond its own properties: how it fits the descriptor of it."""
+"""Documents as their descriptors say: the model for a media type, its size, and its agreement."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ocilayout.errors import BlobNotFoundError, DocumentError, LimitExceededError, read_from
+from ocilayout.errors import BlobNotFoundError, DocumentError, LimitExceededError
 from ocilayout.model.codec import decode
-from ocilayout.model.ijson import MAX_DOCUMENT, parse
+from ocilayout.model.ijson import parse_json
+from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import (
     ARTIFACT_TYPES,
@@ -38,10 +39,10 @@ MODELS: Final[dict[str, type[Document]]] = {
 
 
 def require_document_size(descriptor: Descriptor) -> None:
-    """Refuse a manifest or an index that is too large to be read, by what its descriptor says.
+    """Refuse a manifest or an index whose descriptor says that it is too large to be read.
 
     Raises:
-        LimitExceededError: It is larger than 4 MiB.
+        LimitExceededError: The size is above 4 MiB.
 
     Spec: considerations:limits, distribution:manifest-size.
     """
@@ -57,17 +58,17 @@ def require_document_size(descriptor: Descriptor) -> None:
 def decode_document(
     data: bytes, descriptor: Descriptor, *, size: Callable[[Digest], int] | None = None
 ) -> Document:
-    """Read a manifest or an index as its descriptor says.
+    """Read a manifest or an index.
 
     Args:
         data: The bytes, verified already.
-        descriptor: The descriptor; its media type says what the bytes are.
-        size: Returns the size of a blob in bytes, or raises `BlobNotFoundError`. A schema 1
-            manifest does not say how large its layers are; one that is missing has the size 0.
+        descriptor: The descriptor, whose media type decides how the bytes are read.
+        size: Returns the size of a blob in bytes, or raises `BlobNotFoundError`. It is needed for
+            schema 1 manifests, which lack the sizes of their layers; a missing layer gets size 0.
 
     Raises:
-        DocumentError: The bytes break the specification, the media type is that of no document
-            with successors, or the document says that it is of another type (CVE-2021-41190).
+        DocumentError: The bytes break the specification, the media type is not that of a manifest
+            or an index, or the document itself names another media type (CVE-2021-41190).
         LimitExceededError: The document is too large or nested too deeply.
 
     Spec: image-index:media-type, image-index:manifest-entries, manifest:media-type,
@@ -76,9 +77,9 @@ def decode_document(
     if descriptor.media_type not in DOCUMENT_TYPES:
         raise DocumentError.of(
             "not-a-manifest",
-            f"{descriptor.digest} is {descriptor.media_type}, no manifest and no index",
+            f"{descriptor.digest} is not a manifest or an index, but {descriptor.media_type}",
         )
-    with read_from(str(descriptor.digest)):
+    try:  # not `with read_from(...)`: a garbage collection decodes every document of a store
         document: Document = decode(data, MODELS[descriptor.media_type])
         if document.media_type not in (None, descriptor.media_type):
             raise DocumentError.of(
@@ -86,31 +87,33 @@ def decode_document(
                 f"the document says {document.media_type}, its descriptor {descriptor.media_type}",
                 "$.mediaType",
             )
+    except (DocumentError, LimitExceededError) as error:
+        raise error.read_from(str(descriptor.digest)) from None
     if not isinstance(document, Schema1Manifest) or size is None:
         return document
 
-    def size_or_nothing(digest: Digest) -> int:
+    def size_or_zero(digest: Digest) -> int:
         try:
             return size(digest)
         except BlobNotFoundError:
             return 0
 
-    return document.sized(size_or_nothing)
+    return document.sized(size_or_zero)
 
 
 def document_type(data: bytes) -> str:
-    """Return the media type of a manifest or an index by what it says and holds itself.
+    """Return the media type that a manifest or an index names, or that its properties suggest.
 
     Raises:
-        DocumentError: The bytes are no JSON object.
+        DocumentError: The bytes are not a JSON object.
         LimitExceededError: They are too many, or nested too deeply.
 
     Spec: considerations:json.
     """
-    document = parse(data)
-    said = document.get("mediaType")
-    if isinstance(said, str):
-        return said
+    document = parse_json(data)
+    media_type = document.get("mediaType")
+    if isinstance(media_type, str):
+        return media_type
     if "fsLayers" in document:
         return DOCKER_SCHEMA1_SIGNED if "signatures" in document else DOCKER_SCHEMA1
     return OCI_INDEX if "manifests" in document else OCI_MANIFEST

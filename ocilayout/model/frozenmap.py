@@ -1,7 +1,7 @@
 """An immutable, hashable mapping, and JSON values made of it.
 
-Models are immutable, and so must be what they hold. `types.MappingProxyType` is neither
-hashable nor can it be copied or pickled, hence this small class.
+Models are immutable, so their values must be as well. `types.MappingProxyType` can be neither
+hashed, nor copied, nor pickled, hence this small class.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class FrozenMap(Mapping[K, V_co]):
         return len(self._items)
 
     def items(self) -> ItemsView[K, V_co]:
-        """Return a view of the items; the inherited one looks each value up by itself."""
+        """Return a view of the items, faster than the inherited one, which looks up each value."""
         return self._items.items()
 
     def __hash__(self) -> int:
@@ -60,7 +60,7 @@ def freeze(value: Json) -> FrozenJson:
     """Return an immutable copy of a JSON value: arrays as tuples, objects as `FrozenMap`.
 
     Raises:
-        TypeError: The value is none that JSON knows.
+        TypeError: The value is not a JSON value.
     """
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
@@ -70,11 +70,11 @@ def freeze(value: Json) -> FrozenJson:
         return tuple(freeze(item) for item in value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise TypeError(f"{type(value).__name__} is no JSON value")
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
 def thaw(value: FrozenJson) -> Json:
-    """Return the mutable form of what `freeze` made."""
+    """Return a mutable copy of a frozen JSON value, the inverse of `freeze`."""
     if isinstance(value, FrozenMap):
         return {key: thaw(item) for key, item in cast("dict[str, FrozenJson]", value).items()}
     if isinstance(value, tuple):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ocilayout.model.descriptor import Descriptor
-from ocilayout.model.limit import DEFAULT, Limits, require_at_most
+from ocilayout.model.limit import DEFAULT_LIMITS, Limits, require_at_most
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import DOCUMENT_TYPES
 from ocilayout.model.retired import ArtifactManifest, Schema1Manifest
@@ -92,7 +92,7 @@ def with_referrers(
     read: Read,
     referrers: Callable[[Digest], Iterable[Descriptor]],
     *,
-    limits: Limits = DEFAULT,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> list[Descriptor]:
     """Return content and, after it, all that refers to it or to a document inside, and so on.
 

@@ -1,10 +1,9 @@
-"""JSON as documents of the specification may use it: bytes to values and back.
+"""The reader of I-JSON, RFC 7493: the JSON that no two programs read differently.
 
-Reading is strict where two readers could disagree (RFC 7493, I-JSON): UTF-8 without a byte
-order mark, no duplicate properties, no NaN, no number out of range, no half of a surrogate pair,
-nothing behind the document, bounded in depth and size. Writing gives the bytes that Go's
-encoding/json gives for the same value, because then the same document has the same digest
-whoever wrote it.
+It accepts UTF-8 without a byte order mark, and refuses duplicate properties, NaN, numbers out of
+range, lone surrogates, and text behind the document; size, depth and the number of values are
+limited. A parsed value hides duplicates and surrogates from the parser's caller, so they are
+searched for afterwards, with `require_ijson`.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import json
 import re
 from collections import Counter
 from contextlib import suppress
+from functools import wraps
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 
@@ -25,6 +25,8 @@ from ocilayout.errors import (
     wrong_type,
 )
 from ocilayout.model.frozenmap import Json
+from ocilayout.model.limit import MAX_DEPTH, MAX_DOCUMENT, MAX_NODES, NODE
+from ocilayout.model.surrogate import has_surrogate, surrogate_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,41 +34,28 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MAX_DOCUMENT: Final = 4 * 1024 * 1024
-"""The largest document in a blob that is read, in bytes; registries have the same limit."""
-
-MAX_DEPTH: Final = 128
-"""The deepest nesting of arrays and objects that is read."""
-
-NODE: Final = 16
-"""What a node of a document counts for at least where sizes are added up, in bytes.
-
-A node is a comma, a colon or an opening bracket outside of strings; parsed, each takes some 100
-bytes. Entries and annotations as programs write them have more than 16 bytes of text for each."""
-
-MAX_NODES: Final = MAX_DOCUMENT // NODE
-"""The most nodes of a document that are read: 262,144, as many as 10,000 layers with 9 annotations
-each have."""
-
-_SPACES: Final = " \t\n\r"
-_UNSPACED = re.compile(r'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^" \t\n\r]++)++')
+# RFC 8259 section 7: string = quotation-mark *char quotation-mark, where a char is a backslash with
+# the character that it escapes, or any other but these two. Deviation: control characters pass, as
+# the parser refuses them. The quantifiers are possessive (`*+`), so that no text takes quadratic
+# time.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_NODES: Final = ",:[{"
-_GLANCE: Final = 4096  # how much of a text is looked at first, in characters
-_HALF = re.compile("[\ud800-\udfff]")
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+# The escape of half a surrogate pair, \uD800 to \uDFFF; two of them may be a whole pair.
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_FIRST_GUESS: Final = 4096  # of the length of a value, in characters
 
 
-def parse(data: bytes, *, limit: int = MAX_DOCUMENT, nodes: int = MAX_NODES) -> dict[str, Json]:
+def parse_json(
+    data: bytes, *, limit: int = MAX_DOCUMENT, nodes: int = MAX_NODES
+) -> dict[str, Json]:
     """Read bytes as one JSON object.
 
     Args:
         data: The bytes.
         limit: The largest accepted size, in bytes.
-        nodes: The most nodes that are accepted.
+        nodes: The largest accepted number of nodes.
 
     Raises:
-        DocumentError: The bytes are no I-JSON, or not an object.
+        DocumentError: The bytes are not I-JSON, or not an object.
         LimitExceededError: They are too many, hold too many values, or are nested too deeply.
 
     Spec: considerations:json, considerations:duplicate-keys, considerations:numbers-and-texts,
@@ -74,8 +63,8 @@ def parse(data: bytes, *, limit: int = MAX_DOCUMENT, nodes: int = MAX_NODES) -> 
     """
     text = decode_text(data, limit=limit)
     require_nodes(text, nodes)
-    document = _refusing(_DECODER.decode, text)
-    require_shown(document, text)
+    document = _decode(text)
+    require_ijson(document, text)
     if not isinstance(document, dict):
         raise wrong_type("an object", document)
     return document
@@ -85,7 +74,7 @@ def decode_text(data: bytes, *, limit: int = MAX_DOCUMENT) -> str:
     """Return the text of a document.
 
     Raises:
-        DocumentError: The bytes are no UTF-8, or begin with a byte order mark.
+        DocumentError: The bytes are not UTF-8, or begin with a byte order mark.
         LimitExceededError: They are too many.
     """
     if len(data) > limit:
@@ -100,17 +89,17 @@ def decode_text(data: bytes, *, limit: int = MAX_DOCUMENT) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         raise DocumentError.of(
-            "bad-encoding", f"is no UTF-8: byte {data[error.start]:#04x} at offset {error.start}"
+            "bad-encoding", f"is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}"
         ) from None
 
 
 def count_nodes(text: str) -> int:
     """Return how many nodes a JSON text has.
 
-    What stands in strings may be counted, too, as long as there is little of it.
+    Characters in strings may be counted as nodes, too, where all together are few for the size.
     """
-    count = _count_seeming(text)
-    return count if count * NODE < len(text) else _count_seeming(_STRING.sub("", text))
+    count = _count_node_characters(text)
+    return count if count * NODE < len(text) else _count_node_characters(_STRING.sub("", text))
 
 
 def require_nodes(text: str, limit: int = MAX_NODES) -> None:
@@ -118,25 +107,52 @@ def require_nodes(text: str, limit: int = MAX_NODES) -> None:
 
     Args:
         text: JSON, or the beginning of it.
-        limit: How many nodes are accepted.
+        limit: The largest accepted number of nodes.
 
     Raises:
-        LimitExceededError: It has more.
+        LimitExceededError: The text has more.
 
     Spec: considerations:limits.
     """
-    # What stands in strings is told apart only where that matters: it takes ten times as long.
-    if len(text) > limit and _count_seeming(text) > limit and count_nodes(text) > limit:
+    # Strings are left out only where it matters, as that takes ten times as long.
+    if len(text) > limit and _count_node_characters(text) > limit and count_nodes(text) > limit:
         raise LimitExceededError(
-            f"the document holds more than {limit} values; split it, or keep what is large in"
-            " a blob of its own",
+            f"the document holds more than {limit} values; split it, or move the large parts to a"
+            " blob of their own",
             what="nodes",
             limit=limit,
         )
 
 
+def _count_node_characters(text: str) -> int:
+    return sum(map(text.count, ",:[{"))
+
+
+def _translated(read: Callable[P, T]) -> Callable[P, T]:
+    """Make a reader raise this library's errors for those of `json`."""
+
+    # A decorator, because a context manager would double the time of a short value.
+    @wraps(read)
+    def translated(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return read(*args, **kwargs)
+        except DocumentError:  # a ValueError as well
+            raise
+        except json.JSONDecodeError as error:
+            raise DocumentError.of(
+                "bad-json", f"is not JSON: {error.msg} at line {error.lineno} column {error.colno}"
+            ) from None
+        except ValueError as error:  # an integer of more digits than Python converts
+            raise DocumentError.of("bad-number", f"holds a number out of range: {error}") from None
+        except RecursionError:
+            raise _too_deep() from None
+
+    return translated
+
+
+@_translated
 def scan(text: str, start: int = 0) -> tuple[Json, int]:
-    """Read one value inside of a text. What it does not show is left to `require_shown`.
+    """Read one value inside of a text; `require_ijson` must follow.
 
     Args:
         text: The text.
@@ -146,162 +162,96 @@ def scan(text: str, start: int = 0) -> tuple[Json, int]:
         The value, and where it ends.
 
     Raises:
-        DocumentError: There is no JSON value.
+        DocumentError: There is not a JSON value.
         LimitExceededError: It is nested too deeply.
     """
-    return _refusing(_DECODER.raw_decode, text, start)
+    return _DECODER.raw_decode(text, start)
 
 
+@_translated
 def scan_cut(text: str) -> tuple[Json, int] | None:
-    """Read one value of a text that may have been cut short; `None` if it was.
+    """Read the value at the beginning of a text that may be cut; `None` if the cut is inside of it.
 
     Raises:
-        DocumentError: There is no JSON value, whatever may follow.
-        LimitExceededError: It is nested too deeply.
+        DocumentError: As for `scan`, and no text behind the cut could make it right.
+        LimitExceededError: As for `scan`.
     """
-    return _refusing(_read_cut, text)
+    try:
+        return _DECODER.raw_decode(text)
+    except json.JSONDecodeError as error:
+        # Callers cut behind a brace that seems to end a value. If it does not, the parser gets as
+        # far as the last two characters, or reports a string without an end, at its beginning. Any
+        # other error is in front of the cut.
+        if error.pos < len(text) - 1 and not error.msg.startswith("Unterminated"):
+            raise
+        return None
 
 
 def scan_bounded(text: str, start: int) -> tuple[Json, int]:
-    """Read one value inside of a text of which it may be any part, and refuse one that is large.
-
-    Args:
-        text: The text.
-        start: Where the value begins.
-
-    Returns:
-        The value, and where it ends.
+    """Read one value as `scan` does, but refuse a large one.
 
     Raises:
-        DocumentError: There is no JSON value.
-        LimitExceededError: It is nested too deeply, or has more than `MAX_NODES` nodes.
+        DocumentError: As for `scan`.
+        LimitExceededError: As for `scan`, or the value has more than `MAX_NODES` nodes.
     """
-    size = _GLANCE
+    # The text goes on behind the value, and counting its nodes would refuse the value for them. So
+    # the end of the value is guessed, and the guess doubled until the value is whole in it.
+    size = _FIRST_GUESS
     while start + size < len(text):
-        glance = text[start : start + size]
-        require_nodes(glance)
+        part = text[start : start + size]
+        require_nodes(part)
         with suppress(DocumentError):
-            value, length = scan(glance)
-            if length < size:  # a number that seems to end with the glance may go on
+            value, length = scan(part)
+            if length < size:  # else it may be a number that goes on behind the part
                 return value, start + length
         size *= 2
     require_nodes(text[start:])
     return scan(text, start)
 
 
-def require_shown(document: Json, text: str, *, depth: int = 0) -> None:
-    """Refuse what I-JSON does not allow and a value does not show: what its text said twice.
+def require_ijson(document: Json, text: str, *, depth: int = 0) -> None:
+    """Refuse what I-JSON forbids and a parsed value does not show.
 
     Args:
         document: The value.
-        text: What it was read from.
-        depth: In how many arrays and objects it stands.
+        text: The text that it was read from.
+        depth: The number of arrays and objects around it.
 
     Raises:
         DocumentError: An object has a property twice, or a string holds half of a surrogate pair.
         LimitExceededError: It is nested too deeply.
     """
+    # The text has at least as many pairs as names. So if it has no more pairs than the objects have
+    # names, then no name was dropped as a duplicate. Otherwise the text is parsed again, slowly.
     if _count_keys(document, depth) != _count_pairs(text):
-        _refuse_duplicates(_CAREFUL.decode(text))
-    if "\\" in text and _SURROGATE.search(text):
+        _refuse_duplicates(_PAIRS_DECODER.decode(text))
+    if "\\" in text and _ESCAPED_SURROGATE.search(text):
         _refuse_surrogates(document)
 
 
-def shows_all(objects: list[dict[str, Json]], text: str) -> bool:
-    """Tell at a glance that `require_shown` would find nothing; if not, it has to be asked.
+def surely_ijson(objects: list[dict[str, Json]], text: str) -> bool:
+    """Tell quickly whether `require_ijson` would accept an array; if not, it may still do so.
 
     Args:
-        objects: Those that are known to be in an array; they are in each other at most.
+        objects: The known objects in the array, nested in each other at most.
         text: The text of the array, with its brackets.
     """
-    # If there is no other array, and no name but those of these objects, then any other object in
-    # there is empty.
+    # If there is no other array, and no name but those of the known objects, then any other object
+    # is empty.
     return (
         text.find("[", 1) < 0 and "\\" not in text and sum(map(len, objects)) == _count_pairs(text)
     )
 
 
-def dump(document: Json, *, lossy: bool = False) -> bytes:
-    """Write a JSON value as Go's encoding/json does, keeping the order of its properties.
-
-    Fractions keep the form that Python gives them, so that reading them again gives the same.
-
-    Args:
-        document: The value.
-        lossy: Whether to write half of a surrogate pair as U+FFFD, as Go does for bytes that are
-            not UTF-8, and not to refuse it.
-
-    Raises:
-        DocumentError: It holds a number or a string that no document can.
-
-    Spec: considerations:canonical.
-    """
-    try:
-        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    except ValueError as error:
-        raise DocumentError.of("bad-number", f"cannot be written: {error}") from None
-    # These characters cannot stand outside of a string.
-    for character in "<>&\u2028\u2029":
-        if character in text:
-            text = text.replace(character, f"\\u{ord(character):04x}")
-    if lossy:
-        text = _HALF.sub(r"\\ufffd", text)
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise DocumentError.of("bad-unicode", "a string holds half of a surrogate pair") from None
-
-
-def compact(text: str) -> str:
-    """Return JSON text without the white space between its tokens, and otherwise as it is.
-
-    Args:
-        text: Any number of tokens, each of them whole.
-    """
-    if not any(space in text for space in _SPACES):
-        return text
-    return "".join(_UNSPACED.findall(text))
-
-
 class _Object(dict[str, Json]):
-    """An object of a document that remembers which of its properties stood there twice."""
+    """An object of a document that remembers which properties its text has more than once."""
 
     def __init__(self, pairs: list[tuple[str, Json]]) -> None:
         super().__init__(pairs)
-        self.twice: list[str] = []
+        self.duplicates: list[str] = []
         if len(self) < len(pairs):
             counts = Counter(name for name, _ in pairs)
-            self.twice = sorted(name for name, count in counts.items() if count > 1)
-
-
-def _read_cut(text: str) -> tuple[Json, int] | None:
-    try:
-        return _DECODER.raw_decode(text)
-    except json.JSONDecodeError as error:
-        # A string without an end may have it behind the cut, all else that is wrong has not.
-        if error.pos < len(text) - 1 and not error.msg.startswith("Unterminated"):
-            raise
-        return None
-
-
-def _count_seeming(text: str) -> int:
-    return sum(map(text.count, _NODES))
-
-
-def _refusing(read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a reader, with its errors as ours."""
-    try:
-        return read(*args, **kwargs)
-    except DocumentError:
-        raise
-    except json.JSONDecodeError as error:
-        raise DocumentError.of(
-            "bad-json", f"is no JSON: {error.msg} at line {error.lineno} column {error.colno}"
-        ) from None
-    except ValueError as error:  # an integer of thousands of digits
-        raise DocumentError.of("bad-number", f"holds a number out of range: {error}") from None
-    except RecursionError:
-        raise _too_deep() from None
+            self.duplicates = sorted(name for name, count in counts.items() if count > 1)
 
 
 def _too_deep() -> LimitExceededError:
@@ -310,8 +260,8 @@ def _too_deep() -> LimitExceededError:
     )
 
 
-def _refuse_constant(name: str) -> None:
-    raise DocumentError.of("bad-json", f"{name} is no JSON value")
+def _refuse_constant(name: str) -> None:  # NaN, Infinity and -Infinity, which `json` reads
+    raise DocumentError.of("bad-json", f"{name} is not a JSON value")
 
 
 def _finite(text: str) -> float:
@@ -322,13 +272,15 @@ def _finite(text: str) -> float:
 
 
 _DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
-_CAREFUL: Final = json.JSONDecoder(object_pairs_hook=_Object)
+_PAIRS_DECODER: Final = json.JSONDecoder(object_pairs_hook=_Object)
+_decode = _translated(_DECODER.decode)
 
 
 def _count_pairs(text: str) -> int | None:
-    """Return at least as many as there are names before a value; `None` if nobody can tell."""
-    # A name ends with a quote before a colon, unless there is white space between. A string may
-    # hold more such pairs. One character is found far quicker than two, hence the first tests.
+    """Return the number of names before a value, or more; `None` if it takes a parser to tell."""
+    # A name ends with a quote before a colon, unless there is white space between the two; a string
+    # may hold more such pairs. The first tests are there for speed: one character is found far
+    # quicker than two.
     if (
         (" " in text and " :" in text)
         or ("\n" in text and "\n:" in text)
@@ -340,6 +292,8 @@ def _count_pairs(text: str) -> int | None:
 
 
 def _count_keys(document: Json, depth: int) -> int:
+    # Level by level, as that bounds the depth without recursion; comparing classes is quicker than
+    # `isinstance`, and the parser makes no subclasses.
     keys = 0
     level: list[Any] = [document] if isinstance(document, dict | list) else []
     while level:
@@ -365,33 +319,28 @@ def _refuse_duplicates(document: Json) -> None:
     problems = (
         Problem(
             code="duplicate-property",
-            message=f"{name!r} stands here more than once",
+            message=f"{name!r} occurs more than once",
             place=join_place(_place(node), name),
         )
         for node in _nodes(document)
         if isinstance(node.value, _Object)
-        for name in node.value.twice
+        for name in node.value.duplicates
     )
-    some = list(islice(problems, MAX_PROBLEMS))
-    if some:
-        raise DocumentError(some)
+    first = list(islice(problems, MAX_PROBLEMS))
+    if first:
+        raise DocumentError(first)
 
 
 def _refuse_surrogates(document: Json) -> None:
     for node in _nodes(document):
         value = node.value
         texts = [value] if isinstance(value, str) else value if isinstance(value, dict) else []
-        for text in texts:
-            try:
-                text.encode()
-            except UnicodeEncodeError:
-                raise DocumentError.of(
-                    "bad-unicode", "a string holds half of a surrogate pair", _place(node)
-                ) from None
+        if any(map(has_surrogate, texts)):
+            raise surrogate_error(_place(node))
 
 
 class _Node(NamedTuple):
-    """A value, and the step that leads to it; a place for each would be far more text."""
+    """A value, and the step that leads to it; a path for each would take far more memory."""
 
     value: Json
     above: _Node | None = None

@@ -15,7 +15,7 @@ from ocilayout.model.mediatype import INDEX_TYPES, MANIFEST_TYPES, OCI_INDEX, OC
 if TYPE_CHECKING:
     from attrs import Attribute
 
-VERSION = "1.0.0"
+LAYOUT_VERSION = "1.0.0"
 UNSUPPORTED_VERSION = "unsupported-version"
 
 MAX_HEADER: Final = 64 * 1024
@@ -24,9 +24,9 @@ MAX_HEADER: Final = 64 * 1024
 
 def _version(_: object, attribute: Attribute[Any], value: object) -> None:
     fields.text(_, attribute, value)
-    if value != VERSION:
+    if value != LAYOUT_VERSION:
         error = fields.invalid(
-            attribute, UNSUPPORTED_VERSION, f"only {VERSION} is known, found {value!r}"
+            attribute, UNSUPPORTED_VERSION, f"only {LAYOUT_VERSION} is known, found {value!r}"
         )
         raise UnsupportedVersionError(error.problems)
 
@@ -39,14 +39,14 @@ class Header(fields.Extensible):
         image_layout_version: Always `1.0.0`.
 
     Raises:
-        UnsupportedVersionError: The version is another one.
-        DocumentError: The version is no string.
+        UnsupportedVersionError: The version is another.
+        DocumentError: The version is not a string.
 
     Spec: image-layout:oci-layout-file, image-layout:header-extra, image-layout:version.
     """
 
     image_layout_version: str = field(
-        default=VERSION, validator=_version, metadata=fields.key(required=True)
+        default=LAYOUT_VERSION, validator=_version, metadata=fields.key(required=True)
     )
 
 
@@ -56,9 +56,9 @@ class Index(fields.Extensible):
 
     Attributes:
         schema_version: Always 2.
-        media_type: The type of this document, or `None` where it does not say.
-        artifact_type: The type of the artifact, if it is one: any text, since ToolHive writes one
-            that is no media type.
+        media_type: The media type of this document, or `None` where it is absent.
+        artifact_type: The type of the artifact, or `None`. Any text, because ToolHive's is not a
+            media type.
         manifests: The children, in document order.
         subject: The manifest that this index refers to, or `None`.
         annotations: Metadata of the index.
@@ -73,19 +73,15 @@ class Index(fields.Extensible):
     schema_version: int = field(
         default=2, validator=fields.exactly(2), metadata=fields.key(required=True)
     )
-    media_type: str | None = field(
-        default=OCI_INDEX, validator=fields.optional(fields.one_of(INDEX_TYPES))
-    )
-    artifact_type: str | None = field(default=None, validator=fields.optional(fields.text))
+    media_type: str | None = fields.optional(fields.one_of(INDEX_TYPES), default=OCI_INDEX)
+    artifact_type: str | None = fields.optional(fields.text)
     manifests: tuple[Descriptor, ...] = field(
         default=(),
         converter=fields.to_tuple,
         validator=fields.each(Descriptor),
         metadata=fields.key(always=True),
     )
-    subject: Descriptor | None = field(
-        default=None, validator=fields.optional(fields.instance(Descriptor))
-    )
+    subject: Descriptor | None = fields.optional(fields.instance(Descriptor))
     annotations: FrozenMap[str, str] = field(
         default=FrozenMap(), converter=fields.to_map, validator=fields.strings
     )
@@ -100,11 +96,11 @@ class Manifest(fields.Extensible):
 
     Attributes:
         schema_version: Always 2.
-        media_type: The type of this document, or `None` where it does not say.
-        artifact_type: The type of the artifact, if it is one: any text, since ToolHive writes one
-            that is no media type.
-        config: The configuration.
-        layers: The layers, base first.
+        media_type: The media type of this document, or `None` where it is absent.
+        artifact_type: The type of the artifact, or `None`. Any text, because ToolHive's is not a
+            media type.
+        config: The config.
+        layers: The layers, from the base up.
         subject: The manifest that this one refers to, or `None`.
         annotations: Metadata of the manifest.
 
@@ -119,10 +115,8 @@ class Manifest(fields.Extensible):
     schema_version: int = field(
         default=2, validator=fields.exactly(2), metadata=fields.key(required=True)
     )
-    media_type: str | None = field(
-        default=OCI_MANIFEST, validator=fields.optional(fields.one_of(MANIFEST_TYPES))
-    )
-    artifact_type: str | None = field(default=None, validator=fields.optional(fields.text))
+    media_type: str | None = fields.optional(fields.one_of(MANIFEST_TYPES), default=OCI_MANIFEST)
+    artifact_type: str | None = fields.optional(fields.text)
     config: Descriptor = field(validator=fields.instance(Descriptor))
     layers: tuple[Descriptor, ...] = field(
         default=(),
@@ -130,9 +124,7 @@ class Manifest(fields.Extensible):
         validator=fields.each(Descriptor),
         metadata=fields.key(always=True),
     )
-    subject: Descriptor | None = field(
-        default=None, validator=fields.optional(fields.instance(Descriptor))
-    )
+    subject: Descriptor | None = fields.optional(fields.instance(Descriptor))
     annotations: FrozenMap[str, str] = field(
         default=FrozenMap(), converter=fields.to_map, validator=fields.strings
     )

@@ -1,7 +1,7 @@
-"""Media types: their grammar, and the ones that a store has to tell apart.
+"""Media types: their grammar, and the types that a store tells apart.
 
-A store reads manifests and indexes, those of retired types included. Configs and layers are opaque
-to it; what any other type refers to is not known.
+A store reads manifests and indexes, also those of retired types. Configs and layers are opaque to
+it; whether content of any other type refers to blobs is unknown.
 
 Spec: media-types:names, media-types:docker.
 """
@@ -9,6 +9,7 @@ Spec: media-types:names, media-types:docker.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 OCI_LAYOUT_HEADER = "application/vnd.oci.layout.header.v1+json"
 OCI_DESCRIPTOR = "application/vnd.oci.descriptor.v1+json"
@@ -25,7 +26,7 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
-# Retired: that of image-spec 1.1.0-rc2, that of ORAS before it, and Docker's schema 1.
+# Retired: the artifact manifests of image-spec 1.1.0-rc2 and of ORAS before it, Docker's schema 1.
 OCI_ARTIFACT = "application/vnd.oci.artifact.manifest.v1+json"
 ORAS_ARTIFACT = "application/vnd.cncf.oras.artifact.manifest.v1+json"
 DOCKER_SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
@@ -38,14 +39,14 @@ MANIFEST_TYPES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 ARTIFACT_TYPES = frozenset({OCI_ARTIFACT, ORAS_ARTIFACT})
 SCHEMA1_TYPES = frozenset({DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED})
 RETIRED_TYPES = ARTIFACT_TYPES | SCHEMA1_TYPES
-# What has successors, and so is read by walks.
+# Documents with successors, which walks read.
 DOCUMENT_TYPES = INDEX_TYPES | MANIFEST_TYPES | RETIRED_TYPES
 
-# What refers to no other content of a store, though it may name digests: a config names those of
-# unpacked layers. Nothing needs to look into these.
+# Content that refers to no blob of a store, although it may hold digests: those in a config are of
+# unpacked layers.
 _OPAQUE = frozenset({OCI_CONFIG, OCI_EMPTY, DOCKER_CONFIG})
 _MEDIA = ("text/", "image/", "audio/", "video/", "font/", "model/")
-_PACKED = ("tar", "gzip", "zstd", "zip", "xml", "yaml", "+wasm")
+_COMPRESSED = ("tar", "gzip", "zstd", "zip", "xml", "yaml", "+wasm")
 _LAYERS = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
 
 # RFC 6838 section 4.2: type-name "/" subtype-name, each a restricted-name.
@@ -56,8 +57,9 @@ _NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&\-^_.+]{0,126}"
 _MEDIA_TYPE = re.compile(rf"{_NAME}/{_NAME}")
 
 
+@lru_cache(maxsize=1024)  # a store has few media types, and every descriptor asks
 def is_media_type(text: str) -> bool:
-    """Tell whether text follows the naming rules of RFC 6838; parameters are not part of it.
+    """Tell whether text is a media type as of RFC 6838, without parameters.
 
     Spec: descriptor:media-type.
     """
@@ -65,7 +67,7 @@ def is_media_type(text: str) -> bool:
 
 
 def is_understood(media_type: str) -> bool:
-    """Tell whether it is known what content of a type refers to: a document, a config or a layer.
+    """Tell whether a media type is known: that of a document, a config or a layer.
 
     Spec: media-types:unknown.
     """
@@ -75,8 +77,8 @@ def is_understood(media_type: str) -> bool:
 
 
 def may_be_document(media_type: str) -> bool:
-    """Tell whether content of an unknown type may be a document of a kind not known here.
+    """Tell whether content of an unknown type may be a JSON document.
 
-    Text, pictures, sound and what is packed is not one; of any other the content itself must tell.
+    Text, pictures, sound and compressed content are not; for any other type the content must tell.
     """
-    return not (media_type.startswith(_MEDIA) or media_type.endswith(_PACKED))
+    return not (media_type.startswith(_MEDIA) or media_type.endswith(_COMPRESSED))

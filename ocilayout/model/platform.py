@@ -1,8 +1,8 @@
-"""Choosing the manifest for one platform out of an index.
+"""Selecting the manifest for a platform in an index.
 
-A platform takes what was made for it, or for an older variant of the same processor; the newest
-of these is chosen. There is no step from one architecture to another, although some processors
-could take it: who names a platform gets that one or an error.
+An image fits a platform if it was made for it, or for an older variant of the same architecture;
+the newest variant is selected. An image for another architecture is never selected, even where the
+processor could run it: the caller gets the platform that it named, or an error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from ocilayout.errors import BlobNotFoundError, DocumentError, ReferenceNotFound
 from ocilayout.model.codec import structure
 from ocilayout.model.descriptor import Descriptor, Platform
 from ocilayout.model.document import decode_document, require_document_size
-from ocilayout.model.ijson import MAX_DOCUMENT, parse
+from ocilayout.model.ijson import parse_json
+from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import DOCKER_CONFIG, DOCUMENT_TYPES, INDEX_TYPES, OCI_CONFIG
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _VARIANT: Final = re.compile(r"v?([0-9]{1,3})(?:\.([0-9]{1,3}))?")
 
-# What a platform means that names no variant; as containerd has it.
+# The variant of a platform that does not name one, as in containerd.
 _DEFAULT_VARIANT: Final = {"amd64": "v1", "arm": "v7", "arm64": "v8"}
 
 _CONFIG_TYPES: Final = frozenset({OCI_CONFIG, DOCKER_CONFIG})
@@ -39,52 +40,51 @@ _PLATFORM_KEYS: Final = frozenset({"architecture", "os", "os.version", "os.featu
 
 @frozen
 class _Candidate:
-    """A manifest that an index leads to, and what is said there of its platform."""
+    """A manifest in an index, with its platform where the index says it."""
 
     descriptor: Descriptor
     platform: Platform | None
 
 
 def select(root: Descriptor, platform: Platform | str, read: Read) -> Descriptor:
-    """Return the manifest for a platform: out of an index, or the one that is given.
+    """Return the manifest for a platform: one in an index, or the given manifest.
 
-    An index inside an index is looked into. What an index says of a manifest's platform counts;
-    of manifests of which it says nothing, and of one that is given itself, the config is asked.
+    Indexes in an index are searched, too. The platform of a manifest is read from its index; where
+    the index has none, and for a manifest that is given itself, from its config.
 
     Args:
         root: An index, or a manifest.
-        platform: What is wanted; a text is parsed. The version of the operating system matters
-            only if one is wanted: that, or one that it begins, such as `10.0.17763` for
-            `10.0.17763.5820`.
-        read: Gives content, verified.
+        platform: The wanted platform, or its text. If it has a version of the operating system, the
+            version of an image must be equal or begin with it, as `10.0.17763.5820` begins with
+            `10.0.17763`; otherwise the version is ignored.
+        read: Returns the bytes of a blob, verified.
 
     Returns:
-        A plain descriptor of a manifest. Of several that fit, that of the newest variant, then
-        the one that asks for the fewest features that are not wanted, then the first.
+        A plain descriptor of a manifest. If several fit, the one with the newest variant; then the
+        one that needs the fewest features besides the wanted ones; then the first.
 
     Raises:
-        ReferenceNotFoundError: There is none for this platform; the error lists those that there
-            are.
-        DocumentError: The platform is none, or a document on the way breaks the specification.
-        Exception: Whatever `read` raises; but an index inside, or a config, may be missing.
+        ReferenceNotFoundError: No manifest fits; the error lists the platforms that there are.
+        DocumentError: The text is not a valid platform, or a document breaks the specification.
+        Exception: Any error of `read`; but an index in an index, or a config, may be missing.
 
     Spec: image-index:platform-values, image-index:os-version, image-index:variant,
         image-index:first-match, manifest:unknown-config, manifest:config-type.
     """
     if isinstance(platform, str):
         platform = Platform.parse(platform)
-    found = list(_candidates(root, read))
-    best = _best(found, platform)
+    candidates = list(_candidates(root, read))
+    best = _best(candidates, platform)
     if best is None:
-        found = [
+        candidates = [
             evolve(candidate, platform=_platform_of_config(candidate.descriptor, read))
             if candidate.platform is None
             else candidate
-            for candidate in found
+            for candidate in candidates
         ]
-        best = _best(found, platform)
+        best = _best(candidates, platform)
     if best is None:
-        known = sorted({str(candidate.platform) for candidate in found if candidate.platform})
+        known = sorted({str(candidate.platform) for candidate in candidates if candidate.platform})
         raise ReferenceNotFoundError(
             f"{root.digest} has nothing for {platform};"
             f" it has {', '.join(known) if known else 'no platforms'}"
@@ -93,7 +93,7 @@ def select(root: Descriptor, platform: Platform | str, read: Read) -> Descriptor
 
 
 def _candidates(root: Descriptor, read: Read) -> Iterator[_Candidate]:
-    """Give the manifests of an index, also of those inside, in document order."""
+    """Give the manifests of an index and of the indexes in it, in document order."""
     if root.media_type not in INDEX_TYPES:
         yield _Candidate(root, None)
         return
@@ -114,7 +114,7 @@ def _candidates(root: Descriptor, read: Read) -> Iterator[_Candidate]:
         except BlobNotFoundError:
             if descriptor is root:
                 raise
-            continue  # layouts may be sparse
+            continue  # a layout need not have the content for all platforms
         index = decode_document(data, descriptor)
         if isinstance(index, Index):
             pending.extend(
@@ -134,25 +134,25 @@ def _best(candidates: list[_Candidate], wanted: Platform) -> Descriptor | None:
 
 
 def _rank(offered: Platform, wanted: Platform) -> tuple[tuple[int, int], int] | None:
-    """Tell how well a platform fits, more being better; `None` if it does not."""
+    """Return how well a platform fits, the best being the largest; `None` if it does not fit."""
     if (offered.os, offered.architecture) != (wanted.os, wanted.architecture):
         return None
     version = wanted.os_version
     if version and not f"{offered.os_version or ''}.".startswith(f"{version}."):
         return None
-    variant = _fit(offered, wanted)
+    variant = _compatible_variant(offered, wanted)
     if variant is None:
         return None
     return variant, -len(set(offered.os_features) - set(wanted.os_features))
 
 
-def _fit(offered: Platform, wanted: Platform) -> tuple[int, int] | None:
-    """Return the variant that is offered, as numbers, if the wanted one can take it."""
-    theirs, ours = _variant(offered), _variant(wanted)
-    if theirs in ("", ours):  # made for every processor of the architecture, or for this one
-        return _numbers(theirs) or (0, 0)
-    have, limit = _numbers(theirs), _numbers(ours)
-    return have if have is not None and limit is not None and have <= limit else None
+def _compatible_variant(offered: Platform, wanted: Platform) -> tuple[int, int] | None:
+    """Return the numbers of the offered variant; `None` if the wanted platform cannot run it."""
+    variant, most = _variant(offered), _variant(wanted)
+    if variant in ("", most):  # made for every processor of the architecture, or for this one
+        return _numbers(variant) or (0, 0)
+    numbers, limit = _numbers(variant), _numbers(most)
+    return numbers if numbers is not None and limit is not None and numbers <= limit else None
 
 
 def _variant(platform: Platform) -> str:
@@ -165,7 +165,7 @@ def _numbers(variant: str) -> tuple[int, int] | None:
 
 
 def _platform_of_config(descriptor: Descriptor, read: Read) -> Platform | None:
-    """Return what the config of an image says, or `None` if it is not to be had."""
+    """Return the platform in the config of an image, or `None` if there is none."""
     if descriptor.media_type not in DOCUMENT_TYPES:
         return None
     try:
@@ -173,11 +173,11 @@ def _platform_of_config(descriptor: Descriptor, read: Read) -> Platform | None:
         if not isinstance(manifest, Manifest) or manifest.config.media_type not in _CONFIG_TYPES:
             return None
         require_document_size(manifest.config)
-        config = parse(read(manifest.config), limit=MAX_DOCUMENT)
+        config = parse_json(read(manifest.config), limit=MAX_DOCUMENT)
     except BlobNotFoundError:
         return None
-    said: Json = {key: value for key, value in config.items() if key in _PLATFORM_KEYS}
+    platform: Json = {key: value for key, value in config.items() if key in _PLATFORM_KEYS}
     try:
-        return structure(said, Platform)
+        return structure(platform, Platform)
     except DocumentError:
-        return None  # also what says neither system nor architecture
+        return None  # such as the config of an artifact, which has neither system nor architecture

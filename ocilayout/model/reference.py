@@ -1,7 +1,7 @@
-"""Names: references into a registry, and the names that a layout gives to its entries.
+"""References to a registry, and the reference names of entries in a layout.
 
-The two are different grammars. A layout's name is any text of the ref.name grammar and may
-hold a whole registry reference; a registry reference has parts and a meaning on the network.
+They have different grammars. A reference name is any text of the ref.name grammar, possibly a whole
+reference to a registry; a reference to a registry has parts and a meaning on the network.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from ocilayout.model.digest import Digest, is_digest
 _COMPONENT = r"[A-Za-z0-9]+(?:(?:--|[-._:@+])[A-Za-z0-9]+)*"
 _REF_NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 
-# distribution/reference, the grammar that Docker and containerd use:
+# github.com/distribution/reference, the grammar that Docker and containerd use:
 #   domain         ::= domain-name [":" port] | "[" IPv6 "]" [":" port]
 #   path-component ::= alpha-numeric (separator alpha-numeric)*
 #   separator      ::= [_.] | "__" | "-"+
 #   tag            ::= [\w][\w.-]{0,127}
+# Deviation: an IPv6 host is checked for its characters only.
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
 _PATH = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -35,21 +36,21 @@ _MAX_REPOSITORY = 255
 
 DOCKER_HUB = "docker.io"
 
-# The other names that programs give to Docker Hub; they mean the same repositories.
+# Other names of Docker Hub's host, for the same repositories.
 _HUB_NAMES = frozenset({"index.docker.io", "registry-1.docker.io"})
 
 
 def is_ref_name(text: str) -> bool:
-    """Tell whether text may be written as the name of a layout's entry."""
+    """Tell whether text is in the ref.name grammar."""
     return _REF_NAME.fullmatch(text) is not None
 
 
 def require_ref_name(name: str, *, strict: bool = True) -> None:
-    """Refuse a name that must not be written into a layout.
+    """Refuse a reference name that must not be written into a layout.
 
     Args:
         name: The name.
-        strict: Whether the name must follow the ref.name grammar.
+        strict: Whether the name must be in the ref.name grammar.
 
     Raises:
         InvalidNameError: The name is empty, reads as a digest, or is outside the grammar.
@@ -68,54 +69,54 @@ def require_ref_name(name: str, *, strict: bool = True) -> None:
 
 
 def require_repository(path: str) -> None:
-    """Refuse what is no path of a repository.
+    """Refuse text that is not the path of a repository.
 
     Raises:
-        InvalidNameError: It is outside the grammar, or too long.
+        InvalidNameError: The path is outside the grammar, or too long.
 
     Spec: distribution:name, distribution:name-length.
     """
     if _REPOSITORY.fullmatch(path) is None or len(path) > _MAX_REPOSITORY:
         raise InvalidNameError(
-            f"{path!r} is no repository: lower-case letters and digits, joined by"
+            f"{path!r} is not a valid repository: lower-case letters and digits, joined by"
             f" . _ __ or dashes, in components separated by /, {_MAX_REPOSITORY} characters"
             " at most"
         )
 
 
 def is_tag(text: str) -> bool:
-    """Tell whether text may be the tag of a registry."""
+    """Tell whether text is a valid tag of a registry."""
     return _TAG.fullmatch(text) is not None
 
 
 def require_tag(tag: str) -> None:
-    """Refuse what is no tag.
+    """Refuse text that is not a valid tag of a registry.
 
     Raises:
-        InvalidNameError: It is outside the grammar.
+        InvalidNameError: The tag is outside the grammar.
 
     Spec: distribution:tag.
     """
     if not is_tag(tag):
         raise InvalidNameError(
-            f"{tag!r} is no tag: a letter, digit or _, then up to 127 of these, . and -"
+            f"{tag!r} is not a valid tag: a letter, digit or _, then up to 127 of these, . and -"
         )
 
 
-def _one_name(host: str) -> str:
+def _canonical_host(host: str) -> str:
     return DOCKER_HUB if host in _HUB_NAMES else host
 
 
 @frozen(kw_only=True)
 class Reference:
-    """A reference into a registry.
+    """A reference to content in a registry.
 
     Attributes:
-        host: The registry's host with its port, such as `ghcr.io` or `127.0.0.1:5000`; of Docker
-            Hub always `docker.io`, also if it was given as `index.docker.io`.
+        host: The host of the registry with its port, such as `ghcr.io` or `127.0.0.1:5000`; for
+            Docker Hub always `docker.io`, also where it was given as `index.docker.io`.
         repository: The path of the repository, such as `org/skill`.
         tag: The tag, or `None`.
-        digest: The digest, or `None`; where there is one it decides and the tag is a comment.
+        digest: The digest, or `None`; if both are given, the digest decides, the tag is a comment.
 
     Raises:
         InvalidNameError: A part is outside its grammar.
@@ -123,7 +124,7 @@ class Reference:
     Spec: distribution:name, distribution:name-length, distribution:tag.
     """
 
-    host: str = field(converter=_one_name)
+    host: str = field(converter=_canonical_host)
     repository: str
     tag: str | None = None
     digest: Digest | None = None
@@ -131,15 +132,16 @@ class Reference:
     def __attrs_post_init__(self) -> None:
         if _HOST.fullmatch(self.host) is None or not _is_host(self.host):
             raise InvalidNameError(
-                f"{self.host!r} is no registry host; one holds a dot, a port or a capital, or is"
-                " localhost"
+                f"{self.host!r} is not a valid registry host: it needs a dot, a port or a capital,"
+                " or must be localhost"
             )
         if self.host == DOCKER_HUB and "/" not in self.repository:
             raise InvalidNameError(
-                f"{self.repository!r} is no repository of Docker Hub; library/{self.repository} is"
+                f"{self.repository!r} is not a repository of Docker Hub, but"
+                f" library/{self.repository} is"
             )
         if self.digest is not None and not isinstance(self.digest, Digest):
-            raise InvalidNameError(f"{self.digest!r} is no digest")
+            raise InvalidNameError(f"{self.digest!r} is not a valid digest")
         require_repository(self.repository)
         if self.tag is not None:
             require_tag(self.tag)
@@ -149,11 +151,11 @@ class Reference:
         """Read `host/repository[:tag][@digest]`.
 
         The first component is a host if it holds a dot, a colon or a capital, or is `localhost`.
-        Without a host the reference is Docker Hub's, where a repository of one component belongs
-        to `library`; the other names of its host mean `docker.io`. No tag is made up.
+        Without a host the reference is to Docker Hub, where a repository of one component is in
+        `library`; the other names of its host mean `docker.io`. There is no default tag.
 
         Raises:
-            InvalidNameError: The text is no such reference.
+            InvalidNameError: The text is not such a reference.
         """
         rest, at, digest_text = text.partition("@")
         try:
@@ -162,7 +164,7 @@ class Reference:
             raise InvalidNameError(f"{text!r}: {error.problems[0].message}") from error
         first, slash, path = rest.partition("/")
         if slash and _is_host(first):
-            host = DOCKER_HUB if first in _HUB_NAMES else first
+            host = _canonical_host(first)
         else:
             host, path = DOCKER_HUB, rest
         repository, colon, tag = path.partition(":")
@@ -177,7 +179,7 @@ class Reference:
 
 
 def _is_host(component: str) -> bool:
-    """Tell a host from the first component of a repository on Docker Hub."""
+    """Tell whether a first component is a host, not part of a repository of Docker Hub."""
     return (
         component == "localhost"
         or "." in component

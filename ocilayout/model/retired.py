@@ -1,8 +1,7 @@
-"""Retired manifest types: documents that were given up, and still lie in stores.
+"""Manifests of retired types, which are still found in stores.
 
-They are read, so that what they are made of is walked, copied and kept; nothing here writes one.
-What is asked of them is what a store needs: the content that they refer to. Their specifications
-are no longer maintained, so other properties are kept as they are and not judged.
+They are read, so that the content that they refer to is walked, copied and kept; they are not
+written. Their specifications are no longer maintained, so all other properties are kept unchecked.
 """
 
 from __future__ import annotations
@@ -23,31 +22,27 @@ if TYPE_CHECKING:
 
 @frozen(kw_only=True)
 class ArtifactManifest(fields.Extensible):
-    """An artifact manifest: that of image-spec 1.1.0-rc2, or that of ORAS before it.
+    """An artifact manifest of image-spec 1.1.0-rc2, or of ORAS before it.
 
     Attributes:
-        media_type: The type of this document, or `None` where it does not say.
+        media_type: The media type of this document, or `None` where it is absent.
         artifact_type: The type of the artifact, or `None`.
-        blobs: What the artifact is made of, in document order.
+        blobs: The blobs of the artifact, in document order.
         subject: The manifest that this one refers to, or `None`.
         annotations: Metadata of the manifest.
 
     Raises:
-        DocumentError: A value is not what it must be.
+        DocumentError: A value breaks the specification.
 
     Spec: media-types:retired.
     """
 
-    media_type: str | None = field(
-        default=None, validator=fields.optional(fields.one_of(ARTIFACT_TYPES))
-    )
-    artifact_type: str | None = field(default=None, validator=fields.optional(fields.text))
+    media_type: str | None = fields.optional(fields.one_of(ARTIFACT_TYPES))
+    artifact_type: str | None = fields.optional(fields.text)
     blobs: tuple[Descriptor, ...] = field(
         default=(), converter=fields.to_tuple, validator=fields.each(Descriptor)
     )
-    subject: Descriptor | None = field(
-        default=None, validator=fields.optional(fields.instance(Descriptor))
-    )
+    subject: Descriptor | None = fields.optional(fields.instance(Descriptor))
     annotations: FrozenMap[str, str] = field(
         default=FrozenMap(), converter=fields.to_map, validator=fields.strings
     )
@@ -62,8 +57,8 @@ class FsLayer(fields.Extensible):
 
     Attributes:
         blob_sum: The digest of the layer.
-        size: Its length in bytes. No program writes it, so it is 0 until `Schema1Manifest.sized`
-            has asked a store.
+        size: Its length in bytes. Programs do not write it; it is 0 until `Schema1Manifest.sized`
+            sets it.
 
     Raises:
         DocumentError: The digest is not valid.
@@ -78,18 +73,16 @@ class Schema1Manifest(fields.Extensible):
     """A Docker image manifest of schema 1, signed or not.
 
     Attributes:
-        media_type: The type of this document; mostly `None`, since few say it.
-        fs_layers: The layers, the topmost first; a layer may stand there several times.
+        media_type: The media type of this document; mostly `None`, as few programs write it.
+        fs_layers: The layers, from the top down; a layer may be listed several times.
 
     Raises:
-        DocumentError: A value is not what it must be.
+        DocumentError: A value breaks the specification.
 
     Spec: media-types:retired.
     """
 
-    media_type: str | None = field(
-        default=None, validator=fields.optional(fields.one_of(SCHEMA1_TYPES))
-    )
+    media_type: str | None = fields.optional(fields.one_of(SCHEMA1_TYPES))
     fs_layers: tuple[FsLayer, ...] = field(
         default=(), converter=fields.to_tuple, validator=fields.each(FsLayer)
     )
@@ -110,7 +103,7 @@ class Schema1Manifest(fields.Extensible):
 
     @property
     def artifact_type(self) -> None:
-        """Always `None`: a schema 1 manifest is that of an image."""
+        """Always `None`: a schema 1 manifest describes an image."""
         return None
 
     @property

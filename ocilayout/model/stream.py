@@ -1,4 +1,4 @@
-"""Streams of content: what bytes are read from, and a stream that verifies what it reads."""
+"""Streams of content, opened late and verified."""
 
 from __future__ import annotations
 
@@ -18,61 +18,56 @@ CHUNK: Final = 1024 * 1024
 
 
 class Readable(Protocol):
-    """Where bytes come from."""
+    """A stream of bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """Return up to so many bytes, none at the end."""
+        """Return up to `size` bytes, none at the end."""
         ...
 
     def close(self) -> None:
-        """Release what is behind it."""
+        """Release the resources of the stream."""
         ...
 
 
 class Seekable(Readable, Protocol):
-    """What can be read again."""
+    """A stream that can be read again."""
 
     def tell(self) -> int:
-        """Return where it stands, in bytes."""
+        """Return the position, in bytes."""
         ...
 
     def seek(self, position: int, /) -> int:
-        """Go to where it stood."""
+        """Go to a position that `tell` returned."""
         ...
 
 
 def is_seekable(stream: Readable) -> bool:
-    """Tell whether a stream can be read again; one that has only `read` cannot."""
+    """Tell whether a stream can be read again; a stream without `seekable` cannot."""
     seekable = getattr(stream, "seekable", None)
     return seekable is not None and bool(seekable())
 
 
 BlobSource = bytes | bytearray | memoryview | str | os.PathLike[str] | Readable
-"""What a blob may be made of: bytes, the path of a file, or an open binary file."""
+"""The content of a new blob: bytes, the path of a file, or an open binary file."""
 
 
 class LateStream:
-    """A stream that is opened once somebody wants to read.
+    """A stream that is opened when it is first used.
 
     Attributes:
-        opened: Whether somebody did.
+        opened: Whether it was opened.
     """
 
     def __init__(self, open_raw: Callable[[], Readable]) -> None:
-        """Prepare to open a stream.
-
-        Args:
-            open_raw: Opens it.
-        """
         self.opened = False
         self._open = open_raw
         self._stream: Readable | None = None
 
     def read(self, size: int, /) -> bytes:
-        """Return up to so many bytes, none at the end.
+        """Return up to `size` bytes, none at the end.
 
         Raises:
-            Exception: Whatever opening and reading the stream raises.
+            Exception: Any error of opening or reading the stream.
         """
         return self._raw().read(size)
 
@@ -81,11 +76,11 @@ class LateStream:
         return is_seekable(self._raw())
 
     def tell(self) -> int:
-        """Return where the stream stands, in bytes."""
+        """Return the position, in bytes."""
         return cast("Seekable", self._raw()).tell()
 
     def seek(self, position: int, /) -> int:
-        """Go to a place, in bytes; only if `seekable` says so."""
+        """Go to a position, in bytes; only where `seekable` returns true."""
         return cast("Seekable", self._raw()).seek(position)
 
     def close(self) -> None:
@@ -101,26 +96,20 @@ class LateStream:
 
 
 class VerifiedReader(io.RawIOBase):
-    """A stream that fails instead of ending when it was not the content of its descriptor.
+    """A stream that fails at its end if its bytes do not match a descriptor.
 
-    The last bytes are handed out only after all of them were found to be right, so a caller who
-    reads as many bytes as the descriptor says need not read on to be safe.
+    It returns the last bytes only after all bytes are verified, so a caller who reads as many bytes
+    as the descriptor says need not read on to be safe. Closing it closes the stream behind it.
+
+    Raises:
+        UnsupportedDigestError: The algorithm of the digest cannot be computed here.
 
     Spec: descriptor:verify.
     """
 
     def __init__(self, raw: Readable, descriptor: Descriptor) -> None:
-        """Wrap a stream.
-
-        Args:
-            raw: Where the bytes come from; closed with this stream.
-            descriptor: What they must be.
-
-        Raises:
-            UnsupportedDigestError: The digest's algorithm cannot be computed here.
-        """
         super().__init__()
-        # This object is closed even if it is refused here, and the stream stays the caller's then.
+        # `io` closes this object even if the constructor fails; then `raw` stays with the caller.
         self._raw: Readable = io.BytesIO()
         self._verifier = Verifier(descriptor)
         self._raw = raw
@@ -134,16 +123,17 @@ class VerifiedReader(io.RawIOBase):
         """Read into a buffer.
 
         Returns:
-            How many bytes were read; 0 at the end.
+            The number of bytes, 0 at the end.
 
         Raises:
-            IntegrityError: The stream is not what its descriptor says.
+            IntegrityError: The bytes do not match the descriptor.
         """
         if self._done or not len(buffer):
             return 0
         data = self._raw.read(len(buffer))
         self._verifier.update(data)
         if not data or self._verifier.seen == self._verifier.descriptor.size:
+            # A stream that goes on behind the size is refused, too.
             self._verifier.update(self._raw.read(1) if data else b"")
             self._verifier.finish()
             self._done = True
@@ -151,27 +141,27 @@ class VerifiedReader(io.RawIOBase):
         return len(data)
 
     def readall(self) -> bytes:
-        """Return all that is left, verified.
+        """Return the remaining bytes, verified.
 
         Raises:
-            IntegrityError: The stream is not what its descriptor says.
+            IntegrityError: The bytes do not match the descriptor.
         """
         return b"".join(iter(lambda: self.read(CHUNK) or b"", b""))
 
     def detach(self) -> Readable:
-        """Return the stream behind, for somebody who verifies it himself; this one is done with.
+        """Return the stream behind this one, for a caller who verifies it; this one ends.
 
         Raises:
-            ValueError: Something was read already.
+            ValueError: Bytes were read already.
         """
         if self._verifier.seen or self._done:
-            raise ValueError("something was read already; read on, it is verified at the end")
-        # Whoever forgets this one closes it, and must not close what he was given.
+            raise ValueError("bytes were read already; read on, they are verified at the end")
+        # This object is closed when it is collected, and must not close the returned stream then.
         raw, self._raw, self._done = self._raw, io.BytesIO(), True
         return raw
 
     def close(self) -> None:
-        """Close this stream and the one behind it."""
+        """Close this stream and the stream behind it."""
         if not self.closed:
             self._raw.close()
         super().close()

@@ -21,7 +21,7 @@ from ocilayout.errors import (
     RateLimitedError,
     RegistryError,
 )
-from ocilayout.model import parse
+from ocilayout.model import parse_json
 from ocilayout.registry.address import is_loopback, origin, parse_address
 from ocilayout.registry.challenge import Challenge, parse_challenges
 from ocilayout.registry.credential import CredentialFinder, Credentials, Secrets
@@ -202,7 +202,7 @@ class Authenticator:
                 raise self._refused(response.status, realm)
             body = response.read_all(_MAX_TOKEN_RESPONSE)
         try:
-            document = parse(body)
+            document = parse_json(body)
             token = _read_token(document)
         except (OciLayoutError, ValueError):
             # Not chained: the reason may quote the token.

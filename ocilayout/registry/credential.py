@@ -21,7 +21,7 @@ from urllib.parse import quote, quote_plus
 from attrs import field, frozen
 
 from ocilayout.errors import AuthError, DocumentError, InvalidNameError, OciLayoutError
-from ocilayout.model import DOCKER_HUB, MAX_DOCUMENT, Reference, parse
+from ocilayout.model import DOCKER_HUB, MAX_DOCUMENT, Reference, parse_json
 from ocilayout.registry.setting import read_setting
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class _Logins:
         self._environ = environ
         self._helper_timeout = helper_timeout
         try:
-            self._document = parse(text) if text.strip() else {}
+            self._document = parse_json(text) if text.strip() else {}
         except OciLayoutError as error:
             # Only the kind of error, and not chained: the text holds secrets.
             kind = error.problems[0].code if isinstance(error, DocumentError) else "too large"

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
 from ocilayout.errors import DocumentError, RegistryError
-from ocilayout.model import MAX_DOCUMENT, parse, require_at_most
+from ocilayout.model import MAX_DOCUMENT, parse_json, require_at_most
 from ocilayout.registry.address import join, origin
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def list_tags(session: Session) -> set[str]:
 
 def _read_tags(page: Response) -> list[str]:
     try:
-        tags = parse(page.read_all(MAX_DOCUMENT)).get("tags")
+        tags = parse_json(page.read_all(MAX_DOCUMENT)).get("tags")
     except DocumentError as error:
         raise RegistryError(
             f"the list of tags cannot be read: {error}", status=page.status

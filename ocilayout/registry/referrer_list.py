@@ -31,7 +31,7 @@ from ocilayout.model import (
     decode,
     decode_document,
     encode,
-    parse,
+    parse_json,
     require_at_most,
 )
 from ocilayout.registry.page import iter_pages
@@ -155,7 +155,7 @@ def read_subject(session: Session, digest: Digest) -> Digest | None:
             data = response.read_all(MAX_DOCUMENT)
         if Digest.of(data, digest.algorithm) != digest:
             return None
-        subject = parse(data).get("subject")
+        subject = parse_json(data).get("subject")
         text = subject.get("digest") if isinstance(subject, dict) else None
         return Digest.parse(text) if isinstance(text, str) else None
     except (AuthError, RateLimitedError, TransportError):

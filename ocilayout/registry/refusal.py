@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import AuthError, OciLayoutError, RateLimitedError, RegistryError
-from ocilayout.model import parse
+from ocilayout.model import parse_json
 from ocilayout.registry.address import origin
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def shown(text: str) -> str:
 def _read_entries(response: Response) -> list[tuple[str, str]]:
     """Return the codes and messages of a body; none if it is not as the specification says."""
     try:
-        errors = parse(response.read_all(_MAX_BODY)).get("errors")
+        errors = parse_json(response.read_all(_MAX_BODY)).get("errors")
     except OciLayoutError:
         return []
     entries = map(_read_entry, errors if isinstance(errors, list) else [])

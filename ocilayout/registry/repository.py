@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import DocumentError, InvalidNameError, ReferenceNotFoundError
 from ocilayout.model import (
-    DEFAULT,
+    DEFAULT_LIMITS,
     DOCKER_HUB,
     DOCUMENT_TYPES,
     Descriptor,
@@ -68,7 +68,7 @@ class Repository:
         proxies: Proxies | None = None,
         timeout: float | Timeouts = 30.0,
         retry: Retry | None = None,
-        limits: Limits = DEFAULT,
+        limits: Limits = DEFAULT_LIMITS,
         chunk_size: int | None = None,
     ) -> None:
         """Create a client of a repository; nothing is sent yet.

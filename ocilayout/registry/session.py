@@ -11,7 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import AuthError
-from ocilayout.model import DEFAULT, Limits
+from ocilayout.model import DEFAULT_LIMITS, Limits
 from ocilayout.registry.address import origin
 from ocilayout.registry.auth import Authenticator
 from ocilayout.registry.refusal import denial, shown, status_error
@@ -56,7 +56,7 @@ class Session:
         repository: str,
         name: str,
         credentials: Credentials | CredentialFinder | None = None,
-        limits: Limits = DEFAULT,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         """Create a session; nothing is sent yet.
 

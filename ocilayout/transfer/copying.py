@@ -13,7 +13,7 @@ from ocilayout.errors import InvalidNameError, OciLayoutError, some
 from ocilayout.layout import Layout, all_names, arriving_name, entries_of, thread_pool
 from ocilayout.model import (
     AT_A_TIME,
-    DEFAULT,
+    DEFAULT_LIMITS,
     Limits,
     is_tag,
     require_ref_name,
@@ -48,7 +48,7 @@ def copy(  # noqa: PLR0913 # each is an option by its name
     referrers: bool = False,
     jobs: int = JOBS,
     on_event: Report | None = None,
-    limits: Limits = DEFAULT,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Descriptor:
     """Copy a manifest, an index or a blob with all that it reaches, and tag it in the target.
 
@@ -115,7 +115,7 @@ def copy_all(
     referrers: bool = False,
     jobs: int = JOBS,
     on_event: Report | None = None,
-    limits: Limits = DEFAULT,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> dict[str, Descriptor]:
     """Copy several references as `copy` does, faster than one by one.
 
@@ -185,7 +185,7 @@ def transfer(
     *,
     jobs: int = JOBS,
     on_event: Report | None = None,
-    limits: Limits = DEFAULT,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> None:
     """Transfer content with all that it reaches, without tagging it.
 

@@ -14,13 +14,13 @@ from ocilayout.errors import BlobNotFoundError, OciLayoutError
 from ocilayout.model import (
     CHUNK,
     DOCUMENT_TYPES,
-    HEAD,
+    JSON_HEAD,
     MAX_DOCUMENT,
     Mentions,
     begins_as_json,
+    document_mentions,
+    extra_mentions,
     is_understood,
-    mentioned_besides,
-    mentioned_by,
 )
 from ocilayout.transfer.event import Event
 
@@ -99,7 +99,7 @@ class LeftBehind:
             entries: The entries of the copied content in the source.
         """
         for entry in entries:
-            self._add(entry.descriptor.plain(), mentioned_by(entry.descriptor))
+            self._add(entry.descriptor.plain(), extra_mentions(entry.descriptor))
 
     def _add(self, descriptor: Descriptor, named: set[Digest]) -> None:
         if named:
@@ -145,7 +145,7 @@ def _named(
 ) -> set[Digest]:
     if descriptor.media_type in DOCUMENT_TYPES:
         document = documents.get(descriptor.digest)
-        return set() if document is None else mentioned_besides(document)
+        return set() if document is None else document_mentions(document)
     if is_understood(descriptor.media_type):
         return set()
     mentions = Mentions()
@@ -156,7 +156,7 @@ def _named(
     if stream is None:
         return set()
     with closing(stream):
-        data = stream.read(HEAD)
+        data = stream.read(JSON_HEAD)
         if begins_as_json(data) or descriptor.media_type.endswith("json"):
             while data:
                 mentions.take(data)

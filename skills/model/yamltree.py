@@ -26,6 +26,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
+from ocilayout.model import has_surrogate
 from skills.errors import FrontmatterError
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ MAX_DEPTH: Final = 64
 MAX_ALIASED: Final = 10_000
 """The most YAML nodes that aliases may stand for, each counted where it is used."""
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _BINARY, _NULL, _MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("binary", "null", "merge"))
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
@@ -216,7 +216,7 @@ class _Composer:
                 return Scalar("", line)
         elif tag == _NULL or (plain and text in _NULLS):
             return Scalar("", line, null=True)
-        if _SURROGATE.search(text):
+        if has_surrogate(text):
             self._report("a string holds half of a surrogate pair", line)
             return Scalar("", line)
         return Scalar(text, line, merge=text == "<<" and (plain or tag == _MERGE))

@@ -33,7 +33,7 @@ from ocilayout import (
     RootFs,
     encode,
 )
-from ocilayout.model import dump as dump_json
+from ocilayout.model import dump_json
 from skills.errors import FrontmatterError, InvalidEpochError, TooLargeError
 from skills.model import SKILL_MD, SkillMd, parse
 from skills.packaging.folder import MAX_LAYER, read, scan

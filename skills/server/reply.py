@@ -6,7 +6,6 @@ ToolHive lacks, or answers with 500 though the client can correct them.
 
 from __future__ import annotations
 
-import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +25,7 @@ from ocilayout import (
     RegistryError,
     UnsupportedDigestError,
 )
-from ocilayout.model import dump as dump_json
+from ocilayout.model import dump_json, replace_surrogates
 from skills.errors import (
     AmbiguousSkillError,
     ClientError,
@@ -85,8 +84,6 @@ _UPSTREAM: Final[dict[int | None, HTTPStatus]] = {
     HTTPStatus.TOO_MANY_REQUESTS: HTTPStatus.TOO_MANY_REQUESTS,
 }
 
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-
 
 def json_reply(
     value: Any,  # noqa: ANN401 # what JSON can say
@@ -104,7 +101,7 @@ def error_reply(status: int, message: str) -> Response:
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         message = HTTPStatus(status).phrase
     return Response(
-        f"{without_surrogates(message)}\n",
+        f"{replace_surrogates(message)}\n",
         status,
         media_type="text/plain",
         headers={"X-Content-Type-Options": "nosniff"},
@@ -139,8 +136,3 @@ def _status_of_damage(error: Exception, layout: Layout) -> HTTPStatus:
     except OciLayoutError:
         local = True
     return HTTPStatus.INTERNAL_SERVER_ERROR if local else HTTPStatus.BAD_GATEWAY
-
-
-def without_surrogates(text: str) -> str:
-    """Return text with U+FFFD for each half of a surrogate pair, as Go decodes it."""
-    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -17,8 +17,9 @@ from attrs import frozen
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
+from ocilayout.model import replace_surrogates
 from skills.model import check_name
-from skills.server.reply import error_reply, without_surrogates
+from skills.server.reply import error_reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -199,7 +200,7 @@ def _text(name: str, value: object) -> str:
         return ""
     if not isinstance(value, str):
         _refuse_body(f"{name} must be a string")
-    return without_surrogates(value)
+    return replace_surrogates(value)
 
 
 def _refuse_constant(text: str) -> NoReturn:

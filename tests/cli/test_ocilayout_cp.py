@@ -224,7 +224,7 @@ class TestMisuse:
             ),
             (["oci:lay:v1", "oci:new", "--to-tls"], "--to-plain-http is for a registry"),
             (["oci:lay:v1", "oci:new", "--to-unpack-limit", "1"], "No such option"),
-            (["oci:lay:v1", "oci:new", "--platform", "x"], "is no platform"),
+            (["oci:lay:v1", "oci:new", "--platform", "x"], "is not a valid platform"),
         ],
     )
     def test_what_cannot_be_meant(

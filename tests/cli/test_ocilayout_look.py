@@ -201,7 +201,9 @@ class TestInspect:
         assert config["digest"] == manifest["document"]["config"]["digest"]
         assert "an index has no config" in command.misuse("inspect", "lay", "v1", "--config")
         assert "linux/amd64" in command.error("inspect", "lay", "v1", "--platform", "linux/arm")
-        assert "is no platform" in command.misuse("inspect", "lay", "v1", "--platform", "linux")
+        assert "is not a valid platform" in command.misuse(
+            "inspect", "lay", "v1", "--platform", "linux"
+        )
         assert layout.resolve("v1").digest != manifest["digest"]
 
     def test_what_is_no_document(self, command: Command, layout: Layout) -> None:
@@ -215,9 +217,7 @@ class TestInspect:
         named["annotations"] = {REF_NAME: "bad"}
         index["manifests"].append(named)
         layout.path.joinpath("index.json").write_text(json.dumps(index))
-        assert "'schemaVersion' stands here more than once" in command.error(
-            "inspect", "lay", "bad"
-        )
+        assert "'schemaVersion' occurs more than once" in command.error("inspect", "lay", "bad")
 
     def test_a_repository(self, command: Command, layout: Layout, registry: str) -> None:
         """A tag, and a digest with all that the registry has, are inspected alike."""
@@ -432,7 +432,7 @@ class TestPlaces:
         assert "oci-layout is missing" in command.error(verb, ".")
         assert command.error(verb, "file")
         assert "has an empty path" in command.misuse(verb, "oci:")
-        assert "is no repository" in command.misuse(verb, "docker://a/B:c:d")
+        assert "is not a valid repository" in command.misuse(verb, "docker://a/B:c:d")
 
     def test_options_that_mean_nothing(self, command: Command, layout: Layout) -> None:
         """Options for registries are refused for layouts, as are those for archives."""

@@ -24,7 +24,7 @@ import pytest
 
 from ocilayout.model.annotation import REF_NAME
 from ocilayout.model.digest import Digest
-from ocilayout.model.ijson import MAX_DOCUMENT, MAX_NODES
+from ocilayout.model.limit import MAX_DOCUMENT, MAX_NODES
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_MANIFEST
 
 if TYPE_CHECKING:

@@ -30,8 +30,7 @@ from ocilayout.layout.layout import Layout
 from ocilayout.model.codec import encode
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
-from ocilayout.model.ijson import MAX_DEPTH, MAX_DOCUMENT
-from ocilayout.model.limit import DEFAULT, Limits
+from ocilayout.model.limit import DEFAULT_LIMITS, MAX_DEPTH, MAX_DOCUMENT, Limits
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from ocilayout.registry import Credentials, Repository, Retry
@@ -76,7 +75,7 @@ class Lab:
     layer: Descriptor
     tokens: TokenAuth = field(factory=lambda: TokenAuth({"ann": "open-sesame"}))
     timeout: float = 5.0
-    limits: Limits = DEFAULT
+    limits: Limits = DEFAULT_LIMITS
 
     def lie(self, on: str, how: Fault, **more: Any) -> Lab:
         """Let the registry misbehave."""
@@ -687,7 +686,7 @@ def test_a_pull_from_a_liar_fails_and_leaves_nothing(
     assert lab.target.entries() == before
     require_sound(lab.target)
     lab.registry.behave()
-    lab.timeout, lab.limits = 5.0, DEFAULT
+    lab.timeout, lab.limits = 5.0, DEFAULT_LIMITS
     lab.pull("right")
     assert lab.target.resolve("right") == lab.root
     assert lab.target.check() == ()

@@ -481,12 +481,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("content that an unknown property names is garbage", "ours until 2026, every Go library")
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(reach_module, "mentioned_besides", lambda _: set())
+    patch.setattr(reach_module, "document_mentions", lambda _: set())
 
 
 @bug("content that an unknown property of an entry names is garbage", "ours until 2026")
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(reach_module, "mentioned_by", lambda *_: set())
+    patch.setattr(reach_module, "extra_mentions", lambda *_: set())
 
 
 @bug("remove deletes content that a kept document of an unknown type names", "ours until 2026")

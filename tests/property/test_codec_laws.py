@@ -21,7 +21,9 @@ from ocilayout.model.codec import decode, encode
 from ocilayout.model.config import ImageConfig
 from ocilayout.model.descriptor import Descriptor, Platform
 from ocilayout.model.document import decode_document, document_type
-from ocilayout.model.ijson import MAX_DEPTH, dump, parse
+from ocilayout.model.gojson import dump_json
+from ocilayout.model.ijson import parse_json
+from ocilayout.model.limit import MAX_DEPTH
 from ocilayout.model.manifest import Header, Index, Manifest
 from ocilayout.testing import strategies as own
 
@@ -100,12 +102,12 @@ class TestGoBytes:
     @given(own.json_values())
     @example({"</script>": ["&", "\u2028", "\x00\x1f\x7f\x80", '"\\/', "\b\t\n\f\r"]})
     def test_strings_are_escaped_as_in_go_and_no_white_space_is_written(self, value: Json) -> None:
-        assert dump(value).decode() == go_json(value)
+        assert dump_json(value).decode() == go_json(value)
 
     @LAW
     @given(own.json_values())
     def test_a_dumped_value_reads_back_in_the_same_order(self, value: Json) -> None:
-        assert repr(json.loads(dump(value))) == repr(value)
+        assert repr(json.loads(dump_json(value))) == repr(value)
 
 
 def go_json(value: Json) -> str:
@@ -169,7 +171,9 @@ class TestBadInput:
         document: Json = json.loads(encode(model))
         places = [place for place, _ in nodes(document)]
         where = data.draw(st.sampled_from(places))
-        read_or_refuse(dump(replaced(document, where, data.draw(own.json_values()))), type(model))
+        read_or_refuse(
+            dump_json(replaced(document, where, data.draw(own.json_values()))), type(model)
+        )
 
     @LAW
     @given(own.root_index_documents(), st.data())
@@ -177,7 +181,7 @@ class TestBadInput:
         self, document: dict[str, Json], data: st.DataObject
     ) -> None:
         where = data.draw(st.sampled_from([place for place, _ in nodes(document)]))
-        broken = dump(replaced(document, where, data.draw(own.json_values())))
+        broken = dump_json(replaced(document, where, data.draw(own.json_values())))
         with suppress(DocumentError):
             root = RootIndex(broken)
             root.names({REF_NAME: "x"})
@@ -213,10 +217,10 @@ class TestBadInput:
         text = '{"x":' + opening * count + "0" + closing * count + "}"
         depth = 1 + count * len(closing)
         if depth <= MAX_DEPTH:
-            parse(text.encode())
+            parse_json(text.encode())
             return
         with pytest.raises(LimitExceededError) as caught:
-            parse(text.encode())
+            parse_json(text.encode())
         assert (caught.value.what, caught.value.limit) == ("depth", MAX_DEPTH)
 
 
@@ -405,7 +409,7 @@ class TestDuplicates:
     @example(Text(b'{"x":[{"\\":":1,"\\":":2}]}', frozenset({'$.x[0]["\\":"]'})))
     def test_a_duplicate_property_is_refused_everywhere(self, text: Text) -> None:
         with pytest.raises(DocumentError) as caught:
-            parse(text.data)
+            parse_json(text.data)
         assert {problem.code for problem in caught.value.problems} == {"duplicate-property"}
         assert {problem.place for problem in caught.value.problems} == text.twice
 
@@ -415,4 +419,4 @@ class TestDuplicates:
     @example(Text(b'{"a":{"a":{"a":0}},"b":[{"a":1},{"a":2}]}', frozenset()))
     @example(Text(b'{"\\"a\\" :":" :","a" : "\\" :"}', frozenset()))
     def test_a_document_without_duplicates_is_read_in_any_style(self, text: Text) -> None:
-        assert json.dumps(parse(text.data)) == json.dumps(json.loads(text.data))
+        assert json.dumps(parse_json(text.data)) == json.dumps(json.loads(text.data))

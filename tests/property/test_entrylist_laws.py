@@ -16,7 +16,7 @@ from ocilayout.layout.rootindex import RootIndex
 from ocilayout.model.attribute import require_without
 from ocilayout.model.codec import structure
 from ocilayout.model.descriptor import Descriptor
-from ocilayout.model.ijson import parse
+from ocilayout.model.ijson import parse_json
 from ocilayout.model.manifest import Index
 from ocilayout.model.mediatype import OCI_MANIFEST
 from ocilayout.testing import strategies as own
@@ -96,7 +96,7 @@ def test_a_root_index_is_the_same_in_parts_of_any_size(data: bytes, part: int) -
 
 def names_in_short(data: bytes) -> tuple[str, ...]:
     """Return the names of a root index, by the simplest code that follows the rules."""
-    document = parse(data)
+    document = parse_json(data)
     entries = document.pop("manifests", None) or []
     require_without(structure(document, Index).extra, "config", "layers")
     assert isinstance(entries, list)

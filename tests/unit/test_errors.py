@@ -1,4 +1,4 @@
-"""Errors: one tree, and every finding with its place."""
+"""Errors: one tree of classes, and the place of every problem."""
 
 from __future__ import annotations
 
@@ -58,18 +58,18 @@ class TestTree:
 
 class TestProblem:
     def test_it_is_read_as_place_message_and_code(self) -> None:
-        assert str(Problem(code="bad-size", message="is no size", place="$.size")) == (
-            "$.size: is no size [bad-size]"
+        assert str(Problem(code="bad-size", message="is negative", place="$.size")) == (
+            "$.size: is negative [bad-size]"
         )
 
-    def test_it_is_an_error_at_the_root_unless_told_otherwise(self) -> None:
+    def test_it_is_an_error_at_the_root_by_default(self) -> None:
         problem = Problem(code="c", message="m")
         assert (problem.place, problem.severity, problem.requirement) == ("$", "error", "")
 
     @pytest.mark.parametrize(
         ("place", "expected"), [("$", "$.a[0]"), ("$.b", "$.a[0].b"), ("$[1]", "$.a[0][1]")]
     )
-    def test_seen_from_outside_its_place_is_under_the_outer_one(
+    def test_in_an_enclosing_document_its_place_is_below_the_outer_place(
         self, place: str, expected: str
     ) -> None:
         problem = Problem(code="c", message="m", place=place, severity="note", requirement="R-1")
@@ -83,23 +83,23 @@ class TestDocumentError:
         assert [problem.code for problem in error.problems] == ["a", "b"]
         assert str(error) == "$.a: m [a]; $.b: m [b]"
 
-    def test_seen_from_outside_it_is_of_the_same_class(self) -> None:
+    def test_in_an_enclosing_document_it_has_the_same_class(self) -> None:
         error = UnsupportedVersionError.of("unsupported-version", "m", "$.v").at("$.outer")
         assert type(error) is UnsupportedVersionError
         assert [problem.place for problem in error.problems] == ["$.outer.v"]
 
 
 class TestDetails:
-    def test_a_limit_says_what_was_measured_and_how_much_is_allowed(self) -> None:
+    def test_a_limit_error_has_the_measured_property_and_the_limit(self) -> None:
         error = LimitExceededError("too much", what="document", limit=4)
         assert (str(error), error.what, error.limit) == ("too much", "document", 4)
 
-    def test_an_integrity_error_holds_what_was_promised_and_what_was_found(self) -> None:
+    def test_an_integrity_error_has_the_descriptor_and_the_actual_value(self) -> None:
         descriptor = Descriptor.of(b"", "text/plain")
         error = IntegrityError("differs", descriptor=descriptor, actual="3")
         assert (str(error), error.descriptor, error.actual) == ("differs", descriptor, "3")
 
-    def test_an_ambiguous_name_lists_what_it_may_mean(self) -> None:
+    def test_an_ambiguous_name_lists_its_digests_and_full_names(self) -> None:
         error = AmbiguousReferenceError("v1", iter(["sha256:a", "sha256:b"]))
         assert (error.name, error.digests) == ("v1", ("sha256:a", "sha256:b"))
         assert str(error).startswith("'v1' names different content: sha256:a, sha256:b;")
@@ -113,7 +113,7 @@ class TestDetails:
         many = AmbiguousReferenceError("v1", [f"sha256:{number}" for number in range(9)])
         assert "sha256:3 and 5 more; name one as v1@sha256:0" in str(many)
 
-    def test_a_registry_error_holds_status_and_codes(self) -> None:
+    def test_a_registry_error_has_status_and_codes(self) -> None:
         error = RegistryError("no", status=404, codes=["MANIFEST_UNKNOWN"])
         assert (str(error), error.status, error.codes) == ("no", 404, ("MANIFEST_UNKNOWN",))
         assert (RegistryError("no").status, RegistryError("no").codes) == (None, ())
@@ -130,7 +130,7 @@ class TestPickle:
         ],
     )
     def test_an_error_passes_between_processes(self, error: OciLayoutError) -> None:
-        """What an error says and carries survives pickling."""
+        """The message and the attributes of an error survive pickling."""
         again = pickle.loads(pickle.dumps(error))
         assert type(again) is type(error)
         assert (str(again), again.__dict__) == (str(error), error.__dict__)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from ocilayout.model import OCI_INDEX, REF_NAME, VERSION, Digest
+from ocilayout.model import LAYOUT_VERSION, OCI_INDEX, REF_NAME, Digest
 from ocilayout.testing.strategies.tree import File, Folder, Tree
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Draft:
 
     def __init__(self) -> None:
         self.nodes: dict[str, Node] = {"blobs": Folder()}
-        self.header: Members = {"imageLayoutVersion": VERSION}
+        self.header: Members = {"imageLayoutVersion": LAYOUT_VERSION}
         self.shell: Members = {"schemaVersion": 2, "mediaType": OCI_INDEX}
         self.entries: list[Members] = []
         self.files: dict[str, Node | None] = {}

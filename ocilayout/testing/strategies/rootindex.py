@@ -16,7 +16,7 @@ from ocilayout.model import (
     Descriptor,
     Index,
     Platform,
-    dump,
+    dump_json,
 )
 from ocilayout.testing.strategies.text import KEYS, ORDERS, TEXT, as_json, objects, ordered
 from ocilayout.testing.strategies.value import digests, media_types, ref_names
@@ -51,7 +51,7 @@ def root_indexes(*, max_entries: int = 6) -> SearchStrategy[RootIndex]:
     Args:
         max_entries: How many entries one has at most.
     """
-    return root_index_documents(max_entries=max_entries).map(dump).map(RootIndex)
+    return root_index_documents(max_entries=max_entries).map(dump_json).map(RootIndex)
 
 
 def _root_index_documents(most: int) -> SearchStrategy[dict[str, Json]]:

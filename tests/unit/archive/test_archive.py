@@ -33,8 +33,7 @@ from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.model.codec import encode
 from ocilayout.model.descriptor import Descriptor, Platform
 from ocilayout.model.digest import Digest
-from ocilayout.model.ijson import MAX_DOCUMENT
-from ocilayout.model.limit import Limits
+from ocilayout.model.limit import MAX_DOCUMENT, Limits
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
 from ocilayout.registry import Repository

@@ -12,7 +12,7 @@ from ocilayout.errors import MAX_PROBLEMS
 from ocilayout.layout.rootindex import MAX_ROOT_INDEX
 from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME
 from ocilayout.model.digest import Digest
-from ocilayout.model.ijson import MAX_DOCUMENT, MAX_NODES
+from ocilayout.model.limit import MAX_DOCUMENT, MAX_NODES
 from ocilayout.model.mediatype import (
     DOCKER_MANIFEST,
     OCI_CONFIG,

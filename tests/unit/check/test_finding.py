@@ -86,6 +86,7 @@ def test_what_reading_a_document_can_find_is_a_kind() -> None:
     sources = Path(ocilayout.__file__).parent
     readers = (
         "model/ijson",
+        "model/surrogate",
         "model/codec",
         "model/attribute",
         "model/digest",

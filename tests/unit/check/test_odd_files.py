@@ -20,7 +20,7 @@ from ocilayout.check.repair import repair_folder
 from ocilayout.layout import Layout
 from ocilayout.layout.blobs import Blobs
 from ocilayout.layout.indexfile import IndexFile
-from ocilayout.model.ijson import MAX_DOCUMENT
+from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
 

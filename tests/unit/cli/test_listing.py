@@ -25,7 +25,7 @@ from ocilayout import (
 )
 from ocilayout.cli.listing import Row, age_text, row_of
 from ocilayout.cli.operand import Root
-from ocilayout.model.ijson import MAX_DOCUMENT
+from ocilayout.model.limit import MAX_DOCUMENT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from ocilayout.errors import DocumentError, LimitExceededError
 from ocilayout.layout import entrylist
 from ocilayout.layout.entrylist import EntryList, iter_parts
 from ocilayout.model.annotation import REF_NAME
-from ocilayout.model.ijson import MAX_NODES
+from ocilayout.model.limit import MAX_NODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,7 @@ from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, LOCAL_BUILD, REF_N
 from ocilayout.model.codec import encode
 from ocilayout.model.descriptor import Descriptor, Platform
 from ocilayout.model.digest import Digest
-from ocilayout.model.ijson import MAX_DOCUMENT
+from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import (
     DOCKER_CONFIG,

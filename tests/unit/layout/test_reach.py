@@ -19,7 +19,7 @@ from ocilayout.layout.reach import Held, held, roots_of
 from ocilayout.layout.rootindex import RootIndex
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
-from ocilayout.model.ijson import MAX_DOCUMENT
+from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.mediatype import (
     DOCKER_SCHEMA1,
     OCI_ARTIFACT,

@@ -1,4 +1,4 @@
-"""A budget reads each document once, and bounds what they are together."""
+"""A budget reads each document once, and bounds their number and size."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from ocilayout.errors import BlobNotFoundError, DocumentError, LimitExceededErro
 from ocilayout.model.budget import Budget
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
-from ocilayout.model.ijson import NODE
-from ocilayout.model.limit import Limits
+from ocilayout.model.limit import NODE, Limits
 from ocilayout.model.mediatype import OCI_INDEX
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def index(number: int, more: str = "") -> bytes:
 
 
 def loading(*contents: bytes) -> tuple[Callable[[Descriptor], bytes], list[str]]:
-    """Return a function that loads contents, and the digests that it was asked for."""
+    """Return a function that loads contents, and the digests of its calls."""
     known = {Digest.of(data): data for data in contents}
     asked: list[str] = []
 
@@ -43,7 +42,7 @@ def loading(*contents: bytes) -> tuple[Callable[[Descriptor], bytes], list[str]]
 
 
 def test_each_document_is_read_once() -> None:
-    """A document that was read is kept, and a missing one is asked for again."""
+    """A document that was read is kept; a missing document is loaded again."""
     load, asked = loading(index(0))
     budget = Budget(load, of="it")
     there, absent = described(index(0)), described(index(1))
@@ -54,8 +53,8 @@ def test_each_document_is_read_once() -> None:
         budget.read(absent)
 
 
-def test_no_more_documents_than_that_are_read() -> None:
-    """Beyond the number of documents nothing more is loaded, also if the error is passed over."""
+def test_no_more_documents_than_the_limit_are_read() -> None:
+    """Above the limit no document is loaded, also if the caller ignores the error."""
     contents = [index(number) for number in range(5)]
     load, asked = loading(*contents)
     budget = Budget(load, limits=Limits(documents=2), of="it")
@@ -67,8 +66,8 @@ def test_no_more_documents_than_that_are_read() -> None:
     assert len(asked) == 3
 
 
-def test_what_is_not_a_document_counts() -> None:
-    """Bytes that turn out to be no document were loaded all the same."""
+def test_content_that_is_not_a_document_counts() -> None:
+    """Bytes that are not a document were loaded as well."""
     contents = [b"[%d]" % number for number in range(3)]
     load, asked = loading(*contents)
     budget = Budget(load, limits=Limits(documents=1), of="it")
@@ -81,7 +80,7 @@ def test_what_is_not_a_document_counts() -> None:
 
 
 def test_a_dense_document_counts_for_more_than_its_bytes() -> None:
-    """Of the sum of sizes a document takes 16 bytes for each of its values at least."""
+    """A document counts at least 16 bytes for each of its values."""
     dense = index(0, f',"x":[{"0," * 1000}0]')
     assert len(dense) < 3000
     load, _ = loading(dense)

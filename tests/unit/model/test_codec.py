@@ -53,14 +53,14 @@ class TestDecode:
         assert isinstance(found.digest, Digest)
         assert isinstance(found.annotations, FrozenMap)
 
-    def test_all_that_its_constructor_would_refuse_is_told_at_once(self) -> None:
+    def test_all_values_that_a_constructor_refuses_are_listed(self) -> None:
         wrong = {"mediaType": "none", "size": -1, "artifactType": 5}
         found = [("wrong-type", "$.artifactType"), ("bad-media-type", "$.mediaType")]
         assert problems_of(**wrong) == [*found, ("bad-size", "$.size")]
         assert problems_of(mediaType="none", size=-1) == [found[1], ("bad-size", "$.size")]
 
     @pytest.mark.spec("config:null")
-    def test_null_is_as_good_as_nothing_where_a_property_is_optional(self) -> None:
+    def test_null_means_absent_for_an_optional_property(self) -> None:
         names = ("urls", "annotations", "data", "platform", "artifactType")
         assert decoded(**dict.fromkeys(names)) == decoded()
 
@@ -114,7 +114,7 @@ class TestDecode:
             ({"mediatype": "x"}, "case-variant", "$.mediatype"),
         ],
     )
-    def test_what_breaks_a_rule_is_refused_at_its_place(
+    def test_a_value_that_breaks_a_rule_is_refused_at_its_place(
         self, changes: dict[str, Any], code: str, place: str
     ) -> None:
         assert problems_of(**changes) == [(code, place)]
@@ -148,11 +148,11 @@ class TestDecode:
 
 
 class TestStructure:
-    def test_a_part_that_was_parsed_already_is_read(self) -> None:
+    def test_a_parsed_part_is_read(self) -> None:
         assert structure(DOCUMENT, Descriptor) == decoded()
 
     @pytest.mark.parametrize("value", [None, [], "x", 1])
-    def test_what_is_no_object_is_refused(self, value: Any) -> None:
+    def test_a_value_that_is_not_an_object_is_refused(self, value: Any) -> None:
         with pytest.raises(DocumentError) as caught:
             structure(value, Descriptor)
         assert [problem.code for problem in caught.value.problems] == ["wrong-type"]
@@ -182,6 +182,6 @@ class TestEncode:
         )
 
     @pytest.mark.spec("annotations:none")
-    def test_what_is_absent_or_empty_is_left_out_unless_it_is_required(self) -> None:
+    def test_absent_and_empty_properties_are_left_out_unless_required(self) -> None:
         assert json.loads(encode(decoded(urls=[], annotations={}))) == DOCUMENT
         assert "manifests" in json.loads(encode(Index()))

@@ -60,7 +60,7 @@ def test_every_property_is_read_and_written_in_the_specifications_order() -> Non
     assert encode(decoded()).decode() == expected
 
 
-def test_models_hold_what_was_read() -> None:
+def test_models_have_the_values_of_the_document() -> None:
     found = decoded()
     assert found.rootfs == RootFs(diff_ids=[DIGEST])
     assert found.config is not None
@@ -78,8 +78,8 @@ def test_the_smallest_one_has_architecture_system_and_layers() -> None:
 
 
 @pytest.mark.spec("config:null")
-def test_null_is_as_good_as_nothing() -> None:
-    """Docker writes `null` for a command that is not there."""
+def test_null_means_absent() -> None:
+    """Docker writes `null` for a missing command."""
     found = decoded(config={"Cmd": None, "Entrypoint": None, "Volumes": None, "Labels": None})
     assert found.config == ContainerConfig()
 
@@ -146,7 +146,7 @@ def test_a_time_is_kept_as_it_was_written(time: str) -> None:
         ({"history": [{"created": "now"}]}, "bad-time", "$.history[0].created"),
     ],
 )
-def test_what_breaks_a_rule_is_refused_at_its_place(
+def test_a_value_that_breaks_a_rule_is_refused_at_its_place(
     changes: dict[str, Any], code: str, place: str
 ) -> None:
     with pytest.raises(DocumentError) as caught:

@@ -1,4 +1,4 @@
-"""Descriptors and platforms: each property's rule with its place, and bytes checked against one."""
+"""Descriptors and platforms: the rule of each property, and the verification of bytes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class TestDescriptor:
         assert (found.urls, found.annotations, found.extra) == ((), FrozenMap(), FrozenMap())
         assert (found.data, found.platform, found.artifact_type) == (None, None, None)
 
-    def test_it_holds_all_that_it_is_given_immutably(self) -> None:
+    def test_its_values_are_immutable(self) -> None:
         platform = Platform(architecture="arm64", os="linux")
         found = describe(
             digest=str(DIGEST),
@@ -115,7 +115,7 @@ class TestDescriptor:
             {"extra": []},
         ],
     )
-    def test_a_value_that_is_no_sequence_or_mapping_is_refused(
+    def test_a_value_that_is_not_a_sequence_or_mapping_is_refused(
         self, values: dict[str, Any]
     ) -> None:
         with pytest.raises(DocumentError) as caught:
@@ -135,7 +135,9 @@ class TestDescriptor:
             {"artifact_type": "\ud800"},
         ],
     )
-    def test_what_no_document_can_hold_is_never_written(self, values: dict[str, Any]) -> None:
+    def test_values_that_json_cannot_express_are_never_written(
+        self, values: dict[str, Any]
+    ) -> None:
         with pytest.raises(DocumentError):
             encode(describe(**values))
 
@@ -143,7 +145,7 @@ class TestDescriptor:
     def test_data_of_an_unknown_algorithm_is_checked_by_its_size(self) -> None:
         assert describe(digest=UNKNOWN, data=b"HELLO").data == b"HELLO"
 
-    def test_a_plain_one_has_what_identifies_content_and_nothing_else(self) -> None:
+    def test_a_plain_descriptor_has_media_type_digest_and_size_only(self) -> None:
         found = describe(annotations={"a": "b"}, data=DATA, urls=["u"], extra={"x": 1})
         assert found.plain() == describe()
 
@@ -152,7 +154,7 @@ class TestDescriptor:
         found = Descriptor.of(DATA, "text/plain", algorithm)
         assert found == describe(digest=Digest.of(DATA, algorithm))
 
-    def test_bytes_are_not_described_by_another(self) -> None:
+    def test_bytes_are_not_described_by_an_unknown_algorithm(self) -> None:
         with pytest.raises(UnsupportedDigestError):
             Descriptor.of(DATA, "text/plain", "md5")
         with pytest.raises(DocumentError):
@@ -168,7 +170,9 @@ class TestPlatform:
             ({"architecture": "", "os": "linux", "variant": ""}, "linux"),
         ],
     )
-    def test_its_text_is_what_tools_write(self, values: dict[str, str], text: str) -> None:
+    def test_its_text_has_the_form_that_tools_write(
+        self, values: dict[str, str], text: str
+    ) -> None:
         assert str(Platform(**values)) == text  # type: ignore[arg-type]
 
     @pytest.mark.spec("image-index:platform")

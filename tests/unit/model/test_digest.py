@@ -85,7 +85,7 @@ class TestParse:
             "\u0661:a",
         ],
     )
-    def test_what_is_outside_the_grammar_is_refused_at_its_place(self, text: str) -> None:
+    def test_text_outside_the_grammar_is_refused_at_its_place(self, text: str) -> None:
         with pytest.raises(DocumentError) as caught:
             Digest.parse(text)
         assert [(found.code, found.place) for found in caught.value.problems] == [
@@ -93,14 +93,12 @@ class TestParse:
         ]
         assert not is_digest(text)
 
-    def test_the_error_of_a_registered_algorithm_says_what_it_takes(self) -> None:
+    def test_the_error_for_a_registered_algorithm_says_its_length(self) -> None:
         with pytest.raises(DocumentError, match="sha512 takes 128 lower-case hex digits"):
             Digest(f"sha512:{HEX}")
 
     @pytest.mark.parametrize("text", ["alpine:latest", "my-skill:v1", "md5:x"])
-    def test_text_of_an_algorithm_that_nobody_registered_may_as_well_be_a_name(
-        self, text: str
-    ) -> None:
+    def test_text_of_an_unregistered_algorithm_may_be_a_name(self, text: str) -> None:
         assert not is_digest(text)
         assert is_digest(Digest(text))
 
@@ -108,12 +106,12 @@ class TestParse:
         for algorithm, length in (("sha256", 64), ("sha384", 96), ("sha512", 128), ("blake3", 64)):
             assert is_digest(f"{algorithm}:{'0' * length}")
 
-    def test_a_copy_and_what_was_pickled_are_equal_to_it(self) -> None:
+    def test_copies_and_unpickled_digests_are_equal_to_it(self) -> None:
         digest = Digest.of(b"")
         for other in (copy.copy(digest), copy.deepcopy(digest), pickle.loads(pickle.dumps(digest))):
             assert (type(other), other) == (Digest, digest)
 
-    def test_its_repr_says_that_it_is_one(self) -> None:
+    def test_its_repr_names_its_class(self) -> None:
         assert repr(Digest("a:b")) == "Digest('a:b')"
 
 
@@ -155,13 +153,13 @@ def layout(tmp_path: Path) -> Layout:
 
 @pytest.fixture
 def with_blake3() -> None:
-    """Let the test need the package `blake3`."""
+    """Require the package `blake3`."""
     require_blake3()
 
 
 @pytest.fixture
 def without_blake3(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let the package `blake3` be missing, as it is for most users."""
+    """Hide the package `blake3`, which most users do not have."""
     monkeypatch.setitem(sys.modules, "blake3", None)
     digest_module._blake3.cache_clear()
     yield
@@ -169,7 +167,7 @@ def without_blake3(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def put_blake3(layout: Layout) -> Descriptor:
-    """Store an artifact of which config, layer and manifest are known by their BLAKE3."""
+    """Store an artifact whose config, layer and manifest have BLAKE3 digests."""
 
     def put(data: bytes, media_type: str) -> Descriptor:
         expected = Descriptor.of(data, media_type, "blake3")
@@ -201,14 +199,14 @@ class TestBlake3:
         assert [problem.code for problem in layout.check()] == ["digest-mismatch"]
 
     @pytest.mark.usefixtures("with_blake3")
-    def test_content_that_is_not_the_expected_one_is_not_stored(self, layout: Layout) -> None:
+    def test_content_with_another_digest_is_not_stored(self, layout: Layout) -> None:
         expected = Descriptor.of(b"a", OCI_LAYER, "blake3")
         with pytest.raises(DigestMismatchError):
             layout.blobs.put(b"b", media_type=OCI_LAYER, expected=expected)
         assert list(layout.blobs) == []
 
     @pytest.mark.usefixtures("with_blake3", "later")
-    def test_what_it_names_is_removed_and_collected_like_any_other(self, layout: Layout) -> None:
+    def test_its_content_is_removed_and_collected_like_any_other(self, layout: Layout) -> None:
         layout.tag("a", put_blake3(layout))
         layout.remove("a")
         assert list(layout.blobs) == []
@@ -222,7 +220,7 @@ class TestBlake3:
             Digest.of(b"", "blake3")
 
     @pytest.mark.usefixtures("with_blake3")
-    def test_without_the_package_content_is_kept_and_told_to_be_unverifiable(
+    def test_without_the_package_content_is_kept_and_reported_as_unverifiable(
         self, layout: Layout, request: pytest.FixtureRequest
     ) -> None:
         root = put_blake3(layout)
@@ -240,7 +238,7 @@ class TestBlake3:
     def test_a_folder_of_that_name_computes_nothing(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
     ) -> None:
-        """Who runs Python inside `blobs/` of a layout may import its folder `blake3`."""
+        """Python that runs inside `blobs/` of a layout imports its folder `blake3`."""
         request.getfixturevalue("without_blake3")
         (tmp_path / "blake3").mkdir()
         monkeypatch.delitem(sys.modules, "blake3")
@@ -249,7 +247,7 @@ class TestBlake3:
         assert "blake3" in sys.modules
 
     @pytest.mark.usefixtures("with_blake3")
-    def test_the_package_is_imported_when_the_first_digest_is_met(self) -> None:
+    def test_the_package_is_imported_for_the_first_digest(self) -> None:
         program = (
             "import sys, ocilayout.layout, ocilayout.transfer, ocilayout.registry, skills;"
             "ocilayout.Digest.of(b'', 'sha512').verifiable;"

@@ -1,4 +1,4 @@
-"""How a document must fit its descriptor, and which type a document has by itself."""
+"""How a document must match its descriptor, and the media type of a document without one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ocilayout.errors import DocumentError, LimitExceededError
 from ocilayout.model.codec import encode
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.document import decode_document, document_type
-from ocilayout.model.ijson import MAX_DOCUMENT
+from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import (
     DOCKER_INDEX,
@@ -79,7 +79,7 @@ class TestDecodeDocument:
         ]
 
     @pytest.mark.spec("manifest:unambiguous")
-    def test_what_could_be_read_as_either_kind_is_refused(self) -> None:
+    def test_a_document_that_could_be_read_as_either_kind_is_refused(self) -> None:
         """CVE-2021-41190."""
         document = {**json.loads(encode(SILENT_MANIFEST)), "manifests": []}
         data = json.dumps(document).encode()
@@ -89,7 +89,7 @@ class TestDecodeDocument:
             assert {problem.code for problem in caught.value.problems} == {"ambiguous-document"}
 
     @pytest.mark.parametrize("media_type", [OCI_LAYER, OCI_CONFIG, "text/plain"])
-    def test_content_of_other_types_is_no_document(self, media_type: str) -> None:
+    def test_content_of_other_types_is_not_a_document(self, media_type: str) -> None:
         with pytest.raises(DocumentError) as caught:
             read(Index(), media_type)
         assert [problem.code for problem in caught.value.problems] == ["not-a-manifest"]
@@ -113,11 +113,11 @@ class TestDocumentType:
             ({}, OCI_MANIFEST),
         ],
     )
-    def test_it_is_what_the_document_says_or_what_its_properties_show(
+    def test_the_document_names_it_or_its_properties_suggest_it(
         self, document: dict[str, Any], expected: str
     ) -> None:
         assert document_type(json.dumps(document).encode()) == expected
 
-    def test_what_is_no_object_has_none(self) -> None:
+    def test_bytes_that_are_not_an_object_have_none(self) -> None:
         with pytest.raises(DocumentError):
             document_type(b"[]")

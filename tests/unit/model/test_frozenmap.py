@@ -17,7 +17,7 @@ VALUE: Json = {"b": [1, [2.5, {"c": None}], {}], "a": True, "": "x"}
 
 
 class TestFrozenMap:
-    def test_it_reads_like_the_mapping_that_it_was_made_of(self) -> None:
+    def test_it_reads_like_its_source(self) -> None:
         found = FrozenMap({"b": 1, "a": 2})
         assert found["a"] == 2
         assert list(found) == ["b", "a"]
@@ -26,11 +26,11 @@ class TestFrozenMap:
         with pytest.raises(KeyError):
             found["c"]
 
-    def test_it_is_made_of_pairs_too_and_of_nothing(self) -> None:
+    def test_it_can_be_made_of_pairs_and_be_empty(self) -> None:
         assert FrozenMap([("a", 1)]) == {"a": 1}
         assert not FrozenMap()
 
-    def test_a_change_of_what_it_was_made_of_does_not_reach_it(self) -> None:
+    def test_a_change_of_its_source_does_not_change_it(self) -> None:
         items = {"a": 1}
         found = FrozenMap(items)
         items["a"] = 2
@@ -49,14 +49,14 @@ class TestFrozenMap:
         assert hash(one) == hash(other)
         assert one != FrozenMap({"a": 1})
 
-    def test_a_copy_and_what_was_pickled_are_equal_to_it(self) -> None:
+    def test_copies_and_unpickled_maps_are_equal_to_it(self) -> None:
         found = FrozenMap({"a": FrozenMap({"b": 1})})
         assert copy.copy(found) == copy.deepcopy(found) == found
         assert pickle.loads(pickle.dumps(found)) == found
 
 
 class TestFreeze:
-    def test_what_was_frozen_can_be_hashed_and_thawed(self) -> None:
+    def test_a_frozen_value_can_be_hashed_and_thawed(self) -> None:
         frozen = freeze(VALUE)
         assert isinstance(hash(frozen), int)
         assert thaw(frozen) == VALUE

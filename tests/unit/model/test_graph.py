@@ -83,7 +83,7 @@ class TestWalk:
 
     def test_an_error_of_read_passes(self) -> None:
         def refuse(_: Descriptor) -> Manifest | Index | None:
-            raise DocumentError.of("bad-json", "is no JSON")
+            raise DocumentError.of("bad-json", "is not JSON")
 
         with pytest.raises(DocumentError):
             list(walk([IMAGE], refuse))

@@ -1,4 +1,4 @@
-"""The `oci-layout` file: one version is known, and others are told apart from nonsense."""
+"""The `oci-layout` file: one version is known, and another differs from an invalid document."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from ocilayout.errors import DocumentError, UnsupportedVersionError
 from ocilayout.model.codec import decode, encode
-from ocilayout.model.manifest import VERSION, Header
+from ocilayout.model.manifest import LAYOUT_VERSION, Header
 
 
 @pytest.mark.spec("image-layout:oci-layout-file")
@@ -48,7 +48,9 @@ def test_another_version_is_unsupported_when_read() -> None:
         ),
     ],
 )
-def test_nonsense_is_no_question_of_versions(data: bytes, code: str, place: str) -> None:
+def test_an_invalid_document_is_not_an_unsupported_version(
+    data: bytes, code: str, place: str
+) -> None:
     with pytest.raises(DocumentError) as caught:
         decode(data, Header)
     assert type(caught.value) is DocumentError
@@ -56,5 +58,5 @@ def test_nonsense_is_no_question_of_versions(data: bytes, code: str, place: str)
 
 
 def test_the_version_is_the_only_one_there_is() -> None:
-    assert VERSION == "1.0.0"
-    assert Header().image_layout_version == VERSION
+    assert LAYOUT_VERSION == "1.0.0"
+    assert Header().image_layout_version == LAYOUT_VERSION

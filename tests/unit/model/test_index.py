@@ -1,4 +1,4 @@
-"""Indexes: what must be there, what may be, and what makes one ambiguous."""
+"""Indexes: the required and the optional properties, and ambiguous documents."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ def test_a_new_index_has_an_empty_array_of_manifests() -> None:
 
 
 @pytest.mark.spec("media-types:docker")
-def test_a_docker_manifest_list_is_one() -> None:
+def test_a_docker_manifest_list_is_an_index() -> None:
     assert decoded(mediaType=DOCKER_INDEX).media_type == DOCKER_INDEX
 
 
 @pytest.mark.spec("image-index:manifests")
-def test_manifests_may_be_null_as_go_programs_write_it() -> None:
+def test_manifests_may_be_null_as_go_programs_write_them() -> None:
     assert decoded(manifests=None).manifests == ()
 
 
 @pytest.mark.spec("image-index:media-type-set")
-def test_a_document_that_does_not_say_its_media_type_has_none() -> None:
+def test_a_document_may_lack_its_media_type() -> None:
     data = b'{"schemaVersion":2,"manifests":[]}'
     found = decode(data, Index)
     assert found.media_type is None
@@ -86,7 +86,7 @@ def test_a_document_that_does_not_say_its_media_type_has_none() -> None:
         ({"Manifests": []}, "case-variant", "$.Manifests"),
     ],
 )
-def test_what_breaks_a_rule_is_refused_at_its_place(
+def test_a_value_that_breaks_a_rule_is_refused_at_its_place(
     changes: dict[str, Any], code: str, place: str
 ) -> None:
     with pytest.raises(DocumentError) as caught:
@@ -94,7 +94,7 @@ def test_what_breaks_a_rule_is_refused_at_its_place(
     assert (code, place) in [(found.code, found.place) for found in caught.value.problems]
 
 
-def test_the_constructor_refuses_what_is_ambiguous_too() -> None:
+def test_the_constructor_refuses_an_ambiguous_index_too() -> None:
     with pytest.raises(DocumentError) as caught:
         Index(extra={"layers": []})
     assert [found.code for found in caught.value.problems] == ["ambiguous-document"]

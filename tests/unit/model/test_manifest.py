@@ -1,4 +1,4 @@
-"""Manifests: what must be there, what may be, and what makes one ambiguous."""
+"""Manifests: the required and the optional properties, and ambiguous documents."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_manifest_of_a_config_alone_has_an_empty_array_of_layers() -> None:
 
 
 @pytest.mark.spec("media-types:docker")
-def test_a_docker_manifest_is_one() -> None:
+def test_a_docker_manifest_is_a_manifest() -> None:
     assert decoded(mediaType=DOCKER_MANIFEST).media_type == DOCKER_MANIFEST
 
 
@@ -65,7 +65,7 @@ def test_it_may_have_no_layers(layers: list[Any] | None) -> None:
 
 
 @pytest.mark.spec("manifest:media-type-set")
-def test_a_document_that_does_not_say_its_media_type_has_none() -> None:
+def test_a_document_may_lack_its_media_type() -> None:
     document = {name: value for name, value in DOCUMENT.items() if name != "mediaType"}
     data = json.dumps(document, separators=(",", ":")).encode()
     found = decode(data, Manifest)
@@ -102,7 +102,7 @@ def test_a_document_that_does_not_say_its_media_type_has_none() -> None:
         ({"Config": {}}, "case-variant", "$.Config"),
     ],
 )
-def test_what_breaks_a_rule_is_refused_at_its_place(
+def test_a_value_that_breaks_a_rule_is_refused_at_its_place(
     changes: dict[str, Any], code: str, place: str
 ) -> None:
     with pytest.raises(DocumentError) as caught:

@@ -1,4 +1,4 @@
-"""Mentions: every digest that a JSON document names is found, wherever and however it stands."""
+"""Mentions: every digest in a JSON document is found, in any property and any form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from ocilayout.model.descriptor import Descriptor, Platform
 from ocilayout.model.digest import Digest
 from ocilayout.model.manifest import Index
 from ocilayout.model.mediatype import OCI_LAYER, OCI_MANIFEST
-from ocilayout.model.mention import HEAD, Mentions, begins_as_json, mentioned_besides, mentioned_by
+from ocilayout.model.mention import (
+    JSON_HEAD,
+    Mentions,
+    begins_as_json,
+    document_mentions,
+    extra_mentions,
+)
 from ocilayout.model.retired import ArtifactManifest, FsLayer, Schema1Manifest
 from ocilayout.model.stream import CHUNK
 
@@ -58,7 +64,7 @@ class TestMentions:
             "[" * 100_000 + f'"{ONE}"',
         ],
     )
-    def test_a_digest_is_found_in_whatever_form(self, text: str) -> None:
+    def test_a_digest_is_found_in_each_form(self, text: str) -> None:
         assert found(text.encode("utf-8", "surrogatepass")) == {ONE}
 
     @pytest.mark.parametrize(
@@ -84,17 +90,19 @@ class TestMentions:
             f'{{"x":"{{\\"sha256\\": \\"{ONE.encoded}\\"}}"}}',
         ],
     )
-    def test_its_digits_are_enough(self, text: str) -> None:
-        """Finding too much costs space on the disk, and finding too little content."""
+    def test_its_digits_alone_are_found(self, text: str) -> None:
+        """A false mention costs disk space, a missed mention costs content."""
         assert found(text.encode()) == {ONE}
 
     @pytest.mark.parametrize("text", [f'"sha256:{ONE.encoded[:-1]}"', f'"{"a" * 65}"', '"sha256:"'])
-    def test_what_is_not_a_digest_is_not_found(self, text: str) -> None:
+    def test_text_that_is_not_a_digest_is_not_found(self, text: str) -> None:
         assert found(text.encode()) == set()
 
     @pytest.mark.parametrize("digest", [ONE, LONG])
     @pytest.mark.parametrize("form", [str, escaped])
-    def test_a_digest_is_found_wherever_content_is_cut(self, digest: Digest, form: Any) -> None:
+    def test_a_digest_is_found_where_content_is_cut_at_any_place(
+        self, digest: Digest, form: Any
+    ) -> None:
         text = f'{{"a":"{form(digest)}","b":"{TWO}"}}'.encode()
         for cut in range(len(text)):
             assert {digest, TWO} <= found(text[:cut], text[cut:])
@@ -108,7 +116,9 @@ class TestMentions:
         st.lists(st.sampled_from([str(ONE), escaped(TWO), LONG, '"', "sha256:", "\\u00", "a"])),
         st.lists(st.integers(1, 200)),
     )
-    def test_pieces_find_all_that_the_whole_has(self, parts: list[str], cuts: list[int]) -> None:
+    def test_pieces_have_the_same_mentions_as_the_whole(
+        self, parts: list[str], cuts: list[int]
+    ) -> None:
         text = " ".join(parts).encode()
         pieces, start = [], 0
         for cut in cuts:
@@ -120,13 +130,21 @@ class TestMentions:
 class TestBeginsAsJson:
     @pytest.mark.parametrize(
         "head",
-        [b"{", b"[1", b'"text"', b" \n\r\t{}", b"\xef\xbb\xbf{}", b"\xef\xbb\xbf \n[", b" " * HEAD],
+        [
+            b"{",
+            b"[1",
+            b'"text"',
+            b" \n\r\t{}",
+            b"\xef\xbb\xbf{}",
+            b"\xef\xbb\xbf \n[",
+            b" " * JSON_HEAD,
+        ],
     )
-    def test_objects_arrays_and_strings_may_name_something(self, head: bytes) -> None:
+    def test_objects_arrays_and_strings_may_be_json(self, head: bytes) -> None:
         assert begins_as_json(head)
 
     @pytest.mark.parametrize("head", [b"", b"1", b"null", b"\x1f\x8b{", b"<x>", b" ", b"\x7fELF"])
-    def test_other_content_is_not_looked_into(self, head: bytes) -> None:
+    def test_other_content_is_not_json(self, head: bytes) -> None:
         assert not begins_as_json(head)
 
 
@@ -137,23 +155,23 @@ class TestUnknownProperties:
         layer = Descriptor(
             media_type=OCI_LAYER, digest=LONG, size=1, platform=platform, extra={"y": str(TWO)}
         )
-        assert mentioned_by(layer) == {ONE, TWO}
-        assert mentioned_by(Index(manifests=[layer])) == set()
-        assert mentioned_besides(Index(manifests=[layer])) == {ONE, TWO}
+        assert extra_mentions(layer) == {ONE, TWO}
+        assert extra_mentions(Index(manifests=[layer])) == set()
+        assert document_mentions(Index(manifests=[layer])) == {ONE, TWO}
 
-    def test_those_of_a_subject_count_and_the_subject_itself_is_not_unknown(self) -> None:
+    def test_those_of_a_subject_count_and_the_subject_itself_does_not(self) -> None:
         about = Descriptor(media_type=OCI_MANIFEST, digest=LONG, size=1, extra={"x": str(ONE)})
-        assert mentioned_besides(ArtifactManifest(subject=about)) == {ONE}
+        assert document_mentions(ArtifactManifest(subject=about)) == {ONE}
 
     def test_those_of_layers_of_schema_1_count(self) -> None:
         layer = FsLayer(blob_sum=LONG, extra={"x": str(ONE)})
-        assert mentioned_besides(Schema1Manifest(fs_layers=[layer], extra={"y": str(TWO)})) == {
+        assert document_mentions(Schema1Manifest(fs_layers=[layer], extra={"y": str(TWO)})) == {
             ONE,
             TWO,
         }
 
-    def test_what_is_understood_does_not_count(self) -> None:
+    def test_known_properties_do_not_count(self) -> None:
         layer = Descriptor(
             media_type=OCI_LAYER, digest=LONG, size=1, annotations={"x": str(ONE)}, urls=[str(TWO)]
         )
-        assert mentioned_besides(Index(manifests=[layer], annotations={"x": str(ONE)})) == set()
+        assert document_mentions(Index(manifests=[layer], annotations={"x": str(ONE)})) == set()

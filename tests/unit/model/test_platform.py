@@ -1,4 +1,4 @@
-"""Which manifest of an index is taken for a platform."""
+"""Which manifest of an index is selected for a platform."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def put_index(layout: Layout, *platforms: Platform | str | None) -> Descriptor:
 
 
 def chosen(layout: Layout, root: Descriptor, platform: Platform | str) -> int:
-    """Return the note of what is chosen."""
+    """Return the note of the selected manifest."""
     found = select(root, platform, layout.blobs.read)
     assert found == found.plain()
     return int(layout.read_manifest(found).annotations["note"])
@@ -96,16 +96,16 @@ def chosen(layout: Layout, root: Descriptor, platform: Platform | str) -> int:
         (["linux/arm64/v8", "linux/arm64/v8.5", "linux/arm64/v9"], "linux/arm64/v8.6", 1),
         (["linux/arm64/v8.10", "linux/arm64/v8.9"], "linux/arm64/v9", 0),
         (["linux/arm/7"], "linux/arm/v7", 0),
-        # variants that are no numbers fit themselves, and what has none fits all
+        # variants without numbers fit themselves, and a missing variant fits all
         (["linux/ppc64le", "linux/ppc64le/power9"], "linux/ppc64le/power9", 0),
         (["linux/ppc64le/power8", "linux/ppc64le/power9"], "linux/ppc64le/power9", 1),
         (["linux/riscv64"], "linux/riscv64/rva23u64", 0),
     ],
 )
-def test_what_fits_best_is_taken(
+def test_the_best_fit_is_selected(
     layout: Layout, offered: list[str], wanted: str, place: int
 ) -> None:
-    """System and architecture are those that are wanted, the variant is the newest that fits."""
+    """System and architecture are the wanted ones, the variant is the newest that fits."""
     assert chosen(layout, put_index(layout, *offered), wanted) == place
 
 
@@ -123,8 +123,10 @@ def test_what_fits_best_is_taken(
         ([], "linux/amd64"),
     ],
 )
-def test_what_does_not_fit_is_refused(layout: Layout, offered: list[str], wanted: str) -> None:
-    """The error says what was wanted and what there is."""
+def test_platforms_that_do_not_fit_are_refused(
+    layout: Layout, offered: list[str], wanted: str
+) -> None:
+    """The error names the wanted platform and those in the index."""
     root = put_index(layout, *offered)
     with pytest.raises(ReferenceNotFoundError) as caught:
         select(root, wanted, layout.blobs.read)
@@ -134,7 +136,7 @@ def test_what_does_not_fit_is_refused(layout: Layout, offered: list[str], wanted
 
 @pytest.mark.spec("image-index:os-version", "config:os-version")
 def test_a_version_of_the_system_counts_if_it_is_wanted(layout: Layout) -> None:
-    """It is the same, or one that the wanted one begins; `10.0.1` does not begin `10.0.17763`."""
+    """It is the wanted one or begins with it; `10.0.17763` does not begin with `10.0.1`."""
     versions = ["10.0.14393.1", "10.0.17763.5820", None]
     root = put_index(
         layout, *(Platform(os="windows", architecture="amd64", os_version=v) for v in versions)
@@ -152,8 +154,8 @@ def test_a_version_of_the_system_counts_if_it_is_wanted(layout: Layout) -> None:
 
 
 @pytest.mark.spec("image-index:os-features")
-def test_features_that_nobody_asked_for_come_last(layout: Layout) -> None:
-    """Of two that fit, that with fewer features beyond the wanted ones is taken."""
+def test_features_that_are_not_wanted_come_last(layout: Layout) -> None:
+    """Of two that fit, the one with fewer features besides the wanted ones is selected."""
     root = put_index(
         layout,
         Platform(os="windows", architecture="amd64", os_features=("win32k", "x")),
@@ -166,8 +168,8 @@ def test_features_that_nobody_asked_for_come_last(layout: Layout) -> None:
 
 
 @pytest.mark.spec("image-index:nested", "image-index:consumers")
-def test_an_index_inside_is_looked_into(layout: Layout) -> None:
-    """What an index says of one inside holds for what that one says nothing of."""
+def test_an_index_in_an_index_is_searched(layout: Layout) -> None:
+    """The platform of an inner index is that of its manifests which have none of their own."""
     silent = put_index(layout, None)
     inner = put_index(layout, "linux/s390x", "linux/arm64")
     root = layout.put_manifest(
@@ -179,8 +181,8 @@ def test_an_index_inside_is_looked_into(layout: Layout) -> None:
     assert chosen(layout, lone, "linux/amd64") == 7
 
 
-def test_a_sparse_layout_is_looked_through(layout: Layout) -> None:
-    """A missing index inside, manifest or config is passed over; the root must be there."""
+def test_a_sparse_layout_is_searched(layout: Layout) -> None:
+    """A missing inner index, manifest or config is skipped; the root must exist."""
     gone = put_index(layout, "linux/amd64")
     silent = put_image(layout, "1")
     bare = put_image(layout, "2", config=b"[]", config_type=OCI_CONFIG)
@@ -208,10 +210,10 @@ def test_a_sparse_layout_is_looked_through(layout: Layout) -> None:
         ({"os": "linux", "architecture": "arm"}, OCI_EMPTY, False),
     ],
 )
-def test_a_manifest_is_asked_by_its_config(
+def test_the_platform_of_a_manifest_is_in_its_config(
     layout: Layout, config: dict[str, object], config_type: str, *, fits: bool
 ) -> None:
-    """That of an image says what it runs on, whether an index leads to it or not."""
+    """The config is read, whether the manifest is in an index or not."""
     data = json.dumps({**config, "rootfs": {"type": "layers", "diff_ids": []}}).encode()
     image = put_image(layout, "5", config=data, config_type=config_type)
     root = layout.put_manifest(Index(manifests=[image]))
@@ -223,8 +225,8 @@ def test_a_manifest_is_asked_by_its_config(
                 select(given, "linux/arm/v7", layout.blobs.read)
 
 
-def test_what_the_index_says_counts_more_than_the_config(layout: Layout) -> None:
-    """A config is asked only where nothing that the index says fits."""
+def test_the_platform_in_an_index_counts_more_than_the_config(layout: Layout) -> None:
+    """A config is read only where no platform in the index fits."""
     config = b'{"os":"linux","architecture":"amd64"}'
     silent = put_image(layout, "1", config=config, config_type=OCI_CONFIG)
     said = put_image(layout, "2")
@@ -233,15 +235,15 @@ def test_what_the_index_says_counts_more_than_the_config(layout: Layout) -> None
 
 
 def test_docker_lists_are_indexes(layout: Layout) -> None:
-    """A manifest list is looked into like an index."""
+    """A manifest list is searched like an index."""
     child = at(put_image(layout, "4"), "linux/amd64")
     listed = layout.put_manifest(Index(media_type=DOCKER_INDEX, manifests=[child]))
     assert listed.media_type == DOCKER_INDEX != OCI_INDEX
     assert chosen(layout, listed, "linux/amd64") == 4
 
 
-def test_what_is_no_image_has_no_platform(layout: Layout) -> None:
-    """A blob is nothing for any platform."""
+def test_content_that_is_not_an_image_has_no_platform(layout: Layout) -> None:
+    """A blob fits no platform."""
     blob = layout.blobs.put(b"x", media_type="text/plain")
     with pytest.raises(ReferenceNotFoundError):
         select(blob, "linux/amd64", layout.blobs.read)
@@ -249,7 +251,7 @@ def test_what_is_no_image_has_no_platform(layout: Layout) -> None:
 
 @pytest.mark.parametrize("text", ["", "linux", "linux/", "/amd64", "linux/arm/v7/x", "linux//v7"])
 def test_a_platform_has_two_or_three_parts(layout: Layout, text: str) -> None:
-    """Other texts are refused before anything is read."""
+    """Another text is refused before a blob is read."""
     missing = Descriptor.of(b"x", OCI_INDEX)
     with pytest.raises(DocumentError, match="platform"):
         select(missing, text, layout.blobs.read)

@@ -1,4 +1,4 @@
-"""Retired manifest types: read for what they refer to, and not judged beyond that."""
+"""Manifests of retired types: the content that they refer to is read, and nothing else checked."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def read(document: dict[str, Any], media_type: str) -> Document:
 
 @ARTIFACTS
 class TestArtifactManifest:
-    def test_it_is_made_of_its_blobs_and_has_a_subject(self, media_type: str) -> None:
+    def test_it_refers_to_its_blobs_and_its_subject(self, media_type: str) -> None:
         document = read(
             {
                 "mediaType": media_type,
@@ -74,7 +74,7 @@ class TestArtifactManifest:
     @pytest.mark.parametrize(
         "document", [{}, {"blobs": None}, {"blobs": []}, {"artifactType": None, "subject": None}]
     )
-    def test_all_of_it_may_be_absent_or_null(
+    def test_every_property_may_be_absent_or_null(
         self, document: dict[str, Any], media_type: str
     ) -> None:
         found = read(document, media_type)
@@ -100,7 +100,7 @@ class TestArtifactManifest:
             {"Blobs": []},
         ],
     )
-    def test_what_could_be_read_otherwise_is_refused(
+    def test_a_document_that_could_be_read_otherwise_is_refused(
         self, document: dict[str, Any], media_type: str
     ) -> None:
         with pytest.raises(DocumentError):
@@ -144,7 +144,7 @@ class TestSchema1:
             *({name: []} for name in ("manifests", "layers", "config", "blobs")),
         ],
     )
-    def test_what_could_be_read_otherwise_is_refused(
+    def test_a_document_that_could_be_read_otherwise_is_refused(
         self, document: dict[str, Any], media_type: str
     ) -> None:
         with pytest.raises(DocumentError):
@@ -165,14 +165,14 @@ class TestSchema1:
         ({"fsLayers": [], "mediaType": OCI_ARTIFACT}, OCI_ARTIFACT),
     ],
 )
-def test_a_manifest_that_does_not_say_its_type_shows_it(
+def test_the_type_of_a_manifest_without_media_type_is_in_its_properties(
     document: dict[str, Any], expected: str
 ) -> None:
     assert document_type(json.dumps(document).encode()) == expected
 
 
 class TestInALayout:
-    """What a retired manifest is made of is walked, copied and kept, also inside an index."""
+    """The content of a retired manifest is walked, copied and kept, also in an index."""
 
     @pytest.fixture
     def layout(self, tmp_path: Path) -> Layout:
@@ -205,7 +205,7 @@ class TestInALayout:
         with pytest.raises(BlobNotFoundError):
             copy(layout, "a", Layout.create(tmp_path / "target", durability="none"))
 
-    def test_it_can_be_the_subject_and_a_referrer(self, layout: Layout) -> None:
+    def test_it_can_be_a_subject_and_a_referrer(self, layout: Layout) -> None:
         about = layout.put_manifest(b'{"blobs":[]}', media_type=OCI_ARTIFACT)
         data = encode(
             ArtifactManifest(media_type=ORAS_ARTIFACT, artifact_type="x/y", subject=about)

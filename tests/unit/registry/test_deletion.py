@@ -15,7 +15,7 @@ from ocilayout.errors import (
 from ocilayout.layout.referrer import fallback_tag
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
-from ocilayout.model.ijson import MAX_DOCUMENT
+from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_LAYER, OCI_MANIFEST
 from ocilayout.registry import Repository, Retry

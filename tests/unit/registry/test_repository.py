@@ -21,7 +21,7 @@ from ocilayout.errors import (
 from ocilayout.model.codec import encode
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
-from ocilayout.model.ijson import MAX_DOCUMENT
+from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import Index
 from ocilayout.model.mediatype import (
     ARTIFACT_TYPES,

@@ -24,7 +24,7 @@ from ocilayout.errors import (
     UnsupportedDigestError,
 )
 from ocilayout.model.descriptor import Descriptor
-from ocilayout.model.ijson import MAX_DOCUMENT
+from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.mediatype import (
     OCI_INDEX,
     OCI_LAYER,

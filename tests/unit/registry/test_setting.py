@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from ocilayout.errors import AuthError
-from ocilayout.model.ijson import MAX_DOCUMENT
+from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.registry import Repository, find_credentials
 from ocilayout.registry import trust as trust_module
 from ocilayout.registry.setting import MAX_CERTIFICATES, read_setting

@@ -22,7 +22,7 @@ from ocilayout.errors import (
 from ocilayout.layout.layout import Layout
 from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME
 from ocilayout.model.descriptor import Descriptor, Platform
-from ocilayout.model.ijson import MAX_DOCUMENT
+from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import DOCUMENT_TYPES, OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from ocilayout.transfer import transfer
@@ -101,7 +101,7 @@ def test_a_copy_is_the_same_graph(source: Layout, target: Layout, jobs: int) -> 
 
 
 def test_a_manifest_keeps_its_digest_whatever_the_algorithm(source: Layout, target: Layout) -> None:
-    """A manifest whose digest is no sha256 is stored in the target under that same digest."""
+    """A manifest whose digest is not sha256 is stored in the target under that same digest."""
     data = source.blobs.read(put_artifact(source, "x"))
     root = source.put_manifest(data, algorithm="sha512")
     source.tag("a", root)
@@ -245,7 +245,7 @@ def test_an_incomplete_target_is_completed(source: Layout, target: Layout, jobs:
 def test_a_damaged_manifest_in_the_target_is_replaced(
     source: Layout, target: Layout, jobs: int
 ) -> None:
-    """A manifest of the right size and the wrong content is no reason to stop, and is put right."""
+    """A manifest of the right size and the wrong content does not stop a copy, and is replaced."""
     root = put_image(source)
     source.tag("a", root)
     documents = [found for found in source.walk(root) if found.media_type in DOCUMENT_TYPES]
