@@ -33,7 +33,7 @@ _UNWRITABLE: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 def locked(root: Path, *, timeout: float) -> Iterator[None]:
     """Hold the writer lock of a layout, against threads and processes.
 
-    The lock file stays. If it were deleted, a process that waits for the old file and one that
+    The lock file stays. If it were deleted, a process that waits for the old file and another that
     creates a new file would both get a lock.
 
     Args:

@@ -55,7 +55,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "layout"
 
 
-# ---------------------------------------------------------------- what is no regular file
+# ---------------------------------------------------------------- other kinds of files
 
 
 @pytest.mark.spec("image-layout:links")
@@ -110,7 +110,7 @@ def test_a_folder_is_not_a_blob(blobs: Blobs, root: Path) -> None:
     assert files(root) == []
 
 
-# ---------------------------------------------------------------- what is there
+# ---------------------------------------------------------------- which blobs exist
 
 
 @pytest.mark.spec("descriptor:digest-algorithm")

@@ -118,9 +118,9 @@ def test_a_dry_run_changes_nothing(layout: Layout, tmp_path: Path) -> None:
         edit.add(old)
     for found in layout.blobs:
         age_blob(layout, found, 9)
-    left_over = tmp_path / "layout" / "ingest" / "1-a"
-    left_over.write_bytes(b"x")
-    os.utime(left_over, (0, 0))
+    temporary = tmp_path / "layout" / "ingest" / "1-a"
+    temporary.write_bytes(b"x")
+    os.utime(temporary, (0, 0))
     before = sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
     planned = layout.collect(grace=NOW, untagged="prune", dry_run=True)
     assert sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*")) == before

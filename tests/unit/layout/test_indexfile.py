@@ -313,7 +313,7 @@ def test_a_writer_without_a_lock_is_not_overwritten(root: Path, *, in_place: boo
     """If the file changes between our read and our write, neither change is lost."""
     rounds: list[None] = []
 
-    def somebody_writes(_: RootIndex) -> None:
+    def write_without_the_lock(_: RootIndex) -> None:
         rounds.append(None)
         if len(rounds) > 1:
             return
@@ -328,7 +328,7 @@ def test_a_writer_without_a_lock_is_not_overwritten(root: Path, *, in_place: boo
 
     indexfile(root).edit(
         lambda document: document.tag("ours", TARGET),
-        check=somebody_writes,
+        check=write_without_the_lock,
         after=lambda: None,
     )
     assert names_on_disk(root) == ("ours", "theirs")

@@ -101,13 +101,13 @@ ELSEWHERE = {
     "an entry cannot be annotated: oras-go#920": (
         "unit/layout/test_layout.py::test_annotate_changes_single_keys"
     ),
-    "an edit loses what other programs noted: regclient#753": (
+    "an edit loses annotations of other programs: regclient#753": (
         "unit/layout/test_indexfile.py::test_what_the_edit_does_not_name_stays"
     ),
-    "what is noted at an entry travels with a copy: toolhive-core": (
+    "the annotations of an entry are copied along: toolhive-core": (
         "unit/transfer/test_copying.py::test_what_is_noted_at_an_entry_stays_here"
     ),
-    "entries without a name are no roots: cosign#4695": (
+    "untagged entries are not roots: cosign#4695": (
         "unit/layout/test_garbage.py::test_untagged_entries_are_roots_unless_they_are_pruned"
     ),
     "blobs have modes that others cannot read: umoci#592, olot#18": (
@@ -314,7 +314,7 @@ def test_an_unreadable_index_is_never_replaced(
     layout: Layout, broken: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """regclient, scheme/ocidir: a writer took an unreadable index for an empty one."""
-    monkeypatch.setattr(indexfile, "_TORN_READ", 0)  # nobody is writing it, so nobody is waited for
+    monkeypatch.setattr(indexfile, "_TORN_READ", 0)  # no writer is at work, so no wait
     root = put(layout, "a")
     layout.tag("a", root)
     (layout.path / "index.json").write_bytes(broken)
