@@ -41,6 +41,8 @@ _NAMES: Final = ("first", "second", "third")
 class SkillModel(Model):
     """The content that a store of skills must have, and the local builds that it must list."""
 
+    name_annotations = (LOCAL_BUILD,)
+
     def names(self) -> tuple[str, ...]:
         """Return the tags of the local builds, sorted."""
         return tuple(name for name in super().names() if self._is_listed(self.require(name)))

@@ -78,6 +78,7 @@ class IndexFile:
         self._path = root / "index.json"
         self.durable = durable
         self._lock_timeout = lock_timeout
+        self.name_annotations: frozenset[str] = frozenset()
         self._snapshot: tuple[_Identity, RootIndex] | None = None
 
     def snapshot(self) -> RootIndex:
@@ -163,7 +164,7 @@ class IndexFile:
         while True:
             identity, data = self._load()
             try:
-                return identity, RootIndex(data)
+                return identity, RootIndex(data, name_annotations=self.name_annotations)
             except DocumentError as error:
                 now = time.monotonic()
                 if last not in (None, identity):  # the writer makes progress, so it gets more time

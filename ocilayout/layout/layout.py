@@ -24,7 +24,7 @@ from ocilayout.model import Descriptor, Digest, decode_document, document_type, 
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ocilayout.check import RepairReport
     from ocilayout.layout.rootindex import RootIndex
@@ -53,6 +53,7 @@ class Layout(View[Blobs]):
         durability: Durability = "commit",
         lock_timeout: float = 30.0,
         strict_names: bool = True,
+        name_annotations: Iterable[str] = (),
         follow_links: bool = False,
     ) -> None:
         """Name a folder that may or may not be a layout; use `open` or `create`.
@@ -68,6 +69,16 @@ class Layout(View[Blobs]):
         self.strict_names = strict_names
         durable = durability == "commit"
         self._indexfile = IndexFile(self.path, durable=durable, lock_timeout=lock_timeout)
+        self.name_annotations = frozenset(name_annotations)
+
+    @property
+    def name_annotations(self) -> frozenset[str]:
+        """The keys of annotations that belong to a tag, besides its name and its full name."""
+        return self._indexfile.name_annotations
+
+    @name_annotations.setter
+    def name_annotations(self, keys: frozenset[str]) -> None:
+        self._indexfile.name_annotations = keys
 
     # ------------------------------------------------------------ creating and opening
 
@@ -79,6 +90,7 @@ class Layout(View[Blobs]):
         durability: Durability = "commit",
         lock_timeout: float = 30.0,
         strict_names: bool = True,
+        name_annotations: Iterable[str] = (),
     ) -> Layout:
         """Create an empty layout.
 
@@ -88,6 +100,7 @@ class Layout(View[Blobs]):
                 leaves that to the operating system.
             lock_timeout: How long an edit waits for other writers, in seconds.
             strict_names: Whether names that are written must follow the ref.name grammar.
+            name_annotations: As for `open`.
 
         Raises:
             LayoutExistsError: The folder is a layout already, or holds other files.
@@ -101,6 +114,7 @@ class Layout(View[Blobs]):
             durability=durability,
             lock_timeout=lock_timeout,
             strict_names=strict_names,
+            name_annotations=name_annotations,
         )
         if not create_layout(layout.path, layout._indexfile, complete=False):
             raise LayoutExistsError(f"{layout.path} is a layout already; open it")
@@ -115,6 +129,7 @@ class Layout(View[Blobs]):
         durability: Durability = "commit",
         lock_timeout: float = 30.0,
         strict_names: bool = True,
+        name_annotations: Iterable[str] = (),
         follow_links: bool = False,
     ) -> Layout:
         """Open a layout. Nothing is written and no blob is read.
@@ -125,6 +140,8 @@ class Layout(View[Blobs]):
             durability: As for `create`.
             lock_timeout: As for `create`.
             strict_names: As for `create`.
+            name_annotations: The keys of annotations that belong to a tag, as a program's own marks
+                do. An entry that loses its tag loses them, too; all other annotations stay.
             follow_links: Whether a blob may be a symbolic link to a regular file, as in layouts of
                 Bazel and of stores that share equal files. It is verified like any other blob.
                 By default a link is refused: in a layout of another user it could lead to any file.
@@ -145,6 +162,7 @@ class Layout(View[Blobs]):
             durability=durability,
             lock_timeout=lock_timeout,
             strict_names=strict_names,
+            name_annotations=name_annotations,
             follow_links=follow_links,
         )
         if create:

@@ -11,8 +11,6 @@ from attrs import frozen
 from ocilayout.errors import DocumentError, InvalidNameError, join_place, wrong_type
 from ocilayout.model import (
     CONTAINERD_IMAGE_NAME,
-    LOCAL_BUILD,
-    NAME_BOUND,
     REF_NAME,
     Descriptor,
     FrozenMap,
@@ -24,7 +22,7 @@ from ocilayout.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Collection, Container, Mapping
 
 RawEntry = dict[str, Json]
 """An entry as the JSON object of the document, with all its unknown properties."""
@@ -223,24 +221,28 @@ def is_worth_keeping(entry: RawEntry) -> bool:
     return is_named(entry) or has_unknown(entry) or bool(entry.get("data") or entry.get("urls"))
 
 
-def unnamed(entry: RawEntry) -> RawEntry:
-    """Return an entry without its names, and without what was said of them.
+def unnamed(entry: RawEntry, name_annotations: Collection[str] = ()) -> RawEntry:
+    """Return an entry without its names.
+
+    Args:
+        entry: The entry.
+        name_annotations: The keys of other annotations that belong to a name, and go with it.
 
     Spec: annotations:none, annotations:travel.
     """
-    return _without(entry, NAME_BOUND)
+    return _without(entry, {REF_NAME, CONTAINERD_IMAGE_NAME, *name_annotations})
 
 
-def without_name(entry: RawEntry) -> RawEntry:
-    """Return an entry without its reference name, and without what was said of that.
+def without_name(entry: RawEntry, name_annotations: Collection[str] = ()) -> RawEntry:
+    """Return an entry without its reference name, and without the annotations that belong to it.
 
-    A full name stays, unless it is the same text and so has gone with the reference name.
+    The full name stays, unless it is the same text.
 
     Spec: annotations:none, annotations:travel.
     """
     if entry_full_name(entry) == entry_name(entry):
-        return unnamed(entry)
-    return _without(entry, {REF_NAME, LOCAL_BUILD})
+        return unnamed(entry, name_annotations)
+    return _without(entry, {REF_NAME, *name_annotations})
 
 
 def _without(entry: RawEntry, keys: Container[str]) -> RawEntry:

@@ -64,11 +64,12 @@ class RootIndex:
         considerations:no-change.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, *, name_annotations: Collection[str] = ()) -> None:
         """Read the document.
 
         Args:
             data: The bytes of `index.json`.
+            name_annotations: As for `Layout.open`.
 
         Raises:
             DocumentError: The document breaks the specification. Entries are checked as far as
@@ -95,6 +96,7 @@ class RootIndex:
         around = "[]".join(self._around).encode()
         self.shell = _require_shell(parse_json(around, limit=MAX_ROOT_INDEX))
         self._lookup = Lookup(self._entries)
+        self._name_annotations = name_annotations
         self.changed = False
 
     def encode(self) -> bytes:
@@ -256,7 +258,9 @@ class RootIndex:
                 full_name = entry_full_name(entry)
                 if full_name:
                     written.setdefault(CONTAINERD_IMAGE_NAME, full_name)
-            elif not self._keep(position, without_name(entry)) and place is None:
+                continue
+            kept = self._keep(position, without_name(entry, self._name_annotations))
+            if not kept and place is None:
                 place = position
         fresh |= _plain_entry(target)
         fresh["annotations"] = {key: written[key] for key in sorted(written)}
@@ -278,7 +282,7 @@ class RootIndex:
         if not positions:
             raise ReferenceNotFoundError(f"the entry of {ref} has no name to remove")
         for position in positions:
-            self._keep(position, unnamed(self._entries[position]))
+            self._keep(position, unnamed(self._entries[position], self._name_annotations))
 
     def drop(self, ref: str) -> None:
         """Remove entries.

@@ -8,8 +8,6 @@ from __future__ import annotations
 from ocilayout.model.annotation import (
     CONTAINERD_IMAGE_NAME,
     CREATED,
-    LOCAL_BUILD,
-    NAME_BOUND,
     REF_NAME,
     TITLE,
 )
@@ -118,14 +116,12 @@ __all__ = [
     "INDEX_TYPES",
     "JSON_HEAD",
     "LAYOUT_VERSION",
-    "LOCAL_BUILD",
     "MANIFEST_TYPES",
     "MAX_DEPTH",
     "MAX_DOCUMENT",
     "MAX_HEADER",
     "MAX_NODES",
     "MODELS",
-    "NAME_BOUND",
     "OCI_ARTIFACT",
     "OCI_CONFIG",
     "OCI_DESCRIPTOR",

@@ -18,6 +18,7 @@ from skills.install import Installer, State, default_state, require_clients
 from skills.model import require_tag
 from skills.packaging import SkillContent, open_layer, read_content, validate
 from skills.store import builds, cache
+from skills.store.builds import LOCAL_BUILD
 from skills.store.exchange import Exchange
 from skills.store.sources import Sources, is_name, require_skill
 
@@ -77,7 +78,7 @@ class SkillService:
         """Make the service of a store.
 
         Args:
-            layout: The store.
+            layout: The store. It is told that the mark belongs to a tag.
             registry: Makes the repository of a reference, with credentials or certificates; the
                 repository is closed after use. By default there are no credentials.
             home: The home folder to install into; that of the user by default.
@@ -85,6 +86,7 @@ class SkillService:
                 `.local/state/ocilayout/skills` in `home` if that is given.
             durability: Whether installed files are forced onto the disk, as for `Layout.open`.
         """
+        layout.name_annotations |= {LOCAL_BUILD}  # an entry that loses its tag is not a build
         self.layout = layout
         self._exchange = Exchange(layout, registry or _anonymous_repository)
         if state is None:

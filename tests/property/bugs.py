@@ -219,7 +219,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("an entry that lost its name keeps the mark of a build", "toolhive-core, section 8.4")
 def _(patch: pytest.MonkeyPatch) -> None:
-    def unnamed(entry: dict[str, Any]) -> dict[str, Any]:
+    def unnamed(entry: dict[str, Any], _: Any = ()) -> dict[str, Any]:
         noted = {**entry["annotations"]}
         del noted[REF_NAME]
         return {**entry, "annotations": noted}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from ocilayout.model import LOCAL_BUILD
 from ocilayout.testing.machine import FULL_NAMES, NAMES, StoreMachine, check_store
+from ocilayout.testing.machine.sample import NAME_ANNOTATION
 from tests.effort import EFFORT
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ STORIES: Final[dict[str, Story]] = {
     "a changed note replaces all others": _story(
         _put(0, "a", "one"),
         lambda machine: machine.annotate(0, 0, 0, {"org.example.note": "true"}),
-        lambda machine: machine.annotate(0, 0, 0, {LOCAL_BUILD: "true"}),
+        lambda machine: machine.annotate(0, 0, 0, {NAME_ANNOTATION: "true"}),
     ),
     "untag takes the name from several images": _story(
         lambda machine: machine.untag(0, 0, 1), begun=("with full names", "empty")

@@ -126,10 +126,10 @@ def text(value: object) -> str:
 
 def edited(document: dict[str, Json], edit: Callable[[RootIndex], object]) -> dict[str, Json]:
     """Return the document after an edit, which must read as it was encoded."""
-    root = RootIndex(json.dumps(document).encode())
+    root = RootIndex(json.dumps(document).encode(), name_annotations=[LOCAL_BUILD])
     edit(root)
     data = root.encode()
-    again = RootIndex(data)
+    again = RootIndex(data, name_annotations=[LOCAL_BUILD])
     assert again.encode() == data
     assert again.names() == root.names()
     assert again.entries() == root.entries()
@@ -212,7 +212,7 @@ class TestReading:
         self, document: dict[str, Json]
     ) -> None:
         names = {name for entry in entries(document) if (name := name_of(entry))}
-        root = RootIndex(json.dumps(document).encode())
+        root = RootIndex(json.dumps(document).encode(), name_annotations=[LOCAL_BUILD])
         assert root.names() == tuple(sorted(names, key=str.encode))
 
     @LAW
@@ -220,7 +220,7 @@ class TestReading:
     def test_names_by_annotations_have_them_in_every_entry(
         self, document: dict[str, Json], notes: dict[str, str]
     ) -> None:
-        root = RootIndex(json.dumps(document).encode())
+        root = RootIndex(json.dumps(document).encode(), name_annotations=[LOCAL_BUILD])
         assert root.names(notes) == tuple(
             name
             for name in root.names()
@@ -232,7 +232,7 @@ class TestReading:
     def test_all_entries_are_read_in_order_with_name_and_annotations(
         self, document: dict[str, Json]
     ) -> None:
-        root = RootIndex(json.dumps(document).encode())
+        root = RootIndex(json.dumps(document).encode(), name_annotations=[LOCAL_BUILD])
         assert [
             (found.name, str(found.descriptor.digest), found.descriptor.size, found.annotations)
             for found in root.entries()
@@ -250,7 +250,7 @@ class TestReading:
     @LAW
     @given(cases())
     def test_find_returns_an_entry_of_the_name_or_raises(self, case: Case) -> None:
-        root = RootIndex(json.dumps(case.document).encode())
+        root = RootIndex(json.dumps(case.document).encode(), name_annotations=[LOCAL_BUILD])
         own_name = {entry["digest"] for entry in case.before if name_of(entry) == case.name}
         full = {
             entry["digest"]
@@ -275,7 +275,7 @@ class TestTag:
     @LAW
     @given(cases())
     def test_a_tagged_name_has_exactly_the_tagged_content(self, case: Case) -> None:
-        root = RootIndex(json.dumps(case.document).encode())
+        root = RootIndex(json.dumps(case.document).encode(), name_annotations=[LOCAL_BUILD])
         root.tag(case.name, case.target, case.notes)
         (found,) = root.named(case.name)
         assert found.descriptor.plain() == case.target.plain()

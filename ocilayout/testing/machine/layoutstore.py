@@ -12,7 +12,7 @@ from ocilayout.errors import AmbiguousReferenceError
 from ocilayout.layout import Layout
 from ocilayout.model import DOCUMENT_TYPES
 from ocilayout.testing.machine.adapter import Adapter, Removed, View
-from ocilayout.testing.machine.sample import CONTENTS, UNCOMMON
+from ocilayout.testing.machine.sample import CONTENTS, NAME_ANNOTATION, UNCOMMON
 from ocilayout.transfer import copy
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class LayoutStore:
     """A `Layout` as the machine drives it."""
 
     def __init__(self, path: Path) -> None:
-        self.layout = Layout.open(path, durability="none")
+        self.layout = Layout.open(path, durability="none", name_annotations=[NAME_ANNOTATION])
 
     def put(self, content: Content) -> None:
         """See `Store`."""

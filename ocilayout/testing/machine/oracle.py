@@ -7,7 +7,7 @@ one end to the other. Nothing of it is shared with the code that it is compared 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from attrs import define, evolve, field, frozen
 
@@ -17,13 +17,12 @@ from ocilayout.model import (
     DOCKER_CONFIG,
     DOCKER_LAYER_GZIP,
     DOCUMENT_TYPES,
-    LOCAL_BUILD,
     OCI_CONFIG,
     OCI_LAYER,
     OCI_MANIFEST,
     Digest,
 )
-from ocilayout.testing.machine.sample import UNKNOWN
+from ocilayout.testing.machine.sample import NAME_ANNOTATION, UNKNOWN
 from ocilayout.testing.machine.state import AmbiguityError, Collected, Entry, RefusalError
 
 if TYPE_CHECKING:
@@ -58,7 +57,11 @@ class Model:
         entries: In document order.
         blobs: The digests of all blobs.
         shell: The root index apart from its entries.
+        name_annotations: The keys of annotations that the store takes to belong to a name, so that
+            an entry which loses its name loses them, too; none, if it knows nothing of the kind.
     """
+
+    name_annotations: ClassVar[tuple[str, ...]] = (NAME_ANNOTATION,)
 
     known: Mapping[Digest, Content]
     entries: list[Entry] = field(factory=list)
@@ -276,7 +279,7 @@ class Model:
                     fresh.notes = {CONTAINERD_IMAGE_NAME: entry.full_name, **notes}
                 self.entries[position] = fresh
                 continue
-            bound = {LOCAL_BUILD}
+            bound = set(self.name_annotations)
             if entry.full_name == name:
                 bound.add(CONTAINERD_IMAGE_NAME)
             self._unname(entry, bound)
@@ -368,10 +371,10 @@ class Model:
     def _is_last(self, entry: Entry) -> bool:
         return sum(other.digest == entry.digest for other in self.entries) == 1
 
-    def _unname(
-        self, entry: Entry, bound: Container[str] = (LOCAL_BUILD, CONTAINERD_IMAGE_NAME)
-    ) -> None:
+    def _unname(self, entry: Entry, bound: Container[str] | None = None) -> None:
         """Take the name of an entry and some of its notes; drop it if that loses nothing."""
+        if bound is None:
+            bound = {CONTAINERD_IMAGE_NAME, *self.name_annotations}
         entry.name = None
         entry.notes = {key: value for key, value in entry.notes.items() if key not in bound}
         if not (entry.is_named or entry.extra or self._is_last(entry)):

@@ -310,6 +310,9 @@ UNCOMMON: Final[tuple[Content, ...]] = (
 )
 """Content of retired types, and content that names more than it is made of."""
 
+NAME_ANNOTATION: Final = "org.example.mark"
+"""The key of an annotation that belongs to a name: what loses its name loses this, too."""
+
 NAMES: Final = ("a", "b", "host.example:5000/c:v1", fallback_tag(_ONE.digest))
 """Names, of which the last one is that of a list of referrers."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
-from ocilayout.model import CONTAINERD_IMAGE_NAME, LOCAL_BUILD
+from ocilayout.model import CONTAINERD_IMAGE_NAME
 from ocilayout.testing.machine.adapter import Step
 from ocilayout.testing.machine.copies import Copies
 from ocilayout.testing.machine.outside import add_entry, repeated_entries
@@ -34,18 +34,20 @@ if TYPE_CHECKING:
     from ocilayout.testing.machine.adapter import Adapter
     from ocilayout.testing.machine.sample import Content
 
-_KEYS: Final = ("org.example.note", LOCAL_BUILD, CONTAINERD_IMAGE_NAME)
-
-_full_names = st.runner().flatmap(
-    lambda machine: st.sampled_from(FULL_NAMES if has("full_names")(machine) else ["true"])
-)
+_NOTE: Final = "org.example.note"
 
 
 def _noted(*others: str | None) -> st.SearchStrategy[dict[str, Any]]:
     """Give annotations, some of them with one of some other values."""
-    texts = {key: st.just("true") for key in _KEYS[:2]} | {CONTAINERD_IMAGE_NAME: _full_names}
-    values = {key: st.sampled_from(others) | text for key, text in texts.items()}
-    return st.fixed_dictionaries({}, optional=values)
+
+    def annotations(machine: Any) -> st.SearchStrategy[dict[str, Any]]:  # noqa: ANN401
+        full_names = FULL_NAMES if has("full_names")(machine) else ["true"]
+        texts = dict.fromkeys((_NOTE, *machine.adapter.model.name_annotations), st.just("true"))
+        texts[CONTAINERD_IMAGE_NAME] = st.sampled_from(full_names)
+        values = {key: st.sampled_from(others) | text for key, text in texts.items()}
+        return st.fixed_dictionaries({}, optional=values)
+
+    return st.runner().flatmap(annotations)
 
 
 _verbs = st.sampled_from(["tag", "tag", "untag", "annotate"])

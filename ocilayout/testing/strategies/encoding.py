@@ -13,7 +13,6 @@ from ocilayout.model import (
     CONTAINERD_IMAGE_NAME,
     CREATED,
     INDEX_TYPES,
-    LOCAL_BUILD,
     MANIFEST_TYPES,
     OCI_INDEX,
     REF_NAME,
@@ -286,7 +285,7 @@ def _root_content() -> dict[str, SearchStrategy[Json]]:
 def _root_entries() -> SearchStrategy[dict[str, Json]]:
     places = st.integers(0, 2)
     others: dict[str, SearchStrategy[Json]] = {
-        LOCAL_BUILD: st.sampled_from(["true", "false"]),
+        "com.example.mark": st.sampled_from(["true", "false"]),
         CONTAINERD_IMAGE_NAME: st.just("docker.io/library/x:1") | places,
         "com.example.note": TEXT,
         CREATED: st.just("2024-01-02T03:04:05Z"),

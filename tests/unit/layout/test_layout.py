@@ -19,7 +19,7 @@ from ocilayout.errors import (
     UnsupportedDigestError,
 )
 from ocilayout.layout.layout import Layout
-from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, LOCAL_BUILD, REF_NAME
+from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.model.codec import encode
 from ocilayout.model.descriptor import Descriptor, Platform
 from ocilayout.model.digest import Digest
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 from tests.unit.layout.layouts import is_whole, put_artifact, put_image, tree
 
+LOCAL_BUILD = "dev.stacklok.toolhive.local-build"
 MARK = {LOCAL_BUILD: "true"}
 ABSENT = Digest("sha256:" + "0" * 64)
 
@@ -450,6 +451,7 @@ def test_a_tag_has_only_the_annotations_that_are_given(layout: Layout) -> None:
 
 def test_moving_a_tag_keeps_the_old_content_as_an_untagged_entry(layout: Layout) -> None:
     """The last entry of the old content stays, without the annotations of its name."""
+    layout.name_annotations = frozenset(MARK)
     old, new = put_artifact(layout, "old"), put_artifact(layout, "new")
     layout.tag("a", old, annotations={**MARK, "kept": "yes"})
     layout.tag("a", new)
@@ -530,6 +532,7 @@ def test_annotations_cannot_set_the_name(layout: Layout) -> None:
 
 def test_untag_keeps_the_content(layout: Layout) -> None:
     """The name is removed with its annotations; the content stays as an untagged entry."""
+    layout.name_annotations = frozenset(MARK)
     target = put_artifact(layout, "x")
     layout.tag("a", target, annotations={**MARK, "kept": "yes"})
     layout.tag("b", target)
@@ -732,3 +735,27 @@ def test_an_index_never_becomes_too_large_to_be_read(
     assert (layout.path / "index.json").read_bytes() == before
     layout.tag("b", stored)
     assert layout.tags() == ("a", "b")
+
+
+@pytest.mark.spec("annotations:travel")
+def test_an_annotation_of_a_tag_goes_with_it_if_the_layout_is_told(layout: Layout) -> None:
+    """`name_annotations` names the keys; every other annotation stays with the untagged entry."""
+    target = put_artifact(layout)
+    told = Layout.open(layout.path, name_annotations=["org.example.mark"])
+    assert told.name_annotations == {"org.example.mark"}
+    for handle, left in [(layout, {"org.example.mark": "1", "x": "y"}), (told, {"x": "y"})]:
+        handle.tag("a", target, annotations={"org.example.mark": "1", "x": "y"})
+        handle.untag("a")
+        (entry,) = handle.entries()
+        assert (entry.name, dict(entry.annotations)) == (None, left)
+        handle.remove(str(target.digest))
+        put_artifact(layout)
+
+
+def test_a_moved_tag_takes_its_annotations_from_the_old_entry(layout: Layout) -> None:
+    """The old entry stays as an untagged one without the annotations of the tag."""
+    told = Layout.open(layout.path, name_annotations=["org.example.mark"])
+    first, second = put_artifact(told, "1"), put_artifact(told, "2")
+    told.tag("a", first, annotations={"org.example.mark": "1", "x": "y"})
+    told.tag("a", second)
+    assert [dict(entry.annotations) for entry in told.entries()] == [{"x": "y"}, {}]

@@ -15,7 +15,7 @@ from ocilayout.errors import (
     ReferenceNotFoundError,
 )
 from ocilayout.layout.rootindex import EMPTY, MAX_ROOT_INDEX, RootIndex
-from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, CREATED, LOCAL_BUILD, REF_NAME
+from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, CREATED, REF_NAME
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.frozenmap import FrozenMap
@@ -37,8 +37,12 @@ def entry(target: Descriptor, name: str | None = None, **rest: Any) -> dict[str,
     return result | ({"annotations": noted} if noted else {})
 
 
+LOCAL_BUILD = "dev.stacklok.toolhive.local-build"  # an annotation that belongs to a name
+
+
 def root(*entries: Any, **rest: Any) -> RootIndex:
-    return RootIndex(json.dumps({"schemaVersion": 2, "manifests": entries, **rest}).encode())
+    document = {"schemaVersion": 2, "manifests": entries, **rest}
+    return RootIndex(json.dumps(document).encode(), name_annotations=[LOCAL_BUILD])
 
 
 def entries(index: RootIndex) -> list[dict[str, Any]]:
