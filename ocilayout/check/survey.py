@@ -101,7 +101,7 @@ class Survey:
         self._named: set[Digest] = set()
         self._new: list[Digest] = []
         self._pending: deque[Reference] = deque()
-        self._searched: set[Digest] = set()
+        self._searched: set[tuple[Digest, bool]] = set()
         self._aside: set[Digest] = set()
         self._wrong: set[Digest] = set(outlook.wrong)
         self.outlook = outlook
@@ -131,7 +131,7 @@ class Survey:
             content.opened.add(kind)
             self._pending.append(reference)
         elif not is_understood(reference.media_type):
-            self._search(reference.digest)
+            self._search(reference.digest, reference.media_type)
 
     def name(self, digests: Iterable[Digest]) -> None:
         """Take in digests of unknown properties, whose meaning is not known."""
@@ -219,22 +219,24 @@ class Survey:
         finally:
             os.close(number)
 
-    def _search(self, digest: Digest) -> None:
+    def _search(self, digest: Digest, media_type: str = "") -> None:
         """Take in the digests that a JSON document of any size names, and that those name."""
-        pending = [digest]
+        pending = [(digest, media_type)]
         while pending:
-            one = pending.pop()
-            if one not in self._searched:
-                self._searched.add(one)
-                named = self._names_in(one)
-                pending.extend(named)
+            one, kind = pending.pop()
+            search = (one, kind.endswith("json"))
+            if search not in self._searched:
+                self._searched.add(search)
+                named = self._names_in(one, kind)
+                pending.extend((to, "") for to in named)
                 self._take_named(named)
 
-    def _names_in(self, digest: Digest) -> set[Digest]:
+    def _names_in(self, digest: Digest, media_type: str) -> set[Digest]:
         """Return the digests that content names; if it cannot be read, the walk is incomplete."""
         if digest not in self.outlook.moved:
+            blobs = following_links(self._blobs, digest)
             with suppress(OciLayoutError, OSError):  # reported by `Holding`
-                return named_in(digest, following_links(self._blobs, digest))
+                return named_in(digest, blobs, media_type=media_type)
         there = digest not in self.outlook.moved and self._is_there(digest)
         aside = not there and self._is_quarantined(digest)
         if aside:

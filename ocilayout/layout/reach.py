@@ -27,6 +27,7 @@ from ocilayout.model import (
     DOCUMENT_TYPES,
     JSON_HEAD,
     MAX_DOCUMENT,
+    OCI_LAYER,
     OCTET_STREAM,
     Descriptor,
     Digest,
@@ -152,8 +153,9 @@ class _Search:
         self.found: set[Digest] = set()
         self.order: list[Digest] = []
         self._blobs = blobs
-        self._opened: set[Digest] = set()
-        self._searched: set[Digest] = set()
+        # Each reference counts, so what was read for one of another type is read again.
+        self._opened: set[tuple[Digest, str]] = set()
+        self._searched: set[tuple[Digest, bool, bool]] = set()
         self._opaque: set[Digest] = set()
         self._there: set[str] | None = None
 
@@ -164,8 +166,10 @@ class _Search:
         while pending or named:
             if not pending:
                 digest = named.pop()
-                if digest not in self._opaque:
-                    pending.extend(self._mentions(digest))
+                # One reference may name what another calls a layer, so it is looked into. Its
+                # first bytes are believed then, since most layers are large and not documents.
+                kind = OCI_LAYER if digest in self._opaque else ""
+                pending.extend(self._mentions(digest, kind))
                 continue
             to = pending.pop()
             digest = to if isinstance(to, Digest) else to.digest
@@ -176,9 +180,7 @@ class _Search:
             if isinstance(to, Digest):
                 named.append(to)
             elif to.media_type in DOCUMENT_TYPES:
-                if digest not in self._opened:
-                    self._opened.add(digest)
-                    pending.extend(self._references(to))
+                pending.extend(self._references(to))
             elif is_understood(to.media_type):
                 self._opaque.add(digest)
             else:
@@ -192,6 +194,9 @@ class _Search:
             self.reach([descriptor.digest])
 
     def _references(self, descriptor: Descriptor) -> list[Reference]:
+        opened = (descriptor.digest, descriptor.media_type)
+        if opened in self._opened:
+            return []
         try:
             data = self._read(descriptor)
         except BlobNotFoundError:
@@ -199,6 +204,7 @@ class _Search:
             if descriptor.data is None:
                 return []
             data = descriptor.data
+        self._opened.add(opened)
         return references(decode_document(data, descriptor))
 
     def _read(self, descriptor: Descriptor) -> bytes:
@@ -222,9 +228,10 @@ class _Search:
             return blobs.read(descriptor, verify=verifiable)
 
     def _mentions(self, digest: Digest, media_type: str = "") -> list[Digest]:
-        if digest in self._searched:
+        search = (digest, media_type.endswith("json"), may_be_document(media_type))
+        if search in self._searched:
             return []
-        self._searched.add(digest)
+        self._searched.add(search)
         try:
             named = named_in(digest, following_links(self._blobs, digest), media_type=media_type)
         except BlobNotFoundError:

@@ -43,6 +43,7 @@ from ocilayout.model.limit import (
 )
 from ocilayout.model.manifest import LAYOUT_VERSION, MAX_HEADER, Header, Index, Manifest
 from ocilayout.model.mediatype import (
+    ARTIFACT_TYPES,
     DOCKER_CONFIG,
     DOCKER_INDEX,
     DOCKER_LAYER_GZIP,
@@ -87,7 +88,7 @@ from ocilayout.model.reference import (
     require_repository,
     require_tag,
 )
-from ocilayout.model.retired import ArtifactManifest, Schema1Manifest
+from ocilayout.model.retired import ArtifactManifest, FsLayer, Schema1Manifest
 from ocilayout.model.stream import (
     CHUNK,
     BlobSource,
@@ -100,6 +101,7 @@ from ocilayout.model.stream import (
 from ocilayout.model.surrogate import has_surrogate, replace_surrogates
 
 __all__ = [
+    "ARTIFACT_TYPES",
     "AT_A_TIME",
     "CHUNK",
     "CONTAINERD_IMAGE_NAME",
@@ -147,6 +149,7 @@ __all__ = [
     "Extensible",
     "FrozenJson",
     "FrozenMap",
+    "FsLayer",
     "Header",
     "History",
     "ImageConfig",

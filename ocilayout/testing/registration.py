@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from ocilayout.layout import RootEntry, RootIndex
 from ocilayout.model import (
+    ArtifactManifest,
     ContainerConfig,
     Descriptor,
     Digest,
@@ -24,6 +25,7 @@ from ocilayout.model import (
     Platform,
     Reference,
     RootFs,
+    Schema1Manifest,
     freeze,
 )
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 STRATEGIES: Final[Mapping[type, str]] = {
+    ArtifactManifest: "artifact_manifests",
     ContainerConfig: "container_configs",
     Descriptor: "descriptors",
     Digest: "digests",
@@ -46,6 +49,7 @@ STRATEGIES: Final[Mapping[type, str]] = {
     RootEntry: "root_entries",
     RootFs: "rootfs",
     RootIndex: "root_indexes",
+    Schema1Manifest: "schema1_manifests",
 }
 """The strategy of each type, by its name in `ocilayout.testing.strategies`.
 

@@ -479,6 +479,16 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reach_module, "is_understood", lambda _: True)
 
 
+@bug("content that one reference calls a layer is not looked into", "ours until 2026")
+def _(patch: pytest.MonkeyPatch) -> None:
+    mentions = reach_module._Search._mentions
+
+    def unless_opaque(self: Any, digest: Digest, media_type: str = "") -> Any:
+        return [] if is_understood(media_type) else mentions(self, digest, media_type)
+
+    patch.setattr(reach_module._Search, "_mentions", unless_opaque)
+
+
 @bug("content that an unknown property names is garbage", "ours until 2026, every Go library")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reach_module, "document_mentions", lambda _: set())

@@ -87,7 +87,7 @@ STORIES: Final[dict[str, Story]] = {
     "`manifests` is null when there are none": _story(
         _put(0, "a", "one"), lambda machine: machine.remove(0, 0, 0)
     ),
-    "a changed note replaces all others": _story(
+    "a changed annotation replaces all others": _story(
         _put(0, "a", "one"),
         lambda machine: machine.annotate(0, 0, 0, {"org.example.note": "true"}),
         lambda machine: machine.annotate(0, 0, 0, {NAME_ANNOTATION: "true"}),
@@ -114,18 +114,21 @@ STORIES: Final[dict[str, Story]] = {
             0, 0, _content(machine, "one"), len(_content(machine, "one").blobs) - 1, cut=True
         ),
     ),
-    "what a document of an unknown type names is garbage": _story(_tag_and_collect("bundle")),
-    "what an unknown property names is garbage": _story(
+    "content that an unknown document names is garbage": _story(_tag_and_collect("bundle")),
+    "content that one reference calls a layer is not looked into": _story(
+        _put(0, "a", "bundle"), _put(0, "b", "three, as a layer"), _collect(prune=False)
+    ),
+    "content that an unknown property names is garbage": _story(
         _tag_and_collect("manifest with a property")
     ),
-    "remove deletes what a kept document of an unknown type names": _story(
+    "remove deletes content that a kept document of an unknown type names": _story(
         _put(0, "a", "bundle"), _put(0, "b", "three"), lambda machine: machine.remove(0, 0, 1)
     ),
     "a collection that only says what it would do does it": _story(
         lambda machine: machine.put_content(0, 0, _content(machine, "one")),
         _collect(dry_run=True),
     ),
-    "a root that is there ends a copy of what is not": _story(
+    "an existing root ends a copy of missing content": _story(
         _put(0, "a", "one"),
         _put(1, "a", "one"),
         lambda machine: machine.copy_what_was_lost(0, 0, 0, 1),
@@ -133,7 +136,7 @@ STORIES: Final[dict[str, Story]] = {
     "referrers inside an index are not found": _story(
         _put(0, "a", "one"), _put(0, "b", "one and its signature")
     ),
-    "a copy takes the referrers of the root alone": _story(
+    "a copy only takes the referrers of the root": _story(
         _put(1, "a", "pair"), _put(1, "b", "signature of one"), _copy(referrers=True)
     ),
     "a copy by digest makes no entry": _story(

@@ -10,7 +10,7 @@ from hypothesis import settings
 from ocilayout import OciLayoutError
 from ocilayout.testing.machine import LayoutAdapter, LayoutStore, check_store
 from tests.effort import EFFORT
-from tests.property.bugs import BUGS
+from tests.property.bugs import BUGS, SKILL_BUGS
 from tests.property.stories import STORIES, look_for
 
 if TYPE_CHECKING:
@@ -53,3 +53,8 @@ def test_without_a_bug_nothing_is_found() -> None:
 def test_bugs_are_many() -> None:
     """At least 25 bugs are planted, each once."""
     assert len({bug.name for bug in BUGS}) == len(BUGS) >= 25
+
+
+def test_each_story_leads_to_a_bug() -> None:
+    """A story under a name that no bug has would not be told."""
+    assert STORIES.keys() <= {bug.name for bug in (*BUGS, *SKILL_BUGS)}

@@ -66,10 +66,17 @@ def test_a_layout_is_not_larger_than_its_limit(data: st.DataObject, most: int, l
     assert len(tree.blobs()) <= 2 * most + leaves + 2
 
 
-MODELS = [own.headers(), own.manifests(), own.indexes(), own.configs()]
+MODELS = {
+    "header": own.headers(),
+    "manifest": own.manifests(),
+    "index": own.indexes(),
+    "config": own.configs(),
+    "artifact manifest": own.artifact_manifests(),
+    "schema 1": own.schema1_manifests(),
+}
 
 
-@pytest.mark.parametrize("models", MODELS, ids=["header", "manifest", "index", "config"])
+@pytest.mark.parametrize("models", MODELS.values(), ids=MODELS)
 @given(data=st.data())
 @LAW
 def test_a_document_says_what_its_model_says(data: st.DataObject, models: Any) -> None:
@@ -80,15 +87,24 @@ def test_a_document_says_what_its_model_says(data: st.DataObject, models: Any) -
 @given(
     own.manifests(max_layers=1),
     own.indexes(max_manifests=1),
+    own.artifact_manifests(max_blobs=1),
+    own.schema1_manifests(max_layers=1),
     own.configs(max_layers=1, max_history=1),
     own.annotations(max_size=1),
     own.root_index_documents(max_entries=1),
 )
 @ON_DISK
 def test_no_value_has_more_members_than_its_limit(
-    manifest: Any, index: Any, config: Any, annotations: Any, root: Any
+    manifest: Any,
+    index: Any,
+    artifact: Any,
+    schema1: Any,
+    config: Any,
+    annotations: Any,
+    root: Any,
 ) -> None:
     assert max(len(manifest.layers), len(index.manifests), len(annotations)) <= 1
+    assert max(len(artifact.blobs), len(schema1.fs_layers)) <= 1
     assert max(len(config.rootfs.diff_ids), len(config.history)) <= 1
     assert len(root.get("manifests") or []) <= 1
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ocilayout.layout import fallback_tag
 from ocilayout.model import (
@@ -300,6 +300,9 @@ _BUNDLE = _bundle("bundle", _THREE)
 UNCOMMON: Final[tuple[Content, ...]] = (
     _BUNDLE,
     _with_bundle("manifest with a bundle", _BUNDLE),
+    # One digest as a layer, and where it is not understood, so that what it names is held.
+    evolve(_index("three as a layer, and a bundle", _WRAPPED, _BUNDLE), beside=_BUNDLE.beside),
+    evolve(_index("a bundle, and three as a layer", _BUNDLE, _WRAPPED), beside=_BUNDLE.beside),
     _with_unknown_property("manifest with a property", "seventh"),
     _RETIRED,
     _OLD,

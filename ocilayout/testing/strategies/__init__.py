@@ -14,6 +14,7 @@ near-miss is a `nearmiss`, put together by `spoil` from the ways to spoil someth
 from ocilayout.testing.strategies.draft import layouts
 from ocilayout.testing.strategies.encoding import (
     Document,
+    artifact_manifests,
     configs,
     container_configs,
     documents,
@@ -24,6 +25,7 @@ from ocilayout.testing.strategies.encoding import (
     root_index_documents,
     root_indexes,
     rootfs,
+    schema1_manifests,
 )
 from ocilayout.testing.strategies.filetree import File, Folder, Link, Node, Tree
 from ocilayout.testing.strategies.nearmiss import Finding, NearMiss
@@ -51,6 +53,7 @@ __all__ = [
     "Node",
     "Tree",
     "annotations",
+    "artifact_manifests",
     "broken_documents",
     "configs",
     "container_configs",
@@ -72,4 +75,5 @@ __all__ = [
     "root_index_documents",
     "root_indexes",
     "rootfs",
+    "schema1_manifests",
 ]

@@ -10,15 +10,19 @@ from hypothesis import strategies as st
 
 from ocilayout.layout import RootIndex
 from ocilayout.model import (
+    ARTIFACT_TYPES,
     CONTAINERD_IMAGE_NAME,
     CREATED,
     INDEX_TYPES,
     MANIFEST_TYPES,
     OCI_INDEX,
     REF_NAME,
+    SCHEMA1_TYPES,
+    ArtifactManifest,
     ContainerConfig,
     Descriptor,
     Extensible,
+    FsLayer,
     Header,
     History,
     ImageConfig,
@@ -26,6 +30,7 @@ from ocilayout.model import (
     Manifest,
     Platform,
     RootFs,
+    Schema1Manifest,
     dump_json,
     encode,
 )
@@ -103,6 +108,39 @@ def indexes(*, max_manifests: int = 3) -> SearchStrategy[Index]:
         subject=st.none() | scalar.descriptors(),
         annotations=scalar.annotations(),
         extra=extras(Index, "config", "layers"),
+    )
+
+
+def artifact_manifests(*, max_blobs: int = 2) -> SearchStrategy[ArtifactManifest]:
+    """Give artifact manifests of both retired types, with and without a subject.
+
+    Args:
+        max_blobs: How many blobs one has at most.
+    """
+    return st.builds(
+        ArtifactManifest,
+        media_type=st.none() | st.sampled_from(sorted(ARTIFACT_TYPES)),
+        artifact_type=st.none() | TEXT,
+        blobs=st.lists(scalar.descriptors(), max_size=max_blobs),
+        subject=st.none() | scalar.descriptors(),
+        annotations=scalar.annotations(),
+        extra=extras(ArtifactManifest, "manifests", "layers", "config"),
+    )
+
+
+def schema1_manifests(*, max_layers: int = 3) -> SearchStrategy[Schema1Manifest]:
+    """Give Docker's manifests of schema 1, some of which list a layer several times.
+
+    Args:
+        max_layers: How many layers one has at most.
+    """
+    layers = st.builds(FsLayer, blob_sum=digests(), extra=extras(FsLayer))
+    listed = st.lists(layers, max_size=max_layers)
+    return st.builds(
+        Schema1Manifest,
+        media_type=st.none() | st.sampled_from(sorted(SCHEMA1_TYPES)),
+        fs_layers=listed | listed.map(lambda some: (some + some)[:max_layers]),
+        extra=extras(Schema1Manifest, "manifests", "layers", "config", "blobs"),
     )
 
 

@@ -26,6 +26,7 @@ from ocilayout.model.mediatype import (
     OCI_CONFIG,
     OCI_EMPTY,
     OCI_INDEX,
+    OCI_LAYER,
     OCI_MANIFEST,
 )
 from tests.unit.check.conftest import (
@@ -54,6 +55,17 @@ def test_what_is_named_where_it_is_not_understood_counts_as_referred_to(store: S
     store.enter(store.manifest(**{"com.example": store.put(b"near")["digest"]}), name="v2")
     store.enter(store.put(b"plain", "text/plain"), name="v3", extra=store.put(b"top")["digest"])
     assert seen(store.root) == []
+
+
+@pytest.mark.spec("media-types:unknown")
+def test_each_reference_to_content_counts_in_any_order(store: Store) -> None:
+    """One of an unknown type, that says that it is JSON, beside others of other types."""
+    document = store.put(b"// " + str(store.put(b"far")["digest"]).encode(), "text/plain")
+    kinds = ["text/plain", "application/vnd.example.v1+json", OCI_LAYER, "a/b"]
+    for order in (kinds, kinds[::-1]):
+        store.index["manifests"] = [{**document, "mediaType": kind} for kind in order]
+        store.save()
+        assert "unreferenced-blob" not in {code for _, code, _ in seen(store.root)}
 
 
 @pytest.mark.parametrize(
