@@ -60,7 +60,7 @@ def tag(
     any_name: bool,
     as_json: bool,
 ) -> None:
-    """Tag content with more names.
+    """Add tags to content.
 
     NAME may be a full name, a digest or NAME@DIGEST. A new name that has other content is moved;
     that content stays, as an untagged entry if it has no other name. Annotations are not copied.
@@ -86,7 +86,7 @@ def tag(
 @option.writing
 @json_option
 def untag(path: Path, names: tuple[str, ...], writing: Writing, *, as_json: bool) -> None:
-    """Remove names and keep their content.
+    """Remove tags and keep their content.
 
     NAME may be a full name, a digest or NAME@DIGEST. Content that has no other entry stays as an
     untagged entry.

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @click.argument("target", callback=read_by(parse_locator))
 @click.option("--all", "everything", is_flag=True, help="Copy all entries, or all tags.")
 @option.platform
-@click.option("--referrers", is_flag=True, help="Copy its referrers, too, such as signatures.")
+@click.option("--referrers", is_flag=True, help="Copy the referrers, too, such as signatures.")
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),

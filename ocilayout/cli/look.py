@@ -53,10 +53,9 @@ _COLOURS: Final = {"missing": "red", "unreadable": "red", "shared": "cyan"}
 def ls(operand: Operand, *, untagged: bool, quiet: bool, as_json: bool) -> None:
     """List entries, with platforms, size and age.
 
-    The size is that of all content that belongs to an entry. The age is that of the annotation
-    `created`, or of the config; where neither has one, it is followed by "(file)" and tells when
-    the content was last stored here. The last column says whether all content is there; a registry
-    is not asked.
+    The size is that of all content of an entry. The age comes from the annotation `created` or
+    from the config; without either it is the time since the content was last stored here, followed
+    by "(file)". The last column says whether all content is there; a registry is not asked.
     """
     with operand.open() as source:
         if quiet:

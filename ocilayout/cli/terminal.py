@@ -1,7 +1,7 @@
 """The terminal: how the commands answer, fail and end.
 
 An answer goes to standard output, as text for people or with `--json` as data for programs; an
-error is one line on standard error. Exit status: 0 done, 1 failed, 2 used wrongly; 130 after
+error is one line on standard error. Exit status: 0 done, 1 failed, 2 usage error; 130 after
 Ctrl-C and 141 when the reader of a pipe is gone, as for programs that a signal ends. Tables are
 fitted to a terminal, and are plain aligned text everywhere else.
 """

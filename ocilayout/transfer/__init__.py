@@ -1,8 +1,9 @@
-"""Transfers: a graph of content from any source to any target, and what is told of it.
+"""Transfers of a graph of content from any source to any target, and their events.
 
-`copy` and `copy_all` are the verbs; `LeftBehind` finds what a copy of documents that are not
-understood would have needed. Not in here: what a source or a target is, which `ocilayout.model`
-says, and connections to registries.
+`copy` and `copy_all` are the verbs. `transfer` and `put_and_bind` are their two halves, for callers
+that tag what they transferred by rules of their own, as `skills` does. `LeftBehind` finds content
+that a copy left behind, because a document names it where it is not understood. Not in here: what a
+source or a target is, which `ocilayout.model` says, and connections to registries.
 """
 
 from __future__ import annotations

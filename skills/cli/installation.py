@@ -33,11 +33,6 @@ _scope = click.option(
     type=click.Choice(["user", "project"]),
     help="For the user or a project; by default for a project if --project-root is given.",
 )
-_force = click.option(
-    "--force",
-    is_flag=True,
-    help="Replace local edits, and folders that were not installed from here.",
-)
 
 
 @click.command(epilog="Example: skills install ghcr.io/org/release-notes:v1 --clients claude-code")
@@ -52,7 +47,11 @@ _force = click.option(
 @_scope
 @project_root
 @click.option("--version", help="The version, if the source has none.")
-@_force
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace local edits, and folders that were not installed from here.",
+)
 @click.option("--replace", is_flag=True, help="Replace a local build that has other content.")
 @registry_access(reads=False)
 @json_option
@@ -86,7 +85,11 @@ def install(
 @click.argument("name", shell_complete=complete_skill)
 @_scope
 @project_root
-@_force
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Remove a skill with local edits, too.",
+)
 @json_option
 @click.pass_obj
 def uninstall(

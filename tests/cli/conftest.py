@@ -70,7 +70,7 @@ class Command:
         return done.stderr.removeprefix("Error: ").rstrip("\n")
 
     def misuse(self, *arguments: str, stdin: bytes | None = None) -> str:
-        """Return the message of wrong use."""
+        """Return the message of a usage error."""
         done = self.run(*arguments, status=2, stdin=stdin)
         assert done.stdout == ""
         return " ".join(done.stderr.split())

@@ -81,7 +81,7 @@ class TestDirections:
         source: str,
         target: str,
     ) -> None:
-        """By its digest content arrives without a name, and is there."""
+        """Content copied by its digest arrives whole and without a name."""
         here, there = prepared(command, source, registry), empty(target, registry)
         digest = layout.resolve("solo").digest
         (entry,) = command.answer("cp", f"{here}@{digest}", there)["entries"]
@@ -158,14 +158,14 @@ class TestAnswer:
         assert len(layout.entries()) == 3
 
     def test_the_only_entry(self, command: Command, layout: Layout) -> None:
-        """Without a name the only entry is copied; of several none is guessed."""
+        """Without a name the only entry is copied; with several entries it is an error."""
         assert "say which: 'solo', 'v1'" in command.error("cp", "oci:lay", "oci:new")
         command.text("cp", "oci:lay:solo", "oci:new")
         (entry,) = command.answer("cp", "oci:new", "oci:newer")["entries"]
         assert (entry["name"], entry["digest"]) == ("solo", layout.resolve("solo").digest)
 
-    def test_what_is_noted_stays(self, command: Command, layout: Layout) -> None:
-        """Annotations of an entry belong to its layout and are not copied."""
+    def test_annotations_of_an_entry_are_not_copied(self, command: Command, layout: Layout) -> None:
+        """The annotations of an entry belong to its layout, and are not copied."""
         layout.annotate("solo", {"org.example.team": "core"})
         command.text("cp", "oci:lay:solo", "oci:new")
         assert dict(Layout.open("new").entry("solo").annotations) == {}
@@ -173,7 +173,7 @@ class TestAnswer:
 
 class TestStreams:
     def test_an_archive_on_a_pipe(self, command: Command, layout: Layout) -> None:
-        """`-` is standard output, which then has the archive alone, and standard input."""
+        """`-` is standard input, or standard output, which then has nothing but the archive."""
         done = command.run("cp", "oci:lay:v1", "oci-archive:-")
         assert done.stderr.splitlines()[0] == "Copied v1 to oci-archive:-:v1"
         command.folder.joinpath("a.tar").write_bytes(done.stdout_bytes)
@@ -230,7 +230,7 @@ class TestMisuse:
     def test_what_cannot_be_meant(
         self, command: Command, layout: Layout, arguments: list[str], said: str
     ) -> None:
-        """Arguments that contradict each other are wrong use, and nothing is created."""
+        """Arguments that contradict each other are a usage error, and nothing is created."""
         assert said in command.misuse("cp", *arguments)
         assert not command.folder.joinpath("new").exists()
         assert layout.tags() == ("solo", "v1")

@@ -68,7 +68,7 @@ class TestTag:
         digest = str(Digest.of(b""))
         assert "reads as a digest" in command.error("tag", "lay", "v1", digest, "--any-name")
 
-    def test_what_is_not_there(self, command: Command, layout: Layout) -> None:
+    def test_a_missing_name(self, command: Command, layout: Layout) -> None:
         """The error about a missing name lists the names that exist."""
         assert command.error("tag", "lay", "x", "y") == (
             "there is no entry named 'x'; there are 'solo', 'v1'"
@@ -107,7 +107,7 @@ class TestAnnotate:
         assert said == "No annotations\n"
 
     def test_misuse(self, command: Command, layout: Layout) -> None:
-        """Nothing to change, and text that is not an annotation, are wrong use, as is the name."""
+        """No change, text that is not an annotation, and the key of the name are usage errors."""
         assert "nothing to change" in command.misuse("annotate", "lay", "v1")
         assert "write KEY=VALUE" in command.misuse("annotate", "lay", "v1", "=x")
         assert "the name itself" in command.error(
@@ -154,7 +154,7 @@ class TestFolders:
     def test_what_is_not_a_folder(
         self, command: Command, layout: Layout, arguments: list[str]
     ) -> None:
-        """An archive, a registry, and a locator with a name are wrong use."""
+        """An archive, a registry, and a locator with a name are usage errors."""
         verb, *rest = arguments
         write_archive(layout, ["v1"], "a.tar")
         for path in ("a.tar", "oci-archive:a.tar", "docker://localhost/a"):
@@ -264,7 +264,7 @@ class TestEqualNames:
         layout.untag("example.org/one:latest")
         assert command.lines("inspect", "lay", "latest")[0] == "name    latest"
 
-    def test_an_entry_with_a_full_name_alone_is_no_untagged_one(
+    def test_an_entry_with_a_full_name_alone_is_not_untagged(
         self, command: Command, layout: Layout
     ) -> None:
         """It is listed by that name, and neither a collection nor a repair takes it."""

@@ -1,4 +1,4 @@
-"""`ocilayout explain`: the requirement of an id, and what is done about it."""
+"""`ocilayout explain`: the requirement of an id, and how it is met."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_programs_get_the_cells(command: Command) -> None:
 
 
 @pytest.mark.parametrize("requirement", ["descriptor:digest-gramar", "digest-grammar"])
-def test_what_is_no_id_is_an_error_that_helps(command: Command, requirement: str) -> None:
+def test_an_unknown_id_is_an_error_that_helps(command: Command, requirement: str) -> None:
     """The error about a misspelt id names the right one."""
     assert "descriptor:digest-grammar" in command.error("explain", requirement)
 

@@ -1,4 +1,4 @@
-"""Layouts as other programs write them: no command loses content of theirs."""
+"""Layouts as other programs write them: no command loses their content."""
 
 from __future__ import annotations
 

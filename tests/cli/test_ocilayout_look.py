@@ -186,7 +186,7 @@ class TestInspect:
         assert command.answer("inspect", "lay", str(descriptor.digest))["name"] is None
 
     def test_the_exact_bytes(self, command: Command, layout: Layout) -> None:
-        """`--raw` gives the bytes of the document and not one more."""
+        """`--raw` writes exactly the bytes of the document."""
         data = b'{ "schemaVersion": 2,\n "manifests": [] }\n\n'
         layout.tag("odd", layout.put_manifest(data))
         assert command.run("inspect", "--raw", "lay", "odd").stdout_bytes == data
@@ -206,7 +206,7 @@ class TestInspect:
         )
         assert layout.resolve("v1").digest != manifest["digest"]
 
-    def test_what_is_no_document(self, command: Command, layout: Layout) -> None:
+    def test_what_is_not_a_document(self, command: Command, layout: Layout) -> None:
         """Content that is not JSON is left to `cat`; of a broken manifest the place is shown."""
         digest = str(Digest.of(b"one"))
         assert "`ocilayout cat`" in command.error("inspect", "lay", digest)
@@ -424,7 +424,7 @@ class TestPlaces:
         assert layout.tags()
 
     @pytest.mark.parametrize("verb", ["ls", "inspect", "cat", "tree", "referrers"])
-    def test_what_is_not_there(self, command: Command, verb: str) -> None:
+    def test_missing_sources(self, command: Command, verb: str) -> None:
         """A missing path, a folder without a layout, and a file that is not a tar are errors."""
         command.folder.joinpath("file").write_text("x")
         error = command.error(verb, "nowhere")

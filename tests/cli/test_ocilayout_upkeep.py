@@ -66,7 +66,7 @@ class TestCheck:
         command.run("check", "lay", "--fail-on", "warning", "--jobs", "1", status=1)
         assert "0 is not in the range" in command.misuse("check", "lay", "--jobs", "0")
 
-    def test_what_is_no_layout(self, command: Command) -> None:
+    def test_what_is_not_a_layout(self, command: Command) -> None:
         """A folder that is not a layout is checked, too; a missing folder is an error."""
         command.folder.joinpath("empty").mkdir()
         codes = {

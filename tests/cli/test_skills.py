@@ -125,13 +125,13 @@ def test_a_folder_is_built_from_inside(shell: Shell) -> None:
     ],
 )
 def test_errors_are_one_line(shell: Shell, arguments: list[str], message: str) -> None:
-    """What goes wrong is said in one line on standard error, with exit status 1."""
+    """An error is one line on standard error, with exit status 1."""
     shell.folder.joinpath("SKILL.md").write_text("")
     assert message in shell.error(*arguments)
 
 
 def test_a_skill_is_validated(shell: Shell) -> None:
-    """All that must change is said with its line and exit status 1; what is fine, by none."""
+    """Every error is reported with its line, and exit status 1; a good skill has none."""
     shell.run("init", "hello")
     assert shell.run("validate", "hello").stdout == ""
     assert shell.answer("validate", "hello") == {"valid": True}

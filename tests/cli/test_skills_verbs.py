@@ -1,4 +1,4 @@
-"""The verbs of `skills` for looking, keeping and installing: what each answers, in both forms."""
+"""The verbs of `skills` that show, keep and install: the answers of each, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -126,8 +126,8 @@ class TestContent:
         shell.run("content", shell.reference, "--refresh")
         assert len(shell.registry.requests) == 1
 
-    def test_what_is_not_there_is_said(self, shell: Shell) -> None:
-        """A name without a registry cannot be asked for anywhere."""
+    def test_a_missing_skill_is_an_error(self, shell: Shell) -> None:
+        """A name without a registry cannot be pulled."""
         assert "is not in the store" in shell.error("content", "nothing")
 
 
@@ -166,7 +166,7 @@ class TestCache:
         assert pulled
 
     def test_one_is_removed(self, shell: Shell, pulled: str) -> None:
-        """By its name, and no build."""
+        """A pulled skill is removed by its name; a build is not."""
         shell.build()
         assert "was built here" in shell.error("cache", "remove", "hello")
         said = shell.text("cache", "remove", shell.reference)
@@ -178,7 +178,7 @@ class TestCache:
         assert pulled
 
     def test_old_ones_are_pruned(self, shell: Shell, pulled: str) -> None:
-        """By age, and only said with `--dry-run`."""
+        """Skills are pruned by age; `--dry-run` only lists them."""
         assert shell.text("cache", "prune", "--older-than", "30d") == "Nothing to remove\n"
         layout = Layout.open(shell.folder / "store")
         os.utime(layout.blobs.path(layout.resolve(shell.reference).digest), (0, 0))
@@ -201,7 +201,7 @@ class TestCache:
 
 class TestInstall:
     def test_a_skill_is_installed_listed_and_removed(self, shell: Shell) -> None:
-        """As text that ToolHive's users know."""
+        """The text is that of ToolHive."""
         assert shell.text("list") == "No skills installed\n"
         shell.build(tag="ghcr.io/org/hello:v1")
         said = shell.text("install", "hello", "--clients", "cursor,claude-code")
@@ -256,7 +256,7 @@ class TestInstall:
         assert [path.name for path in root.iterdir()] == [".git"]
 
     def test_edits_need_force(self, shell: Shell) -> None:
-        """They are named, and kept until force is used."""
+        """Local edits are named, and kept unless `--force` is given."""
         shell.build()
         shell.run("install", "hello", "--clients", "codex")
         notes = shell.home / ".agents/skills/hello/docs/notes.md"
@@ -309,7 +309,7 @@ class TestInstall:
         assert list(shell.home.iterdir()) == []
 
     def test_an_unknown_scope_is_wrong_use(self, shell: Shell) -> None:
-        """There are two."""
+        """There are two scopes; any other is a usage error."""
         assert "'team' is not one of" in shell.run("list", "--scope", "team", status=2).stderr
 
 
@@ -332,7 +332,7 @@ class TestCompletion:
         assert self.complete("--store", "second", "content", "") == ["hello"]
 
     def test_installed_skills(self, shell: Shell) -> None:
-        """`uninstall` is offered what is installed, and nothing if that cannot be known."""
+        """`uninstall` completes installed skills, and nothing if the record cannot be read."""
         assert self.complete("uninstall", "") == []
         shell.build()
         shell.run("install", "hello", "--clients", "codex")
@@ -356,8 +356,7 @@ class TestCompletion:
     def test_a_hostile_record_offers_nothing(
         self, shell: Shell, capfd: pytest.CaptureFixture[str], name: str, how: str
     ) -> None:
-        """Whatever lies in place of the record, nothing hangs and nothing is told; a list needs no
-        lock."""
+        """If the record is not a regular file, nothing hangs or is shown; a list needs no lock."""
         shell.build()
         shell.run("install", "hello", "--clients", "codex")
         path = shell.home / ".local/state/ocilayout/skills" / name

@@ -1,4 +1,4 @@
-"""Layouts with something hostile in them, and a canary beside them that must stay as it is.
+"""Layouts with something malicious in them, and a canary beside them that must not change.
 
 What is planted is composed of a thing and a place: a pipe as `index.json`, a link as `ingest`. The
 documents that are hostile by what they say are in `planted_documents`.
@@ -223,7 +223,7 @@ class Site:
 def changes(
     before: dict[str, object], after: dict[str, object], *, shares: bool = False
 ) -> list[str]:
-    """Return the paths of what is gone, new or another.
+    """Return the paths of files that were removed, added or changed.
 
     Args:
         before: A snapshot.
@@ -353,7 +353,7 @@ class Spot:
         return self.place in FOLDERS
 
     def free(self) -> Path:
-        """Remove what is there, and return the path."""
+        """Remove whatever has the path, and return the path."""
         scrub(self.path)
         return self.path
 

@@ -1,4 +1,4 @@
-"""Layouts that are hostile by what their documents say; the files are all what they should be."""
+"""Layouts whose documents are malicious; all files are regular."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def _many_paths() -> Content:
 
 
 def _self_signed() -> Content:
-    """Let what refers to content be referred to, in turn, by what that content is made of."""
+    """Make an index of an image, its signature, and a referrer of that signature."""
     made = Content()
     image = made.image("signed")
     about = {key: image[key] for key in ("mediaType", "digest", "size")}
@@ -307,7 +307,7 @@ DOCUMENTS: Final[dict[str, Callable[[], Content]]] = {
     "layers that are null": lambda: _manifest(layers=None),
     "a config that is null": lambda: _manifest(config=None),
     "a subject that is a text": lambda: _manifest(subject=_LIE),
-    # documents that are no good at all, deep, or large
+    # documents that are broken, deep, or large
     "an index.json that is a list": lambda: _root_index(b"[]"),
     "an index.json that is null": lambda: _root_index(b"null"),
     "an index.json with a mark of order": lambda: _root_index(b'\xef\xbb\xbf{"schemaVersion":2}'),

@@ -1,4 +1,4 @@
-"""Archives of a size that no memory should hold: written to a pipe, and read in place.
+"""Archives too large for memory: written to a pipe, and read in place.
 
 With OCILAYOUT_LARGE=1 in the environment the blob has 2 GiB; otherwise it has 64 MiB, which is
 enough to see that it is not held, and takes a moment.
@@ -88,7 +88,7 @@ report(size=size)
 
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    """Return a layout with a blob of zeros that take no room on the disk."""
+    """Return a layout with a blob of zeros, in a sparse file."""
     layout = Layout.create(tmp_path_factory.mktemp("large") / "layout", durability="none")
     hasher, zeros = hashlib.sha256(), bytes(MIB)
     for _ in range(SIZE // MIB):
@@ -106,7 +106,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
 
 @pytest.fixture(scope="module")
 def archive(layout: Layout) -> tuple[Path, dict[str, int]]:
-    """Return an archive that came through a pipe, and what its writer says of its memory."""
+    """Return an archive that was written to a pipe, and the memory figures of its writer."""
     path = layout.path.parent / "x.tar"
     with subprocess.Popen(
         [sys.executable, "-c", WRITE, str(layout.path)],
@@ -122,7 +122,7 @@ def archive(layout: Layout) -> tuple[Path, dict[str, int]]:
 
 
 def copy_with_holes(read: Callable[[int], bytes], path: Path) -> None:
-    """Write what is read to a file, and leave out what is zero."""
+    """Copy a stream to a sparse file."""
     with path.open("wb") as file:
         while data := read(MIB):
             if data.count(0) == len(data):
@@ -133,7 +133,7 @@ def copy_with_holes(read: Callable[[int], bytes], path: Path) -> None:
 
 
 def run(code: str, path: Path) -> dict[str, int]:
-    """Run code on an archive and return what it says of its memory."""
+    """Run code on an archive and return its memory figures."""
     done = subprocess.run(
         [sys.executable, "-c", code, str(path)],
         env={**os.environ, "TMPDIR": str(path.parent)},
@@ -146,13 +146,13 @@ def run(code: str, path: Path) -> dict[str, int]:
 
 
 def require_small(said: dict[str, int]) -> None:
-    """Require that a process needed little memory, all in all and for its work."""
+    """Require that a process needed little memory, in total and above its start."""
     assert said["after"] - said["before"] < GROWTH
     assert said["after"] < LIMIT
 
 
 def test_written_to_a_pipe(archive: tuple[Path, dict[str, int]]) -> None:
-    """Writing needs the memory of a few blocks, whatever the size of a blob."""
+    """Writing needs the memory of a few blocks for a blob of any size."""
     path, said = archive
     assert path.stat().st_size > SIZE
     require_small(said)
@@ -167,7 +167,7 @@ def test_read_in_place(layout: Layout, archive: tuple[Path, dict[str, int]]) -> 
 
 
 def test_read_compressed(layout: Layout, archive: tuple[Path, dict[str, int]]) -> None:
-    """A compressed archive takes its place on the disk, and none in memory."""
+    """A compressed archive is unpacked to the disk and not into memory."""
     path, _ = archive
     packed = path.with_suffix(".tar.gz")
     with path.open("rb") as source, gzip.open(packed, "wb", 1) as target:
@@ -179,7 +179,7 @@ def test_read_compressed(layout: Layout, archive: tuple[Path, dict[str, int]]) -
 
 
 def test_the_measure_measures(archive: tuple[Path, dict[str, int]]) -> None:
-    """A process that holds 64 MiB of a blob is found out."""
+    """The measurement notices a process that holds 64 MiB of a blob."""
     path, _ = archive
     said = run(NAIVE, path)
     assert said["after"] - said["before"] > GROWTH

@@ -190,7 +190,7 @@ def limited() -> None:
 
 
 def run(arguments: list[str]) -> subprocess.CompletedProcess[bytes]:
-    """Run a command within the limits, and require that it ended by itself and in its manners."""
+    """Run a command within the limits; it must end by itself, with an answer or one error."""
     done = subprocess.run(
         [Path(sys.executable).with_name("ocilayout"), *arguments],
         capture_output=True,
@@ -300,7 +300,7 @@ def test_a_sparse_archive(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_an_archive(data: bytes, said: str, tmp_path: Path) -> None:
-    """What is not an archive is said to be none in one line, with what reads it."""
+    """A file that is not an archive is an error of one line that says what can read it."""
     path = tmp_path / "x"
     path.write_bytes(data)
     for words in (["ls", f"oci-archive:{path}"], ["cp", f"oci-archive:{path}", f"oci:{path}.copy"]):
@@ -310,13 +310,13 @@ def test_what_is_not_an_archive(data: bytes, said: str, tmp_path: Path) -> None:
 
 
 def said_by(words: list[str]) -> dict[str, Any]:
-    """Return what a command says to programs."""
+    """Return the JSON answer of a command."""
     said: dict[str, Any] = json.loads(run([*words, "--json"]).stdout)
     return said
 
 
 def counted(problems: list[dict[str, Any]], severity: str) -> int:
-    """Return how many problems of a severity are told."""
+    """Return how many problems of a severity are reported."""
     return sum(problem["severity"] == severity for problem in problems)
 
 
@@ -324,7 +324,7 @@ def counted(problems: list[dict[str, Any]], severity: str) -> int:
 def test_of_very_many_bad_entries_enough_are_told_and_all_are_counted(
     verb: str, tmp_path: Path
 ) -> None:
-    """A check tells 10,000 problems of each kind of an index, and counts the others."""
+    """A check reports 10,000 problems of each kind of an index, and counts the others."""
     entry = '{"mediaType":"a","digest":"x","size":-1'
     save(tmp_path, ",".join(f'{entry},"x":{number}}}' for number in range(MANY)))
     (tmp_path / "blobs").mkdir()
@@ -356,7 +356,7 @@ def test_of_very_many_entries_each_with_one_problem_enough_are_told(tmp_path: Pa
 
 
 def test_of_values_that_are_not_entries_each_is_counted(tmp_path: Path) -> None:
-    """An index of values that are not entries is told in part, and each counts as an error."""
+    """Values that are not entries are reported in part, and all are counted as errors."""
     save(tmp_path, ",".join(f'{{"{number}":1}}' for number in range(2 * MANY)))
     said = said_by(["check", str(tmp_path)])
     assert said["errors"] == 3 * 10_000 + 2 * MANY - 10_000 + 1

@@ -1,4 +1,4 @@
-"""A pull whose connection is cut again and again: it goes on where it stopped.
+"""A pull whose connection is cut again and again resumes where it stopped.
 
 With OCILAYOUT_LARGE=1 in the environment the blob has 200 MiB; otherwise it has 8 MiB.
 """
@@ -42,7 +42,7 @@ ROOT = Descriptor.of(MANIFEST, OCI_MANIFEST)
 
 
 class Cutter(ThreadingHTTPServer):
-    """A registry with one blob, which cuts the connection where it is told.
+    """A registry with one blob, which cuts the connection at given offsets.
 
     Attributes:
         cuts: How far to go until the next cuts, in bytes from the beginning.
@@ -124,7 +124,7 @@ def repository(server: Cutter, **how: Any) -> Repository:
 
 @pytest.fixture
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many bytes every hash of this test took in, one number a piece."""
+    """The sizes of the pieces that every hash of this test was updated with, in bytes."""
     found: list[int] = []
 
     class Counting:
@@ -148,7 +148,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_pull_survives_every_cut(
     tmp_path: Path, hashed: list[int], *, hard: bool, honours: bool
 ) -> None:
-    """At most one request more for each cut, no byte hashed twice, and the whole at the end."""
+    """Each cut costs at most one request, no byte is hashed twice, and the blob is complete."""
     cuts = sorted(random.Random(f"{hard}{honours}").sample(range(SIZE), CUTS))
     layout = Layout.create(tmp_path / "layout", durability="none")
     with cutting() as server, repository(server, attempts=CUTS + 2) as repo:
@@ -169,7 +169,7 @@ def test_a_pull_survives_every_cut(
 
 
 def test_a_blob_that_changes_behind_a_cut_is_refused(tmp_path: Path) -> None:
-    """What goes on as something else is not stored, and has no entry."""
+    """A blob that continues with other bytes is not stored, and nothing is tagged."""
     layout = Layout.create(tmp_path / "layout", durability="none")
     with cutting() as server, repository(server) as repo:
         server.cuts = [SIZE // 2]
@@ -183,7 +183,7 @@ def test_a_blob_that_changes_behind_a_cut_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("said", ["bytes 0-9/10", "bytes */10", "nonsense"])
 def test_a_rest_from_elsewhere_is_refused(said: str) -> None:
-    """A registry that does not go on where it was asked to is an error, and is not believed."""
+    """A response with another range than the requested one is an error."""
     with cutting() as server, repository(server) as repo:
         server.cuts, server.said = [SIZE // 2], said
         with pytest.raises(RegistryError, match="does not go on"):
@@ -192,7 +192,7 @@ def test_a_rest_from_elsewhere_is_refused(said: str) -> None:
 
 @pytest.mark.parametrize("cut", [0, 5])
 def test_there_is_an_end_to_cuts_without_progress(cut: int) -> None:
-    """A registry that never gets further is given up after some attempts."""
+    """The pull fails after a few attempts that bring no more bytes."""
     with cutting() as server, repository(server, attempts=4) as repo:
         server.cuts = [cut] * 100
         with pytest.raises(TransportError):
@@ -201,7 +201,7 @@ def test_there_is_an_end_to_cuts_without_progress(cut: int) -> None:
 
 
 def test_a_blob_that_shrinks_is_refused() -> None:
-    """Behind a cut there is less than there was: the bytes are missing, and that is said."""
+    """A blob that is shorter after a cut is an error."""
     with cutting() as server, repository(server) as repo:
         server.honours, server.cuts = False, [SIZE // 2]
         with repo.blobs.open(BLOB) as stream:

@@ -1,4 +1,4 @@
-"""Disks that are full, broken or read-only: the error passes, and nothing is left behind."""
+"""Disks that are full, broken or read-only: the error is raised, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def layout(tmp_path: Path) -> Layout:
 def test_a_blob_that_does_not_fit_leaves_nothing(
     layout: Layout, size: int, wrap: Callable[[bytes], BlobSource], expected: Descriptor | None
 ) -> None:
-    """Wherever a put runs out of space, its error passes and no byte of it stays."""
+    """Wherever a put runs out of space, the error is raised and no file of it stays."""
     before = contents(layout.path)
     with full_after(size), pytest.raises(OSError, match="File too large") as caught:
         layout.blobs.put(wrap(LARGE), media_type=OCI_LAYER, expected=expected)
@@ -166,7 +166,7 @@ if os.geteuid() == 0:
 layout = Layout.open(sys.argv[1])
 root = layout.resolve("a")
 assert all(layout.blobs.read(found) is not None for found in layout.walk(root))
-assert layout.blobs.put(b"x", media_type="x/y").size == 1, "what is there need not be written"
+assert layout.blobs.put(b"x", media_type="x/y").size == 1, "a stored blob need not be written"
 for write in (
     lambda: layout.blobs.put(b"new", media_type="x/y"),
     lambda: layout.tag("b", root),

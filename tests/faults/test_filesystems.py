@@ -166,7 +166,7 @@ def test_a_temporary_beside_blobs_is_ours_and_locked_while_it_is_written(
 
 
 def test_a_failure_to_bring_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the second rename fails as well, neither temporary stays."""
+    """If the second rename fails as well, neither temporary file stays."""
     layout = Layout.create(tmp_path / "layout")
     layout.blobs.put(b"there", media_type=OCI_LAYER)
 
@@ -202,7 +202,7 @@ def failing(error: int) -> Any:
 def test_an_error_of_the_system_says_what_was_done_with_which_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, error: int, said: str | None
 ) -> None:
-    """Also where the system names no file: the type and the number stay, the file is added."""
+    """The file is added even if the system names none; type and number stay the same."""
     if said is None:
         said = r"cannot write .*/oci-layout|cannot write .*/index.json"
         monkeypatch.setattr(os, call, failing(error))
@@ -242,7 +242,7 @@ main(sys.argv[1:])
 
 
 def test_a_full_folder_of_temporary_files_is_named(tmp_path: Path) -> None:
-    """A copy of standard input, and an unpacked archive, that do not fit say where to."""
+    """If a copy of standard input or an unpacked archive does not fit, its folder is named."""
     source = Layout.create(tmp_path / "source")
     source.tag("a", put_artifact(source, LARGE))
     write_archive(source, ["a"], tmp_path / "a.tar")
@@ -276,7 +276,7 @@ main(sys.argv[1:])
 
 
 def test_a_full_standard_output_is_named(tmp_path: Path) -> None:
-    """What cannot be written to standard output is said to be that."""
+    """An error of standard output says so."""
     Layout.create(tmp_path / "layout")
     full = Path("/dev/full")
     if not full.exists():
@@ -294,7 +294,7 @@ def test_a_full_standard_output_is_named(tmp_path: Path) -> None:
 
 
 def test_an_error_of_the_callers_stream_stays_the_callers(tmp_path: Path) -> None:
-    """What a source raises is not said to be about the temporary file."""
+    """An error of the source stream does not name the temporary file."""
     layout = Layout.create(tmp_path / "layout")
 
     class Broken:
@@ -314,7 +314,7 @@ def test_an_error_of_the_callers_stream_stays_the_callers(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("bad", ["a\0b", "\ud800"])
 def test_a_path_that_no_file_can_have_is_an_error_of_the_system(tmp_path: Path, bad: str) -> None:
-    """A path with NUL in it, or without an encoding, is refused by name, by every door."""
+    """A path with NUL in it, or without an encoding, is refused and named by every function."""
     layout = Layout.create(tmp_path / "layout")
     for act in (
         lambda: Layout.open(tmp_path / bad),
@@ -431,7 +431,7 @@ def test_a_target_that_cannot_be_written_is_named(tmp_path: Path, name: str, why
 def test_a_target_on_a_disk_that_can_only_be_read_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the file system says first is told, whatever cleaning up says."""
+    """The first error of the file system is raised, even if cleaning up fails, too."""
     (tmp_path / "x.tar").touch()
     monkeypatch.setattr(os, "replace", failing(errno.EROFS))
     monkeypatch.setattr(os, "unlink", failing(errno.EIO))

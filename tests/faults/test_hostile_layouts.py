@@ -1,4 +1,4 @@
-"""Layouts that were made to do harm: every verb ends, says what is wrong, and harms no others."""
+"""Malicious layouts: every verb ends, reports what is wrong, and touches nothing outside."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def run_all(
 
 
 def test_every_verb_does_its_work_where_nothing_is_planted(runner: Runner, site: Site) -> None:
-    """`check` passes, and all that writes ends well; so what fails elsewhere does for a reason."""
+    """Without anything planted, `check` passes and every verb that writes succeeds."""
     runs, faults = run_all(runner, site, PLAIN, each=1)
     assert not faults, "\n".join(faults)
     assert [run.verb.label for run in runs if run.status] == ["init"]  # it is a layout already

@@ -40,7 +40,7 @@ def crowded() -> Content:
 
 
 def extend(site: Site, content: Content) -> None:
-    """Give the canary files of the same names as what goes from the layout."""
+    """Give the canary files with the names of those that are deleted from the layout."""
     for folder, like in FOLDERS.items():
         for name in content.files:
             if name.startswith(f"{folder}/"):

@@ -1,4 +1,4 @@
-"""Skills that were made to do harm: refused with a clear error, and nothing is written."""
+"""Malicious skills are refused with a clear error, and nothing is written."""
 
 from __future__ import annotations
 
@@ -297,7 +297,7 @@ def clear(error: Exception) -> None:
 
 @pytest.mark.parametrize("case", LAYERS)
 def test_a_hostile_layer_is_refused(target: Target, case: str) -> None:
-    """No file of it is shown, and none is written, with force neither."""
+    """No file of it is shown, and none is written, even with force."""
     make, kind = LAYERS[case]
     target.put(make())
     with pytest.raises(kind) as shown:
@@ -321,7 +321,7 @@ def test_a_hostile_skill_md_is_not_installed(target: Target, case: str) -> None:
 
 @pytest.mark.parametrize("case", NAMES)
 def test_a_hostile_name_is_not_installed(target: Target, case: str) -> None:
-    """What an artifact calls itself is a folder's name only if it is a skill's."""
+    """The name in an artifact names a folder only if it is a valid name of a skill."""
     target.put(gzip.compress(GOOD), name=NAMES[case], tag="hello")
     digest = target.service.layout.resolve("hello").digest
     for source in ("hello", str(digest)):
@@ -331,7 +331,7 @@ def test_a_hostile_name_is_not_installed(target: Target, case: str) -> None:
 
 
 def test_a_layer_that_is_larger_than_it_says_is_refused(target: Target) -> None:
-    """The size in the manifest is that of the blob, or nothing of it is used."""
+    """A layer whose size differs from that in the manifest is not used."""
     target.put(gzip.compress(GOOD))
     layout = target.service.layout
     root = layout.read_manifest(layout.resolve("hello"))

@@ -1,4 +1,4 @@
-"""Writers that are killed: what they said was done is there, and nothing is half there."""
+"""Writers that are killed: what they acknowledged is complete, and nothing is half written."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def require_sound(layout: Layout, *, partial: bool = False) -> None:
 
 
 class Promises:
-    """What processes said about names before they were killed."""
+    """What processes acknowledged about names before they were killed."""
 
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
@@ -179,7 +179,7 @@ class Promises:
 
 @pytest.mark.parametrize("durability", ["commit", "none"])
 def test_a_writer_may_be_killed_at_any_moment(tmp_path: Path, durability: str) -> None:
-    """Whenever a writer is killed, the layout opens, and every tag that it told of is whole."""
+    """Whenever a writer is killed, the layout opens, and every acknowledged tag is whole."""
     path = tmp_path / "layout"
     promises = Promises()
     interrupted = 0

@@ -1,4 +1,4 @@
-"""A registry that lies, breaks or plays for time: the right error, and nothing wrong on disk."""
+"""A registry that lies, breaks or stalls: the right error, and nothing wrong on disk."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ HTML = b"<!doctype html><title>Sign in</title>"
 
 @define
 class Lab:
-    """A registry that may lie, another one that nobody asked for, and layouts on both ends."""
+    """A registry that may lie, an unrelated second registry, and layouts on both ends."""
 
     registry: LoopbackRegistry
     other: LoopbackRegistry
@@ -83,12 +83,12 @@ class Lab:
         return self
 
     def plant(self, *documents: bytes) -> Lab:
-        """Let the tag mean the last of some documents that no right registry would have taken."""
+        """Store documents that a correct registry would refuse, and tag the last one."""
         self.registry.put_manifests(NAME, documents, tag="v1")
         return self
 
     def cut_once(self, on: str, rest: Fault) -> Lab:
-        """Let a layer be cut, and what comes behind be spoilt."""
+        """Cut the download of a layer, and change the bytes after the cut."""
         of = {"reference": self.layer.digest}
         return self.lie(on, fault.cut(100_000), **of, times=1).lie(on, rest, **of, skip=1)
 
@@ -105,7 +105,7 @@ class Lab:
         return self
 
     def hurry(self) -> Lab:
-        """Let our client lose its patience."""
+        """Shorten the timeouts of our client."""
         self.timeout = 0.2
         return self
 
@@ -117,7 +117,7 @@ class Lab:
         return self
 
     def limit(self, **limits: int) -> Lab:
-        """Let our client take less."""
+        """Lower the limits of our client."""
         self.limits = Limits(**limits)
         return self
 
@@ -184,7 +184,7 @@ def lab(tmp_path: Path, source: Layout, held: Storage) -> Iterator[Lab]:
 
 
 def require_sound(layout: Layout) -> None:
-    """Require that every blob is what its name says, and that nothing lies around."""
+    """Require that every blob matches its digest, and that no temporary file is left."""
     for path in layout.path.glob("blobs/*/*"):
         assert hashlib.new(path.parent.name, path.read_bytes()).hexdigest() == path.name
     names = {path.name for path in layout.path.iterdir()}
@@ -193,7 +193,7 @@ def require_sound(layout: Layout) -> None:
 
 
 def require_secrets_kept(lab: Lab) -> None:
-    """Require that no other host was told who we are."""
+    """Require that no other host got our credentials."""
     assert [one for one in lab.other.requests if "Authorization" in one.headers] == []
 
 
@@ -215,7 +215,7 @@ def document(**changes: Any) -> bytes:
 
 
 def echo(request: Request, _proceed: Callable[[], Answer]) -> Answer:
-    """Refuse with who we are in the message."""
+    """Refuse with our credentials in the message."""
     return refusal(400, "DENIED", f"not with {request.headers['Authorization']}")
 
 
@@ -283,7 +283,7 @@ PULLS: dict[str, Row] = {
         RegistryError,
         "204",
     ),
-    "a layer is a part nobody asked for": (
+    "a layer is answered with a range that was not requested": (
         lambda lab: lab.lie("GET blob", fault.status(206)),
         RegistryError,
         "206",
@@ -448,12 +448,12 @@ PULLS: dict[str, Row] = {
         RegistryError,
         "Location",
     ),
-    "a redirect is no address": (
+    "a redirect is not a valid URL": (
         lambda lab: lab.lie("GET blob", fault.redirect("http://[::1")),
         RegistryError,
         "Location",
     ),
-    "a redirect leads where nobody is": (
+    "a redirect leads to a port where nothing listens": (
         lambda lab: lab.lie("GET blob", fault.redirect("http://127.0.0.1:1/")),
         TransportError,
         "refused",
@@ -722,7 +722,7 @@ TAGS: dict[str, Row] = {
 def test_what_a_tag_means_is_not_believed(
     lab: Lab, prepare: Callable[[Lab], object], error: type[OciLayoutError], said: str | None
 ) -> None:
-    """What headers say of a tag is found out by the one who reads what it means."""
+    """A false header about a tag is noticed when the manifest is read."""
     prepare(lab)
     with lab.open() as repository:
         root = repository.resolve("v1")
@@ -1043,10 +1043,10 @@ def hang_up() -> None:
 
 @pytest.mark.parametrize("prepare", BEARABLE.values(), ids=BEARABLE)
 def test_a_push_gets_over_what_can_be_borne(lab: Lab, prepare: Callable[[Lab], object]) -> None:
-    """What is lost or misunderstood on the way is sent again, and arrives whole."""
+    """A request that is lost or misunderstood is sent again, and the content arrives whole."""
     lab.empty()
     prepare(lab)
-    lab.push(chunk_size=50_000, jobs=1)  # so that no token expires which nobody used yet
+    lab.push(chunk_size=50_000, jobs=1)  # or a token could expire before its first use
     assert lab.registry.tags == {(NAME, "pushed"): lab.root.digest}
     lab.registry.behave()
     lab.pull("pushed")
@@ -1130,10 +1130,10 @@ LISTS: dict[str, Row] = {
 
 
 @rows(LISTS)
-def test_a_list_of_a_liar_is_no_list(
+def test_a_false_list_is_refused(
     lab: Lab, prepare: Callable[[Lab], object], error: type[OciLayoutError], said: str | None
 ) -> None:
-    """The error is of the right kind, nobody else was asked, and it can be asked again."""
+    """The error is of the right kind, no other host was asked, and a retry works."""
     prepare(lab)
     with lab.open() as repository:
 
@@ -1150,7 +1150,7 @@ def test_a_list_of_a_liar_is_no_list(
 
 @pytest.mark.parametrize("on", ["tags", "referrers"])
 def test_a_list_without_end_is_left(lab: Lab, on: str) -> None:
-    """Pages that never end are an error that says where it was enough."""
+    """A list of endless pages is an error that names the limit."""
     lab.limit(pages=10).lie(on, fault.endless("manifests" if on == "referrers" else on))
     with lab.open() as repository, pytest.raises(LimitExceededError) as caught:
         _ = repository.tags(), repository.referrers(lab.root.digest)
@@ -1203,7 +1203,7 @@ def test_tls_is_not_left(
     work: Work,
     error: type[RegistryError],
 ) -> None:
-    """What leads from https to http is not followed, and the other host hears nothing."""
+    """A redirect from https to http is not followed, and the other host gets no request."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -1269,8 +1269,8 @@ HARMLESS: dict[str, Callable[[Lab], object]] = {
 
 
 @pytest.mark.parametrize("prepare", HARMLESS.values(), ids=HARMLESS)
-def test_what_does_no_harm_is_no_error(lab: Lab, prepare: Callable[[Lab], object]) -> None:
-    """Where the bytes can be had and are right, they are pulled."""
+def test_what_does_no_harm_is_not_an_error(lab: Lab, prepare: Callable[[Lab], object]) -> None:
+    """If the right bytes arrive, the pull succeeds."""
     prepare(lab)
     lab.pull()
     assert lab.target.resolve("v1") == lab.root

@@ -1,4 +1,4 @@
-"""What is not a file in the place of one: nothing hangs, and the error says where and what."""
+"""Pipes, sockets and devices in place of files: nothing hangs, and the error names them."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_a_blob_that_is_not_a_file_is_refused(layout: Layout, kind: str) -> None
 def test_a_temporary_that_is_not_a_file_holds_nothing_up(
     layout: Layout, kind: str, place: str
 ) -> None:
-    """Old ones of other programs go, and one with a name of ours is told and stays."""
+    """Old ones of other programs are removed; one with a name of ours is reported and stays."""
     put_in_place(layout.path / place, kind)
     ours = "4194305" in place
     assert layout.collect(grace=NOW).temporaries == (() if ours else (place,))

@@ -84,7 +84,7 @@ def test_what_lies_behind_a_linked_ingest_is_not_deleted(layout: Layout, elsewhe
 def test_nothing_is_written_through_a_linked_ingest(
     layout: Layout, elsewhere: Path, *, leads: bool
 ) -> None:
-    """A put refuses a link in place of ingest, and names it; what is there already may be put."""
+    """A put refuses a link in place of ingest, and names it, unless the blob is stored already."""
     (layout.path / "ingest").rmdir()
     (layout.path / "ingest").symlink_to(elsewhere if leads else elsewhere / "missing")
     before = picture(elsewhere)
@@ -188,7 +188,7 @@ def test_links_to_the_two_documents_are_read(layout: Layout, tmp_path: Path) -> 
 def test_a_linked_folder_that_is_swapped_in_is_not_deleted_from(
     layout: Layout, tmp_path: Path
 ) -> None:
-    """What was a folder at the mark and is a link at the sweep keeps all that lies behind it."""
+    """If a folder is replaced by a link between mark and sweep, nothing behind it is deleted."""
     garbage = layout.blobs.put(b"garbage", media_type=OCI_LAYER)
     outside = move_out(layout.path / "blobs" / "sha256", tmp_path / "outside")
     assert sweep(layout.path, layout.blobs, [garbage.digest]) == []

@@ -1,4 +1,4 @@
-"""Layouts of one user that another user, or root, works on: neither locks the other out."""
+"""A layout that several users, or root, work on: none locks another out."""
 
 from __future__ import annotations
 
@@ -272,7 +272,7 @@ def test_a_reader_cannot_hold_writers_up(root: Path) -> None:
 
 
 def test_a_user_gives_nothing_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not root does not even try to give files to other users."""
+    """A process that is not root does not try to change owners."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(os, "fchown", lambda *_: pytest.fail("it tried"))
     with (tmp_path / "file").open("wb") as file:
@@ -336,7 +336,7 @@ def test_another_file_in_place_of_the_lock_keeps_its_mode(root: Path, placed: st
 
 @ROOT
 def test_a_reader_cannot_open_what_is_being_written(root: Path) -> None:
-    """Who cannot write the layout cannot have a lock on a temporary; the blob can be read."""
+    """A user who cannot write the layout cannot lock a temporary file; the blob can be read."""
     layout = Layout.open(root, create=True)
 
     def refused() -> None:

@@ -58,7 +58,7 @@ def put_artifact(layout: Layout, note: str, shared: list[str] | None = None) -> 
 
 
 def is_whole(layout: Layout, descriptor: Descriptor) -> bool:
-    """Tell whether all that content is made of is there; read, and so verified."""
+    """Tell whether the layout has all parts of the content, verified by reading them."""
     return all(layout.blobs.read(found) is not None for found in layout.walk(descriptor))
 
 
@@ -222,7 +222,7 @@ def test_threads_that_remove_and_put_leave_no_dangling_tag(layout: Layout, handl
 
 
 def test_copies_into_a_layout_that_others_empty_are_whole(layout: Layout, tmp_path: Path) -> None:
-    """A copy whose content is removed under its hands brings it again, by itself."""
+    """A copy stores content again that others remove before it is tagged."""
     source = Layout.create(tmp_path / "source", durability="none")
     for number in range(4):
         source.tag(f"s{number}", put_artifact(source, str(number), SHARED))
@@ -242,7 +242,7 @@ def test_copies_into_a_layout_that_others_empty_are_whole(layout: Layout, tmp_pa
 
 
 def test_processes_that_make_one_layout_at_once_all_get_it(tmp_path: Path) -> None:
-    """Whoever comes first makes it, the others open it, and nobody's tag is lost."""
+    """The first process creates the layout, the others open it, and no tag is lost."""
     code = """
 for number in range(15):
     layout = Layout.open(f"{path}/{number}", create=True, durability="none")
@@ -272,7 +272,7 @@ for number in range(15):
 # ---------------------------------------------------------------- writers without a lock
 
 
-def test_a_writer_without_a_lock_disturbs_nobody(layout: Layout) -> None:
+def test_a_writer_without_a_lock_disturbs_no_other(layout: Layout) -> None:
     """While a program truncates and rewrites the index, no reader fails and no edit is lost."""
     layout.tag("first", put_artifact(layout, "first"))
     rewriter = """
@@ -309,7 +309,7 @@ while not select.select([sys.stdin], [], [], 0.002)[0]:
 
 
 def test_a_lock_of_another_process_is_waited_for_and_then_named(layout: Layout) -> None:
-    """An edit that waited in vain says which file is locked; readers do not wait."""
+    """An edit that gave up waiting names the locked file; readers do not wait."""
     target = put_artifact(layout, "x")
     holder = """
 import fcntl
@@ -333,8 +333,8 @@ sys.stdin.readline()
     assert impatient.tags() == ("a", "before")
 
 
-def test_a_lock_of_a_dead_process_is_none(layout: Layout) -> None:
-    """Who is killed while it holds the lock leaves nobody waiting."""
+def test_a_dead_process_holds_no_lock(layout: Layout) -> None:
+    """A process that is killed while it holds the lock does not block others."""
     target = put_artifact(layout, "x")
     holder = """
 import signal

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 TESTS: Final = {
-    "ocilayout/digest.py": ("tests/unit/model/test_digest.py",),
-    "ocilayout/reference.py": (
+    "ocilayout/model/digest.py": ("tests/unit/model/test_digest.py",),
+    "ocilayout/model/reference.py": (
         "tests/unit/test_signature.py",
         "tests/unit/model/test_reference.py",
         "tests/property/test_reference_laws.py",
     ),
-    "ocilayout/codec.py": (
+    "ocilayout/model/codec.py": (
         "tests/unit/test_signature.py",
         "tests/unit/model/test_codec.py",
         "tests/unit/model/test_manifest.py",
@@ -20,18 +20,18 @@ TESTS: Final = {
         "tests/unit/model/test_descriptor.py",
         "tests/property/test_codec_laws.py",
     ),
-    "ocilayout/rootindex.py": (
+    "ocilayout/layout/rootindex.py": (
         "tests/unit/layout/test_rootindex.py",
         "tests/unit/layout/test_edit.py",
         "tests/property/test_rootindex_laws.py",
     ),
-    "ocilayout/graph.py": (
+    "ocilayout/model/graph.py": (
         "tests/unit/test_signature.py",
         "tests/unit/model/test_graph.py",
         "tests/unit/transfer/test_copying.py",
         "tests/property/test_graph_laws.py",
     ),
-    "ocilayout/collect.py": (
+    "ocilayout/layout/garbage.py": (
         "tests/unit/test_signature.py",
         "tests/unit/layout/test_garbage.py",
     ),

@@ -60,7 +60,7 @@ def test_every_wheel_is_pure(site: Path) -> None:
 def test_the_requirements_are_installed(site: Path) -> None:
     """The installed package reads its own copy of the tables, which are those of the sources."""
     program = (
-        f"import sys; sys.path.insert(0, {str(site)!r}); from ocilayout import requirement;"
+        f"import sys; sys.path.insert(0, {str(site)!r}); from ocilayout.check import requirement;"
         "print(*[row.id for row in requirement.iter_requirements()])"
     )
     said = subprocess.run(

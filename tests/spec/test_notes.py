@@ -10,6 +10,7 @@ from attrs import evolve
 
 from ocilayout.check.finding import KINDS
 from ocilayout.check.requirement import NOT_OURS, PAGES, Requirement, iter_requirements, parse_page
+from tests.mutants.selection import TESTS
 from tests.spec.notes import (
     NOTES,
     Citation,
@@ -105,6 +106,15 @@ def test_the_column_of_tests_is_what_the_marks_say(page: str, marks: list[Mark])
     """`python -m tests.spec.notes` would change nothing."""
     text = (NOTES / f"{page}.md").read_text()
     assert filled(text, marks) == text
+
+
+def test_the_selection_of_mutants_names_files_that_exist() -> None:
+    """A module or a test that moves is renamed in the selection, and in the page of results."""
+    root = NOTES.parent
+    named = {*TESTS, *(path for tests in TESTS.values() for path in tests)}
+    assert [path for path in sorted(named) if not (root / path).is_file()] == []
+    page = (NOTES / "mutants.md").read_text()
+    assert set(re.findall(r"^\| `([a-z_/]+\.py)` \|", page, re.MULTILINE)) == set(TESTS)
 
 
 def test_every_page_with_rows_is_read() -> None:

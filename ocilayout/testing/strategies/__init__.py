@@ -4,9 +4,9 @@ What they give is valid, and as odd as valid may be: unknown properties, Unicode
 empty or large, documents that refer to subjects. The exceptions are `broken_documents` and
 `near_misses`, which give what is valid but for one defect, and say what the defect is.
 
-Values are in `value`, documents in `document` and `rootindex`, folders in `tree` and `layout`. A
-near-miss is a `nearmiss`, put together by `spoil` from the ways to spoil something: of documents in
-`flaw` and `lapse`, of the rest of a layout in `damage` and `entry`.
+Values are in `scalar` and `text`, documents and root indexes in `encoding`, folders in `filetree`,
+whole layouts in `draft`. A near-miss (`nearmiss`) is made by `spoil`, which breaks a `specimen` of
+a document by a `flaw`, or the rest of a layout by a `damage`.
 """
 
 # No `from __future__ import annotations`: a strategy has that name.

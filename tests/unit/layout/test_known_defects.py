@@ -105,7 +105,7 @@ ELSEWHERE = {
         "unit/layout/test_indexfile.py::test_what_the_edit_does_not_name_stays"
     ),
     "the annotations of an entry are copied along: toolhive-core": (
-        "unit/transfer/test_copying.py::test_what_is_noted_at_an_entry_stays_here"
+        "unit/transfer/test_copying.py::test_annotations_of_an_entry_are_not_copied"
     ),
     "untagged entries are not roots: cosign#4695": (
         "unit/layout/test_garbage.py::test_untagged_entries_are_roots_unless_they_are_pruned"

@@ -1,4 +1,4 @@
-"""Copies of many names at once, and how much of what others say is taken in."""
+"""Copies of many names at once, and the limits of a copy."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def registry() -> Iterator[LoopbackRegistry]:
 def test_many_names_arrive_like_one_by_one(
     source: Layout, target: Layout, registry: LoopbackRegistry, jobs: int
 ) -> None:
-    """From a layout to a registry and into another layout, each name with its content."""
+    """A copy to a registry and on to another layout gives each name its content."""
     for number in range(COUNT):
         source.tag(f"t{number}", put_artifact(source, f"layer {number}", "shared"))
     names: dict[str, str | None] = dict.fromkeys(source.tags())
@@ -75,7 +75,7 @@ def test_many_names_arrive_like_one_by_one(
 
 
 def test_names_may_change_and_digests_need_none(source: Layout, target: Layout) -> None:
-    """A name is given, kept, or left out where content was asked for by its digest."""
+    """A name can be changed or kept; content copied by digest needs none."""
     first, second, third = (put_artifact(source, text) for text in "abc")
     source.tag("a", first)
     source.tag("b", second)
@@ -89,7 +89,7 @@ def test_names_may_change_and_digests_need_none(source: Layout, target: Layout) 
 
 
 def test_one_that_fails_names_none_of_its_dozen(source: Layout, target: Layout) -> None:
-    """What is missing is an error, and what is with it gets no name either."""
+    """If one name is missing in the source, the copy fails and tags nothing."""
     whole, broken = put_artifact(source, "a"), put_artifact(source, "b")
     source.tag("a", whole)
     source.tag("b", broken)
@@ -105,7 +105,7 @@ def test_one_that_fails_names_none_of_its_dozen(source: Layout, target: Layout) 
 def test_what_has_a_tag_and_is_a_part_is_there_before_the_whole(
     source: Layout, registry: LoopbackRegistry
 ) -> None:
-    """An index and a manifest in it, both tagged, arrive in a registry that wants parts first."""
+    """A tagged index and its tagged child arrive in a registry that wants parts first."""
     child = put_artifact(source, "a")
     source.tag("child", child)
     source.tag("all", source.put_manifest(Index(manifests=[child])))
@@ -117,7 +117,7 @@ def test_what_has_a_tag_and_is_a_part_is_there_before_the_whole(
 def test_nothing_is_asked_for_twice(
     source: Layout, registry: LoopbackRegistry, target: Layout
 ) -> None:
-    """A push asks once for each blob, and a pull for each part; the manifest goes by its tag."""
+    """A push asks for each blob once, a pull for each part once; the manifest is pushed by tag."""
     source.tag("a", put_artifact(source, "x", "y"))
     with Repository(f"{registry.host}/org/app") as repo:
         copy(source, "a", repo)
@@ -140,7 +140,7 @@ def test_nothing_is_asked_for_twice(
     ],
 )
 def test_there_are_limits(source: Layout, target: Layout, limits: Limits, what: str) -> None:
-    """What has more than is allowed is refused before any blob is brought, and says what."""
+    """A graph beyond a limit is refused before any blob is copied; the error names the limit."""
     children = [put_artifact(source, "a", "b", "c"), put_artifact(source, "d", "e", "f")]
     root = source.put_manifest(Index(manifests=children))
     source.tag("a", root)
@@ -154,7 +154,7 @@ def test_there_are_limits(source: Layout, target: Layout, limits: Limits, what: 
 
 
 def test_a_document_beyond_the_limit_is_not_asked_for(registry: LoopbackRegistry) -> None:
-    """A repository takes in no document that is larger than it is told to."""
+    """A repository does not request a document larger than its limit."""
     root = Descriptor.of(b"{}" * 100, "application/vnd.oci.image.manifest.v1+json")
     with (
         Repository(f"{registry.host}/org/app", limits=Limits(document=100)) as repo,
@@ -177,7 +177,7 @@ def rename(layout: Layout, name: str, full_name: str) -> None:
 def test_everything_goes_by_names_that_tell(
     source: Layout, target: Layout, registry: LoopbackRegistry
 ) -> None:
-    """Without names all entries are copied; a registry cannot have full names, and gets nothing."""
+    """All entries are copied by default; to a registry, which has no full names, none is."""
     found = [put_artifact(source, text) for text in ("one", "two")]
     for number, content in enumerate(found):
         source.tag(f"t{number}", content)
@@ -196,7 +196,7 @@ def test_everything_goes_by_names_that_tell(
 
 
 def test_names_are_given_one_by_one(source: Layout, target: Layout) -> None:
-    """An iterable keeps their names, `NAME@DIGEST` that of its name, and one text is a mistake."""
+    """Names from an iterable are kept, `NAME@DIGEST` keeps NAME, and a plain string is refused."""
     content = put_artifact(source, "one")
     source.tag("a", content)
     source.tag("b@c", content)
@@ -207,7 +207,7 @@ def test_names_are_given_one_by_one(source: Layout, target: Layout) -> None:
 
 
 def test_a_name_that_the_target_cannot_have_costs_nothing(source: Layout, target: Layout) -> None:
-    """It is refused before any content is stored."""
+    """A name that the target refuses is an error before any content is stored."""
     source.tag("a", put_artifact(source, "one"))
     with pytest.raises(InvalidNameError):
         copy_all(source, {"a": "b__c"}, target)

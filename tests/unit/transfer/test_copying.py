@@ -1,4 +1,4 @@
-"""Copies from layout to layout: what travels, what is skipped, and what never goes along."""
+"""Copies from layout to layout: what is copied, what is skipped, and what is never copied."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def put_artifact(layout: Layout, *layers: str) -> Descriptor:
 
 
 def put_image(layout: Layout) -> Descriptor:
-    """Store an index of two platforms, which share a config and a layer and have one each."""
+    """Store an index of two platforms that share a config and a layer and have one layer each."""
     children = []
     for architecture in ("amd64", "arm64"):
         child = put_artifact(layout, "shared", architecture * 1000)
@@ -64,12 +64,12 @@ def put_image(layout: Layout) -> Descriptor:
 
 
 def is_whole(layout: Layout, descriptor: Descriptor) -> bool:
-    """Tell whether all that content is made of is there; read, and so verified."""
+    """Tell whether a layout has all parts of the content, verified by reading them."""
     return all(layout.blobs.read(found) is not None for found in layout.walk(descriptor))
 
 
 def identities(layout: Layout) -> dict[Digest, int]:
-    """Tell which file holds which blob."""
+    """Return the inode of each blob."""
     return {digest: layout.blobs.path(digest).stat().st_ino for digest in layout.blobs}
 
 
@@ -89,7 +89,7 @@ def target(tmp_path: Path) -> Layout:
 @pytest.mark.spec("considerations:no-change", "descriptor:data-intact", "image-index:consumers")
 @BOTH
 def test_a_copy_is_the_same_graph(source: Layout, target: Layout, jobs: int) -> None:
-    """All that a name means is there after, byte by byte, and nothing else."""
+    """The target has every blob of the graph, byte for byte, and no other."""
     root = put_image(source)
     source.tag("a", root)
     source.tag("other", put_artifact(source, "other"))
@@ -119,7 +119,7 @@ def test_by_name_a_copy_keeps_the_name(source: Layout, target: Layout) -> None:
 
 
 def test_by_digest_a_copy_has_no_name(source: Layout, target: Layout) -> None:
-    """Content that is asked for by digest becomes an entry without a name, once, or gets one."""
+    """Content copied by digest becomes one untagged entry, or gets the name that was given."""
     root = put_artifact(source, "x")
     source.tag("a", root, annotations=NOTES)
     for _ in range(2):
@@ -143,10 +143,10 @@ def test_a_child_can_be_copied(source: Layout, target: Layout) -> None:
 @pytest.mark.spec("annotations:travel")
 @pytest.mark.parametrize("by_digest", [False, True])
 @BOTH
-def test_what_is_noted_at_an_entry_stays_here(
+def test_annotations_of_an_entry_are_not_copied(
     source: Layout, target: Layout, jobs: int, *, by_digest: bool
 ) -> None:
-    """No annotation of a root entry arrives, least of all the mark of a local build."""
+    """No annotation of a root entry is copied, least of all the mark of a local build."""
     root = put_image(source)
     source.tag("a", root, annotations=NOTES)
     copy(source, root.digest if by_digest else "a", target, name="b", jobs=jobs)
@@ -159,7 +159,7 @@ def test_what_is_noted_at_an_entry_stays_here(
 
 @pytest.mark.spec("annotations:unknown-keys")
 def test_annotations_inside_the_content_arrive(source: Layout, target: Layout) -> None:
-    """What a document says is part of its bytes, and so it arrives as it is."""
+    """Annotations inside a document are part of its bytes, and so they are copied."""
     source.tag("a", put_image(source))
     copy(source, "a", target)
     index = target.read_manifest(target.resolve("a"))
@@ -168,7 +168,7 @@ def test_annotations_inside_the_content_arrive(source: Layout, target: Layout) -
 
 
 def test_a_name_that_means_the_content_keeps_its_entry(source: Layout, target: Layout) -> None:
-    """There is nothing to copy, so nothing changes: not the entry, not the file."""
+    """If the name has this content already, neither the entry nor the file changes."""
     for layout in (source, target):
         layout.tag("a", put_image(layout), annotations={"from": layout.path.name})
     before = (target.path / "index.json").stat()
@@ -178,7 +178,7 @@ def test_a_name_that_means_the_content_keeps_its_entry(source: Layout, target: L
 
 
 def test_a_name_that_means_something_else_is_moved(source: Layout, target: Layout) -> None:
-    """The new content gets a fresh entry; the old one stays without name and mark."""
+    """The new content gets a fresh entry; the old content stays untagged and loses the mark."""
     old = put_artifact(target, "old")
     target.tag("a", old, annotations=MARK)
     new = put_artifact(source, "new")
@@ -200,7 +200,7 @@ def test_a_bad_name_is_not_written(source: Layout, target: Layout) -> None:
 
 
 def test_an_unknown_name_copies_nothing(source: Layout, target: Layout) -> None:
-    """What the source does not have is an error of the source, and the target stays empty."""
+    """A name that the source does not have is an error, and the target stays empty."""
     with pytest.raises(ReferenceNotFoundError):
         copy(source, "missing", target)
     with pytest.raises(ReferenceNotFoundError):
@@ -208,11 +208,11 @@ def test_an_unknown_name_copies_nothing(source: Layout, target: Layout) -> None:
     assert list(target.blobs) == []
 
 
-# ---------------------------------------------------------------- what is there already
+# ---------------------------------------------------------------- content in the target
 
 
 @BOTH
-def test_what_is_there_is_not_written_again(source: Layout, target: Layout, jobs: int) -> None:
+def test_blobs_in_the_target_are_not_rewritten(source: Layout, target: Layout, jobs: int) -> None:
     """Shared content keeps its files, and a second copy writes none."""
     put_artifact(target, "shared")
     before = identities(target)
@@ -227,7 +227,7 @@ def test_what_is_there_is_not_written_again(source: Layout, target: Layout, jobs
 @pytest.mark.spec("image-layout:external-store")
 @BOTH
 def test_an_incomplete_target_is_completed(source: Layout, target: Layout, jobs: int) -> None:
-    """A target that has the root and lacks any of its parts has them all after."""
+    """A target that has the root and lacks any of its parts gets them."""
     root = put_image(source)
     source.tag("a", root)
     for missing in list(source.walk(root)):
@@ -245,7 +245,7 @@ def test_an_incomplete_target_is_completed(source: Layout, target: Layout, jobs:
 def test_a_damaged_manifest_in_the_target_is_replaced(
     source: Layout, target: Layout, jobs: int
 ) -> None:
-    """A manifest of the right size and the wrong content does not stop a copy, and is replaced."""
+    """A manifest of the right size with wrong bytes is replaced."""
     root = put_image(source)
     source.tag("a", root)
     documents = [found for found in source.walk(root) if found.media_type in DOCUMENT_TYPES]
@@ -261,7 +261,7 @@ def test_a_damaged_manifest_in_the_target_is_replaced(
 def test_a_truncated_blob_in_the_target_is_replaced(
     source: Layout, target: Layout, jobs: int
 ) -> None:
-    """A file of the wrong size is not taken for content."""
+    """A blob of the wrong size is not taken for the content."""
     root = put_image(source)
     source.tag("a", root)
     copy(source, "a", target, jobs=jobs)
@@ -274,7 +274,7 @@ def test_a_truncated_blob_in_the_target_is_replaced(
 def test_manifests_that_are_there_are_not_read_from_the_source(
     source: Layout, target: Layout
 ) -> None:
-    """What the target has need not be asked for: a source that lost a manifest does not matter."""
+    """A manifest that the target has is not read from the source, which may have lost it."""
     root = put_image(source)
     source.tag("a", root)
     copy(source, "a", target)
@@ -284,10 +284,10 @@ def test_manifests_that_are_there_are_not_read_from_the_source(
 
 
 @pytest.mark.parametrize("kind", ["root", "layer"])
-def test_content_that_vanishes_during_a_copy_is_brought_again(
+def test_content_that_vanishes_during_a_copy_is_stored_again(
     source: Layout, target: Layout, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """Somebody who deletes what a copy just found in the target delays it, and no more."""
+    """If a blob that a copy found in the target is then deleted, the copy stores it again."""
     root = put_image(source)
     source.tag("a", root)
     copy(source, "a", target)
@@ -358,7 +358,7 @@ def test_missing_content_fails_and_names_nothing(source: Layout, target: Layout,
 
 @BOTH
 def test_damaged_content_is_not_stored(source: Layout, target: Layout, jobs: int) -> None:
-    """A blob of the source that is not what it was promised to be never gets its name."""
+    """A blob of the source whose bytes do not match its digest is not stored."""
     root = put_image(source)
     source.tag("a", root)
     blob = list(source.walk(root))[-1]
@@ -371,7 +371,7 @@ def test_damaged_content_is_not_stored(source: Layout, target: Layout, jobs: int
 
 
 def test_a_damaged_manifest_stops_a_copy(source: Layout, target: Layout) -> None:
-    """A manifest is verified before it is believed."""
+    """A manifest is verified before it is parsed."""
     root = put_image(source)
     source.tag("a", root)
     source.blobs.path(root.digest).write_bytes(b"?" * root.size)
@@ -397,7 +397,7 @@ def test_what_is_called_a_manifest_must_be_one(source: Layout, target: Layout) -
 @BOTH
 @pytest.mark.parametrize("shared", [False, True])
 def test_events_add_up(source: Layout, target: Layout, jobs: int, *, shared: bool) -> None:
-    """Everything is planned once and then skipped, or started, counted in full, and done."""
+    """All content is planned once; each is then skipped, or started, counted in full and done."""
     root = put_image(source)
     source.tag("a", root)
     if shared:
@@ -421,7 +421,7 @@ def test_events_add_up(source: Layout, target: Layout, jobs: int, *, shared: boo
 
 
 def test_transfers_run_side_by_side(source: Layout, target: Layout) -> None:
-    """With four jobs, four blobs are on their way at the same time."""
+    """With four jobs, four blobs are transferred at the same time."""
     source.tag("a", put_artifact(source, "1", "2", "3"))
     meeting = threading.Barrier(4)
 
@@ -444,7 +444,7 @@ def test_one_job_is_one_at_a_time(source: Layout, target: Layout) -> None:
 
 @BOTH
 def test_an_error_of_the_listener_comes_out(source: Layout, target: Layout, jobs: int) -> None:
-    """Who listens may stop a copy by raising; nothing is named."""
+    """A listener may stop a copy by raising, and nothing is tagged."""
     source.tag("a", put_image(source))
 
     def stop(event: Event) -> None:
@@ -457,7 +457,7 @@ def test_an_error_of_the_listener_comes_out(source: Layout, target: Layout, jobs
 
 
 def test_transfer_names_nothing(source: Layout, target: Layout) -> None:
-    """A transfer brings content; who wants a name binds it."""
+    """`transfer` stores content and does not tag it."""
     root = put_image(source)
     transfer(source, root, target)
     assert target.entries() == ()
@@ -482,7 +482,7 @@ def test_one_platform_is_copied_without_the_index(source: Layout, target: Layout
 
 
 def test_a_platform_that_is_not_there_copies_nothing(source: Layout, target: Layout) -> None:
-    """The error says what there is instead."""
+    """The error lists the platforms of the index."""
     source.tag("a", put_image(source))
     with pytest.raises(ReferenceNotFoundError, match="linux/amd64, linux/arm64"):
         copy(source, "a", target, platform="linux/s390x")
@@ -506,7 +506,7 @@ def put_referrer(layout: Layout, text: str, subject: Descriptor) -> Descriptor:
 
 @pytest.fixture
 def signed(source: Layout) -> dict[str, Descriptor]:
-    """Return content and what refers to it, in each of the ways there are."""
+    """Return content and its referrers, one of each kind."""
     root = put_image(source)
     child = source.read_manifest(root).manifests[0].plain()  # type: ignore[union-attr] # an index
     entry = put_referrer(source, "of the root, an entry", root)
@@ -533,7 +533,7 @@ def signed(source: Layout) -> dict[str, Descriptor]:
 def test_referrers_come_along(
     source: Layout, target: Layout, signed: dict[str, Descriptor], jobs: int
 ) -> None:
-    """What refers to anything that is copied arrives whole, as an entry without a name."""
+    """Each referrer of copied content is copied whole, as an untagged entry."""
     copy(source, "a", target, referrers=True, jobs=jobs)
     arrived = [signed[key] for key in ("root", "entry", "listed", "chain")]
     assert {(entry.name, entry.descriptor) for entry in target.entries()} == {
@@ -549,7 +549,7 @@ def test_referrers_come_along(
 def test_referrers_stay_behind_unless_asked_for(
     source: Layout, target: Layout, signed: dict[str, Descriptor]
 ) -> None:
-    """A copy brings what content is made of; what is said about it is not part of it."""
+    """Without `referrers=True` a copy takes the content and none of its referrers."""
     copy(source, "a", target)
     assert set(target.blobs) == {found.digest for found in source.walk(signed["root"])}
 
@@ -557,15 +557,15 @@ def test_referrers_stay_behind_unless_asked_for(
 def test_of_one_platform_only_its_own_referrers(
     source: Layout, target: Layout, signed: dict[str, Descriptor]
 ) -> None:
-    """What refers to the index has nothing to refer to where the index does not go."""
+    """Referrers of the index are not copied if only one platform is."""
     copy(source, "a", target, platform="linux/amd64", referrers=True)
     assert [entry.descriptor for entry in target.entries()][1:] == [signed["listed"]]
 
 
-def test_a_referrer_that_is_there_keeps_its_entry(
+def test_a_referrer_in_the_target_keeps_its_entry(
     source: Layout, target: Layout, signed: dict[str, Descriptor]
 ) -> None:
-    """One that has a name in the target keeps it, and what is noted there."""
+    """A referrer that is tagged in the target keeps its tag and its annotations."""
     copy(source, "signature", target, name="mine")
     target.annotate("mine", MARK)
     copy(source, "a", target, referrers=True)
@@ -576,7 +576,7 @@ def test_a_referrer_that_is_there_keeps_its_entry(
 def test_a_referrer_that_lacks_a_part_fails(
     source: Layout, target: Layout, signed: dict[str, Descriptor]
 ) -> None:
-    """A referrer that is there comes whole or not at all, and then nothing is named."""
+    """If a referrer cannot be copied whole, the copy fails and tags nothing."""
     source.blobs.delete(source.read_manifest(signed["chain"]).layers[0].digest)  # type: ignore[union-attr] # a manifest
     with pytest.raises(BlobNotFoundError):
         copy(source, "a", target, referrers=True)
@@ -607,8 +607,8 @@ def test_the_manifests_of_a_source_are_read_once(
     assert asked.count(signed["other"].digest) == 1
 
 
-def test_what_is_damaged_stays_until_there_is_better(target: Layout) -> None:
-    """A copy from the layout itself has nothing to replace it with, and deletes nothing."""
+def test_damaged_content_stays_if_nothing_can_replace_it(target: Layout) -> None:
+    """A copy from a layout to itself cannot replace a damaged blob, and does not delete it."""
     config = target.blobs.put(b"{}", media_type=OCI_EMPTY)
     root = target.put_manifest(Manifest(config=config))
     target.tag("a", root)

@@ -1,4 +1,4 @@
-"""What a copy leaves behind is said, and nothing is asked for to find it that need not be."""
+"""A copy reports the content that it leaves behind, and makes no needless request to find it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def archived(source: Layout, target: Layout) -> dict[Digest, tuple[Digest, ...]]
 def bring(
     request: pytest.FixtureRequest, tmp_path: Path, layout: Layout
 ) -> Callable[[], dict[Digest, tuple[Digest, ...]]]:
-    """Give a function that brings `v1` somewhere, and says what was left."""
+    """Return a function that copies `v1` and returns what was left behind."""
     target = Layout.create(tmp_path / "b", durability="none")
     return lambda: request.param(layout, target)
 
@@ -105,7 +105,7 @@ class TestSaid:
         assert bring() == {root.digest: (Digest.of(b"1"),)}
 
     def test_what_begins_as_json_or_says_that_it_is(self, layout: Layout, bring: Any) -> None:
-        """A text that is neither may hold anything, and is not searched."""
+        """Other text is not searched."""
         digest = put(layout, b"1").digest
         parts = [
             layout.blobs.put(f"{begin}{digest}".encode(), media_type=media_type)
@@ -135,7 +135,7 @@ class TestSaid:
     def test_no_more_are_looked_for_in_a_copy_of_many_documents(
         self, layout: Layout, *, remote: bool, most: int
     ) -> None:
-        """However much is named, the copy ends soon after its content was copied."""
+        """The number of digests that are looked up is limited for the whole copy."""
         kinds = [
             thing(layout, *(Descriptor.of(b"%d %d" % (one, n), OCI_LAYER) for n in range(900)))
             for one in range(12)
@@ -167,14 +167,14 @@ class TestNotSaid:
         assert bring() == {}
 
     def test_of_what_is_understood(self, layout: Layout, bring: Any) -> None:
-        """An annotation is text, and a layer of a known type is an archive."""
+        """Annotations and layers of known types are not searched."""
         one = put(layout, b"1")
         layer = thing(layout, one, media_type=OCI_LAYER)
         layout.tag("v1", manifest(layout, layer, annotations={"com.example.x": one.digest}))
         assert bring() == {}
 
     def test_by_a_source_that_fails(self, layout: Layout) -> None:
-        """The copy is complete by then, and does not fail."""
+        """The content is copied by then, so the copy does not fail."""
         document = thing(layout, put(layout, b"1"))
 
         class Broken:
@@ -236,7 +236,7 @@ def heads(registry: LoopbackRegistry) -> list[str]:
 
 
 class TestCommand:
-    """`cp` says it on standard error, so that the answer stays what it is."""
+    """`cp` reports it on standard error, so that its answer stays the same."""
 
     @pytest.fixture
     def names(self, layout: Layout) -> list[str]:
@@ -288,10 +288,10 @@ def note_at_entry(layout: Layout, ref: str, **properties: Any) -> None:
 
 class TestEntries:
     @pytest.mark.parametrize("inside", [False, True])
-    def test_what_an_unknown_property_of_the_entry_names_is_said(
+    def test_what_an_unknown_property_of_the_entry_names_is_reported(
         self, layout: Layout, bring: Any, *, inside: bool
     ) -> None:
-        """Garbage collection holds it in the source, and no copy takes it along."""
+        """Garbage collection keeps it in the source, and a copy leaves it behind."""
         held = put(layout, b"1")
         root = manifest(layout)
         layout.tag("v1", root)
