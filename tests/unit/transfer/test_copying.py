@@ -179,6 +179,7 @@ def test_a_name_that_means_the_content_keeps_its_entry(source: Layout, target: L
 
 def test_a_name_that_means_something_else_is_moved(source: Layout, target: Layout) -> None:
     """The new content gets a fresh entry; the old content stays untagged and loses the mark."""
+    target.name_annotations = frozenset(MARK)
     old = put_artifact(target, "old")
     target.tag("a", old, annotations=MARK)
     new = put_artifact(source, "new")
