@@ -186,7 +186,14 @@ class IndexFile:
         ):
             # Of the open file: the path may lead to a newer file already.
             identity = _identity_of(os.fstat(file.fileno()))
-            return identity, file.read(min(identity[1], MAX_ROOT_INDEX) + 1)
+            if identity[1] > MAX_ROOT_INDEX:  # refused before it fills the memory
+                raise LimitExceededError(
+                    f"the document has {identity[1]} bytes, the limit is {MAX_ROOT_INDEX}",
+                    what="document",
+                    limit=MAX_ROOT_INDEX,
+                    source=str(self._path),
+                )
+            return identity, file.read(identity[1] + 1)
 
     def _replace(self, identity: _Identity, document: RootIndex) -> bool:
         temporary = f"index.json.{os.getpid()}-{secrets.token_hex(8)}.tmp"

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from tests.faults.verb import Run
 
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
-CASES = list(cases(everything=DEEP))
-EACH = 1 if DEEP else 3  # of how many verbs one meets a layout
+EVERY = os.environ.get("HYPOTHESIS_PROFILE") in ("ci", "deep")
+CASES = list(cases(everything=EVERY))
+EACH = 1 if EVERY else 3  # of how many verbs one meets a layout
 
 
 @pytest.fixture(scope="module")
