@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, BinaryIO
 
 from ocilayout.archive.reader import BLOBS, HEADER, INDEX
 from ocilayout.archive.tarstream import TarStream, open_target
 from ocilayout.errors import AmbiguousReferenceError
-from ocilayout.layout import View, all_names, arriving_name, entries_of
+from ocilayout.layout import View, entries_of, target_names
 from ocilayout.model import (
     AT_A_TIME,
     DEFAULT_LIMITS,
@@ -34,7 +33,7 @@ from ocilayout.transfer import Event, LeftBehind, ReportingStream, ignore, opene
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from ocilayout.model import Platform, Source
     from ocilayout.transfer import Report
@@ -90,8 +89,6 @@ def write_archive(
 
     Spec: image-layout:transports, image-layout:archive.
     """
-    if isinstance(names, str):
-        raise TypeError(f"names is a list of names, not one string; give [{names!r}]")
     left = LeftBehind(remote=not isinstance(source, View))
     chosen = _choose(source, names, left)
     if platform is not None:
@@ -136,15 +133,12 @@ def _choose(
     left: LeftBehind,
 ) -> list[tuple[str, Descriptor]]:
     """Return the chosen content with its names in the archive; empty for an untagged entry."""
-    if names is None:
-        names = all_names(source)
-    elif not isinstance(names, Mapping):
-        names = {ref: arriving_name(source, ref) for ref in names}
-    for name in names.values():
+    chosen = target_names(source, names)
+    for name in chosen.values():
         if name is not None:
             require_ref_name(name)
-    left.note_entries(entries_of(source, names))
-    return [(name or "", source.resolve(ref)) for ref, name in names.items()]
+    left.note_entries(entries_of(source, chosen))
+    return [(name or "", source.resolve(ref)) for ref, name in chosen.items()]
 
 
 def _entries(chosen: Iterable[tuple[str, Descriptor]]) -> list[Descriptor]:

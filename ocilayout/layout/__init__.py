@@ -8,17 +8,23 @@ from ocilayout.layout.edit import Edit
 from ocilayout.layout.entrylist import DEPTH, find_array, iter_parts
 from ocilayout.layout.garbage import CollectReport
 from ocilayout.layout.indexfile import IndexFile
-from ocilayout.layout.layout import Layout
+from ocilayout.layout.layout import Durability, Layout
 from ocilayout.layout.newblob import write_hashed
 from ocilayout.layout.newfile import new_file
 from ocilayout.layout.pool import thread_pool
-from ocilayout.layout.reach import following_links, named_in, subjects, subjects_of
+from ocilayout.layout.reach import following_links, named_in, subjects
 from ocilayout.layout.realfolder import ABSENT, OwnFolders, make_folders
-from ocilayout.layout.referrer import describe_referrer, fallback_tag
 from ocilayout.layout.rootentry import RootEntry, entry_digest, is_worth_keeping
 from ocilayout.layout.rootindex import MAX_ROOT_INDEX, RootIndex, parse_root
 from ocilayout.layout.temporary import TemporaryFile, is_beside_blobs, temporary_files
-from ocilayout.layout.view import View, all_names, arriving_name, entries_of, in_any_size
+from ocilayout.layout.view import (
+    View,
+    all_names,
+    arriving_name,
+    entries_of,
+    in_any_size,
+    target_names,
+)
 
 __all__ = [
     "ABSENT",
@@ -26,6 +32,7 @@ __all__ = [
     "MAX_ROOT_INDEX",
     "Blobs",
     "CollectReport",
+    "Durability",
     "Edit",
     "File",
     "IndexFile",
@@ -39,10 +46,8 @@ __all__ = [
     "all_names",
     "arriving_name",
     "describe",
-    "describe_referrer",
     "entries_of",
     "entry_digest",
-    "fallback_tag",
     "find_array",
     "following_links",
     "fsync",
@@ -57,7 +62,7 @@ __all__ = [
     "parse_root",
     "path_of",
     "subjects",
-    "subjects_of",
+    "target_names",
     "temporary_files",
     "thread_pool",
     "write_hashed",

@@ -17,11 +17,12 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
-from ocilayout.errors import DocumentError, LimitExceededError, LockTimeoutError
+from ocilayout.errors import DocumentError, LimitExceededError, LockTimeoutError, read_from
 from ocilayout.layout import clock, lockfile
 from ocilayout.layout.disk import acting, open_regular
 from ocilayout.layout.newfile import new_file
 from ocilayout.layout.rootindex import MAX_ROOT_INDEX, RootIndex
+from ocilayout.model import require_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,13 +187,8 @@ class IndexFile:
         ):
             # Of the open file: the path may lead to a newer file already.
             identity = _identity_of(os.fstat(file.fileno()))
-            if identity[1] > MAX_ROOT_INDEX:  # refused before it fills the memory
-                raise LimitExceededError(
-                    f"the document has {identity[1]} bytes, the limit is {MAX_ROOT_INDEX}",
-                    what="document",
-                    limit=MAX_ROOT_INDEX,
-                    source=str(self._path),
-                )
+            with read_from(str(self._path)):
+                require_length(identity[1], MAX_ROOT_INDEX)  # before it fills the memory
             return identity, file.read(identity[1] + 1)
 
     def _replace(self, identity: _Identity, document: RootIndex) -> bool:

@@ -8,26 +8,15 @@ distribution-spec defines for registries without a referrers API. All three are 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from ocilayout.model import Descriptor, Index, Manifest, document_of, walk
+from ocilayout.model import Descriptor, Index, describe_referrer, document_of, fallback_tag, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ocilayout.layout.rootindex import RootIndex
     from ocilayout.model import Digest, Document, Read
-
-_NO_TAG = re.compile(r"[^A-Za-z0-9_.-]")
-
-
-def fallback_tag(digest: Digest) -> str:
-    """Return the tag of the list of referrers to a digest, such as `sha256-<hex>`.
-
-    Spec: distribution:referrers-tag.
-    """
-    return _NO_TAG.sub("-", f"{digest.algorithm[:32]}-{digest.encoded[:64]}")
 
 
 class Referrers:
@@ -82,24 +71,3 @@ class Referrers:
             for descriptor in listed.manifests if isinstance(listed, Index) else ():
                 referrers.setdefault(descriptor.digest, descriptor)
         return tuple(referrers.values())
-
-
-def describe_referrer(plain: Descriptor, document: Document) -> Descriptor:
-    """Return a descriptor as the referrers API gives it: with artifact type and annotations.
-
-    Args:
-        plain: The descriptor of the referrer.
-        document: The referrer itself, which has both.
-
-    Spec: distribution:list-type, distribution:list-annotations, manifest:artifact-type-fallback.
-    """
-    artifact_type = document.artifact_type
-    if not artifact_type and isinstance(document, Manifest):
-        artifact_type = document.config.media_type
-    return Descriptor(
-        media_type=plain.media_type,
-        digest=plain.digest,
-        size=plain.size,
-        artifact_type=artifact_type,
-        annotations=document.annotations,
-    )

@@ -301,14 +301,6 @@ class RootIndex:
         """Yield the entries as JSON objects, with their positions, in document order."""
         return self._entries.iter_entries()
 
-    def at(self, position: int) -> RootEntry:
-        """Return the entry at a position, as `raw_entries` gives them.
-
-        Raises:
-            DocumentError: The entry breaks the specification.
-        """
-        return _load(position, self._entries[position])
-
     def drop_at(self, position: int) -> None:
         """Remove the entry at a position; the positions of the others stay."""
         self._set(position, {})

@@ -6,6 +6,7 @@ Where the two come from is not defined here: `Layout` has them in a folder, `Arc
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeVar
 
 from attrs import evolve
@@ -36,7 +37,7 @@ from ocilayout.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ocilayout.layout.rootentry import RootEntry
     from ocilayout.layout.rootindex import RootIndex
@@ -322,6 +323,31 @@ def all_names(source: Source) -> dict[str, str | None]:
         **{ref: ref for ref, _ in clear},
         **{entry.descriptor.digest: None for entry in untagged},
     }
+
+
+def target_names(
+    source: Source, names: Iterable[str] | Mapping[str, str | None] | None
+) -> dict[str, str | None]:
+    """Return the name in the target of each chosen reference of a source.
+
+    Args:
+        source: A layout, an archive or a repository.
+        names: References, whose names are those of `arriving_name`; or a mapping, which is
+            returned as it is; or `None` for all that `all_names` returns.
+
+    Raises:
+        TypeError: The names are one string.
+        AmbiguousReferenceError: As for `all_names`.
+        InvalidNameError: As for `all_names`.
+        DocumentError: The root index or an entry breaks the specification.
+    """
+    if isinstance(names, str):
+        raise TypeError(f"names is a list of names, not one string; give [{names!r}]")
+    if names is None:
+        return all_names(source)
+    if isinstance(names, Mapping):
+        return dict(names)
+    return {ref: arriving_name(source, ref) for ref in names}
 
 
 def arriving_name(source: Source, ref: str) -> str | None:

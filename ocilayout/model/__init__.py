@@ -17,16 +17,31 @@ from ocilayout.model.codec import decode, encode, structure
 from ocilayout.model.config import ContainerConfig, History, ImageConfig, RootFs
 from ocilayout.model.descriptor import Descriptor, Platform, Verifier, require_size, verify
 from ocilayout.model.digest import Digest, is_digest, new_hasher
-from ocilayout.model.document import MODELS, decode_document, document_type, require_document_size
+from ocilayout.model.document import (
+    MODELS,
+    decode_document,
+    document_type,
+    require_document_size,
+    require_document_type,
+)
 from ocilayout.model.endpoint import Source, SourceBlobs, Target, TargetBlobs
 from ocilayout.model.frozenmap import FrozenJson, FrozenMap, Json, freeze
 from ocilayout.model.gojson import compact, dump_json
-from ocilayout.model.graph import Document, Read, document_of, successors, walk, with_referrers
+from ocilayout.model.graph import (
+    Document,
+    Read,
+    describe_referrer,
+    document_of,
+    successors,
+    walk,
+    with_referrers,
+)
 from ocilayout.model.ijson import (
     count_nodes,
     decode_text,
     parse_json,
     require_ijson,
+    require_length,
     require_nodes,
     scan,
     scan_bounded,
@@ -82,6 +97,7 @@ from ocilayout.model.platform import select
 from ocilayout.model.reference import (
     DOCKER_HUB,
     Reference,
+    fallback_tag,
     is_ref_name,
     is_tag,
     require_ref_name,
@@ -178,12 +194,14 @@ __all__ = [
     "decode",
     "decode_document",
     "decode_text",
+    "describe_referrer",
     "document_mentions",
     "document_of",
     "document_type",
     "dump_json",
     "encode",
     "extra_mentions",
+    "fallback_tag",
     "freeze",
     "has_surrogate",
     "is_digest",
@@ -200,7 +218,9 @@ __all__ = [
     "replace_surrogates",
     "require_at_most",
     "require_document_size",
+    "require_document_type",
     "require_ijson",
+    "require_length",
     "require_nodes",
     "require_ref_name",
     "require_repository",

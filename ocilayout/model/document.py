@@ -55,6 +55,19 @@ def require_document_size(descriptor: Descriptor) -> None:
         )
 
 
+def require_document_type(descriptor: Descriptor) -> None:
+    """Refuse content that is not a manifest or an index, by the media type of its descriptor.
+
+    Raises:
+        DocumentError: The media type is another one.
+    """
+    if descriptor.media_type not in DOCUMENT_TYPES:
+        raise DocumentError.of(
+            "not-a-manifest",
+            f"{descriptor.digest} is not a manifest or an index, but {descriptor.media_type}",
+        )
+
+
 def decode_document(
     data: bytes, descriptor: Descriptor, *, size: Callable[[Digest], int] | None = None
 ) -> Document:
@@ -74,11 +87,7 @@ def decode_document(
     Spec: image-index:media-type, image-index:manifest-entries, manifest:media-type,
         distribution:media-type-matches, distribution:manifest-type-said.
     """
-    if descriptor.media_type not in DOCUMENT_TYPES:
-        raise DocumentError.of(
-            "not-a-manifest",
-            f"{descriptor.digest} is not a manifest or an index, but {descriptor.media_type}",
-        )
+    require_document_type(descriptor)
     try:  # not `with read_from(...)`: a garbage collection decodes every document of a store
         document: Document = decode(data, MODELS[descriptor.media_type])
         if document.media_type not in (None, descriptor.media_type):

@@ -152,3 +152,24 @@ def _require(limits: Limits, count: int, root: Descriptor) -> None:
     require_at_most(
         limits.documents, count, of=f"{root.digest} with its referrers", unit="documents"
     )
+
+
+def describe_referrer(plain: Descriptor, document: Document) -> Descriptor:
+    """Return a descriptor as the referrers API gives it: with artifact type and annotations.
+
+    Args:
+        plain: The descriptor of the referrer.
+        document: The referrer itself, which has both.
+
+    Spec: distribution:list-type, distribution:list-annotations, manifest:artifact-type-fallback.
+    """
+    artifact_type = document.artifact_type
+    if not artifact_type and isinstance(document, Manifest):
+        artifact_type = document.config.media_type
+    return Descriptor(
+        media_type=plain.media_type,
+        digest=plain.digest,
+        size=plain.size,
+        artifact_type=artifact_type,
+        annotations=document.annotations,
+    )

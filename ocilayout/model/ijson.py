@@ -70,6 +70,24 @@ def parse_json(
     return document
 
 
+def require_length(length: int, limit: int) -> None:
+    """Refuse a document that is too long, before it is read where its length is known before.
+
+    Args:
+        length: Its length, in bytes.
+        limit: The largest accepted length.
+
+    Raises:
+        LimitExceededError: It is too long.
+
+    Spec: considerations:limits.
+    """
+    if length > limit:
+        raise LimitExceededError(
+            f"the document has {length} bytes, the limit is {limit}", what="document", limit=limit
+        )
+
+
 def decode_text(data: bytes, *, limit: int = MAX_DOCUMENT) -> str:
     """Return the text of a document.
 
@@ -77,12 +95,7 @@ def decode_text(data: bytes, *, limit: int = MAX_DOCUMENT) -> str:
         DocumentError: The bytes are not UTF-8, or begin with a byte order mark.
         LimitExceededError: They are too many.
     """
-    if len(data) > limit:
-        raise LimitExceededError(
-            f"the document has {len(data)} bytes, the limit is {limit}",
-            what="document",
-            limit=limit,
-        )
+    require_length(len(data), limit)
     if data.startswith(b"\xef\xbb\xbf"):
         raise DocumentError.of("bad-encoding", "begins with a byte order mark")
     try:

@@ -186,3 +186,14 @@ def _is_host(component: str) -> bool:
         or ":" in component
         or component != component.lower()
     )
+
+
+_NO_TAG = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+def fallback_tag(digest: Digest) -> str:
+    """Return the tag of the list of referrers to a digest, such as `sha256-<hex>`.
+
+    Spec: distribution:referrers-tag.
+    """
+    return _NO_TAG.sub("-", f"{digest.algorithm[:32]}-{digest.encoded[:64]}")

@@ -22,7 +22,6 @@ from ocilayout.errors import (
     RegistryError,
     TransportError,
 )
-from ocilayout.layout import describe_referrer, fallback_tag
 from ocilayout.model import (
     MAX_DOCUMENT,
     OCI_INDEX,
@@ -30,7 +29,9 @@ from ocilayout.model import (
     Index,
     decode,
     decode_document,
+    describe_referrer,
     encode,
+    fallback_tag,
     parse_json,
     require_at_most,
 )

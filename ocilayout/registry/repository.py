@@ -11,11 +11,10 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from ocilayout.errors import DocumentError, InvalidNameError, ReferenceNotFoundError
+from ocilayout.errors import InvalidNameError, ReferenceNotFoundError
 from ocilayout.model import (
     DEFAULT_LIMITS,
     DOCKER_HUB,
-    DOCUMENT_TYPES,
     Descriptor,
     Digest,
     Limits,
@@ -24,6 +23,7 @@ from ocilayout.model import (
     document_type,
     encode,
     is_digest,
+    require_document_type,
     require_tag,
 )
 from ocilayout.registry.address import is_loopback, origin
@@ -280,7 +280,7 @@ class Repository:
 
         Spec: distribution:verify-manifest, considerations:property-types.
         """
-        _require_document(descriptor)
+        require_document_type(descriptor)
         return decode_document(self.blobs.read(descriptor), descriptor)
 
     def put_manifest(
@@ -337,7 +337,7 @@ class Repository:
             )
         if not isinstance(target, Descriptor):
             target = self.resolve(target)
-        _require_document(target)
+        require_document_type(target)
         self.blobs.send_manifest(self.blobs.read(target), target, name=name)
 
     def untag(self, name: str) -> None:
@@ -396,11 +396,3 @@ def _parse_manifest_name(name: Digest | str) -> tuple[str, Digest | None]:
         return str(name), Digest.parse(name)
     require_tag(str(name))
     return str(name), None
-
-
-def _require_document(descriptor: Descriptor) -> None:
-    if descriptor.media_type not in DOCUMENT_TYPES:
-        raise DocumentError.of(
-            "not-a-manifest",
-            f"{descriptor.digest} is {descriptor.media_type}, neither a manifest nor an index",
-        )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, cast
 
 from ocilayout.errors import InvalidNameError, OciLayoutError, some
-from ocilayout.layout import Layout, all_names, arriving_name, entries_of, thread_pool
+from ocilayout.layout import Layout, arriving_name, entries_of, target_names, thread_pool
 from ocilayout.model import (
     AT_A_TIME,
     DEFAULT_LIMITS,
@@ -20,10 +20,10 @@ from ocilayout.model import (
     select,
     with_referrers,
 )
-from ocilayout.transfer.endpoint import RemoteBlobs, RemoteSource
 from ocilayout.transfer.event import ignore
 from ocilayout.transfer.left_behind import LeftBehind
 from ocilayout.transfer.plan import Plan
+from ocilayout.transfer.remote import RemoteBlobs, RemoteSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -238,12 +238,10 @@ def _names(
     source: Source, names: Iterable[str] | Mapping[str, str | None] | None
 ) -> dict[str, str | None]:
     """Return the tag of each in the target, by its reference in the source."""
-    if isinstance(names, str):
-        raise TypeError(f"names is a list of names, not one string; give [{names!r}]")
-    if names is None:
-        return all_names(source)
-    given = names if isinstance(names, Mapping) else dict.fromkeys(names)
-    return {ref: name or arriving_name(source, ref) for ref, name in given.items()}
+    chosen = target_names(source, names)
+    if isinstance(names, Mapping):  # `None` is no choice here, and no tag in an archive
+        return {ref: name or arriving_name(source, ref) for ref, name in chosen.items()}
+    return chosen
 
 
 def _require_names(target: Target, names: Iterable[str | None]) -> None:

@@ -25,9 +25,9 @@ from ocilayout.model import (
     successors,
     walk,
 )
-from ocilayout.transfer.endpoint import RemoteBlobs, RemoteSource
 from ocilayout.transfer.event import Event, ReportingStream
 from ocilayout.transfer.left_behind import opener
+from ocilayout.transfer.remote import RemoteBlobs, RemoteSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable

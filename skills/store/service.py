@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from platformdirs import user_data_path
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from ocilayout import Reference
+    from ocilayout.layout import Durability
     from ocilayout.model import Source
     from ocilayout.registry import Repository
     from skills.install import InstalledSkill
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from skills.store.exchange import Report
 
 STORE_VARIABLE: Final = "OCI_SKILLS_STORE"
-
-Durability = Literal["commit", "none"]
 
 
 def default_store() -> Path:

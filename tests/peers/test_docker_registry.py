@@ -31,7 +31,6 @@ from ocilayout.errors import (
     TransportError,
 )
 from ocilayout.layout.layout import Layout
-from ocilayout.layout.referrer import fallback_tag
 from ocilayout.model.codec import encode
 from ocilayout.model.descriptor import Descriptor, Platform
 from ocilayout.model.digest import Digest
@@ -43,6 +42,7 @@ from ocilayout.model.mediatype import (
     OCI_LAYER,
     OCI_MANIFEST,
 )
+from ocilayout.model.reference import fallback_tag
 from ocilayout.registry import Credentials, Repository
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from attrs import define, evolve, field, frozen
 
-from ocilayout.layout import fallback_tag
 from ocilayout.model import (
     CONTAINERD_IMAGE_NAME,
     DOCKER_CONFIG,
@@ -21,6 +20,7 @@ from ocilayout.model import (
     OCI_LAYER,
     OCI_MANIFEST,
     Digest,
+    fallback_tag,
 )
 from ocilayout.testing.machine.sample import NAME_ANNOTATION, UNKNOWN
 from ocilayout.testing.machine.state import AmbiguityError, Collected, Entry, RefusalError

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, field, frozen
 
-from ocilayout.layout import fallback_tag
 from ocilayout.model import (
     DOCKER_CONFIG,
     DOCKER_INDEX,
@@ -35,6 +34,7 @@ from ocilayout.model import (
     Manifest,
     decode_document,
     encode,
+    fallback_tag,
     successors,
 )
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocilayout.errors import OciLayoutError
-from ocilayout.layout import describe_referrer
 from ocilayout.model import (
     OCI_MANIFEST,
     OCTET_STREAM,
     Descriptor,
     Digest,
     decode_document,
+    describe_referrer,
     document_type,
     encode,
     is_digest,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +19,9 @@ from ocilayout.model.mediatype import (
     OCI_LAYER,
     OCI_MANIFEST,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Json = Any
 STORES = Path(__file__).parents[2] / "vectors" / "toolhive" / "stores"
@@ -103,3 +107,15 @@ def seen(root: Path, **options: Any) -> list[tuple[str, str, str]]:
 def store(tmp_path: Path) -> Store:
     os.umask(0o022)
     return Store(tmp_path / "layout")
+
+
+@contextmanager
+def as_user() -> Iterator[None]:
+    """Be a user whom permissions restrict, which they do not the superuser."""
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(was)

@@ -37,6 +37,7 @@ from tests.unit.check.conftest import (
     UNKNOWN,
     Json,
     Store,
+    as_user,
     place_of,
     seen,
 )
@@ -447,18 +448,6 @@ def strange() -> Iterator[Store]:
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Store(Path(name) / "layout")
-
-
-@contextmanager
-def as_user() -> Iterator[None]:
-    """Be a user whom permissions restrict, which they do not the superuser."""
-    was = os.geteuid()
-    if was == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(was)
 
 
 @pytest.mark.parametrize("what", ["layer", "manifest", "config", "blobs/sha256", "index.json"])

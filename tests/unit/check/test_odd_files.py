@@ -9,7 +9,6 @@ import socket
 import sys
 import tempfile
 import tracemalloc
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from ocilayout.layout.indexfile import IndexFile
 from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
+from tests.unit.check.conftest import as_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,24 +107,12 @@ def test_anything_may_lie_anywhere(layout: Layout, place: str, instead: str) -> 
         path.write_bytes(held or b"")
 
 
-@contextmanager
-def as_other() -> Iterator[None]:
-    """Be a user whom permissions restrict, which they do not the superuser."""
-    was = os.geteuid()
-    if was == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(was)
-
-
 @pytest.mark.parametrize("place", ["blobs", "blobs/sha256", "quarantine", "ingest", "blobs/x"])
 @pytest.mark.parametrize("mode", [0, 0o444, 0o111])
 def test_any_folder_may_be_closed(layout: Layout, place: str, mode: int) -> None:
     (layout.path / place).mkdir(exist_ok=True)
     (layout.path / place).chmod(mode)
-    with as_other():
+    with as_user():
         assert isinstance(list(iter_problems(layout.path)), list)
     (layout.path / place).chmod(0o755)
 
@@ -136,7 +124,7 @@ def test_no_entry_is_dropped_while_the_quarantine_cannot_be_looked_into(layout: 
     (layout.path / "index.json").write_bytes(json.dumps(document).encode())
     (layout.path / "quarantine").mkdir(mode=0)
     indexfile = IndexFile(layout.path, durable=False, lock_timeout=5)
-    with as_other():
+    with as_user():
         closed = repair_folder(layout.path, indexfile, Blobs(layout.path), dry_run=True)
     (layout.path / "quarantine").chmod(0o755)
     opened = repair_folder(layout.path, indexfile, Blobs(layout.path), dry_run=True)
@@ -149,7 +137,7 @@ def test_one_blob_that_cannot_be_read_hides_no_other(layout: Layout) -> None:
     for number in range(9):
         closed = layout.blobs.put(b"%d" % number, media_type=OCI_LAYER)
         layout.blobs.path(closed.digest).chmod(0)
-    with as_other():
+    with as_user():
         codes = [problem.code for problem in iter_problems(layout.path)]
     assert codes.count("unlisted-referrer") == 1
     assert codes.count("unreadable-file") == 9

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from ocilayout.model.descriptor import Descriptor, Platform
 from ocilayout.model.manifest import Index, Manifest
@@ -57,3 +58,10 @@ def tree(root: Path) -> dict[str, tuple[int, int]]:
         str(path.relative_to(root)): (path.lstat().st_ino, path.lstat().st_mtime_ns)
         for path in [root, *root.rglob("*")]
     }
+
+
+def blob(layout: Layout, data: object, media_type: str, **more: object) -> dict[str, Any]:
+    """Store content, and return a descriptor of it as JSON."""
+    data = data if isinstance(data, bytes) else json.dumps(data).encode()
+    digest = str(layout.blobs.put(data, media_type=media_type).digest)
+    return {"mediaType": media_type, "digest": digest, "size": len(data), **more}

@@ -43,18 +43,6 @@ def read_promised(reader: VerifiedReader, step: int, pieces: list[bytes]) -> Non
         pieces.append(reader.read(step) or b"")
 
 
-@pytest.fixture
-def blobs(tmp_path: Path) -> Blobs:
-    root = tmp_path / "layout"
-    (root / "blobs").mkdir(parents=True)
-    return Blobs(root)
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "layout"
-
-
 # ---------------------------------------------------------------- other kinds of files
 
 

@@ -30,11 +30,6 @@ from tests.unit.layout.layouts import is_whole, put_artifact, put_image, tree
 HEADER = b'{"imageLayoutVersion":"1.0.0"}'
 
 
-@pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    return Layout.create(tmp_path / "layout", durability="none")
-
-
 # ---------------------------------------------------------------- making
 
 

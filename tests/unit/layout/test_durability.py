@@ -7,30 +7,18 @@ import stat
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from ocilayout.layout.blobs import Blobs
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 from tests.unit.layout.contents import (
     DATA,
     TEXT,
     described,
 )
-
-
-@pytest.fixture
-def blobs(tmp_path: Path) -> Blobs:
-    root = tmp_path / "layout"
-    (root / "blobs").mkdir(parents=True)
-    return Blobs(root)
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "layout"
 
 
 def test_sync_forces_each_blob_and_its_folders(

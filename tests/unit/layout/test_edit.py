@@ -68,11 +68,6 @@ def no(_: RootIndex) -> bool:
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    return Layout.create(tmp_path / "layout", durability="none")
-
-
-@pytest.fixture
 def other(layout: Layout) -> Layout:
     """Return another handle on the same layout, which does not wait for a lock."""
     return Layout.open(layout.path, durability="none", lock_timeout=0)

@@ -34,11 +34,6 @@ NOW = timedelta(0)
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    return Layout.create(tmp_path / "layout", durability="none")
-
-
 def put(
     layout: Layout, content: str, *, subject: Descriptor | None = None, age: float = 0
 ) -> Descriptor:

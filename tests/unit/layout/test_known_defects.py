@@ -141,11 +141,6 @@ def test_the_tests_that_are_named_exist(where: str) -> None:
     assert f"def {name}(" in (TESTS / file).read_text()
 
 
-@pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    return Layout.create(tmp_path / "layout", durability="none")
-
-
 def put(layout: Layout, text: str, *, subject: Descriptor | None = None) -> Descriptor:
     """Store an artifact of one layer."""
     return layout.put_manifest(

@@ -38,7 +38,6 @@ from ocilayout.model.mediatype import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 from tests.unit.layout.layouts import is_whole, put_artifact, put_image, tree
 
@@ -66,11 +65,6 @@ def raw_entries(layout: Layout) -> list[dict[str, Any]]:
         "manifests"
     ]
     return entries
-
-
-@pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    return Layout.create(tmp_path / "layout", durability="none")
 
 
 # ---------------------------------------------------------------- reading

@@ -18,7 +18,6 @@ from ocilayout.errors import (
     SizeMismatchError,
     UnsupportedDigestError,
 )
-from ocilayout.layout.blobs import Blobs
 from ocilayout.layout.garbage import sweep
 from ocilayout.layout.newblob import PIECE
 from ocilayout.model.descriptor import Descriptor
@@ -26,6 +25,7 @@ from ocilayout.model.descriptor import Descriptor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ocilayout.layout.blobs import Blobs
     from ocilayout.model.stream import BlobSource
 
 from tests.unit.layout.contents import (
@@ -39,18 +39,6 @@ from tests.unit.layout.contents import (
     sized,
     unknown,
 )
-
-
-@pytest.fixture
-def blobs(tmp_path: Path) -> Blobs:
-    root = tmp_path / "layout"
-    (root / "blobs").mkdir(parents=True)
-    return Blobs(root)
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "layout"
 
 
 def as_text_path(path: Path) -> BlobSource:

@@ -14,7 +14,6 @@ from ocilayout.errors import (
     IntegrityError,
     LimitExceededError,
 )
-from ocilayout.layout.layout import Layout
 from ocilayout.layout.reach import Held, held, roots_of
 from ocilayout.layout.rootindex import RootIndex
 from ocilayout.model.descriptor import Descriptor
@@ -32,26 +31,15 @@ from ocilayout.model.mediatype import (
     ORAS_ARTIFACT,
 )
 from ocilayout.model.stream import CHUNK
+from tests.unit.layout.layouts import blob
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from ocilayout.layout.layout import Layout
 
 UNKNOWN_TYPE = "application/vnd.example.bundle+json"
 NONE = timedelta(0)
 unknown = pytest.mark.spec("media-types:unknown")
 unlisted = pytest.mark.spec("image-layout:unlisted-referrers")
-
-
-@pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    return Layout.create(tmp_path / "layout", durability="none")
-
-
-def blob(layout: Layout, data: Any, media_type: str, **more: Any) -> dict[str, Any]:
-    """Store content as it is, and return a descriptor of it as JSON."""
-    data = data if isinstance(data, bytes) else json.dumps(data).encode()
-    stored = layout.blobs.put(data, media_type=media_type)
-    return {"mediaType": media_type, "digest": str(stored.digest), "size": len(data), **more}
 
 
 def manifest(layout: Layout, *layers: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -21,11 +21,6 @@ NOW = timedelta(0)
 UNKNOWN = "application/vnd.example.unknown"
 
 
-@pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    return Layout.create(tmp_path / "layout", durability="none")
-
-
 def put(layout: Layout, document: object, media_type: str = UNKNOWN) -> Descriptor:
     """Store a JSON document."""
     return layout.blobs.put(json.dumps(document).encode(), media_type=media_type)

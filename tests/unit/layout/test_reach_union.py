@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ocilayout.errors import DocumentError, IntegrityError
-from ocilayout.layout.layout import Layout
 from ocilayout.layout.reach import held, roots_of
 from ocilayout.layout.rootindex import RootIndex
 from ocilayout.model.annotation import REF_NAME
@@ -30,28 +29,18 @@ from ocilayout.model.mediatype import (
     OCI_MANIFEST,
     OCTET_STREAM,
 )
+from tests.unit.layout.layouts import blob
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
+
+    from ocilayout.layout.layout import Layout
 
 NOW = timedelta(0)
 UNKNOWN = "application/vnd.example.bundle+json"
 OPAQUE = [OCI_LAYER, DOCKER_LAYER_GZIP, OCI_CONFIG, OCI_EMPTY, DOCKER_CONFIG]
 
 pytestmark = pytest.mark.spec("media-types:unknown")
-
-
-@pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    return Layout.create(tmp_path / "layout", durability="none")
-
-
-def blob(layout: Layout, data: object, media_type: str, **more: object) -> dict[str, Any]:
-    """Store content, and return a descriptor of it as JSON."""
-    data = data if isinstance(data, bytes) else json.dumps(data).encode()
-    digest = str(layout.blobs.put(data, media_type=media_type).digest)
-    return {"mediaType": media_type, "digest": digest, "size": len(data), **more}
 
 
 def image(layout: Layout, *layers: dict[str, Any], **more: object) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from ocilayout import (
@@ -16,15 +14,7 @@ from ocilayout import (
     Layout,
     Manifest,
 )
-from ocilayout.layout.referrer import fallback_tag
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-@pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    return Layout.create(tmp_path / "layout", durability="none")
+from ocilayout.model.reference import fallback_tag
 
 
 def put(

@@ -12,12 +12,12 @@ from ocilayout.errors import (
     InvalidNameError,
     RegistryError,
 )
-from ocilayout.layout.referrer import fallback_tag
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_LAYER, OCI_MANIFEST
+from ocilayout.model.reference import fallback_tag
 from ocilayout.registry import Repository, Retry
 from ocilayout.testing.registry import Fault, LoopbackRegistry, fault
 from tests.unit.registry.scripted import Reply, Scripted

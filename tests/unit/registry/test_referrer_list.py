@@ -10,13 +10,13 @@ from attrs import evolve
 from ocilayout import copy
 from ocilayout.errors import DocumentError, LimitExceededError, RegistryError
 from ocilayout.layout import Layout
-from ocilayout.layout.referrer import fallback_tag
 from ocilayout.model.codec import decode, encode
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.limit import Limits
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_INDEX
+from ocilayout.model.reference import fallback_tag
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry, fault
 

@@ -11,10 +11,10 @@ from ocilayout import copy, copy_all
 from ocilayout.archive import Archive, write_archive
 from ocilayout.errors import NotFoundError, RegistryError
 from ocilayout.layout import Layout
-from ocilayout.layout.referrer import fallback_tag
 from ocilayout.model.digest import Digest
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
+from ocilayout.model.reference import fallback_tag
 from ocilayout.registry import Repository, Retry
 from ocilayout.testing.registry import Fault, LoopbackRegistry, fault
 
