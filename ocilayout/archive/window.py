@@ -165,7 +165,8 @@ def open_window(
 
 def _open_path(path: Path) -> Window:
     try:
-        number = os.open(path, _FLAGS)
+        with acting("read", path):
+            number = os.open(path, _FLAGS)
     except (FileNotFoundError, NotADirectoryError):
         raise NotALayoutError(f"{path} is not an OCI archive: there is no such file") from None
     mode = os.fstat(number).st_mode

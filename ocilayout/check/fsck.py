@@ -19,8 +19,8 @@ from ocilayout.check.holding import Holding
 from ocilayout.check.reading import RootReading
 from ocilayout.check.survey import Survey, unreadable
 from ocilayout.errors import DocumentError, LimitExceededError
-from ocilayout.layout import MAX_ROOT_INDEX
-from ocilayout.model import MAX_DOCUMENT, Header, decode
+from ocilayout.layout import MAX_ROOT_INDEX, acting
+from ocilayout.model import MAX_HEADER, Header, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def iter_problems(
         jobs = min(_MAX_JOBS, os.cpu_count() or 1)
     if jobs < 1:
         raise ValueError(f"jobs is 1 or more, not {jobs}")
-    with os.scandir(root):  # which fails here, and not when the first problem is asked for
+    with acting("list", root), os.scandir(root):  # fails here, not when a problem is asked for
         return _problems(root, Survey(root, content=content), content=content, jobs=jobs)
 
 
@@ -84,7 +84,7 @@ def _problems(root: Path, survey: Survey, *, content: bool, jobs: int) -> Iterat
 
 def _header(root: Path) -> Iterator[Problem]:
     try:
-        decode(probe.read(root / "oci-layout", limit=MAX_DOCUMENT, follow=True), Header)
+        decode(probe.read(root / "oci-layout", limit=MAX_HEADER, follow=True), Header)
     except FileNotFoundError:
         yield problem_at("missing-header", "is missing", "oci-layout")
     except OSError as error:

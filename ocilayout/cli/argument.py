@@ -19,6 +19,7 @@ from attrs import evolve, frozen
 from click.core import ParameterSource
 
 from ocilayout.errors import DocumentError, InvalidNameError
+from ocilayout.layout import acting
 from ocilayout.model import Reference, is_digest
 
 if TYPE_CHECKING:
@@ -133,8 +134,9 @@ def read_source(text: str) -> Locator:
     """
     if text.startswith((InLayout.scheme, InArchive.scheme, _REGISTRY)):
         return parse_locator(text)
-    if text == STREAM or Path(text).is_file() or Path(text).is_fifo():
-        return InArchive(text)
+    with acting("look at", text):
+        if text == STREAM or Path(text).is_file() or Path(text).is_fifo():
+            return InArchive(text)
     return InLayout(text)
 
 

@@ -25,7 +25,7 @@ from ocilayout.cli.connection import Access, access
 from ocilayout.cli.operand import Operand
 from ocilayout.cli.progress import accounted
 from ocilayout.cli.terminal import answer, json_option, printable
-from ocilayout.layout import all_names, arriving_name
+from ocilayout.layout import acting, all_names, arriving_name
 from ocilayout.model import is_digest, require_ref_name, select
 from ocilayout.transfer import copy_all
 
@@ -101,7 +101,10 @@ def cp(  # noqa: PLR0913 # as many as there are options
             )
 
         if isinstance(target, InLayout):
-            if not Path(target.path, "oci-layout").exists():
+            header = Path(target.path, "oci-layout")
+            with acting("look at", header):
+                exists = header.exists()
+            if not exists:
                 for ref, name in names.items():  # or a layout would be created in vain
                     opened.resolve(ref)
                     if name is not None:

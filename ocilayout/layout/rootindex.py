@@ -94,7 +94,13 @@ class RootIndex:
             raise error.at("$.manifests") from None
         self._around = text[:start], text[self._entries.end :]
         around = "[]".join(self._around).encode()
-        self.shell = _require_shell(parse_json(around, limit=MAX_ROOT_INDEX))
+        try:
+            self.shell = _require_shell(parse_json(around, limit=MAX_ROOT_INDEX))
+        except DocumentError:
+            # A place that the fault names is that in the whole document.
+            with suppress(LimitExceededError):
+                parse_root(data)
+            raise
         self._lookup = Lookup(self._entries)
         self._name_annotations = name_annotations
         self.changed = False

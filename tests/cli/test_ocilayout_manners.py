@@ -390,3 +390,25 @@ class TestCompletion:
         assert process.returncode == 0
         assert b"#compdef ocilayout" in out
         assert layout.tags()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ls", "{}"),
+        ("check", "{}"),
+        ("repair", "{}"),
+        ("cp", "oci:here", "oci:{}"),
+        ("cp", "oci-archive:{}", "oci:there"),
+    ],
+    ids=" ".join,
+)
+def test_a_path_that_the_system_refuses_is_named_with_the_act(
+    command: Command, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    here = Layout.create(tmp_path / "here")
+    here.tag("v", here.blobs.put(b"x", media_type=OCTET_STREAM))
+    long = str(tmp_path / ("x" * 300))
+    filled = [argument.replace("oci:here", f"oci:{tmp_path}/here") for argument in arguments]
+    done = command.run(*(argument.format(long) for argument in filled), status=1)
+    assert re.match(rf"Error: cannot [a-z ]+ {re.escape(long)}\S*: \S", done.stderr), done.stderr

@@ -19,6 +19,7 @@ from ocilayout.check import probe
 from ocilayout.check.fsck import iter_problems
 from ocilayout.check.holding import Holding
 from ocilayout.check.survey import Survey
+from ocilayout.errors import LimitExceededError
 from ocilayout.layout import Layout
 from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME
 from ocilayout.model.digest import Digest
@@ -590,3 +591,13 @@ def opened(then: Callable[[str], None] = lambda _: None) -> Iterator[list[str]]:
         yield paths
     finally:
         _watchers.remove(watch)
+
+
+def test_a_header_that_no_reader_takes_for_its_size_is_reported(tmp_path: Path) -> None:
+    Layout.create(tmp_path / "a")
+    header = {"imageLayoutVersion": "1.0.0", "x": "y" * 2**16}
+    (tmp_path / "a" / "oci-layout").write_text(json.dumps(header))
+    with pytest.raises(LimitExceededError):
+        Layout.open(tmp_path / "a")
+    problems = [(problem.code, problem.place) for problem in iter_problems(tmp_path / "a")]
+    assert problems == [("too-large", "oci-layout")]

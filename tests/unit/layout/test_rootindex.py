@@ -554,3 +554,11 @@ class TestAnnotate:
         index = root(entry(A, "a", annotations={"k": "v"}))
         index.annotate("a", {"k": "v", "absent": None})
         assert not index.changed
+
+
+@pytest.mark.parametrize("behind", ["garbage", "}", ',"a":1}'])
+def test_a_fault_behind_the_entries_is_at_its_place_in_the_document(behind: str) -> None:
+    whole = '{"schemaVersion":2,"manifests":[{"mediaType":"a/b","digest":"sha256:%s","size":1}]}'
+    text = whole % ("a" * 64)
+    with pytest.raises(DocumentError, match=rf"line 1 column {len(text) + 1}\b"):
+        RootIndex(f"{text}{behind}".encode())
