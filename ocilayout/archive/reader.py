@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from ocilayout.archive.member import iter_members
 from ocilayout.archive.window import open_window
-from ocilayout.errors import BlobNotFoundError, DocumentError, NotALayoutError
+from ocilayout.errors import BlobNotFoundError, DocumentError, NotALayoutError, read_from
 from ocilayout.layout import MAX_ROOT_INDEX, RootIndex, View
 from ocilayout.model import MAX_HEADER, Digest, Header, VerifiedReader, decode, require_size
 
@@ -221,7 +221,8 @@ class Archive(View[ArchiveBlobs]):
         """
         window = open_window(path_or_file, unpack_limit=unpack_limit)
         try:
-            return cls(window)
+            with read_from(window.name):
+                return cls(window)
         except BaseException:
             window.close()
             raise

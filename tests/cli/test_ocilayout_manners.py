@@ -412,3 +412,13 @@ def test_a_path_that_the_system_refuses_is_named_with_the_act(
     filled = [argument.replace("oci:here", f"oci:{tmp_path}/here") for argument in arguments]
     done = command.run(*(argument.format(long) for argument in filled), status=1)
     assert re.match(rf"Error: cannot [a-z ]+ {re.escape(long)}\S*: \S", done.stderr), done.stderr
+
+
+def test_a_fault_of_an_archive_names_its_file(command: Command, tmp_path: Path) -> None:
+    layout = Layout.create(tmp_path / "here")
+    layout.tag("v", layout.blobs.put(b"x", media_type=OCTET_STREAM))
+    archive = tmp_path / "a.tar"
+    command.run("cp", f"oci:{tmp_path}/here:v", f"oci-archive:{archive}")
+    archive.write_bytes(archive.read_bytes()[:700])
+    done = command.run("ls", str(archive), status=1)
+    assert done.stderr.startswith(f"Error: {archive}: "), done.stderr
