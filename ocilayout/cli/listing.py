@@ -195,7 +195,7 @@ def _config_of(source: Source, document: Document | None) -> tuple[ImageConfig |
         return decode(source.blobs.read(config), ImageConfig), ""
     except (BlobNotFoundError, DocumentError, LimitExceededError, UnsupportedDigestError):
         return None, ""  # it is listed as missing, or says nothing that a listing needs
-    except OciLayoutError as error:
+    except (OciLayoutError, OSError) as error:
         return None, one_line(error)
 
 

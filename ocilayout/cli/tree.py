@@ -182,7 +182,7 @@ def graph_of(
                 document = in_any_size(budget.read_if_there, descriptor, source.blobs)
             else:
                 document = budget.read_if_there(descriptor)
-        except OciLayoutError as error:
+        except (OciLayoutError, OSError) as error:  # a blob of its own may not be readable
             errors[descriptor.digest] = one_line(error)
             return None
         if document is None:

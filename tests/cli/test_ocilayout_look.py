@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +24,8 @@ from ocilayout import (
 )
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
+from tests.cli.conftest import put_notes
+from tests.unit.check.conftest import as_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,6 +139,24 @@ class TestLs:
         assert (index["kind"], index["created"]) == ("index", None)
         assert command.lines("ls", registry)[1].rstrip().endswith("now")
         assert [row["name"] for row in command.answer("ls", registry, "v1")] == ["v1"]
+
+    def test_a_manifest_that_may_not_be_read(self, command: Command) -> None:
+        """The others are listed and drawn; that one has the reason, which names the file."""
+        with tempfile.TemporaryDirectory() as name:
+            Path(name).chmod(0o755)
+            layout = Layout.create(Path(name) / "lay")
+            for tag in ("closed", "open"):
+                layout.tag(tag, put_notes(layout, tag.encode()))
+            path = layout.blobs.path(layout.resolve("closed").digest)
+            path.chmod(0)
+            with as_user():
+                closed, opened = command.answer("ls", str(layout.path))
+                drawn = command.run("tree", str(layout.path)).output
+        assert str(path) in closed["error"]
+        assert "ermission denied" in closed["error"]
+        assert (opened["name"], opened["error"]) == ("open", None)
+        assert "unreadable" in drawn
+        assert "open" in drawn
 
     def test_a_tag_that_cannot_be_read(self, command: Command, layout: Layout) -> None:
         """A tag whose content is not a manifest has the reason in its row."""
