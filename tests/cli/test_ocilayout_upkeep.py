@@ -73,7 +73,7 @@ class TestCheck:
             problem["code"] for problem in command.answer("check", "empty", status=1)["problems"]
         }
         assert {"missing-header", "missing-index"} <= codes
-        assert command.error("check", "nowhere") == "nowhere: No such file or directory"
+        assert command.error("check", "nowhere") == "cannot list nowhere: No such file or directory"
 
 
 class TestRepair:

@@ -13,6 +13,7 @@ from ocilayout.layout.rootindex import MAX_ROOT_INDEX
 from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME
 from ocilayout.model.digest import Digest
 from ocilayout.model.limit import MAX_DOCUMENT, MAX_NODES
+from ocilayout.model.manifest import MAX_HEADER
 from ocilayout.model.mediatype import (
     DOCKER_MANIFEST,
     OCI_CONFIG,
@@ -113,10 +114,12 @@ def breaks_bytes(
 ) -> None:
     """Note bytes that are wrong in the same way in every document."""
 
-    @breaks(severity, code, f"in oci-layout {how}")
-    def _(store: Store) -> str:
-        (store.root / "oci-layout").write_bytes(data)
-        return "oci-layout" + json_path
+    if len(data) <= MAX_HEADER:  # a longer header is refused for its length alone
+
+        @breaks(severity, code, f"in oci-layout {how}")
+        def _(store: Store) -> str:
+            (store.root / "oci-layout").write_bytes(data)
+            return "oci-layout" + json_path
 
     @breaks(severity, code, f"in index.json {how}")
     def _(store: Store) -> str:
@@ -157,7 +160,7 @@ def _(store: Store) -> str:
 
 @breaks("warning", "too-large", "header")
 def _(store: Store) -> str:
-    (store.root / "oci-layout").write_bytes(b" " * (MAX_DOCUMENT + 1))
+    (store.root / "oci-layout").write_bytes(b" " * (MAX_HEADER + 1))
     return "oci-layout"
 
 
