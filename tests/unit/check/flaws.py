@@ -117,7 +117,7 @@ def breaks_bytes(
     if len(data) <= MAX_HEADER:  # a longer header is refused for its length alone
 
         @breaks(severity, code, f"in oci-layout {how}")
-        def _(store: Store) -> str:
+        def header(store: Store) -> str:
             (store.root / "oci-layout").write_bytes(data)
             return "oci-layout" + json_path
 
