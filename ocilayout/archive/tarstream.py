@@ -30,7 +30,7 @@ _SHOWN: Final = 40
 
 
 class TarStream:
-    """Members, written one after another."""
+    """Members, written one after another: files, folders and symbolic links."""
 
     def __init__(self, file: BinaryIO) -> None:
         """Take the file to write to.
@@ -52,6 +52,10 @@ class TarStream:
     def add_folder(self, name: str) -> None:
         """Write a folder."""
         self._write(_header(name, 0, tarfile.DIRTYPE))
+
+    def add_link(self, name: str, target: str) -> None:
+        """Write a symbolic link."""
+        self._write(_header(name, 0, tarfile.SYMTYPE, target))
 
     def add_stream(self, name: str, size: int, content: Readable) -> None:
         """Write a file, holding no more than a part of it at a time.
@@ -130,9 +134,10 @@ def _status(path: Path) -> os.stat_result | None:
         return None
 
 
-def _header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+def _header(name: str, size: int, kind: bytes = tarfile.REGTYPE, target: str = "") -> bytes:
     header = tarfile.TarInfo(name)
     header.type = kind
+    header.linkname = target
     header.size = size
     header.mode = _FOLDER_MODE if kind == tarfile.DIRTYPE else _FILE_MODE
     try:
