@@ -6,7 +6,7 @@ has the reader of tars that refuses what readers disagree about: `open_window` a
 """
 
 from ocilayout.archive.docker import DockerArchive
-from ocilayout.archive.dockerwriter import write_docker_archive
+from ocilayout.archive.dockerwriter import docker_names, write_docker_archive
 from ocilayout.archive.member import Member, iter_members
 from ocilayout.archive.reader import Archive
 from ocilayout.archive.window import Window, open_window
@@ -17,6 +17,7 @@ __all__ = [
     "DockerArchive",
     "Member",
     "Window",
+    "docker_names",
     "iter_members",
     "open_window",
     "write_archive",

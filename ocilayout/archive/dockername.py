@@ -1,4 +1,4 @@
-"""Names of images as Docker writes them: `HOST/REPOSITORY:TAG`, each part but one with a default."""
+"""Names of images as Docker writes them: `HOST/REPOSITORY:TAG`, with defaults for most parts."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
 
-    from ocilayout.model import Json, Readable, Reference, Source
+    from ocilayout.model import Json, Readable, Source
     from ocilayout.transfer import Report
 
 _VERSION: Final = b"1.0"
@@ -133,7 +133,7 @@ def write_docker_archive(
     images: dict[Digest, _Image] = {}
     chosen: dict[str, Digest] = {}
     total = 0
-    for ref, name in _names(source, names).items():
+    for ref, name in docker_names(source, names).items():
         image = _image(source, ref, platform, limits)
         total += len(image.data)
         require_at_most(limits.total, total, of="what is written", unit="bytes of configs")
@@ -141,7 +141,7 @@ def write_docker_archive(
         image = images.setdefault(image.config.digest, image)
         chosen[ref] = image.config.digest
         if name is not None:
-            image.names.add(str(name))
+            image.names.add(name)
     _require_clear(images.values())
     ordered = sorted(
         images.values(), key=lambda one: (not one.names, sorted(one.names), one.config.digest)
@@ -262,19 +262,28 @@ class _Writer:
         self._last[image.config.digest] = parent
 
 
-def _names(
+def docker_names(
     source: Source, names: Iterable[str] | Mapping[str, str | None] | None
-) -> dict[str, Reference | None]:
-    """Return the name in the archive of each chosen reference of the source."""
+) -> dict[str, str | None]:
+    """Return the name in a Docker archive of each chosen reference; see `write_docker_archive`.
+
+    Raises:
+        TypeError: The names are one text.
+        InvalidNameError: A name is not one that Docker takes.
+        AmbiguousReferenceError: As for `copy_all`.
+        DocumentError: The root index or an entry of the source breaks the specification.
+    """
     chosen = target_names(source, names)
     if isinstance(names, Mapping):
         return {
-            ref: None if name is None else docker_reference(name) for ref, name in chosen.items()
+            ref: None if name is None else str(docker_reference(name))
+            for ref, name in chosen.items()
         }
-    found: dict[str, Reference | None] = {}
+    found: dict[str, str | None] = {}
     for ref, name in chosen.items():
         full = [entry.full_name for entry in entries_of(source, [ref])] if name else []
-        found[ref] = known_reference(*full[:1], name)
+        known = known_reference(*full[:1], name)
+        found[ref] = None if known is None else str(known)
     return found
 
 

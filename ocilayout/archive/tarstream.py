@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ocilayout.model import Readable
 
 _FILE_MODE: Final = 0o644
-_FOLDER_MODE: Final = 0o755
+_MODES: Final = {tarfile.DIRTYPE: 0o755, tarfile.SYMTYPE: 0o777}
 _SHOWN: Final = 40
 """How much of the name of a target the name of its temporary file has, in characters."""
 
@@ -139,7 +139,7 @@ def _header(name: str, size: int, kind: bytes = tarfile.REGTYPE, target: str = "
     header.type = kind
     header.linkname = target
     header.size = size
-    header.mode = _FOLDER_MODE if kind == tarfile.DIRTYPE else _FILE_MODE
+    header.mode = _MODES.get(kind, _FILE_MODE)
     try:
         return header.tobuf(tarfile.USTAR_FORMAT)
     except ValueError:
