@@ -13,10 +13,16 @@ from ocilayout.testing.registry import LoopbackRegistry
 from tests.docker_tars import AGES, NAMES, image, packed, v1_0, v25
 
 if TYPE_CHECKING:
+    from ocilayout import Descriptor
     from tests.cli.conftest import Command
 
 ONE = image()
 OTHER = image("two", names=("busybox:latest",))
+
+
+def images(path: str) -> tuple[Descriptor, ...]:
+    with DockerArchive.open(path) as archive:
+        return archive.images
 
 
 @pytest.fixture(params=[*AGES, "1.0"])
@@ -29,7 +35,7 @@ def saved(command: Command, request: pytest.FixtureRequest) -> str:
 
 
 def test_verbs_that_read(command: Command, saved: str) -> None:
-    """Each verb that reads takes an archive of Docker, and finds its images by names of all forms."""
+    """Each verb that reads takes an archive of Docker, and finds its images by all names."""
     assert command.answer("ls", "-q", saved) == list(NAMES)
     for name in ("app:v1", "docker.io/library/app:v1", NAMES[1], "@0"):
         manifest = json.loads(command.text("cat", f"{saved}:{name}"))
@@ -40,9 +46,7 @@ def test_verbs_that_read(command: Command, saved: str) -> None:
     assert command.run("cat", f"{saved}@{ONE.diff_ids[0]}").stdout_bytes == ONE.layers[0]
     beginning = ONE.diff_ids[0][:19]
     assert command.run("cat", f"{saved}:{beginning}").stdout_bytes == ONE.layers[0]
-    assert "2 layers" in command.text("tree", saved) or ONE.diff_ids[0][:19] in command.text(
-        "tree", saved
-    )
+    assert ONE.diff_ids[1][:19] in command.text("tree", saved)
     command.text("referrers", f"{saved}:app:v1")
 
 
@@ -61,7 +65,7 @@ def test_names(command: Command) -> None:
     Path("saved.tar").write_bytes(packed(v25(ONE, OTHER)))
     command.text("cp", "docker-archive:saved.tar:@1", "oci:lay:v1")
     said = command.lines("cp", "oci:lay:v1", "docker-archive:new.tar")
-    digest = DockerArchive.open("new.tar").images[0].digest
+    digest = images("new.tar")[0].digest
     assert said[0] == f"Copied v1 to docker-archive:new.tar@{digest}"
     said = command.lines("cp", "oci:lay:v1", "docker-archive:new.tar:app")
     assert said[0] == "Copied v1 to docker-archive:new.tar:docker.io/library/app:latest"
@@ -70,11 +74,10 @@ def test_names(command: Command) -> None:
     ]
     command.text("cp", "--all", "docker-archive:saved.tar", "docker-archive:all.tar")
     assert len(command.answer("ls", "-q", "docker-archive:all.tar")) == 3
-    done = command.run("cp", "docker-archive:saved.tar", "oci:lay")
-    assert done.code == 1
-    assert "3 entries; say which: 'app:v1', 'busybox:latest'" in done.stderr
-    done = command.run("cp", "docker-archive:saved.tar:@2", "oci:lay")
-    assert "there is no image @2, as the archive has 2, from @0" in done.stderr
+    error = command.error("cp", "docker-archive:saved.tar", "oci:lay")
+    assert "3 entries; say which: 'app:v1', 'busybox:latest'" in error
+    error = command.error("cp", "docker-archive:saved.tar:@2", "oci:lay")
+    assert "there is no image @2, as the archive has 2, from @0" in error
 
 
 def test_a_registry(command: Command) -> None:
@@ -85,9 +88,9 @@ def test_a_registry(command: Command) -> None:
         command.text("cp", "docker-archive:saved.tar:app:v1", f"docker://{there}:v1")
         command.text("cp", f"docker://{there}:v1", "docker-archive:new.tar")
         assert command.answer("ls", "-q", "docker-archive:new.tar") == [f"{there}:v1"]
-        digest = DockerArchive.open("new.tar").images[0].digest
+        digest = images("new.tar")[0].digest
         command.text("cp", f"docker://{there}@{digest}", "docker-archive:new.tar")
-        assert DockerArchive.open("new.tar").tags() == ()
+        assert command.answer("ls", "-q", "docker-archive:new.tar") == [digest]
 
 
 def test_a_pipe(command: Command) -> None:
@@ -101,22 +104,25 @@ def test_a_pipe(command: Command) -> None:
 def test_limits(command: Command) -> None:
     """How much layers may unpack to is an option of both ends of `cp`."""
     Path("saved.tar").write_bytes(packed(v25(ONE, compress=True)))
-    done = command.run("ls", "--unpack-limit", "100", "docker-archive:saved.tar")
-    assert "--unpack-limit" in done.stderr
+    said = command.error("ls", "--unpack-limit", "100", "docker-archive:saved.tar")
+    assert "--unpack-limit" in said
     command.text("cp", "oci-archive:saved.tar:v1", "oci:lay:v1")
-    done = command.run("cp", "--from-unpack-limit", "100", "oci:lay", "docker-archive:new.tar")
-    assert done.code == 1
-    assert "more than 100 bytes" in done.stderr
+    said = command.error("cp", "--from-unpack-limit", "100", "oci:lay", "docker-archive:new.tar")
+    assert "more than 100 bytes" in said
     command.text("cp", "--from-unpack-limit", "20KiB", "oci:lay", "docker-archive:new.tar")
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "why"),
     [
-        (("--referrers", "oci:lay", "docker-archive:x"), 2, "a Docker archive has no place for it"),
-        (("--jobs", "2", "oci:lay", "docker-archive:x"), 2, "--jobs"),
-        (("oci:lay", "docker-archive:x:@0"), 1, "'@0'"),
-        (("oci:lay", "docker-archive:x:UPPER:v1"), 1, "lower-case"),
+        (
+            ("--referrers", "oci:lay:v1", "docker-archive:x"),
+            2,
+            "a Docker archive has no place for it",
+        ),
+        (("--jobs", "2", "oci:lay:v1", "docker-archive:x"), 2, "--jobs"),
+        (("oci:lay:v1", "docker-archive:x:@0"), 1, "'@0'"),
+        (("oci:lay:v1", "docker-archive:x:UPPER:v1"), 1, "lower-case"),
         (("docker-archive:absent", "oci:lay"), 1, "absent is not a Docker archive: there is no"),
         (("docker-archive:lay", "oci:lay"), 1, "it is a folder; a layout in a folder is written"),
         (("docker-archive:", "oci:lay"), 2, "has an empty path; write oci:PATH[:NAME], oci-arch"),
@@ -127,12 +133,12 @@ def test_what_does_not_apply(
 ) -> None:
     """An option, a name or a file that does not apply is refused, and nothing is written."""
     del layout
-    done = command.run("cp", *arguments)
-    assert (done.code, why in done.stderr) == (code, True), done.stderr
+    said = (command.error if code == 1 else command.misuse)("cp", *arguments)
+    assert why in said
     assert not Path("x").exists()
 
 
 def test_a_path_alone(command: Command) -> None:
-    """The path of such an archive alone is taken for a layout in a tar; the error says what to write."""
+    """A path alone is taken for a layout in a tar; the error says what to write."""
     Path("saved.tar").write_bytes(packed(AGES["1.10"](ONE)))
-    assert "read docker-archive:FILE" in command.run("ls", "saved.tar").stderr
+    assert "read docker-archive:FILE" in command.error("ls", "saved.tar")

@@ -136,7 +136,7 @@ def test_skopeo_does_not_read_those_before_1_10(attempt: Attempt, tmp_path: Path
     assert json.loads(read.stdout)["Layers"] == ONE.diff_ids
 
 
-def test_podman_loads_ours(attempt: Attempt, run: Callable[..., str], ours: Path) -> None:
+def test_podman_loads_ours(run: Callable[..., str], ours: Path) -> None:
     """`podman load` has all names, and the id of an image is the digest of its config."""
     loaded = run("podman", "load", "--input", ours)
     assert "localhost:5000/team/app:v1" in loaded

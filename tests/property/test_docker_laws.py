@@ -69,12 +69,13 @@ def put(layout: Layout, image: Image, packs: list[bool]) -> Descriptor:
 
 @given(images(), st.lists(st.booleans(), min_size=4, max_size=4))
 def test_there_and_back(image: Image, packs: list[bool]) -> None:
-    """A copy into an archive and back has the same config and diff ids, and a third way no change."""
+    """A copy into an archive and back has the same config and diff ids; a third is equal."""
     with tempfile.TemporaryDirectory() as folder:
         layout = Layout.create(Path(folder, "layout"), durability="none")
         layout.tag("x", put(layout, image, packs))
         file, again = io.BytesIO(), io.BytesIO()
         done = write_docker_archive(layout, {"x": "x:1"}, file)
+        file.seek(0)
         archive = DockerArchive.open(file)
         back = Layout.create(Path(folder, "back"), durability="none")
         assert copy(archive, "x:1", back, name="x") == done["x"]

@@ -180,7 +180,7 @@ def test_headers_that_say_nothing_here() -> None:
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-def test_where_symbolic_links_lead(form: int) -> None:
+def test_where_symbolic_links_lead(form: Literal[0, 1, 2]) -> None:
     """A symbolic link says what it leads to, however long that is; nothing else says so."""
     long = "../" + "d" * 150 if form != tarfile.USTAR_FORMAT else "../d"
     infos = []

@@ -62,7 +62,7 @@ def members(data: bytes) -> Iterator[tarfile.TarInfo]:
 
 
 def test_members(expected: bytes) -> None:
-    """Files, folders and links have fixed modes, no owner and no time, and stand in the order written."""
+    """Each kind has a fixed mode, no owner and no time; members stand in the order written."""
     found = list(members(expected))
     assert [(member.name, member.size, member.mode) for member in found] == [
         ("a", 3, 0o644), ("b", 0, 0o755), ("b/c", 512, 0o644), ("b/" + "d" * 150, 0, 0o644),
