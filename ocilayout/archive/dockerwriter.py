@@ -222,10 +222,12 @@ class _Writer:
     def _add_unpacked(self, digest: Digest, layer: Descriptor, program: str, raw: Readable) -> int:
         limit = default_limit(layer.size) if self._unpack_limit is None else self._unpack_limit
         hasher = new_hasher(digest.algorithm)
-        with acting("write an unpacked layer to the folder", tempfile.gettempdir()):
+        act = acting("write an unpacked layer to the folder", tempfile.gettempdir())
+        with act:
             file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 # closed below
         with file, closing(Unpacked(raw, program, limit=limit, place=str(layer.digest))) as stream:
-            size = write_hashed(stream, file, hasher.update)
+            with act:
+                size = write_hashed(stream, file, hasher.update)
             actual = f"{digest.algorithm}:{hasher.hexdigest()}"
             if actual != digest:
                 wanted = Descriptor(media_type=OCI_LAYER, digest=digest, size=size)

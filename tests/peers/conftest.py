@@ -73,7 +73,7 @@ def attempt(
     store = tmp_path_factory.mktemp("buildah")
     stored = ("--root", store / "root", "--storage-driver", "vfs")
     short = TemporaryDirectory()  # podman takes no path of more than 50 characters here
-    options = {program: (*stored, "--runroot", short.name) for program in ("buildah", "podman")}
+    options = dict.fromkeys(("buildah", "podman"), (*stored, "--runroot", short.name))
 
     def attempt(
         program: str, *arguments: str | Path, cwd: Path | None = None
