@@ -73,7 +73,7 @@ class Window:
         self.name = name
         self._file = file
         self.owned = owned
-        self.kind = kind
+        self.kind: Kind = kind
         self._lock = threading.Lock()
         self._start = file.tell()
         self.size = file.seek(0, os.SEEK_END) - self._start

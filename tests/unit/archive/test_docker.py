@@ -218,6 +218,14 @@ class TestLimits:
         with pytest.raises(LimitExceededError, match="--unpack-limit"):
             opened(files, unpack_limit=size - 1)
 
+    def test_a_file_that_is_named_often_is_unpacked_once(self) -> None:
+        """Many layers that are one file cost no more than one."""
+        config = {"rootfs": {"diff_ids": [f"sha256:{number:064}" for number in range(50)]}}
+        items = [{"Config": "c", "Layers": ["a"] * 50}]
+        files: Files = {"c": json.dumps(config).encode(), "a": gzip.compress(ONE.layers[0])}
+        files["manifest.json"] = json.dumps(items).encode()
+        opened(files, unpack_limit=len(ONE.layers[0]))
+
     def test_one_layer(self) -> None:
         """A layer that unpacks to too much is not unpacked to its end."""
         files = v25(image(layers=1), compress=True)

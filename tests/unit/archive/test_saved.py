@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,6 +59,15 @@ class TestLinks:
 
 
 class TestRefused:
+    def test_what_is_not_a_file(self) -> None:
+        """A hard link and a device are not followed or read."""
+        for kind in (tarfile.LNKTYPE, tarfile.CHRTYPE):
+            info = tarfile.TarInfo("x")
+            info.type, info.linkname = kind, "manifest.json"
+            file: Files = {"manifest.json": b'[{"Config":"x"}]'}
+            with pytest.raises(DocumentError, match="x: it is not a regular file"):
+                DockerArchive.open(io.BytesIO(info.tobuf() + packed(file)))
+
     @pytest.mark.parametrize(
         ("text", "why"),
         [
