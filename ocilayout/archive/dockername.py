@@ -19,7 +19,7 @@ def docker_reference(name: str) -> Reference:
         raise InvalidNameError(
             f"{name!r} has a digest, and a Docker archive has names by tags only"
         )
-    return evolve(reference, tag=reference.tag or "latest")
+    return reference if reference.tag else evolve(reference, tag="latest")
 
 
 def known_reference(*names: str | None) -> Reference | None:

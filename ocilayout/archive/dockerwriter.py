@@ -42,7 +42,6 @@ from ocilayout.model import (
     Platform,
     VerifiedReader,
     dump_json,
-    encode,
     new_hasher,
     parse_json,
     require_at_most,
@@ -197,9 +196,8 @@ class _Writer:
 
     def manifest(self, image: _Image) -> Descriptor:
         """Return the manifest that the image has in the archive."""
-        config = Descriptor.of(image.data, OCI_CONFIG)
         layers = [(digest, self._sizes[digest]) for digest, _ in image.layers]
-        return Descriptor.of(encode(image_manifest(config, layers)), OCI_MANIFEST)
+        return Descriptor.of(image_manifest(image.data, layers), OCI_MANIFEST)
 
     def _add_layer(self, digest: Digest, layer: Descriptor) -> int:
         """Write a layer unpacked; return its size."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ocilayout.archive.saved import REPOSITORIES, SavedImage, texts
+from ocilayout.archive.saved import MOST_PARTS, REPOSITORIES, SavedImage, texts
 from ocilayout.errors import DocumentError, wrong_type
 from ocilayout.model import DEFAULT_LIMITS, dump_json, parse_json, require_at_most
 
@@ -42,8 +42,11 @@ def iter_legacy(files: Files) -> Iterator[SavedImage]:
         LimitExceededError: A document is too large, or there are too many images or layers.
     """
     names = _names(files)
-    images = {layer_id: _document(files, layer_id) for layer_id in _ids(files)}
-    require_at_most(DEFAULT_LIMITS.children, len(images), of="the archive", unit="images")
+    ids = list(_ids(files))
+    require_at_most(DEFAULT_LIMITS.children, len(ids), of="the archive", unit="images")
+    size = sum(files.find(f"{layer_id}/{_JSON}").size for layer_id in ids)
+    require_at_most(DEFAULT_LIMITS.total, size, of="the archive", unit="bytes of documents")
+    images = {layer_id: _document(files, layer_id) for layer_id in ids}
     parents = {_parent(layer_id, image) for layer_id, image in images.items()}
     for layer_id in names:
         if layer_id not in images:
@@ -51,8 +54,11 @@ def iter_legacy(files: Files) -> Iterator[SavedImage]:
             raise DocumentError.of("missing-member", message, REPOSITORIES)
     known: dict[str, tuple[Digest, Packed]] = {}
     tips = [*names, *sorted(images.keys() - parents - names.keys())]
+    count = 0
     for tip in tips:
         chain = _chain(tip, images)
+        count += len(chain)
+        require_at_most(MOST_PARTS, count, of="the archive", unit="layers")
         for layer_id in chain:
             if layer_id not in known:
                 layer = files.layer(f"{layer_id}/{_LAYER}")

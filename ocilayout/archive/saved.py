@@ -41,6 +41,9 @@ MANIFEST: Final = "manifest.json"
 REPOSITORIES: Final = "repositories"
 _MOST_LINKS: Final = 40  # that are followed for one file, as Linux does
 
+MOST_PARTS: Final = 100_000
+"""The most layers that all images of an archive have together, and the most names."""
+
 
 @frozen
 class Packed:
@@ -91,6 +94,7 @@ class Files:
         self._measured: dict[int, tuple[Digest, int]] = {}  # by the offsets of layers
         self._members: dict[str, Member] = {}
         self._twice: set[str] = set()
+        self._layers: dict[str, Packed] = {}
         for member in iter_members(window):
             if member.kind != "folder":
                 if member.path in self._members:
@@ -152,9 +156,12 @@ class Files:
         Raises:
             DocumentError: As for `find`.
         """
-        member = self.find(path)
-        head = self._window.read(member.offset, min(HEAD, member.size))
-        return Packed(member, compression_of(head))
+        known = self._layers.get(path)
+        if known is None:
+            member = self.find(path)
+            head = self._window.read(member.offset, min(HEAD, member.size))
+            known = self._layers[path] = Packed(member, compression_of(head))
+        return known
 
     def open(self, layer: Packed) -> Readable:
         """Open a layer, unpacked.
@@ -211,12 +218,15 @@ def iter_saved(files: Files) -> Iterator[SavedImage]:
     if not isinstance(items, list):
         raise wrong_type("an array", items).read_from(MANIFEST)
     require_at_most(DEFAULT_LIMITS.children, len(items), of=MANIFEST, unit="images")
+    count = 0
     for position, item in enumerate(items):
         try:
             path, names, layers = _item(item)
         except DocumentError as error:
             raise error.at(f"$[{position}]").read_from(MANIFEST) from None
         require_at_most(DEFAULT_LIMITS.layers, len(layers), of=f"image @{position}", unit="layers")
+        count += len(layers)
+        require_at_most(MOST_PARTS, count, of=MANIFEST, unit="layers")
         config = files.read(path)
         try:
             diff_ids = diff_ids_of(config)

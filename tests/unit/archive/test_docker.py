@@ -21,7 +21,7 @@ from ocilayout import (
     copy,
     copy_all,
 )
-from ocilayout.archive import docker
+from ocilayout.archive import docker, legacy, saved
 from ocilayout.errors import (
     AmbiguousReferenceError,
     BlobNotFoundError,
@@ -242,3 +242,16 @@ class TestLimits:
         monkeypatch.setattr(docker, "DEFAULT_LIMITS", Limits(total=2 * len(ONE.config)))
         with pytest.raises(LimitExceededError, match="bytes of documents"):
             opened(v1_10(ONE, image("two")))
+
+    def test_many_layers_and_names(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The layers and the names of all images together are bounded."""
+        monkeypatch.setattr(saved, "MOST_PARTS", 3)
+        opened(v1_10(ONE))
+        with pytest.raises(LimitExceededError, match="more than 3 layers"):
+            opened(v1_10(ONE, image("two")))
+        monkeypatch.setattr(legacy, "MOST_PARTS", 1)
+        with pytest.raises(LimitExceededError, match="more than 1 layers"):
+            opened(v1_0(*ONE.layers))
+        monkeypatch.setattr(docker, "MOST_PARTS", 1)
+        with pytest.raises(LimitExceededError, match="more than 1 names"):
+            opened(v1_10(ONE))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocilayout import ImageConfig, Layout, Manifest, copy, decode
-from ocilayout.archive import docker
+from ocilayout.archive import docker, legacy
 from ocilayout.errors import DocumentError, LimitExceededError
 from ocilayout.model.limit import Limits
 from tests.docker_tars import NAMES, Files, image, layers_of, opened, packed, v1_0
@@ -96,3 +96,13 @@ def test_many_names_on_a_long_chain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker, "DEFAULT_LIMITS", Limits(total=3000))
     with pytest.raises(LimitExceededError, match="bytes of documents"):
         opened(v1_0(*(packed({"file": bytes([n])}) for n in range(9))))
+
+
+@pytest.mark.parametrize("limits", [Limits(children=8), Limits(total=500), Limits(layers=8)])
+def test_many_folders(monkeypatch: pytest.MonkeyPatch, limits: Limits) -> None:
+    """Folders, their documents together, and layers on each other are bounded."""
+    files = v1_0(*(packed({"file": bytes([n])}) for n in range(9)))
+    opened(files)
+    monkeypatch.setattr(legacy, "DEFAULT_LIMITS", limits)
+    with pytest.raises(LimitExceededError, match="has more than"):
+        opened(files)
