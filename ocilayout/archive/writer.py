@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from ocilayout.archive.reader import BLOBS, HEADER, INDEX
 from ocilayout.archive.tarstream import TarStream, open_target
 from ocilayout.errors import AmbiguousReferenceError
-from ocilayout.layout import View, entries_of, target_names
+from ocilayout.layout import View
 from ocilayout.model import (
     AT_A_TIME,
     DEFAULT_LIMITS,
@@ -29,7 +30,15 @@ from ocilayout.model import (
     walk,
     with_referrers,
 )
-from ocilayout.transfer import Event, LeftBehind, ReportingStream, ignore, opener
+from ocilayout.transfer import (
+    Event,
+    LeftBehind,
+    ReportingStream,
+    entries_of,
+    ignore,
+    opener,
+    target_names,
+)
 
 if TYPE_CHECKING:
     import os
@@ -117,9 +126,8 @@ def write_archive(
                 tar.add_folder(f"{BLOBS}/{algorithm}")
             descriptor = blobs[digest]
             report(Event(kind="started", descriptor=descriptor))
-            with closing(
-                ReportingStream(source.blobs.open(descriptor), descriptor, report)
-            ) as content:
+            opening = partial(source.blobs.open, descriptor)
+            with closing(ReportingStream(opening, descriptor, report)) as content:
                 tar.add_stream(f"{BLOBS}/{algorithm}/{digest.encoded}", descriptor.size, content)
             report(Event(kind="done", descriptor=descriptor))
         tar.finish()

@@ -17,14 +17,7 @@ from ocilayout.layout.realfolder import ABSENT, OwnFolders, make_folders
 from ocilayout.layout.rootentry import RootEntry, entry_digest, is_worth_keeping
 from ocilayout.layout.rootindex import MAX_ROOT_INDEX, RootIndex, parse_root
 from ocilayout.layout.temporary import TemporaryFile, is_beside_blobs, temporary_files
-from ocilayout.layout.view import (
-    View,
-    all_names,
-    arriving_name,
-    entries_of,
-    in_any_size,
-    target_names,
-)
+from ocilayout.layout.view import View, in_any_size
 
 __all__ = [
     "ABSENT",
@@ -43,10 +36,7 @@ __all__ = [
     "TemporaryFile",
     "View",
     "acting",
-    "all_names",
-    "arriving_name",
     "describe",
-    "entries_of",
     "entry_digest",
     "find_array",
     "following_links",
@@ -62,7 +52,6 @@ __all__ = [
     "parse_root",
     "path_of",
     "subjects",
-    "target_names",
     "temporary_files",
     "thread_pool",
     "write_hashed",

@@ -24,7 +24,7 @@ from ocilayout.model.document import (
     require_document_size,
     require_document_type,
 )
-from ocilayout.model.endpoint import Source, SourceBlobs, Target, TargetBlobs
+from ocilayout.model.endpoint import Remote, Source, SourceBlobs
 from ocilayout.model.frozenmap import FrozenJson, FrozenMap, Json, freeze
 from ocilayout.model.gojson import compact, dump_json
 from ocilayout.model.graph import (
@@ -108,7 +108,6 @@ from ocilayout.model.retired import ArtifactManifest, FsLayer, Schema1Manifest
 from ocilayout.model.stream import (
     CHUNK,
     BlobSource,
-    LateStream,
     Readable,
     Seekable,
     VerifiedReader,
@@ -171,7 +170,6 @@ __all__ = [
     "ImageConfig",
     "Index",
     "Json",
-    "LateStream",
     "Limits",
     "Manifest",
     "Mentions",
@@ -179,13 +177,12 @@ __all__ = [
     "Read",
     "Readable",
     "Reference",
+    "Remote",
     "RootFs",
     "Schema1Manifest",
     "Seekable",
     "Source",
     "SourceBlobs",
-    "Target",
-    "TargetBlobs",
     "VerifiedReader",
     "Verifier",
     "begins_as_json",

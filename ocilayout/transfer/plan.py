@@ -17,8 +17,8 @@ from ocilayout.layout import Layout
 from ocilayout.model import (
     DOCUMENT_TYPES,
     Budget,
-    LateStream,
     Limits,
+    Remote,
     VerifiedReader,
     require_at_most,
     require_size,
@@ -27,14 +27,13 @@ from ocilayout.model import (
 )
 from ocilayout.transfer.event import Event, ReportingStream
 from ocilayout.transfer.left_behind import opener
-from ocilayout.transfer.remote import RemoteBlobs, RemoteSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from concurrent.futures import Executor
 
     from ocilayout.layout import RootIndex
-    from ocilayout.model import Descriptor, Digest, Document, Readable, Source, Target
+    from ocilayout.model import Descriptor, Digest, Document, Readable, Source
     from ocilayout.transfer.event import Report
     from ocilayout.transfer.left_behind import LeftBehind
 
@@ -75,7 +74,7 @@ class Plan:
     def __init__(
         self,
         source: Source,
-        target: Target,
+        target: Layout | Remote,
         pool: Executor,
         report: Report,
         limits: Limits,
@@ -83,7 +82,7 @@ class Plan:
         self._source = source
         self._target = target
         self._near = target if isinstance(target, Layout) else None
-        self._remote = target.blobs if isinstance(target.blobs, RemoteBlobs) else None
+        self._remote = None if isinstance(target, Layout) else target
         self._pool = pool
         self._report = report
         self._limits = limits
@@ -95,12 +94,12 @@ class Plan:
         self._found: dict[Digest, Descriptor] = {}
         self._damaged: set[Digest] = set()
         self._put: Callable[..., Descriptor] = target.blobs.put
-        if self._remote is not None and (mount_source := self._remote.mount_source(source.blobs)):
-            self._put = partial(self._remote.put, mount_from=mount_source)
+        if self._remote is not None and (path := self._remote.blobs.mount_source(source.blobs)):
+            self._put = partial(self._remote.blobs.put, mount_from=path)
 
     def resolve(self, ref: str) -> Descriptor:
         """Resolve a tag or a digest in the source."""
-        if not isinstance(self._source, RemoteSource):
+        if not isinstance(self._source, Remote):
             return self._source.resolve(ref)
         data, root = self._source.fetch(ref)
         self._fetched[root.digest] = data
@@ -160,7 +159,7 @@ class Plan:
     def note_named(self, left: LeftBehind) -> None:
         """Note digests that the transferred content names where it is not understood."""
         blobs = self._source.blobs if self._near is None else self._near.blobs
-        remote = self._near is None and isinstance(self._source, RemoteSource)
+        remote = self._near is None and isinstance(self._source, Remote)
         open_blob = opener(blobs, remote=remote)
         documents = {digest: known[2] for digest, known in self._documents.items()}
         left.note(self._found.values(), documents, open_blob)
@@ -259,7 +258,7 @@ class Plan:
             self._target.tag(name, root)
             return
         self._report(Event(kind="started", descriptor=root))
-        self._remote.send_manifest(self._documents[root.digest][1], root, name=name)
+        self._remote.blobs.send_manifest(self._documents[root.digest][1], root, name=name)
         self._tell_done(root)
 
     def _tell_done(self, document: Descriptor) -> None:
@@ -272,10 +271,10 @@ class Plan:
             # choose the hosts that we talk to.
             self._report(Event(kind="skipped", descriptor=descriptor))
             return
-        late = LateStream(lambda: self._open(descriptor))
-        with closing(ReportingStream(late, descriptor, self._report)) as stream:
+        opening = partial(self._open, descriptor)
+        with closing(ReportingStream(opening, descriptor, self._report)) as stream:
             self._put(stream, media_type=descriptor.media_type, expected=descriptor)
-        kind: Literal["done", "skipped"] = "done" if late.opened else "skipped"
+        kind: Literal["done", "skipped"] = "done" if stream.opened else "skipped"
         self._report(Event(kind=kind, descriptor=descriptor))
 
     def _open(self, descriptor: Descriptor) -> Readable:
