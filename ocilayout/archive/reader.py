@@ -86,7 +86,7 @@ class Inventory:
                 _require_file(member)
             return
         try:
-            digest = Digest(":".join(parts[1:]))
+            digest = Digest.parse(":".join(parts[1:]))
         except DocumentError:
             return
         _require_file(member)

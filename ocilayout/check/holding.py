@@ -88,7 +88,7 @@ class Holding:
                 yield unreadable(error, place_of(digest))
                 return
             if actual not in (None, digest):
-                yield mismatch(digest, Digest(str(actual)))
+                yield mismatch(digest, Digest.parse(str(actual)))
 
         with thread_pool(self._jobs) as workers:
             try:
@@ -122,7 +122,7 @@ class Holding:
             yield problems, None
             for name in names:
                 try:
-                    digest = Digest(f"{algorithm}:{name}")
+                    digest = Digest.parse(f"{algorithm}:{name}")
                 except DocumentError:
                     if not is_beside_blobs(name):
                         yield [_stray(f"{place}/{name}", "the name is not a digest")], None

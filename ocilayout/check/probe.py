@@ -126,7 +126,7 @@ def fingerprint(
         while not stopped():
             data = file.read(CHUNK)
             if not data:
-                return Digest(f"{algorithm}:{hasher.hexdigest()}")
+                return Digest.parse(f"{algorithm}:{hasher.hexdigest()}")
             hasher.update(data)
     return None
 

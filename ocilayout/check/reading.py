@@ -354,7 +354,7 @@ def _valid_references(raw: Mapping[str, Json]) -> Iterator[Reference]:
 def _reference_if_digest(value: Json, place: str, role: Role) -> Reference | None:
     fields: dict[str, Any] = value if isinstance(value, dict) else {}
     try:
-        digest = Digest(fields.get("digest", ""))
+        digest = Digest.parse(fields.get("digest", ""))
     except DocumentError:
         return None
     try:

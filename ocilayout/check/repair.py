@@ -259,7 +259,7 @@ class _Repair:
     def _is_gone(self, text: str, there: Container[str]) -> bool:
         """Tell whether content is missing and not in quarantine, though its algorithm has blobs."""
         try:
-            digest = Digest(text)
+            digest = Digest.parse(text)
             return (
                 digest.algorithm in there
                 and probe.status(self._blobs.path(digest)) is None
@@ -278,7 +278,7 @@ class _Repair:
         with suppress(OSError), os.scandir(self._root / "blobs" / algorithm) as found:
             for file in found:
                 with suppress(DocumentError):
-                    digest = Digest(f"{algorithm}:{file.name}")
+                    digest = Digest.parse(f"{algorithm}:{file.name}")
                     if digest in self._copied:
                         return True
                     if digest not in self._moved and file.is_file(follow_symlinks=False):
@@ -397,4 +397,4 @@ def _has_target(link: Path, digest: Digest) -> bool:
 
 def _digest_at(place: str) -> Digest:
     _, algorithm, encoded = place.split("/")
-    return Digest(f"{algorithm}:{encoded}")
+    return Digest.parse(f"{algorithm}:{encoded}")

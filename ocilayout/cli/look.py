@@ -170,7 +170,7 @@ def referrers(operand: Operand, *, artifact_type: str | None, as_json: bool) -> 
     """
     with operand.open() as source:
         name = operand.choose(source)
-        digest = Digest(name) if is_digest(name) else operand.resolve(source).digest
+        digest = Digest.parse(name) if is_digest(name) else operand.resolve(source).digest
         manifests = source.referrers(digest, artifact_type=artifact_type)
     if as_json:
         answer([_referrer_data(descriptor) for descriptor in manifests])

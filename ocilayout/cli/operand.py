@@ -129,7 +129,7 @@ class Operand:
         except ReferenceNotFoundError:
             if not is_digest(name):
                 raise
-            digest = Digest(name)
+            digest = Digest.parse(name)
             size = source.blobs.size(digest)
             return Descriptor(media_type=OCTET_STREAM, digest=digest, size=size)
 

@@ -106,7 +106,7 @@ class Blobs:
                 text = f"{folder.name}:{file.name}"
                 if text not in known:
                     with suppress(DocumentError):
-                        digest = Digest(text)
+                        digest = Digest.parse(text)
                         if (links and file.is_symlink()) or (
                             digest in self if self._follow else file.is_file(follow_symlinks=False)
                         ):

@@ -385,7 +385,7 @@ class Layout(View[Blobs]):
         if isinstance(target, Descriptor):
             return target.plain()
         try:
-            digest = Digest(target)
+            digest = Digest.parse(target)
         except DocumentError:
             raise InvalidNameError(
                 f"{target!r} is not a digest; a target is a descriptor or a digest, resolve()"

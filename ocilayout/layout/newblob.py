@@ -180,7 +180,7 @@ def copy_hashing(source: Readable, target: File, algorithm: str) -> tuple[Digest
     """Write a stream to a file; return its digest and its size in bytes."""
     hasher = new_hasher(algorithm)
     size = write_hashed(source, target, hasher.update)
-    return Digest(f"{algorithm}:{hasher.hexdigest()}"), size
+    return Digest.parse(f"{algorithm}:{hasher.hexdigest()}"), size
 
 
 def copy_verifying(source: Readable, target: File, expected: Descriptor) -> None:

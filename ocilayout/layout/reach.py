@@ -337,7 +337,7 @@ def subjects_of(data: bytes) -> list[tuple[Digest, str]]:
         if not isinstance(subject, dict):
             return []
         kind = document_type(data)
-        to = Digest(cast("str", subject.get("digest")))
+        to = Digest.parse(cast("str", subject.get("digest")))
         return [(to, kind if is_media_type(kind) else OCTET_STREAM)]
     except (DocumentError, LimitExceededError):
         mentions = Mentions()

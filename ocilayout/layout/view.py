@@ -134,7 +134,7 @@ class View(ABC, Generic[B]):
         if not is_digest(name_or_digest):
             first = root.find(name_or_digest)  # refuses entries of different content
             return self._right([first, *root.matching(name_or_digest)])
-        digest = Digest(name_or_digest)
+        digest = Digest.parse(name_or_digest)
         found = root.of(digest)
         return self._right(found) if found else self._describe_blob(digest)
 
@@ -190,7 +190,7 @@ class View(ABC, Generic[B]):
 
         Spec: image-layout:referrers.
         """
-        digest = Digest(digest)
+        digest = Digest.parse(digest)
         return tuple(
             descriptor
             for descriptor in self._find_referrers().of(digest)

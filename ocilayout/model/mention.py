@@ -101,7 +101,7 @@ class Mentions:
         # The text behind a digest may begin with such digits as well, so the run is cut.
         length = ENCODED_LENGTHS.get(algorithm, 0)
         if 0 < length <= len(digits):
-            self.found.add(Digest(f"{algorithm}:{digits[:length]}"))
+            self.found.add(Digest.parse(f"{algorithm}:{digits[:length]}"))
 
 
 def search_mentions(stream: Readable) -> Mentions:

@@ -205,5 +205,5 @@ def _describe(file: Seekable, start: int, media_type: str) -> Descriptor:
         hasher.update(data)
         size += len(data)
     file.seek(start)
-    digest = Digest(f"sha256:{hasher.hexdigest()}")
+    digest = Digest.parse(f"sha256:{hasher.hexdigest()}")
     return Descriptor(media_type=media_type, digest=digest, size=size)

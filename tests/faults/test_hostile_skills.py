@@ -336,7 +336,7 @@ def test_a_layer_that_is_larger_than_it_says_is_refused(target: Target) -> None:
     layout = target.service.layout
     root = layout.read_manifest(layout.resolve("hello"))
     assert isinstance(root, Manifest)
-    path = layout.blobs.path(Digest(root.layers[0].digest))
+    path = layout.blobs.path(Digest.parse(root.layers[0].digest))
     path.chmod(0o644)
     with path.open("ab") as stream:
         stream.write(b"more")

@@ -443,7 +443,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
     def held(roots: Any, blobs: Any) -> Any:
         found = reach_module.held(roots, blobs)
-        return evolve(found, others=tuple(map(Verifiable, found.others)))
+        return evolve(found, others=tuple(map(Verifiable.parse, found.others)))
 
     patch.setattr(garbage_module, "held", held)
 

@@ -451,7 +451,7 @@ class TestErrors:
         layout = client.service.layout
         root = layout.read_manifest(layout.resolve("hello"))
         assert isinstance(root, Index)
-        victim = layout.blobs.path(Digest(root.manifests[0].digest))
+        victim = layout.blobs.path(Digest.parse(root.manifests[0].digest))
         if damage == "index":
             victim = layout.path / "index.json"
         victim.write_bytes(victim.read_bytes()[:-1] + b"!")

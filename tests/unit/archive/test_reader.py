@@ -111,5 +111,5 @@ def test_a_document_that_is_there_twice(name: str) -> None:
 def test_a_blob_that_is_there_twice() -> None:
     """Of two blobs the last one counts if it can be verified; otherwise they are refused."""
     found = inventory(HEADER_FILE, (KNOWN, b"x"), INDEX_FILE, ("./" + KNOWN, b"xyz"))
-    assert found.blobs[Digest("sha256:" + "0" * 64)][1] == 3
+    assert found.blobs[Digest.parse("sha256:" + "0" * 64)][1] == 3
     assert refused((UNKNOWN, b"x"), (UNKNOWN, b"x")) == ("duplicate-member", UNKNOWN)

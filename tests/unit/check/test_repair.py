@@ -519,4 +519,4 @@ def test_a_dry_run_needs_no_lock_file(layout: Layout) -> None:
 
 def test_the_digest_in_a_report_is_that_of_the_entry(layout: Layout) -> None:
     append(layout.path, dangling())
-    assert mend(layout.path).actions[0].message == f"drops the entry of {Digest(ABSENT)}"
+    assert mend(layout.path).actions[0].message == f"drops the entry of {Digest.parse(ABSENT)}"

@@ -105,7 +105,7 @@ def test_a_folder_is_not_a_blob(blobs: Blobs, root: Path) -> None:
 def test_blobs_of_unknown_algorithms_are_listed_and_not_readable(blobs: Blobs) -> None:
     """A blob that cannot be verified is listed, has a size, and is not read."""
     for name in ("newhash:abc", "md5:xyz", "sha256+b64u:Ab_-="):
-        place(blobs, Digest(name), b"abc")
+        place(blobs, Digest.parse(name), b"abc")
     assert [str(digest) for digest in blobs] == sorted(
         ["newhash:abc", "md5:xyz", "sha256+b64u:Ab_-="]
     )
@@ -311,7 +311,7 @@ def test_closing_closes_what_is_behind() -> None:
 def test_a_reader_that_is_refused_closes_nothing() -> None:
     """The interpreter closes it, from Python 3.13 on with a warning if that fails."""
     source = io.BytesIO(DATA)
-    unknown = Descriptor(media_type=TEXT, digest=Digest("md5:abc"), size=len(DATA))
+    unknown = Descriptor(media_type=TEXT, digest=Digest.parse("md5:abc"), size=len(DATA))
     reader = VerifiedReader.__new__(VerifiedReader)
     with pytest.raises(UnsupportedDigestError):
         reader.__init__(source, unknown)  # type: ignore[misc] # as `VerifiedReader(...)` does

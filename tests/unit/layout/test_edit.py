@@ -448,7 +448,7 @@ def test_the_entry_goes_before_the_content(layout: Layout, monkeypatch: pytest.M
 
 def test_a_blob_that_cannot_be_verified_is_not_deleted(layout: Layout) -> None:
     """A removal keeps blobs of unknown algorithms, also if only the removed entry reaches them."""
-    odd = Descriptor(media_type=OCI_LAYER, digest=Digest("newhash:abc"), size=3)
+    odd = Descriptor(media_type=OCI_LAYER, digest=Digest.parse("newhash:abc"), size=3)
     path = layout.blobs.path(odd.digest)
     path.parent.mkdir()
     path.write_bytes(b"abc")

@@ -43,7 +43,7 @@ from tests.unit.layout.layouts import is_whole, put_artifact, put_image, tree
 
 LOCAL_BUILD = "dev.stacklok.toolhive.local-build"
 MARK = {LOCAL_BUILD: "true"}
-ABSENT = Digest("sha256:" + "0" * 64)
+ABSENT = Digest.parse("sha256:" + "0" * 64)
 
 
 def layer(text: str) -> Digest:
@@ -166,7 +166,7 @@ def test_content_without_a_known_type_is_opaque(layout: Layout, content: bytes) 
 
 def test_content_that_cannot_be_verified_is_opaque(layout: Layout) -> None:
     """A blob of an unknown algorithm resolves, but not as a manifest."""
-    digest = Digest("newhash:abc")
+    digest = Digest.parse("newhash:abc")
     path = layout.blobs.path(digest)
     path.parent.mkdir()
     path.write_bytes(json.dumps({"mediaType": OCI_MANIFEST}).encode())

@@ -70,7 +70,7 @@ def digests(*descriptors: dict[str, Any]) -> list[str]:
 
 def ruin(layout: Layout, descriptor: dict[str, Any]) -> None:
     """Damage a blob on the disk; its length stays."""
-    path = layout.blobs.path(Digest(descriptor["digest"]))
+    path = layout.blobs.path(Digest.parse(descriptor["digest"]))
     path.write_bytes(path.read_bytes().swapcase())
 
 
@@ -165,7 +165,7 @@ class TestUnknownTypes:
         self, layout: Layout, media_type: str
     ) -> None:
         document = blob(layout, {"a": "b"}, media_type)
-        digest = Digest(document["digest"])
+        digest = Digest.parse(document["digest"])
         listing(layout, document)
         layout.blobs.path(digest).unlink()
         assert reach(layout).digests == {digest}
@@ -386,7 +386,7 @@ class TestUnlistedReferrers:
         image, child = manifest(layout), manifest(layout, blob(layout, b"layer", OCI_LAYER))
         index(layout, child, subject=image)
         listing(layout, image)
-        layout.blobs.path(Digest(child["digest"])).unlink()
+        layout.blobs.path(Digest.parse(child["digest"])).unlink()
         assert [str(one) for one in reach(layout).others] == [str(Digest.of(b"layer"))]
 
     def test_a_damaged_one_is_not_a_referrer(self, layout: Layout) -> None:
@@ -401,7 +401,7 @@ class TestUnlistedReferrers:
         image = manifest(layout, layer)
         signature = manifest(layout, blob(layout, b"signed", "text/plain"), subject=layer)
         listing(layout, image)
-        layout.blobs.path(Digest(layer["digest"])).unlink()
+        layout.blobs.path(Digest.parse(layer["digest"])).unlink()
         found = reach(layout)
         assert [one.digest for one in found.unlisted] == digests(signature)
         assert found.others == ()
@@ -501,7 +501,7 @@ def test_what_was_removed_is_not_held_for_its_subject(layout: Layout) -> None:
     signature = manifest(layout, blob(layout, b"signed", "text/plain"), subject=image)
     root = Descriptor(**_plain(image))
     assert held([root], layout.blobs).others == ()
-    removed = {Digest(signature["digest"])}
+    removed = {Digest.parse(signature["digest"])}
     found = held([root], layout.blobs, removed=removed)
     assert removed < set(found.others)
     assert found.unlisted == ()

@@ -132,7 +132,7 @@ class TestUnknownProperties:
         ],
     )
     def test_what_it_names_is_referred_to(self, document: dict[str, Any], media_type: str) -> None:
-        assert Digest(self.NAMED) in read(document, media_type)
+        assert Digest.parse(self.NAMED) in read(document, media_type)
 
     def test_annotations_and_urls_are_understood_and_refer_to_nothing(self) -> None:
         told = raw(LAYER, annotations={"x": self.NAMED}, urls=[f"https://x.example/{self.NAMED}"])

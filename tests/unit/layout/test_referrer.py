@@ -144,7 +144,7 @@ def test_damage_and_nonsense_are_errors(layout: Layout) -> None:
 )
 def test_the_tag_of_a_digest(digest: str, tag: str) -> None:
     """Both parts are cut to their lengths, and what no tag may hold becomes a dash."""
-    assert fallback_tag(Digest(digest)) == tag
+    assert fallback_tag(Digest.parse(digest)) == tag
 
 
 @pytest.mark.usefixtures("later")  # so that the index is old enough to be kept in memory

@@ -203,7 +203,7 @@ class TestFind:
             root(entry(A, "a")).find(str(B.digest))
 
     def test_a_digest_of_an_unknown_algorithm_means_its_content(self) -> None:
-        odd = Descriptor(media_type=OCI_MANIFEST, digest=Digest("newhash:abc"), size=1)
+        odd = Descriptor(media_type=OCI_MANIFEST, digest=Digest.parse("newhash:abc"), size=1)
         index = root(entry(odd), entry(A, "a"))
         assert index.find("newhash:abc").descriptor == odd
         assert root(entry(odd), entry(A, "newhash:abc")).find("newhash:abc").descriptor == A

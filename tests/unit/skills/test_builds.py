@@ -428,7 +428,7 @@ def test_a_name_that_goes_while_the_list_is_made_is_left_out(
         def tags(self, *, annotations: object = None) -> tuple[str, ...]:
             del annotations
             found = super().tags(annotations=MARK)
-            Layout.open(self.path).tag("alpha", Digest(built.digest))
+            Layout.open(self.path).tag("alpha", Digest.parse(built.digest))
             return found
 
     assert SkillService(Racing(tmp_path / "store")).list_builds() == []

@@ -144,11 +144,11 @@ def test_a_file_that_is_too_large_is_refused() -> None:
 def test_only_sha256_is_compared() -> None:
     """A diff id of another algorithm is not looked at; the compressed layer was verified anyway."""
     data = compress(write_tar({"a": b""}, 0), 0)
-    with open_layer(data, diff_id=Digest("sha512:" + "0" * 128)) as layer:
+    with open_layer(data, diff_id=Digest.parse("sha512:" + "0" * 128)) as layer:
         assert len(layer.files) == 1
     with (
         pytest.raises(LayerError, match="not the one in the config"),
-        open_layer(data, diff_id=Digest("sha256:" + "0" * 64)),
+        open_layer(data, diff_id=Digest.parse("sha256:" + "0" * 64)),
     ):
         raise AssertionError
 
