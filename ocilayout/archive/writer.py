@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from ocilayout.archive.reader import BLOBS, HEADER, INDEX
 from ocilayout.archive.tarstream import TarStream, open_target
 from ocilayout.errors import AmbiguousReferenceError
-from ocilayout.layout import View
+from ocilayout.layout import View, entries_of, target_names
 from ocilayout.model import (
     AT_A_TIME,
     DEFAULT_LIMITS,
@@ -30,15 +30,7 @@ from ocilayout.model import (
     walk,
     with_referrers,
 )
-from ocilayout.transfer import (
-    Event,
-    LeftBehind,
-    ReportingStream,
-    entries_of,
-    ignore,
-    opener,
-    target_names,
-)
+from ocilayout.transfer import Event, LeftBehind, ReportingStream, ignore, opener
 
 if TYPE_CHECKING:
     import os

@@ -25,9 +25,9 @@ from ocilayout.cli.connection import Access, access
 from ocilayout.cli.operand import Operand
 from ocilayout.cli.progress import accounted
 from ocilayout.cli.terminal import answer, json_option, printable
-from ocilayout.layout import acting
+from ocilayout.layout import acting, all_names, arriving_name
 from ocilayout.model import is_digest, require_ref_name, select
-from ocilayout.transfer import all_names, arriving_name, copy_all
+from ocilayout.transfer import copy_all
 
 if TYPE_CHECKING:
     from ocilayout.cli.operand import Source

@@ -17,7 +17,14 @@ from ocilayout.layout.realfolder import ABSENT, OwnFolders, make_folders
 from ocilayout.layout.rootentry import RootEntry, entry_digest, is_worth_keeping
 from ocilayout.layout.rootindex import MAX_ROOT_INDEX, RootIndex, parse_root
 from ocilayout.layout.temporary import TemporaryFile, is_beside_blobs, temporary_files
-from ocilayout.layout.view import View, in_any_size
+from ocilayout.layout.view import (
+    View,
+    all_names,
+    arriving_name,
+    entries_of,
+    in_any_size,
+    target_names,
+)
 
 __all__ = [
     "ABSENT",
@@ -36,7 +43,10 @@ __all__ = [
     "TemporaryFile",
     "View",
     "acting",
+    "all_names",
+    "arriving_name",
     "describe",
+    "entries_of",
     "entry_digest",
     "find_array",
     "following_links",
@@ -52,6 +62,7 @@ __all__ = [
     "parse_root",
     "path_of",
     "subjects",
+    "target_names",
     "temporary_files",
     "thread_pool",
     "write_hashed",

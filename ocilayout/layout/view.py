@@ -6,14 +6,17 @@ Where the two come from is not defined here: `Layout` has them in a folder, `Arc
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
 from attrs import evolve
 
 from ocilayout.errors import (
+    AmbiguousReferenceError,
     BlobNotFoundError,
     DocumentError,
     IntegrityError,
+    InvalidNameError,
     LimitExceededError,
     ReferenceNotFoundError,
     SizeMismatchError,
@@ -34,11 +37,11 @@ from ocilayout.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ocilayout.layout.rootentry import RootEntry
     from ocilayout.layout.rootindex import RootIndex
-    from ocilayout.model import Document
+    from ocilayout.model import Document, Source
 
 
 T = TypeVar("T")
@@ -282,3 +285,108 @@ def in_any_size(read: Callable[[Descriptor], T], descriptor: Descriptor, blobs: 
             return read(right)
         except IntegrityError:
             raise error from None
+
+
+def all_names(source: Source) -> dict[str, str | None]:
+    """Return the names that the content of a source gets when all of it is copied.
+
+    An entry of a layout keeps its reference name if that means one content, and otherwise its full
+    name. Untagged entries come last.
+
+    Args:
+        source: A layout, an archive or a repository.
+
+    Returns:
+        The names in the target by references in the source; `None` for an untagged entry.
+
+    Raises:
+        AmbiguousReferenceError: Entries have one reference name for different content, and not all
+            of them have full names that tell them apart.
+        InvalidNameError: The only name of an entry reads as a digest.
+        DocumentError: The root index or an entry breaks the specification.
+
+    Spec: annotations:same-name.
+    """
+    if not isinstance(source, View):
+        return {tag: tag for tag in source.tags()}
+    pairs = source.refs()
+    clear = [(ref, entry) for ref, entry in pairs if ref in (entry.name, entry.full_name)]
+    done = {(entry.name, entry.descriptor.digest) for _, entry in clear}
+    for _, entry in pairs:
+        if entry.is_named and (entry.name, entry.descriptor.digest) not in done:
+            _refuse_unclear(entry, pairs)
+    untagged = [entry for _, entry in pairs if not entry.is_named]
+    return {
+        **{ref: ref for ref, _ in clear},
+        **{entry.descriptor.digest: None for entry in untagged},
+    }
+
+
+def target_names(
+    source: Source, names: Iterable[str] | Mapping[str, str | None] | None
+) -> dict[str, str | None]:
+    """Return the name in the target of each chosen reference of a source.
+
+    Args:
+        source: A layout, an archive or a repository.
+        names: References, whose names are those of `arriving_name`; or a mapping, which is
+            returned as it is; or `None` for all that `all_names` returns.
+
+    Raises:
+        TypeError: The names are one string.
+        AmbiguousReferenceError: As for `all_names`.
+        InvalidNameError: As for `all_names`.
+        DocumentError: The root index or an entry breaks the specification.
+    """
+    if isinstance(names, str):
+        raise TypeError(f"names is a list of names, not one string; give [{names!r}]")
+    if names is None:
+        return all_names(source)
+    if isinstance(names, Mapping):
+        return dict(names)
+    return {ref: arriving_name(source, ref) for ref in names}
+
+
+def arriving_name(source: Source, ref: str) -> str | None:
+    """Return the name that the content of a reference gets in a target by default.
+
+    Returns:
+        The name or full name itself, NAME for `NAME@DIGEST`, and `None` for a digest.
+
+    Raises:
+        DocumentError: The root index or an entry breaks the specification.
+    """
+    if is_digest(ref):
+        return None
+    entries = source.entries(name=ref) if isinstance(source, View) else ()
+    if not entries or any(ref in (entry.name, entry.full_name) for entry in entries):
+        return ref
+    return ref.rpartition("@")[0] or None
+
+
+def entries_of(source: Source, refs: Iterable[str]) -> Iterator[RootEntry]:
+    """Yield the entries that references mean; a repository has none.
+
+    Raises:
+        DocumentError: The root index or an entry breaks the specification.
+    """
+    if isinstance(source, View):
+        for ref in refs:
+            yield from source.entries(name=ref)
+
+
+def _refuse_unclear(entry: RootEntry, pairs: Iterable[tuple[str, RootEntry]]) -> NoReturn:
+    """Refuse an entry without a name that it can have in a target."""
+    name, digest = entry.name or entry.full_name or "", entry.descriptor.digest
+    if is_digest(name):
+        raise InvalidNameError(
+            f"the name {name} of {digest} reads as a digest, so nothing can be named by it"
+            f" elsewhere; untag {name}@{digest} first"
+        )
+    same = [other for _, other in pairs if name in (other.name, other.full_name)]
+    raise AmbiguousReferenceError(
+        name,
+        [other.descriptor.digest for other in same],
+        full_names=[other.full_name for other in same],
+        advice=f"untag {name}@{digest} first, or copy it by that reference under another name",
+    )

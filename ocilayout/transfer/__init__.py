@@ -11,7 +11,6 @@ from __future__ import annotations
 from ocilayout.transfer.copying import copy, copy_all, transfer
 from ocilayout.transfer.event import Event, Report, ReportingStream, ignore
 from ocilayout.transfer.left_behind import LeftBehind, opener
-from ocilayout.transfer.naming import all_names, arriving_name, entries_of, target_names
 from ocilayout.transfer.plan import put_and_bind
 
 __all__ = [
@@ -19,14 +18,10 @@ __all__ = [
     "LeftBehind",
     "Report",
     "ReportingStream",
-    "all_names",
-    "arriving_name",
     "copy",
     "copy_all",
-    "entries_of",
     "ignore",
     "opener",
     "put_and_bind",
-    "target_names",
     "transfer",
 ]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import InvalidNameError, OciLayoutError, some
-from ocilayout.layout import Layout, thread_pool
+from ocilayout.layout import Layout, arriving_name, entries_of, target_names, thread_pool
 from ocilayout.model import (
     AT_A_TIME,
     DEFAULT_LIMITS,
@@ -23,7 +23,6 @@ from ocilayout.model import (
 )
 from ocilayout.transfer.event import ignore
 from ocilayout.transfer.left_behind import LeftBehind
-from ocilayout.transfer.naming import arriving_name, entries_of, target_names
 from ocilayout.transfer.plan import Plan
 
 if TYPE_CHECKING:
