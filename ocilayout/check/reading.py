@@ -53,7 +53,7 @@ _PARTS: Final = ("manifests", "layers", "blobs")
 
 
 @frozen(kw_only=True)
-class Reference:
+class Occurrence:
     """A descriptor at one place of the layout.
 
     Attributes:
@@ -82,7 +82,7 @@ class Reading:
     """
 
     problems: tuple[Problem, ...]
-    references: tuple[Reference, ...] | None
+    references: tuple[Occurrence, ...] | None
     named: frozenset[Digest] = frozenset()
 
 
@@ -198,7 +198,7 @@ class RootReading:
             yield from wrong_type("an array", entries).at("$.manifests").problems
             self.complete = False
 
-    def entries(self) -> Iterator[tuple[list[Problem], Reference | None]]:
+    def entries(self) -> Iterator[tuple[list[Problem], Occurrence | None]]:
         """Give the problems and the reference of each entry, in document order."""
         bad = 0
         for position, entry in enumerate(self._entries()):
@@ -322,13 +322,13 @@ def _parts(document: Document) -> Iterator[tuple[str, Descriptor, Role]]:
         yield "$.subject", document.subject, "subject"
 
 
-def reference_to(descriptor: Descriptor, place: str) -> Reference:
+def reference_to(descriptor: Descriptor, place: str) -> Occurrence:
     """Return a reference to content without a descriptor in the layout."""
     return _reference(descriptor, place, "part")
 
 
-def _reference(descriptor: Descriptor, place: str, role: Role) -> Reference:
-    return Reference(
+def _reference(descriptor: Descriptor, place: str, role: Role) -> Occurrence:
+    return Occurrence(
         digest=descriptor.digest,
         media_type=descriptor.media_type,
         size=descriptor.size,
@@ -337,7 +337,7 @@ def _reference(descriptor: Descriptor, place: str, role: Role) -> Reference:
     )
 
 
-def _valid_references(raw: Mapping[str, Json]) -> Iterator[Reference]:
+def _valid_references(raw: Mapping[str, Json]) -> Iterator[Occurrence]:
     """Give the references of an invalid document that have a valid digest."""
     places: list[tuple[str, Json]] = [("$.config", raw.get("config"))]
     for name in _PARTS:
@@ -351,7 +351,7 @@ def _valid_references(raw: Mapping[str, Json]) -> Iterator[Reference]:
             yield reference
 
 
-def _reference_if_digest(value: Json, place: str, role: Role) -> Reference | None:
+def _reference_if_digest(value: Json, place: str, role: Role) -> Occurrence | None:
     fields: dict[str, Any] = value if isinstance(value, dict) else {}
     try:
         digest = Digest.parse(fields.get("digest", ""))
@@ -362,7 +362,7 @@ def _reference_if_digest(value: Json, place: str, role: Role) -> Reference | Non
     except DocumentError:
         media_type = fields.get("mediaType")
         media_type = media_type if isinstance(media_type, str) else ""
-        return Reference(digest=digest, media_type=media_type, size=None, place=place, role=role)
+        return Occurrence(digest=digest, media_type=media_type, size=None, place=place, role=role)
 
 
 def _has_digest(entry: Json) -> bool:

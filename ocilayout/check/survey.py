@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from ocilayout.check.reading import Reference
+    from ocilayout.check.reading import Occurrence
     from ocilayout.errors import Problem
     from ocilayout.model import Descriptor
 
@@ -100,7 +100,7 @@ class Survey:
         self._known: dict[Digest, _Content] = {}
         self._named: set[Digest] = set()
         self._new: list[Digest] = []
-        self._pending: deque[Reference] = deque()
+        self._pending: deque[Occurrence] = deque()
         self._searched: set[tuple[Digest, bool]] = set()
         self._aside: set[Digest] = set()
         self._wrong: set[Digest] = set(outlook.wrong)
@@ -112,7 +112,7 @@ class Survey:
         """Tell whether a descriptor, an unknown property or a document of unknown type names it."""
         return digest in self._known or digest in self._named
 
-    def note(self, reference: Reference) -> Iterator[Problem]:
+    def note(self, reference: Occurrence) -> Iterator[Problem]:
         """Take in a reference, and report how it contradicts the blob or earlier references.
 
         Args:
@@ -146,7 +146,7 @@ class Survey:
                 self._named.add(digest)
                 self._new.append(digest)
 
-    def _report_missing(self, content: _Content, reference: Reference) -> Iterator[Problem]:
+    def _report_missing(self, content: _Content, reference: Occurrence) -> Iterator[Problem]:
         if not self._is_quarantined(reference.digest):
             yield from _missing(content, reference)
             return
@@ -251,7 +251,7 @@ class Survey:
         except OSError:
             return True
 
-    def _look(self, reference: Reference) -> _Content:
+    def _look(self, reference: Occurrence) -> _Content:
         digest = reference.digest
         path = self._root / place_of(digest)
         if digest in self.outlook.moved:
@@ -264,7 +264,7 @@ class Survey:
         size = status.st_size if status is not None and regular else None
         return _Content(present=status is not None, size=size, place=reference.place)
 
-    def _compare_sizes(self, content: _Content, reference: Reference) -> Iterator[Problem]:
+    def _compare_sizes(self, content: _Content, reference: Occurrence) -> Iterator[Problem]:
         if reference.size is None:
             return
         if content.promised is None:
@@ -306,7 +306,7 @@ class Survey:
             self._wrong.add(digest)
             yield mismatch(digest, actual)
 
-    def _open(self, reference: Reference) -> Iterator[Problem]:
+    def _open(self, reference: Occurrence) -> Iterator[Problem]:
         digest = reference.digest
         place = place_of(digest)
         config = reference.media_type == OCI_CONFIG
@@ -338,12 +338,12 @@ class Survey:
         else:
             yield from self._take(data, reference)
 
-    def _take(self, data: bytes, reference: Reference) -> Iterator[Problem]:
+    def _take(self, data: bytes, reference: Occurrence) -> Iterator[Problem]:
         """Take in a document that was verified."""
         place = place_of(reference.digest)
         yield from summed(self._read(data, reference, place), place)
 
-    def _read(self, data: bytes, reference: Reference, place: str) -> Iterator[Problem]:
+    def _read(self, data: bytes, reference: Occurrence, place: str) -> Iterator[Problem]:
         if reference.media_type == OCI_CONFIG:
             yield from (classified(problem, place) for problem in read_config(data))
             return
@@ -366,7 +366,7 @@ def unreadable(error: OSError, place: str) -> Problem:
     return problem_at("unreadable-file", f"cannot be read: {error.strerror or error}", place)
 
 
-def _compare_types(content: _Content, reference: Reference) -> Iterator[Problem]:
+def _compare_types(content: _Content, reference: Occurrence) -> Iterator[Problem]:
     types = content.media_types
     if not reference.media_type or reference.media_type in types:
         return
@@ -380,7 +380,7 @@ def _compare_types(content: _Content, reference: Reference) -> Iterator[Problem]
     types.append(reference.media_type)
 
 
-def _missing(content: _Content, reference: Reference) -> Iterator[Problem]:
+def _missing(content: _Content, reference: Occurrence) -> Iterator[Problem]:
     missed, content.missed = content.missed, True
     if reference.role == "named":
         yield problem_at("dangling-name", f"{reference.digest} is not here", reference.place)

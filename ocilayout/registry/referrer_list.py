@@ -37,7 +37,7 @@ from ocilayout.model import (
 )
 from ocilayout.registry.page import iter_pages
 from ocilayout.registry.response import ANY_MANIFEST
-from ocilayout.registry.session import CREATED, OK_OR_MISSING, Session
+from ocilayout.registry.session import OK_OR_MISSING, STORED, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -269,7 +269,7 @@ def _write_list(session: Session, tag: str, index: Index, etag: str | None) -> N
     with session.request(
         "PUT",
         f"manifests/{tag}",
-        accept=CREATED | {HTTPStatus.PRECONDITION_FAILED},
+        accept=STORED | {HTTPStatus.PRECONDITION_FAILED},
         headers={
             "Content-Type": index.media_type or OCI_INDEX,
             "Content-Length": str(len(data)),

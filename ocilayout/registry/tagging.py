@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from ocilayout.errors import DigestMismatchError, RegistryError
-from ocilayout.registry.session import CREATED, Session
+from ocilayout.registry.session import STORED, Session
 
 if TYPE_CHECKING:
     from ocilayout.model import Descriptor
@@ -62,7 +62,7 @@ def push_manifest(
         return session.request(
             "PUT",
             f"manifests/{name}",
-            accept=CREATED,
+            accept=STORED,
             headers={"Content-Type": descriptor.media_type, "Content-Length": str(len(data))},
             body=data,
         )

@@ -15,7 +15,7 @@ from ocilayout.errors import AuthError, RateLimitedError, RegistryError, Transpo
 from ocilayout.model import OCTET_STREAM
 from ocilayout.registry.address import join
 from ocilayout.registry.body import BlobBody, BodyPart
-from ocilayout.registry.session import CREATED, Session
+from ocilayout.registry.session import STORED, Session
 from ocilayout.registry.transport import TRANSIENT
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class BlobUpload:
             with self._session.request(
                 "PATCH",
                 self._url,
-                accept={HTTPStatus.ACCEPTED, *CREATED},
+                accept={HTTPStatus.ACCEPTED, *STORED},
                 headers={
                     "Content-Type": OCTET_STREAM,
                     "Content-Length": str(length),
@@ -159,7 +159,7 @@ class BlobUpload:
         with self._session.request(
             "PUT",
             f"{self._url}{'&' if '?' in self._url else '?'}{query}",
-            accept=CREATED,
+            accept=STORED,
             headers=headers,
             body=body,
             once=True,
@@ -247,7 +247,7 @@ def mount_blob(session: Session, descriptor: Descriptor, repository: str) -> Upl
         response = session.request(
             "POST",
             f"blobs/uploads/?{query}",
-            accept={HTTPStatus.ACCEPTED, *CREATED},
+            accept={HTTPStatus.ACCEPTED, *STORED},
         )
     except AuthError:
         # The credentials may not read the other repository, but may still write to this one.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ocilayout.errors import DocumentError
-from ocilayout.layout.reach import Reference, references
+from ocilayout.layout.reach import Pointer, references
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.document import decode_document
@@ -36,7 +36,7 @@ def raw(descriptor: Descriptor, **rest: Any) -> dict[str, Any]:
     }
 
 
-def read(document: dict[str, Any], media_type: str) -> list[Reference]:
+def read(document: dict[str, Any], media_type: str) -> list[Pointer]:
     data = json.dumps(document).encode()
     found = references(decode_document(data, Descriptor.of(data, media_type)))
     return [to if isinstance(to, Digest) else to.plain() for to in found]
