@@ -19,7 +19,7 @@ from ocilayout.errors import BlobNotFoundError, DocumentError, IntegrityError, L
 from ocilayout.layout.clock import changed
 from ocilayout.layout.disk import File, acting, look_and_open, noun_of, path_of
 from ocilayout.layout.durability import SyncedFiles, version_of
-from ocilayout.layout.newblob import PIECE, copy_hashing, copy_verifying, new_blob
+from ocilayout.layout.newblob import PIECE, new_blob
 from ocilayout.layout.realfolder import ABSENT, Folder, scan
 from ocilayout.model import (
     Descriptor,
@@ -48,6 +48,9 @@ class Blobs:
     Iterating gives the digests of all blobs, sorted; files whose name is not a digest are skipped.
     Only a regular file is a blob, and a symbolic link to one where links are followed.
 
+    Programs need `put`, `read`, `open`, `size`, `modified`, `path`, `holds` and `delete`. The rest
+    is not private only because edits, garbage collection, `ocilayout.check` and repairs use it.
+
     Attributes:
         put_here: The digests of blobs that were put through this handle, or that `put` or `holds`
             found. An edit through it requires that those it reaches still exist.
@@ -56,7 +59,7 @@ class Blobs:
     """
 
     def __init__(self, root: Path, *, follow_links: bool = False) -> None:
-        """Name the blobs of a layout; nothing is read or written.
+        """Take the folder of a layout; nothing is read.
 
         Args:
             root: The folder of the layout.
@@ -82,11 +85,6 @@ class Blobs:
 
     def __iter__(self) -> Iterator[Digest]:
         return iter(self.others(()))
-
-    def is_shared(self, algorithm: str) -> bool:
-        """Return whether the blobs of an algorithm are behind a link, where nothing is deleted."""
-        folder = Path(self._folder)
-        return folder.is_symlink() or (folder / algorithm).is_symlink()
 
     @cached_property
     def following(self) -> Blobs:
@@ -359,16 +357,9 @@ class Blobs:
     def _put_file(
         self, source: Readable, media_type: str, expected: Descriptor | None
     ) -> Descriptor:
-        algorithm = "sha256" if expected is None else expected.digest.algorithm
         with new_blob(self._root) as new:
-            if expected is None:
-                digest, size = copy_hashing(source, new.file, algorithm)
-                result = Descriptor(media_type=media_type, digest=digest, size=size)
-            else:
-                copy_verifying(source, new.file, expected)
-                result = Descriptor(
-                    media_type=media_type, digest=expected.digest, size=expected.size
-                )
+            digest, size = new.fill(source, expected)
+            result = Descriptor(media_type=media_type, digest=digest, size=size)
             # Another writer may have stored it meanwhile; a blob that is whole is never replaced.
             if not self.holds(result):
                 new.place(self.path(result.digest))

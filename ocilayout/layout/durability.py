@@ -32,7 +32,7 @@ class SyncedFiles:
     """The files below a folder that were forced onto the disk, each with its version."""
 
     def __init__(self, folder: Path) -> None:
-        """Start without any synced file.
+        """Begin without any synced file.
 
         Args:
             folder: The folder that holds the folders of the files.
@@ -46,9 +46,6 @@ class SyncedFiles:
         Args:
             files: The version of each file by its path. A file that was synced in this version is
                 skipped.
-
-        Raises:
-            OSError: The disk reported an error.
         """
         pending = {path: new for path, new in files.items() if self._done.get(path) != new}
         if len(pending) <= _FEW:

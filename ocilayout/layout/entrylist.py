@@ -190,8 +190,8 @@ class EntryList:
 
         Raises:
             DocumentError: The array is not I-JSON, or `check_entry` refuses an entry.
-            LimitExceededError: It is nested too deeply, or an entry holds too many values, or all
-                together do in proportion to their text.
+            LimitExceededError: As for `iter_parts`; or all entries together hold too many values
+                for their text.
         """
         self.names: list[str | None] = []
         self.digests: list[str] = []

@@ -134,14 +134,13 @@ class GarbageCollection:
     """
 
     def __init__(self, root: Path, *, indexfile: IndexFile, blobs: Blobs, grace: timedelta) -> None:
-        """Set the age limit; nothing is read yet.
+        """Take a layout by its parts.
 
         Args:
             root: The folder of the layout.
             indexfile: Its root index.
             blobs: Its blobs.
-            grace: The age below which blobs stay, counted from the later of modification and change
-                time.
+            grace: The age below which blobs stay; `clock.changed` says from when it counts.
         """
         self._root = root
         self._indexfile = indexfile
@@ -152,20 +151,8 @@ class GarbageCollection:
     def run(self, *, untagged: Untagged, dry_run: bool) -> CollectReport:
         """Collect under the writer lock, from the mark to the end of the sweep.
 
-        The index is written before anything is deleted.
-
-        Args:
-            untagged: `prune` also drops untagged entries that no other entry reaches, unless they
-                refer to content that stays, or are young.
-            dry_run: Whether to change nothing, and report what would go.
-
-        Raises:
-            IntegrityError: A reachable manifest is damaged. Nothing was removed.
-            DocumentError: A reachable manifest, or `index.json`, breaks the specification. Nothing
-                was removed.
-            LimitExceededError: One of these is too large. Nothing was removed.
-            LockTimeoutError: Another writer held the lock for too long.
-            OSError: The file system refused.
+        The index is written before anything is deleted. `Layout.collect` has the arguments and the
+        errors.
 
         Spec: image-layout:garbage.
         """
@@ -181,7 +168,7 @@ class GarbageCollection:
             live = held(roots_of(index), self._blobs)
             unlisted[:] = live.unlisted
             algorithms = {digest.algorithm for digest in live.others}
-            shared = set(filter(self._blobs.is_shared, algorithms))
+            shared = set(filter(self._is_shared, algorithms))
             unreached = [
                 digest
                 for digest in live.others
@@ -213,6 +200,11 @@ class GarbageCollection:
             unlisted=tuple(unlisted),
             temporaries=tuple(sorted(temporaries)),
         )
+
+    def _is_shared(self, algorithm: str) -> bool:
+        """Return whether the blobs of an algorithm are behind a link, where nothing is deleted."""
+        blobs = self._root / "blobs"
+        return blobs.is_symlink() or (blobs / algorithm).is_symlink()
 
     def _prunable(self, index: RootIndex) -> list[Descriptor]:
         """Return the untagged entries that no other entry holds, and that are not young."""

@@ -68,7 +68,7 @@ class IndexFile:
     """
 
     def __init__(self, root: Path, *, durable: bool, lock_timeout: float) -> None:
-        """Name the file; it is neither read nor written yet.
+        """Take the folder of a layout; nothing is read.
 
         Args:
             root: The folder of the layout.
@@ -102,22 +102,11 @@ class IndexFile:
         return document
 
     def fresh(self) -> RootIndex:
-        """Return the document as it is now, parsed again, so that the caller may edit it.
-
-        Raises:
-            DocumentError: The document does not parse, not even after a while.
-            LimitExceededError: It is too large.
-            FileNotFoundError: There is no `index.json`.
-        """
+        """Return the document as `snapshot` does, but parsed again, so that it may be edited."""
         return self._read()[1]
 
     def locked(self) -> AbstractContextManager[None]:
-        """Hold the writer lock.
-
-        Raises:
-            LockTimeoutError: Other writers held it for too long.
-            OSError: The lock file cannot be created or locked.
-        """
+        """Hold the writer lock."""
         return lockfile.locked(self._root, timeout=self._lock_timeout)
 
     def edit(

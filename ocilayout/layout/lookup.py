@@ -28,7 +28,7 @@ class Lookup:
     """
 
     def __init__(self, entries: EntryList) -> None:
-        """Map the names. Digests and full names are mapped when they are first needed."""
+        """Take the entries; digests and full names are mapped when they are first needed."""
         self._entries = entries
         self.names = Positions(entries.names)
         self._by_digest: Positions | None = None

@@ -58,14 +58,26 @@ class NewBlob:
     file: File
     mode: int
 
+    def fill(self, source: Readable, expected: Descriptor | None) -> tuple[Digest, int]:
+        """Write a stream to the file; return its digest, by default of sha256, and its size.
+
+        Raises:
+            IntegrityError: The stream is not the expected content.
+        """
+        if expected is None:
+            hasher = new_hasher("sha256")
+            size = write_hashed(source, self.file, hasher.update)
+            return Digest.parse(f"sha256:{hasher.hexdigest()}"), size
+        verifier = Verifier(expected)
+        write_hashed(source, self.file, verifier.update, wanted=expected.size)
+        verifier.finish()
+        return expected.digest, expected.size
+
     def place(self, path: Path) -> None:
         """Give the file the name of a blob. Missing folders above it are created.
 
         Args:
             path: The path of the blob. Its folders may be symbolic links, which are followed.
-
-        Raises:
-            OSError: The file system refused.
         """
         try:
             try:
@@ -174,24 +186,6 @@ def _close_to_readers(file: File, root: Path) -> int:
 
 def _name(file: File) -> str:
     return os.path.basename(file.path)  # noqa: PTH119 # a path takes longer to make
-
-
-def copy_hashing(source: Readable, target: File, algorithm: str) -> tuple[Digest, int]:
-    """Write a stream to a file; return its digest and its size in bytes."""
-    hasher = new_hasher(algorithm)
-    size = write_hashed(source, target, hasher.update)
-    return Digest.parse(f"{algorithm}:{hasher.hexdigest()}"), size
-
-
-def copy_verifying(source: Readable, target: File, expected: Descriptor) -> None:
-    """Write a stream to a file.
-
-    Raises:
-        IntegrityError: The stream is not the expected content.
-    """
-    verifier = Verifier(expected)
-    write_hashed(source, target, verifier.update, wanted=expected.size)
-    verifier.finish()
 
 
 def write_hashed(

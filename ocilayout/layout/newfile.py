@@ -2,7 +2,8 @@
 
 It is written as a temporary file in the same folder, which is held open. Owner, mode and name are
 set through open descriptors only: in a folder that others can write to, they could replace the file
-by a symbolic link, and a step by path would lead to any file of the system.
+by a symbolic link, and a step by path would lead to any file of the system. Each step may raise
+`OSError`.
 """
 
 from __future__ import annotations
@@ -44,19 +45,11 @@ class NewFile:
         self._temporary = temporary
 
     def write(self, data: bytes) -> None:
-        """Write all bytes.
-
-        Raises:
-            OSError: The file system refused.
-        """
+        """Write all bytes."""
         write_all(self.file, data)
 
     def force(self) -> None:
-        """Force the content onto the disk.
-
-        Raises:
-            OSError: The disk reported an error.
-        """
+        """Force the content onto the disk."""
         with acting("sync", self._path):
             force(self.file.fileno())
 
@@ -65,9 +58,6 @@ class NewFile:
 
         Args:
             durable: Whether the name is forced onto the disk.
-
-        Raises:
-            OSError: The file system refused, or another program replaced the temporary file.
         """
         with acting("write", self._path):
             status = os.stat(self._temporary, dir_fd=self._folder, follow_symlinks=False)
@@ -95,9 +85,6 @@ def new_file(
         root: The folder of the layout that the file belongs to, which gives its owner.
         like: The status of the file that it replaces, which gives its group and mode, and outside
             of a layout its owner, as far as that is allowed.
-
-    Raises:
-        OSError: The file system refused.
     """
     with acting("write", path):
         folder = _open_folder(path.parent)

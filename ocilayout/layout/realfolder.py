@@ -55,9 +55,6 @@ class Folder:
         Args:
             path: The folder.
             root: The folder of the layout, if it is another one.
-
-        Raises:
-            OSError: It cannot be opened.
         """
         with acting("open the folder", path):
             return cls(os.open(path, FOLDER), path, root or path)
@@ -104,20 +101,12 @@ class Folder:
         return type(self)(number, path, self._root)
 
     def names(self) -> list[str]:
-        """Return the names in the folder, sorted.
-
-        Raises:
-            OSError: It cannot be read.
-        """
+        """Return the names in the folder, sorted."""
         with acting("list", self.path):
             return sorted(os.listdir(self.number))  # noqa: PTH208 # of a descriptor
 
     def status(self, name: str) -> os.stat_result | None:
-        """Return the status of a name, links not followed, or `None` if it does not exist.
-
-        Raises:
-            OSError: The file system refused.
-        """
+        """Return the status of a name, links not followed, or `None` if it does not exist."""
         try:
             return os.stat(name, dir_fd=self.number, follow_symlinks=False)
         except OSError as error:
@@ -139,11 +128,7 @@ class Folder:
         return File(number, "rb+", str(path))
 
     def unlink(self, name: str) -> bool:
-        """Delete a file that is not a folder; return whether it existed.
-
-        Raises:
-            OSError: The file system refused.
-        """
+        """Delete a file that is not a folder; return whether it existed."""
         try:
             with acting("delete", self.path / name):
                 os.unlink(name, dir_fd=self.number)
@@ -157,9 +142,6 @@ class Folder:
         Args:
             name: Its name.
             depth: How deeply folders may be nested.
-
-        Raises:
-            OSError: The file system refused; some files may be deleted.
         """
         status = self.status(name)
         if status is None:
@@ -183,9 +165,6 @@ class Folder:
             name: Its name here.
             to: The other folder.
             new_name: Its name there, which must not exist.
-
-        Raises:
-            OSError: The file system refused.
         """
         try:
             with acting("move", self.path / name):
@@ -208,9 +187,6 @@ class Folder:
 
         Returns:
             The time, in seconds since 1970; see `clock.changed`.
-
-        Raises:
-            OSError: It is gone, or cannot be read.
         """
         with acting("look at", self.path / name):
             status = os.stat(name, dir_fd=self.number, follow_symlinks=False)
@@ -284,9 +260,6 @@ class OwnFolders:
 
         Args:
             names: The names on the way to it, from the layout's own folder down.
-
-        Raises:
-            OSError: It cannot be opened.
         """
         if names not in self._known:
             above = self.of(*names[:-1])
