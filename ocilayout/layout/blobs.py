@@ -46,7 +46,7 @@ class Blobs:
     """The content-addressed files of one layout.
 
     Iterating gives the digests of all blobs, sorted; files whose name is not a digest are skipped.
-    Only a regular file is a blob, and a symbolic link to one where links are followed.
+    Only a regular file is a blob, or with `follow_links` a symbolic link to one.
 
     Programs need `put`, `read`, `open`, `size`, `modified`, `path`, `holds` and `delete`. The rest
     is not private only because edits, garbage collection, `ocilayout.check` and repairs use it.
@@ -55,16 +55,13 @@ class Blobs:
         put_here: The digests of blobs that were put through this handle, or that `put` or `holds`
             found. An edit through it requires that those it reaches still exist.
 
+    Raises:
+        BlobNotFoundError: A method got the digest of a missing blob.
+
     Spec: image-layout:blob-names, image-layout:blobs-folder, image-layout:links.
     """
 
     def __init__(self, root: Path, *, follow_links: bool = False) -> None:
-        """Take the folder of a layout; nothing is read.
-
-        Args:
-            root: The folder of the layout.
-            follow_links: Whether a blob may be a symbolic link to a regular file.
-        """
         self._root = root
         self._folder = str(root / "blobs")
         self._follow = follow_links
@@ -112,19 +109,11 @@ class Blobs:
         return sorted(digests)
 
     def size(self, digest: Digest) -> int:
-        """Return the size of a blob on disk, in bytes.
-
-        Raises:
-            BlobNotFoundError: There is no such blob.
-        """
+        """Return the size of a blob on disk, in bytes."""
         return self._status(digest).st_size
 
     def modified(self, digest: Digest) -> float:
-        """Return the modification time of a blob, in seconds since 1970: when it was put last.
-
-        Raises:
-            BlobNotFoundError: There is no such blob.
-        """
+        """Return the modification time of a blob, in seconds since 1970: when it was put last."""
         return self._status(digest).st_mtime
 
     def changed(self, digest: Digest) -> float:
@@ -132,9 +121,6 @@ class Blobs:
 
         Returns:
             The time, in seconds since 1970; in place of a blob, that of a link.
-
-        Raises:
-            BlobNotFoundError: There is no such blob.
         """
         status = self._status(digest)
         return changed(os.lstat(self._name(digest)) if self._follow else status)
@@ -222,7 +208,7 @@ class Blobs:
         Spec: descriptor:verify, descriptor:digest-algorithm, considerations:limits.
         """
         verifier = Verifier(descriptor) if verify else None  # before the file is opened
-        with self._open(descriptor) as file:
+        with self.open_unverified(descriptor) as file:
             if descriptor.size > limit:
                 raise LimitExceededError(
                     f"the blob {descriptor.digest} has {descriptor.size} bytes, and no more than"
@@ -248,31 +234,15 @@ class Blobs:
         Spec: descriptor:verify, descriptor:size-first.
         """
         new_hasher(descriptor.digest.algorithm)  # content that cannot be verified is not opened
-        return VerifiedReader(self._open(descriptor), descriptor)
+        return VerifiedReader(self.open_unverified(descriptor), descriptor)
 
-    def open_unverified(self, descriptor: Descriptor) -> io.FileIO:
+    def open_unverified(self, descriptor: Descriptor) -> File:
         """Open a blob to see what it refers to; never enough to pass its content on.
 
         Raises:
             BlobNotFoundError: There is no such blob.
             IntegrityError: Its size is not as the descriptor says, or it is not a regular file.
         """
-        return self._open(descriptor)
-
-    def quarantine_path(self, digest: Digest) -> Path:
-        """Return the path to which a repair moves the blob of a digest if it is damaged."""
-        return self._root / "quarantine" / digest.replace(":", "-", 1)
-
-    def is_quarantined(self, digest: Digest) -> bool:
-        """Return whether a repair moved a damaged blob of a digest to quarantine."""
-        return os.path.lexists(self.quarantine_path(digest))
-
-    def _name(self, digest: Digest) -> str:
-        # A string: a check or a collection asks for every blob, and a `Path` takes longer to make
-        # than a file to open.
-        return f"{self._folder}/{digest.replace(':', '/', 1)}"
-
-    def _open(self, descriptor: Descriptor) -> File:
         path = self._name(descriptor.digest)
         try:
             number, status = look_and_open(path, follow=self._follow)
@@ -290,6 +260,19 @@ class Blobs:
             os.close(number)
             raise
         return File(number, "rb", path)
+
+    def quarantine_path(self, digest: Digest) -> Path:
+        """Return the path to which a repair moves the blob of a digest if it is damaged."""
+        return self._root / "quarantine" / digest.replace(":", "-", 1)
+
+    def is_quarantined(self, digest: Digest) -> bool:
+        """Return whether a repair moved a damaged blob of a digest to quarantine."""
+        return os.path.lexists(self.quarantine_path(digest))
+
+    def _name(self, digest: Digest) -> str:
+        # A string: a check or a collection asks for every blob, and a `Path` takes longer to make
+        # than a file to open.
+        return f"{self._folder}/{digest.replace(':', '/', 1)}"
 
     def delete(self, digest: Digest) -> None:
         """Delete a blob, whether an entry needs it or not; see `Layout.remove`.

@@ -24,9 +24,5 @@ def now() -> float:
 
 
 def changed(status: os.stat_result) -> float:
-    """Return the later of modification and change time, in seconds since 1970.
-
-    Args:
-        status: The status of the file.
-    """
+    """Return the later of modification and change time, in seconds since 1970."""
     return max(status.st_mtime_ns, status.st_ctime_ns) // 1000 / 1_000_000

@@ -139,14 +139,7 @@ def irregular(mode: int, path: Name) -> OSError:
 def open_regular(
     path: Name, flags: int = os.O_RDONLY, *, follow: bool = False, dir_fd: int | None = None
 ) -> int:
-    """Open an existing regular file, and return its descriptor.
-
-    Args:
-        path: The file.
-        flags: How to open it.
-        follow: Whether the path may be a symbolic link.
-        dir_fd: The descriptor of the folder that the path is relative to.
-    """
+    """Open an existing regular file, and return its descriptor."""
     return look_and_open(path, flags, follow=follow, dir_fd=dir_fd)[0]
 
 
@@ -175,20 +168,13 @@ def look_and_open(
 
 
 class File(io.FileIO):
-    """An open file without a buffer, whose errors name it.
+    """An open file without a buffer, whose errors name it; it takes over an open descriptor.
 
     Attributes:
         path: The path that errors give.
     """
 
     def __init__(self, file: int | str, mode: str, path: str) -> None:
-        """Take over a descriptor, or open a path.
-
-        Args:
-            file: The descriptor, which is closed with this file, or the path.
-            mode: `rb`, or `rb+`.
-            path: The path that errors give.
-        """
         super().__init__(file, mode)
         self.path = path
 
@@ -256,12 +242,6 @@ def fsync(path: Name) -> None:
 
 def flock(number: int, path: Name, *, shared: bool = False, wait: bool = False) -> bool:
     """Lock an open file until it is closed or unlocked; return False if another lock prevents it.
-
-    Args:
-        number: The descriptor.
-        path: The path that errors give.
-        shared: Whether others may have a shared lock at the same time.
-        wait: Whether to wait for the lock.
 
     Raises:
         OSError: The file system has no locks.

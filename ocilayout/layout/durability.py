@@ -29,14 +29,12 @@ def version_of(status: os.stat_result) -> Version:
 
 
 class SyncedFiles:
-    """The files below a folder that were forced onto the disk, each with its version."""
+    """The files that were forced onto the disk, each with its version.
+
+    The folder holds the folders of the files.
+    """
 
     def __init__(self, folder: Path) -> None:
-        """Begin without any synced file.
-
-        Args:
-            folder: The folder that holds the folders of the files.
-        """
         self._folder = folder
         self._done: dict[str, Version] = {}
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Edit:
-    """Changes that become visible together, or not at all.
+    """Changes that become visible together, or not at all; `Layout.edit` begins them.
 
     Each verb takes `when`: it is called under the lock with the root index as the changes before
     left it. If it returns False, this change is left out; an exception gives up the whole edit. It
@@ -50,16 +50,6 @@ class Edit:
         describe: Callable[[Target], Descriptor],
         strict_names: bool,
     ) -> None:
-        """Begin without any change; `Layout.edit` makes edits.
-
-        Args:
-            root: The folder of the layout.
-            indexfile: Its root index.
-            blobs: Its blobs.
-            read: Returns documents, `None` for missing ones.
-            describe: Makes a plain descriptor of a target.
-            strict_names: Whether names must follow the ref.name grammar.
-        """
         self._root = root
         self._indexfile = indexfile
         self._blobs = blobs

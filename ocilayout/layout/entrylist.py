@@ -184,10 +184,6 @@ class EntryList:
     def __init__(self, text: str, start: int) -> None:
         """Check all entries.
 
-        Args:
-            text: A document.
-            start: The offset of the array of entries in it.
-
         Raises:
             DocumentError: The array is not I-JSON, or `check_entry` refuses an entry.
             LimitExceededError: As for `iter_parts`; or all entries together hold too many values

@@ -104,11 +104,6 @@ def sweep(root: Path, blobs: Blobs, digests: Iterable[Digest]) -> list[Digest]:
 
     Nothing is deleted behind a symbolic link to a folder: other layouts share those blobs.
 
-    Args:
-        root: The folder of the layout.
-        blobs: Its blobs.
-        digests: The blobs to delete.
-
     Returns:
         The blobs that were deleted.
 
@@ -130,18 +125,11 @@ class GarbageCollection:
 
     Blobs of unknown algorithms are never deleted, since nothing tells what they are, and neither
     are blobs behind a symbolic link to a folder. A blob or an untagged entry that is younger than
-    the grace period stays: its writer may not have tagged it yet.
+    the grace period stays: its writer may not have tagged it yet. `clock.changed` says what counts
+    as its age.
     """
 
     def __init__(self, root: Path, *, indexfile: IndexFile, blobs: Blobs, grace: timedelta) -> None:
-        """Take a layout by its parts.
-
-        Args:
-            root: The folder of the layout.
-            indexfile: Its root index.
-            blobs: Its blobs.
-            grace: The age below which blobs stay; `clock.changed` says from when it counts.
-        """
         self._root = root
         self._indexfile = indexfile
         self._blobs = blobs

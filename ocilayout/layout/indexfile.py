@@ -63,18 +63,12 @@ class IndexFile:
 
     Attributes:
         durable: Whether a write is forced onto the disk before it counts.
+        name_annotations: As for `Layout.open`; so is the time to wait for the lock.
 
     Spec: image-layout:index-json, image-layout:writers.
     """
 
     def __init__(self, root: Path, *, durable: bool, lock_timeout: float) -> None:
-        """Take the folder of a layout; nothing is read.
-
-        Args:
-            root: The folder of the layout.
-            durable: Whether a write is forced onto the disk before it counts.
-            lock_timeout: How long to wait for other writers, in seconds.
-        """
         self._root = root
         self._path = root / "index.json"
         self.durable = durable

@@ -111,9 +111,6 @@ class NewBlob:
 def new_blob(root: Path) -> Iterator[NewBlob]:
     """Create a locked file in `ingest`; it is deleted at the end of the block unless it was placed.
 
-    Args:
-        root: The folder of the layout.
-
     Raises:
         NotADirectoryError: `ingest` is a symbolic link or a file. Nothing is written through it.
         OSError: The file system refused, or has no locks; then no file stays behind.

@@ -24,21 +24,13 @@ _SEARCH_ONLY: Final = getattr(os, "O_PATH", 0)
 
 
 class NewFile:
-    """A file that does not have its name yet; `new_file` makes it.
+    """A file that has a temporary name in an open folder; `new_file` makes it.
 
     Attributes:
         file: The file, open for writing; errors give the name that it will have.
     """
 
     def __init__(self, file: File, path: Path, folder: int, temporary: str) -> None:
-        """Take over an open file.
-
-        Args:
-            file: The file.
-            path: Its path to be.
-            folder: The descriptor of the folder.
-            temporary: The name of the file in that folder.
-        """
         self.file = file
         self._path = path
         self._folder = folder
@@ -54,11 +46,7 @@ class NewFile:
             force(self.file.fileno())
 
     def place(self, *, durable: bool) -> None:
-        """Give the file its name, replacing the file that has it.
-
-        Args:
-            durable: Whether the name is forced onto the disk.
-        """
+        """Give the file its name, replacing the file that has it."""
         with acting("write", self._path):
             status = os.stat(self._temporary, dir_fd=self._folder, follow_symlinks=False)
             if not os.path.samestat(status, os.fstat(self.file.fileno())):

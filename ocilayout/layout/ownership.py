@@ -22,11 +22,6 @@ def adopt(number: int, root: Path, *, folder: bool = False) -> None:
     command of root would lock the owner out. A new folder is as writable for the group and for
     others as the folder of the layout, whatever the umask is. Where the system does not allow this,
     such as in a container with mapped users, nothing changes.
-
-    Args:
-        number: The descriptor of a new file or folder.
-        root: The folder of the layout.
-        folder: Whether it is a folder.
     """
     with suppress(OSError):
         made, layout = os.fstat(number), root.stat()

@@ -116,10 +116,6 @@ def check_entries(entries: list[Json], first: int = 0) -> Bookkeeping:
     layout of a hundred thousand entries takes its time here. Only if that finds a fault, or cannot
     tell, are they checked one by one, to report the fault.
 
-    Args:
-        entries: The values, in document order.
-        first: The position of the first one.
-
     Raises:
         DocumentError: As `check_entry` does, at the entry's place in the array.
     """

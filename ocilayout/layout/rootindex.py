@@ -74,10 +74,6 @@ class RootIndex:
     def __init__(self, data: bytes, *, name_annotations: Collection[str] = ()) -> None:
         """Read the document.
 
-        Args:
-            data: The bytes of `index.json`.
-            name_annotations: As for `Layout.open`.
-
         Raises:
             DocumentError: The document breaks the specification. Entries are checked as far as
                 their names and digests need; other faults of an entry show when it is asked for.
@@ -289,12 +285,7 @@ class RootIndex:
             self._set(self._entries.append(), _plain_entry(target))
 
     def annotate(self, ref: str, changes: Mapping[str, str | None]) -> None:
-        """Change the annotations of all entries that a reference means.
-
-        Args:
-            ref: The reference.
-            changes: New values by their keys; `None` removes a key. `require_annotations` has the
-                rules.
+        """Change the annotations of all entries that a reference means; `None` removes a key.
 
         Spec: annotations:map.
         """

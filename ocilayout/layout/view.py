@@ -53,6 +53,9 @@ class View(ABC, Generic[B]):
 
     Attributes:
         blobs: The blobs.
+
+    Raises:
+        DocumentError: `index.json`, or an entry that is returned, breaks the specification.
     """
 
     blobs: B
@@ -71,9 +74,6 @@ class View(ABC, Generic[B]):
 
         Args:
             annotations: Return only names whose entries all have these annotations.
-
-        Raises:
-            DocumentError: `index.json` breaks the specification.
         """
         return self._snapshot().names(annotations or {})
 
@@ -83,9 +83,6 @@ class View(ABC, Generic[B]):
         Args:
             name: Return only the entries that this name, full name, digest or `NAME@DIGEST` means;
                 see `RootIndex.matching`.
-
-        Raises:
-            DocumentError: `index.json` or one of the entries breaks the specification.
         """
         root = self._snapshot()
         return root.entries() if name is None else root.matching(name)
@@ -97,9 +94,6 @@ class View(ABC, Generic[B]):
 
         Args:
             name: As for `entries`.
-
-        Raises:
-            DocumentError: `index.json` or one of the entries breaks the specification.
         """
         return self._snapshot().refs(name)
 

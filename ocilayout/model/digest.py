@@ -125,7 +125,7 @@ class Digest(str):
 
 
 def is_digest(text: str) -> bool:
-    """Tell whether text is a valid digest of a registered algorithm.
+    """Return whether text is a valid digest of a registered algorithm.
 
     The grammar alone would accept `alpine:latest`, as a digest of the algorithm alpine.
     """

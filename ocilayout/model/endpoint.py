@@ -62,7 +62,7 @@ class RemoteBlobs(SourceBlobs, Protocol):
     """The blobs of a repository, which can mount those of another one."""
 
     def holds(self, descriptor: Descriptor, /) -> bool:
-        """Tell whether a blob of this digest and size is stored."""
+        """Return whether a blob of this digest and size is stored."""
         ...
 
     def mount_source(self, other: object, /) -> str | None:

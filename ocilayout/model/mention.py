@@ -41,7 +41,7 @@ _ALGORITHMS: Final = {length: name for name, length in ENCODED_LENGTHS.items() i
 _ESCAPE: Final = re.compile(rb"\\u00([2-7][0-9a-fA-F])")
 _SUBJECT: Final = b'"subject"'
 
-_MOST_DIGITS: Final = 129  # one more than any digest has: a longer run is as good
+_MOST_DIGITS: Final = 129  # one more than any digest has: a longer run tells no more
 
 # The longest mention: an algorithm, 256 characters and the digits of sha512, each character an
 # escape of six bytes.
@@ -55,7 +55,7 @@ JSON_HEAD: Final = 512
 
 
 def begins_as_json(head: bytes) -> bool:
-    """Tell by the first bytes of content whether it may be a JSON document.
+    """Return, by its first bytes, whether content may be a JSON document.
 
     Args:
         head: The first 512 bytes, or all bytes if there are fewer.

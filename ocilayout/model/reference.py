@@ -41,7 +41,7 @@ _HUB_NAMES = frozenset({"index.docker.io", "registry-1.docker.io"})
 
 
 def is_ref_name(text: str) -> bool:
-    """Tell whether text is in the ref.name grammar."""
+    """Return whether text is in the ref.name grammar."""
     return _REF_NAME.fullmatch(text) is not None
 
 
@@ -85,7 +85,7 @@ def require_repository(path: str) -> None:
 
 
 def is_tag(text: str) -> bool:
-    """Tell whether text is a valid tag of a registry."""
+    """Return whether text is a valid tag of a registry."""
     return _TAG.fullmatch(text) is not None
 
 
@@ -179,7 +179,7 @@ class Reference:
 
 
 def _is_host(component: str) -> bool:
-    """Tell whether a first component is a host, not part of a repository of Docker Hub."""
+    """Return whether a first component is a host, not part of a repository of Docker Hub."""
     return (
         component == "localhost"
         or "." in component

@@ -40,7 +40,7 @@ class Seekable(Readable, Protocol):
 
 
 def is_seekable(stream: Readable) -> bool:
-    """Tell whether a stream can be read again; a stream without `seekable` cannot."""
+    """Return whether a stream can be read again; a stream without `seekable` cannot."""
     seekable = getattr(stream, "seekable", None)
     return seekable is not None and bool(seekable())
 

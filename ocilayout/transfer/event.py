@@ -78,7 +78,7 @@ class ReportingStream:
         return data
 
     def seekable(self) -> bool:
-        """Tell whether the stream can be read again."""
+        """Return whether the stream can be read again."""
         return is_seekable(self._raw)
 
     def tell(self) -> int:

@@ -57,15 +57,12 @@ def opener(blobs: SourceBlobs, *, remote: bool) -> Callable[[Descriptor], Readab
 
 
 class LeftBehind:
-    """The digests that the content of one copy names where it is not understood."""
+    """The digests that the content of one copy names where it is not understood.
+
+    If the source is remote, looking up a digest is a request, so fewer are looked up.
+    """
 
     def __init__(self, *, remote: bool = False) -> None:
-        """Begin a record.
-
-        Args:
-            remote: Whether looking up a digest in the source is a request. Then fewer are
-                looked up.
-        """
         self._most = _MOST_REQUESTS if remote else _MOST_OF_ALL
         self._copied: set[Digest] = set()
         self._named: dict[Digest, tuple[Descriptor, set[Digest]]] = {}
@@ -84,7 +81,7 @@ class LeftBehind:
             open_blob: Opens a blob of an unknown type; it returns `None` to leave one out.
 
         Raises:
-            Exception: Whatever `open_blob` and its stream raise, but `BlobNotFoundError`.
+            Exception: Any error of `open_blob` and its stream but `BlobNotFoundError`.
         """
         for descriptor in copied:
             if descriptor.digest not in self._copied:
@@ -93,11 +90,7 @@ class LeftBehind:
                 self._add(descriptor, named)
 
     def note_entries(self, entries: Iterable[RootEntry]) -> None:
-        """Note digests in unknown properties of entries, which no copy takes along.
-
-        Args:
-            entries: The entries of the copied content in the source.
-        """
+        """Note digests in unknown properties of entries, which no copy takes along."""
         for entry in entries:
             self._add(entry.descriptor.plain(), extra_mentions(entry.descriptor))
 
@@ -109,7 +102,7 @@ class LeftBehind:
     def events(
         self, source: Container[object], target: Callable[[Digest], bool] | None = None
     ) -> Iterator[Event]:
-        """Give an event for each document that names content of the source that the target lacks.
+        """Yield an event for each document that names content of the source that the target lacks.
 
         The transfer is done by now, so an error of the source counts as an absent blob, and of
         very many digests only the first are looked up.

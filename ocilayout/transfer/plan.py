@@ -52,7 +52,7 @@ def put_and_bind(put: Callable[[], None], bind: Callable[[], None]) -> None:
 
     Raises:
         BlobNotFoundError: A blob was deleted each time, or the source does not have it.
-        Exception: Whatever else the two raise.
+        Exception: Any other error of the two functions.
     """
     for _ in range(_ATTEMPTS - 1):
         put()
@@ -237,7 +237,7 @@ class Plan:
         self._tell_done(descriptor)
 
     def _goes_by_tag(self, root: Descriptor) -> bool:
-        """Tell whether sending a root under a tag stores it under its digest, too."""
+        """Return whether sending a root under a tag stores it under its digest, too."""
         return self._remote is not None and root.media_type in DOCUMENT_TYPES
 
     def _tag_all(self, tags: list[tuple[str, Descriptor]]) -> None:
@@ -302,5 +302,5 @@ def _differs(name: str, content: Descriptor, index: RootIndex) -> bool:
 
 
 def _means(index: RootIndex, name: str, content: Descriptor) -> bool:
-    """Tell whether a name means this content and no other."""
+    """Return whether a name means this content and no other."""
     return {entry.descriptor.digest for entry in index.named(name)} == {content.digest}
