@@ -66,7 +66,7 @@ class TestReferences:
         assert read({**INDEX, "manifests": [raw(IMAGE, **rest)]}, OCI_INDEX) == [IMAGE]
 
     @pytest.mark.parametrize("rest", [{}, {"x": 1}])
-    def test_both_lead_to_their_subject(self, rest: dict[str, Any]) -> None:
+    def test_manifests_and_indexes_lead_to_their_subject(self, rest: dict[str, Any]) -> None:
         subject = {"subject": raw(IMAGE), **rest}
         assert IMAGE in read({**MANIFEST, **subject}, OCI_MANIFEST)
         assert read({"schemaVersion": 2, "manifests": [], **subject}, OCI_INDEX) == [IMAGE]
@@ -93,7 +93,7 @@ class TestReferences:
             ({"schemaVersion": 2, "layers": []}, OCI_MANIFEST),
         ],
     )
-    def test_what_decoding_refuses_leads_nowhere(
+    def test_an_invalid_document_leads_nowhere(
         self, document: dict[str, Any], media_type: str
     ) -> None:
         with pytest.raises(DocumentError):
@@ -131,7 +131,7 @@ class TestUnknownProperties:
             ({"fsLayers": [], "history": [{"x": f'{{"y":"{NAMED}"}}'}]}, DOCKER_SCHEMA1),
         ],
     )
-    def test_what_it_names_is_referred_to(self, document: dict[str, Any], media_type: str) -> None:
+    def test_digests_in_it_are_references(self, document: dict[str, Any], media_type: str) -> None:
         assert Digest.parse(self.NAMED) in read(document, media_type)
 
     def test_annotations_and_urls_are_understood_and_refer_to_nothing(self) -> None:
