@@ -200,7 +200,6 @@ class Blobs:
             limit: How large the blob may be, in bytes: a file with holes may claim any size.
 
         Raises:
-            BlobNotFoundError: There is no such blob.
             IntegrityError: It is not as the descriptor says, or not a regular file.
             LimitExceededError: It is larger than the limit.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
@@ -226,7 +225,6 @@ class Blobs:
         """Open a blob for reading; it is verified at the end of the stream.
 
         Raises:
-            BlobNotFoundError: There is no such blob.
             IntegrityError: Its size is not as the descriptor says, or it is not a regular file;
                 or, from the stream's `read`, its content is not that of the digest.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
@@ -240,7 +238,6 @@ class Blobs:
         """Open a blob to see what it refers to; never enough to pass its content on.
 
         Raises:
-            BlobNotFoundError: There is no such blob.
             IntegrityError: Its size is not as the descriptor says, or it is not a regular file.
         """
         path = self._name(descriptor.digest)
@@ -278,7 +275,6 @@ class Blobs:
         """Delete a blob, whether an entry needs it or not; see `Layout.remove`.
 
         Raises:
-            BlobNotFoundError: There is no such blob.
             NotADirectoryError: Its folder is a symbolic link. The blobs behind it are shared with
                 other layouts, and not deleted.
             OSError: The file system refused.

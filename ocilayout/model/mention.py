@@ -104,13 +104,14 @@ class Mentions:
             self.found.add(Digest.parse(f"{algorithm}:{digits[:length]}"))
 
 
-def search_mentions(stream: Readable) -> Mentions:
-    """Search a stream from its position to its end.
+def search_mentions(stream: Readable, head: bytes = b"") -> Mentions:
+    """Search a stream from its position to its end, and bytes that were read from it before.
 
     Raises:
         Exception: Any error of the stream.
     """
     mentions = Mentions()
+    mentions.take(head)
     while data := stream.read(CHUNK):
         mentions.take(data)
     return mentions

@@ -31,9 +31,6 @@ class ArtifactManifest(fields.Extensible):
         subject: The manifest that this one refers to, or `None`.
         annotations: Metadata of the manifest.
 
-    Raises:
-        DocumentError: A value breaks the specification.
-
     Spec: media-types:retired.
     """
 
@@ -75,9 +72,6 @@ class Schema1Manifest(fields.Extensible):
     Attributes:
         media_type: The media type of this document; mostly `None`, as few programs write it.
         fs_layers: The layers, from the top down; a layer may be listed several times.
-
-    Raises:
-        DocumentError: A value breaks the specification.
 
     Spec: media-types:retired.
     """

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import BlobNotFoundError, OciLayoutError
 from ocilayout.model import (
-    CHUNK,
     DOCUMENT_TYPES,
     JSON_HEAD,
     MAX_DOCUMENT,
-    Mentions,
     begins_as_json,
     document_mentions,
     extra_mentions,
     is_understood,
+    search_mentions,
 )
 from ocilayout.transfer.event import Event
 
@@ -141,17 +140,14 @@ def _named(
         return set() if document is None else document_mentions(document)
     if is_understood(descriptor.media_type):
         return set()
-    mentions = Mentions()
     try:
         stream = open_blob(descriptor)
     except BlobNotFoundError:  # a blob that only its `urls` lead to
-        stream = None
+        return set()
     if stream is None:
         return set()
     with closing(stream):
-        data = stream.read(JSON_HEAD)
-        if begins_as_json(data) or descriptor.media_type.endswith("json"):
-            while data:
-                mentions.take(data)
-                data = stream.read(CHUNK)
-    return mentions.found
+        head = stream.read(JSON_HEAD)
+        if begins_as_json(head) or descriptor.media_type.endswith("json"):
+            return search_mentions(stream, head).found
+    return set()

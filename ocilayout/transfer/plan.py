@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from ocilayout.layout import RootIndex
-    from ocilayout.model import Descriptor, Digest, Document, Readable, Source
+    from ocilayout.model import Descriptor, Digest, Readable, Source
     from ocilayout.transfer.event import Report
     from ocilayout.transfer.left_behind import LeftBehind
 
@@ -68,7 +68,8 @@ class Plan:
     """A transfer from a source to a target, and the documents that it has read.
 
     Each document is read once: from the target if that is a layout that has it, so that a second
-    copy of the same image asks a registry for nothing but the tag.
+    copy of the same image asks a registry for nothing but the tag. `read` and `read_if_there` are
+    those of a `Budget`.
     """
 
     def __init__(
@@ -90,6 +91,8 @@ class Plan:
             self._load_nearest, limits=limits, of="what is copied", size=source.blobs.size
         )
         self._documents = self._budget.documents
+        self.read = self._budget.read
+        self.read_if_there = self._budget.read_if_there
         self._fetched: dict[Digest, bytes] = {}
         self._found: dict[Digest, Descriptor] = {}
         self._damaged: set[Digest] = set()
@@ -181,19 +184,6 @@ class Plan:
         """
         for _ in self._pool.map(do, subjects):
             pass
-
-    def read(self, descriptor: Descriptor) -> Document:
-        """Return a document, verified.
-
-        Raises:
-            LimitExceededError: The document is too large, or there are too many.
-            OciLayoutError: The document is missing, damaged, or breaks the specification.
-        """
-        return self._budget.read(descriptor)
-
-    def read_if_there(self, descriptor: Descriptor) -> Document | None:
-        """Return a document, or `None` if the source does not have it."""
-        return self._budget.read_if_there(descriptor)
 
     def _load_nearest(self, descriptor: Descriptor) -> bytes:
         data = self._read_near(descriptor)
@@ -298,9 +288,5 @@ def _commit(
 
 
 def _differs(name: str, content: Descriptor, index: RootIndex) -> bool:
-    return not _means(index, name, content)
-
-
-def _means(index: RootIndex, name: str, content: Descriptor) -> bool:
-    """Return whether a name means this content and no other."""
-    return {entry.descriptor.digest for entry in index.named(name)} == {content.digest}
+    """Return whether a name means other content than this, or nothing."""
+    return {entry.descriptor.digest for entry in index.named(name)} != {content.digest}
