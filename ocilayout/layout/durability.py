@@ -39,11 +39,9 @@ class SyncedFiles:
         self._done: dict[str, Version] = {}
 
     def force(self, files: Mapping[str, Version]) -> None:
-        """Force files onto the disk, then the folders that name them; skip missing files.
+        """Force files onto the disk, then the folders that name them.
 
-        Args:
-            files: The version of each file by its path. A file that was synced in this version is
-                skipped.
+        Missing files are skipped, and files that were synced in their version already.
         """
         pending = {path: new for path, new in files.items() if self._done.get(path) != new}
         if len(pending) <= _FEW:

@@ -62,17 +62,14 @@ def only_reached(
 ) -> list[Digest]:
     """Return the blobs that only dropped roots reach, parents before their parts.
 
+    `hold` returns what the remaining roots and some more hold, as `reach.held` does.
+
     The subject of a dropped root stays with all its parts, and so does content that the root only
     names in a place that is not understood. A blob that cannot be verified here is never deleted,
     and left out.
 
     A process that is killed while it deletes in this order leaves parts without a parent. In the
     other order it would leave a document without its parts, which a writer takes for complete.
-
-    Args:
-        dropped: Roots that go.
-        read: Returns documents, `None` for missing ones.
-        hold: Returns what the remaining roots and some more hold, as `reach.held` does.
 
     Raises:
         Exception: An error of `read` or `hold`. Then the answer is unknown, and nothing may be

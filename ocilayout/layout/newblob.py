@@ -74,10 +74,9 @@ class NewBlob:
         return expected.digest, expected.size
 
     def place(self, path: Path) -> None:
-        """Give the file the name of a blob. Missing folders above it are created.
+        """Give the file the name of a blob.
 
-        Args:
-            path: The path of the blob. Its folders may be symbolic links, which are followed.
+        Missing folders above it are created, and symbolic links to folders followed.
         """
         try:
             try:
@@ -136,12 +135,8 @@ def _new_blob(root: Path, folder: Folder, suffix: str = "") -> Iterator[NewBlob]
 def create_locked(root: Path, folder: Folder, suffix: str = "") -> tuple[File, int]:
     """Create and lock a temporary file; return it with the mode that a new file usually has.
 
-    Only users who can write the layout can open the file; see `mode_for_writers`.
-
-    Args:
-        root: The folder of the layout.
-        folder: The folder of the file.
-        suffix: The end of its name; `temporary` lists the names of our temporary files.
+    Only users who can write the layout can open the file; see `mode_for_writers`. `temporary` lists
+    the names of our temporary files.
 
     Raises:
         OSError: The file system refused, or has no locks; then no file stays behind.

@@ -48,14 +48,10 @@ def writers(folder: os.stat_result) -> int:
 
 
 def mode_for_writers(file: os.stat_result, *shared: os.stat_result) -> int:
-    """Return the mode that lets its owner open a file, and users who can write its layout.
+    """Return the mode that lets its owner open a file, and users who can write a shared file.
 
     A lock can be taken on any file that can be opened, so a temporary file or a lock file that
     others could read would let them block the writers.
-
-    Args:
-        file: The status of the file.
-        shared: The status of files that a writer of the layout can write.
     """
     mode = stat.S_IRUSR | stat.S_IWUSR
     for other in shared:

@@ -43,12 +43,7 @@ class Folder:
 
     @classmethod
     def open(cls, path: Path, *, root: Path | None = None) -> Self:
-        """Open the folder of a layout, or one of its folders of blobs; links may lead to both.
-
-        Args:
-            path: The folder.
-            root: The folder of the layout, if it is another one.
-        """
+        """Open the folder of a layout, or a folder of blobs in `root`; links may lead to both."""
         with acting("open the folder", path):
             return cls(os.open(path, FOLDER), path, root or path)
 
@@ -63,11 +58,7 @@ class Folder:
         os.close(self.number)
 
     def enter(self, name: str, *, make: bool = False) -> Self:
-        """Open a folder in this one.
-
-        Args:
-            name: Its name.
-            make: Whether to create it if it is missing, with the owner of the layout.
+        """Open a folder in this one, or make it with the owner of the layout.
 
         Raises:
             FileNotFoundError: Nothing has this name.

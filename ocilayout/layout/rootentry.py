@@ -218,11 +218,7 @@ def is_worth_keeping(entry: RawEntry) -> bool:
 
 
 def unnamed(entry: RawEntry, name_annotations: Collection[str] = ()) -> RawEntry:
-    """Return an entry without its names.
-
-    Args:
-        entry: The entry.
-        name_annotations: The keys of other annotations that belong to a name, and go with it.
+    """Return an entry without its names, and without the annotations that belong to a name.
 
     Spec: annotations:none, annotations:travel.
     """

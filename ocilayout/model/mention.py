@@ -55,11 +55,7 @@ JSON_HEAD: Final = 512
 
 
 def begins_as_json(head: bytes) -> bool:
-    """Return, by its first bytes, whether content may be a JSON document.
-
-    Args:
-        head: The first 512 bytes, or all bytes if there are fewer.
-    """
+    """Return, by its first 512 bytes, whether content may be a JSON document."""
     # White space may go on behind the head.
     text = head.removeprefix(_BYTE_ORDER_MARK).lstrip()
     return text.startswith(_JSON) or (not text and len(head) == JSON_HEAD)

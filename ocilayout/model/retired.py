@@ -85,11 +85,7 @@ class Schema1Manifest(fields.Extensible):
         fields.require_without(self.extra, "manifests", "layers", "config", "blobs")
 
     def sized(self, size: Callable[[Digest], int]) -> Schema1Manifest:
-        """Return the same manifest with the sizes of its layers.
-
-        Args:
-            size: Returns the size of a blob in bytes, 0 for a missing one.
-        """
+        """Return the same manifest with the sizes of its layers, 0 for a missing one."""
         sizes = {layer.blob_sum: 0 for layer in self.fs_layers}
         sizes = {digest: size(digest) for digest in sizes}
         layers = [evolve(layer, size=sizes[layer.blob_sum]) for layer in self.fs_layers]

@@ -189,19 +189,8 @@ def transfer(
 ) -> None:
     """Transfer content with all that it reaches, without tagging it.
 
-    Content whose root is in the target and whose parts are missing is completed.
-
-    Args:
-        source: A `Layout`, an `Archive` or a `Repository`.
-        root: The content.
-        target: A `Layout` or a `Repository`.
-        jobs: How many transfers run at a time.
-        on_event: As for `copy`.
-        limits: As for `copy`.
-
-    Raises:
-        OciLayoutError: As for `copy`.
-        OSError: The file system failed.
+    Content whose root is in the target and whose parts are missing is completed. Arguments and
+    errors are those of `copy`.
     """
     left = LeftBehind(remote=isinstance(source, Remote))
     report = on_event or ignore
