@@ -1,4 +1,4 @@
-"""The clock, asked in one place so that a test can move it, and the age of files.
+"""The clock, read in one place so that a test can move it, and the age of files.
 
 The age of a file counts from the later of two times. Programs may set the modification time:
 `rsync -a`, `tar -x` and `cp -p` set it to that of the original file, which may be years old. The

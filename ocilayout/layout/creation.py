@@ -22,7 +22,7 @@ _OF_A_CREATION = frozenset({"blobs", "ingest", "index.json", "oci-layout", "lost
 
 
 def require_layout(root: Path, indexfile: IndexFile) -> None:
-    """Refuse a folder that is not a layout; `Layout.open` lists the errors.
+    """Raise an error for a folder that is not a layout; `Layout.open` lists the errors.
 
     Spec: image-layout:oci-layout-file, image-layout:version, image-layout:index-json.
     """

@@ -208,7 +208,7 @@ class GarbageCollection:
         return [descriptor for descriptor in untagged if descriptor.digest not in live]
 
     def _may_be_young(self, digest: Digest) -> bool:
-        """Return whether an untagged entry is young, or its blob out of sight for now."""
+        """Return whether an untagged entry is young, or its blob not reachable for now."""
         if digest in self._blobs:
             return self._is_young(digest)
         if os.path.lexists(self._blobs.path(digest)) or self._blobs.is_quarantined(digest):

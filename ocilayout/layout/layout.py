@@ -56,7 +56,7 @@ class Layout(View[Blobs]):
         name_annotations: Iterable[str] = (),
         follow_links: bool = False,
     ) -> None:
-        """Take a folder that need not be a layout, with the arguments of `open`.
+        """Make a handle of a folder that need not be a layout; `open` explains the arguments.
 
         Raises:
             OSError: The path has characters that no path can have.

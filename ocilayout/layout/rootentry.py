@@ -248,7 +248,7 @@ def _without(entry: RawEntry, keys: Container[str]) -> RawEntry:
 
 
 def require_annotations(annotations: Mapping[str, str | None]) -> None:
-    """Refuse annotations that would set the reference name, or that are not strings.
+    """Raise an error for annotations that set the reference name, or that are not strings.
 
     Raises:
         InvalidNameError: They would set the reference name.

@@ -60,7 +60,7 @@ class Digest(str):
     __slots__ = ()
 
     def __new__(cls, *_: Never) -> Self:
-        """Refuse a second way from text to a digest."""
+        """Raise an error that names `parse` and `of`, which make digests."""
         raise TypeError("Digest.parse reads a digest from text, Digest.of computes one from bytes")
 
     @classmethod

@@ -94,7 +94,7 @@ def with_referrers(
     *,
     limits: Limits = DEFAULT_LIMITS,
 ) -> list[Descriptor]:
-    """Return content and, after it, all that refers to it or to a document inside, and so on.
+    """Return content, then the referrers to it and to the documents inside, and their referrers.
 
     A referrer that cannot be read is left out: lists of referrers are often older than what they
     list. So is one with another subject, whatever lists it, and one that is a part of what is

@@ -231,7 +231,7 @@ def _names(
 
 
 def _require_names(target: Layout | Remote, names: Iterable[str | None]) -> None:
-    """Refuse names that the target cannot have, before anything is sent."""
+    """Raise an error for names that the target cannot have, before anything is sent."""
     written = [name for name in names if name is not None]
     if isinstance(target, Layout):
         for name in written:

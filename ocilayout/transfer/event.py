@@ -1,4 +1,4 @@
-"""Events: the steps of a transfer, told to the caller while they happen, for a progress display."""
+"""Events: the steps of a transfer, reported while they happen, for a progress display."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ class Plan:
         left.note(self._found.values(), documents, open_blob)
 
     def _require_sizes(self, found: list[Descriptor]) -> None:
-        """Refuse a descriptor with a wrong size where descriptors of one digest differ in size."""
+        """Raise an error for a wrong size where descriptors of one digest differ in size."""
         sizes: dict[Digest, set[int]] = {}
         for descriptor in found:
             sizes.setdefault(descriptor.digest, set()).add(descriptor.size)
