@@ -40,7 +40,7 @@ UNKNOWN = "newhash:" + "a" * 64
 
 
 def mend(root: Path, *, dry_run: bool = False, durable: bool = False) -> RepairReport:
-    indexfile = IndexFile(root, durable=durable, lock_timeout=5)
+    indexfile = IndexFile(root, durable=durable, lock_timeout=60)
     return repair_folder(root, indexfile, Blobs(root), dry_run=dry_run)
 
 
@@ -413,7 +413,7 @@ def test_a_blob_that_was_refilled_meanwhile_is_not_moved(layout: Layout) -> None
     """The lock is taken after the first check of a blob, which is then checked again."""
     path = layout.path / place_of(LAYER.digest)
     path.write_bytes(b"Layer")
-    indexfile = IndexFile(layout.path, durable=False, lock_timeout=30)
+    indexfile = IndexFile(layout.path, durable=False, lock_timeout=60)
     reports: list[RepairReport] = []
     waiting = threading.Event()
 
@@ -422,13 +422,13 @@ def test_a_blob_that_was_refilled_meanwhile_is_not_moved(layout: Layout) -> None
             waiting.set()
             return super().locked()
 
-    telling = Telling(layout.path, durable=False, lock_timeout=30)
+    telling = Telling(layout.path, durable=False, lock_timeout=60)
     thread = threading.Thread(
         target=lambda: reports.append(repair_folder(layout.path, telling, Blobs(layout.path)))
     )
     with indexfile.locked():
         thread.start()
-        assert waiting.wait(30)
+        assert waiting.wait(60)
         path.unlink()
         layout.blobs.put(b"layer", media_type=OCI_LAYER)
     thread.join()
@@ -482,7 +482,7 @@ def test_an_entry_that_got_its_content_meanwhile_is_kept(layout: Layout) -> None
             layout.blobs.put(b"late", media_type=OCI_LAYER)
             super().edit(*arguments, **options)
 
-    indexfile = Late(layout.path, durable=False, lock_timeout=5)
+    indexfile = Late(layout.path, durable=False, lock_timeout=60)
     assert done(repair_folder(layout.path, indexfile, layout.blobs)) == []
     assert len(entries(layout.path)) == 2
 
@@ -492,7 +492,7 @@ def test_a_lock_that_is_not_to_be_had_is_an_error_and_nothing_changes(layout: La
     append(layout.path, dangling())
     before = entries(layout.path)
     indexfile = IndexFile(layout.path, durable=False, lock_timeout=0.01)
-    with IndexFile(layout.path, durable=False, lock_timeout=5).locked():
+    with IndexFile(layout.path, durable=False, lock_timeout=60).locked():
         with pytest.raises(LockTimeoutError):
             repair_folder(layout.path, indexfile, layout.blobs)
         dry = repair_folder(layout.path, indexfile, layout.blobs, dry_run=True)

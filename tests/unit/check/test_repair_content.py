@@ -56,7 +56,7 @@ def put(layout: Layout, note: str, subject: Descriptor | None = None) -> Descrip
 
 def mend(layout: Layout) -> RepairReport:
     """Repair a layout; hold that a dry run says the same, and that a second one has no work."""
-    indexfile = IndexFile(layout.path, durable=False, lock_timeout=5)
+    indexfile = IndexFile(layout.path, durable=False, lock_timeout=60)
     dry = repair_folder(layout.path, indexfile, Blobs(layout.path), dry_run=True)
     report = repair_folder(layout.path, indexfile, Blobs(layout.path))
     assert dry == report
@@ -356,7 +356,7 @@ class TestUnlisted:
                 layout.tag("sig", referrer)
                 super().edit(*arguments, **options)
 
-        indexfile = Late(layout.path, durable=False, lock_timeout=5)
+        indexfile = Late(layout.path, durable=False, lock_timeout=60)
         assert repair_folder(layout.path, indexfile, layout.blobs).actions == ()
         assert [entry["digest"] for entry in entries(layout)].count(referrer.digest) == 1
 
@@ -375,7 +375,7 @@ class TestRefused:
         damaged.write_bytes(b"")
         append(layout, {"mediaType": OCI_MANIFEST, "digest": ABSENT, "size": 3})
         replace_by_link(layout, Digest.of(b"{}"), "../../../x", b"{}")
-        indexfile = IndexFile(layout.path, durable=False, lock_timeout=5)
+        indexfile = IndexFile(layout.path, durable=False, lock_timeout=60)
         report = repair_folder(layout.path, indexfile, layout.blobs)
         assert done(report) == [
             ("irregular-blob", place_of(Digest.of(b"{}"))),
@@ -396,7 +396,7 @@ class TestRefused:
             def edit(self, *_: Any, **__: Any) -> None:
                 raise OSError(28, "No space left on device")
 
-        full = Full(layout.path, durable=False, lock_timeout=5)
+        full = Full(layout.path, durable=False, lock_timeout=60)
         report = repair_folder(layout.path, full, layout.blobs)
         assert done(report) == [("digest-mismatch", place_of(LAYER))]
         assert entries(layout) == before
@@ -408,7 +408,7 @@ class TestRefused:
         replace_by_link(layout, LAYER, "../../../x", b"layer")
         (layout.path / place_of(Digest.of(b"{}"))).write_bytes(b"damaged")
         (layout.path / "ingest").write_bytes(b"in the way")
-        indexfile = IndexFile(layout.path, durable=False, lock_timeout=5)
+        indexfile = IndexFile(layout.path, durable=False, lock_timeout=60)
         report = repair_folder(layout.path, indexfile, layout.blobs)
         assert done(report) == [("digest-mismatch", place_of(Digest.of(b"{}")))]
         assert sorted(left(report)) == ["irregular-blob", "quarantined-blob"]

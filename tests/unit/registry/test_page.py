@@ -57,7 +57,7 @@ def test_tags_in_a_circle_are_refused(registry: Scripted, repo: Repository) -> N
 )
 def test_endless_tags_are_bounded(registry: Scripted, limits: Limits, what: str) -> None:
     """A list that never ends is left at a limit."""
-    repo = Repository(f"{registry.host}/org/app", timeout=5, limits=limits)
+    repo = Repository(f"{registry.host}/org/app", timeout=60, limits=limits)
     count = iter(range(1000))
 
     def more(*_: object) -> Reply:

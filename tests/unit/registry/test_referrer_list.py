@@ -57,7 +57,7 @@ def old() -> Iterator[LoopbackRegistry]:
 
 
 def repository(server: LoopbackRegistry) -> Repository:
-    return Repository(f"{server.host}/{NAME}", timeout=5)
+    return Repository(f"{server.host}/{NAME}", timeout=60)
 
 
 def manifest(

@@ -39,7 +39,7 @@ def slept() -> list[float]:
 @pytest.fixture
 def repo(registry: Scripted, slept: list[float]) -> Iterator[Repository]:
     retry = Retry(sleep=slept.append, uniform=lambda: 0.5, now=lambda: NOW)
-    with Repository(f"{registry.host}/org/app", retry=retry, timeout=5) as repository:
+    with Repository(f"{registry.host}/org/app", retry=retry, timeout=60) as repository:
         yield repository
 
 
@@ -205,7 +205,7 @@ def test_a_trickle_is_not_an_answer(registry: Scripted) -> None:
     registry.default = trickle
     repo = Repository(
         f"{registry.host}/org/app",
-        timeout=Timeouts(connect=5, read=5, stall=0.2),
+        timeout=Timeouts(connect=60, read=60, stall=0.2),
         retry=Retry(attempts=1),
     )
     wanted = Descriptor(media_type=OCI_LAYER, digest=BLOB.digest, size=1_000_000)
