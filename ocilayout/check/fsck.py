@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 from attrs import evolve
 
 from ocilayout.check import probe
-from ocilayout.check.finding import classified, problem_at, problems_of, summed
+from ocilayout.check.finding import classified, failure, summed
 from ocilayout.check.holding import Holding
 from ocilayout.check.reading import RootReading
-from ocilayout.check.survey import Survey, unreadable
+from ocilayout.check.survey import Survey
 from ocilayout.errors import DocumentError, LimitExceededError
 from ocilayout.layout import MAX_ROOT_INDEX, acting
 from ocilayout.model import MAX_HEADER, Header, decode
@@ -85,29 +85,17 @@ def _problems(root: Path, survey: Survey, *, content: bool, jobs: int) -> Iterat
 def _header(root: Path) -> Iterator[Problem]:
     try:
         decode(probe.read(root / "oci-layout", limit=MAX_HEADER, follow=True), Header)
-    except FileNotFoundError:
-        yield problem_at("missing-header", "is missing", "oci-layout")
-    except OSError as error:
-        yield unreadable(error, "oci-layout")
-    except (DocumentError, LimitExceededError) as error:
-        yield from (classified(problem, "oci-layout") for problem in problems_of(error))
+    except (OSError, DocumentError, LimitExceededError) as error:
+        yield from failure(error, "oci-layout", missing="missing-header")
 
 
 def _root_index(root: Path, survey: Survey) -> Iterator[Problem]:
     data = survey.outlook.index
     try:
         reading = _read(root / "index.json") if data is None else RootReading(data)
-    except FileNotFoundError:
+    except (OSError, DocumentError, LimitExceededError) as error:
         survey.complete = False
-        yield problem_at("missing-index", "is missing", "index.json")
-        return
-    except OSError as error:
-        survey.complete = False
-        yield unreadable(error, "index.json")
-        return
-    except (DocumentError, LimitExceededError) as error:
-        survey.complete = False
-        yield from (classified(problem, "index.json") for problem in problems_of(error))
+        yield from failure(error, "index.json", missing="missing-index")
         return
     yield from (classified(problem, "index.json") for problem in reading.shell())
     for problems, reference in reading.entries():

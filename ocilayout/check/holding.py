@@ -12,10 +12,12 @@ from collections import deque
 from threading import Event
 from typing import TYPE_CHECKING
 
+from attrs import define, field
+
 from ocilayout.check import probe
-from ocilayout.check.finding import problem_at
+from ocilayout.check.finding import failure, problem_at
 from ocilayout.check.probe import place_of
-from ocilayout.check.survey import mismatch, unreadable
+from ocilayout.check.survey import mismatch
 from ocilayout.errors import DocumentError
 from ocilayout.layout import is_beside_blobs, temporary_files, thread_pool
 from ocilayout.model import Digest
@@ -36,36 +38,35 @@ _READ_FILE = stat.S_IRGRP | stat.S_IROTH
 _READ_FOLDER = _READ_FILE | stat.S_IXGRP | stat.S_IXOTH
 
 
+@define
 class Holding:
     """The files of a layout.
+
+    Args:
+        root: The folder of the layout.
+        survey: The references to blobs, after the graph was walked to the end.
+        content: Whether blobs are hashed.
+        jobs: How many are hashed at once, >= 1.
 
     Spec: image-layout:blob-names, image-layout:blob-content, image-layout:links.
     """
 
-    def __init__(self, root: Path, survey: Survey, *, content: bool, jobs: int) -> None:
-        """Take the arguments of a check.
-
-        Args:
-            root: The folder of the layout.
-            survey: The references to blobs, after the graph was walked to the end.
-            content: Whether blobs are hashed.
-            jobs: How many are hashed at once, >= 1.
-        """
-        self._root = root
-        self._survey = survey
-        self._content = content
-        self._jobs = jobs
-        self._shared = 0  # who else than its owner may read index.json, as bits of a mode
+    root: Path
+    survey: Survey
+    content: bool = field(kw_only=True)
+    jobs: int = field(kw_only=True)
+    _shared: int = field(default=0, init=False)
+    """The bits of a mode that let others than its owner read `index.json`."""
 
     def problems(self) -> Iterator[Problem]:
         """Report problems of folders and blobs by their names, then temporary files."""
         try:
-            self._shared = (self._root / "index.json").stat().st_mode & _READ_FILE
+            self._shared = (self.root / "index.json").stat().st_mode & _READ_FILE
         except OSError:
             self._shared = 0
         yield from self._blobs()
-        for leftover in temporary_files(self._root):
-            place = printable(leftover.place)
+        for leftover in temporary_files(self.root):
+            place = path_text(leftover.place)
             whose = "this library" if leftover.ours else "another program"
             yield problem_at(
                 "leftover", f"a temporary file of {whose} that no writer has locked", place
@@ -85,22 +86,22 @@ class Holding:
             except FileNotFoundError:  # collected meanwhile
                 return
             except OSError as error:
-                yield unreadable(error, place_of(digest))
+                yield from failure(error, place_of(digest))
                 return
             if actual not in (None, digest):
                 yield mismatch(digest, Digest(str(actual)))
 
-        with thread_pool(self._jobs) as workers:
+        with thread_pool(self.jobs) as workers:
             try:
                 for problems, digest in self._steps():
                     task = None
                     if digest is not None:
-                        path = self._root / place_of(digest)
+                        path = self.root / place_of(digest)
                         task = workers.submit(
                             probe.fingerprint, path, digest.algorithm, stopped=stop.is_set
                         )
                     window.append((problems, digest, task))
-                    while window and (len(window) > 2 * self._jobs or window[0][2] is None):
+                    while window and (len(window) > 2 * self.jobs or window[0][2] is None):
                         yield from settle()
                 while window:
                     yield from settle()
@@ -110,7 +111,7 @@ class Holding:
 
     def _steps(self) -> Iterator[Step]:
         """Give the problems of each file, and its digest if it is to be hashed."""
-        outlook = self._survey.outlook
+        outlook = self.survey.outlook
         problems, algorithms = self._list("blobs")
         yield problems, None
         for algorithm in algorithms:
@@ -135,10 +136,10 @@ class Holding:
                 try:
                     yield self._look(digest)
                 except OSError as error:
-                    yield [unreadable(error, place_of(digest))], None
+                    yield [*failure(error, place_of(digest))], None
 
     def _list(self, place: str) -> tuple[list[Problem], list[str]]:
-        folder = self._root / place
+        folder = self.root / place
         try:
             status = folder.stat()
             names = sorted(os.listdir(folder))  # noqa: PTH208 # pathlib would make a path of each
@@ -147,7 +148,7 @@ class Holding:
                 return [problem_at("missing-blobs-folder", "is not a folder", place)], []
             return [_stray(place, "only folders of blobs belong here")], []
         except OSError as error:
-            return [unreadable(error, place)], []
+            return [*failure(error, place)], []
         problems = self._on_mode(status, _READ_FOLDER, place)
         if folder.is_symlink():
             problems.append(
@@ -164,14 +165,14 @@ class Holding:
         return [problem_at("unreadable-to-others", f"has the mode {mode:04o}", place)]
 
     def _on_reference(self, digest: Digest) -> list[Problem]:
-        if not self._survey.complete or digest in self._survey:
+        if not self.survey.complete or digest in self.survey:
             return []
         return [problem_at("unreferenced-blob", "nothing refers to it", place_of(digest))]
 
     def _look(self, digest: Digest) -> Step:
         place = place_of(digest)
         try:
-            status = os.lstat(f"{self._root}/{place}")  # for every blob; a `Path` takes longer
+            status = os.lstat(f"{self.root}/{place}")  # for every blob; a `Path` takes longer
         except (FileNotFoundError, NotADirectoryError):  # collected meanwhile
             return [], None
         if not stat.S_ISREG(status.st_mode):
@@ -183,14 +184,14 @@ class Holding:
             problems.append(
                 problem_at("unverifiable", f"{digest.algorithm} cannot be computed here", place)
             )
-        wanted = self._content and digest.verifiable and digest not in self._survey.judged
+        wanted = self.content and digest.verifiable and digest not in self.survey.judged
         return problems, digest if wanted else None
 
 
-def printable(path: str) -> str:
+def path_text(path: str) -> str:
     """Return a path as text, also if it is not valid in the encoding of the file system."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _stray(place: str, message: str) -> Problem:
-    return problem_at("stray-file", message, printable(place))
+    return problem_at("stray-file", message, path_text(place))

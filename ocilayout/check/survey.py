@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, evolve, field
 
 from ocilayout.check import probe
-from ocilayout.check.finding import classified, problem_at, problems_of, summed
+from ocilayout.check.finding import classified, failure, problem_at, summed
 from ocilayout.check.probe import (
     AS_IT_IS,
     Outlook,
@@ -78,22 +78,19 @@ class _Content:
 class Survey:
     """A walk over all content that a layout reaches, which reports problems on its way.
 
+    Args:
+        root: The folder of the layout.
+        content: Whether blobs that are not documents may be read.
+        outlook: What a repair knows and would do; also an attribute.
+
     Attributes:
         complete: Whether everything was reached; not if a document could not be read.
         judged: The digests whose blobs were verified, and reported where they are damaged.
-        outlook: What a repair knows and would do.
 
     Spec: image-layout:missing-blobs, descriptor:independent, manifest:unknown-config.
     """
 
     def __init__(self, root: Path, *, content: bool, outlook: Outlook = AS_IT_IS) -> None:
-        """Take the arguments of a check.
-
-        Args:
-            root: The folder of the layout.
-            content: Whether blobs that are not documents may be read.
-            outlook: What a repair knows and would do.
-        """
         self._root = root
         self._content = content
         self._blobs = Blobs(root)
@@ -298,7 +295,7 @@ class Survey:
             yield from self._hold_against(digest, probe.fingerprint(path, digest.algorithm))
         except OSError as error:
             self.judged.add(digest)
-            yield unreadable(error, place_of(digest))
+            yield from failure(error, place_of(digest))
 
     def _hold_against(self, digest: Digest, actual: Digest | None) -> Iterator[Problem]:
         self.judged.add(digest)
@@ -323,12 +320,12 @@ class Survey:
             data = probe.read(self._root / place, limit=MAX_DOCUMENT, follow=follow)
         except LimitExceededError as error:
             self.complete = self.complete and config
-            yield from (classified(problem, place) for problem in problems_of(error))
+            yield from failure(error, place)
             return
         except OSError as error:
             self.complete = self.complete and config
             if digest not in self.judged:
-                yield unreadable(error, place)
+                yield from failure(error, place)
             self.judged.add(digest)
             return
         if digest.verifiable and digest not in self.judged:
@@ -359,11 +356,6 @@ class Survey:
 def mismatch(digest: Digest, actual: Digest) -> Problem:
     """Return the problem of a blob with the content of another digest."""
     return problem_at("digest-mismatch", f"the content is {actual}", place_of(digest))
-
-
-def unreadable(error: OSError, place: str) -> Problem:
-    """Return the problem of a file or a folder that cannot be read."""
-    return problem_at("unreadable-file", f"cannot be read: {error.strerror or error}", place)
 
 
 def _compare_types(content: _Content, reference: Reference) -> Iterator[Problem]:

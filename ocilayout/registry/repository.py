@@ -51,9 +51,33 @@ _DOCKER_HUB_API: Final = "registry-1.docker.io"
 class Repository:
     """A repository of a registry; safe to use from several threads.
 
+    Args:
+        name: Host and path, such as `ghcr.io/org/skill`; also an attribute.
+        plain_http: Whether to use http, which does not encrypt credentials either. `None`: http
+            for loopback hosts, https for all others.
+        credentials: The credentials; a function that finds them once the registry asks, such as
+            `find_credentials`; or `None` for anonymous access.
+        ca_certs: A PEM file of the authorities to trust; those of the operating system if
+            `None`.
+        client_cert: A PEM file with a client certificate and its key, or two such files.
+        certs: A folder of certificates as Docker keeps for each registry, which `find_certs`
+            finds: `*.crt` are authorities to trust in addition, `*.cert` is a client
+            certificate and `*.key` its key.
+        proxies: The proxies to use; those of the environment if `None`.
+        timeout: The longest waits, in seconds; a number stands for each of them.
+        retry: When to send requests again; by default four times at most.
+        limits: How large and how many documents may be.
+        chunk_size: The size of the chunks that blobs are sent in, in bytes; `None` sends them
+            in one piece.
+
     Attributes:
-        name: Host and path, such as `ghcr.io/org/skill`.
         blobs: The content by digests.
+
+    Raises:
+        InvalidNameError: The name is outside the grammar, or has a tag or a digest; or a proxy
+            is not an address.
+        OSError: A file of certificates cannot be read or has none.
+        ValueError: A timeout or the size of chunks is not above 0.
     """
 
     def __init__(  # noqa: PLR0913 # each is an option by its name
@@ -71,33 +95,6 @@ class Repository:
         limits: Limits = DEFAULT_LIMITS,
         chunk_size: int | None = None,
     ) -> None:
-        """Create a client of a repository; nothing is sent yet.
-
-        Args:
-            name: `host/path`, without tag and digest.
-            plain_http: Whether to use http, which does not encrypt credentials either. `None`: http
-                for loopback hosts, https for all others.
-            credentials: The credentials; a function that finds them once the registry asks, such as
-                `find_credentials`; or `None` for anonymous access.
-            ca_certs: A PEM file of the authorities to trust; those of the operating system if
-                `None`.
-            client_cert: A PEM file with a client certificate and its key, or two such files.
-            certs: A folder of certificates as Docker keeps for each registry, which `find_certs`
-                finds: `*.crt` are authorities to trust in addition, `*.cert` is a client
-                certificate and `*.key` its key.
-            proxies: The proxies to use; those of the environment if `None`.
-            timeout: The longest waits, in seconds; a number stands for each of them.
-            retry: When to send requests again; by default four times at most.
-            limits: How large and how many documents may be.
-            chunk_size: The size of the chunks that blobs are sent in, in bytes; `None` sends them
-                in one piece.
-
-        Raises:
-            InvalidNameError: The name is outside the grammar, or has a tag or a digest; or a proxy
-                is not an address.
-            OSError: A file of certificates cannot be read or has none.
-            ValueError: A timeout or the size of chunks is not above 0.
-        """
         reference = Reference.parse(name)
         if reference.tag is not None or reference.digest is not None:
             raise InvalidNameError(

@@ -43,19 +43,17 @@ if TYPE_CHECKING:
 
 
 class RepositoryBlobs:
-    """The content of one repository; reached as `Repository.blobs`."""
+    """The content of one repository; reached as `Repository.blobs`.
+
+    Args:
+        session: The session with the registry.
+        chunk_size: As for `Repository`.
+
+    Raises:
+        ValueError: The size of chunks is not above 0.
+    """
 
     def __init__(self, session: Session, *, chunk_size: int | None = None) -> None:
-        """Create the content of a repository; nothing is sent yet.
-
-        Args:
-            session: The session with the registry.
-            chunk_size: The size of the chunks that blobs are sent in, in bytes; `None` sends them
-                in one piece.
-
-        Raises:
-            ValueError: The size of chunks is not above 0.
-        """
         if chunk_size is not None and chunk_size <= 0:
             raise ValueError(f"chunks have a size above 0, not {chunk_size!r}")
         self._session = session
@@ -282,9 +280,9 @@ class RepositoryBlobs:
                 if stored:
                     return descriptor
             BlobUpload(
-                self._session,
-                body,
-                location or begin_upload(self._session),
+                session=self._session,
+                body=body,
+                location=location or begin_upload(self._session),
                 is_stored=lambda: self._holds(descriptor, "pull,push"),
                 chunk_size=self._chunk_size,
             ).run()

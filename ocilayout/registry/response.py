@@ -60,22 +60,19 @@ ANY_MANIFEST: Final = ", ".join(sorted(DOCUMENT_TYPES - SCHEMA1_TYPES, reverse=T
 class Response:
     """A response: status, headers, and a body that is read at most once.
 
+    Args:
+        response: The response of urllib3, its body unread.
+        url: The address that it came from, after all redirects; also an attribute. Unlike
+            `origin(url)` it may hold secrets.
+        stall: The time over which the body has to bring 1 KiB a second, in seconds.
+
     Attributes:
         status: The HTTP status.
-        url: The address that it came from, after all redirects. Unlike `origin(url)` it may hold
-            secrets.
         repeated: Whether the request was sent before, so that the registry may have done then what
             was asked.
     """
 
     def __init__(self, response: BaseHTTPResponse, url: str, *, stall: float) -> None:
-        """Wrap a response of urllib3.
-
-        Args:
-            response: The response, its body unread.
-            url: The address that it came from.
-            stall: The time over which the body has to bring 1 KiB a second, in seconds.
-        """
         self.status = response.status
         self.url = url
         self.repeated = False

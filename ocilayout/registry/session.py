@@ -40,12 +40,17 @@ _WARNING: Final = re.compile(r'299 - "((?:[^"\\]|\\.)*)"')
 class Session:
     """Requests within one repository.
 
+    Args:
+        transport: The connections to the registry.
+        registry: The address of the registry, without a slash at the end; also an attribute.
+        repository: The path of the repository; also an attribute.
+        name: The argument for a finder of credentials.
+        credentials: As for `Repository`.
+        limits: How large and how many documents may be; also an attribute.
+
     Attributes:
         base: The address of the repository in the API, without a slash at the end.
-        registry: The address of the registry.
-        repository: The path of the repository.
         retry: When to send requests again.
-        limits: How large and how many documents may be.
     """
 
     def __init__(
@@ -58,16 +63,6 @@ class Session:
         credentials: Credentials | CredentialFinder | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        """Create a session; nothing is sent yet.
-
-        Args:
-            transport: The connections to the registry.
-            registry: The address of the registry, without a slash at the end.
-            repository: The path of the repository.
-            name: The argument for a finder of credentials.
-            credentials: See `Authenticator`.
-            limits: How large and how many documents may be.
-        """
         self._transport = transport
         self._authenticator = Authenticator(
             transport,
