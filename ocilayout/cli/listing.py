@@ -14,7 +14,7 @@ from attrs import frozen
 
 from ocilayout.archive import Archive
 from ocilayout.cli.operand import Root
-from ocilayout.cli.terminal import counted, one_line, printable, short, size_text
+from ocilayout.cli.terminal import content_data, counted, one_line, printable, short, size_text
 from ocilayout.cli.tree import IMAGE_CONFIGS, Kind, graph_of, platform_text
 from ocilayout.errors import (
     BlobNotFoundError,
@@ -94,13 +94,10 @@ class Row:
 
     def data(self) -> dict[str, object]:
         """Return the row for programs."""
-        content = self.root.descriptor
         return {
             "name": self.root.name,
             "fullName": self.root.full_name,
-            "digest": None if content is None else content.digest,
-            "mediaType": None if content is None else content.media_type,
-            "size": None if content is None else content.size,
+            **content_data(self.root.descriptor),
             "annotations": dict(self.root.annotations),
             "kind": self.kind,
             "artifactType": self.artifact_type,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from attrs import evolve, frozen
 
 from ocilayout.archive import Archive
-from ocilayout.cli.terminal import one_line, printable, short, size_text
+from ocilayout.cli.terminal import content_data, one_line, printable, short, size_text
 from ocilayout.errors import BlobNotFoundError, OciLayoutError
 from ocilayout.layout import Layout, in_any_size
 from ocilayout.model import (
@@ -112,9 +112,7 @@ class Node:
     def data(self) -> dict[str, object]:
         """Return the node for programs."""
         return {
-            "digest": self.descriptor.digest,
-            "mediaType": self.descriptor.media_type,
-            "size": self.descriptor.size,
+            **content_data(self.descriptor),
             "kind": self.kind,
             "artifactType": self.artifact_type,
             "parts": [

@@ -127,19 +127,9 @@ class Download:
 
 
 def read_range(session: Session, path: str, start: int, length: int) -> bytes | None:
-    """Return a part of some content, or `None` if the registry does not have the content.
+    """Return a part of some content, as `RepositoryBlobs.read_unverified` does.
 
-    Args:
-        session: The session with the registry.
-        path: The path of the content, below the repository.
-        start: The position of the first byte.
-        length: The number of bytes, above 0.
-
-    Returns:
-        The part; shorter if the content ends before.
-
-    Raises:
-        RegistryError: The registry refused or failed, or answers with another part.
+    It is `None` if the registry does not have the content.
     """
     with session.request(
         "GET",
@@ -148,7 +138,6 @@ def read_range(session: Session, path: str, start: int, length: int) -> bytes | 
         headers={"Range": f"bytes={start}-{start + length - 1}"},
     ) as response:
         if response.status == HTTPStatus.NOT_FOUND:
-            response.drain()
             return None
         if response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             response.drain()

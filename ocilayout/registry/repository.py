@@ -51,6 +51,10 @@ _DOCKER_HUB_API: Final = "registry-1.docker.io"
 class Repository:
     """A repository of a registry; safe to use from several threads.
 
+    Every method that asks the registry raises `RegistryError` if it refuses or fails, of which
+    `AuthError`, `RateLimitedError` and `TransportError` are kinds, and `UnsupportedDigestError` for
+    a digest whose algorithm cannot be computed here. Below, only further errors are listed.
+
     Args:
         name: Host and path, such as `ghcr.io/org/skill`; also an attribute.
         plain_http: Whether to use http, which does not encrypt credentials either. `None`: http
@@ -155,8 +159,7 @@ class Repository:
         """Check that the host is a registry of this API and accepts the credentials.
 
         Raises:
-            AuthError: It does not accept the credentials.
-            RegistryError: It is not a registry, or failed.
+            RegistryError: It is not a registry.
 
         Spec: distribution:version.
         """
@@ -169,8 +172,7 @@ class Repository:
 
         Raises:
             LimitExceededError: There are too many.
-            RegistryError: The registry refused or failed, has no such repository, or its list
-                cannot be read or does not end.
+            RegistryError: There is no such repository, or the list cannot be read or does not end.
 
         Spec: distribution:tags.
         """
@@ -190,27 +192,24 @@ class Repository:
             ReferenceNotFoundError: The registry has no such manifest.
             DigestMismatchError: The registry answers with something else.
             LimitExceededError: The manifest is too large.
-            RegistryError: The registry refused or failed, or answers with something else than a
-                manifest.
+            RegistryError: The registry answers with something else than a manifest.
 
         Spec: distribution:head, distribution:reference, distribution:docker-headers,
             distribution:older-registries.
         """
         name, wanted = _parse_manifest_name(name_or_digest)
-        with self._session.request(
+        response = self._session.request(
             "HEAD",
             f"manifests/{name}",
             accept=OK_OR_MISSING | {HTTPStatus.METHOD_NOT_ALLOWED},
             headers={"Accept": ANY_MANIFEST},
-        ) as response:
-            response.drain()
-            if response.status == HTTPStatus.NOT_FOUND:
-                raise self._missing(name)
-            if response.status == HTTPStatus.OK:
-                descriptor = response.describe_manifest(wanted)
-                if descriptor is not None:
-                    return descriptor
-        return self.fetch(name)[1]
+        )
+        if response.status == HTTPStatus.NOT_FOUND:
+            raise self._missing(name)
+        descriptor = None
+        if response.status == HTTPStatus.OK:
+            descriptor = response.describe_manifest(wanted)
+        return self.fetch(name)[1] if descriptor is None else descriptor
 
     def fetch(self, name_or_digest: Digest | str) -> tuple[bytes, Descriptor]:
         """Return the manifest or index of a tag or a digest, in one round trip.
@@ -223,7 +222,6 @@ class Repository:
 
         Raises:
             OciLayoutError: As for `resolve`.
-            UnsupportedDigestError: The algorithm of the digest cannot be computed here.
 
         Spec: distribution:reference, distribution:verify-manifest.
         """
@@ -235,7 +233,6 @@ class Repository:
             headers={"Accept": ANY_MANIFEST},
         ) as response:
             if response.status == HTTPStatus.NOT_FOUND:
-                response.drain()
                 raise self._missing(name)
             return response.read_manifest(wanted)
 
@@ -258,7 +255,7 @@ class Repository:
         Raises:
             DocumentError: The digest is not valid.
             LimitExceededError: There are too many.
-            RegistryError: The registry refused or failed, or its list cannot be read or is endless.
+            RegistryError: The list cannot be read or is endless.
 
         Spec: distribution:referrers.
         """
@@ -272,8 +269,6 @@ class Repository:
             IntegrityError: It is not what the descriptor says.
             DocumentError: It breaks the specification, or the descriptor is of something else.
             LimitExceededError: It is too large.
-            UnsupportedDigestError: The algorithm of the digest cannot be computed here.
-            RegistryError: The registry refused or failed.
 
         Spec: distribution:verify-manifest, considerations:property-types.
         """
@@ -297,10 +292,8 @@ class Repository:
         Raises:
             DocumentError: The document breaks the specification or has another media type.
             LimitExceededError: The document is too large.
-            UnsupportedDigestError: The algorithm cannot be computed here.
             IntegrityError: The registry says that it stored something else.
-            RegistryError: The registry refused or failed; it may lack content that the document
-                refers to.
+            RegistryError: The registry may lack content that the document refers to.
 
         Spec: distribution:reference.
         """
@@ -322,8 +315,7 @@ class Repository:
             DocumentError: The target is not a manifest or an index.
             IntegrityError: The registry has something else under the target's digest, or says that
                 it tagged something else.
-            RegistryError: The registry refused or failed, or does not tag digests of this
-                algorithm; then nothing is tagged.
+            RegistryError: The registry does not tag digests of this algorithm; nothing is tagged.
 
         Spec: distribution:tag, distribution:digest-and-tag.
         """
@@ -343,7 +335,7 @@ class Repository:
         Raises:
             InvalidNameError: The name is not a tag.
             ReferenceNotFoundError: There is no such tag.
-            RegistryError: The registry refused or failed; many do not do it.
+            RegistryError: Many registries do not do it.
 
         Spec: distribution:delete-done.
         """
@@ -364,8 +356,8 @@ class Repository:
         Raises:
             InvalidNameError: The target is text and not a digest; `untag` removes a tag.
             ReferenceNotFoundError: The repository does not have it.
-            RegistryError: The registry refused or failed, many do not delete; or the list of
-                referrers could not be changed.
+            RegistryError: Many registries do not delete; or the list of referrers could not be
+                changed.
 
         Spec: distribution:delete, distribution:delete-done.
         """

@@ -99,6 +99,9 @@ class Session:
     ) -> Response:
         """Send a request, with credentials if it goes to the registry itself.
 
+        The response is drained, unless it is one with content to a GET: nothing else in a body is
+        of use.
+
         Args:
             method: The method.
             where: A path below the repository, or an address that the registry gave.
@@ -109,7 +112,7 @@ class Session:
             once: Whether to leave it to the caller to send the request again.
 
         Returns:
-            The response, to be closed.
+            The response, to be closed if it was not drained.
 
         Raises:
             AuthError: The registry does not accept the credentials.
@@ -144,6 +147,8 @@ class Session:
             response.repeated = response.repeated or repeated
         self._keep_warnings(response)
         if response.status in accept:
+            if method != "GET" or response.status == HTTPStatus.NOT_FOUND:
+                response.drain()
             return response
         with response:
             raise status_error(
@@ -170,9 +175,8 @@ class Session:
         Spec: distribution:delete-done.
         """
         accept = {*_DELETED, HTTPStatus.NOT_FOUND}
-        with self.request("DELETE", where, accept=accept) as response:
-            response.drain()
-            return response.status != HTTPStatus.NOT_FOUND or response.repeated
+        response = self.request("DELETE", where, accept=accept)
+        return response.status != HTTPStatus.NOT_FOUND or response.repeated
 
     def close(self) -> None:
         """Close the connections that are not in use."""

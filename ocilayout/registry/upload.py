@@ -119,7 +119,7 @@ class BlobUpload:
         while not self.body.complete:
             start = self.body.position
             length = min(step, size - start)
-            with self.session.request(
+            response = self.session.request(
                 "PATCH",
                 self.location.url,
                 accept={HTTPStatus.ACCEPTED, *CREATED},
@@ -130,10 +130,9 @@ class BlobUpload:
                 },
                 body=BodyPart(self.body, length),
                 once=True,
-            ) as response:
-                response.drain()
-                self._follow(response)
-                self._require_stored(response, start + length)
+            )
+            self._follow(response)
+            self._require_stored(response, start + length)
         self._finish(b"", {"Content-Length": "0"})
 
     def _require_stored(self, response: Response, position: int) -> None:
@@ -154,22 +153,21 @@ class BlobUpload:
     def _finish(self, body: bytes | BlobBody, headers: dict[str, str]) -> None:
         query = urlencode({"digest": str(self._descriptor.digest)})
         url = self.location.url
-        with self.session.request(
+        response = self.session.request(
             "PUT",
             f"{url}{'&' if '?' in url else '?'}{query}",
             accept=CREATED,
             headers=headers,
             body=body,
             once=True,
-        ) as response:
-            response.drain()
-            if not self.body.complete:
-                raise RegistryError(
-                    f"the registry says that it stored {self._descriptor.digest} before it had"
-                    " all of it",
-                    status=response.status,
-                )
-            response.require_digest(self._descriptor)
+        )
+        if not self.body.complete:
+            raise RegistryError(
+                f"the registry says that it stored {self._descriptor.digest} before it had"
+                " all of it",
+                status=response.status,
+            )
+        response.require_digest(self._descriptor)
 
     def _recover(self, error: RegistryError, failures: int) -> bool:
         """Find out where to go on after a failure, or raise it.
@@ -219,13 +217,11 @@ def begin_upload(session: Session) -> UploadLocation:
     """Ask where to send a blob.
 
     Raises:
-        RegistryError: The registry refused or failed, or names no location.
+        RegistryError: The registry names no location; or as for `Session.request`.
 
     Spec: distribution:location.
     """
-    with session.request("POST", "blobs/uploads/", accept={HTTPStatus.ACCEPTED}) as response:
-        response.drain()
-        return _read_location(response)
+    return _read_location(session.request("POST", "blobs/uploads/", accept={HTTPStatus.ACCEPTED}))
 
 
 def mount_blob(session: Session, descriptor: Descriptor, repository: str) -> UploadLocation | None:
@@ -236,7 +232,7 @@ def mount_blob(session: Session, descriptor: Descriptor, repository: str) -> Upl
 
     Raises:
         DigestMismatchError: The registry says that it mounted something else.
-        RegistryError: The registry refused or failed, or names no location.
+        RegistryError: As for `begin_upload`.
 
     Spec: distribution:mount.
     """
@@ -250,12 +246,10 @@ def mount_blob(session: Session, descriptor: Descriptor, repository: str) -> Upl
     except AuthError:
         # The credentials may not read the other repository, but may still write to this one.
         return begin_upload(session)
-    with response:
-        response.drain()
-        if response.status == HTTPStatus.ACCEPTED:
-            return _read_location(response)
-        response.require_digest(descriptor)
-        return None
+    if response.status == HTTPStatus.ACCEPTED:
+        return _read_location(response)
+    response.require_digest(descriptor)
+    return None
 
 
 def _read_location(response: Response) -> UploadLocation:
