@@ -48,7 +48,7 @@ def write_archive(
     referrers: bool = False,
     on_event: Report | None = None,
     limits: Limits = DEFAULT_LIMITS,
-) -> dict[str, Descriptor]:
+) -> None:
     """Write content with its names into an archive, as a stream.
 
     The bytes depend on names and content alone. First come `oci-layout` and `index.json`, then
@@ -74,9 +74,6 @@ def write_archive(
         limits: How large and how many the documents may be, and the other blobs how large; as for
             `copy_all`.
 
-    Returns:
-        The descriptors of the content, by the references in the source.
-
     Raises:
         TypeError: The names are one text.
         InvalidNameError: A name in the archive breaks the grammar of names.
@@ -93,32 +90,25 @@ def write_archive(
     Spec: image-layout:transports, image-layout:archive.
     """
     left = LeftBehind(remote=not isinstance(source, View))
-    chosen = target_names(source, names)
-    for name in chosen.values():
-        if name is not None:
-            require_ref_name(name)
-    left.note_entries(entries_of(source, chosen))
-    written = {ref: source.resolve(ref) for ref in chosen}
+    chosen = _choose(source, names, left)
     if platform is not None:
-        written = {ref: select(one, platform, source.blobs.read) for ref, one in written.items()}
+        chosen = [(name, select(root, platform, source.blobs.read)) for name, root in chosen]
     blobs: dict[Digest, Descriptor] = {}
     others: list[Descriptor] = []
-    roots = list(written.values())
-    for start in range(0, len(roots), AT_A_TIME):
-        some = roots[start : start + AT_A_TIME]
+    for start in range(0, len(chosen), AT_A_TIME):
+        some = [root for _, root in chosen[start : start + AT_A_TIME]]
         found, more = _plan(source, some, limits, left, referrers=referrers)
         blobs |= found
         others += more
         left.note_entries(entries_of(source, [other.digest for other in more]))
-    named = [(chosen[ref] or "", root) for ref, root in written.items()]
-    entries = _entries([*named, *(("", other) for other in others)])
+    roots = _entries([*chosen, *(("", other) for other in others)])
     report = on_event or ignore
     for descriptor in blobs.values():
         report(Event(kind="planned", descriptor=descriptor))
     with open_target(file) as target:
         tar = TarStream(target)
         tar.add(HEADER, encode(Header()))
-        tar.add(INDEX, encode(Index(manifests=entries)))
+        tar.add(INDEX, encode(Index(manifests=roots)))
         tar.add_folder(BLOBS)
         algorithm = ""
         for digest in sorted(blobs):
@@ -135,7 +125,20 @@ def write_archive(
         tar.finish()
     for event in left.events(source.blobs):
         report(event)
-    return written
+
+
+def _choose(
+    source: Source,
+    names: Iterable[str] | Mapping[str, str | None] | None,
+    left: LeftBehind,
+) -> list[tuple[str, Descriptor]]:
+    """Return the chosen content with its names in the archive; empty for an untagged entry."""
+    chosen = target_names(source, names)
+    for name in chosen.values():
+        if name is not None:
+            require_ref_name(name)
+    left.note_entries(entries_of(source, chosen))
+    return [(name or "", source.resolve(ref)) for ref, name in chosen.items()]
 
 
 def _entries(chosen: Iterable[tuple[str, Descriptor]]) -> list[Descriptor]:

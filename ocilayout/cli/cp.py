@@ -26,7 +26,7 @@ from ocilayout.cli.operand import Operand
 from ocilayout.cli.progress import accounted
 from ocilayout.cli.terminal import answer, content_data, json_option, printable
 from ocilayout.layout import acting, all_names, arriving_name
-from ocilayout.model import is_digest, require_ref_name
+from ocilayout.model import is_digest, require_ref_name, select
 from ocilayout.transfer import copy_all
 
 if TYPE_CHECKING:
@@ -111,7 +111,11 @@ def cp(  # noqa: PLR0913 # as many as there are options
             with to_access.repository(target) as repository:
                 arrived = copied_to(repository)
         else:
-            arrived = write_archive(
+            arrived = {ref: opened.resolve(ref) for ref in names}
+            if platform is not None:
+                read = opened.blobs.read
+                arrived = {ref: select(root, platform, read) for ref, root in arrived.items()}
+            write_archive(
                 opened,
                 names,
                 sys.stdout.buffer if target.path == STREAM else target.path,
