@@ -97,12 +97,6 @@ class _Extension:
     def take(self, kind: bytes, data: bytes, count: Callable[[], None], place: str) -> None:
         """Take in one extended header.
 
-        Args:
-            kind: Its type.
-            data: Its content.
-            count: Called for each record.
-            place: The name of the member before it.
-
         Raises:
             DocumentError: It is damaged, or readers disagree on what it means.
             LimitExceededError: There are too many records.

@@ -122,11 +122,7 @@ class ArchiveBlobs:
         return self._place(digest)[1]
 
     def read(self, descriptor: Descriptor, *, verify: bool = True) -> bytes:
-        """Return a blob's bytes.
-
-        Args:
-            descriptor: Which blob.
-            verify: Whether to compare the digest. Without it only the size is compared.
+        """Return a blob's bytes; without `verify` only the size is compared.
 
         Raises:
             BlobNotFoundError: There is no such blob.
@@ -144,10 +140,7 @@ class ArchiveBlobs:
         Any number of streams may be read at once. They end with the archive.
 
         Raises:
-            BlobNotFoundError: There is no such blob.
-            IntegrityError: Its size is not what the descriptor says; or, from the stream's
-                `read`, its content is another.
-            UnsupportedDigestError: The digest's algorithm cannot be computed here.
+            OciLayoutError: As for `read`; another content is found by the stream's `read`.
         """
         return VerifiedReader(self._window.section(*self._whole(descriptor)), descriptor)
 

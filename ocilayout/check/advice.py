@@ -94,10 +94,6 @@ _EMPTY: Final = b"{}"
 def on_descriptor(descriptor: Descriptor, place: str) -> Iterator[Problem]:
     """Report what is unwise in a descriptor.
 
-    Args:
-        descriptor: The descriptor.
-        place: Its JSON path.
-
     Spec: descriptor:urls, descriptor:urls-scheme, descriptor:artifact-type,
         manifest:empty-descriptor.
     """
@@ -136,10 +132,6 @@ def on_document(document: Document) -> Iterator[Problem]:
 def on_platform(platform: Platform | ImageConfig, place: str) -> Iterator[Problem]:
     """Report what is unwise in a platform, or in a config that names one.
 
-    Args:
-        platform: The platform or the config.
-        place: Its JSON path.
-
     Spec: image-index:platform-values, config:platform-values.
     """
     for name, value, known in (
@@ -158,10 +150,6 @@ def on_platform(platform: Platform | ImageConfig, place: str) -> Iterator[Proble
 def on_name(name: str, place: str) -> Iterator[Problem]:
     """Report what is unwise in the name of an entry.
 
-    Args:
-        name: The name.
-        place: The JSON path of the entry.
-
     Spec: annotations:ref-name, annotations:digest-name.
     """
     place = join_place(f"{place}.annotations", REF_NAME)
@@ -173,10 +161,6 @@ def on_name(name: str, place: str) -> Iterator[Problem]:
 
 def on_nulls(document: Mapping[str, object], names: Iterable[str]) -> Iterator[Problem]:
     """Report which lists of a document are null or absent.
-
-    Args:
-        document: The document as JSON.
-        names: The lists that it should have.
 
     Spec: image-index:manifests, manifest:layers.
     """

@@ -38,12 +38,7 @@ class Kind:
 
 
 def classified(problem: Problem, file: str) -> Problem:
-    """Return a problem of a document as one of a layout: with its kind and the path of the file.
-
-    Args:
-        problem: The problem, its place a JSON path.
-        file: The path of the document, relative to the layout.
-    """
+    """Return a problem of a document as one of a layout: with its kind and the path of the file."""
     kind = KINDS.get(problem.code)
     place = file + ("" if problem.place == "$" else problem.place)
     if kind is None:
@@ -52,12 +47,7 @@ def classified(problem: Problem, file: str) -> Problem:
 
 
 def problem_at(code: str, message: str, place: str) -> Problem:
-    """Return a problem of a known kind.
-
-    Args:
-        code: One of the codes of the table.
-        message: One sentence for a person.
-        place: A path relative to the layout, with a JSON path behind it where there is one.
+    """Return a problem of a known kind, at a place relative to the layout.
 
     Raises:
         KeyError: The code is not in the table.
@@ -115,11 +105,8 @@ def bounded(problems: Iterable[Problem], place: str = "$") -> list[Problem]:
 def summed(problems: Iterable[Problem], file: str) -> Iterator[Problem]:
     """Give the first 10,000 problems of each kind in one file, and then the number of the others.
 
-    This bounds the report of a file of any size, and no kind hides another.
-
-    Args:
-        problems: The problems; those of other files are all given.
-        file: The path of the file, relative to the layout.
+    This bounds the report of a file of any size, and no kind hides another. Problems of other files
+    are all given.
     """
     counts: Counter[tuple[str, Severity]] = Counter()
     for problem in problems:

@@ -66,10 +66,6 @@ def iter_left(root: Path, outlook: Outlook) -> Iterator[Problem]:
     """Report the problems that remain after a repair, or that would.
 
     Only documents are hashed, and blobs that are known to be damaged are passed over.
-
-    Args:
-        root: The folder of the layout.
-        outlook: What the repair knows and would do.
     """
     return _problems(root, Survey(root, content=False, outlook=outlook), content=False, jobs=1)
 

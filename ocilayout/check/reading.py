@@ -133,11 +133,7 @@ def read_document(data: bytes, media_type: str) -> Reading:
 
 
 def read_config(data: bytes) -> tuple[Problem, ...]:
-    """Return the problems of an image configuration.
-
-    Args:
-        data: Its bytes, verified already.
-    """
+    """Return the problems of an image configuration."""
     try:
         config = decode(data, ImageConfig)
     except (DocumentError, LimitExceededError) as error:

@@ -100,13 +100,8 @@ def repair_folder(
     `index.json` is not taken for a broken layout. Where the file system refuses, the problem
     remains and says why, and the rest is done. A second repair finds nothing to do.
 
-    Blobs are hashed without the lock, and checked again under it before they are changed.
-
-    Args:
-        root: The folder of the layout.
-        indexfile: Its root index.
-        blobs: Its content.
-        dry_run: Whether to change nothing, and say what would be done.
+    Blobs are hashed without the lock, and checked again under it before they are changed. A dry run
+    changes nothing, and reports what would be done.
 
     Raises:
         LockTimeoutError: Another writer held the lock for too long.

@@ -110,11 +110,7 @@ class Survey:
         return digest in self._known or digest in self._named
 
     def note(self, reference: Reference) -> Iterator[Problem]:
-        """Take in a reference, and report how it contradicts the blob or earlier references.
-
-        Args:
-            reference: The reference, its place relative to the layout.
-        """
+        """Take in a reference, and report how it contradicts the blob or earlier references."""
         content = self._known.get(reference.digest)
         if content is None:
             content = self._known[reference.digest] = self._look(reference)

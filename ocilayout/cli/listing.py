@@ -112,11 +112,7 @@ class Row:
         }
 
     def cells(self, now: datetime) -> tuple[str, ...]:
-        """Return the row for people, in the columns of `HEADING`.
-
-        Args:
-            now: What age is measured from.
-        """
+        """Return the row for people, in the columns of `HEADING`."""
         platforms = ", ".join(self.platforms[:_MOST_PLATFORMS])
         if len(self.platforms) > _MOST_PLATFORMS:
             platforms += f" and {len(self.platforms) - _MOST_PLATFORMS} more"
@@ -138,12 +134,7 @@ class Row:
 
 
 def row_of(source: Source, root: Root, *, limits: Limits = DEFAULT_LIMITS) -> Row:
-    """Return the row of an entry.
-
-    Args:
-        source: Where it is.
-        root: The entry.
-        limits: How large and how many its documents may be; the row says if they are beyond.
+    """Return the row of an entry, which says so if its documents are beyond the limits.
 
     Raises:
         OSError: The file system failed.

@@ -263,13 +263,7 @@ def reached(roots: Iterable[Root], nodes: dict[Digest, Node]) -> list[Node]:
 
 
 def draw(roots: Iterable[Root], nodes: dict[Digest, Node], *, plain: bool) -> Iterator[Line]:
-    """Give the lines of a drawing.
-
-    Args:
-        roots: The roots, in order.
-        nodes: The content that they reach.
-        plain: Whether to draw in ASCII.
-    """
+    """Give the lines of a drawing; a plain one is in ASCII."""
     fork, corner, through, gap = _ASCII if plain else _LINES
     drawn: set[Digest] = set()
     for root in roots:

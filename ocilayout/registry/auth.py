@@ -132,10 +132,6 @@ class Authenticator:
     def renew(self, actions: Actions, texts: Iterable[str]) -> str:
         """Return the value of `Authorization` that meets the challenges of a 401.
 
-        Args:
-            actions: The actions of the request.
-            texts: The `WWW-Authenticate` headers.
-
         Raises:
             AuthError: There are no credentials that the registry would accept, or they would have
                 to be sent where they must not go.

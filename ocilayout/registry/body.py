@@ -78,10 +78,7 @@ class BlobBody:
         return b"".join(iter(lambda: self._read(CHUNK), b""))
 
     def seek(self, position: int) -> bool:
-        """Go to a position that was read before, and tell whether that is possible.
-
-        Args:
-            position: The position, in bytes from the beginning; never possible below 0.
+        """Go to a position that was read before, never below 0; tell whether that is possible.
 
         Raises:
             OSError: The file does not seek although it says that it can.

@@ -186,9 +186,7 @@ class RepositoryBlobs:
     def mount_source(self, other: object) -> str | None:
         """Return the path of another repository to mount blobs from, or `None`.
 
-        Args:
-            other: The content of a source. Only that of a repository in the same registry has a
-                path to mount from.
+        Only the content of a repository in the same registry has one.
         """
         if not isinstance(other, RepositoryBlobs):
             return None

@@ -114,10 +114,7 @@ class Response:
         return data
 
     def read_all(self, limit: int) -> bytes:
-        """Return the whole body.
-
-        Args:
-            limit: The largest body that is accepted, in bytes.
+        """Return the whole body, of at most `limit` bytes.
 
         Raises:
             LimitExceededError: The body is larger.
@@ -205,13 +202,9 @@ class Response:
     # ------------------------------------------------------------ manifests
 
     def describe_manifest(self, wanted: Digest | None) -> Descriptor | None:
-        """Return the descriptor of a manifest from the headers alone.
+        """Return the descriptor of a manifest, if the headers alone state it.
 
-        Args:
-            wanted: The digest that was asked for, or `None` if it was a tag.
-
-        Returns:
-            The descriptor, or `None` if the headers do not state all of it.
+        `wanted` is the digest that was asked for, or `None` if it was a tag.
 
         Raises:
             DigestMismatchError: They state another digest than was asked for.
@@ -230,10 +223,7 @@ class Response:
         return descriptor
 
     def read_manifest(self, wanted: Digest | None) -> tuple[bytes, Descriptor]:
-        """Read a manifest from the body, and return its bytes and its descriptor.
-
-        Args:
-            wanted: The digest that was asked for, or `None` if it was a tag.
+        """Return the bytes of a manifest and its descriptor; for `wanted` see `describe_manifest`.
 
         Raises:
             DigestMismatchError: The bytes have another digest than was asked for, or than the

@@ -166,9 +166,6 @@ class Session:
         A DELETE is sent again if its response was lost or a gateway gave up. If the second one
         finds nothing, the first may have deleted it, so it counts as deleted.
 
-        Args:
-            where: A path below the repository.
-
         Raises:
             RegistryError: As for `request`; many registries do not delete.
 
