@@ -97,7 +97,7 @@ class Retry:
         return None if asked > self.longest else min(asked + self.backoff(attempt), self.longest)
 
     def parse_retry_after(self, text: str | None) -> float | None:
-        """Return the wait that a `Retry-After` header asks for, in seconds; `None` for another text.
+        """Return the wait that a `Retry-After` header asks for, in seconds, or `None`.
 
         RFC 9110: a number of seconds, or a date.
         """

@@ -320,7 +320,7 @@ class TestUnlisted:
             {},
         ],
     )
-    def test_one_that_is_not_understood_holds_what_it_names_and_stops_no_collection(
+    def test_an_invalid_referrer_keeps_what_it_names_and_stops_no_collection(
         self, layout: Layout, document: dict[str, Any]
     ) -> None:
         subject = layout.resolve("v1")
@@ -333,7 +333,7 @@ class TestUnlisted:
         assert layout.collect(grace=NOW).removed == ()
         assert part.digest in layout.blobs
 
-    def test_none_is_looked_for_while_what_refers_to_it_may_be_damaged(
+    def test_referrers_are_not_looked_for_while_a_document_may_be_damaged(
         self, layout: Layout
     ) -> None:
         """Neither before the damaged manifest is in quarantine nor after, until it is back."""
@@ -348,7 +348,7 @@ class TestUnlisted:
         layout.blobs.put(right, media_type=OCI_MANIFEST)
         assert done(mend(layout)) == [("unlisted-referrer", place_of(referrer.digest))]
 
-    def test_one_that_got_an_entry_meanwhile_gets_no_second(self, layout: Layout) -> None:
+    def test_a_referrer_that_got_an_entry_meanwhile_gets_no_second(self, layout: Layout) -> None:
         referrer = put(layout, "sig", layout.resolve("v1"))
 
         class Late(IndexFile):
@@ -417,7 +417,7 @@ class TestRefused:
         assert (layout.path / place_of(LAYER)).is_symlink()
 
 
-def test_a_copy_of_what_nothing_refers_to_is_told_as_such(layout: Layout, tmp_path: Path) -> None:
+def test_a_copied_blob_without_references_is_reported_as_unreferenced(layout: Layout, tmp_path: Path) -> None:
     """A dry run says of a link what the repair says of the copy in its place; `mend` compares."""
     data = b"alone"
     digest = layout.blobs.put(data, media_type=OCI_LAYER).digest

@@ -169,7 +169,7 @@ def test_a_token_is_used_again_for_its_scope(token_server: TokenServer, repo: Re
         ),
     ],
 )
-def test_the_registry_may_ask_for_more(
+def test_a_registry_may_ask_for_further_scopes(
     token_server: TokenServer, repo: Repository, scope: str, asked: list[str]
 ) -> None:
     """Scopes of the challenge beyond our own are requested as well."""

@@ -28,7 +28,7 @@ def test_tags_follow_pages_and_are_sorted_bytewise(registry: Scripted, repo: Rep
     assert repo.tags() == ("10", "9", "B", "_", "a", "b")
 
 
-def test_no_tags_may_be_null(registry: Scripted, repo: Repository) -> None:
+def test_a_list_without_tags_may_be_null(registry: Scripted, repo: Repository) -> None:
     """A list that Go writes as null is empty."""
     registry.routes["GET /v2/org/app/tags/list"] = Reply(200, body=b'{"tags":null}')
     assert repo.tags() == ()

@@ -253,7 +253,7 @@ def test_an_empty_blob_is_sent(registry: Scripted, repo: Repository) -> None:
     assert registry.asked()[-1] == f"PUT {UPLOAD}session"
 
 
-def test_what_is_there_is_not_sent(registry: Scripted, repo: Repository) -> None:
+def test_stored_content_is_not_sent(registry: Scripted, repo: Repository) -> None:
     """A stored blob is not uploaded, and with a descriptor its source is not even read."""
     registry.routes[f"HEAD {blob_path(BLOB)}"] = Reply(200, body=LAYER)
     unread = Trickle(b"", OSError("was read"))
@@ -332,7 +332,7 @@ def test_a_registry_that_stored_something_else_is_caught(
         repo.put_manifest(MANIFEST + b" ")
 
 
-def test_a_registry_that_has_enough_too_early_is_caught(
+def test_a_registry_that_answers_before_it_has_the_whole_blob_is_caught(
     registry: Scripted, repo: Repository
 ) -> None:
     """A success before everything was sent is an error."""

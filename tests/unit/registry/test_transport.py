@@ -219,7 +219,7 @@ def test_tls_to_a_plain_server_is_a_transport_error(registry: Scripted) -> None:
 
 @pytest.mark.spec("distribution:redirects")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_to_another_host_takes_no_credentials_along(
+def test_a_redirect_to_another_host_carries_no_credentials(
     registry: Scripted, other: Scripted, ann: Repository, status: int
 ) -> None:
     """Another host gets no Authorization, nor do the hosts that it redirects to."""
@@ -276,7 +276,7 @@ def test_tls_is_not_left(secure: Scripted, other: Scripted, trusting: Repository
     assert other.seen == []
 
 
-def test_redirects_end(registry: Scripted, repo: Repository) -> None:
+def test_the_number_of_redirects_is_limited(registry: Scripted, repo: Repository) -> None:
     """A circle of redirects is left after a few."""
     registry.default = redirect("/again", 302)
     with pytest.raises(RegistryError, match="redirects"):

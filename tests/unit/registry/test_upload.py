@@ -343,7 +343,7 @@ def test_each_upload_has_its_own_least_chunk(
     assert sizes[1:] == [*[step] * whole, rest, 0]
 
 
-def test_there_is_an_end_to_failures(registry: Scripted, store: Store) -> None:
+def test_the_number_of_failures_is_limited(registry: Scripted, store: Store) -> None:
     """After a number of failures the upload ends with an error."""
     store.failures = dict.fromkeys(range(1, 100), lambda *_: Reply(502))
     with repository(registry) as repo, pytest.raises(RegistryError, match="502"):
