@@ -353,7 +353,9 @@ def test_temporary_files_of_this_library_are_removed_at_any_age(
 
 
 @pytest.mark.parametrize("place", THEIRS)
-def test_temporary_files_of_other_programs_are_removed_after_a_day(layout: Layout, place: str) -> None:
+def test_temporary_files_of_other_programs_are_removed_after_a_day(
+    layout: Layout, place: str
+) -> None:
     path = leave(layout.path, place, age=DAY - 600)
     report = mend(layout.path)
     assert done(report) == []
@@ -464,7 +466,9 @@ def test_a_temporary_file_that_is_gone_is_not_dead(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ours", [True, False])
-def test_a_temporary_file_that_was_locked_meanwhile_is_not_dead(tmp_path: Path, *, ours: bool) -> None:
+def test_a_temporary_file_that_was_locked_meanwhile_is_not_dead(
+    tmp_path: Path, *, ours: bool
+) -> None:
     (tmp_path / "x").write_bytes(b"x")
     leftover = TemporaryFile(root=tmp_path, name="x", ours=ours)
     with (tmp_path / "x").open("rb") as file:

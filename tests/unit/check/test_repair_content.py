@@ -417,7 +417,9 @@ class TestRefused:
         assert (layout.path / place_of(LAYER)).is_symlink()
 
 
-def test_a_copied_blob_without_references_is_reported_as_unreferenced(layout: Layout, tmp_path: Path) -> None:
+def test_a_copied_blob_without_references_is_reported_as_unreferenced(
+    layout: Layout, tmp_path: Path
+) -> None:
     """A dry run says of a link what the repair says of the copy in its place; `mend` compares."""
     data = b"alone"
     digest = layout.blobs.put(data, media_type=OCI_LAYER).digest

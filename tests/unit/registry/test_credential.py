@@ -80,7 +80,9 @@ def test_the_longest_key_decides() -> None:
         ({"auth": 7, "username": "ann"}, None),
     ],
 )
-def test_an_entry_has_the_user_and_the_password(entry: dict[str, Any], found: Credentials | None) -> None:
+def test_an_entry_has_the_user_and_the_password(
+    entry: dict[str, Any], found: Credentials | None
+) -> None:
     """A login has name and password, in one text or two, or an identity token."""
     assert find(auths={"ghcr.io": entry}) == found
 
