@@ -95,7 +95,7 @@ class _Extension:
     size: int | None = None
 
     def take(self, kind: bytes, data: bytes, count: Callable[[], None], place: str) -> None:
-        """Take in one extended header.
+        """Add one extended header.
 
         Raises:
             DocumentError: It is damaged, or readers disagree on what it means.

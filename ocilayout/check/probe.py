@@ -60,6 +60,11 @@ def place_of(digest: Digest) -> str:
     return f"blobs/{digest.algorithm}/{digest.encoded}"
 
 
+def path_text(path: str) -> str:
+    """Return a path as text, also if it is not valid in the encoding of the file system."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
 def status(path: Path) -> os.stat_result | None:
     """Return the status of a path, links not followed, or `None` if nothing is there.
 

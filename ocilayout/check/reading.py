@@ -283,7 +283,7 @@ class _Bearers:
     full_names: dict[str | None, list[str]] = field(factory=dict)
 
     def take(self, digest: str, full: str | None) -> None:
-        """Take in an entry."""
+        """Remember an entry."""
         for digests in (self.digests, self.full_names.setdefault(full, [])):
             if len(digests) < 2 and digest not in digests:  # noqa: PLR2004 # as above
                 digests.append(digest)

@@ -17,8 +17,7 @@ from attrs import define, evolve, field, frozen
 
 from ocilayout.check import probe
 from ocilayout.check.fsck import iter_left, iter_problems
-from ocilayout.check.holding import path_text
-from ocilayout.check.probe import Outlook, place_of, referrers_among
+from ocilayout.check.probe import Outlook, path_text, place_of, referrers_among
 from ocilayout.errors import (
     DocumentError,
     IntegrityError,

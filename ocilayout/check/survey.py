@@ -110,7 +110,7 @@ class Survey:
         return digest in self._known or digest in self._named
 
     def note(self, reference: Reference) -> Iterator[Problem]:
-        """Take in a reference, and report how it contradicts the blob or earlier references."""
+        """Record a reference, and report how it contradicts the blob or earlier references."""
         content = self._known.get(reference.digest)
         if content is None:
             content = self._known[reference.digest] = self._look(reference)
@@ -127,7 +127,7 @@ class Survey:
             self._search(reference.digest, reference.media_type)
 
     def name(self, digests: Iterable[Digest]) -> None:
-        """Take in digests of unknown properties, whose meaning is not known."""
+        """Record digests of unknown properties, whose meaning is not known."""
         pending = [digest for digest in digests if digest not in self._named]
         self._take_named(pending)
         for digest in pending:
@@ -213,7 +213,7 @@ class Survey:
             os.close(number)
 
     def _search(self, digest: Digest, media_type: str = "") -> None:
-        """Take in the digests that a JSON document of any size names, and that those name."""
+        """Record the digests that a JSON document of any size names, and those that they name."""
         pending = [(digest, media_type)]
         while pending:
             one, kind = pending.pop()
@@ -332,7 +332,7 @@ class Survey:
             yield from self._take(data, reference)
 
     def _take(self, data: bytes, reference: Reference) -> Iterator[Problem]:
-        """Take in a document that was verified."""
+        """Read a document that was verified, and report its problems."""
         place = place_of(reference.digest)
         yield from summed(self._read(data, reference, place), place)
 

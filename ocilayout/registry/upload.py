@@ -98,7 +98,7 @@ class BlobUpload:
                 return
 
     def _follow(self, response: Response) -> None:
-        """Take the address of the next request from a response.
+        """Go on at the address that a response gives for the next request.
 
         Spec: distribution:location.
         """

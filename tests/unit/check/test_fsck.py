@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ocilayout.check import probe
-from ocilayout.check.fsck import iter_problems
-from ocilayout.check.holding import Holding
+from ocilayout.check.fsck import Holding, iter_problems
 from ocilayout.check.survey import Survey
 from ocilayout.errors import LimitExceededError
 from ocilayout.layout import Layout
