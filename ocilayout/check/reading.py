@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from attrs import define, evolve, field, frozen
 
 from ocilayout.check import advice
-from ocilayout.check.finding import MAX_OF_KIND, bounded, problems_of
+from ocilayout.check.finding import MAX_OF_KIND, bounded, problem_at, problems_of
 from ocilayout.errors import DocumentError, LimitExceededError, Problem, join_place, wrong_type
 from ocilayout.layout import DEPTH, MAX_ROOT_INDEX, find_array, iter_parts, parse_root
 from ocilayout.model import (
@@ -101,10 +101,10 @@ def read_document(data: bytes, media_type: str) -> Reading:
     said = raw.get("mediaType")
     if isinstance(said, str) and said != media_type:
         problems.append(
-            Problem(
-                code="media-type-differs",
-                message=f"the document says {said!r}, its descriptor {media_type}",
-                place="$.mediaType",
+            problem_at(
+                "media-type-differs",
+                f"the document says {said!r}, its descriptor {media_type}",
+                "$.mediaType",
             )
         )
         # It is read as the type that it gives itself, to see whether it is a valid one.
@@ -133,11 +133,7 @@ def read_document(data: bytes, media_type: str) -> Reading:
 
 
 def read_config(data: bytes) -> tuple[Problem, ...]:
-    """Return the problems of an image configuration.
-
-    Args:
-        data: Its bytes, verified already.
-    """
+    """Return the problems of an image configuration."""
     try:
         config = decode(data, ImageConfig)
     except (DocumentError, LimitExceededError) as error:
@@ -148,24 +144,22 @@ def read_config(data: bytes) -> tuple[Problem, ...]:
 class RootReading:
     """The root index, which may be large: parsed once, and reported entry by entry.
 
+    Args:
+        data: The bytes of `index.json`.
+
     Attributes:
         complete: Whether every entry so far has a digest.
         named: The digests that unknown properties name so far, and that of the subject.
+
+    Raises:
+        DocumentError: They are not I-JSON, or not an object.
+        LimitExceededError: They are more than 256 MiB, or nested too deeply; one entry, or the rest
+            of the document, has too many values.
 
     Spec: image-layout:index-json.
     """
 
     def __init__(self, data: bytes) -> None:
-        """Read the document.
-
-        Args:
-            data: The bytes of `index.json`.
-
-        Raises:
-            DocumentError: They are not I-JSON, or not an object.
-            LimitExceededError: They are more than 256 MiB, or nested too deeply; one entry, or the
-                rest of the document, has too many values.
-        """
         self._text = decode_text(data, limit=MAX_ROOT_INDEX)
         self._start: int | None = None
         try:
@@ -208,7 +202,7 @@ class RootReading:
                 # error, since a report of all problems of each would take too long.
                 self.complete = False
                 message = "is not an object with a digest"
-                yield [Problem(code="wrong-type", message=message, place=place)], None
+                yield [problem_at("wrong-type", message, place)], None
                 continue
             problems = list(self._on_duplicate(entry, position))
             try:
@@ -254,10 +248,10 @@ class RootReading:
     def _on_duplicate(self, entry: Json, position: int) -> Iterator[Problem]:
         first = self._seen.setdefault(sha256(dump_json(entry)).digest(), position)
         if first != position:
-            yield Problem(
-                code="duplicate-entry",
-                message=f"repeats $.manifests[{first}] exactly",
-                place=f"$.manifests[{position}]",
+            yield problem_at(
+                "duplicate-entry",
+                f"repeats $.manifests[{first}] exactly",
+                f"$.manifests[{position}]",
             )
 
     def _on_name(self, name: str, descriptor: Descriptor, place: str) -> Iterator[Problem]:
@@ -266,10 +260,10 @@ class RootReading:
         other = bearers.other_than(descriptor.digest)
         if other is not None:
             told_apart = full is not None and bearers.are_told_apart(descriptor.digest, full)
-            yield Problem(
-                code="shared-name" if told_apart else "duplicate-name",
-                message=f"{name!r} also names {other}",
-                place=join_place(f"{place}.annotations", REF_NAME),
+            yield problem_at(
+                "shared-name" if told_apart else "duplicate-name",
+                f"{name!r} also names {other}",
+                join_place(f"{place}.annotations", REF_NAME),
             )
         bearers.take(descriptor.digest, full)
 
@@ -289,7 +283,7 @@ class _Bearers:
     full_names: dict[str | None, list[str]] = field(factory=dict)
 
     def take(self, digest: str, full: str | None) -> None:
-        """Take in an entry."""
+        """Remember an entry."""
         for digests in (self.digests, self.full_names.setdefault(full, [])):
             if len(digests) < 2 and digest not in digests:  # noqa: PLR2004 # as above
                 digests.append(digest)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, evolve, field
 
 from ocilayout.check import probe
-from ocilayout.check.finding import classified, problem_at, problems_of, summed
+from ocilayout.check.finding import classified, failure, problem_at, summed
 from ocilayout.check.probe import (
     AS_IT_IS,
     Outlook,
@@ -78,22 +78,19 @@ class _Content:
 class Survey:
     """A walk over all content that a layout reaches, which reports problems on its way.
 
+    Args:
+        root: The folder of the layout.
+        content: Whether blobs that are not documents may be read.
+        outlook: What a repair knows and would do; also an attribute.
+
     Attributes:
         complete: Whether everything was reached; not if a document could not be read.
         judged: The digests whose blobs were verified, and reported where they are damaged.
-        outlook: What a repair knows and would do.
 
     Spec: image-layout:missing-blobs, descriptor:independent, manifest:unknown-config.
     """
 
     def __init__(self, root: Path, *, content: bool, outlook: Outlook = AS_IT_IS) -> None:
-        """Take the arguments of a check.
-
-        Args:
-            root: The folder of the layout.
-            content: Whether blobs that are not documents may be read.
-            outlook: What a repair knows and would do.
-        """
         self._root = root
         self._content = content
         self._blobs = Blobs(root)
@@ -113,11 +110,7 @@ class Survey:
         return digest in self._known or digest in self._named
 
     def note(self, reference: Occurrence) -> Iterator[Problem]:
-        """Take in a reference, and report how it contradicts the blob or earlier references.
-
-        Args:
-            reference: The reference, its place relative to the layout.
-        """
+        """Record a reference, and report how it contradicts the blob or earlier references."""
         content = self._known.get(reference.digest)
         if content is None:
             content = self._known[reference.digest] = self._look(reference)
@@ -134,7 +127,7 @@ class Survey:
             self._search(reference.digest, reference.media_type)
 
     def name(self, digests: Iterable[Digest]) -> None:
-        """Take in digests of unknown properties, whose meaning is not known."""
+        """Record digests of unknown properties, whose meaning is not known."""
         pending = [digest for digest in digests if digest not in self._named]
         self._take_named(pending)
         for digest in pending:
@@ -220,7 +213,7 @@ class Survey:
             os.close(number)
 
     def _search(self, digest: Digest, media_type: str = "") -> None:
-        """Take in the digests that a JSON document of any size names, and that those name."""
+        """Record the digests that a JSON document of any size names, and those that they name."""
         pending = [(digest, media_type)]
         while pending:
             one, kind = pending.pop()
@@ -298,7 +291,7 @@ class Survey:
             yield from self._hold_against(digest, probe.fingerprint(path, digest.algorithm))
         except OSError as error:
             self.judged.add(digest)
-            yield unreadable(error, place_of(digest))
+            yield from failure(error, place_of(digest))
 
     def _hold_against(self, digest: Digest, actual: Digest | None) -> Iterator[Problem]:
         self.judged.add(digest)
@@ -323,12 +316,12 @@ class Survey:
             data = probe.read(self._root / place, limit=MAX_DOCUMENT, follow=follow)
         except LimitExceededError as error:
             self.complete = self.complete and config
-            yield from (classified(problem, place) for problem in problems_of(error))
+            yield from failure(error, place)
             return
         except OSError as error:
             self.complete = self.complete and config
             if digest not in self.judged:
-                yield unreadable(error, place)
+                yield from failure(error, place)
             self.judged.add(digest)
             return
         if digest.verifiable and digest not in self.judged:
@@ -339,7 +332,7 @@ class Survey:
             yield from self._take(data, reference)
 
     def _take(self, data: bytes, reference: Occurrence) -> Iterator[Problem]:
-        """Take in a document that was verified."""
+        """Read a document that was verified, and report its problems."""
         place = place_of(reference.digest)
         yield from summed(self._read(data, reference, place), place)
 
@@ -359,11 +352,6 @@ class Survey:
 def mismatch(digest: Digest, actual: Digest) -> Problem:
     """Return the problem of a blob with the content of another digest."""
     return problem_at("digest-mismatch", f"the content is {actual}", place_of(digest))
-
-
-def unreadable(error: OSError, place: str) -> Problem:
-    """Return the problem of a file or a folder that cannot be read."""
-    return problem_at("unreadable-file", f"cannot be read: {error.strerror or error}", place)
 
 
 def _compare_types(content: _Content, reference: Occurrence) -> Iterator[Problem]:

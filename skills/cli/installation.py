@@ -35,7 +35,7 @@ _scope = click.option(
 )
 
 
-@click.command(epilog="Example: skills install ghcr.io/org/release-notes:v1 --clients claude-code")
+@click.command()
 @click.argument("source", shell_complete=complete_name)
 @click.option(
     "--clients",
@@ -81,7 +81,7 @@ def install(
     answer(installed_answer(skill), f"Installed {skill.name}", as_json=as_json)
 
 
-@click.command(epilog="Example: skills uninstall release-notes")
+@click.command()
 @click.argument("name", shell_complete=complete_skill)
 @_scope
 @project_root
@@ -106,7 +106,7 @@ def uninstall(
     answer({"uninstalled": name}, f"Uninstalled {name}", as_json=as_json)
 
 
-@click.command("list", epilog="Example: skills list --client claude-code")
+@click.command("list")
 @_scope
 @click.option("--client", shell_complete=complete_clients, help="Only the skills of this client.")
 @project_root

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from skills.packaging import SkillContent
 
 
-@click.command(epilog="Example: skills content ghcr.io/org/release-notes:v1")
+@click.command()
 @reference_argument
 @click.option("--refresh", is_flag=True, help="Pull it again, since its tag may have moved.")
 @registry_access(reads=False)
@@ -45,7 +45,7 @@ def content(
     answer(content_answer(skill), _content_text(skill), as_json=as_json)
 
 
-@click.command(epilog="Example: skills pull ghcr.io/org/release-notes:v1")
+@click.command()
 @reference_argument
 @click.option("--name", help="The tag in the store; the reference by default.")
 @click.option("--replace", is_flag=True, help="Replace a local build that has other content.")
@@ -68,7 +68,7 @@ def pull(  # as many as there are options
     answer(result_answer(result), text, as_json=as_json)
 
 
-@click.command(epilog="Example: skills push ghcr.io/org/release-notes:v1")
+@click.command()
 @reference_argument
 @registry_access(reads=False, writes=True)
 @json_option
@@ -81,9 +81,7 @@ def push(store: Path | None, reference: str, access: Access, *, as_json: bool) -
     answer(result_answer(result), text, as_json=as_json)
 
 
-@click.group(
-    invoke_without_command=True, epilog="Example: skills cache, skills cache prune --older-than 30d"
-)
+@click.group(invoke_without_command=True)
 @json_option
 @click.pass_context
 def cache(ctx: click.Context, *, as_json: bool) -> None:
@@ -92,7 +90,7 @@ def cache(ctx: click.Context, *, as_json: bool) -> None:
         ctx.invoke(list_, as_json=as_json)
 
 
-@cache.command("list", epilog="Example: skills cache list --json")
+@cache.command("list")
 @json_option
 @click.pass_obj
 def list_(store: Path | None, *, as_json: bool) -> None:
@@ -115,7 +113,7 @@ def list_(store: Path | None, *, as_json: bool) -> None:
         write_table(("REFERENCE", "DIGEST", "SIZE", "PULLED"), rows)
 
 
-@cache.command(epilog="Example: skills cache remove ghcr.io/org/release-notes:v1")
+@cache.command()
 @name_argument
 @json_option
 @click.pass_obj
@@ -125,7 +123,7 @@ def remove(store: Path | None, name: str, *, as_json: bool) -> None:
     answer({"removed": name}, f"Removed {json.dumps(name)} from the cache", as_json=as_json)
 
 
-@cache.command(epilog="Example: skills cache prune --older-than 30d")
+@cache.command()
 @click.option(
     "--older-than",
     callback=read_age,

@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -15,6 +15,7 @@ import pytest
 
 from ocilayout import OCI_CONFIG, Digest, Index, Layout, Manifest, Reference
 from ocilayout.registry import Repository
+from ocilayout.testing.registry.wire import LoopbackServer
 from skills import SkillService
 from skills.server import PREFIX
 from skills.server.request import MAX_BODY
@@ -266,7 +267,7 @@ class TestContent:
         assert '/p\\ufffd"' in text
 
 
-class Fixed:
+class Fixed(LoopbackServer):
     """A registry that has one answer to everything."""
 
     def __init__(self, status: int, body: bytes = b"", kind: str = "application/json") -> None:
@@ -284,20 +285,14 @@ class Fixed:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        self.reference = f"127.0.0.1:{self._server.server_address[1]}/team/hello:v1"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
+        self.reference = f"127.0.0.1:{self.server_port}/team/hello:v1"
 
 
 @pytest.fixture
 def fixed(request: pytest.FixtureRequest) -> Iterator[Fixed]:
-    found = Fixed(*request.param)
-    yield found
-    found.close()
+    with Fixed(*request.param) as found:
+        yield found
 
 
 class TestErrors:
@@ -400,8 +395,8 @@ class TestErrors:
 
     def test_a_missing_registry_is_a_bad_gateway(self, client: Client) -> None:
         """Nobody listens at the port of a registry that has ended."""
-        gone = Fixed(200)
-        gone.close()
+        with Fixed(200) as gone:
+            pass
         client.service.build(client.skill(), tag=gone.reference)
         for said in (
             client.send("GET", f"/content?ref={gone.reference}&refresh=1"),

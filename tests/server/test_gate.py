@@ -22,7 +22,7 @@ def ask(client: Client, *headers: str, version: str = "1.1") -> tuple[int, str]:
     """
     address = client.running.address
     lines = [f"GET {PREFIX}/builds HTTP/{version}", *headers, "Connection: close", "", ""]
-    with socket.create_connection(address, timeout=30) as connection:
+    with socket.create_connection(address, timeout=60) as connection:
         connection.sendall("\r\n".join(lines).replace("PORT", str(address[1])).encode())
         answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
     head, _, body = answer.partition("\r\n\r\n")

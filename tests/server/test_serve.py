@@ -60,7 +60,7 @@ def test_it_serves_until_a_signal_ends_it(
         with urllib.request.urlopen(f"{url}/builds") as answer:
             assert answer.read() == b'{"builds":[]}\n'
         process.send_signal(sent)
-        assert process.communicate(timeout=30) == ("", "")
+        assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == status
 
 
@@ -105,7 +105,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
     with bind("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         with serving(tmp_path, "--port", str(port)) as process:
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
     assert err.startswith(f"Error: 127.0.0.1:{port}: Address already in use")
     assert err.count("\n") == 1
@@ -114,6 +114,6 @@ def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
 def test_a_host_that_does_not_exist_is_said_in_one_line(tmp_path: Path) -> None:
     """With its name."""
     with serving(tmp_path, "--host", "nowhere.invalid") as process:
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err.count("\n")) == (1, "", 1)
     assert err.startswith("Error: nowhere.invalid:8080: ")

@@ -597,7 +597,7 @@ def test_other_names(layout: Layout, image: Descriptor) -> None:
             written(layout, {"v1": bad})
 
 
-def test_two_that_are_to_have_one_name(layout: Layout, image: Descriptor) -> None:
+def test_two_contents_for_one_name(layout: Layout, image: Descriptor) -> None:
     """A name for two contents is refused; two names may become one for the same content."""
     layout.tag("other", put_artifact(layout, "other"))
     with pytest.raises(AmbiguousReferenceError):

@@ -79,7 +79,7 @@ def test_documents_are_not_read_far_beyond_the_limit() -> None:
         ([("OCI-Layout", b""), INDEX_FILE], "oci-layout is missing"),
     ],
 )
-def test_no_layout(entries: list[Entry], why: str) -> None:
+def test_a_tar_that_is_not_a_layout(entries: list[Entry], why: str) -> None:
     """A tar without both documents in its root is not a layout; the error says what it is."""
     with pytest.raises(NotALayoutError, match=rf"x\.tar is not an OCI image layout: .*{why}"):
         inventory(*entries)
