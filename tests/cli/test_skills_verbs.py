@@ -372,12 +372,6 @@ class TestCompletion:
         assert self.complete("uninstall", "h") == expected
         assert capfd.readouterr() == ("", "")
 
-    def test_clients(self) -> None:
-        """Each part of the list is completed."""
-        assert self.complete("install", "x", "--clients", "cl") == ["claude-code", "cline"]
-        assert self.complete("install", "x", "--clients", "codex,cu") == ["codex,cursor"]
-        assert self.complete("install", "x", "--clients", "al") == ["all"]
-
     def test_verbs_stand_in_the_order_of_a_day(self) -> None:
         """As in the help."""
         assert self.complete("") == [

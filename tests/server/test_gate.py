@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skills.server import PREFIX, bind, url_of
-from skills.server.request import _names_of
 from tests.server.conftest import Running
 
 if TYPE_CHECKING:
@@ -109,23 +108,6 @@ def test_nothing_is_done_for_a_page_of_others(client: Client) -> None:
     assert client.send("DELETE", "/builds/hello", headers=headers).status == 403
     assert list(client.home.iterdir()) == []
     assert client.service.layout.tags() == ("hello",)
-
-
-@pytest.mark.parametrize(
-    ("address", "names"),
-    [
-        ("127.0.0.1", {"127.0.0.1", "localhost"}),
-        ("127.1.2.3", {"127.1.2.3", "localhost"}),
-        ("192.0.2.1", {"192.0.2.1"}),
-        ("::1", {"[::1]", "localhost"}),
-        ("::ffff:127.0.0.1", {"127.0.0.1", "localhost"}),
-        ("::ffff:192.0.2.1", {"192.0.2.1"}),
-        ("fe80::1%eth0", {"[fe80::1]"}),
-    ],
-)
-def test_an_address_is_called_as_a_url_writes_it(address: str, names: set[str]) -> None:
-    """Only loopback has a name besides."""
-    assert _names_of(address) == names
 
 
 def test_it_listens_at_loopback_of_either_kind(client: Client) -> None:

@@ -17,7 +17,7 @@ from skills.model.validation import (
 from skills.packaging import validate
 from skills.packaging.folder import MAX_LAYER
 
-VECTORS = Path(__file__).parents[2] / "vectors" / "toolhive" / "skills"
+VECTORS = Path(__file__).parents[3] / "vectors" / "toolhive" / "skills"
 
 
 def make(parent: Path, *lines: str, name: str = "my-skill", body: str = "# Body\n") -> Path:

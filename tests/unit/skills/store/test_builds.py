@@ -40,7 +40,7 @@ from skills.store.builds import LocalBuild, may_retag
 
 MARK = {LOCAL_BUILD: "true"}
 SKILL = "dev.toolhive.skills.v1"
-STORES = Path(__file__).parents[2] / "vectors" / "toolhive" / "stores"
+STORES = Path(__file__).parents[3] / "vectors" / "toolhive" / "stores"
 ANSWERS = json.loads((STORES.parent / "stores.json").read_text())
 
 

@@ -25,7 +25,7 @@ from skills import LOCAL_BUILD, NotALocalBuildError, SkillService, package
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-VECTORS = Path(__file__).parents[2] / "vectors" / "toolhive"
+VECTORS = Path(__file__).parents[3] / "vectors" / "toolhive"
 ANSWERS: dict[str, Any] = json.loads((VECTORS / "stores.json").read_text())
 SKILL = "dev.toolhive.skills.v1"
 Entry = dict[str, Any]
