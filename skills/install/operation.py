@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
-from skills.install.files import remove_tree, sync, write_tree
+from ocilayout.layout import fsync
+from skills.install.files import remove_tree, write_tree
 from skills.install.swap import Move, inode_of, move_aside, put_back, swap_back, swap_in
 
 if TYPE_CHECKING:
@@ -25,14 +26,13 @@ if TYPE_CHECKING:
 
     from skills.install.installed import Document, Key, Operation
     from skills.install.record import Record
-    from skills.install.swap import Swap
     from skills.packaging import Layer
 
 _LOG: Final = logging.getLogger(__name__)
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-def install(record: Record, operation: Operation, layer: Layer, swap: Swap) -> None:
+def install(record: Record, operation: Operation, layer: Layer) -> None:
     """Carry out an install; if it fails, all changes are undone.
 
     Raises:
@@ -44,11 +44,11 @@ def install(record: Record, operation: Operation, layer: Layer, swap: Swap) -> N
         record.save(record.document.replace_operation(operation, staged))
         operation = staged
         for move in operation.moves:
-            swap_in(move, swap)
+            swap_in(move)
     except BaseException:
         for move in operation.moves:
             with suppress(OSError):
-                swap_back(move, swap)
+                swap_back(move)
         with suppress(OSError):  # the next writer tries again
             _finish(record, operation)
         raise
@@ -128,7 +128,8 @@ def _finish(record: Record, operation: Operation) -> None:
         for move in moves if operation.kind == "install" else ():
             put_back(move)
         for parent in {move.target.parent for move in moves} if record.durable else ():
-            sync(parent)
+            with suppress(FileNotFoundError):
+                fsync(parent)
         document = settle(document, operation)
     try:
         for move in moves:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from skills.install import swap
 from tests.unit.skills.conftest import CLAUDE, CURSOR, World
 
 
@@ -53,7 +54,7 @@ class TestFailures:
         before, listed = world.tree(), world.service.list_installed()
         world.build(version="2")
         if aside:
-            monkeypatch.setattr(world.service._installer, "_swap", lambda *_: False)
+            monkeypatch.setattr(swap, "exchange", lambda *_: False)
         real = Path.rename
 
         def refusing(self: Path, target: Path) -> Path:
@@ -62,14 +63,14 @@ class TestFailures:
             return real(self, target)
 
         if existing and not aside:
-            swap = world.service._installer._swap
+            exchange = swap.exchange
 
             def swapping(one: Path, other: Path) -> bool:
                 if CURSOR in str(other):
                     raise OSError(5, "broken")
-                return swap(one, other)
+                return exchange(one, other)
 
-            monkeypatch.setattr(world.service._installer, "_swap", swapping)
+            monkeypatch.setattr(swap, "exchange", swapping)
         with monkeypatch.context() as patched:
             patched.setattr(Path, "rename", refusing)
             with pytest.raises(OSError, match="broken"):
@@ -145,7 +146,7 @@ class TestFailures:
         world.build()
         world.install(clients=["claude-code", "cursor"])
         world.build(version="2")
-        swap = world.service._installer._swap
+        exchange = swap.exchange
 
         class Killed(BaseException):
             """What ends a process without letting it clean up."""
@@ -153,10 +154,10 @@ class TestFailures:
         def swapping(one: Path, other: Path) -> bool:
             if CURSOR in str(other):
                 raise Killed
-            return swap(one, other)
+            return exchange(one, other)
 
         with monkeypatch.context() as patched:
-            patched.setattr(world.service._installer, "_swap", swapping)
+            patched.setattr(swap, "exchange", swapping)
             patched.setattr("skills.install.operation.swap_back", lambda *_: None)
             with pytest.raises(Killed):
                 world.install()

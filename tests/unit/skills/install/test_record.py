@@ -22,9 +22,9 @@ from skills import (
     RecordError,
     SkillService,
 )
-from skills.install import State, default_state
+from skills.install import default_state
 from skills.install.installed import Document, Operation
-from skills.install.record import Record
+from skills.install.record import Record, open_record, read_record
 from skills.install.swap import Move, inode_of
 
 if TYPE_CHECKING:
@@ -167,11 +167,11 @@ class TestRecord:
     def test_one_process_at_a_time_has_it(self, world: World) -> None:
         """A writer that waits for the lock too long gets an error."""
         path = world.home / "state"
-        with State(path).open() as record:
+        with open_record(path) as record:
             assert record.document.is_empty
             with (
                 pytest.raises(LockTimeoutError, match="another process"),
-                State(path, lock_timeout=0).open(),
+                open_record(path, wait=False),
             ):
                 raise AssertionError
         assert not path.exists()
@@ -187,16 +187,16 @@ class TestRecord:
         world.service.uninstall("hello")
         assert list(world.record.parent.iterdir()) == []
 
-    @pytest.mark.parametrize("step", ["fdopen", "fsync", "replace"])
+    @pytest.mark.parametrize("step", ["open", "fsync", "replace"])
     def test_a_record_that_cannot_be_written_is_as_it_was(
         self, world: World, monkeypatch: pytest.MonkeyPatch, step: str
     ) -> None:
         """The file is the old or the new one, and no temporary file remains."""
-        with State(world.folder / "state").open() as record:
+        with open_record(world.folder / "state") as record:
             record.save(Document(folders=(world.folder,)))
             before = record.path.read_bytes()
 
-            def fail(*_: object) -> None:
+            def fail(*_: object, **__: object) -> None:
                 raise OSError(28, "No space left on device")
 
             with monkeypatch.context() as patched:
@@ -219,7 +219,7 @@ class TestRecord:
         """While a writer is at work, readers see the old record."""
         world.build()
         found = world.install()
-        with State(world.record.parent).open() as record:
+        with open_record(world.record.parent) as record:
             assert world.service.list_installed() == [found]
             operation = plan_of(record, "uninstall")
             record.save(evolve(record.document, operations=(operation,)))
@@ -234,7 +234,7 @@ class TestRecord:
             world.build()
             world.install()
             if cut_short:
-                with State(world.record.parent).open() as record:
+                with open_record(world.record.parent) as record:
                     target = record.document.skills[0].targets[0].path
                     fresh = evolve(plan_of(record, "install").entry, version="2", digest="x")
                     move = Move(
@@ -383,13 +383,13 @@ class TestRecord:
         """Skills, folders, clients and what is under way are taken over; the old file is kept."""
         world.build()
         installed = world.install(clients=["claude-code", "cursor"])
-        with State(world.record.parent).open() as record:
+        with open_record(world.record.parent) as record:
             document = record.document
             stale = evolve(plan_of(record, "install"), settled=True)
         world.record.unlink()
         old = write_database(world.record.parent, evolve(document, operations=(stale,)))
         data = old.read_bytes()
-        assert State(world.record.parent).read().find(("hello", "user", "")) == document.skills[0]
+        assert read_record(world.record.parent).find(("hello", "user", "")) == document.skills[0]
         assert world.service.list_installed() == [installed]
         assert json.loads(world.record.read_text())["operations"] == []
         assert not old.exists()
@@ -404,7 +404,7 @@ class TestRecord:
         """A process that was killed between the new form and the renaming leaves both."""
         world.build()
         world.install()
-        write_database(world.record.parent, State(world.record.parent).read())
+        write_database(world.record.parent, read_record(world.record.parent))
         world.record.with_name("installed.db.old").touch()
         world.service.uninstall("hello")
         assert world.service.list_installed() == []
@@ -416,7 +416,7 @@ class TestRecord:
         """The error names the damaged file; an empty database has nothing in it."""
         world.build()
         world.install()
-        document = State(world.record.parent).read()
+        document = read_record(world.record.parent)
         world.record.unlink()
         path = write_database(world.record.parent, document)
         if how in {"later", "plan"}:
@@ -466,7 +466,7 @@ class TestRecord:
                 self.rmdir()
 
         monkeypatch.setattr(Path, "mkdir", vanishing)
-        with State(path).open() as record:
+        with open_record(path) as record:
             assert record.document.is_empty
             assert gone == [path]
         assert not (world.home / "deep").exists()
@@ -478,7 +478,7 @@ def test_a_document_survives_as_text(world: World) -> None:
     world.install()
     odd = Path(os.fsdecode(b"/tmp/\xff"))
     move = Move(target=odd, staged=odd, aside=odd)
-    document = State(world.record.parent).read()
+    document = read_record(world.record.parent)
     plan = Operation(
         kind="install",
         entry=evolve(document.skills[0], clients={"codex": odd}),
