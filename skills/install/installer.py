@@ -49,7 +49,7 @@ class Installer:
         *,
         durable: bool = True,
     ) -> None:
-        """Install for a user.
+        """Create the installer of a user.
 
         Args:
             home: The home folder to install into; that of the user by default.

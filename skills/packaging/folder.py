@@ -183,7 +183,7 @@ def descended(
 def walk(
     root: int, *, skip: Callable[[str], bool], into: Callable[[str], bool] = lambda _: True
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Yield everything below an open folder, by its path; without recursion, however deep it lies.
+    """Yield everything below an open folder, by its path; without recursion, so at any depth.
 
     Args:
         root: The descriptor of the folder.

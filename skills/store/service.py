@@ -69,7 +69,7 @@ class SkillService(Sources, Cache, Installer):
         state: str | os.PathLike[str] | None = None,
         durability: Durability = "commit",
     ) -> None:
-        """Use a store.
+        """Create the service for a store.
 
         Args:
             layout: The store. It is told that the mark belongs to a tag.

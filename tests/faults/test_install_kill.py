@@ -173,7 +173,7 @@ print(json.dumps({"steps": last, "seen": len(seen), "absent": absent}))
 )
 def test_a_process_may_end_before_any_step(tmp_path: Path, operation: str, mode: str) -> None:
     """Wherever an operation ends, each folder has its old or its new files, and the next
-    command finds a record that says so, and nothing left over."""
+    command finds a record that says so, and no temporary folder."""
     ended = subprocess.run(
         [sys.executable, "-c", STEPWISE, str(tmp_path), operation, mode],
         capture_output=True,

@@ -37,7 +37,7 @@ def loaded(program: str, *arguments: str) -> set[str]:
     return set(done.stderr.split())
 
 
-def test_what_is_public_is_listed_in_order() -> None:
+def test_public_names_are_listed_in_order() -> None:
     """`__all__` is sorted as the formatter sorts it, every name exists, and `dir` lists them."""
     names = list(skills.__all__)
     assert names == sorted(names, key=lambda name: (not name.isupper(), name[0].islower(), name))

@@ -1,4 +1,4 @@
-"""Trees on disk: written, compared and moved, whatever lies in the way."""
+"""The files of a skill on disk: written, compared and removed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 class TestTree:
-    def test_what_is_written_is_what_was_read(self, tmp_path: Path) -> None:
+    def test_written_files_have_the_content_of_the_layer(self, tmp_path: Path) -> None:
         """Every file is written with its size and digest, and compares as unchanged."""
         files = write(tmp_path / "skill")
         assert content(tmp_path / "skill") == FILES
@@ -44,7 +44,7 @@ class TestTree:
         assert compare(tmp_path / "skill", files) == Changes()
         assert not compare(tmp_path / "skill", files)
 
-    def test_a_folder_that_is_there_is_not_written_into(self, tmp_path: Path) -> None:
+    def test_an_existing_folder_is_not_written_to(self, tmp_path: Path) -> None:
         """A staged tree is always a new one."""
         (tmp_path / "skill").mkdir()
         with pytest.raises(FileExistsError):
@@ -52,7 +52,9 @@ class TestTree:
         assert content(tmp_path / "skill") == {}
 
     @pytest.mark.parametrize("kind", ["folder", "fifo", "socket", "link", "shorter", "other"])
-    def test_whatever_is_in_the_place_of_a_file_is_an_edit(self, tmp_path: Path, kind: str) -> None:
+    def test_anything_else_in_the_place_of_a_file_is_an_edit(
+        self, tmp_path: Path, kind: str
+    ) -> None:
         """No link is followed, and no FIFO blocks."""
         files = write(tmp_path / "skill")
         path = tmp_path / "skill" / "docs" / "a"
@@ -76,8 +78,8 @@ class TestTree:
             os.chdir(before)
         assert compare(tmp_path / "skill", files) == Changes(edited=("docs/a",))
 
-    def test_a_file_that_goes_while_it_is_looked_at_is_an_edit(self, tmp_path: Path) -> None:
-        """What is listed and then cannot be opened is not as it was written."""
+    def test_a_file_that_disappears_during_the_comparison_is_an_edit(self, tmp_path: Path) -> None:
+        """A file that is listed and then cannot be opened was changed."""
         files = write(tmp_path / "skill")
         real = os.open
 
@@ -90,7 +92,7 @@ class TestTree:
             patched.setattr(os, "open", racing)
             assert compare(tmp_path / "skill", files).edited == ("docs/a",)
 
-    def test_a_folder_that_is_gone_or_is_none(self, tmp_path: Path) -> None:
+    def test_a_missing_folder_or_a_file_in_its_place(self, tmp_path: Path) -> None:
         """If the folder is missing, so are all files; a file or a link at its path is an edit."""
         files = write(tmp_path / "skill")
         everything = tuple(sorted(FILES))
@@ -100,7 +102,7 @@ class TestTree:
         for name in ("link", "file"):
             assert compare(tmp_path / name, files) == Changes(edited=(".",), missing=everything)
 
-    def test_whatever_is_at_a_path_is_removed(self, tmp_path: Path) -> None:
+    def test_files_links_and_folders_are_removed(self, tmp_path: Path) -> None:
         """A tree, a file, a link, and nothing; what a link leads to stays."""
         write(tmp_path / "skill")
         (tmp_path / "kept").mkdir()

@@ -25,7 +25,7 @@ NOBODY = 65534  # the number of a user that owns nothing
 
 
 class TestFresh:
-    def test_a_skill_is_installed_with_its_files_and_noted(self, world: World) -> None:
+    def test_a_skill_is_installed_with_its_files_and_recorded(self, world: World) -> None:
         """The folder has the files, and the record lists them."""
         digest = world.build()
         before = datetime.now(UTC) - timedelta(seconds=5)
@@ -45,7 +45,7 @@ class TestFresh:
         ]  # fmt: skip
 
     def test_the_record_has_the_digest_of_every_file(self, world: World) -> None:
-        """It is a JSON file with path, size and SHA-256 of what was installed."""
+        """It is a JSON file with path, size and SHA-256 of each installed file."""
         world.build()
         world.install()
         (skill,) = json.loads(world.record.read_text())["skills"]
@@ -57,7 +57,7 @@ class TestFresh:
         }
 
     def test_modes_are_those_of_new_files(self, world: World) -> None:
-        """No file is executable, whatever mode the tar has, and the umask applies."""
+        """No file is executable, even if the tar says so, and the umask applies."""
         world.build()
         before = os.umask(0o027)
         try:
@@ -79,7 +79,7 @@ class TestFresh:
             world.home / CURSOR / "hello",
         )
 
-    def test_by_default_it_is_for_every_client_that_is_there(self, world: World) -> None:
+    def test_by_default_a_skill_is_installed_for_every_client_found(self, world: World) -> None:
         """A client counts as installed if it has a trace in the home folder."""
         (world.home / ".claude.json").touch()
         (world.home / ".codex").mkdir()
@@ -164,8 +164,8 @@ class TestAgain:
         assert world.record.read_bytes() == noted
 
     @pytest.mark.parametrize("how", ["changed", "added", "folder", "link", "replaced", "by link"])
-    def test_local_edits_are_noticed_and_kept(self, world: World, how: str) -> None:
-        """Whatever was changed or added is named; only force takes it away."""
+    def test_local_edits_are_detected_and_kept(self, world: World, how: str) -> None:
+        """Changed and added files are named; only force removes them."""
         world.build()
         installed = world.install()
         root = world.home / CLAUDE / "hello"
@@ -234,7 +234,7 @@ class TestAgain:
         assert len(caught.value.changes) == 5
 
     @pytest.mark.parametrize("how", ["file", "folder"])
-    def test_what_is_missing_is_restored(self, world: World, how: str) -> None:
+    def test_missing_files_are_restored(self, world: World, how: str) -> None:
         """Nobody loses anything by it, so no force is needed; the record alone is not believed."""
         world.build()
         first = world.install()
@@ -248,7 +248,7 @@ class TestAgain:
         assert world.notes().read_text() == "1"
         assert again.digest == first.digest
 
-    def test_what_programs_leave_behind_is_not_an_edit(self, world: World) -> None:
+    def test_files_made_by_programs_are_not_edits(self, world: World) -> None:
         """Compiled scripts and a file manager's notes do not stand in the way."""
         world.build()
         world.install()
@@ -275,7 +275,7 @@ class TestAgain:
         world.install(clients=["cursor"])
         assert not (world.notes().parent / "extra").exists()
 
-    def test_a_new_client_gets_what_the_others_have(self, world: World) -> None:
+    def test_a_new_client_gets_the_same_files(self, world: World) -> None:
         """The same digest for another client writes only its folder."""
         world.build()
         world.install()
@@ -284,8 +284,8 @@ class TestAgain:
         assert world.notes().stat().st_ino == inode
         assert world.notes(CURSOR).read_text() == "1"
 
-    def test_a_client_that_shares_a_folder_is_only_noted(self, world: World) -> None:
-        """Nothing is written for it, and when it was installed stays."""
+    def test_a_client_that_shares_a_folder_is_only_recorded(self, world: World) -> None:
+        """No file is written for it, and the time of the install stays."""
         world.build()
         first = world.install(clients=["codex"])
         inode = world.notes(AGENTS).stat().st_ino
@@ -294,7 +294,7 @@ class TestAgain:
         assert again.installed_at == first.installed_at
         assert world.notes(AGENTS).stat().st_ino == inode
 
-    def test_another_name_for_the_same_digest_is_noted(self, world: World) -> None:
+    def test_another_reference_to_the_same_digest_is_recorded(self, world: World) -> None:
         """The reference is that of the last install; files stay."""
         digest = world.build()
         world.install()
@@ -303,7 +303,7 @@ class TestAgain:
         assert (again.reference, again.digest) == (digest, digest)
         assert world.notes().stat().st_ino == inode
 
-    def test_without_clients_those_that_have_it_are_meant(self, world: World) -> None:
+    def test_without_clients_an_update_is_for_those_that_have_the_skill(self, world: World) -> None:
         """An update needs no list of clients, even if none is found."""
         world.build()
         world.install()
@@ -311,7 +311,7 @@ class TestAgain:
         assert world.install(clients=[]).clients == ("claude-code",)
         assert world.notes().read_text() == "2"
 
-    def test_a_client_that_is_not_known_any_more_is_left_alone(self, world: World) -> None:
+    def test_a_client_that_is_no_longer_known_is_left_alone(self, world: World) -> None:
         """The record may name a client of another version."""
         world.build()
         world.install()
@@ -323,7 +323,7 @@ class TestAgain:
     def test_a_file_that_cannot_be_read_is_an_error(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """What the file system refuses is not taken for an edit."""
+        """A file that the file system refuses to read is not taken for an edit."""
         world.build()
         world.install()
         real = os.open
@@ -339,7 +339,7 @@ class TestAgain:
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
-def test_what_is_installed_is_forced_onto_the_disk(
+def test_installed_files_are_forced_onto_the_disk(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By default every file, every folder and the parent of the folder are synced."""
@@ -384,7 +384,7 @@ class TestHomeFolder:
         world.service.uninstall("hello")
         assert world.tree() == {".claude": None, ".claude/mine": "mine"}
 
-    def test_looking_makes_no_record(self, world: World) -> None:
+    def test_listing_creates_no_record(self, world: World) -> None:
         """A list of nothing writes nothing."""
         assert world.service.list_installed() == []
         assert list(world.home.iterdir()) == []

@@ -14,10 +14,10 @@ from tests.unit.skills.conftest import CLAUDE, CURSOR, World
 
 class TestFailures:
     @pytest.mark.parametrize("existing", [False, True])
-    def test_a_full_disk_leaves_everything_as_it_was(
+    def test_a_full_disk_changes_nothing(
         self, world: World, monkeypatch: pytest.MonkeyPatch, *, existing: bool
     ) -> None:
-        """If a file cannot be written, no folder has changed, and no part is left over."""
+        """If a file cannot be written, no folder has changed, and no temporary folder remains."""
         world.build()
         if existing:
             world.install(clients=["claude-code", "cursor"])
@@ -78,7 +78,7 @@ class TestFailures:
         assert world.tree() == before
         assert world.service.list_installed() == listed
 
-    def test_what_cannot_be_removed_now_is_removed_later(
+    def test_an_old_folder_that_cannot_be_removed_now_is_removed_later(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The new files are at their target and recorded; the next command removes the old ones."""
@@ -100,7 +100,7 @@ class TestFailures:
         assert world.service.list_installed() == [installed]
         assert [path.name for path in (world.home / CLAUDE).iterdir()] == ["hello"]
 
-    def test_what_was_left_over_never_comes_back(
+    def test_an_old_folder_that_was_not_removed_never_comes_back(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """An old folder that could not be removed is not restored later."""
@@ -115,7 +115,7 @@ class TestFailures:
         assert world.service.list_installed() == []
         assert world.tree() == {}
 
-    def test_a_removal_that_fails_half_way_is_noted_so(
+    def test_a_removal_that_fails_half_way_is_recorded(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Removed folders are not listed, and the others can be removed later."""
@@ -139,7 +139,7 @@ class TestFailures:
         world.service.uninstall("hello")
         assert world.tree() == {}
 
-    def test_an_install_that_was_cut_short_is_pending_until_it_is_repeated(
+    def test_an_interrupted_install_is_pending_until_it_is_repeated(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """If one folder has the new files and one the old ones, the skill is listed as pending."""
@@ -149,7 +149,7 @@ class TestFailures:
         exchange = swap.exchange
 
         class Killed(BaseException):
-            """What ends a process without letting it clean up."""
+            """Ends a process without letting it clean up."""
 
         def swapping(one: Path, other: Path) -> bool:
             if CURSOR in str(other):

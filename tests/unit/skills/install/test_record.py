@@ -54,7 +54,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "a text as an array": lambda data: data.replace(b'"requires": [', b'"requires": "x", "x": ['),
     "a relative path": lambda data: data.replace(b'"path": "/', b'"path": "'),
     "another scope": lambda data: data.replace(b'"user"', b'"team"'),
-    "a time that is none": lambda data: data.replace(b"+00:00", b""),
+    "a time without its offset": lambda data: data.replace(b"+00:00", b""),
 }
 
 # The record's form before it was JSON.
@@ -118,7 +118,7 @@ def plan_of(record: Record, kind: Literal["install", "uninstall"]) -> Operation:
 
 
 class TestRecord:
-    def test_its_place_is_that_of_the_platform(
+    def test_the_record_is_in_the_state_folder_of_the_platform(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         """`XDG_STATE_HOME` counts if it is absolute."""
@@ -164,7 +164,7 @@ class TestRecord:
         assert path.read_bytes() == before
         assert world.notes().exists()
 
-    def test_one_process_at_a_time_has_it(self, world: World) -> None:
+    def test_only_one_writer_at_a_time_opens_the_record(self, world: World) -> None:
         """A writer that waits for the lock too long gets an error."""
         path = world.home / "state"
         with open_record(path) as record:
@@ -176,7 +176,7 @@ class TestRecord:
                 raise AssertionError
         assert not path.exists()
 
-    def test_a_record_that_was_cut_short_while_it_was_made_is_made(self, world: World) -> None:
+    def test_a_temporary_file_of_a_killed_writer_is_replaced(self, world: World) -> None:
         """The temporary file of a killed writer is ignored, and replaced by the next writer."""
         world.record.parent.mkdir(parents=True)
         new = world.record.with_name("installed.json.new")
@@ -188,7 +188,7 @@ class TestRecord:
         assert list(world.record.parent.iterdir()) == []
 
     @pytest.mark.parametrize("step", ["open", "fsync", "replace"])
-    def test_a_record_that_cannot_be_written_is_as_it_was(
+    def test_a_failed_write_leaves_the_record_unchanged(
         self, world: World, monkeypatch: pytest.MonkeyPatch, step: str
     ) -> None:
         """The file is the old or the new one, and no temporary file remains."""
@@ -227,7 +227,7 @@ class TestRecord:
             record.save(evolve(record.document, operations=()))
 
     @pytest.mark.parametrize("cut_short", [False, True])
-    def test_a_disk_that_cannot_be_written_is_read(self, *, cut_short: bool) -> None:
+    def test_the_record_is_read_on_a_read_only_disk(self, *, cut_short: bool) -> None:
         """Installed folders are listed, also after a writer was killed, and nothing is changed."""
         with TemporaryDirectory() as place:
             world = World(Path(place))
@@ -295,7 +295,7 @@ class TestRecord:
         assert [path.name for path in (claude / "skills").iterdir()] == ["hello"]
         assert world.install().version == "2"
 
-    def test_a_full_disk_gives_space_back_before_it_asks_for_some(
+    def test_on_a_full_disk_space_is_freed_before_any_is_needed(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """An update that fills the disk after its note is undone without a write."""
@@ -327,7 +327,7 @@ class TestRecord:
         assert world.service.list_installed() == [first]
         assert world.install().version == "2"
 
-    def test_what_is_done_counts_though_the_record_cannot_be_written_at_once(
+    def test_a_finished_install_counts_before_the_record_is_written(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The recorded operation is enough to list the new files, now and later."""
@@ -379,7 +379,7 @@ class TestRecord:
             assert world.service.list_installed() == [second]
             assert not (world.home / CLAUDE).exists()
 
-    def test_a_record_of_the_old_form_becomes_the_new_one(self, world: World) -> None:
+    def test_a_record_of_the_old_form_is_converted(self, world: World) -> None:
         """Skills, folders, clients and what is under way are taken over; the old file is kept."""
         world.build()
         installed = world.install(clients=["claude-code", "cursor"])
@@ -451,10 +451,10 @@ class TestRecord:
         command = [sys.executable, "-c", code, str(store), str(world.home)]
         subprocess.run(command, check=True, env=environment)
 
-    def test_the_folder_may_go_while_a_writer_waits(
+    def test_the_folder_may_be_removed_while_a_writer_waits(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Whoever finds the folder gone makes it anew."""
+        """A writer that finds the folder missing creates it again."""
         path = world.home / "deep" / "state"
         real = Path.mkdir
         gone: list[Path] = []
@@ -472,8 +472,8 @@ class TestRecord:
         assert not (world.home / "deep").exists()
 
 
-def test_a_document_survives_as_text(world: World) -> None:
-    """What the record holds can be read back, with paths of any bytes."""
+def test_a_document_is_decoded_as_it_was_encoded(world: World) -> None:
+    """A record can be read back, with paths of any bytes."""
     world.build()
     world.install()
     odd = Path(os.fsdecode(b"/tmp/\xff"))

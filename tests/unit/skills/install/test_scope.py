@@ -48,7 +48,7 @@ class TestScopes:
         world.service.uninstall("hello", scope="project", project_root=str(root))
         assert [path.name for path in root.iterdir()] == [".git"]
 
-    def test_a_relative_root_and_a_link_are_what_they_lead_to(
+    def test_a_relative_root_and_a_link_are_resolved(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """However the root is written, it is one project."""
@@ -60,7 +60,7 @@ class TestScopes:
         assert world.install(project_root=world.folder / "link") == first
         assert first.project_root == root
 
-    def test_a_project_that_is_gone_can_be_forgotten(self, world: World) -> None:
+    def test_a_skill_of_a_deleted_project_can_be_uninstalled(self, world: World) -> None:
         """Skills of a removed project are still listed, and can be uninstalled without force."""
         root = self.project(world)
         world.build()
@@ -74,7 +74,7 @@ class TestScopes:
         assert world.service.list_installed() == []
         assert not root.exists()
 
-    def test_user_and_projects_are_told_apart(self, world: World) -> None:
+    def test_skills_of_the_user_and_of_projects_are_separate(self, world: World) -> None:
         """A skill may be installed for the user and in projects, in different versions."""
         one, other = self.project(world, "one"), self.project(world, "other")
         world.build()
@@ -109,7 +109,7 @@ class TestScopes:
             (None, "a\0b", "is not a project"),
         ],
     )
-    def test_scopes_that_mean_nothing(
+    def test_an_invalid_scope_is_refused(
         self,
         world: World,
         monkeypatch: pytest.MonkeyPatch,
@@ -130,7 +130,7 @@ class TestScopes:
                 world.service.list_installed(scope=scope, project_root=root)
         assert list(world.home.iterdir()) == []
 
-    def test_a_project_may_be_called_by_any_bytes(self, world: World) -> None:
+    def test_a_project_path_may_have_any_bytes(self, world: World) -> None:
         """A path need not be text."""
         root = world.folder / "p\udcff"
         (root / ".git").mkdir(parents=True)
@@ -152,7 +152,7 @@ class TestScopes:
             ({"version": "1\n"}, InvalidNameError),
         ],
     )
-    def test_what_means_nothing_is_refused_before_a_registry_is_asked(
+    def test_invalid_arguments_are_refused_before_a_registry_is_asked(
         self, world: World, options: dict[str, Any], kind: type[Exception]
     ) -> None:
         """No connection is made, and nothing gets into the store."""
@@ -167,7 +167,7 @@ class TestScopes:
         assert list(world.home.iterdir()) == []
 
     def test_a_home_that_is_a_project_has_each_folder_once(self, world: World) -> None:
-        """What is installed for the user is not taken over by a project of the same folder."""
+        """A skill installed for the user is not taken over by a project of the same folder."""
         (world.home / ".git").mkdir()
         world.build()
         world.install()
@@ -178,12 +178,12 @@ class TestScopes:
         with pytest.raises(TargetExistsError, match="is installed for the project"):
             world.install()
 
-    def test_an_unknown_client_is_refused_by_the_list(self, world: World) -> None:
+    def test_listing_for_an_unknown_client_is_refused(self, world: World) -> None:
         """A list for a client that does not exist is a mistake."""
         with pytest.raises(ClientError):
             world.service.list_installed(client="emacs")
 
-    def test_what_is_not_installed_cannot_be_removed(self, world: World) -> None:
+    def test_a_skill_that_is_not_installed_cannot_be_removed(self, world: World) -> None:
         """A skill that is not installed is not found, with and without a record."""
         with pytest.raises(NotInstalledError) as caught:
             world.service.uninstall("hello")

@@ -57,7 +57,7 @@ def forget_system_call() -> Iterator[None]:
 
 class TestSwap:
     @pytest.mark.parametrize("can", [True, False])
-    def test_a_tree_goes_in_and_comes_back(
+    def test_a_folder_is_swapped_in_and_back(
         self, move: Move, monkeypatch: pytest.MonkeyPatch, *, can: bool
     ) -> None:
         """Both ways of changing places can be undone."""
@@ -74,7 +74,7 @@ class TestSwap:
         swap_back(move)
         assert content(move.target) == {"old": b"old"}
 
-    def test_a_tree_goes_where_nothing_is(self, move: Move) -> None:
+    def test_a_folder_is_swapped_in_where_the_target_is_missing(self, move: Move) -> None:
         """Then it is simply renamed, and undone by the same."""
         remove_tree(move.target)
         swap_in(move)
@@ -83,7 +83,7 @@ class TestSwap:
         assert inode_of(move.target) is None
         assert content(move.staged) == {"new": b"new"}
 
-    def test_a_tree_that_is_aside_is_put_back(self, move: Move) -> None:
+    def test_a_folder_that_was_moved_aside_is_put_back(self, move: Move) -> None:
         """An old folder is moved back unless its target exists."""
         move.target.rename(move.aside)
         put_back(move)
@@ -93,21 +93,21 @@ class TestSwap:
         put_back(move)
         assert content(move.target) == {}
 
-    def test_a_tree_is_taken_out(self, move: Move) -> None:
+    def test_a_folder_is_moved_aside(self, move: Move) -> None:
         """Removing a missing folder is not an error."""
         move_aside(move)
         assert content(move.aside) == {"old": b"old"}
         move_aside(move)
         assert inode_of(move.target) is None
 
-    def test_a_plan_without_a_tree_is_never_done(self, move: Move) -> None:
+    def test_a_move_without_a_new_folder_is_never_done(self, move: Move) -> None:
         """Before the new folder is written there is no inode to know it by."""
         early = Move(target=move.target, staged=move.staged, aside=move.aside)
         assert not early.done
 
 
 class TestExchange:
-    def test_two_folders_change_places(self, move: Move) -> None:
+    def test_two_folders_are_exchanged(self, move: Move) -> None:
         """Each is what the other was."""
         assert exchange(move.staged, move.target)
         assert content(move.target) == {"new": b"new"}

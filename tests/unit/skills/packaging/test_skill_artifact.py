@@ -93,7 +93,7 @@ def layer(layout: Layout, files: dict[str, bytes]) -> Descriptor:
 
 
 class TestContent:
-    def test_it_says_what_the_artifact_says_and_shows_all_files(
+    def test_content_has_the_metadata_and_all_files(
         self, service: SkillService, tmp_path: Path
     ) -> None:
         """Name, description, version, licence, the whole SKILL.md, and every file with its size."""
@@ -107,7 +107,7 @@ class TestContent:
             SkillFile(path="docs/SKILL.md", size=7),
         )
 
-    def test_a_digest_and_the_root_manifest_alone_will_do(
+    def test_a_digest_or_a_single_manifest_is_enough(
         self, service: SkillService, tmp_path: Path
     ) -> None:
         """Content is resolved by the digest of the index or of one of its manifests."""
@@ -121,7 +121,7 @@ class TestContent:
         assert service.get_content("one") == found
 
     def test_a_body_that_is_not_utf_8_is_shown(self, service: SkillService) -> None:
-        """What cannot be decoded is replaced, so that it can be looked at."""
+        """Bytes that cannot be decoded are replaced."""
         layout = service.layout
         root = Manifest(config=config(layout), layers=[layer(layout, {"SKILL.md": b"a\xff"})])
         layout.tag("hello", layout.put_manifest(root))
@@ -150,7 +150,7 @@ class TestContent:
             ("[" * 100_000, ()),
         ],
     )
-    def test_requirements_that_cannot_be_read_are_none(
+    def test_unreadable_requirements_are_ignored(
         self, service: SkillService, text: str, requires: tuple[str, ...]
     ) -> None:
         """The annotation is a JSON array of strings; anything else is taken for none."""
@@ -180,7 +180,7 @@ class TestNoSkill:
             ("no SKILL.md", "it has no file SKILL.md"),
         ],
     )
-    def test_an_artifact_that_is_not_a_skill_is_refused_by_its_reason(
+    def test_an_artifact_that_is_not_a_skill_is_refused_with_the_reason(
         self, service: SkillService, kind: str, reason: str
     ) -> None:
         """Each reason why an artifact is not a skill has its own message."""
@@ -223,7 +223,7 @@ class TestNoSkill:
             service.get_content("x")
         assert (caught.value.what, caught.value.limit) == ("layer", MAX_LAYER)
 
-    def test_a_layer_that_is_not_what_the_config_says_is_refused(
+    def test_a_layer_without_the_diff_id_of_the_config_is_refused(
         self, service: SkillService
     ) -> None:
         """The uncompressed tar must have the digest in the config."""
@@ -235,7 +235,7 @@ class TestNoSkill:
         with pytest.raises(LayerError, match="not the one in the config"):
             service.get_content("x")
 
-    def test_missing_and_damaged_parts_are_what_they_are(
+    def test_missing_and_damaged_blobs_are_errors_of_the_layout(
         self, service: SkillService, tmp_path: Path
     ) -> None:
         """The error of a damaged store names the blob that is missing or differs."""

@@ -139,7 +139,7 @@ class TestArtifact:
             "c5ae49da4790970acb489652b0b931249133ba28a843e4ece9f01d098689f02e",
         ]
 
-    def test_a_blob_comes_behind_what_it_refers_to(self, skill: Path) -> None:
+    def test_a_blob_comes_after_those_it_refers_to(self, skill: Path) -> None:
         made = package(skill, epoch=0)
         known: set[Digest] = set()
         for descriptor, data in made.blobs:
@@ -191,7 +191,7 @@ class TestArtifact:
 
 
 class TestRefused:
-    def test_what_validation_finds_in_the_folder(self, skill: Path) -> None:
+    def test_problems_of_the_folder_are_refused(self, skill: Path) -> None:
         (skill / "link").symlink_to("SKILL.md")
         with pytest.raises(SkillFolderError, match="symbolic link") as caught:
             package(skill, epoch=0)
@@ -267,7 +267,7 @@ class TestEpoch:
     def test_it_is_0_by_default(self) -> None:
         assert source_date_epoch({}) == 0
 
-    def test_the_latest_one_is_in_every_place(self, skill: Path) -> None:
+    def test_the_latest_epoch_is_used_everywhere(self, skill: Path) -> None:
         made = package(skill, epoch=MAX_EPOCH)
         assert made.layer.data[4:8] == b"\xff" * 4
         config = decode(made.configs[0].data, ImageConfig)

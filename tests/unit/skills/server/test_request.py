@@ -19,6 +19,6 @@ from skills.server.request import _names_of
         ("fe80::1%eth0", {"[fe80::1]"}),
     ],
 )
-def test_an_address_is_called_as_a_url_writes_it(address: str, names: set[str]) -> None:
+def test_an_address_has_the_names_of_a_url(address: str, names: set[str]) -> None:
     """Only loopback has a name besides."""
     assert _names_of(address) == names

@@ -95,10 +95,10 @@ def layer(layout: Layout, files: dict[str, bytes]) -> Descriptor:
 
 
 class TestPullCache:
-    def test_a_second_look_makes_no_request(
+    def test_content_in_the_store_needs_no_request(
         self, service: SkillService, registry: LoopbackRegistry, remote: str
     ) -> None:
-        """What was looked at once is shown from the store."""
+        """A skill that was pulled once is shown from the store."""
         first = service.get_content(remote)
         assert registry.requests
         registry.requests.clear()
@@ -116,7 +116,7 @@ class TestPullCache:
         assert service.get_content(remote, refresh=True) == first
         assert registry.requests == [("HEAD", "/v2/team/hello/manifests/v1")]
 
-    def test_refreshing_shows_what_the_tag_means_now(
+    def test_refreshing_shows_the_current_content_of_the_tag(
         self, service: SkillService, registry: LoopbackRegistry, remote: str, tmp_path: Path
     ) -> None:
         """Without it the store's answer stays the same, with it the tag is followed."""
@@ -147,7 +147,7 @@ class TestPullCache:
         assert registry.requests == []
         assert remote != latest
 
-    def test_a_build_answers_for_its_name_and_is_not_replaced(
+    def test_a_build_is_shown_by_its_tag_and_is_not_replaced(
         self, service: SkillService, registry: LoopbackRegistry, remote: str, tmp_path: Path
     ) -> None:
         """A name that was built here shows the build; asking the registry is then refused."""
@@ -169,7 +169,7 @@ class TestPullCache:
         assert [build.tag for build in service.list_builds()] == [remote]
         assert len(registry.requests) == 1
 
-    def test_holes_in_the_store_are_filled_by_refreshing(
+    def test_missing_blobs_are_pulled_by_refreshing(
         self, service: SkillService, remote: str
     ) -> None:
         """Missing blobs are pulled again, even if the store has the root."""
@@ -181,7 +181,7 @@ class TestPullCache:
         assert service.get_content(remote, refresh=True) == before
 
     @pytest.mark.parametrize("name", ["nothing", "", "a:b", "sha256:" + "0" * 64])
-    def test_a_name_that_is_not_there_and_says_no_registry(
+    def test_a_missing_name_without_a_registry_is_refused(
         self, service: SkillService, name: str
     ) -> None:
         """A reference without a slash does not name a registry."""
@@ -196,7 +196,7 @@ class TestPullCache:
         with pytest.raises(InvalidNameError, match="does not name a registry"):
             service.get_content("hello", refresh=True)
 
-    def test_what_no_registry_has_leaves_nothing(
+    def test_a_failed_pull_leaves_nothing(
         self, service: SkillService, registry: LoopbackRegistry
     ) -> None:
         """A missing reference, or a host that does not exist, changes nothing in the store."""
@@ -209,9 +209,9 @@ class TestPullCache:
 
 
 class TestLimits:
-    """What a source sends is bounded before it is read."""
+    """The content of a source is bounded before it is read."""
 
-    def test_a_manifest_that_is_too_large_is_not_brought(
+    def test_a_manifest_that_is_too_large_is_not_copied(
         self, service: SkillService, tmp_path: Path
     ) -> None:
         origin = Layout.create(tmp_path / "other")
@@ -222,7 +222,7 @@ class TestLimits:
         assert (caught.value.what, caught.value.limit) == ("bytes", LIMITS.document)
         assert service.layout.entries() == ()
 
-    def test_too_many_manifests_and_layers_are_not_brought(
+    def test_too_many_manifests_and_layers_are_not_copied(
         self, service: SkillService, tmp_path: Path
     ) -> None:
         origin = Layout.create(tmp_path / "other")
@@ -241,7 +241,7 @@ class TestLimits:
                     service.copy(origin, "many", name=kind)
                 assert caught.value.limit == count
 
-    def test_a_blob_that_is_too_large_is_not_brought(
+    def test_a_blob_that_is_too_large_is_not_copied(
         self, service: SkillService, tmp_path: Path
     ) -> None:
         """The size in the manifest is enough to refuse the artifact, and no blob is pulled."""
