@@ -218,6 +218,10 @@ class Document:
         owners = (skill for skill in self.skills for target in skill.targets if target.path == path)
         return next(owners, None)
 
+    def with_operation(self, operation: Operation) -> Document:
+        """Return the document with another operation."""
+        return evolve(self, operations=(*self.operations, operation))
+
     def replace_operation(self, old: Operation, *new: Operation) -> Document:
         """Return the document with other operations, or none, instead of one."""
         operations: list[Operation] = []

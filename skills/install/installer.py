@@ -25,7 +25,7 @@ from skills.install.files import compare
 from skills.install.installed import Entry, Operation
 from skills.install.operation import recover, settle
 from skills.install.record import default_state, open_record, read_record
-from skills.install.scope import Scope, missing_parents, require_scope, scope_of, targets_of
+from skills.install.scope import Scope, require_scope, scope_of, targets_of
 from skills.install.swap import Move
 from skills.model import check_name
 
@@ -283,8 +283,13 @@ def _move(target: Path) -> Move:
 
 
 def _folders(moves: Iterable[Move], root: Path) -> tuple[Path, ...]:
-    parents = (parent for move in moves for parent in missing_parents(move.target, root))
-    return tuple(dict.fromkeys(parents))
+    """Return the missing folders above the targets, outermost first."""
+    parents = (
+        root / parent
+        for move in moves
+        for parent in reversed(move.target.relative_to(root).parents)
+    )
+    return tuple(dict.fromkeys(parent for parent in parents if not parent.exists()))
 
 
 def _is_in(skill: Entry, scope: Scope) -> bool:

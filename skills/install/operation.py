@@ -38,7 +38,7 @@ def install(record: Record, operation: Operation, layer: Layer) -> None:
     Raises:
         OSError: The file system refused.
     """
-    _record(record, operation)
+    record.save(record.document.with_operation(operation))  # before anything is changed
     try:
         staged = _stage(operation, layer, durable=record.durable)
         record.save(record.document.replace_operation(operation, staged))
@@ -65,7 +65,7 @@ def uninstall(record: Record, operation: Operation) -> None:
         OSError: The file system refused.
     """
     try:
-        _record(record, operation)
+        record.save(record.document.with_operation(operation))
     except OSError as error:
         if error.errno not in _FULL or not _on_disk_of(record, operation):
             raise
@@ -149,16 +149,6 @@ def _finish(record: Record, operation: Operation) -> None:
         # gets the same result.
         _LOG.warning("the record of installed skills is updated later: %s", error)
         record.document = document
-
-
-def _record(record: Record, operation: Operation) -> None:
-    """Write an operation to the record before anything is changed.
-
-    Raises:
-        OSError: The record cannot be written, and is unchanged.
-    """
-    document = record.document
-    record.save(evolve(document, operations=(*document.operations, operation)))
 
 
 def _stage(operation: Operation, layer: Layer, *, durable: bool) -> Operation:
