@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from ocilayout.cli import answer, json_option, printable, short
-from skills.cli.arguments import name_argument, service_of, write_table
+from ocilayout.cli import answer, json_option, printable, short, table
+from skills.cli.arguments import name_argument, service_of
 from skills.errors import SkillFolderError, ValidationError
 from skills.model import SKILL_MD, check_name
 from skills.packaging import validate as check
@@ -81,7 +81,7 @@ def list_(store: Path | None, *, as_json: bool) -> None:
         answer(None, "No locally-built skill artifacts found", as_json=False)
     else:
         rows = [(one.tag, f"{short(one.digest)}...", one.name, one.version) for one in built]
-        write_table(("TAG", "DIGEST", "NAME", "VERSION"), rows)
+        table([("TAG", "DIGEST", "NAME", "VERSION"), *rows])
 
 
 @builds.command()

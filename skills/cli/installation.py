@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ocilayout.cli import access as registry_access
-from ocilayout.cli import accounted, answer, json_option
+from ocilayout.cli import accounted, answer, json_option, table
 from skills.cli.arguments import (
     complete_clients,
     complete_name,
@@ -17,7 +17,6 @@ from skills.cli.arguments import (
     connected,
     project_root,
     service_of,
-    write_table,
 )
 from skills.store import installed_answer
 
@@ -125,10 +124,8 @@ def list_(
     if as_json:
         answer([installed_answer(skill) for skill in skills])
     elif skills:
-        write_table(
-            ("NAME", "VERSION", "SCOPE", "STATUS", "CLIENTS", "REFERENCE"),
-            [_row(skill) for skill in skills],
-        )
+        heading = ("NAME", "VERSION", "SCOPE", "STATUS", "CLIENTS", "REFERENCE")
+        table([heading, *map(_row, skills)])
     elif scope or client or project_root:
         answer(None, "No skills found matching filters", as_json=False)
     else:

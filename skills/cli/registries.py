@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ocilayout.cli import access as registry_access
-from ocilayout.cli import accounted, answer, json_option, printable, short, size_text
+from ocilayout.cli import accounted, answer, json_option, printable, short, size_text, table
 from skills.cli.arguments import (
     connected,
     name_argument,
     read_age,
     reference_argument,
     service_of,
-    write_table,
 )
 from skills.store import cached_answer, content_answer, result_answer, time_text
 
@@ -52,7 +51,7 @@ def content(
 @registry_access(reads=False)
 @json_option
 @click.pass_obj
-def pull(  # as many as there are options
+def pull(
     store: Path | None,
     reference: str,
     name: str | None,
@@ -110,7 +109,7 @@ def list_(store: Path | None, *, as_json: bool) -> None:
             )
             for skill in skills
         ]
-        write_table(("REFERENCE", "DIGEST", "SIZE", "PULLED"), rows)
+        table([("REFERENCE", "DIGEST", "SIZE", "PULLED"), *rows])
 
 
 @cache.command()

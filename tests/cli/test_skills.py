@@ -180,7 +180,7 @@ def test_metadata_that_is_empty_is_left_out(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["nothing"], ["builds", "remove"], ["build", "--what"]])
-def test_wrong_use_has_its_own_status(shell: Shell, arguments: list[str]) -> None:
+def test_a_usage_error_has_its_own_status(shell: Shell, arguments: list[str]) -> None:
     """Unknown commands, missing arguments and unknown options exit with 2."""
     assert "Usage:" in shell.run(*arguments, status=2).stderr
 

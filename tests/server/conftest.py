@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Reply:
-    """What the server answered."""
+    """A reply of the server."""
 
     status: int
     headers: dict[str, str]

@@ -101,8 +101,8 @@ class TestInstalled:
         assert client.send("DELETE", f"/other?project_root={root}").status == 204
         assert sorted(path.name for path in root.iterdir()) == [".git"]
 
-    def test_a_project_takes_unverified_skills_only_if_told_to(self, client: Client) -> None:
-        """What comes from a registry into a project is unsigned to us, and said to be so."""
+    def test_a_project_takes_unsigned_skills_only_if_allowed(self, client: Client) -> None:
+        """A skill from a registry is unsigned in a project, and the answer says so."""
         client.remote()
         root = client.folder / "project"
         root.joinpath(".git").mkdir(parents=True)
@@ -112,9 +112,7 @@ class TestInstalled:
         done = client.send("POST", "", {**asked, "allow_unsigned": True})
         assert (done.status, done.json["unsigned"]) == (201, True)
 
-    def test_what_was_pulled_before_is_as_unsigned_as_what_is_pulled_now(
-        self, client: Client
-    ) -> None:
+    def test_a_skill_that_was_pulled_before_is_unsigned(self, client: Client) -> None:
         """Neither a name nor a digest in the store makes a build of it."""
         digest = client.remote()
         root = client.folder / "project"
@@ -149,7 +147,7 @@ class TestInstalled:
         file.write_text("mine")
         assert client.send("DELETE", "/hello?force=true").status == 204
 
-    def test_skills_that_are_called_like_endpoints_can_be_removed(self, client: Client) -> None:
+    def test_skills_with_the_name_of_an_endpoint_can_be_removed(self, client: Client) -> None:
         """Only a GET of them is that of the endpoint."""
         for name in ("builds", "content", "validate"):
             client.service.build(client.skill(name))
@@ -202,7 +200,7 @@ class TestBuilt:
         assert client.send("DELETE", f"/builds/{client.reference}").status == 404
         assert client.service.layout.tags() == (client.reference,)
 
-    def test_what_breaks_the_rules_is_built_if_told_to(self, client: Client) -> None:
+    def test_an_invalid_skill_is_built_without_validation(self, client: Client) -> None:
         """Without a tag it is named as it calls itself."""
         path = client.skill()
         client.folder.joinpath("hello/SKILL.md").write_text("---\nname: other\n---\n")
@@ -211,7 +209,7 @@ class TestBuilt:
         done = client.send("POST", "/build", {"path": path, "no_validate": True})
         assert done.json == {"reference": "other"}
 
-    def test_a_folder_with_too_much_in_it_is_the_clients_mistake(self, client: Client) -> None:
+    def test_a_folder_that_is_too_large_is_a_bad_request(self, client: Client) -> None:
         """As is one with a link, with validation and without."""
         path = client.skill()
         for number in range(1001):
@@ -382,7 +380,7 @@ class TestErrors:
         ],
         indirect=["fixed"],
     )
-    def test_what_a_registry_says_is_passed_on(
+    def test_the_status_of_a_registry_is_passed_on(
         self, client: Client, fixed: Fixed, status: int
     ) -> None:
         """A refusal of a registry keeps its kind; any other failure is the registry's fault."""
@@ -404,9 +402,7 @@ class TestErrors:
         ):
             assert (said.status, "no connection" in said.message) == (502, True)
 
-    def test_content_that_is_not_what_its_digest_says_is_the_registrys_fault(
-        self, client: Client
-    ) -> None:
+    def test_content_with_the_wrong_digest_is_a_bad_gateway(self, client: Client) -> None:
         """None of it is shown."""
         client.remote()
         for digest, data in list(client.registry.blobs.items()):
@@ -438,7 +434,7 @@ class TestErrors:
         assert theirs.exists()
 
     @pytest.mark.parametrize("damage", ["blob", "index"])
-    def test_damage_in_the_store_is_told_to_the_log_alone(
+    def test_damage_in_the_store_is_only_logged(
         self, client: Client, caplog: pytest.LogCaptureFixture, damage: str
     ) -> None:
         """An internal error has its status and no details."""
@@ -509,7 +505,7 @@ class TestBody:
          b'{"path":NaN}', b"[" * 100_000, b'{"path":"/x"', b'\xef\xbb\xbf{"path":"/x"}'],
     )  # fmt: skip
     def test_a_body_that_is_not_a_request_is_refused(self, client: Client, body: bytes) -> None:
-        """Whatever it is instead."""
+        """Anything but a JSON object."""
         said = client.send("POST", "/validate", body)
         assert said.status == 400
         assert said.message.startswith("invalid request body: ")
@@ -519,12 +515,12 @@ class TestBody:
         [{"clients": "codex"}, {"clients": [1]}, {"force": 1}, {"version": 1}, {"force": "true"}],
     )
     def test_fields_are_of_their_kind(self, client: Client, fields: dict[str, object]) -> None:
-        """Nothing is converted."""
+        """No value is converted to another type."""
         said = client.send("POST", "", {"name": "hello", **fields})
         assert said.status == 400
         assert said.message.startswith("invalid request body: ")
 
-    def test_what_is_null_or_not_known_does_not_matter(self, client: Client) -> None:
+    def test_null_and_unknown_fields_are_ignored(self, client: Client) -> None:
         """Null is absent, and a client may know more than we do."""
         client.service.build(client.skill())
         asked = {"name": "hello", **CODEX, "version": None, "force": None, "later": {"a": [1]}}
@@ -549,7 +545,7 @@ class TestBody:
             assert connection.getresponse().status == status
             connection.close()
 
-    def test_a_body_that_does_not_come_is_not_waited_for(self, client: Client) -> None:
+    def test_a_body_that_does_not_arrive_ends_in_a_timeout(self, client: Client) -> None:
         """An unfinished body is refused after a time limit."""
         client.serve(short=0.05)
         connection = client.connect()
