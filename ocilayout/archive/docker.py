@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
@@ -93,8 +93,11 @@ class DockerBlobs:
         Raises:
             OciLayoutError: As for `open`.
         """
+        if not verify:
+            with closing(self._whole(descriptor).open()) as raw:
+                return raw.read(descriptor.size)
         with self.open(descriptor) as stream:
-            return stream.readall() if verify else stream.detach().read(descriptor.size)
+            return stream.readall()
 
     def open(self, descriptor: Descriptor) -> VerifiedReader:
         """Open a blob for reading; it is verified at the end of the stream.
@@ -105,9 +108,12 @@ class DockerBlobs:
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
             DocumentError: From the stream's `read`: the layer is compressed, and damaged.
         """
+        return VerifiedReader(self._whole(descriptor).open(), descriptor)
+
+    def _whole(self, descriptor: Descriptor) -> Content:
         content = self._content(descriptor.digest)
         require_size(descriptor, content.size)
-        return VerifiedReader(content.open(), descriptor)
+        return content
 
     def _content(self, digest: Digest) -> Content:
         content = self._contents.get(digest)
@@ -232,6 +238,9 @@ class DockerArchive(View[DockerBlobs]):
 
     def _snapshot(self) -> RootIndex:
         return self._root
+
+    def _read_unverified(self, descriptor: Descriptor) -> bytes:
+        return self.blobs.read(descriptor, verify=False)
 
     def _known(self, name: str) -> str:
         """Return the reference of the root index for what a name means to Docker."""

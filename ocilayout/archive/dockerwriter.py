@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from attrs import define, field
@@ -203,7 +204,7 @@ class _Writer:
         """Write a layer unpacked; return its size."""
         self._report(Event(kind="started", descriptor=layer))
         with closing(
-            ReportingStream(self._source.blobs.open(layer), layer, self._report)
+            ReportingStream(partial(self._source.blobs.open, layer), layer, self._report)
         ) as stream:
             raw = Peeked(stream)
             program = compression_of(raw.head)

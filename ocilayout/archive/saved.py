@@ -201,7 +201,7 @@ class Files:
                 if layer.program and size > self._left:
                     raise too_large(layer.member.name, self._limit)
         self._left -= size if layer.program else 0
-        found = Digest(f"sha256:{hasher.hexdigest()}"), size
+        found = Digest.parse(f"sha256:{hasher.hexdigest()}"), size
         self._measured[layer.member.offset] = found
         return found
 

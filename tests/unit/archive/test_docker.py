@@ -184,7 +184,7 @@ class TestBlobs:
         layer = ONE.diff_ids[0]
         assert layer in archive.blobs
         with pytest.raises(SizeMismatchError):
-            archive.blobs.read(Descriptor(media_type=OCI_LAYER, digest=Digest(layer), size=1))
+            archive.blobs.read(Descriptor(media_type=OCI_LAYER, digest=Digest.parse(layer), size=1))
 
     def test_one_layer_twice(self) -> None:
         """An image may have one layer twice, from two files."""
