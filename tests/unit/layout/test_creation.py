@@ -288,14 +288,14 @@ def test_a_root_index_without_a_version_is_read_and_reported(layout: Layout, ver
     opened.tag("b", opened.resolve("a"))
     assert opened.tags() == ("a", "b")
     assert layout.path.joinpath("index.json").read_text().startswith("{" + version + '"manifests"')
-    problems = [(one.code, one.place) for one in opened.check() if one.severity == "error"]
-    assert problems == [("missing-property", "index.json$.schemaVersion")]
+    problems = {(one.code, one.place) for one in opened.check()}
+    assert ("missing-property", "index.json$.schemaVersion") in problems
 
 
-def test_what_is_not_a_folder_is_called_what_it_is(layout: Layout, tmp_path: Path) -> None:
+def test_what_is_not_a_folder_is_called_what_it_is(tmp_path: Path) -> None:
     """An archive is said to be a file, and a dangling link to lead nowhere."""
     tmp_path.joinpath("x.tar").write_bytes(b"tar")
-    with pytest.raises(NotALayoutError, match="it is a file; .* oci-archive:FILE"):
+    with pytest.raises(NotALayoutError, match=r"it is a file; .* oci-archive:FILE"):
         Layout.open(tmp_path / "x.tar")
     tmp_path.joinpath("dangling").symlink_to("nowhere")
     with pytest.raises(LayoutExistsError, match="a symbolic link that leads nowhere"):
