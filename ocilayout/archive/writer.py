@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ocilayout.archive.reader import BLOBS, HEADER, INDEX
 from ocilayout.archive.tarstream import TarStream, open_target
-from ocilayout.errors import AmbiguousReferenceError
+from ocilayout.errors import AmbiguousReferenceError, OciLayoutError
 from ocilayout.layout import View, entries_of, target_names
 from ocilayout.model import (
-    AT_A_TIME,
     DEFAULT_LIMITS,
     DOCUMENT_TYPES,
     REF_NAME,
@@ -30,24 +29,35 @@ from ocilayout.model import (
     walk,
     with_referrers,
 )
-from ocilayout.transfer import Event, LeftBehind, ReportingStream, ignore, opener
+from ocilayout.transfer import (
+    Event,
+    LeftBehind,
+    ReportingStream,
+    ignore,
+    in_batches,
+    missing_parts,
+    opener,
+    without_missing,
+)
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ocilayout.model import Platform, Source
-    from ocilayout.transfer import Report
+    from ocilayout.transfer import MissingPart, Report
 
 
-def write_archive(
+def write_archive(  # noqa: PLR0913 # as for `copy`
     source: Source,
     names: Iterable[str] | Mapping[str, str | None] | None,
     file: str | os.PathLike[str] | BinaryIO,
     *,
     platform: Platform | str | None = None,
     referrers: bool = False,
+    sparse: bool = False,
     on_event: Report | None = None,
+    on_error: Callable[[str, OciLayoutError], None] | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> None:
     """Write content with its names into an archive, as a stream.
@@ -71,7 +81,10 @@ def write_archive(
             path is replaced when the archive is whole; a FIFO is written to.
         platform: Write the manifests for this platform alone, as `copy` does.
         referrers: Write the referrers of the content, too, as untagged entries.
+        sparse: Leave out what an index lists and the source does not have whole, as `copy` does.
         on_event: Called with every step, as by `copy`; nothing is skipped.
+        on_error: Called with each reference whose content is not there whole, as by `copy_all`. If
+            that is all of them, nothing is written.
         limits: How large and how many the documents may be, and the other blobs how large; as for
             `copy_all`.
 
@@ -90,20 +103,31 @@ def write_archive(
 
     Spec: image-layout:transports, image-layout:archive.
     """
+    named = target_names(source, names)
+    for name in named.values():
+        if name is not None:
+            require_ref_name(name)
     left = LeftBehind(remote=not isinstance(source, View))
-    chosen = _choose(source, names, left)
-    if platform is not None:
-        chosen = [(name, select(root, platform, source.blobs.read)) for name, root in chosen]
-    blobs: dict[Digest, Descriptor] = {}
-    others: list[Descriptor] = []
-    for start in range(0, len(chosen), AT_A_TIME):
-        some = [root for _, root in chosen[start : start + AT_A_TIME]]
-        found, more = _plan(source, some, limits, left, referrers=referrers)
-        blobs |= found
-        others += more
-        left.note_entries(entries_of(source, [other.digest for other in more]))
-    roots = _entries([*chosen, *(("", other) for other in others)])
     report = on_event or ignore
+    chosen: list[tuple[str, Descriptor]] = []  # with their names; empty for an untagged entry
+    blobs: dict[Digest, Descriptor] = {}
+
+    def plan(some: list[str]) -> None:
+        roots = [source.resolve(ref) for ref in some]
+        if platform is not None:
+            roots = [select(root, platform, source.blobs.read) for root in roots]
+        found, others = _plan(
+            source, roots, limits, left, report, referrers=referrers, sparse=sparse
+        )
+        blobs.update(found)
+        left.note_entries(entries_of(source, [*some, *(other.digest for other in others)]))
+        names = (named[ref] or "" for ref in some)
+        chosen.extend([*zip(names, roots, strict=True), *(("", other) for other in others)])
+
+    in_batches(named, plan, on_error)
+    if named and not chosen:  # an archive with nothing in it would replace one that may have all
+        return
+    roots = _entries(chosen)
     for descriptor in blobs.values():
         report(Event(kind="planned", descriptor=descriptor))
     with open_target(file) as target:
@@ -125,20 +149,6 @@ def write_archive(
         tar.finish()
     for event in left.events(source.blobs):
         report(event)
-
-
-def _choose(
-    source: Source,
-    names: Iterable[str] | Mapping[str, str | None] | None,
-    left: LeftBehind,
-) -> list[tuple[str, Descriptor]]:
-    """Return the chosen content with its names in the archive; empty for an untagged entry."""
-    chosen = target_names(source, names)
-    for name in chosen.values():
-        if name is not None:
-            require_ref_name(name)
-    left.note_entries(entries_of(source, chosen))
-    return [(name or "", source.resolve(ref)) for ref, name in chosen.items()]
 
 
 def _entries(chosen: Iterable[tuple[str, Descriptor]]) -> list[Descriptor]:
@@ -169,8 +179,10 @@ def _plan(
     roots: list[Descriptor],
     limits: Limits,
     left: LeftBehind,
+    report: Report,
     *,
     referrers: bool,
+    sparse: bool,
 ) -> tuple[dict[Digest, Descriptor], list[Descriptor]]:
     """Return all content of some roots, found to be there in its size, and the referrers."""
     budget = Budget(source.blobs.read, limits=limits, of="what is written", size=source.blobs.size)
@@ -178,17 +190,25 @@ def _plan(
     for root in roots if referrers else ():
         others += with_referrers(root, budget.read_if_there, source.referrers, limits=limits)[1:]
     blobs: dict[Digest, Descriptor] = {}
-    for descriptor in walk([*roots, *others], budget.read):
-        if descriptor.urls and descriptor.digest not in source.blobs:
-            continue
-        new_hasher(descriptor.digest.algorithm)  # which raises for content that cannot be verified
-        if descriptor.media_type not in DOCUMENT_TYPES:  # those are read on the walk
-            name = str(descriptor.digest)
-            require_at_most(limits.blob, descriptor.size, of=name, unit="bytes")
-            require_size(descriptor, source.blobs.size(descriptor.digest))
-        elif descriptor.digest in blobs:  # and once only, whatever sizes they are given
-            require_size(descriptor, blobs[descriptor.digest].size)
-        blobs[descriptor.digest] = descriptor
+
+    def is_missing(blob: Descriptor) -> bool:
+        return not blob.urls and blob.digest not in source.blobs
+
+    def missing() -> list[MissingPart]:
+        return missing_parts([*roots, *others], budget.read_if_there, is_missing)
+
+    with without_missing(missing, report, sparse=sparse) as out:
+        for descriptor in walk([*roots, *others], budget.read, but=out):
+            if descriptor.urls and descriptor.digest not in source.blobs:
+                continue
+            new_hasher(descriptor.digest.algorithm)  # raises for content that cannot be verified
+            if descriptor.media_type not in DOCUMENT_TYPES:  # those are read on the walk
+                name = str(descriptor.digest)
+                require_at_most(limits.blob, descriptor.size, of=name, unit="bytes")
+                require_size(descriptor, source.blobs.size(descriptor.digest))
+            elif descriptor.digest in blobs:  # and once only, whatever sizes they are given
+                require_size(descriptor, blobs[descriptor.digest].size)
+            blobs[descriptor.digest] = descriptor
     documents = {digest: known[2] for digest, known in budget.documents.items()}
     open_blob = opener(source.blobs, remote=not isinstance(source, View))
     left.note(blobs.values(), documents, open_blob)

@@ -31,9 +31,12 @@ from ocilayout.model import is_digest, require_ref_name, select
 from ocilayout.transfer import copy_all
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ocilayout.cli.operand import Source
     from ocilayout.cli.option import Writing
     from ocilayout.cli.progress import Account
+    from ocilayout.errors import OciLayoutError
     from ocilayout.layout import Layout
     from ocilayout.model import Descriptor, Platform
     from ocilayout.registry import Repository
@@ -45,6 +48,16 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="Copy all entries, or all tags.")
 @option.platform
 @click.option("--referrers", is_flag=True, help="Copy the referrers, too, such as signatures.")
+@click.option(
+    "--sparse",
+    is_flag=True,
+    help="Leave out platforms of an index that SOURCE does not have; the index stays as it is.",
+)
+@click.option(
+    "--keep-going",
+    is_flag=True,
+    help="With --all, copy the other entries if one fails; list those, and exit with 1.",
+)
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -68,6 +81,8 @@ def cp(  # noqa: PLR0913 # as many as there are options
     *,
     everything: bool,
     referrers: bool,
+    sparse: bool,
+    keep_going: bool,
     any_name: bool,
     as_json: bool,
 ) -> None:
@@ -85,12 +100,14 @@ def cp(  # noqa: PLR0913 # as many as there are options
 
     Passwords are asked for, or read from standard input as a line each, that of SOURCE first.
     """
-    _require_sense(source, target, everything=everything)
+    _require_sense(source, target, everything=everything, keep_going=keep_going)
     to_access.require_use(target)
     unpacks = isinstance(target, InDockerArchive)
     operand = Operand(source, from_access.without_unpack_limit() if unpacks else from_access)
     with operand.open() as opened, accounted() as account:
         names = _names(opened, operand, target, everything=everything)
+        failed: dict[str, OciLayoutError] = {}
+        on_error = failed.__setitem__ if keep_going else None
 
         def copied_to(store: Layout | Repository) -> dict[str, Descriptor]:
             return copy_all(
@@ -99,19 +116,18 @@ def cp(  # noqa: PLR0913 # as many as there are options
                 store,
                 platform=platform,
                 referrers=referrers,
+                sparse=sparse,
                 jobs=jobs,
                 on_event=account.tell,
+                on_error=on_error,
             )
 
         if isinstance(target, InLayout):
             header = Path(target.path, "oci-layout")
             with acting("look at", header):
                 exists = header.exists()
-            if not exists:
-                for ref, name in names.items():  # or a layout would be created in vain
-                    opened.resolve(ref)
-                    if name is not None:
-                        require_ref_name(name, strict=not any_name)
+            if not exists:  # nor is it created where this is refused
+                _require_names(opened, names, strict=not any_name, on_error=on_error)
             arrived = copied_to(writing.open(target.path, create=True, any_name=any_name))
         elif isinstance(target, InRegistry):
             with to_access.repository(target) as repository:
@@ -127,24 +143,29 @@ def cp(  # noqa: PLR0913 # as many as there are options
                 unpack_limit=from_access.unpack_limit,
             )
         else:
-            arrived = {ref: opened.resolve(ref) for ref in names}
-            if platform is not None:
-                read = opened.blobs.read
-                arrived = {ref: select(root, platform, read) for ref, root in arrived.items()}
             write_archive(
                 opened,
                 names,
                 _output(target),
                 platform=platform,
                 referrers=referrers,
+                sparse=sparse,
                 on_event=account.tell,
+                on_error=on_error,
             )
-    _report(names, arrived, target, account, as_json=as_json)
+            arrived = {ref: opened.resolve(ref) for ref in names if ref not in failed}
+            if platform is not None:
+                read = opened.blobs.read
+                arrived = {ref: select(root, platform, read) for ref, root in arrived.items()}
+    _report(names, arrived, failed, target, account, as_json=as_json)
+    if failed:
+        click.get_current_context().exit(1)
 
 
 def _report(
     names: dict[str, str | None],
     arrived: dict[str, Descriptor],
+    failed: dict[str, OciLayoutError],
     target: Locator,
     account: Account,
     *,
@@ -164,15 +185,18 @@ def _report(
             }
         )
         lines.append(f"Copied {ref} to {evolve(target, name=name or descriptor.digest)}")
+    for ref, error in failed.items():
+        click.echo(printable(f"{ref} was not copied: {error}"), err=True)
+    failures = [{"source": ref, "error": str(error)} for ref, error in failed.items()]
     answer(
-        {"entries": entries, **account.data()},
+        {"entries": entries, "failed": failures, **account.data()},
         "\n".join(map(printable, [*lines, account.text()])),
         as_json=as_json,
         err=isinstance(target, InArchive) and target.path == STREAM,
     )
 
 
-def _require_sense(source: Locator, target: Locator, *, everything: bool) -> None:
+def _require_sense(source: Locator, target: Locator, *, everything: bool, keep_going: bool) -> None:
     """Refuse arguments that contradict each other.
 
     Raises:
@@ -185,6 +209,8 @@ def _require_sense(source: Locator, target: Locator, *, everything: bool) -> Non
         )
     if everything and (source.name is not None or target.name is not None):
         raise click.UsageError("--all copies every entry under its own name; leave out the name")
+    if keep_going and not everything:
+        raise click.UsageError("--keep-going is for --all; a single copy succeeds or fails")
     if not isinstance(target, InLayout):
         refuse(
             "how a layout is written; the target is not one",
@@ -198,6 +224,20 @@ def _require_sense(source: Locator, target: Locator, *, everything: bool) -> Non
         refuse("how many transfers run at a time; an archive is written in one go", "jobs")
         if target.path == STREAM and sys.stdout.isatty():
             raise click.UsageError("standard output is a terminal; send the archive elsewhere")
+
+
+def _require_names(
+    source: Source,
+    names: dict[str, str | None],
+    *,
+    strict: bool,
+    on_error: Callable[[str, OciLayoutError], None] | None,
+) -> None:
+    for ref, name in names.items():
+        if on_error is None:
+            source.resolve(ref)
+        if name is not None:
+            require_ref_name(name, strict=strict)
 
 
 def _names(

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from ocilayout.cli.terminal import counted, size_text
+from ocilayout.errors import some
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ocilayout.model import Digest
+    from ocilayout.model import Descriptor, Digest
     from ocilayout.transfer import Event
 
 
@@ -38,6 +39,7 @@ class Account:
         self._moved: dict[Digest, int] = {}
         self._copied: set[Digest] = set()
         self._left_behind: dict[Digest, Event] = {}
+        self._missing: dict[Digest, Descriptor] = {}
         self._planned_bytes = 0
         self._moved_bytes = 0
 
@@ -53,6 +55,8 @@ class Account:
         with self._lock:
             if event.kind == "left":
                 self._left_behind[digest] = event
+            elif event.kind == "missing":
+                self._missing[digest] = event.descriptor
             elif event.kind == "planned":
                 self._planned_bytes += 0 if digest in self._sizes else size
                 self._sizes[digest] = size
@@ -70,8 +74,15 @@ class Account:
         """End every transfer at its next step."""
         self._stopped = True
 
-    def data(self) -> dict[str, int]:
-        """Return the totals for programs: blobs and bytes, copied and skipped."""
+    def data(self) -> dict[str, object]:
+        """Return the totals for programs, and what a sparse copy left out."""
+        missing = [
+            {"digest": entry.digest, "platform": str(entry.platform) if entry.platform else None}
+            for entry in self._missing.values()
+        ]
+        return {**self._totals(), "missing": missing}
+
+    def _totals(self) -> dict[str, int]:
         copied = [size for digest, size in self._sizes.items() if digest in self._copied]
         skipped = [size for digest, size in self._sizes.items() if digest not in self._copied]
         return {
@@ -95,10 +106,14 @@ class Account:
 
     def text(self) -> str:
         """Return the totals for people."""
-        total = self.data()
+        total = self._totals()
         text = f"{counted(total['copied'], 'blob')} copied ({size_text(total['copiedBytes'])})"
         if total["skipped"]:
             text += f", {total['skipped']} there already ({size_text(total['skippedBytes'])})"
+        if self._missing:
+            entries = self._missing.values()
+            listed = some(str(entry.platform or entry.digest) for entry in entries)
+            text += f"\nNot there, and left out: {listed}"
         return text
 
     def _move(self, digest: Digest, moved: int) -> None:

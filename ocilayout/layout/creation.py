@@ -30,8 +30,11 @@ def require_layout(root: Path, indexfile: IndexFile) -> None:
         _require_version(root / "oci-layout")
         indexfile.snapshot()
     except (FileNotFoundError, NotADirectoryError) as error:
-        missing = Path(str(error.filename)).name
-        reason = f"{missing} is missing" if _exists(root) else "there is nothing at this path"
+        reason = f"{Path(str(error.filename)).name} is missing"
+        if not _exists(root):
+            reason = "there is nothing at this path"
+        elif not root.is_dir():
+            reason = "it is a file; a layout in an archive is written oci-archive:FILE"
         raise NotALayoutError(f"{root} is not an OCI image layout: {reason}") from None
 
 
@@ -88,7 +91,8 @@ def _require_free(root: Path) -> None:
             root.mkdir(parents=True, exist_ok=True)
         fsync(root.parent)
     except FileExistsError:
-        raise LayoutExistsError(f"{root} is a file; choose another path") from None
+        what = "a file" if _exists(root) else "a symbolic link that leads nowhere"
+        raise LayoutExistsError(f"{root} is {what}; choose another path") from None
     with acting("list", root):
         names = sorted(child.name for child in root.iterdir())
     for name in names:

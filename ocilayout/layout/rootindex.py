@@ -346,8 +346,13 @@ def _with_array(document: dict[str, Json]) -> str:
 
 
 def _require_shell(document: dict[str, Json]) -> Index:
-    """Return the document without its entries, and refuse it if it breaks the specification."""
+    """Return the document without its entries, and refuse it if it breaks the specification.
+
+    Deviation: it may lack its `schemaVersion`, as Bazel's rules_oci writes it. `check` reports it.
+    """
     bare = {name: value for name, value in document.items() if name != "manifests"}
+    if bare.get("schemaVersion") is None:
+        bare["schemaVersion"] = 2
     shell = structure(bare, Index)
     require_without(shell.extra, "config", "layers")
     return shell

@@ -16,7 +16,7 @@ from ocilayout.model.mediatype import DOCUMENT_TYPES
 from ocilayout.model.retired import ArtifactManifest, Schema1Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from ocilayout.model.digest import Digest
 
@@ -45,7 +45,11 @@ def document_of(descriptor: Descriptor, read: Read) -> Document | None:
 
 
 def walk(
-    roots: Iterable[Descriptor], read: Read, *, subjects: bool = False
+    roots: Iterable[Descriptor],
+    read: Read,
+    *,
+    subjects: bool = False,
+    but: Container[Digest] = (),
 ) -> Iterator[Descriptor]:
     """Visit everything that can be reached, each digest once, parents before their children.
 
@@ -57,6 +61,7 @@ def walk(
         read: Returns the document of a manifest or an index, or `None` if it is missing; then its
             successors are not visited.
         subjects: Whether to go on through `subject`, too.
+        but: Parts of documents that are not visited.
 
     Raises:
         Exception: Any error of `read`.
@@ -81,7 +86,7 @@ def walk(
         document = read(descriptor)
         if document is None:
             continue
-        found = list(successors(document))
+        found = [part for part in successors(document) if part.digest not in but]
         if subjects and document.subject is not None:
             found.append(document.subject)
         pending.extend(reversed(found))

@@ -8,20 +8,25 @@ source or a target is, which `ocilayout.model` says, and connections to registri
 
 from __future__ import annotations
 
-from ocilayout.transfer.copying import copy, copy_all, transfer
+from ocilayout.transfer.copying import copy, copy_all, in_batches, transfer
 from ocilayout.transfer.event import Event, Report, ReportingStream, ignore
 from ocilayout.transfer.left_behind import LeftBehind, opener
+from ocilayout.transfer.missing import MissingPart, missing_parts, without_missing
 from ocilayout.transfer.plan import put_and_bind
 
 __all__ = [
     "Event",
     "LeftBehind",
+    "MissingPart",
     "Report",
     "ReportingStream",
     "copy",
     "copy_all",
     "ignore",
+    "in_batches",
+    "missing_parts",
     "opener",
     "put_and_bind",
     "transfer",
+    "without_missing",
 ]

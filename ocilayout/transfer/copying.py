@@ -27,6 +27,7 @@ from ocilayout.transfer.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from concurrent.futures import Executor
 
     from ocilayout.model import Descriptor, Digest, Platform, Source
     from ocilayout.transfer.event import Report
@@ -46,6 +47,7 @@ def copy(  # noqa: PLR0913 # each is an option by its name
     name: str | None = None,
     platform: Platform | str | None = None,
     referrers: bool = False,
+    sparse: bool = False,
     jobs: int = JOBS,
     on_event: Report | None = None,
     limits: Limits = DEFAULT_LIMITS,
@@ -67,6 +69,8 @@ def copy(  # noqa: PLR0913 # each is an option by its name
         referrers: Copy the referrers of every manifest that is copied, and their referrers:
             signatures, bills of materials and such. In a layout they become untagged entries.
             Referrers that are listed and missing are left out.
+        sparse: Leave out what an index lists and the source does not have whole, such as the other
+            platforms of an image that `docker save` wrote; the index stays as it is.
         jobs: How many transfers run at a time.
         on_event: Called for every step, from several threads if there are several jobs. It is also
             told of content of the source that is named where a document is not understood, and
@@ -99,6 +103,7 @@ def copy(  # noqa: PLR0913 # each is an option by its name
         target,
         platform=platform,
         referrers=referrers,
+        sparse=sparse,
         jobs=jobs,
         on_event=on_event,
         limits=limits,
@@ -106,15 +111,17 @@ def copy(  # noqa: PLR0913 # each is an option by its name
     return found[ref]
 
 
-def copy_all(
+def copy_all(  # noqa: PLR0913 # as for `copy`
     source: Source,
     names: Iterable[str] | Mapping[str, str | None] | None,
     target: Layout | Remote,
     *,
     platform: Platform | str | None = None,
     referrers: bool = False,
+    sparse: bool = False,
     jobs: int = JOBS,
     on_event: Report | None = None,
+    on_error: Callable[[str, OciLayoutError], None] | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> dict[str, Descriptor]:
     """Copy several references as `copy` does, faster than one by one.
@@ -131,12 +138,15 @@ def copy_all(
         target: A `Layout` or a `Repository`.
         platform: As for `copy`.
         referrers: As for `copy`.
+        sparse: As for `copy`.
         jobs: How many transfers run at a time.
         on_event: As for `copy`.
+        on_error: Called with each reference that cannot be copied, and the error; the others are
+            copied all the same. By default the first error ends the copy.
         limits: As for `copy`, for the references that are taken at a time.
 
     Returns:
-        A plain descriptor of each, by its reference in the source.
+        A plain descriptor of each that was copied, by its reference in the source.
 
     Raises:
         TypeError: The names are one string.
@@ -152,30 +162,62 @@ def copy_all(
     done: dict[str, Descriptor] = {}
     left = LeftBehind(remote=isinstance(source, Remote))
     report = on_event or ignore
+
+    def copy_some(some: list[str], workers: Executor) -> None:
+        plan = Plan(source, target, workers, report, limits, sparse=sparse)
+
+        def find(ref: str) -> tuple[Descriptor, list[Descriptor]]:
+            root = plan.resolve(ref)
+            if platform is not None:
+                root = select(root, platform, plan.load)
+            if not referrers:
+                return root, []
+            found = with_referrers(root, plan.read_if_there, source.referrers, limits=limits)
+            return root, found[1:]
+
+        found = dict(zip(some, workers.map(find, some), strict=True))
+        named = [(names[ref], found[ref][0]) for ref in some]
+        others = [other for _, more in found.values() for other in more]
+        left.note_entries(entries_of(source, [*some, *(other.digest for other in others)]))
+        plan.run(named, others)
+        plan.note_named(left)
+        done.update((ref, root) for ref, (root, _) in found.items())
+
     with thread_pool(jobs) as workers:
-        for start in range(0, len(names), AT_A_TIME):
-            some = dict(list(names.items())[start : start + AT_A_TIME])
-            plan = Plan(source, target, workers, report, limits)
-
-            def find(ref: str, plan: Plan = plan) -> tuple[Descriptor, list[Descriptor]]:
-                root = plan.resolve(ref)
-                if platform is not None:
-                    root = select(root, platform, plan.load)
-                if not referrers:
-                    return root, []
-                found = with_referrers(root, plan.read_if_there, source.referrers, limits=limits)
-                return root, found[1:]
-
-            found = dict(zip(some, workers.map(find, some), strict=True))
-            named = [(name, found[ref][0]) for ref, name in some.items()]
-            others = [other for _, more in found.values() for other in more]
-            left.note_entries(entries_of(source, [*some, *(other.digest for other in others)]))
-            plan.run(named, others)
-            plan.note_named(left)
-            done |= {ref: root for ref, (root, _) in found.items()}
+        in_batches(names, lambda some: copy_some(some, workers), on_error)
     for event in left.events(source.blobs, _has(target)):
         report(event)
     return done
+
+
+def in_batches(
+    refs: Iterable[str],
+    do: Callable[[list[str]], None],
+    on_error: Callable[[str, OciLayoutError], None] | None = None,
+) -> None:
+    """Call a function with some dozens of references at a time.
+
+    Args:
+        refs: The references.
+        do: The function. If it fails for several references, it is called with each of these alone.
+        on_error: As for `copy_all`.
+
+    Raises:
+        OciLayoutError: The function raised it, and there is no `on_error`.
+    """
+    every = list(refs)
+    for start in range(0, len(every), AT_A_TIME):
+        batch = every[start : start + AT_A_TIME]
+        try:
+            do(batch)
+        except OciLayoutError as error:
+            if on_error is None:
+                raise
+            if len(batch) == 1:
+                on_error(batch[0], error)
+                continue
+            for ref in batch:
+                in_batches([ref], do, on_error)
 
 
 def transfer(

@@ -27,6 +27,7 @@ from ocilayout.model import (
 )
 from ocilayout.transfer.event import Event, ReportingStream
 from ocilayout.transfer.left_behind import opener
+from ocilayout.transfer.missing import missing_parts, without_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ocilayout.model import Descriptor, Digest, Readable, Source
     from ocilayout.transfer.event import Report
     from ocilayout.transfer.left_behind import LeftBehind
+    from ocilayout.transfer.missing import MissingPart
 
 _ATTEMPTS: Final = 20
 """How often blobs are stored again when another process deletes them before they are tagged."""
@@ -79,6 +81,8 @@ class Plan:
         pool: Executor,
         report: Report,
         limits: Limits,
+        *,
+        sparse: bool = False,
     ) -> None:
         self._source = source
         self._target = target
@@ -87,6 +91,7 @@ class Plan:
         self._pool = pool
         self._report = report
         self._limits = limits
+        self._sparse = sparse
         self._budget = Budget(
             self._load_nearest, limits=limits, of="what is copied", size=source.blobs.size
         )
@@ -138,9 +143,16 @@ class Plan:
             roots: The roots of the graphs.
             but: Documents that are not stored, unless they are parts of others.
         """
+        missing = partial(self._missing_parts, roots)
+        with without_missing(missing, self._report, sparse=self._sparse) as out:
+            self._carry_out(roots, but, out)
+
+    def _carry_out(
+        self, roots: list[Descriptor], but: Collection[Digest], out: Collection[Digest]
+    ) -> None:
         if len(roots) > 1:  # read their documents several at a time; the walk below finds them read
-            self._each(lambda root: list(walk([root], self.read)), roots)
-        found = list(walk(roots, self.read))
+            self._each(lambda root: list(walk([root], self.read, but=out)), roots)
+        found = list(walk(roots, self.read, but=out))
         self._require_sizes(found)
         self._found |= {descriptor.digest: descriptor for descriptor in found}
         blobs = [descriptor for descriptor in found if descriptor.digest not in self._documents]
@@ -158,6 +170,16 @@ class Plan:
         for digest in self._children_first({descriptor.digest for descriptor in found}):
             if digest in parts or digest not in but:
                 self._put_document(digest)
+
+    def _missing_parts(self, roots: list[Descriptor]) -> list[MissingPart]:
+        return missing_parts(roots, self.read_if_there, self._is_missing)
+
+    def _is_missing(self, blob: Descriptor) -> bool:
+        # A registry has the blobs of its manifests, and asking for each would take long.
+        if blob.urls or isinstance(self._source, Remote):
+            return False
+        near = self._near is not None and self._near.blobs.holds(blob)
+        return not near and blob.digest not in self._source.blobs
 
     def note_named(self, left: LeftBehind) -> None:
         """Note digests that the transferred content names where it is not understood."""

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from attrs import evolve
 from click.testing import CliRunner, Result
 
 from ocilayout import (
@@ -160,3 +161,23 @@ def share_name(layout: Layout, *full_names: str | None, name: str = "latest") ->
     path.write_text(json.dumps(document))
     first, second = digests
     return first, second
+
+
+def sparse_layout(path: Path) -> Layout:
+    """Make a layout as `docker save` writes it: an index of two platforms, content for one.
+
+    `app` is the index, `amd64` the manifest that is there.
+    """
+    layout = Layout.create(path)
+    entries = []
+    for architecture in ("amd64", "arm64"):
+        image = ImageConfig(architecture=architecture, os="linux", rootfs=RootFs(diff_ids=[]))
+        config = layout.blobs.put(encode(image), media_type=OCI_CONFIG)
+        layer = layout.blobs.put(architecture.encode(), media_type=OCI_LAYER)
+        manifest = layout.put_manifest(Manifest(config=config, layers=[layer]))
+        platform = Platform(os="linux", architecture=architecture)
+        entries.append(evolve(manifest, platform=platform))
+    layout.tag("amd64", entries[0].digest)
+    layout.tag("app", layout.put_manifest(Index(manifests=entries)))
+    layout.blobs.delete(entries[1].digest)
+    return layout

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ocilayout import Digest, Layout
+from ocilayout import OCI_CONFIG, Descriptor, Digest, Layout, Manifest
 from ocilayout.cli import main
+from tests.cli.conftest import sparse_layout
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
@@ -37,6 +38,9 @@ def parts(answers: dict[str, Any], path: str) -> list[dict[str, Any]]:
 def test_every_key_is_documented(command: Command, layout: Layout) -> None:
     """Each verb's answer has exactly the keys that the page says, and each key has a meaning."""
     run = command.answer
+    sparse = sparse_layout(command.folder / "sparse")
+    absent = Descriptor.of(b"absent", OCI_CONFIG)
+    sparse.tag("lost", sparse.put_manifest(Manifest(config=absent, layers=[])))
     answers = {
         "init": run("init", "new"),
         "ls": run("ls", "lay"),
@@ -46,7 +50,7 @@ def test_every_key_is_documented(command: Command, layout: Layout) -> None:
         "tag": run("tag", "lay", "v1", "v2"),
         "untag": run("untag", "lay", "v2"),
         "annotate": run("annotate", "lay", "v1", "a=b"),
-        "cp": run("cp", "oci:lay:v1", "oci:other"),
+        "cp": run("cp", "--sparse", "--all", "--keep-going", "oci:sparse", "oci:other", status=1),
         "rm": run("rm", "lay", "solo"),
         "gc": run("gc", "lay"),
         "explain": run("explain", "image-layout:blob-content"),

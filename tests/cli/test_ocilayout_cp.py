@@ -142,6 +142,8 @@ class TestAnswer:
             "copiedBytes": size - there,
             "skipped": len(solo),
             "skippedBytes": there,
+            "failed": [],
+            "missing": [],
         }
         assert command.lines("cp", "oci:lay:v1", "oci:again")[1].endswith(" copied (3.8 KiB)")
         assert command.lines("cp", "oci:lay:v1", "oci:again")[1] == (

@@ -68,6 +68,7 @@ class LoopbackRegistry(Storage):
         referrers_api: bool = True,
         subject_header: bool = True,
         tag_by_digest: bool = True,
+        sparse_indexes: bool = False,
         page_size: int | None = None,
     ) -> None:
         """Create a registry, which does not serve yet.
@@ -80,6 +81,7 @@ class LoopbackRegistry(Storage):
                 `OCI-Subject`. A correct registry has both or neither of the last two.
             tag_by_digest: Whether to set the tags in the query of a push of a manifest by digest,
                 and to answer with `OCI-Tag`; if not, the query is ignored.
+            sparse_indexes: Whether to take an index that lists manifests that are not there.
             page_size: The most entries on a page of a list, > 0; `None` for no limit.
         """
         super().__init__()
@@ -87,6 +89,7 @@ class LoopbackRegistry(Storage):
         self.referrers_api = referrers_api
         self.subject_header = subject_header
         self.tag_by_digest = tag_by_digest
+        self.sparse_indexes = sparse_indexes
         self.page_size = page_size
         self.requests: list[Request] = []
         self.received: list[bytes] = []
@@ -218,7 +221,10 @@ class LoopbackRegistry(Storage):
         """Return the handlers of an endpoint by method; none if it does not exist."""
         size = self.page_size
         put = partial(
-            put_manifest, subject_header=self.subject_header, tag_by_digest=self.tag_by_digest
+            put_manifest,
+            subject_header=self.subject_header,
+            tag_by_digest=self.tag_by_digest,
+            sparse_indexes=self.sparse_indexes,
         )
         handlers: dict[str, Mapping[str, Handler]] = {
             "api": {"GET": _greet},

@@ -8,7 +8,15 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import OciLayoutError
-from ocilayout.model import MAX_DOCUMENT, Descriptor, Digest, decode_document, is_digest, is_tag
+from ocilayout.model import (
+    MAX_DOCUMENT,
+    Descriptor,
+    Digest,
+    Index,
+    decode_document,
+    is_digest,
+    is_tag,
+)
 from ocilayout.testing.registry.reply import Answer, refusal, reply
 
 if TYPE_CHECKING:
@@ -80,7 +88,12 @@ def cancel_upload(storage: Storage, request: Request) -> Answer:
 
 
 def put_manifest(
-    storage: Storage, request: Request, *, subject_header: bool, tag_by_digest: bool
+    storage: Storage,
+    request: Request,
+    *,
+    subject_header: bool,
+    tag_by_digest: bool,
+    sparse_indexes: bool,
 ) -> Answer:
     """Store a manifest that is valid and whose parts are stored.
 
@@ -90,6 +103,7 @@ def put_manifest(
         subject_header: Whether to answer with `OCI-Subject`.
         tag_by_digest: Whether to set the tags in the query of a push by digest, and to answer with
             `OCI-Tag`; if not, the query is ignored.
+        sparse_indexes: Whether the manifests that an index lists may be missing.
     """
     data, reference = request.body, request.reference
     if len(data) > MAX_DOCUMENT:
@@ -107,7 +121,9 @@ def put_manifest(
         code = "DIGEST_INVALID"
     elif not all(map(is_tag, tags)):
         code = "TAG_INVALID"
-    elif not storage.has_parts(request.name, document):
+    elif not storage.has_parts(request.name, document) and not (
+        sparse_indexes and isinstance(document, Index)
+    ):
         code = "MANIFEST_BLOB_UNKNOWN"
     if code is not None:
         return refusal(HTTPStatus.BAD_REQUEST, code)

@@ -261,18 +261,45 @@ def test_an_unknown_durability_is_refused(tmp_path: Path) -> None:
     [
         '{"schemaVersion":2,"manifests":null}',
         '{"schemaVersion":2}',
+        '{"manifests":[]}',
+        '{"schemaVersion":null,"manifests":[]}',
         '{\n  "manifests": [],\n  "schemaVersion": 2\n}\n',
         '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","x":{"y":[]}}',
     ],
 )
 def test_an_empty_layout_of_other_programs_is_opened(layout: Layout, index: str) -> None:
-    """Entries and the media type may be null or missing; tagging writes a list."""
+    """Entries, media type and version may be null or missing; tagging writes a list."""
     (layout.path / "index.json").write_text(index)
     opened = Layout.open(layout.path, durability="none")
     assert opened.tags() == ()
     assert opened.entries() == ()
     opened.tag("a", put_artifact(opened))
     assert opened.tags() == ("a",)
+
+
+@pytest.mark.spec("image-index:schema-version")
+@pytest.mark.parametrize("version", ["", '"schemaVersion":null,'])
+def test_a_root_index_without_a_version_is_read_and_reported(layout: Layout, version: str) -> None:
+    """Readers tolerate what Bazel's rules_oci writes, edits leave it as it is, check reports it."""
+    layout.tag("a", put_artifact(layout))
+    entries = layout.path.joinpath("index.json").read_text().partition('"manifests"')[2]
+    layout.path.joinpath("index.json").write_text("{" + version + '"manifests"' + entries)
+    opened = Layout.open(layout.path, durability="none")
+    opened.tag("b", opened.resolve("a"))
+    assert opened.tags() == ("a", "b")
+    assert layout.path.joinpath("index.json").read_text().startswith("{" + version + '"manifests"')
+    problems = {(one.code, one.place) for one in opened.check()}
+    assert ("missing-property", "index.json$.schemaVersion") in problems
+
+
+def test_what_is_not_a_folder_is_called_what_it_is(tmp_path: Path) -> None:
+    """An archive is said to be a file, and a dangling link to lead nowhere."""
+    tmp_path.joinpath("x.tar").write_bytes(b"tar")
+    with pytest.raises(NotALayoutError, match=r"it is a file; .* oci-archive:FILE"):
+        Layout.open(tmp_path / "x.tar")
+    tmp_path.joinpath("dangling").symlink_to("nowhere")
+    with pytest.raises(LayoutExistsError, match="a symbolic link that leads nowhere"):
+        Layout.create(tmp_path / "dangling")
 
 
 @pytest.mark.spec("image-layout:unknown-files")

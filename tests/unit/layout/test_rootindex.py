@@ -115,7 +115,7 @@ class TestRead:
     @pytest.mark.parametrize(
         ("document", "code", "place"),
         [
-            ({"manifests": []}, "missing-property", "$.schemaVersion"),
+            ({"schemaVersion": "2"}, "wrong-type", "$.schemaVersion"),
             ({"schemaVersion": 1}, "bad-version", "$.schemaVersion"),
             ({"schemaVersion": 2, "mediaType": OCI_MANIFEST}, "wrong-value", "$.mediaType"),
             ({"schemaVersion": 2, "manifests": {}}, "wrong-type", "$.manifests"),
