@@ -24,6 +24,7 @@ from ocilayout.errors import (
     AmbiguousReferenceError,
     DigestMismatchError,
     DocumentError,
+    OciLayoutError,
     ReferenceNotFoundError,
 )
 from ocilayout.layout import acting, entries_of, target_names, write_hashed
@@ -54,7 +55,7 @@ from ocilayout.transfer import Event, ReportingStream, ignore
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ocilayout.model import Json, Readable, Source
     from ocilayout.transfer import Report
@@ -86,6 +87,7 @@ def write_docker_archive(
     *,
     platform: Platform | str | None = None,
     on_event: Report | None = None,
+    on_error: Callable[[str, OciLayoutError], None] | None = None,
     unpack_limit: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> dict[str, Descriptor]:
@@ -106,6 +108,8 @@ def write_docker_archive(
         platform: The platform of the image, where a reference means an index. It can be left out
             if the index has one image.
         on_event: Called with every step, as by `copy`; nothing is skipped.
+        on_error: Called with each reference that does not mean a whole image. If that is all of
+            them, nothing is written.
         unpack_limit: How much a compressed layer may unpack to, in bytes; by default 100 times its
             size, and 256 MiB at least.
         limits: As for `write_archive`.
@@ -133,8 +137,15 @@ def write_docker_archive(
     images: dict[Digest, _Image] = {}
     chosen: dict[str, Digest] = {}
     total = 0
-    for ref, name in docker_names(source, names).items():
-        image = _image(source, ref, platform, limits)
+    named = docker_names(source, names)
+    for ref, name in named.items():
+        try:
+            image = _image(source, ref, platform, limits)
+        except OciLayoutError as error:
+            if on_error is None:
+                raise
+            on_error(ref, error)
+            continue
         total += len(image.data)
         require_at_most(limits.total, total, of="what is written", unit="bytes of configs")
         # A config has the digests of all layers, so one config is one image.
@@ -142,6 +153,8 @@ def write_docker_archive(
         chosen[ref] = image.config.digest
         if name is not None:
             image.names.add(name)
+    if named and not images:  # an archive with nothing in it would replace one that may have all
+        return {}
     _require_clear(images.values())
     ordered = sorted(
         images.values(), key=lambda one: (not one.names, sorted(one.names), one.config.digest)

@@ -89,11 +89,11 @@ def cp(  # noqa: PLR0913 # as many as there are options
     """Copy content between layouts, archives and registries.
 
     Both are written oci:PATH[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME] or
-    docker://HOST/REPO[:TAG|@DIGEST].
-    Without a name SOURCE means its only entry, and in TARGET it keeps its name. Content that is
-    named by its digest arrives without a name, by NAME@DIGEST with it. With --all an entry whose
-    name is missing or ambiguous goes by its full name. A layout is created if TARGET is missing; an
-    archive is replaced as a whole. "oci-archive:-" is standard input or output.
+    docker://HOST/REPO[:TAG|@DIGEST]. Without a name SOURCE means its only entry, and in TARGET it
+    keeps its name. Content that is named by its digest arrives without a name, by NAME@DIGEST with
+    it. With --all an entry whose name is missing or ambiguous goes by its full name. A layout is
+    created if TARGET is missing; an archive is replaced as a whole. "oci-archive:-" is standard
+    input or output.
 
     docker-archive: is a tar of "docker save". In it an image has names such as app:v1, and
     docker-archive:FILE:@N is the image at a position, from 0.
@@ -140,6 +140,7 @@ def cp(  # noqa: PLR0913 # as many as there are options
                 _output(target),
                 platform=platform,
                 on_event=account.tell,
+                on_error=on_error,
                 unpack_limit=from_access.unpack_limit,
             )
         else:
@@ -220,6 +221,7 @@ def _require_sense(source: Locator, target: Locator, *, everything: bool, keep_g
         )
     if isinstance(target, InDockerArchive):
         refuse("to copy what refers to content; a Docker archive has no place for it", "referrers")
+        refuse("how an index is copied; a Docker archive has no place for one", "sparse")
     if isinstance(target, InArchive):
         refuse("how many transfers run at a time; an archive is written in one go", "jobs")
         if target.path == STREAM and sys.stdout.isatty():

@@ -120,6 +120,7 @@ def test_limits(command: Command) -> None:
             2,
             "a Docker archive has no place for it",
         ),
+        (("--sparse", "oci:lay:v1", "docker-archive:x"), 2, "--sparse says how an index is copied"),
         (("--jobs", "2", "oci:lay:v1", "docker-archive:x"), 2, "--jobs"),
         (("oci:lay:v1", "docker-archive:x:@0"), 1, "'@0'"),
         (("oci:lay:v1", "docker-archive:x:UPPER:v1"), 1, "lower-case"),

@@ -382,3 +382,18 @@ def test_from_a_registry(layout: Layout) -> None:
     with LoopbackRegistry() as registry, Repository(f"{registry.host}/app") as repository:
         copy(layout, "v1", repository)
         assert written(repository, {"v1": "a:1"}) == written(layout, {"v1": "a:1"})
+
+
+def test_errors_that_are_passed_on(layout: Layout) -> None:
+    """With `on_error`, what is not an image is told and left out, and the others are written."""
+    layout.tag("a:1", put(layout))
+    config = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
+    layout.tag("b:1", layout.put_manifest(Manifest(config=config, layers=[config])))
+    failed: dict[str, Exception] = {}
+    file = io.BytesIO()
+    done = write_docker_archive(layout, None, file, on_error=failed.__setitem__)
+    assert (list(done), list(failed)) == (["a:1"], ["b:1"])
+    assert opened(file.getvalue()).tags() == ("docker.io/library/a:1",)
+    nothing = io.BytesIO()
+    assert write_docker_archive(layout, ["b:1"], nothing, on_error=failed.__setitem__) == {}
+    assert nothing.getvalue() == b""
