@@ -129,7 +129,8 @@ def summed(problems: Iterable[Problem], file: str) -> Iterator[Problem]:
 
 
 _JSON = "considerations:json"
-_EXACT = "considerations:numbers-and-texts"
+_NUMBERS = "considerations:numbers"
+_TEXTS = "considerations:texts"
 _LIMITS = "considerations:limits"
 _TYPES = "considerations:property-types"
 _HEADER = "image-layout:oci-layout-file"
@@ -165,8 +166,14 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "error", _JSON, "The document is not in UTF-8, or has a byte order mark."
         ),
         "bad-json": Kind("error", _JSON, "The document is not JSON, or something follows it."),
-        "bad-number": Kind("error", _EXACT, "A number is out of range."),
-        "bad-unicode": Kind("error", _EXACT, "A string has half of a surrogate pair."),
+        "bad-number": Kind("error", _NUMBERS, "A number is beyond the range of a double."),
+        "imprecise-number": Kind(
+            "warning", _NUMBERS, "An integer has more digits than a double keeps."
+        ),
+        "bad-unicode": Kind("error", _TEXTS, "A string has half of a surrogate pair."),
+        "noncharacter": Kind(
+            "warning", _TEXTS, "A string has a noncharacter of Unicode, such as U+FFFF."
+        ),
         "duplicate-property": Kind(
             "error", "considerations:duplicate-keys", "An object has a property twice."
         ),

@@ -16,11 +16,11 @@ from attrs import evolve
 from ocilayout.check import probe
 from ocilayout.check.finding import classified, problem_at, problems_of, summed
 from ocilayout.check.holding import Holding
-from ocilayout.check.reading import RootReading
+from ocilayout.check.reading import RootReading, read_header
 from ocilayout.check.survey import Survey, unreadable
 from ocilayout.errors import DocumentError, LimitExceededError
 from ocilayout.layout import MAX_ROOT_INDEX, acting
-from ocilayout.model import MAX_HEADER, Header, decode
+from ocilayout.model import MAX_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +84,8 @@ def _problems(root: Path, survey: Survey, *, content: bool, jobs: int) -> Iterat
 
 def _header(root: Path) -> Iterator[Problem]:
     try:
-        decode(probe.read(root / "oci-layout", limit=MAX_HEADER, follow=True), Header)
+        data = probe.read(root / "oci-layout", limit=MAX_HEADER, follow=True)
+        yield from (classified(problem, "oci-layout") for problem in read_header(data))
     except FileNotFoundError:
         yield problem_at("missing-header", "is missing", "oci-layout")
     except OSError as error:

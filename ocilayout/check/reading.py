@@ -8,14 +8,21 @@ from __future__ import annotations
 
 from contextlib import suppress
 from hashlib import sha256
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import define, evolve, field, frozen
 
 from ocilayout.check import advice
 from ocilayout.check.finding import MAX_OF_KIND, bounded, problems_of
-from ocilayout.errors import DocumentError, LimitExceededError, Problem, join_place, wrong_type
+from ocilayout.errors import (
+    MAX_PROBLEMS,
+    DocumentError,
+    LimitExceededError,
+    Problem,
+    join_place,
+    wrong_type,
+)
 from ocilayout.layout import DEPTH, MAX_ROOT_INDEX, find_array, iter_parts, parse_root
 from ocilayout.model import (
     CONTAINERD_IMAGE_NAME,
@@ -25,12 +32,12 @@ from ocilayout.model import (
     ArtifactManifest,
     Descriptor,
     Digest,
+    Header,
     ImageConfig,
     Index,
     Manifest,
     Mentions,
     Schema1Manifest,
-    decode,
     decode_text,
     document_mentions,
     dump_json,
@@ -97,7 +104,7 @@ def read_document(data: bytes, media_type: str) -> Reading:
         raw = parse_json(data)
     except (DocumentError, LimitExceededError) as error:
         return Reading(tuple(problems_of(error)), None)
-    problems: list[Problem] = []
+    problems = _careless(raw, data)
     said = raw.get("mediaType")
     if isinstance(said, str) and said != media_type:
         problems.append(
@@ -138,11 +145,32 @@ def read_config(data: bytes) -> tuple[Problem, ...]:
     Args:
         data: Its bytes, verified already.
     """
+    return _problems_in(data, ImageConfig)
+
+
+def read_header(data: bytes) -> tuple[Problem, ...]:
+    """Return the problems of an `oci-layout`.
+
+    Args:
+        data: Its bytes.
+    """
+    return _problems_in(data, Header)
+
+
+def _problems_in(data: bytes, model: type[ImageConfig | Header]) -> tuple[Problem, ...]:
+    careless: list[Problem] = []
     try:
-        config = decode(data, ImageConfig)
+        raw = parse_json(data)
+        careless = _careless(raw, data)
+        document = structure(raw, model)
     except (DocumentError, LimitExceededError) as error:
-        return tuple(problems_of(error))
-    return tuple(bounded(advice.on_platform(config, "$")))
+        return (*careless, *problems_of(error))
+    unwise = advice.on_platform(document, "$") if isinstance(document, ImageConfig) else ()
+    return (*careless, *bounded(unwise))
+
+
+def _careless(raw: Mapping[str, Json], data: bytes) -> list[Problem]:
+    return bounded(advice.on_json(raw)) if advice.may_be_careless(data.decode()) else []
 
 
 class RootReading:
@@ -167,6 +195,7 @@ class RootReading:
                 rest of the document, has too many values.
         """
         self._text = decode_text(data, limit=MAX_ROOT_INDEX)
+        self._careless = advice.may_be_careless(self._text)
         self._start: int | None = None
         try:
             self._raw = self._look()
@@ -182,6 +211,8 @@ class RootReading:
     def shell(self) -> Iterator[Problem]:
         """Report what is wrong with the document apart from its entries."""
         shell = {name: value for name, value in self._raw.items() if name != "manifests"}
+        if self._careless:
+            yield from bounded(advice.on_json(shell))
         try:
             index = structure(shell, Index)
             require_without(index.extra, "config", "layers")
@@ -210,7 +241,10 @@ class RootReading:
                 message = "is not an object with a digest"
                 yield [Problem(code="wrong-type", message=message, place=place)], None
                 continue
-            problems = list(self._on_duplicate(entry, position))
+            # Of a repeated entry, the first has been reported.
+            problems = repeated = list(self._on_duplicate(entry, position))
+            if self._careless and not repeated:
+                problems = list(islice(advice.on_json(entry, place), MAX_PROBLEMS))
             try:
                 descriptor = structure(entry, Descriptor)
             except DocumentError as error:
@@ -223,8 +257,9 @@ class RootReading:
             name = descriptor.annotations.get(REF_NAME)
             full = descriptor.annotations.get(CONTAINERD_IMAGE_NAME)
             self.named |= extra_mentions(descriptor)
-            if not problems:  # of a repeated entry the first has been reported
-                problems = bounded(self._on_entry(descriptor, name, place), place)
+            if not repeated:
+                unwise = chain(problems, self._on_entry(descriptor, name, place))
+                problems = bounded(unwise, place)
             yield problems, _reference(descriptor, place, "named" if name or full else "unnamed")
 
     def _look(self) -> dict[str, Json]:
