@@ -169,7 +169,7 @@ def _problems_in(data: bytes, model: type[ImageConfig | Header]) -> tuple[Proble
     return (*careless, *bounded(unwise))
 
 
-def _careless(raw: Mapping[str, Json], data: bytes) -> list[Problem]:
+def _careless(raw: dict[str, Json], data: bytes) -> list[Problem]:
     return bounded(advice.on_json(raw)) if advice.may_be_careless(data.decode()) else []
 
 

@@ -284,7 +284,7 @@ class RepositoryBlobs:
             BlobUpload(
                 self._session,
                 body,
-                location or begin_upload(self._session),
+                location or begin_upload(self._session, descriptor),
                 is_stored=lambda: self._holds(descriptor, "pull,push"),
                 chunk_size=self._chunk_size,
             ).run()

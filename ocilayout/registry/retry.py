@@ -108,6 +108,8 @@ class Retry:
 
         Returns:
             The wait, or `None` if there is no header or it cannot be read.
+
+        Spec: distribution:retry-after.
         """
         if text is None:
             return None

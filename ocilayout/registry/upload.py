@@ -1,12 +1,13 @@
 """How one blob gets into a repository: in one piece, in chunks, or mounted from another repository.
 
 After a failure the registry is asked how much it has, and the rest is sent in chunks. If it forgot
-the upload, the blob is sent from the beginning.
+the upload, the blob is sent from the beginning. An upload that is given up is cancelled.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
@@ -30,6 +31,7 @@ _RESUMABLE: Final = TRANSIENT | {
 }
 """The statuses after which an upload may go on."""
 
+_CANCELLED: Final = {HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT}
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
 # distribution-spec: `Range: 0-<end-of-range>`, the position of the last byte, included.
 _RANGE: Final = re.compile(r"(?:bytes=)?0-([0-9]{1,18})")
@@ -81,6 +83,13 @@ class BlobUpload:
 
         Spec: distribution:upload, distribution:chunks, distribution:chunk-size.
         """
+        try:
+            self._run()
+        except Exception as error:
+            self._cancel(error)
+            raise
+
+    def _run(self) -> None:
         failures, farthest = 0, 0
         chunked = self._chunk_size is not None
         while True:
@@ -100,6 +109,27 @@ class BlobUpload:
                 chunked = True
             else:
                 return
+
+    def _cancel(self, error: Exception) -> None:
+        """Tell the registry to forget the upload, unless it would not listen.
+
+        Spec: distribution:cancel.
+        """
+        unreachable = isinstance(error, TransportError) and error.status is None
+        if unreachable or isinstance(error, AuthError | RateLimitedError):
+            return
+        with (
+            suppress(RegistryError),
+            self._session.request(
+                "DELETE",
+                self._url,
+                accept=_CANCELLED,
+                actions="pull,push",
+                headers={"Content-Length": "0"},
+                once=True,
+            ) as response,
+        ):
+            response.drain()
 
     def _follow(self, response: Response) -> None:
         """Take the address of the next request from a response.
@@ -193,11 +223,14 @@ class BlobUpload:
             return False
         if not self._body.rewind():
             raise error
-        self._url, self._min_chunk = begin_upload(self._session)
+        self._url, self._min_chunk = begin_upload(self._session, self._descriptor)
         return False
 
     def _ask_size(self) -> int:
-        """Ask the registry how many bytes it has; below 0 if it does not say."""
+        """Ask the registry how many bytes it has; below 0 if it does not say.
+
+        Spec: distribution:upload-status.
+        """
         try:
             response = self._session.request(
                 "GET",
@@ -217,15 +250,19 @@ class BlobUpload:
             return -1 if stored is None else stored
 
 
-def begin_upload(session: Session) -> UploadLocation:
+def begin_upload(session: Session, descriptor: Descriptor) -> UploadLocation:
     """Ask where to send a blob.
 
     Raises:
         RegistryError: The registry refused or failed, or names no location.
 
-    Spec: distribution:location.
+    Spec: distribution:begin, distribution:digest-algorithm, distribution:location.
     """
-    with session.request("POST", "blobs/uploads/", accept={HTTPStatus.ACCEPTED}) as response:
+    algorithm = descriptor.digest.algorithm
+    query = "" if algorithm == "sha256" else f"?{urlencode({'digest-algorithm': algorithm})}"
+    with session.request(
+        "POST", f"blobs/uploads/{query}", accept={HTTPStatus.ACCEPTED}
+    ) as response:
         response.drain()
         return _read_location(response)
 
@@ -251,7 +288,7 @@ def mount_blob(session: Session, descriptor: Descriptor, repository: str) -> Upl
         )
     except AuthError:
         # The credentials may not read the other repository, but may still write to this one.
-        return begin_upload(session)
+        return begin_upload(session, descriptor)
     with response:
         response.drain()
         if response.status == HTTPStatus.ACCEPTED:
