@@ -22,7 +22,7 @@ _MODULES: Final = {
     "rm": "change",
     "cp": "cp",
     "check": "upkeep",
-    "explain": "upkeep",
+    "explain": "explain",
     "repair": "upkeep",
     "gc": "upkeep",
 }
