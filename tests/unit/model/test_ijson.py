@@ -167,6 +167,7 @@ class TestSurelyIjson:
             '[{"a":[[]]}]',
             '[{"a":"\\ud800"}]',
             '[{"a":"\\":"}]',
+            f'[{{"a":{"9" * 309}}}]',
         ],
     )
     def test_an_array_that_may_be_wrong_does_not(self, text: str) -> None:
