@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 from ocilayout.errors import MAX_PROBLEMS, DocumentError, LimitExceededError, Problem, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 MAX_OF_KIND: Final = 10_000
@@ -76,7 +76,7 @@ def problem_at(code: str, message: str, place: str) -> Problem:
     )
 
 
-def problems_of(error: DocumentError | LimitExceededError) -> Iterable[Problem]:
+def problems_of(error: DocumentError | LimitExceededError) -> Sequence[Problem]:
     """Return the problems of an error of reading a document, each with its JSON path."""
     if isinstance(error, DocumentError):
         return bounded(error.problems)

@@ -49,7 +49,7 @@ from ocilayout.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from ocilayout.model import Document, Json
 
@@ -120,7 +120,7 @@ def read_document(data: bytes, media_type: str) -> Reading:
     try:
         document: Document = structure(raw, MODELS[media_type])
     except DocumentError as error:
-        problems.extend(problems_of(error))
+        problems = _besides(problems, problems_of(error))
         named = Mentions()
         named.take(data)
         return Reading(tuple(problems), tuple(_valid_references(raw)), frozenset(named.found))
@@ -164,13 +164,19 @@ def _problems_in(data: bytes, model: type[ImageConfig | Header]) -> tuple[Proble
         careless = _careless(raw, data)
         document = structure(raw, model)
     except (DocumentError, LimitExceededError) as error:
-        return (*careless, *problems_of(error))
+        return tuple(_besides(careless, problems_of(error)))
     unwise = advice.on_platform(document, "$") if isinstance(document, ImageConfig) else ()
     return (*careless, *bounded(unwise))
 
 
 def _careless(raw: dict[str, Json], data: bytes) -> list[Problem]:
     return bounded(advice.on_json(raw)) if advice.may_be_careless(data.decode()) else []
+
+
+def _besides(problems: Iterable[Problem], errors: Collection[Problem]) -> list[Problem]:
+    """Return problems and then errors, but no other problem where an error is."""
+    places = {error.place for error in errors}
+    return [*(problem for problem in problems if problem.place not in places), *errors]
 
 
 class RootReading:
@@ -241,24 +247,26 @@ class RootReading:
                 message = "is not an object with a digest"
                 yield [Problem(code="wrong-type", message=message, place=place)], None
                 continue
+            problems = list(self._on_duplicate(entry, position))
             # Of a repeated entry, the first has been reported.
-            problems = repeated = list(self._on_duplicate(entry, position))
-            if self._careless and not repeated:
-                problems = list(islice(advice.on_json(entry, place), MAX_PROBLEMS))
+            first = not problems
+            careless = advice.on_json(entry, place) if self._careless and first else ()
             try:
                 descriptor = structure(entry, Descriptor)
             except DocumentError as error:
                 bad += 1
                 reference = _reference_if_digest(entry, place, _role(entry))
                 self.complete = self.complete and reference is not None
-                problems = bounded([*problems, *error.at(place).problems], place)
+                careless = islice(careless, MAX_PROBLEMS)
+                problems = [*problems, *_besides(careless, error.at(place).problems)]
+                problems = bounded(problems, place)
                 yield problems, reference
                 continue
             name = descriptor.annotations.get(REF_NAME)
             full = descriptor.annotations.get(CONTAINERD_IMAGE_NAME)
             self.named |= extra_mentions(descriptor)
-            if not repeated:
-                unwise = chain(problems, self._on_entry(descriptor, name, place))
+            if first:
+                unwise = chain(careless, self._on_entry(descriptor, name, place))
                 problems = bounded(unwise, place)
             yield problems, _reference(descriptor, place, "named" if name or full else "unnamed")
 

@@ -349,6 +349,7 @@ def breaks_descriptor(
 
 
 breaks_descriptor("bad-size", ".size", size=-1)
+breaks_descriptor("bad-size", ".size", how="not a double", size=10**30)
 breaks_descriptor("bad-base64", ".data", data="?")
 breaks_descriptor("bad-data", ".data", data=base64.b64encode(b"other").decode())
 breaks_descriptor("size-mismatch", ".size", size=1)
