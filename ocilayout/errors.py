@@ -6,6 +6,7 @@ system reported it.
 
 from __future__ import annotations
 
+import copyreg
 import json
 import re
 from contextlib import contextmanager
@@ -97,16 +98,8 @@ class OciLayoutError(Exception):
 
     # `Exception` would call the constructor with the message alone, and lose the attributes.
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.args, self.__dict__)
-
-
-def _rebuild(
-    kind: type[OciLayoutError], arguments: tuple[object, ...], attributes: dict[str, object]
-) -> OciLayoutError:
-    error = kind.__new__(kind, *arguments)
-    error.args = arguments
-    error.__dict__.update(attributes)
-    return error
+        make = copyreg.__newobj__  # type: ignore[attr-defined] # typeshed does not have it
+        return make, (type(self), *self.args), self.__dict__
 
 
 class DocumentError(OciLayoutError, ValueError):

@@ -1,6 +1,6 @@
 """What can be looked up in spec-notes: requirements, problems, decisions, and what programs do.
 
-All but the problems, which `finding` has, are read from the pages that the wheel carries.
+All is read from the pages that the wheel carries.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import field, frozen
 
-from ocilayout.check.finding import KINDS
-from ocilayout.check.requirement import cells_of, installed_notes, iter_requirements
+from ocilayout.check.requirement import NOTHING, cells_of, installed_notes, iter_requirements
 from ocilayout.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -62,19 +61,7 @@ def iter_notes(folder: Path | None = None) -> Iterator[Note]:
             details={"level": row.level, "here": row.ours},
             page=folder / f"{row.page}.md",
         )
-    for code, kind in KINDS.items():
-        details = {
-            "severity": kind.severity,
-            "requirement": kind.requirement,
-            "repair": kind.repair,
-        }
-        yield Note(
-            kind="problem",
-            name=code,
-            about=kind.meaning,
-            details={noun: text for noun, text in details.items() if text},
-            page=folder / "problems.md",
-        )
+    yield from _problems(folder / "problems.md")
     for page in sorted((folder / "decisions").glob("*.md")):
         text = page.read_text(encoding="utf-8")
         yield Note(
@@ -85,6 +72,20 @@ def iter_notes(folder: Path | None = None) -> Iterator[Note]:
             page=page,
         )
     yield from _behaviours(folder / "behaviours.md")
+
+
+def _problems(page: Path) -> Iterator[Note]:
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            code, severity, requirement, about, repair = cells_of(line)
+            details = {"severity": severity, "requirement": requirement, "repair": repair}
+            yield Note(
+                kind="problem",
+                name=code.strip("`"),
+                about=about,
+                details={noun: text for noun, text in details.items() if text != NOTHING},
+                page=page,
+            )
 
 
 def _behaviours(page: Path) -> Iterator[Note]:

@@ -26,7 +26,7 @@ def _complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) 
     return [name for name in names if name.startswith(incomplete)]
 
 
-@click.command(epilog="Example: ocilayout explain duplicate names")
+@click.command()
 @click.argument("words", nargs=-1, metavar="[ID | WORD...]", shell_complete=_complete_name)
 @json_option
 def explain(words: tuple[str, ...], *, as_json: bool) -> None:

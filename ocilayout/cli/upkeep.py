@@ -24,7 +24,7 @@ _SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "note")
 _COLOURS: Final = {"error": "red", "warning": "yellow"}
 
 
-@click.command(epilog="Example: ocilayout check ./layout --fail-on warning")
+@click.command()
 @option.folder
 @click.option("--no-content", is_flag=True, help="Read documents only; hash no other blobs.")
 @click.option("--jobs", type=click.IntRange(min=1), help="About how many blobs are hashed at once.")
@@ -66,7 +66,7 @@ def check(
         ctx.exit(1)
 
 
-@click.command(epilog="Example: ocilayout repair ./layout --dry-run")
+@click.command()
 @option.folder
 @click.option("--dry-run", is_flag=True, help="Change nothing, and show what would be done.")
 @option.writing
@@ -107,7 +107,7 @@ def repair(
         ctx.exit(1)
 
 
-@click.command(epilog="Example: ocilayout gc ./layout --untagged prune --grace 7d")
+@click.command()
 @option.folder
 @click.option(
     "--grace",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ocilayout.testing.registry import LoopbackRegistry
+from skills.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -178,7 +180,7 @@ def test_metadata_that_is_empty_is_left_out(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["nothing"], ["builds", "remove"], ["build", "--what"]])
-def test_wrong_use_has_its_own_status(shell: Shell, arguments: list[str]) -> None:
+def test_a_usage_error_has_its_own_status(shell: Shell, arguments: list[str]) -> None:
     """Unknown commands, missing arguments and unknown options exit with 2."""
     assert "Usage:" in shell.run(*arguments, status=2).stderr
 
@@ -186,13 +188,22 @@ def test_wrong_use_has_its_own_status(shell: Shell, arguments: list[str]) -> Non
 @pytest.mark.parametrize(
     "command",
     [[], ["init"], ["validate"], ["build"], ["builds"], ["builds", "list"], ["builds", "remove"],
-     ["builds", "adopt"], ["pull"], ["push"]],
+     ["builds", "adopt"], ["content"], ["pull"], ["push"], ["cache"], ["cache", "list"],
+     ["cache", "remove"], ["cache", "prune"], ["install"], ["list"], ["uninstall"], ["serve"]],
 )  # fmt: skip
-def test_every_command_helps_with_an_example(shell: Shell, command: list[str]) -> None:
-    """`--help` describes the command and has an example."""
+def test_every_command_helps_with_examples(shell: Shell, command: list[str]) -> None:
+    """`--help` describes the command and ends with two valid calls of it, one a line."""
     said = shell.run(*command, "--help").stdout
     assert "Usage: skills" in said
-    assert "Example: skills" in said
+    title, *examples = said.splitlines()[-3:]
+    assert title == "  Examples:"
+    for example in examples:
+        words = shlex.split(example.partition(" && ")[0])
+        assert words[: len(command) + 1] == ["skills", *command]
+        called: Any = main
+        for name in command:
+            called = called.commands[name]
+        assert called.make_context("skills", words[len(command) + 1 :]).command is called
 
 
 def test_the_version_is_that_of_the_package(shell: Shell) -> None:
