@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from ocilayout.errors import Problem
-    from ocilayout.model import Descriptor, Document, ImageConfig, Platform
+    from ocilayout.model import Descriptor, Document, ImageConfig, Json, Platform
 
 # `go tool dist list`, and what Go reserves: internal/syslist.
 _OS: Final = frozenset(
@@ -89,6 +89,63 @@ _URI = re.compile(
 )
 
 _EMPTY: Final = b"{}"
+
+# Unicode, section 23.7: the 66 noncharacters, and how JSON escapes them.
+_NONCHARACTERS: Final = "\ufdd0-\ufdef" + "".join(
+    chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF)
+)
+_NONCHARACTER = re.compile(f"[{_NONCHARACTERS}]")
+_ESCAPED_NONCHARACTER = re.compile(
+    r"\\u(?:[fF][fF]|[dD][fF])[fF][eEfF]|\\u[fF][dD][dDeE][0-9a-fA-F]"
+)
+# All integers below 2**53 are doubles. A string that looks like a long number costs only time.
+_LONG_NUMBER = re.compile(r"[0-9]{16}[ \t\r\n]*[,\]}]")
+
+
+def may_be_careless(text: str) -> bool:
+    """Tell whether `on_json` could report anything of a document.
+
+    Args:
+        text: The text of the document.
+    """
+    return (
+        (not text.isascii() and _NONCHARACTER.search(text) is not None)
+        or ("\\" in text and _ESCAPED_NONCHARACTER.search(text) is not None)
+        or _LONG_NUMBER.search(text) is not None
+    )
+
+
+def on_json(value: Json, place: str = "$") -> Iterator[Problem]:
+    """Report what I-JSON forbids or advises against, and this library reads all the same.
+
+    Args:
+        value: A document, or a part of it, as JSON.
+        place: Its JSON path.
+
+    Spec: considerations:numbers, considerations:texts.
+    """
+    pending = [(place, value)]
+    while pending:
+        place, value = pending.pop()
+        if isinstance(value, dict):
+            for name in filter(_NONCHARACTER.search, value):
+                yield _noncharacter(join_place(place, name))
+            parts = [(join_place(place, name), item) for name, item in value.items()]
+            pending.extend(reversed(parts))
+        elif isinstance(value, list):
+            parts = [(f"{place}[{number}]", item) for number, item in enumerate(value)]
+            pending.extend(reversed(parts))
+        elif isinstance(value, str):
+            if _NONCHARACTER.search(value):
+                yield _noncharacter(place)
+        elif isinstance(value, int) and int(float(value)) != value:
+            message = f"{value} has more digits than a double keeps; some readers round it"
+            yield problem_at("imprecise-number", message, place)
+
+
+def _noncharacter(place: str) -> Problem:
+    message = "has a code point that Unicode reserves as a noncharacter"
+    return problem_at("noncharacter", message, place)
 
 
 def on_descriptor(descriptor: Descriptor, place: str) -> Iterator[Problem]:

@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 from ocilayout.errors import MAX_PROBLEMS, DocumentError, LimitExceededError, Problem, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 MAX_OF_KIND: Final = 10_000
@@ -62,7 +62,7 @@ def problem_at(code: str, message: str, place: str) -> Problem:
     )
 
 
-def problems_of(error: DocumentError | LimitExceededError) -> Iterable[Problem]:
+def problems_of(error: DocumentError | LimitExceededError) -> Sequence[Problem]:
     """Return the problems of an error of reading a document, each with its JSON path."""
     if isinstance(error, DocumentError):
         return bounded(error.problems)
@@ -125,7 +125,8 @@ def summed(problems: Iterable[Problem], file: str) -> Iterator[Problem]:
 
 
 _JSON = "considerations:json"
-_EXACT = "considerations:numbers-and-texts"
+_NUMBERS = "considerations:numbers"
+_TEXTS = "considerations:texts"
 _LIMITS = "considerations:limits"
 _TYPES = "considerations:property-types"
 _HEADER = "image-layout:oci-layout-file"
@@ -149,8 +150,10 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         # ------------------------------------------------ any document
         "bad-encoding": Kind("error", _JSON),
         "bad-json": Kind("error", _JSON),
-        "bad-number": Kind("error", _EXACT),
-        "bad-unicode": Kind("error", _EXACT),
+        "bad-number": Kind("error", _NUMBERS),
+        "imprecise-number": Kind("warning", _NUMBERS),
+        "bad-unicode": Kind("error", _TEXTS),
+        "noncharacter": Kind("warning", _TEXTS),
         "duplicate-property": Kind("error", "considerations:duplicate-keys"),
         "case-variant": Kind("error", "considerations:case"),
         "too-deep": Kind("warning", _LIMITS),

@@ -20,7 +20,7 @@ from attrs import define, evolve, field
 from ocilayout.check import probe
 from ocilayout.check.finding import classified, failure, problem_at, summed
 from ocilayout.check.probe import path_text, place_of
-from ocilayout.check.reading import RootReading
+from ocilayout.check.reading import RootReading, read_header
 from ocilayout.check.survey import Survey, mismatch
 from ocilayout.errors import DocumentError, LimitExceededError
 from ocilayout.layout import (
@@ -30,7 +30,7 @@ from ocilayout.layout import (
     temporary_files,
     thread_pool,
 )
-from ocilayout.model import MAX_HEADER, Digest, Header, decode
+from ocilayout.model import MAX_HEADER, Digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,8 @@ def _problems(root: Path, survey: Survey, *, content: bool, jobs: int) -> Iterat
 
 def _header(root: Path) -> Iterator[Problem]:
     try:
-        decode(probe.read(root / "oci-layout", limit=MAX_HEADER, follow=True), Header)
+        data = probe.read(root / "oci-layout", limit=MAX_HEADER, follow=True)
+        yield from (classified(problem, "oci-layout") for problem in read_header(data))
     except (OSError, DocumentError, LimitExceededError) as error:
         yield from failure(error, "oci-layout", missing="missing-header")
 

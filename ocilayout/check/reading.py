@@ -8,14 +8,21 @@ from __future__ import annotations
 
 from contextlib import suppress
 from hashlib import sha256
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import define, evolve, field, frozen
 
 from ocilayout.check import advice
 from ocilayout.check.finding import MAX_OF_KIND, bounded, problem_at, problems_of
-from ocilayout.errors import DocumentError, LimitExceededError, Problem, join_place, wrong_type
+from ocilayout.errors import (
+    MAX_PROBLEMS,
+    DocumentError,
+    LimitExceededError,
+    Problem,
+    join_place,
+    wrong_type,
+)
 from ocilayout.layout import DEPTH, MAX_ROOT_INDEX, find_array, iter_parts, parse_root
 from ocilayout.model import (
     CONTAINERD_IMAGE_NAME,
@@ -25,12 +32,12 @@ from ocilayout.model import (
     ArtifactManifest,
     Descriptor,
     Digest,
+    Header,
     ImageConfig,
     Index,
     Manifest,
     Mentions,
     Schema1Manifest,
-    decode,
     decode_text,
     document_mentions,
     dump_json,
@@ -42,7 +49,7 @@ from ocilayout.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from ocilayout.model import Document, Json
 
@@ -97,7 +104,7 @@ def read_document(data: bytes, media_type: str) -> Reading:
         raw = parse_json(data)
     except (DocumentError, LimitExceededError) as error:
         return Reading(tuple(problems_of(error)), None)
-    problems: list[Problem] = []
+    problems = _careless(raw, data)
     said = raw.get("mediaType")
     if isinstance(said, str) and said != media_type:
         problems.append(
@@ -113,7 +120,7 @@ def read_document(data: bytes, media_type: str) -> Reading:
     try:
         document: Document = structure(raw, MODELS[media_type])
     except DocumentError as error:
-        problems.extend(problems_of(error))
+        problems = _besides(problems, problems_of(error))
         named = Mentions()
         named.take(data)
         return Reading(tuple(problems), tuple(_valid_references(raw)), frozenset(named.found))
@@ -134,11 +141,34 @@ def read_document(data: bytes, media_type: str) -> Reading:
 
 def read_config(data: bytes) -> tuple[Problem, ...]:
     """Return the problems of an image configuration."""
+    return _problems_in(data, ImageConfig)
+
+
+def read_header(data: bytes) -> tuple[Problem, ...]:
+    """Return the problems of an `oci-layout`."""
+    return _problems_in(data, Header)
+
+
+def _problems_in(data: bytes, model: type[ImageConfig | Header]) -> tuple[Problem, ...]:
+    careless: list[Problem] = []
     try:
-        config = decode(data, ImageConfig)
+        raw = parse_json(data)
+        careless = _careless(raw, data)
+        document = structure(raw, model)
     except (DocumentError, LimitExceededError) as error:
-        return tuple(problems_of(error))
-    return tuple(bounded(advice.on_platform(config, "$")))
+        return tuple(_besides(careless, problems_of(error)))
+    unwise = advice.on_platform(document, "$") if isinstance(document, ImageConfig) else ()
+    return (*careless, *bounded(unwise))
+
+
+def _careless(raw: dict[str, Json], data: bytes) -> list[Problem]:
+    return bounded(advice.on_json(raw)) if advice.may_be_careless(data.decode()) else []
+
+
+def _besides(problems: Iterable[Problem], errors: Collection[Problem]) -> list[Problem]:
+    """Return problems and then errors, but no other problem where an error is."""
+    places = {error.place for error in errors}
+    return [*(problem for problem in problems if problem.place not in places), *errors]
 
 
 class RootReading:
@@ -161,6 +191,7 @@ class RootReading:
 
     def __init__(self, data: bytes) -> None:
         self._text = decode_text(data, limit=MAX_ROOT_INDEX)
+        self._careless = advice.may_be_careless(self._text)
         self._start: int | None = None
         try:
             self._raw = self._look()
@@ -176,6 +207,8 @@ class RootReading:
     def shell(self) -> Iterator[Problem]:
         """Report what is wrong with the document apart from its entries."""
         shell = {name: value for name, value in self._raw.items() if name != "manifests"}
+        if self._careless:
+            yield from bounded(advice.on_json(shell))
         try:
             index = structure(shell, Index)
             require_without(index.extra, "config", "layers")
@@ -205,20 +238,26 @@ class RootReading:
                 yield [problem_at("wrong-type", message, place)], None
                 continue
             problems = list(self._on_duplicate(entry, position))
+            # Of a repeated entry, the first has been reported.
+            first = not problems
+            careless = advice.on_json(entry, place) if self._careless and first else ()
             try:
                 descriptor = structure(entry, Descriptor)
             except DocumentError as error:
                 bad += 1
                 reference = _reference_if_digest(entry, place, _role(entry))
                 self.complete = self.complete and reference is not None
-                problems = bounded([*problems, *error.at(place).problems], place)
+                careless = islice(careless, MAX_PROBLEMS)
+                problems = [*problems, *_besides(careless, error.at(place).problems)]
+                problems = bounded(problems, place)
                 yield problems, reference
                 continue
             name = descriptor.annotations.get(REF_NAME)
             full = descriptor.annotations.get(CONTAINERD_IMAGE_NAME)
             self.named |= extra_mentions(descriptor)
-            if not problems:  # of a repeated entry the first has been reported
-                problems = bounded(self._on_entry(descriptor, name, place), place)
+            if first:
+                unwise = chain(careless, self._on_entry(descriptor, name, place))
+                problems = bounded(unwise, place)
             yield problems, _reference(descriptor, place, "named" if name or full else "unnamed")
 
     def _look(self) -> dict[str, Json]:

@@ -86,7 +86,7 @@ def iter_requirements(folder: Path | None = None) -> Iterator[Requirement]:
         ValueError: A row is malformed.
         OSError: A page cannot be read.
     """
-    folder = _installed() if folder is None else folder
+    folder = installed_notes() if folder is None else folder
     for page in PAGES:
         yield from parse_page((folder / f"{page}.md").read_text(encoding="utf-8"))
 
@@ -118,8 +118,13 @@ def parse_page(text: str) -> Iterator[Requirement]:
             yield _parse_row(line)
 
 
+def cells_of(line: str) -> list[str]:
+    """Return the cells of a row of a table, in Markdown."""
+    return [cell.strip().replace("\\|", "|") for cell in _CELL_END.split(line)][1:-1]
+
+
 def _parse_row(line: str) -> Requirement:
-    cells = [cell.strip().replace("\\|", "|") for cell in _CELL_END.split(line)][1:-1]
+    cells = cells_of(line)
     if len(cells) != _CELLS or not all(cells):
         raise ValueError(f"a row has {_CELLS} cells and none is empty: {line}")
     requirement, level, asked, ours, modules, tests = cells
@@ -139,8 +144,8 @@ def _listed(cell: str) -> tuple[str, ...]:
     return () if cell == NOTHING else tuple(cell.replace("`", "").split(", "))
 
 
-def _installed() -> Path:
-    # A wheel carries the pages inside the package; in a checkout they lie beside it.
+def installed_notes() -> Path:
+    """Return the folder of the pages: in a wheel inside the package, in a checkout beside it."""
     package = Path(__file__).parents[1]
     inside = package / "spec-notes"
     return inside if inside.is_dir() else package.parent / "spec-notes"

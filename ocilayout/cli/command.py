@@ -45,7 +45,7 @@ _VERBS: Final = {
         "oci:./layout:v1 oci-archive:app.tar --platform linux/amd64",
     ),
     "check": ("upkeep", "./layout", "./layout --no-content --fail-on warning"),
-    "explain": ("upkeep", "descriptor:digest-grammar", "image-layout:blob-content --json"),
+    "explain": ("explain", "digest-mismatch", "duplicate names"),
     "repair": ("upkeep", "./layout --dry-run", "./layout"),
     "gc": ("upkeep", "./layout --dry-run", "./layout --untagged prune --grace 7d"),
 }

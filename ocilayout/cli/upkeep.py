@@ -1,14 +1,13 @@
-"""The verbs that keep a layout in order: `check`, `explain`, `repair`, `gc`."""
+"""The verbs that keep a layout in order: `check`, `repair`, `gc`."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from ocilayout.check import find_requirement, iter_problems, iter_requirements
+from ocilayout.check import iter_problems
 from ocilayout.cli import option
 from ocilayout.cli.argument import read_by, read_duration
 from ocilayout.cli.terminal import answer, counted, json_option, printable, say, size_text
@@ -18,12 +17,10 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
-    from ocilayout.check import Requirement
     from ocilayout.cli.option import Writing
     from ocilayout.errors import Problem, Severity
 
 _SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "note")
-_LINK: Final = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
 _COLOURS: Final = {"error": "red", "warning": "yellow"}
 
 
@@ -67,33 +64,6 @@ def check(
     answer(data, _summary(counts), as_json=as_json)
     if any(counts[each] for each in _SEVERITIES[: _SEVERITIES.index(fail_on) + 1]):
         ctx.exit(1)
-
-
-def _complete_requirement(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    del ctx, param
-    return [row.id for row in iter_requirements() if row.id.startswith(incomplete)]
-
-
-@click.command()
-@click.argument("requirement", metavar="ID", shell_complete=_complete_requirement)
-@json_option
-def explain(requirement: str, *, as_json: bool) -> None:
-    """Show a requirement of the specifications.
-
-    ID is what `check` shows behind a problem, such as image-layout:blob-content. The answer has
-    what the specification asks and how strongly, what this library does about it, and its modules
-    and tests.
-    """
-    row = find_requirement(requirement)
-    data = {
-        "id": row.id,
-        "level": row.level,
-        "asks": row.text,
-        "here": row.ours,
-        "modules": list(row.modules),
-        "tests": list(row.tests),
-    }
-    answer(data, _requirement_text(row), as_json=as_json)
 
 
 @click.command()
@@ -203,15 +173,6 @@ def gc(
         "dryRun": dry_run,
     }
     answer(data, "\n".join(map(printable, [*gone, text])), as_json=as_json)
-
-
-def _requirement_text(row: Requirement) -> str:
-    cells = (("asks", row.text), ("here", row.ours))
-    parts = [(noun, _LINK.sub(r"\1 (spec-notes/\2)", cell)) for noun, cell in cells]
-    parts += [("module", module) for module in row.modules]
-    parts += [("test", f"tests/{test}") for test in row.tests]
-    lines = [f"  {noun:<8}{value}" for noun, value in parts]
-    return "\n".join([f"{row.id} ({row.level})", *lines])
 
 
 def _say_problem(problem: Problem) -> None:

@@ -55,7 +55,8 @@ def decode(data: bytes, model: type[M], *, limit: int = MAX_DOCUMENT) -> M:
         LimitExceededError: The document is too large, holds too many values, or is nested too
             deeply.
 
-    Spec: considerations:property-types, considerations:unknown-properties, considerations:case.
+    Spec: considerations:property-types, considerations:unknown-properties, considerations:case,
+        considerations:order.
     """
     return _converter.structure(parse_json(data, limit=limit), model)
 

@@ -164,8 +164,8 @@ def describe_referrer(plain: Descriptor, document: Document) -> Descriptor:
 
     Spec: distribution:list-type, distribution:list-annotations, manifest:artifact-type-fallback.
     """
-    artifact_type = document.artifact_type
-    if not artifact_type and isinstance(document, Manifest):
+    artifact_type = document.artifact_type or None
+    if artifact_type is None and isinstance(document, Manifest):
         artifact_type = document.config.media_type
     return Descriptor(
         media_type=plain.media_type,

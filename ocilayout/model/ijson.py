@@ -1,9 +1,10 @@
 """The reader of I-JSON, RFC 7493: the JSON that no two programs read differently.
 
-It accepts UTF-8 without a byte order mark, and refuses duplicate properties, NaN, numbers out of
-range, lone surrogates, and text behind the document; size, depth and the number of values are
-limited. A parsed value hides duplicates and surrogates from the parser's caller, so they are
-searched for afterwards, with `require_ijson`.
+It accepts UTF-8 without a byte order mark, and refuses duplicate properties, NaN, numbers beyond
+the range of a double, lone surrogates, and text behind the document; size, depth and the number of
+values are limited. Deviation: noncharacters are read, and integers that a double would round, as a
+size has 64 bits; a check reports both. A parsed value hides duplicates and surrogates from the
+parser's caller, so they are searched for afterwards, with `require_ijson`.
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 # The escape of half a surrogate pair, \uD800 to \uDFFF; two of them may be a whole pair.
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _FIRST_GUESS: Final = 4096  # of the length of a value, in characters
+# An integer of up to 308 digits is in the range of a double. Among those of a longer one are 16 of
+# every 19th character of the text, and looking at these alone is as good as free.
+_STEP: Final = 19
+_HUGE = re.compile("[0-9]{16}")
 
 
 def parse_json(
@@ -58,8 +63,8 @@ def parse_json(
         DocumentError: The bytes are not I-JSON, or not an object.
         LimitExceededError: They are too many, hold too many values, or are nested too deeply.
 
-    Spec: considerations:json, considerations:duplicate-keys, considerations:numbers-and-texts,
-        considerations:limits, annotations:unique-keys.
+    Spec: considerations:json, considerations:duplicate-keys, considerations:numbers,
+        considerations:texts, considerations:limits, annotations:unique-keys.
     """
     document = parse_value(data, limit=limit, nodes=nodes)
     if not isinstance(document, dict):
@@ -242,7 +247,8 @@ def require_ijson(document: Json, text: str, *, depth: int = 0) -> None:
         depth: The number of arrays and objects around it.
 
     Raises:
-        DocumentError: An object has a property twice, or a string holds half of a surrogate pair.
+        DocumentError: An object has a property twice, a string holds half of a surrogate pair, or
+            an integer is beyond the range of a double.
         LimitExceededError: It is nested too deeply.
     """
     # The text has at least as many pairs as names. So if it has no more pairs than the objects have
@@ -251,6 +257,8 @@ def require_ijson(document: Json, text: str, *, depth: int = 0) -> None:
         _refuse_duplicates(_PAIRS_DECODER.decode(text))
     if "\\" in text and _ESCAPED_SURROGATE.search(text):
         _refuse_surrogates(document)
+    if _HUGE.search(text[::_STEP]):
+        _refuse_huge(document)
 
 
 def surely_ijson(objects: list[dict[str, Json]], text: str) -> bool:
@@ -263,7 +271,10 @@ def surely_ijson(objects: list[dict[str, Json]], text: str) -> bool:
     # If there is no other array, and no name but those of the known objects, then any other object
     # is empty.
     return (
-        text.find("[", 1) < 0 and "\\" not in text and sum(map(len, objects)) == _count_pairs(text)
+        text.find("[", 1) < 0
+        and "\\" not in text
+        and _HUGE.search(text[::_STEP]) is None
+        and sum(map(len, objects)) == _count_pairs(text)
     )
 
 
@@ -361,6 +372,16 @@ def _refuse_surrogates(document: Json) -> None:
         texts = [value] if isinstance(value, str) else value if isinstance(value, dict) else []
         if any(map(has_surrogate, texts)):
             raise surrogate_error(_place(node))
+
+
+def _refuse_huge(document: Json) -> None:
+    for node in _nodes(document):
+        if isinstance(node.value, int):
+            try:
+                float(node.value)
+            except OverflowError:
+                message = f"holds a number out of range: {str(node.value)[:32]}"
+                raise DocumentError.of("bad-number", message, _place(node)) from None
 
 
 class _Node(NamedTuple):

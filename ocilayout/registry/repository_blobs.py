@@ -269,7 +269,7 @@ class RepositoryBlobs:
             BlobUpload(
                 session=self._session,
                 body=body,
-                location=location or begin_upload(self._session),
+                location=location or begin_upload(self._session, descriptor),
                 is_stored=lambda: self._holds(descriptor, "pull,push"),
                 chunk_size=self._chunk_size,
             ).run()

@@ -100,6 +100,8 @@ class Retry:
         """Return the wait that a `Retry-After` header asks for, in seconds, or `None`.
 
         RFC 9110: a number of seconds, or a date.
+
+        Spec: distribution:retry-after.
         """
         if text is None:
             return None

@@ -152,7 +152,8 @@ class Transport:
                 many.
             OSError: The body could not be read.
 
-        Spec: distribution:redirects, descriptor:no-processing.
+        Spec: distribution:redirects, distribution:redirect-credentials, distribution:http,
+            descriptor:no-processing.
         """
         redirects, repeated = 0, False
         while True:

@@ -1,12 +1,13 @@
 """How one blob gets into a repository: in one piece, in chunks, or mounted from another repository.
 
 After a failure the registry is asked how much it has, and the rest is sent in chunks. If it forgot
-the upload, the blob is sent from the beginning.
+the upload, the blob is sent from the beginning. An upload that is given up is cancelled.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
@@ -32,6 +33,7 @@ _RESUMABLE: Final = TRANSIENT | {
 }
 """The statuses after which an upload may go on."""
 
+_CANCELLED: Final = {HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT}
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
 # distribution-spec: `Range: 0-<end-of-range>`, the position of the last byte, included.
 _RANGE: Final = re.compile(r"(?:bytes=)?0-([0-9]{1,18})")
@@ -77,6 +79,13 @@ class BlobUpload:
 
         Spec: distribution:upload, distribution:chunks, distribution:chunk-size.
         """
+        try:
+            self._run()
+        except Exception as error:
+            self._cancel(error)
+            raise
+
+    def _run(self) -> None:
         failures, farthest = 0, 0
         chunked = self.chunk_size is not None
         while True:
@@ -96,6 +105,24 @@ class BlobUpload:
                 chunked = True
             else:
                 return
+
+    def _cancel(self, error: Exception) -> None:
+        """Tell the registry to forget the upload, unless it would not listen.
+
+        Spec: distribution:cancel.
+        """
+        unreachable = isinstance(error, TransportError) and error.status is None
+        if unreachable or isinstance(error, AuthError | RateLimitedError):
+            return
+        with suppress(RegistryError):
+            self.session.request(
+                "DELETE",
+                self.location.url,
+                accept=_CANCELLED,
+                actions="pull,push",
+                headers={"Content-Length": "0"},
+                once=True,
+            )
 
     def _follow(self, response: Response) -> None:
         """Go on at the address that a response gives for the next request.
@@ -189,11 +216,14 @@ class BlobUpload:
             return False
         if not self.body.rewind():
             raise error
-        self.location = begin_upload(self.session)
+        self.location = begin_upload(self.session, self.body.descriptor)
         return False
 
     def _ask_size(self) -> int:
-        """Ask the registry how many bytes it has; below 0 if it does not say."""
+        """Ask the registry how many bytes it has; below 0 if it does not say.
+
+        Spec: distribution:upload-status.
+        """
         try:
             response = self.session.request(
                 "GET",
@@ -213,15 +243,18 @@ class BlobUpload:
             return -1 if stored is None else stored
 
 
-def begin_upload(session: Session) -> UploadLocation:
+def begin_upload(session: Session, descriptor: Descriptor) -> UploadLocation:
     """Ask where to send a blob.
 
     Raises:
         RegistryError: The registry names no location; or as for `Session.request`.
 
-    Spec: distribution:location.
+    Spec: distribution:begin, distribution:digest-algorithm, distribution:location.
     """
-    return _read_location(session.request("POST", "blobs/uploads/", accept={HTTPStatus.ACCEPTED}))
+    algorithm = descriptor.digest.algorithm
+    query = "" if algorithm == "sha256" else f"?{urlencode({'digest-algorithm': algorithm})}"
+    where = f"blobs/uploads/{query}"
+    return _read_location(session.request("POST", where, accept={HTTPStatus.ACCEPTED}))
 
 
 def mount_blob(session: Session, descriptor: Descriptor, repository: str) -> UploadLocation | None:
@@ -245,7 +278,7 @@ def mount_blob(session: Session, descriptor: Descriptor, repository: str) -> Upl
         )
     except AuthError:
         # The credentials may not read the other repository, but may still write to this one.
-        return begin_upload(session)
+        return begin_upload(session, descriptor)
     if response.status == HTTPStatus.ACCEPTED:
         return _read_location(response)
     response.require_digest(descriptor)

@@ -31,6 +31,7 @@ DAMAGE = (
     b"\\u0061",
     b"\\ud8ff",
     b"1e400",
+    b"9" * 309,
 )
 TARGET = Descriptor.of(b"x", OCI_MANIFEST)
 
@@ -78,6 +79,7 @@ def damaged(draw: st.DrawFn) -> bytes:
         b"\\u0061",
         b"\\ud8ff",
         b"1e400",
+        b"9" * 309,
         b",",
         b"NaN",
     ]

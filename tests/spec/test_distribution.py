@@ -76,15 +76,16 @@ class TestNoActionOnWarnings:
         assert [(method, path) for method, path, _ in seen] == [("GET", "/v2/a/b/tags/list")]
 
 
-@pytest.mark.spec("distribution:upload", "distribution:location")
+@pytest.mark.spec("distribution:upload", "distribution:location", "distribution:begin")
 class TestUpload:
     def test_a_blob_is_a_post_and_a_put_with_digest_length_and_type(self) -> None:
         """The PUT goes to the location of the POST, with the digest added to its query."""
         blob = Descriptor.of(b"layer", "a/b")
         with answering() as (host, seen), Repository(f"{host}/a/b") as repository:
             assert repository.blobs.put(b"layer", media_type="a/b") == blob
-        (_, (post, begun, _), (put, path, headers)) = seen
+        (_, (post, begun, empty), (put, path, headers)) = seen
         assert (post, begun) == ("POST", "/v2/a/b/blobs/uploads/")
+        assert empty["Content-Length"] == "0"
         assert (put, path) == (
             "PUT",
             f"/v2/a/b/blobs/uploads/session?state=x%2Fy&digest={quote(blob.digest)}",

@@ -269,6 +269,27 @@ _OTHERS = {
 }
 
 
+@register(LAPSES, "imprecise-number")
+def imprecise_number(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Add an integer that some readers round."""
+    site, name = draw(specimen.sites()), draw(_UNKNOWN)
+    site.members[name] = draw(st.integers(2**52, 2**62 - 1)) * 2 + 1
+    return Spoiled(site.at(name))
+
+
+@register(LAPSES, "noncharacter")
+def noncharacter(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Put a noncharacter into a text or into a name."""
+    site = draw(specimen.sites())
+    text = draw(st.sampled_from(["\uffff", "x\ufdd0", "\U0010fffe"]))
+    name = draw(_UNKNOWN)
+    if draw(st.booleans()):
+        name += text
+        text = "x"
+    site.members[name] = text
+    return Spoiled(site.at(name))
+
+
 @register(LAPSES, "media-type-differs", bearers=_BOTH)
 def media_type_differs(draw: DrawFn, specimen: Specimen) -> Spoiled:
     """Say another media type than the descriptor."""

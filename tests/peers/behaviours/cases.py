@@ -126,7 +126,7 @@ READING: Final = (
     ),
     _read(
         "duplicate-key",
-        "the index has `manifests` twice",
+        "the index has two properties of the name `manifests`",
         maker.doubled_manifests,
         go_store="reads the last",
         crane="reads the last",
@@ -277,7 +277,7 @@ DOCUMENTS: Final = (
     _pushed("unknown-property", "the manifest has an unknown property", maker.document(x=1)),
     _pushed(
         "manifest-duplicate-key",
-        "the manifest says `schemaVersion` twice",
+        "the manifest has two properties of the name `schemaVersion`",
         lambda folder: folder.enter(
             folder.manifest(
                 b'{"schemaVersion":1,' + dump(folder.document("good"))[1:], MANIFEST, "good"

@@ -144,6 +144,7 @@ breaks_bytes("bad-json", b'{"a":1')
 breaks_bytes("bad-json", b"", how="empty")
 breaks_bytes("bad-json", b"{} {}", how="trailing")
 breaks_bytes("bad-number", b'{"a":1e999}')
+breaks_bytes("bad-number", b'{"a":[-%s]}' % (b"9" * 309), "$.a[0]", how="whole")
 breaks_bytes("bad-unicode", b'{"a":"\\ud800"}', "$.a")
 breaks_bytes("duplicate-property", b'{"a":1,"a":2}', "$.a")
 breaks_bytes("wrong-type", b"[]", how="no object")
@@ -156,6 +157,49 @@ def _(store: Store) -> str:
     notes = {f"note {number}": "x" for number in range(2 * MAX_PROBLEMS)}
     store.enter(store.manifest(), None, annotations=notes)
     return TOP
+
+
+def breaks_property(code: str, name: str, value: str, json_path: str, how: str = "") -> None:
+    """Note a property, in JSON, about which a check warns in every document."""
+
+    def spoiled(document: Json) -> bytes:
+        return json.dumps(document).replace("{", f"{{{name}:{value},", 1).encode()
+
+    @breaks("warning", code, f"in oci-layout {how}")
+    def header(store: Store) -> str:
+        (store.root / "oci-layout").write_bytes(spoiled({"imageLayoutVersion": "1.0.0"}))
+        return "oci-layout$" + json_path
+
+    @breaks("warning", code, f"in index.json {how}")
+    def _(store: Store) -> str:
+        store.raw(spoiled(store.index))
+        return "index.json$" + json_path
+
+    @breaks("warning", code, f"in an entry {how}")
+    def _(store: Store) -> str:
+        entry = spoiled(store.manifest()).decode()
+        index = json.dumps({**store.index, "manifests": [1]})
+        store.raw(index.replace("[1]", f"[{entry}]").encode())
+        return TOP + json_path
+
+    @breaks("warning", code, f"in a manifest {how}")
+    def _(store: Store) -> str:
+        manifest = {"schemaVersion": 2, "config": store.put(b"", "a/b"), "layers": []}
+        return place_of(store.enter(store.document(spoiled(manifest)))["digest"]) + "$" + json_path
+
+    @breaks("warning", code, f"in a config {how}")
+    def _(store: Store) -> str:
+        config = store.document(spoiled(CONFIG), OCI_CONFIG)
+        store.enter(store.manifest(config=config))
+        store.path(Digest.of(json.dumps(CONFIG).encode())).unlink(missing_ok=True)
+        return place_of(config["digest"]) + "$" + json_path
+
+
+breaks_property("imprecise-number", '"a"', "9007199254740993", ".a")
+breaks_property("imprecise-number", '"a"', '[{"b":-9007199254740993 }]', ".a[0].b", "below")
+breaks_property("noncharacter", '"a"', '"x\uffff"', ".a")
+breaks_property("noncharacter", '"a"', r'"\ud83f\udffe"', ".a", "escaped")
+breaks_property("noncharacter", '"\ufdd0"', "1", '["\\ufdd0"]', "in a name")
 
 
 @breaks("warning", "too-large", "header")
@@ -305,6 +349,7 @@ def breaks_descriptor(
 
 
 breaks_descriptor("bad-size", ".size", size=-1)
+breaks_descriptor("bad-size", ".size", how="not a double", size=10**30)
 breaks_descriptor("bad-base64", ".data", data="?")
 breaks_descriptor("bad-data", ".data", data=base64.b64encode(b"other").decode())
 breaks_descriptor("size-mismatch", ".size", size=1)

@@ -62,7 +62,8 @@ from tests.unit.check.flaws import CASES
     "considerations:property-types",
     "considerations:duplicate-keys",
     "considerations:case",
-    "considerations:numbers-and-texts",
+    "considerations:numbers",
+    "considerations:texts",
     "considerations:limits",
 )
 @pytest.mark.parametrize("case", CASES)

@@ -86,6 +86,7 @@ def test_a_value_that_is_not_an_array_is_refused(text: str) -> None:
         '{"digest":"%s","x":[{"a":1,"a":"%s"}]}',
         '{"digest":"%s","x":"\\ud800","y":"%s"}',
         '{"digest":"%s","x":NaN,"y":"%s"}',
+        f'{{"digest":"%s","x":-{"9" * 309},"y":"%s"}}',
         '{"digest":"%s","Digest":"%s"}',
     ],
 )

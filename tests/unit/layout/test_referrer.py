@@ -84,7 +84,7 @@ def test_referrers_are_filtered_by_their_type(layout: Layout) -> None:
     image = put(layout, "image")
     typed = put(layout, "typed", subject=image)
     untyped = put(layout, "untyped", kind=None, subject=image)
-    grouped = layout.put_manifest(Index(manifests=[], subject=image))
+    grouped = layout.put_manifest(Index(manifests=[], subject=image, artifact_type=""))
     for name, root in (("typed", typed), ("untyped", untyped), ("grouped", grouped)):
         layout.tag(name, root)
     assert [found.artifact_type for found in layout.referrers(image.digest)] == [

@@ -29,6 +29,8 @@ class TestParse:
             b'{"a":"\\":1,\\"a\\":2"}',
             b'{"a" : 1, "b" : " :"}',
             b'{"a":-0,"b":1e308,"c":123456789012345678901234567890}',
+            b'{"a":-' + b"1" * 309 + b',"b":9007199254740993,"c":"' + b"9" * 400 + b'"}',
+            '{"a":"\ufffe","\ufdd0":"\U0010ffff"}'.encode(),
         ],
     )
     def test_an_object_is_read(self, data: bytes) -> None:
@@ -40,7 +42,8 @@ class TestParse:
     @pytest.mark.spec(
         "considerations:json",
         "considerations:duplicate-keys",
-        "considerations:numbers-and-texts",
+        "considerations:numbers",
+        "considerations:texts",
         "annotations:unique-keys",
     )
     @pytest.mark.parametrize(
@@ -62,6 +65,8 @@ class TestParse:
             (b'{"a":"\xed\xa0\x80"}', "bad-encoding", "$"),
             ("{}".encode("utf-16"), "bad-encoding", "$"),
             (b'{"a":' + b"1" * 5000 + b"}", "bad-number", "$"),
+            (b'{"a":-' + b"9" * 309 + b"}", "bad-number", "$.a"),
+            (b'[[{"b":1}],[2,{"b":' + b"1" * 310 + b"}]]", "bad-number", "$[1][1].b"),
             (b'{"a":1e400}', "bad-number", "$"),
             (b'{"a":-1e400}', "bad-number", "$"),
             (b'{"a":["\\ud800"]}', "bad-unicode", "$.a[0]"),
@@ -162,6 +167,7 @@ class TestSurelyIjson:
             '[{"a":[[]]}]',
             '[{"a":"\\ud800"}]',
             '[{"a":"\\":"}]',
+            f'[{{"a":{"9" * 309}}}]',
         ],
     )
     def test_an_array_that_may_be_wrong_does_not(self, text: str) -> None:

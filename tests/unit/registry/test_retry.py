@@ -88,6 +88,7 @@ def test_a_failure_that_passes_is_waited_for(
     assert slept == [0.05, 0.1]
 
 
+@pytest.mark.spec("distribution:retry-after")
 def test_what_the_registry_asks_for_is_waited(
     registry: Scripted, repo: Repository, slept: list[float]
 ) -> None:

@@ -217,7 +217,7 @@ def test_tls_to_a_plain_server_is_a_transport_error(registry: Scripted) -> None:
         repository.tags()
 
 
-@pytest.mark.spec("distribution:redirects")
+@pytest.mark.spec("distribution:redirects", "distribution:redirect-credentials")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_to_another_host_carries_no_credentials(
     registry: Scripted, other: Scripted, ann: Repository, status: int

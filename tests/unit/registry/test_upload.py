@@ -48,6 +48,7 @@ class Store:
         blobs: What was stored.
         claims: How much it says that it has of an upload, where that is not the truth.
         least: What it says of the least size of a chunk.
+        cancelled: The status of its answer when an upload is cancelled.
         failures: What to do instead of an answer, before or behind the body is taken, by the
             number of the PATCH or PUT.
     """
@@ -56,6 +57,7 @@ class Store:
         self.uploads: dict[str, bytes] = {}
         self.blobs: dict[str, bytes] = {}
         self.least: int | None = None
+        self.cancelled = 204
         self.failures: dict[int, Failure] = {}
         self.claims: dict[str, int] = {}
         self.count = 0
@@ -71,10 +73,10 @@ class Store:
             name = f"uploads/{len(self.uploads)}"
             self.uploads[name] = b""
             return self.said(name)
-        if name not in self.uploads:
-            return Reply(404)
-        if seen.method == "GET":
-            return self.said(name, 204)
+        if seen.method == "DELETE":
+            return Reply(self.cancelled if self.uploads.pop(name, None) is not None else 404)
+        if name not in self.uploads or seen.method == "GET":
+            return self.said(name, 204) if name in self.uploads else Reply(404)
         self.count += 1
         fail = self.failures.pop(self.count, None)
         if fail is not None:
@@ -91,7 +93,7 @@ class Store:
             return self.said(name)
         data = self.uploads.pop(name)
         (digest,) = seen.query["digest"]
-        if Digest.of(data) != digest:
+        if Digest.of(data, Digest.parse(digest).algorithm) != digest:
             return Reply(400)
         self.blobs[digest] = data
         return Reply(201, {"Docker-Content-Digest": digest})
@@ -178,6 +180,7 @@ def test_wrong_content_is_never_ended(registry: Scripted, store: Store) -> None:
 # ------------------------------------------------------------------ after a failure
 
 
+@pytest.mark.spec("distribution:upload-status")
 @pytest.mark.parametrize("at", range(1, 12))
 @pytest.mark.parametrize("lost", ["before", "behind", "503"])
 def test_an_upload_goes_on_where_the_registry_says(
@@ -357,6 +360,56 @@ def test_a_refusal_is_final(registry: Scripted, store: Store) -> None:
     with repository(registry) as repo, pytest.raises(RegistryError, match="larger than"):
         repo.blobs.put(io.BytesIO(DATA), media_type=OCI_LAYER)
     assert len(parts(registry)) == 1
+
+
+# ------------------------------------------------------------------ giving up
+
+
+@pytest.mark.spec("distribution:cancel")
+@pytest.mark.parametrize("status", [204, 404, 405, 500])
+@pytest.mark.parametrize("chunk_size", [None, 300])
+def test_an_upload_that_is_given_up_is_cancelled(
+    registry: Scripted, store: Store, status: int, chunk_size: int | None
+) -> None:
+    """One DELETE follows, and whatever comes of it, the error is that of the upload."""
+    store.cancelled = status
+    with repository(registry, chunk_size=chunk_size) as repo:
+        with pytest.raises(IntegrityError):
+            repo.blobs.put(Stream(b"y" * len(DATA)), media_type=OCI_LAYER, expected=BLOB)
+        store.failures[store.count + 1] = lambda *_: Reply(413)
+        with pytest.raises(RegistryError, match="larger than"):
+            repo.blobs.put(io.BytesIO(DATA), media_type=OCI_LAYER)
+    assert store.uploads == {}
+    cancelled = [
+        seen.headers["content-length"] for seen in registry.seen if seen.method == "DELETE"
+    ]
+    assert cancelled == ["0", "0"]
+
+
+@pytest.mark.spec("distribution:cancel")
+@pytest.mark.parametrize("failure", [reset, lambda *_: Reply(401), lambda *_: Reply(429)])
+def test_nothing_is_cancelled_where_it_would_not_be_heard(
+    registry: Scripted, store: Store, failure: Failure
+) -> None:
+    """After a lost connection, a refusal of the credentials, and a request to wait."""
+    store.failures = dict.fromkeys(range(1, 100), failure)
+    with repository(registry) as repo, pytest.raises(RegistryError):
+        repo.blobs.put(io.BytesIO(DATA), media_type=OCI_LAYER)
+    assert "DELETE" not in {seen.method for seen in registry.seen}
+
+
+@pytest.mark.spec("distribution:digest-algorithm")
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
+def test_another_algorithm_than_sha256_is_said_at_the_beginning(
+    registry: Scripted, algorithm: str
+) -> None:
+    """The registry can compute the digest while the chunks arrive."""
+    with repository(registry, chunk_size=300) as repo:
+        blob = Descriptor.of(DATA, OCI_LAYER, algorithm=algorithm)
+        repo.blobs.put(DATA, media_type=OCI_LAYER, expected=blob)
+    (query,) = [seen.query for seen in registry.seen if seen.method == "POST"]
+    assert query == ({} if algorithm == "sha256" else {"digest-algorithm": [algorithm]})
 
 
 # ------------------------------------------------------------------ mounts

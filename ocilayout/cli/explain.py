@@ -1,0 +1,130 @@
+"""The verb `explain`: what spec-notes say about a requirement, a problem, a decision, or words."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from ocilayout.check import find_requirement, iter_notes, named_notes, search_notes
+from ocilayout.cli.terminal import answer, counted, json_option, say, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ocilayout.check import Note
+
+_LINK: Final = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
+_SPELLED: Final = r"\1 (spec-notes/\2)"
+_INDENT: Final = "  "
+
+
+def _complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    del ctx, param
+    names = dict.fromkeys(note.name for note in iter_notes())
+    return [name for name in names if name.startswith(incomplete)]
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="[ID | WORD...]", shell_complete=_complete_name)
+@json_option
+def explain(words: tuple[str, ...], *, as_json: bool) -> None:
+    """Show requirements, problems, decisions, and what programs do.
+
+    ID is the id of a requirement, such as image-layout:blob-content, the code of a problem that
+    `check` reports, such as digest-mismatch, or the number of a decision, such as 0065. Words are
+    searched for together, also in what other programs do with odd layouts. Without an argument
+    everything is listed. The answer has the paths of the pages.
+    """
+    named = named_notes(words[0]) if len(words) == 1 else []
+    notes = named or (search_notes(*words) if words else list(iter_notes()))
+    whole = bool(named) or len(notes) == 1
+    if as_json:
+        only = notes[0] if len(named) == 1 and named[0].kind == "requirement" else None
+        answer({"notes": list(map(_note_data, notes))} if only is None else _row_data(only))
+    elif whole:
+        answer(None, "\n\n".join(map(_whole_text, notes)), as_json=False)
+    else:
+        _show_list(notes)
+
+
+def _show_list(notes: list[Note]) -> None:
+    others = [note for note in notes if note.kind != "behaviour"]
+    behaviours = [note for note in notes if note.kind == "behaviour"]
+    if others:
+        table([("NAME", "LEVEL", "ABOUT"), *((n.name, _level(n), n.about) for n in others)])
+    if behaviours:
+        if others:
+            say("")
+        rows = ((note.name, note.about, _done(note)) for note in behaviours)
+        table([("CASE", "ABOUT", "WHAT PROGRAMS DO"), *rows])
+    pages = dict.fromkeys(note.page for note in notes if note.kind != "decision")
+    folders = dict.fromkeys(note.page.parent for note in notes if note.kind == "decision")
+    say(f"\n{counted(len(notes), 'note')}; `ocilayout explain NAME` shows one whole. The pages:")
+    for path in (*pages, *folders):
+        answer(None, f"{_INDENT}{path}", as_json=False)
+
+
+def _level(note: Note) -> str:
+    return note.details.get("level") or note.details.get("severity") or note.kind
+
+
+def _done(note: Note) -> str:
+    """Return what programs do, each answer once, with the programs that give it."""
+    programs: dict[str, list[str]] = {}
+    for program, done in note.details.items():
+        programs.setdefault(done, []).append(program)
+    return "; ".join(f"{', '.join(who)}: {done}" for done, who in programs.items())
+
+
+def _whole_text(note: Note) -> str:
+    page = ("page", str(note.page))
+    if note.kind == "decision":
+        return f"{note.details['text'].rstrip()}\n\n{_line(*page, width=8)}"
+    if note.kind == "requirement":
+        row = find_requirement(note.name)
+        parts: Iterable[tuple[str, str]] = [
+            ("asks", row.text),
+            ("here", row.ours),
+            *(("module", module) for module in row.modules),
+            *(("test", f"tests/{test}") for test in row.tests),
+        ]
+        heading = f"{note.name} ({row.level})"
+    elif note.kind == "problem":
+        rest = {noun: text for noun, text in note.details.items() if noun != "severity"}
+        parts = [("means", note.about), *rest.items()]
+        heading = f"{note.name} ({note.details['severity']})"
+    else:
+        parts = [("case", note.about), *note.details.items()]
+        heading = f"{note.name} (what programs do)"
+    parts = [*parts, page]
+    width = 2 + max(len(noun) for noun, _ in parts)
+    return "\n".join([heading, *(_line(noun, text, width) for noun, text in parts)])
+
+
+def _line(noun: str, text: str, width: int) -> str:
+    return f"{_INDENT}{noun:<{width}}{_LINK.sub(_SPELLED, text)}"
+
+
+def _row_data(note: Note) -> dict[str, object]:
+    row = find_requirement(note.name)
+    return {
+        "id": row.id,
+        "level": row.level,
+        "asks": row.text,
+        "here": row.ours,
+        "modules": list(row.modules),
+        "tests": list(row.tests),
+        "page": str(note.page),
+    }
+
+
+def _note_data(note: Note) -> dict[str, object]:
+    return {
+        "kind": note.kind,
+        "name": note.name,
+        "about": note.about,
+        "details": dict(note.details),
+        "page": str(note.page),
+    }
