@@ -287,6 +287,7 @@ class AmbiguousReferenceError(OciLayoutError):
         name: The name.
         digests: The digests of the entries, in document order.
         full_names: The full name of each entry, as containerd and Docker write it, or `None`.
+        platforms: The platform of each entry, or an empty text.
 
     Spec: annotations:same-name.
     """
@@ -297,17 +298,22 @@ class AmbiguousReferenceError(OciLayoutError):
         digests: Iterable[str],
         *,
         full_names: Iterable[str | None] = (),
+        platforms: Iterable[str] = (),
         advice: str = "",
     ) -> None:
         self.name = name
         self.digests = tuple(digests)
         self.full_names = tuple(full_names) or (None,) * len(self.digests)
-        pairs = dict.fromkeys(zip(self.digests, self.full_names, strict=True))
-        content = some(f"{digest} ({full})" if full else digest for digest, full in pairs)
+        self.platforms = tuple(platforms) or ("",) * len(self.digests)
+        said = dict.fromkeys(zip(self.digests, self.full_names, self.platforms, strict=True))
+        content = some(
+            f"{digest} ({', '.join(filter(None, more))})" if any(more) else digest
+            for digest, *more in said
+        )
         if not advice:
-            full = next((full for _, full in pairs if full and full != name), None)
+            full = next((full for _, full, _ in said if full and full != name), None)
             by_full = f" by its full name, such as {full}, or" if full else ""
-            advice = f"name one{by_full} as {name}@{self.digests[0] if pairs else 'DIGEST'}"
+            advice = f"name one{by_full} as {name}@{self.digests[0] if said else 'DIGEST'}"
         super().__init__(f"{name!r} names different content: {content}; {advice}")
 
 

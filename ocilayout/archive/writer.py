@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from ocilayout.archive.reader import BLOBS, HEADER, INDEX
 from ocilayout.archive.tarstream import TarStream, open_target
 from ocilayout.errors import AmbiguousReferenceError
-from ocilayout.layout import View, entries_of, target_names
+from ocilayout.layout import View, entries_of, resolve_for, target_names
 from ocilayout.model import (
     AT_A_TIME,
     DEFAULT_LIMITS,
@@ -25,7 +25,6 @@ from ocilayout.model import (
     require_at_most,
     require_ref_name,
     require_size,
-    select,
     walk,
     with_referrers,
 )
@@ -90,9 +89,7 @@ def write_archive(
     Spec: image-layout:transports, image-layout:archive.
     """
     left = LeftBehind(remote=not isinstance(source, View))
-    chosen = _choose(source, names, left)
-    if platform is not None:
-        chosen = [(name, select(root, platform, source.blobs.read)) for name, root in chosen]
+    chosen = _choose(source, names, platform, left)
     blobs: dict[Digest, Descriptor] = {}
     others: list[Descriptor] = []
     for start in range(0, len(chosen), AT_A_TIME):
@@ -130,15 +127,16 @@ def write_archive(
 def _choose(
     source: Source,
     names: Iterable[str] | Mapping[str, str | None] | None,
+    platform: Platform | str | None,
     left: LeftBehind,
 ) -> list[tuple[str, Descriptor]]:
     """Return the chosen content with its names in the archive; empty for an untagged entry."""
-    chosen = target_names(source, names)
+    chosen = target_names(source, names, platform)
     for name in chosen.values():
         if name is not None:
             require_ref_name(name)
     left.note_entries(entries_of(source, chosen))
-    return [(name or "", source.resolve(ref)) for ref, name in chosen.items()]
+    return [(name or "", resolve_for(source, ref, platform)) for ref, name in chosen.items()]
 
 
 def _entries(chosen: Iterable[tuple[str, Descriptor]]) -> list[Descriptor]:

@@ -25,8 +25,8 @@ from ocilayout.cli.connection import Access, access
 from ocilayout.cli.operand import Operand
 from ocilayout.cli.progress import accounted
 from ocilayout.cli.terminal import answer, json_option, printable
-from ocilayout.layout import acting, all_names, arriving_name
-from ocilayout.model import is_digest, require_ref_name, select
+from ocilayout.layout import acting, all_names, arriving_name, resolve_for
+from ocilayout.model import is_digest, require_ref_name
 from ocilayout.transfer import copy_all
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def cp(  # noqa: PLR0913 # as many as there are options
     to_access.require_use(target)
     operand = Operand(source, from_access)
     with operand.open() as opened, accounted() as account:
-        names = _names(opened, operand, target, everything=everything)
+        names = _names(opened, operand, target, platform, everything=everything)
 
         def copied_to(store: Layout | Repository) -> dict[str, Descriptor]:
             return copy_all(
@@ -106,7 +106,7 @@ def cp(  # noqa: PLR0913 # as many as there are options
                 exists = header.exists()
             if not exists:
                 for ref, name in names.items():  # or a layout would be created in vain
-                    opened.resolve(ref)
+                    resolve_for(opened, ref, platform)
                     if name is not None:
                         require_ref_name(name, strict=not any_name)
             arrived = copied_to(writing.open(target.path, create=True, any_name=any_name))
@@ -114,10 +114,7 @@ def cp(  # noqa: PLR0913 # as many as there are options
             with to_access.repository(target) as repository:
                 arrived = copied_to(repository)
         else:
-            arrived = {ref: opened.resolve(ref) for ref in names}
-            if platform is not None:
-                read = opened.blobs.read
-                arrived = {ref: select(root, platform, read) for ref, root in arrived.items()}
+            arrived = {ref: resolve_for(opened, ref, platform) for ref in names}
             write_archive(
                 opened,
                 names,
@@ -188,9 +185,14 @@ def _require_sense(source: Locator, target: Locator, *, everything: bool) -> Non
 
 
 def _names(
-    source: Source, operand: Operand, target: Locator, *, everything: bool
+    source: Source,
+    operand: Operand,
+    target: Locator,
+    platform: Platform | None,
+    *,
+    everything: bool,
 ) -> dict[str, str | None]:
     if everything:
-        return all_names(source)
-    ref = operand.choose(source)
+        return all_names(source, platform)
+    ref = operand.choose(source, platform)
     return {ref: target.name or arriving_name(source, ref)}

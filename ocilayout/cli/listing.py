@@ -37,7 +37,7 @@ from ocilayout.model import (
 
 if TYPE_CHECKING:
     from ocilayout.cli.operand import Source
-    from ocilayout.model import Descriptor, Document, Platform
+    from ocilayout.model import Descriptor, Document
 
 HEADING: Final = ("NAME", "DIGEST", "KIND", "PLATFORMS", "SIZE", "AGE", "CONTENT")
 
@@ -202,7 +202,7 @@ def _config_of(source: Source, document: Document | None) -> tuple[ImageConfig |
 def _platforms(
     descriptor: Descriptor, document: Document | None, config: ImageConfig | None
 ) -> tuple[str, ...]:
-    platforms: list[Platform | ImageConfig | None] = [config or descriptor.platform]
+    platforms = [descriptor.platform if config is None else config.platform]
     if isinstance(document, Index):
         platforms = [child.platform for child in document.manifests]
     texts = dict.fromkeys(map(platform_text, platforms))

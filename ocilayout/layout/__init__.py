@@ -20,9 +20,11 @@ from ocilayout.layout.temporary import TemporaryFile, is_beside_blobs, temporary
 from ocilayout.layout.view import (
     View,
     all_names,
+    are_one_image,
     arriving_name,
     entries_of,
     in_any_size,
+    resolve_for,
     target_names,
 )
 
@@ -44,6 +46,7 @@ __all__ = [
     "View",
     "acting",
     "all_names",
+    "are_one_image",
     "arriving_name",
     "describe",
     "entries_of",
@@ -61,6 +64,7 @@ __all__ = [
     "open_regular",
     "parse_root",
     "path_of",
+    "resolve_for",
     "subjects",
     "target_names",
     "temporary_files",

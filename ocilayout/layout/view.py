@@ -29,9 +29,11 @@ from ocilayout.model import (
     Descriptor,
     Digest,
     SourceBlobs,
+    choose,
     decode_document,
     is_digest,
     parse_json,
+    platform_text,
     require_document_size,
     walk,
 )
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
     from ocilayout.layout.rootentry import RootEntry
     from ocilayout.layout.rootindex import RootIndex
-    from ocilayout.model import Document, Source
+    from ocilayout.model import Document, Platform, Source
 
 
 class LocalBlobs(SourceBlobs, Protocol):
@@ -118,7 +120,7 @@ class View(ABC, Generic[B]):
             AmbiguousReferenceError: It means entries of different content.
             DocumentError: `index.json` or the entry breaks the specification.
         """
-        return self._snapshot().find(name)
+        return self._find(self._snapshot(), name)
 
     def resolve(self, name_or_digest: str | Digest) -> Descriptor:
         """Return the plain descriptor that a reference means: media type, digest and size only.
@@ -139,11 +141,41 @@ class View(ABC, Generic[B]):
         """
         root = self._snapshot()
         if not is_digest(name_or_digest):
-            first = root.find(name_or_digest)  # refuses entries of different content
+            first = self._find(root, name_or_digest)  # refuses entries of different content
             return self._right([first, *root.matching(name_or_digest)])
         digest = Digest(name_or_digest)
         found = root.of(digest)
         return self._right(found) if found else self._describe_blob(digest)
+
+    def alternatives(self, name_or_digest: str | Digest) -> tuple[Descriptor, ...]:
+        """Return what a reference means as `resolve` does, or the parts of a flat image index.
+
+        Some programs list the manifests of an image for several platforms in `index.json` itself,
+        all under one name. Where entries have the reference name and the full name in common, they
+        are such parts.
+
+        Returns:
+            Descriptors with the platform of their entry, and otherwise plain.
+
+        Raises:
+            Exception: As `resolve` raises, if entries of different content are not one image.
+
+        Spec: image-index:flat.
+        """
+        root = self._snapshot()
+        entries = root.matching(name_or_digest)
+        if not entries:
+            return (self.resolve(name_or_digest),)
+        if not are_one_image(entries):
+            self._find(root, name_or_digest)  # refuses entries of different content
+        same: dict[Digest, list[RootEntry]] = {}
+        for entry in entries:
+            same.setdefault(entry.descriptor.digest, []).append(entry)
+        right = {digest: self._right(found) for digest, found in same.items()}
+        return tuple(
+            evolve(right[entry.descriptor.digest], platform=entry.descriptor.platform)
+            for entry in entries
+        )
 
     def read_manifest(self, descriptor: Descriptor) -> Document:
         """Return a manifest or an index, verified: of OCI, of Docker, or of a retired type.
@@ -203,6 +235,22 @@ class View(ABC, Generic[B]):
             for descriptor in self._find_referrers().of(digest)
             if artifact_type is None or descriptor.artifact_type == artifact_type
         )
+
+    def _find(self, root: RootIndex, name: str) -> RootEntry:
+        """Return the entry that a reference means; an error names platforms in configs, too."""
+        try:
+            return root.find(name)
+        except AmbiguousReferenceError as error:
+            first = {entry.descriptor.digest: entry.descriptor for entry in root.matching(name)}
+            raise AmbiguousReferenceError(
+                error.name,
+                error.digests,
+                full_names=error.full_names,
+                platforms=[
+                    said or platform_text(first[Digest(digest)], self.blobs.read)
+                    for digest, said in zip(error.digests, error.platforms, strict=True)
+                ],
+            ) from None
 
     def _find_referrers(self) -> Referrers:
         # A copy asks for many digests; the manifests are read once for all of them.
@@ -290,7 +338,41 @@ def in_any_size(read: Callable[[Descriptor], T], descriptor: Descriptor, blobs: 
             raise error from None
 
 
-def all_names(source: Source) -> dict[str, str | None]:
+def are_one_image(entries: Iterable[RootEntry]) -> bool:
+    """Return whether entries may be parts of one image: they have both names in common, or none."""
+    return len({(entry.name, entry.full_name) for entry in entries}) <= 1
+
+
+def resolve_for(
+    source: Source,
+    ref: str,
+    platform: Platform | str | None,
+    *,
+    resolve: Callable[[str], Descriptor] | None = None,
+    read: Callable[[Descriptor], bytes] | None = None,
+) -> Descriptor:
+    """Return the plain descriptor that a reference means: with a platform, of the manifest for it.
+
+    Args:
+        source: A layout, an archive or a repository.
+        ref: A reference; with a platform, entries may be one image, see `View.alternatives`.
+        platform: The wanted platform, or its text; `None` for all.
+        resolve: Called in place of the method of the source; only if the source has no entries.
+        read: Called in place of the method of the blobs.
+
+    Raises:
+        ReferenceNotFoundError: There is no such reference, or no manifest fits.
+        AmbiguousReferenceError: Entries of different content are meant.
+        Exception: As `resolve` raises, and as `ocilayout.model.select` does.
+    """
+    resolve = resolve or source.resolve
+    if platform is None:
+        return resolve(ref)
+    roots = source.alternatives(ref) if isinstance(source, View) else (resolve(ref),)
+    return choose(ref, roots, platform, read or source.blobs.read)[0]
+
+
+def all_names(source: Source, platform: Platform | str | None = None) -> dict[str, str | None]:
     """Return the names that the content of a source gets when all of it is copied.
 
     An entry of a layout keeps its reference name if that means one content, and otherwise its full
@@ -298,6 +380,8 @@ def all_names(source: Source) -> dict[str, str | None]:
 
     Args:
         source: A layout, an archive or a repository.
+        platform: The only platform to copy, or its text. Then entries that are one image count as
+            one, see `View.alternatives`, and untagged entries for other platforms are left out.
 
     Returns:
         The names in the target by references in the source; `None` for an untagged entry.
@@ -313,6 +397,8 @@ def all_names(source: Source) -> dict[str, str | None]:
     if not isinstance(source, View):
         return {tag: tag for tag in source.tags()}
     pairs = source.refs()
+    if platform is not None:
+        pairs = tuple(_pairs_for(source, pairs, platform)) or pairs
     clear = [(ref, entry) for ref, entry in pairs if ref in (entry.name, entry.full_name)]
     done = {(entry.name, entry.descriptor.digest) for _, entry in clear}
     for _, entry in pairs:
@@ -326,7 +412,9 @@ def all_names(source: Source) -> dict[str, str | None]:
 
 
 def target_names(
-    source: Source, names: Iterable[str] | Mapping[str, str | None] | None
+    source: Source,
+    names: Iterable[str] | Mapping[str, str | None] | None,
+    platform: Platform | str | None = None,
 ) -> dict[str, str | None]:
     """Return the name in the target of each chosen reference of a source.
 
@@ -334,6 +422,7 @@ def target_names(
         source: A layout, an archive or a repository.
         names: References, whose names are those of `arriving_name`; or a mapping, which is
             returned as it is; or `None` for all that `all_names` returns.
+        platform: As for `all_names`.
 
     Raises:
         TypeError: The names are one string.
@@ -344,7 +433,7 @@ def target_names(
     if isinstance(names, str):
         raise TypeError(f"names is a list of names, not one string; give [{names!r}]")
     if names is None:
-        return all_names(source)
+        return all_names(source, platform)
     if isinstance(names, Mapping):
         return dict(names)
     return {ref: arriving_name(source, ref) for ref in names}
@@ -376,6 +465,27 @@ def entries_of(source: Source, refs: Iterable[str]) -> Iterator[RootEntry]:
     if isinstance(source, View):
         for ref in refs:
             yield from source.entries(name=ref)
+
+
+def _pairs_for(
+    source: View[LocalBlobs],
+    pairs: Iterable[tuple[str, RootEntry]],
+    platform: Platform | str,
+) -> Iterator[tuple[str, RootEntry]]:
+    """Yield entries with references, where entries that are one image have a name in common."""
+    for ref, entry in pairs:
+        known = (entry.name, entry.full_name)
+        if ref in known:
+            yield ref, entry
+        elif entry.is_named:
+            shared = (name for name in known if name and are_one_image(source.entries(name=name)))
+            yield next(shared, ref), entry
+        else:
+            try:
+                choose(ref, source.alternatives(ref), platform, source.blobs.read)
+            except ReferenceNotFoundError:
+                continue
+            yield ref, entry
 
 
 def _refuse_unclear(entry: RootEntry, pairs: Iterable[tuple[str, RootEntry]]) -> NoReturn:

@@ -13,9 +13,10 @@ from ocilayout.errors import (
     UnsupportedDigestError,
 )
 from ocilayout.model.codec import encode
-from ocilayout.model.descriptor import Descriptor, Platform, Verifier, verify
+from ocilayout.model.descriptor import Descriptor, Verifier, verify
 from ocilayout.model.digest import Digest
 from ocilayout.model.frozenmap import FrozenMap
+from ocilayout.model.platform import Platform
 
 DATA = b"hello"
 DIGEST = Digest.of(DATA)

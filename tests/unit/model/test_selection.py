@@ -22,7 +22,7 @@ from ocilayout import (
     Platform,
     ReferenceNotFoundError,
 )
-from ocilayout.model.platform import select
+from ocilayout.model.selection import select
 
 if TYPE_CHECKING:
     from pathlib import Path
