@@ -93,7 +93,8 @@ from ocilayout.model.mention import (
     extra_mentions,
     search_mentions,
 )
-from ocilayout.model.platform import ARCHITECTURES, SYSTEMS, Platform
+from ocilayout.model.platform import Platform
+from ocilayout.model.processor import ARCHITECTURES, SYSTEMS
 from ocilayout.model.reference import (
     DOCKER_HUB,
     Reference,

@@ -1,6 +1,6 @@
 """Platforms: the value, its text, and how well one platform suits another.
 
-One platform has many spellings: `x86_64` is `amd64`, and `linux/arm64/v8` is `linux/arm64`. Platforms
+A platform has many spellings: `x86_64` is `amd64`, and `linux/arm64/v8` is `linux/arm64`. Platforms
 are compared and printed in their normal form. A document keeps the spelling that it has.
 """
 
@@ -14,105 +14,16 @@ from attrs import field, frozen
 
 from ocilayout.errors import DocumentError, wrong_type
 from ocilayout.model import attribute as fields
+from ocilayout.model.processor import (
+    is_architecture,
+    is_system,
+    normal_processor,
+    normal_system,
+    suitable_variants,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     Fit = tuple[int, int, bool]
-
-SYSTEMS: Final = frozenset(
-    {
-        "aix",
-        "android",
-        "darwin",
-        "dragonfly",
-        "freebsd",
-        "hurd",
-        "illumos",
-        "ios",
-        "js",
-        "linux",
-        "nacl",
-        "netbsd",
-        "openbsd",
-        "plan9",
-        "solaris",
-        "wasip1",
-        "windows",
-        "zos",
-    }
-)
-"""The values of GOOS: `go tool dist list`, and what Go reserves in internal/syslist."""
-
-ARCHITECTURES: Final = frozenset(
-    {
-        "386",
-        "amd64",
-        "amd64p32",
-        "arm",
-        "armbe",
-        "arm64",
-        "arm64be",
-        "loong64",
-        "mips",
-        "mipsle",
-        "mips64",
-        "mips64le",
-        "mips64p32",
-        "mips64p32le",
-        "ppc",
-        "ppc64",
-        "ppc64le",
-        "riscv",
-        "riscv64",
-        "s390",
-        "s390x",
-        "sparc",
-        "sparc64",
-        "wasm",
-    }
-)
-"""The values of GOARCH, from the same places."""
-
-_SYSTEM_ALIASES: Final = {"macos": "darwin"}
-
-# With the variant that the alias means, if it means one.
-_ARCHITECTURE_ALIASES: Final = {
-    "aarch64": ("arm64", ""),
-    "armel": ("arm", "v6"),
-    "armhf": ("arm", "v7"),
-    "i386": ("386", ""),
-    "x86-64": ("amd64", ""),
-    "x86_64": ("amd64", ""),
-}
-
-# Where variants are numbers, with `v` or without it: the spelling that the normal form changes. It
-# leaves out what every amd64 and arm64 runs; for arm it adds the default, which is not the least.
-_NUMBERED: Final = {"amd64": "v1", "arm": "", "arm64": "v8"}
-_NUMBER: Final = re.compile(r"v?([0-9]{1,3})(?:\.0|(\.[0-9]{1,3}))?")
-_DEFAULT_ARM: Final = "v7"
-
-# Variants of which each runs all before it. The table of the image-spec names the first of some
-# rows; the rest, the names for mips and 386, and the defaults are those of Go's variables GOAMD64,
-# GOARM, GOPPC64, GORISCV64, GOMIPS and GO386.
-_POWER: Final = ("power8", "power9", "power10", "power11")
-_FLOAT: Final = ("softfloat", "hardfloat")
-_GROWING: Final = {
-    "386": ("softfloat", "sse2"),
-    "amd64": ("v1", "v2", "v3", "v4"),
-    "arm": ("v5", "v6", "v7", "v8"),
-    "mips": _FLOAT,
-    "mipsle": _FLOAT,
-    "mips64": _FLOAT,
-    "mips64le": _FLOAT,
-    "ppc64": _POWER,
-    "ppc64le": _POWER,
-    "riscv64": ("rva20u64", "rva22u64", "rva23u64"),
-}
-_GREATEST_IS_DEFAULT: Final = frozenset({"386", "mips", "mipsle", "mips64", "mips64le"})
-_ARM64: Final = re.compile(r"v([89])(?:\.([1-9]))?")
-_ARM64_OF_V9: Final = 5  # Armv9.0 has what Armv8.5 has, Armv9.1 what Armv8.6 has, and so on
-_NEWEST_V8: Final = 9
 
 _WORD: Final = re.compile("[0-9A-Za-z][0-9A-Za-z_.-]*")
 _OPTION: Final = "(?:[0-9A-Za-z_.-]|%[0-9A-Fa-f]{2})"
@@ -120,7 +31,7 @@ _SYSTEM: Final = re.compile(
     rf"(?P<os>{_WORD.pattern})(?:\((?P<version>{_OPTION}*)(?P<features>(?:\+{_OPTION}+)*)\))?"
 )
 # `:VERSION` and `,osver=VERSION` after the platform are written by other programs.
-_VERSION_BEHIND: Final = re.compile(r"(?::|,osver(?:sion)?=)([0-9A-Za-z_.+-]+)\Z")
+_VERSION_BEHIND: Final = re.compile(r"(?::|,(?i:osver(?:sion)?)=)([0-9A-Za-z_.+-]+)\Z")
 _CPU: Final = ("an architecture", "a variant")
 
 
@@ -184,9 +95,9 @@ class Platform(fields.Extensible):
         `v1` of amd64 and `v8` of arm64 are left out. Features are sorted. Unknown properties are
         not part of it.
         """
-        architecture, variant = _normal_cpu(self.architecture, self.variant or "")
+        architecture, variant = normal_processor(self.architecture, self.variant or "")
         return Platform(
-            os=_normal_system(self.os),
+            os=normal_system(self.os),
             architecture=architecture,
             variant=variant or None,
             os_version=self.os_version or None,
@@ -227,37 +138,11 @@ def fit(offered: Platform, wanted: Platform) -> Fit | None:
         return None
     if not set(offered.os_features) <= set(wanted.os_features):
         return None
-    suitable = _suitable_variants(wanted)
+    suitable = suitable_variants(wanted.architecture, wanted.variant or "")
     if (offered.variant or "") not in suitable:
         return None
     exact_version = version is not None and offered.os_version == version
     return -suitable.index(offered.variant or ""), len(offered.os_features), exact_version
-
-
-def _suitable_variants(wanted: Platform) -> list[str]:
-    """Return the variants that a platform in its normal form runs, best first; empty for none."""
-    architecture, variant = wanted.architecture, wanted.variant or ""
-    growing = _GROWING.get(architecture, ())
-    older: tuple[str, ...] = ()
-    if architecture == "arm64":
-        older = tuple(_older_arm64(variant))
-    elif variant in growing:
-        older = growing[: growing.index(variant)][::-1]
-    elif not variant:
-        older = growing[::-1] if architecture in _GREATEST_IS_DEFAULT else growing[:1]
-    return [variant, *older, *([""] if architecture != "arm" and variant else [])]
-
-
-def _older_arm64(variant: str) -> Iterator[str]:
-    """Yield the variants of arm64 that a variant has all of, newest first."""
-    match = _ARM64.fullmatch(variant)
-    if match is None:
-        return
-    minor = int(match[2] or 0)
-    if match[1] == "9":
-        yield from (f"v9.{older}" if older else "v9" for older in range(minor - 1, -1, -1))
-        minor = min(minor + _ARM64_OF_V9, _NEWEST_V8) + 1
-    yield from (f"v8.{older}" for older in range(minor - 1, 0, -1))
 
 
 def _read(text: str) -> Platform:
@@ -297,46 +182,18 @@ def _require_names(system: str, cpu: list[str]) -> None:
         ValueError: Some are not; the error says what is wrong.
     """
     if not cpu:
-        known = _is_system(system), _is_architecture(system)
+        known = is_system(system), is_architecture(system)
         alone = {(True, False): "an operating system", (False, True): "an architecture"}
         raise ValueError(f"it is {alone[known]} alone" if any(known) else "it has no architecture")
     if len(cpu) > len(_CPU):
         raise ValueError("it has more than three parts")
     for part, what in zip(cpu, _CPU, strict=False):
-        if _WORD.fullmatch(part) is None or _is_system(part):
+        if _WORD.fullmatch(part) is None or is_system(part):
             raise ValueError(f"{part!r} is not {what}")
-    if _is_architecture(system):
+    if is_architecture(system):
         raise ValueError(f"{system!r} is an architecture, which follows the operating system")
-    if cpu[1:] and _is_architecture(cpu[1]):
+    if cpu[1:] and is_architecture(cpu[1]):
         raise ValueError(f"{cpu[1]!r} is a second architecture")
-
-
-def _is_system(name: str) -> bool:
-    return _normal_system(name) in SYSTEMS
-
-
-def _is_architecture(name: str) -> bool:
-    return _normal_cpu(name, "")[0] in ARCHITECTURES
-
-
-def _normal_system(name: str) -> str:
-    name = name.lower()
-    return _SYSTEM_ALIASES.get(name, name)
-
-
-def _normal_cpu(architecture: str, variant: str) -> tuple[str, str]:
-    """Return the normal form of an architecture and a variant, which is empty for none."""
-    architecture, variant = architecture.lower(), variant.lower()
-    architecture, meant = _ARCHITECTURE_ALIASES.get(architecture, (architecture, ""))
-    variant = meant or variant
-    if architecture not in _NUMBERED:
-        return architecture, variant
-    number = _NUMBER.fullmatch(variant)
-    if number is not None:
-        variant = f"v{number[1]}{number[2] or ''}"
-    if variant == _NUMBERED[architecture]:
-        variant = _DEFAULT_ARM if architecture == "arm" else ""
-    return architecture, variant
 
 
 def _quoted(option: str) -> str:
