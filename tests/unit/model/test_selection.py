@@ -13,6 +13,7 @@ from ocilayout import (
     OCI_CONFIG,
     OCI_EMPTY,
     OCI_INDEX,
+    AmbiguousReferenceError,
     BlobNotFoundError,
     Descriptor,
     DocumentError,
@@ -22,7 +23,7 @@ from ocilayout import (
     Platform,
     ReferenceNotFoundError,
 )
-from ocilayout.model.selection import select
+from ocilayout.model.selection import choose, platform_text, select
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,10 +95,17 @@ def chosen(layout: Layout, root: Descriptor, platform: Platform | str) -> int:
         (["linux/arm/v5", "linux/arm/v6", "linux/arm/v7"], "linux/arm/v6", 1),
         (["linux/amd64", "linux/amd64/v2", "linux/amd64/v4"], "linux/amd64/v3", 1),
         (["linux/arm64/v8", "linux/arm64/v8.5", "linux/arm64/v9"], "linux/arm64/v8.6", 1),
-        (["linux/arm64/v8.10", "linux/arm64/v8.9"], "linux/arm64/v9", 0),
+        (["linux/arm64/v8.9", "linux/arm64/v8.5"], "linux/arm64/v9", 1),
         (["linux/arm/7"], "linux/arm/v7", 0),
-        # variants without numbers fit themselves, and a missing variant fits all
-        (["linux/ppc64le", "linux/ppc64le/power9"], "linux/ppc64le/power9", 0),
+        # the exact variant before an older one, and that before none
+        (["linux/ppc64le", "linux/ppc64le/power9"], "linux/ppc64le/power9", 1),
+        (["linux/ppc64le", "linux/ppc64le/power8"], "linux/ppc64le/power9", 1),
+        (["linux/riscv64", "linux/riscv64/rva22u64"], "linux/riscv64/rva22u64", 1),
+        (["linux/mips64le", "linux/mips64le/softfloat"], "linux/mips64le/softfloat", 1),
+        (["linux/riscv64/rva20u64", "linux/riscv64"], "linux/riscv64", 1),
+        # two spellings of one platform are equals
+        (["linux/arm64/v8", "linux/aarch64"], "linux/arm64", 0),
+        (["linux/arm", "linux/armhf"], "linux/arm/v7", 0),
         (["linux/ppc64le/power8", "linux/ppc64le/power9"], "linux/ppc64le/power9", 1),
         (["linux/riscv64"], "linux/riscv64/rva23u64", 0),
     ],
@@ -154,8 +162,8 @@ def test_a_version_of_the_system_counts_if_it_is_wanted(layout: Layout) -> None:
 
 
 @pytest.mark.spec("image-index:os-features")
-def test_features_that_are_not_wanted_come_last(layout: Layout) -> None:
-    """Of two that fit, the one with fewer features besides the wanted ones is selected."""
+def test_features_are_mandatory(layout: Layout) -> None:
+    """A manifest that needs a feature which is not wanted is not selected, even if it is alone."""
     root = put_index(
         layout,
         Platform(os="windows", architecture="amd64", os_features=("win32k", "x")),
@@ -165,6 +173,9 @@ def test_features_that_are_not_wanted_come_last(layout: Layout) -> None:
     assert chosen(layout, root, "windows/amd64") == 2
     wanted = Platform(os="windows", architecture="amd64", os_features=("win32k",))
     assert chosen(layout, root, wanted) == 1
+    alone = put_index(layout, wanted)
+    with pytest.raises(ReferenceNotFoundError, match=r"it has windows\(\+win32k\)/amd64"):
+        select(alone, "windows/amd64", layout.blobs.read)
 
 
 @pytest.mark.spec("image-index:nested", "image-index:consumers")
@@ -225,6 +236,30 @@ def test_the_platform_of_a_manifest_is_in_its_config(
                 select(given, "linux/arm/v7", layout.blobs.read)
 
 
+@pytest.mark.parametrize("empty", [("", ""), ("linux", ""), ("", "amd64")])
+def test_an_empty_platform_is_looked_up_in_the_config(
+    layout: Layout, empty: tuple[str, str]
+) -> None:
+    """It says no more than a missing one; an empty one in the config says nothing either."""
+    config = b'{"os":"linux","architecture":"arm64"}'
+    system, architecture = empty
+    image = put_image(layout, "1", config=config, config_type=OCI_CONFIG)
+    platform = Platform(os=system, architecture=architecture)
+    root = layout.put_manifest(Index(manifests=[at(image, platform)]))
+    assert chosen(layout, root, "linux/arm64") == 1
+    silent = put_image(layout, "2", config=b'{"os":"","architecture":""}', config_type=OCI_CONFIG)
+    with pytest.raises(ReferenceNotFoundError, match="it has no platforms"):
+        select(silent, "linux/arm64", layout.blobs.read)
+
+
+def test_an_index_in_an_index_with_an_empty_platform(layout: Layout) -> None:
+    """The platform of the inner index is that of a manifest whose own is empty."""
+    empty = Platform(os="", architecture="")
+    inner = put_index(layout, empty)
+    root = layout.put_manifest(Index(manifests=[at(inner, "linux/s390x")]))
+    assert chosen(layout, root, "linux/s390x") == 0
+
+
 def test_the_platform_in_an_index_counts_more_than_the_config(layout: Layout) -> None:
     """A config is read only where no platform in the index fits."""
     config = b'{"os":"linux","architecture":"amd64"}'
@@ -249,9 +284,68 @@ def test_content_that_is_not_an_image_has_no_platform(layout: Layout) -> None:
         select(blob, "linux/amd64", layout.blobs.read)
 
 
-@pytest.mark.parametrize("text", ["", "linux", "linux/", "/amd64", "linux/arm/v7/x", "linux//v7"])
-def test_a_platform_has_two_or_three_parts(layout: Layout, text: str) -> None:
-    """Another text is refused before a blob is read."""
+def test_a_text_that_is_not_a_platform_is_refused_before_a_blob_is_read(layout: Layout) -> None:
     missing = Descriptor.of(b"x", OCI_INDEX)
-    with pytest.raises(DocumentError, match="platform"):
-        select(missing, text, layout.blobs.read)
+    with pytest.raises(DocumentError, match="is not a valid platform"):
+        select(missing, "linux/*", layout.blobs.read)
+
+
+class TestChoose:
+    """Roots that are one image index together."""
+
+    def roots(self, layout: Layout, *platforms: Platform | str | None) -> list[Descriptor]:
+        return [
+            at(put_image(layout, str(place)), platform) for place, platform in enumerate(platforms)
+        ]
+
+    def test_the_manifest_and_its_root_are_returned(self, layout: Layout) -> None:
+        """A root is a manifest with a platform of its own, or an index."""
+        index = put_index(layout, "linux/s390x", "linux/arm64")
+        roots = [*self.roots(layout, "linux/amd64", "linux/riscv64"), index]
+        found = choose("x", roots, "linux/x86_64", layout.blobs.read)
+        assert found == (roots[0].plain(), roots[0])
+        manifest, root = choose("x", roots, "linux/arm64", layout.blobs.read)
+        assert root == index
+        assert isinstance(inside := layout.read_manifest(index), Index)
+        assert manifest == inside.manifests[1].plain()
+
+    def test_the_first_of_equals_is_not_meant(self, layout: Layout) -> None:
+        """The error shows digests and platforms; the better one of two is no such case."""
+        first, second, third = self.roots(layout, "linux/arm/v7", "linux/armhf", "linux/arm/v8")
+        with pytest.raises(AmbiguousReferenceError) as caught:
+            choose("v1", [first, second, third], "linux/arm/v7", layout.blobs.read)
+        assert caught.value.digests == (first.digest, second.digest)
+        assert caught.value.platforms == ("linux/arm/v7", "linux/arm/v7")
+        for root in (first, second):
+            assert f"{root.digest} (linux/arm/v7)" in str(caught.value)
+        found = choose("v1", [first, second, third], "linux/arm/v8", layout.blobs.read)
+        assert found[1] == third
+
+    def test_equal_roots_are_one(self, layout: Layout) -> None:
+        """So are two platforms of one manifest."""
+        (root,) = self.roots(layout, "linux/amd64")
+        other = at(root, "linux/arm64")
+        roots = [root, root, other, at(root, "linux/x86_64")]
+        for platform in ("linux/amd64", "linux/arm64"):
+            found = choose("v1", roots, platform, layout.blobs.read)[0]
+            assert found == root.plain()
+
+    def test_what_fits_nothing_is_named(self, layout: Layout) -> None:
+        roots = self.roots(layout, "linux/amd64", "windows(10.0.1+x)/amd64", None)
+        with pytest.raises(ReferenceNotFoundError) as caught:
+            choose("v1", roots, "windows/amd64", layout.blobs.read)
+        assert str(caught.value) == (
+            "v1 has nothing for windows/amd64; it has linux/amd64, windows(10.0.1+x)/amd64"
+        )
+
+
+def test_the_platform_of_content_as_text(layout: Layout) -> None:
+    """It is in the descriptor or in the config, and empty where neither can be read."""
+    config = b'{"os":"linux","architecture":"aarch64"}'
+    image = put_image(layout, "1", config=config, config_type=OCI_CONFIG)
+    assert platform_text(image, layout.blobs.read) == "linux/arm64"
+    assert platform_text(at(image, "linux/s390x"), layout.blobs.read) == "linux/s390x"
+    assert platform_text(put_index(layout, "linux/s390x"), layout.blobs.read) == ""
+    path = layout.path / "blobs" / "sha256" / image.digest.encoded
+    path.write_bytes(b"damaged")
+    assert platform_text(image, layout.blobs.read) == ""
