@@ -157,7 +157,7 @@ class View(ABC, Generic[B]):
         Raises:
             Exception: As `resolve` raises, if entries of different content are not one image.
 
-        Spec: image-index:flat.
+        Spec: image-layout:flat.
         """
         root = self._snapshot()
         entries = root.matching(name_or_digest)

@@ -84,7 +84,7 @@ def digests(flat: Flat) -> list[str]:
     return [str(entry["digest"]) for entry in flat.entries[:3]]
 
 
-@pytest.mark.spec("image-index:flat")
+@pytest.mark.spec("image-layout:flat")
 def test_a_platform_is_chosen_among_the_entries(command: Command, flat: Flat) -> None:
     """With `--platform`, `index.json` is the image index, in each verb that has the option."""
     name = flat.layout.entries()[0].name
@@ -102,7 +102,7 @@ def test_a_platform_is_chosen_among_the_entries(command: Command, flat: Flat) ->
     assert (entry["digest"], entry["name"]) == (arm, name)
 
 
-@pytest.mark.spec("image-index:flat")
+@pytest.mark.spec("image-layout:flat")
 def test_what_is_meant_is_asked_with_digests_and_platforms(command: Command, flat: Flat) -> None:
     """Without a platform several are meant; the message shows each once."""
     message = command.error("cp", "oci:flat", "oci:new")
@@ -133,7 +133,7 @@ def test_a_name_of_several_platforms_is_ambiguous_without_one(
     assert (flat.path / "index.json").read_bytes() == before
 
 
-@pytest.mark.spec("image-index:flat")
+@pytest.mark.spec("image-layout:flat")
 def test_entries_for_one_platform_are_different_images(command: Command) -> None:
     """Nothing says that the first is meant, so the digests are shown; all are copied by `--all`."""
     flat = Flat(command.folder / "flat")
