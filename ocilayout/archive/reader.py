@@ -5,6 +5,7 @@ The headers of all members are read once, to find the two documents and the blob
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from ocilayout.archive.member import iter_members
@@ -126,7 +127,7 @@ class ArchiveBlobs:
         return self._place(digest)[1]
 
     def read(self, descriptor: Descriptor, *, verify: bool = True) -> bytes:
-        """Return a blob's bytes.
+        """Return a blob's bytes, or those that are embedded in the descriptor of a missing blob.
 
         Args:
             descriptor: Which blob.
@@ -137,13 +138,13 @@ class ArchiveBlobs:
             IntegrityError: It is not what the descriptor says.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
         """
-        if not verify:
+        if not verify and descriptor.digest in self:
             return self._window.read(*self._whole(descriptor))
         with self.open(descriptor) as stream:
             return stream.readall()
 
     def open(self, descriptor: Descriptor) -> VerifiedReader:
-        """Open a blob for reading; it is verified at the end of the stream.
+        """Open a blob, or the bytes in the descriptor of a missing one; verified at the end.
 
         Any number of streams may be read at once. They end with the archive.
 
@@ -152,7 +153,11 @@ class ArchiveBlobs:
             IntegrityError: Its size is not what the descriptor says; or, from the stream's
                 `read`, its content is another.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
+
+        Spec: descriptor:data.
         """
+        if descriptor.data is not None and descriptor.digest not in self:
+            return VerifiedReader(io.BytesIO(descriptor.data), descriptor)
         return VerifiedReader(self._window.section(*self._whole(descriptor)), descriptor)
 
     def _whole(self, descriptor: Descriptor) -> tuple[int, int]:

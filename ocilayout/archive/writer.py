@@ -183,7 +183,8 @@ def _plan(
         if descriptor.media_type not in DOCUMENT_TYPES:  # those are read on the walk
             name = str(descriptor.digest)
             require_at_most(limits.blob, descriptor.size, of=name, unit="bytes")
-            require_size(descriptor, source.blobs.size(descriptor.digest))
+            if descriptor.data is None:  # or else it has its size, also where the blob is missing
+                require_size(descriptor, source.blobs.size(descriptor.digest))
         elif descriptor.digest in blobs:  # and once only, whatever sizes they are given
             require_size(descriptor, blobs[descriptor.digest].size)
         blobs[descriptor.digest] = descriptor

@@ -233,6 +233,8 @@ def _states(source: Source, contents: Iterable[Descriptor]) -> dict[Digest, dict
             state = "here" if size == descriptor.size else "wrong size"
         except BlobNotFoundError:
             state = "elsewhere" if descriptor.urls else "missing"
+            if descriptor.data is not None:
+                state = "here"
         states.setdefault(descriptor.digest, {})[descriptor.size] = state
     return states
 
