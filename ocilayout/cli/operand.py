@@ -8,6 +8,7 @@ import tempfile
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+import click
 from attrs import field, frozen
 
 from ocilayout.archive import Archive
@@ -27,7 +28,7 @@ from ocilayout.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ocilayout.layout import RootEntry
     from ocilayout.model import Platform
@@ -209,13 +210,16 @@ class Operand:
         if not roots:
             raise ReferenceNotFoundError(f"{self.locator} has no entry")
         entries = [entry for entry in roots.values() if entry is not None]
-        if platform is not None and entries and are_one_image(entries):
+        one_image = bool(entries) and are_one_image(entries)
+        if platform is not None and one_image:
             parts = [entry.descriptor for entry in entries]
             name = entries[0].name or entries[0].full_name
             return name or choose(str(self.locator), parts, platform, source.blobs.read)[1].digest
-        shown = [_shown(source, ref, entry) for ref, entry in roots.items()]
+        by = one_image and "platform" in click.get_current_context().params
+        listed = _listed(roots, lambda ref: _shown(source, ref, roots[ref]))
         raise ReferenceNotFoundError(
-            f"{self.locator} has {len(shown)} entries; say which: {_listed(shown)}"
+            f"{self.locator} has {len(roots)} entries; say which{' or give --platform' * by}:"
+            f" {listed}"
         )
 
 
@@ -257,7 +261,7 @@ def suggesting_names(source: Layout | Archive) -> Iterator[None]:
             known = [ref for ref, entry in source.refs() if entry.is_named]
         except DocumentError:  # an entry that the caller did not ask for is broken
             known = list(source.tags())
-        names = _listed(map(repr, known)) or "no names"
+        names = _listed(known, repr) or "no names"
         raise ReferenceNotFoundError(f"{error}; there are {names}") from None
 
 
@@ -330,7 +334,9 @@ def _shown(source: Source, ref: str, entry: RootEntry | None) -> str:
     return f"{ref} ({platform})" if platform else ref
 
 
-def _listed(refs: Iterable[str]) -> str:
-    listed = sorted(refs)
+def _listed(refs: Iterable[str], show: Callable[[str], str]) -> str:
+    """Return the first references for a message, digests last, and how many more there are."""
+    listed = sorted(set(refs), key=lambda ref: (is_digest(ref), ref))
     more = len(listed) - _MOST_NAMES
-    return ", ".join([*listed[:_MOST_NAMES], *([f"{more} more"] if more > 0 else [])])
+    shown = [show(ref) for ref in listed[:_MOST_NAMES]]
+    return ", ".join([*shown, *([f"{more} more"] if more > 0 else [])])

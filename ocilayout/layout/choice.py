@@ -9,9 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NoReturn
 
-from ocilayout.errors import AmbiguousReferenceError, InvalidNameError, ReferenceNotFoundError
+from ocilayout.errors import (
+    MOST_LISTED,
+    AmbiguousReferenceError,
+    InvalidNameError,
+    ReferenceNotFoundError,
+)
 from ocilayout.layout.view import View, are_one_image
-from ocilayout.model import choose, is_digest
+from ocilayout.model import choose, is_digest, platform_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -81,7 +86,7 @@ def all_names(source: Source, platform: Platform | str | None = None) -> dict[st
     done = {(entry.name, entry.descriptor.digest) for _, entry in clear}
     for _, entry in pairs:
         if entry.is_named and (entry.name, entry.descriptor.digest) not in done:
-            _refuse_unclear(entry, pairs)
+            _refuse_unclear(source, entry, pairs)
     untagged = [entry for _, entry in pairs if not entry.is_named]
     return {
         **{ref: ref for ref, _ in clear},
@@ -166,7 +171,9 @@ def _pairs_for(
             yield ref, entry
 
 
-def _refuse_unclear(entry: RootEntry, pairs: Iterable[tuple[str, RootEntry]]) -> NoReturn:
+def _refuse_unclear(
+    source: Source, entry: RootEntry, pairs: Iterable[tuple[str, RootEntry]]
+) -> NoReturn:
     """Refuse an entry without a name that it can have in a target."""
     name, digest = entry.name or entry.full_name or "", entry.descriptor.digest
     if is_digest(name):
@@ -179,5 +186,8 @@ def _refuse_unclear(entry: RootEntry, pairs: Iterable[tuple[str, RootEntry]]) ->
         name,
         [other.descriptor.digest for other in same],
         full_names=[other.full_name for other in same],
+        platforms=[
+            platform_text(other.descriptor, source.blobs.read) for other in same[:MOST_LISTED]
+        ],
         advice=f"untag {name}@{digest} first, or copy it by that reference under another name",
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from attrs import evolve
 
 from ocilayout.errors import (
+    MOST_LISTED,
     AmbiguousReferenceError,
     BlobNotFoundError,
     DocumentError,
@@ -238,15 +239,12 @@ class View(ABC, Generic[B]):
         try:
             return root.find(name)
         except AmbiguousReferenceError as error:
-            first = {entry.descriptor.digest: entry.descriptor for entry in root.matching(name)}
+            listed = root.matching(name)[:MOST_LISTED]
             raise AmbiguousReferenceError(
                 error.name,
                 error.digests,
                 full_names=error.full_names,
-                platforms=[
-                    said or platform_text(first[Digest(digest)], self.blobs.read)
-                    for digest, said in zip(error.digests, error.platforms, strict=True)
-                ],
+                platforms=[platform_text(one.descriptor, self.blobs.read) for one in listed],
             ) from None
 
     def _find_referrers(self) -> Referrers:

@@ -123,9 +123,12 @@ def _fitting(
     """Return the manifests that suit best, in order."""
     if isinstance(wanted, str):
         wanted = Platform.parse(wanted)
+    roots = list(roots)
     candidates = [candidate for root in roots for candidate in _candidates(root, read)]
     best = _best(candidates, wanted)
-    if not best:
+    # In an index, what says its platform comes first, and mostly no config is read. A root whose
+    # platform is only in its config may be meant as well as one whose entry says it.
+    if not best or len({root.digest for root in roots}) > 1:
         candidates = [_with_platform(candidate, read) for candidate in candidates]
         best = _best(candidates, wanted)
     if not best:

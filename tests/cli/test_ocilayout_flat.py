@@ -106,7 +106,8 @@ def test_a_platform_is_chosen_among_the_entries(command: Command, flat: Flat) ->
 def test_what_is_meant_is_asked_with_digests_and_platforms(command: Command, flat: Flat) -> None:
     """Without a platform several are meant; the message shows each once."""
     message = command.error("cp", "oci:flat", "oci:new")
-    assert message.startswith("oci:flat has 3 entries; say which: ")
+    assert message.startswith("oci:flat has 3 entries; say which or give --platform: ")
+    assert command.error("cat", "flat").startswith("oci:flat has 3 entries; say which: ")
     for digest, platform in zip(digests(flat), ("amd64", "arm64", "s390x"), strict=True):
         assert message.count(f"{digest} (linux/{platform})") == 1
     missing = command.error("cp", "oci:flat", "oci:new", "--platform", UNKNOWN)
@@ -149,6 +150,22 @@ def test_entries_for_one_platform_are_different_images(command: Command) -> None
     assert list(found.values()) == images
     with pytest.raises(ReferenceNotFoundError):
         copy_all(layout, None, target, platform=UNKNOWN)
+
+
+def test_a_platform_in_a_config_is_as_good_as_one_in_an_entry(command: Command) -> None:
+    """Of two images for one platform neither is meant, wherever their platforms are."""
+    flat = Flat(command.folder / "flat")
+    images = [flat.add("amd64", "v1", text="a"), flat.add("amd64", "v1", text="b", said=False)]
+    layout = flat.write()
+    target = Layout.create("new")
+    for platform in (None, "linux/amd64"):
+        with pytest.raises(AmbiguousReferenceError) as caught:
+            copy(layout, "v1", target, platform=platform)
+        assert caught.value.digests == tuple(image.digest for image in images)
+        assert caught.value.platforms == ("linux/amd64", "linux/amd64")
+    with pytest.raises(AmbiguousReferenceError) as caught:
+        copy_all(layout, None, target)
+    assert caught.value.platforms == ("linux/amd64", "linux/amd64")
 
 
 def test_two_images_under_one_name_are_not_one_image(command: Command) -> None:
