@@ -156,9 +156,7 @@ def suitable_variants(architecture: str, variant: str) -> list[str]:
     elif not variant:
         older = growing[::-1] if architecture in _GREATEST_IS_DEFAULT else growing[:1]
     found = [variant, *older]
-    if variant and architecture != "arm":  # where no variant is v7 already
-        found.append("")
-    return found
+    return [*found, ""] if variant else found
 
 
 def _older_arm64(variant: str) -> Iterator[str]:
