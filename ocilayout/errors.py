@@ -311,11 +311,11 @@ class AmbiguousReferenceError(OciLayoutError):
             self.digests, self.full_names, self.platforms, strict=True
         ):
             said.setdefault((digest, full), platform)
+        apart = len({full for _, full in said}) == len(said)  # then no platform is needed
         content = some(
-            f"{digest} ({', '.join(filter(None, (full, platform)))})"
-            if full or platform
-            else digest
+            f"{digest} ({', '.join(filter(None, more))})" if any(more) else digest
             for (digest, full), platform in said.items()
+            for more in [(full, "" if full and apart else platform)]
         )
         if not advice:
             full = next((full for _, full in said if full and full != name), None)

@@ -116,6 +116,8 @@ class TestDetails:
         )
         assert error.platforms == ("p", "", "q", "", "")
         assert "content: a (p), b (x/b), c (x/c, q), d; name one" in str(error)
+        error = AmbiguousReferenceError("v1", "ab", full_names=["x/a", "x/b"], platforms="pq")
+        assert "content: a (x/a), b (x/b); name one" in str(error)
         many = AmbiguousReferenceError("v1", [f"sha256:{number}" for number in range(9)])
         assert "sha256:3 and 5 more; name one as v1@sha256:0" in str(many)
 
