@@ -28,7 +28,7 @@ MAX_PROBLEMS: Final = 100
 
 # What a document says ends in messages, so their length is bounded.
 _MOST_SHOWN: Final = 10  # problems in the message of an error
-_MOST_LISTED: Final = 4  # names or digests in the message of an error
+MOST_LISTED: Final = 4  # names or digests in the message of an error
 _LONGEST_NAME: Final = 200  # of a property in a place, in characters
 _LONGEST_MESSAGE: Final = 1000  # in characters
 
@@ -269,8 +269,8 @@ class ReferenceNotFoundError(NotFoundError):
 def some(texts: Iterable[str]) -> str:
     """Return a list for the message of an error: the first four texts, and how many more."""
     listed = list(texts)
-    more = len(listed) - _MOST_LISTED
-    return ", ".join(listed[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+    more = len(listed) - MOST_LISTED
+    return ", ".join(listed[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 class AmbiguousReferenceError(OciLayoutError):
@@ -280,6 +280,7 @@ class AmbiguousReferenceError(OciLayoutError):
         name: The name.
         digests: The digests of the entries, in document order.
         full_names: The full name of each entry, as containerd and Docker write it, or `None`.
+        platforms: The platform of each of the first entries; empty where it is not known.
 
     Spec: annotations:same-name.
     """
@@ -290,17 +291,29 @@ class AmbiguousReferenceError(OciLayoutError):
         digests: Iterable[str],
         *,
         full_names: Iterable[str | None] = (),
+        platforms: Iterable[str] = (),
         advice: str = "",
     ) -> None:
         self.name = name
         self.digests = tuple(digests)
         self.full_names = tuple(full_names) or (None,) * len(self.digests)
-        pairs = dict.fromkeys(zip(self.digests, self.full_names, strict=True))
-        content = some(f"{digest} ({full})" if full else digest for digest, full in pairs)
+        self.platforms = tuple(platforms)
+        self.platforms += ("",) * (len(self.digests) - len(self.platforms))
+        said: dict[tuple[str, str | None], str] = {}
+        for digest, full, platform in zip(
+            self.digests, self.full_names, self.platforms, strict=True
+        ):
+            said.setdefault((digest, full), platform)
+        apart = len({full for _, full in said}) == len(said)  # then no platform is needed
+        content = some(
+            f"{digest} ({', '.join(filter(None, more))})" if any(more) else digest
+            for (digest, full), platform in said.items()
+            for more in [(full, "" if full and apart else platform)]
+        )
         if not advice:
-            full = next((full for _, full in pairs if full and full != name), None)
+            full = next((full for _, full in said if full and full != name), None)
             by_full = f" by its full name, such as {full}, or" if full else ""
-            advice = f"name one{by_full} as {name}@{self.digests[0] if pairs else 'DIGEST'}"
+            advice = f"name one{by_full} as {name}@{self.digests[0] if said else 'DIGEST'}"
         super().__init__(f"{name!r} names different content: {content}; {advice}")
 
 

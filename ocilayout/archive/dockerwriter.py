@@ -27,7 +27,7 @@ from ocilayout.errors import (
     OciLayoutError,
     ReferenceNotFoundError,
 )
-from ocilayout.layout import acting, entries_of, target_names, write_hashed
+from ocilayout.layout import acting, entries_of, resolve_for, target_names, write_hashed
 from ocilayout.model import (
     DEFAULT_LIMITS,
     DOCKER_CONFIG,
@@ -49,7 +49,6 @@ from ocilayout.model import (
     require_at_most,
     require_document_size,
     require_size,
-    select,
 )
 from ocilayout.transfer import Event, ReportingStream, ignore
 
@@ -137,7 +136,7 @@ def write_docker_archive(
     images: dict[Digest, _Image] = {}
     chosen: dict[str, Digest] = {}
     total = 0
-    named = docker_names(source, names)
+    named = docker_names(source, names, platform)
     for ref, name in named.items():
         try:
             image = _image(source, ref, platform, limits)
@@ -277,7 +276,9 @@ class _Writer:
 
 
 def docker_names(
-    source: Source, names: Iterable[str] | Mapping[str, str | None] | None
+    source: Source,
+    names: Iterable[str] | Mapping[str, str | None] | None,
+    platform: Platform | str | None = None,
 ) -> dict[str, str | None]:
     """Return the name in a Docker archive of each chosen reference; see `write_docker_archive`.
 
@@ -287,7 +288,7 @@ def docker_names(
         AmbiguousReferenceError: As for `copy_all`.
         DocumentError: The root index or an entry of the source breaks the specification.
     """
-    chosen = target_names(source, names)
+    chosen = target_names(source, names, platform)
     if isinstance(names, Mapping):
         return {
             ref: None if name is None else str(docker_reference(name))
@@ -303,9 +304,7 @@ def docker_names(
 
 def _image(source: Source, ref: str, platform: Platform | str | None, limits: Limits) -> _Image:
     """Return an image of the source, found to be there in its size."""
-    root = source.resolve(ref)
-    if platform is not None:
-        root = select(root, platform, source.blobs.read)
+    root = resolve_for(source, ref, platform)
     budget = Budget(source.blobs.read, limits=limits, of=ref, size=source.blobs.size)
     if root.media_type in INDEX_TYPES:
         root = _only_image(ref, root, budget)

@@ -5,6 +5,7 @@ The headers of all members are read once, to find the two documents and the blob
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from ocilayout.archive.member import iter_members
@@ -122,26 +123,34 @@ class ArchiveBlobs:
         return self._place(digest)[1]
 
     def read(self, descriptor: Descriptor, *, verify: bool = True) -> bytes:
-        """Return a blob's bytes; without `verify` only the size is compared.
+        """Return a blob's bytes, or those that are embedded in the descriptor of a missing blob.
+
+        Args:
+            descriptor: Which blob.
+            verify: Whether to compare the digest. Without it only the size is compared.
 
         Raises:
             BlobNotFoundError: There is no such blob.
             IntegrityError: It is not what the descriptor says.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
         """
-        if not verify:
+        if not verify and descriptor.digest in self:
             return self._window.read(*self._whole(descriptor))
         with self.open(descriptor) as stream:
             return stream.readall()
 
     def open(self, descriptor: Descriptor) -> VerifiedReader:
-        """Open a blob for reading; it is verified at the end of the stream.
+        """Open a blob, or the bytes in the descriptor of a missing one; verified at the end.
 
         Any number of streams may be read at once. They end with the archive.
 
         Raises:
             OciLayoutError: As for `read`; another content is found by the stream's `read`.
+
+        Spec: descriptor:data.
         """
+        if descriptor.data is not None and descriptor.digest not in self:
+            return VerifiedReader(io.BytesIO(descriptor.data), descriptor)
         return VerifiedReader(self._window.section(*self._whole(descriptor)), descriptor)
 
     def _whole(self, descriptor: Descriptor) -> tuple[int, int]:

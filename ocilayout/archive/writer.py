@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from ocilayout.archive.reader import BLOBS, HEADER, INDEX
 from ocilayout.archive.tarstream import TarStream, open_target
 from ocilayout.errors import AmbiguousReferenceError, OciLayoutError
-from ocilayout.layout import View, entries_of, target_names
+from ocilayout.layout import View, entries_of, resolve_for, target_names
 from ocilayout.model import (
     DEFAULT_LIMITS,
     DOCUMENT_TYPES,
@@ -25,7 +25,6 @@ from ocilayout.model import (
     require_at_most,
     require_ref_name,
     require_size,
-    select,
     walk,
     with_referrers,
 )
@@ -103,7 +102,7 @@ def write_archive(  # noqa: PLR0913 # as for `copy`
 
     Spec: image-layout:transports, image-layout:archive.
     """
-    named = target_names(source, names)
+    named = target_names(source, names, platform)
     for name in named.values():
         if name is not None:
             require_ref_name(name)
@@ -113,9 +112,7 @@ def write_archive(  # noqa: PLR0913 # as for `copy`
     blobs: dict[Digest, Descriptor] = {}
 
     def plan(some: list[str]) -> None:
-        roots = [source.resolve(ref) for ref in some]
-        if platform is not None:
-            roots = [select(root, platform, source.blobs.read) for root in roots]
+        roots = [resolve_for(source, ref, platform) for ref in some]
         found, others = _plan(
             source, roots, limits, left, report, referrers=referrers, sparse=sparse
         )
@@ -192,7 +189,7 @@ def _plan(
     blobs: dict[Digest, Descriptor] = {}
 
     def is_missing(blob: Descriptor) -> bool:
-        return not blob.urls and blob.digest not in source.blobs
+        return not blob.urls and blob.data is None and blob.digest not in source.blobs
 
     def missing() -> list[MissingPart]:
         return missing_parts([*roots, *others], budget.read_if_there, is_missing)
@@ -205,7 +202,8 @@ def _plan(
             if descriptor.media_type not in DOCUMENT_TYPES:  # those are read on the walk
                 name = str(descriptor.digest)
                 require_at_most(limits.blob, descriptor.size, of=name, unit="bytes")
-                require_size(descriptor, source.blobs.size(descriptor.digest))
+                if descriptor.data is None:  # else it has its size, also where the blob is missing
+                    require_size(descriptor, source.blobs.size(descriptor.digest))
             elif descriptor.digest in blobs:  # and once only, whatever sizes they are given
                 require_size(descriptor, blobs[descriptor.digest].size)
             blobs[descriptor.digest] = descriptor

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final
 from ocilayout.check.finding import problem_at
 from ocilayout.errors import join_place
 from ocilayout.model import (
+    ARCHITECTURES,
     OCI_EMPTY,
     REF_NAME,
+    SYSTEMS,
     Digest,
     Manifest,
     is_digest,
@@ -26,58 +28,6 @@ if TYPE_CHECKING:
 
     from ocilayout.errors import Problem
     from ocilayout.model import Descriptor, Document, ImageConfig, Json, Platform
-
-# `go tool dist list`, and what Go reserves: internal/syslist.
-_OS: Final = frozenset(
-    {
-        "aix",
-        "android",
-        "darwin",
-        "dragonfly",
-        "freebsd",
-        "hurd",
-        "illumos",
-        "ios",
-        "js",
-        "linux",
-        "nacl",
-        "netbsd",
-        "openbsd",
-        "plan9",
-        "solaris",
-        "wasip1",
-        "windows",
-        "zos",
-    }
-)
-_ARCHITECTURE: Final = frozenset(
-    {
-        "386",
-        "amd64",
-        "amd64p32",
-        "arm",
-        "armbe",
-        "arm64",
-        "arm64be",
-        "loong64",
-        "mips",
-        "mipsle",
-        "mips64",
-        "mips64le",
-        "mips64p32",
-        "mips64p32le",
-        "ppc",
-        "ppc64",
-        "ppc64le",
-        "riscv",
-        "riscv64",
-        "s390",
-        "s390x",
-        "sparc",
-        "sparc64",
-        "wasm",
-    }
-)
 
 # At least two labels of a domain; anything may follow.
 _REVERSE_DOMAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\.[A-Za-z0-9].*", re.DOTALL)
@@ -192,8 +142,8 @@ def on_platform(platform: Platform | ImageConfig, place: str) -> Iterator[Proble
     Spec: image-index:platform-values, config:platform-values.
     """
     for name, value, known in (
-        ("architecture", platform.architecture, _ARCHITECTURE),
-        ("os", platform.os, _OS),
+        ("architecture", platform.architecture, ARCHITECTURES),
+        ("os", platform.os, SYSTEMS),
     ):
         if not value:
             yield problem_at("empty-platform", "must not be empty", f"{place}.{name}")

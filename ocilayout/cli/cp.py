@@ -26,13 +26,11 @@ from ocilayout.cli.connection import Access, access
 from ocilayout.cli.operand import Operand
 from ocilayout.cli.progress import accounted
 from ocilayout.cli.terminal import answer, content_data, json_option, printable
-from ocilayout.layout import acting, all_names, arriving_name
-from ocilayout.model import is_digest, require_ref_name, select
+from ocilayout.layout import acting, all_names, arriving_name, resolve_for
+from ocilayout.model import is_digest, require_ref_name
 from ocilayout.transfer import copy_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ocilayout.cli.operand import Source
     from ocilayout.cli.option import Writing
     from ocilayout.cli.progress import Account
@@ -105,7 +103,7 @@ def cp(  # noqa: PLR0913 # as many as there are options
     unpacks = isinstance(target, InDockerArchive)
     operand = Operand(source, from_access.without_unpack_limit() if unpacks else from_access)
     with operand.open() as opened, accounted() as account:
-        names = _names(opened, operand, target, everything=everything)
+        names = _names(opened, operand, target, platform, everything=everything)
         failed: dict[str, OciLayoutError] = {}
         on_error = failed.__setitem__ if keep_going else None
 
@@ -126,8 +124,11 @@ def cp(  # noqa: PLR0913 # as many as there are options
             header = Path(target.path, "oci-layout")
             with acting("look at", header):
                 exists = header.exists()
-            if not exists:  # nor is it created where this is refused
-                _require_names(opened, names, strict=not any_name, on_error=on_error)
+            if not exists and not keep_going:  # nor is it created where this is refused
+                for ref, name in names.items():
+                    resolve_for(opened, ref, platform)
+                    if name is not None:
+                        require_ref_name(name, strict=not any_name)
             arrived = copied_to(writing.open(target.path, create=True, any_name=any_name))
         elif isinstance(target, InRegistry):
             with to_access.repository(target) as repository:
@@ -154,10 +155,9 @@ def cp(  # noqa: PLR0913 # as many as there are options
                 on_event=account.tell,
                 on_error=on_error,
             )
-            arrived = {ref: opened.resolve(ref) for ref in names if ref not in failed}
-            if platform is not None:
-                read = opened.blobs.read
-                arrived = {ref: select(root, platform, read) for ref, root in arrived.items()}
+            arrived = {
+                ref: resolve_for(opened, ref, platform) for ref in names if ref not in failed
+            }
     _report(names, arrived, failed, target, account, as_json=as_json)
     if failed:
         click.get_current_context().exit(1)
@@ -228,27 +228,18 @@ def _require_sense(source: Locator, target: Locator, *, everything: bool, keep_g
             raise click.UsageError("standard output is a terminal; send the archive elsewhere")
 
 
-def _require_names(
-    source: Source,
-    names: dict[str, str | None],
-    *,
-    strict: bool,
-    on_error: Callable[[str, OciLayoutError], None] | None,
-) -> None:
-    for ref, name in names.items():
-        if on_error is None:
-            source.resolve(ref)
-        if name is not None:
-            require_ref_name(name, strict=strict)
-
-
 def _names(
-    source: Source, operand: Operand, target: Locator, *, everything: bool
+    source: Source,
+    operand: Operand,
+    target: Locator,
+    platform: Platform | None,
+    *,
+    everything: bool,
 ) -> dict[str, str | None]:
-    ref = None if everything else operand.choose(source)
+    ref = None if everything else operand.choose(source, platform)
     only = operand.locator.name is None and target.name is None
     if ref is None or (only and isinstance(source, DockerArchive)):  # it may have several names
-        return all_names(source)
+        return all_names(source, platform)
     return {ref: target.name or arriving_name(source, ref)}
 
 

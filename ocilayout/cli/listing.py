@@ -36,7 +36,7 @@ from ocilayout.model import (
 
 if TYPE_CHECKING:
     from ocilayout.cli.operand import Source
-    from ocilayout.model import Descriptor, Document, Platform
+    from ocilayout.model import Descriptor, Document
 
 HEADING: Final = ("NAME", "DIGEST", "KIND", "PLATFORMS", "SIZE", "AGE", "CONTENT")
 
@@ -189,11 +189,11 @@ def _config_of(source: Source, document: Document | None) -> tuple[ImageConfig |
 def _platforms(
     descriptor: Descriptor, document: Document | None, config: ImageConfig | None
 ) -> tuple[str, ...]:
-    platforms: list[Platform | ImageConfig | None] = [config or descriptor.platform]
     if isinstance(document, Index):
-        platforms = [child.platform for child in document.manifests]
-    texts = dict.fromkeys(map(platform_text, platforms))
-    return tuple(text for text in texts if text)
+        texts = map(platform_text, (child.platform for child in document.manifests))
+        return tuple(text for text in dict.fromkeys(texts) if text)
+    own = platform_text(config.platform) if config is not None else ""
+    return tuple(filter(None, [own or platform_text(descriptor.platform)]))
 
 
 def _created(

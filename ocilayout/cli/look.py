@@ -34,7 +34,6 @@ from ocilayout.model import (
     is_digest,
     parse_json,
     require_document_size,
-    select,
 )
 
 if TYPE_CHECKING:
@@ -93,10 +92,8 @@ def inspect(
     if raw and as_json:
         raise click.UsageError("--raw gives bytes, and --json an answer; choose one")
     with operand.open() as source:
-        descriptor = operand.resolve(source)
-        root = operand.root(source, descriptor)
-        if platform is not None:
-            descriptor = select(descriptor, platform, source.blobs.read)
+        descriptor = operand.resolve(source, platform)
+        root = operand.root(source, descriptor, platform)
         if config:
             descriptor = _config_of(source, descriptor)
         require_document_size(descriptor)

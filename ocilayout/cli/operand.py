@@ -8,20 +8,30 @@ import tempfile
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+import click
 from attrs import field, frozen
 
 from ocilayout.archive import Archive, DockerArchive
 from ocilayout.cli.argument import STREAM, InArchive, InDockerArchive, InLayout, Locator
 from ocilayout.cli.connection import Access
-from ocilayout.cli.terminal import counted, one_line
+from ocilayout.cli.terminal import one_line
 from ocilayout.errors import DocumentError, OciLayoutError, ReferenceNotFoundError
-from ocilayout.layout import Layout, View, acting, thread_pool, write_hashed
-from ocilayout.model import OCTET_STREAM, Descriptor, Digest, FrozenMap, is_digest
+from ocilayout.layout import Layout, View, acting, are_one_image, thread_pool, write_hashed
+from ocilayout.model import (
+    OCTET_STREAM,
+    Descriptor,
+    Digest,
+    FrozenMap,
+    choose,
+    is_digest,
+    platform_text,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from ocilayout.layout import RootEntry
+    from ocilayout.model import Platform
     from ocilayout.registry import Repository
 
     Source = Layout | Archive | DockerArchive | Repository
@@ -99,40 +109,43 @@ class Operand:
             with self.access.repository(self.locator) as repository:
                 yield repository
 
-    def choose(self, source: Source) -> str:
+    def choose(self, source: Source, platform: Platform | None = None) -> str:
         """Return the name or the digest of the locator, or else the reference of the only entry.
 
-        A digest may be abbreviated; see `in_full`.
+        A digest may be abbreviated; see `in_full`. Entries for several platforms that are one image
+        count as one entry if a platform is given.
 
         Raises:
             ReferenceNotFoundError: No name was given, and there is not exactly one entry; or
                 several digests begin with the abbreviated one.
+            AmbiguousReferenceError: No name was given, and several entries are for the platform.
             OciLayoutError: The source cannot be read.
         """
         name = self.locator.name
         if name is None:
-            return self._only(source)
+            return self._only(source, platform)
         return in_full(source, name) if isinstance(source, View) else name
 
-    def resolve(self, source: Source) -> Descriptor:
+    def resolve(self, source: Source, platform: Platform | None = None) -> Descriptor:
         """Return the plain descriptor of a manifest, an index or any other blob.
+
+        Args:
+            source: The source, opened.
+            platform: Of an index, choose the manifest for this platform.
 
         Raises:
             ReferenceNotFoundError: The source does not have it; see `choose`, too.
-            OciLayoutError: As `resolve` of the source says.
+            OciLayoutError: As `resolve` and `alternatives` of the source say.
         """
-        name = self.choose(source)
+        name = self.choose(source, platform)
         if isinstance(source, View):
             with suggesting_names(source):
-                return source.resolve(name)
-        try:
-            return source.resolve(name)
-        except ReferenceNotFoundError:
-            if not is_digest(name):
-                raise
-            digest = Digest.parse(name)
-            size = source.blobs.size(digest)
-            return Descriptor(media_type=OCTET_STREAM, digest=digest, size=size)
+                if platform is None:
+                    return source.resolve(name)
+                roots = source.alternatives(name)
+        else:
+            roots = (_resolve_remote(source, name),)
+        return roots[0] if platform is None else choose(name, roots, platform, source.blobs.read)[0]
 
     def roots(self, source: Source) -> tuple[Root, ...]:
         """Return the roots that the name means, or without a name all; see `all_roots`.
@@ -147,14 +160,15 @@ class Operand:
         ref = self.choose(source)
         return _entry_roots(source, ref) or (_content_root(ref, self.resolve(source)),)
 
-    def root(self, source: Source, content: Descriptor) -> Root:
+    def root(self, source: Source, content: Descriptor, platform: Platform | None = None) -> Root:
         """Return the entry or the tag that the name means; for a digest, `content` without a name.
 
         Raises:
             OciLayoutError: As `choose` says.
         """
-        ref = self.choose(source)
-        return next(iter(_entry_roots(source, ref)), _content_root(ref, content))
+        ref = self.choose(source, platform)
+        roots = _entry_roots(source, ref) or (_content_root(ref, content),)
+        return next((one for one in roots if one.descriptor == content), roots[0])
 
     def all_roots(self, source: Source) -> tuple[Root, ...]:
         """Return all entries or tags, by name; untagged entries last, in document order.
@@ -179,7 +193,7 @@ class Operand:
             return list(source.tags())
         return [root.ref for root in self.roots(source) if untagged or root.is_named]
 
-    def _only(self, source: Source) -> str:
+    def _only(self, source: Source, platform: Platform | None) -> str:
         roots: dict[str, RootEntry | None]
         if isinstance(source, View):
             roots = {**dict(source.refs())}  # an entry that is repeated counts once
@@ -189,9 +203,17 @@ class Operand:
             return next(iter(roots))
         if not roots:
             raise ReferenceNotFoundError(f"{self.locator} has no entry")
-        names = [ref if entry is None or entry.is_named else None for ref, entry in roots.items()]
+        entries = [entry for entry in roots.values() if entry is not None]
+        one_image = bool(entries) and are_one_image(entries)
+        if platform is not None and one_image:
+            parts = [entry.descriptor for entry in entries]
+            name = entries[0].name or entries[0].full_name
+            return name or choose(str(self.locator), parts, platform, source.blobs.read)[1].digest
+        by = one_image and "platform" in click.get_current_context().params
+        listed = _listed(roots, lambda ref: _shown(source, ref, roots[ref]))
         raise ReferenceNotFoundError(
-            f"{self.locator} has {len(names)} entries; say which: {_names(names)}"
+            f"{self.locator} has {len(roots)} entries; say which{' or give --platform' * by}:"
+            f" {listed}"
         )
 
 
@@ -233,7 +255,7 @@ def suggesting_names(source: Layout | Archive | DockerArchive) -> Iterator[None]
             known = [ref for ref, entry in source.refs() if entry.is_named]
         except DocumentError:  # an entry that the caller did not ask for is broken
             known = list(source.tags())
-        names = _names(known) or "no names"
+        names = _listed(known, repr) or "no names"
         raise ReferenceNotFoundError(f"{error}; there are {names}") from None
 
 
@@ -287,12 +309,28 @@ def _tag_root(repository: Repository, tag: str) -> Root:
         return Root(name=tag, descriptor=None, ref=tag, error=one_line(error))
 
 
-def _names(entries: Sequence[str | None]) -> str:
-    names = sorted({name for name in entries if name})
-    nameless = sum(not name for name in entries)
-    shown = [repr(name) for name in names[:_MOST_NAMES]]
-    if len(names) > _MOST_NAMES:
-        shown.append(f"{len(names) - _MOST_NAMES} more")
-    if nameless:
-        shown.append(f"{counted(nameless, 'entry', 'entries')} without a name")
-    return ", ".join(shown)
+def _resolve_remote(repository: Repository, name: str) -> Descriptor:
+    try:
+        return repository.resolve(name)
+    except ReferenceNotFoundError:
+        if not is_digest(name):
+            raise
+        digest = Digest.parse(name)
+        size = repository.blobs.size(digest)
+        return Descriptor(media_type=OCTET_STREAM, digest=digest, size=size)
+
+
+def _shown(source: Source, ref: str, entry: RootEntry | None) -> str:
+    """Return a reference for a message: with a platform if it is not a name alone."""
+    if entry is None or ref in (entry.name, entry.full_name):
+        return repr(ref)
+    platform = platform_text(entry.descriptor, source.blobs.read)
+    return f"{ref} ({platform})" if platform else ref
+
+
+def _listed(refs: Iterable[str], show: Callable[[str], str]) -> str:
+    """Return the first references for a message, digests last, and how many more there are."""
+    listed = sorted(set(refs), key=lambda ref: (is_digest(ref), ref))
+    more = len(listed) - _MOST_NAMES
+    shown = [show(ref) for ref in listed[:_MOST_NAMES]]
+    return ", ".join([*shown, *([f"{more} more"] if more > 0 else [])])

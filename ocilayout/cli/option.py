@@ -82,7 +82,8 @@ platform = click.option(
     "--platform",
     callback=read_by(Platform.parse),
     metavar="OS/ARCH[/VARIANT]",
-    help="Of an index, take the manifest for this platform.",
+    help="Of an index, take the manifest for this platform, such as linux/arm64 or, with a version"
+    " of the system, windows(10.0.20348)/amd64.",
 )
 
 

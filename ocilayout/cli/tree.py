@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ocilayout.cli.operand import Root, Source
-    from ocilayout.model import Digest, ImageConfig, Platform
+    from ocilayout.model import Digest, Platform
 
 IMAGE_CONFIGS: Final = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 
@@ -230,6 +230,8 @@ def _states(source: Source, contents: Iterable[Descriptor]) -> dict[Digest, dict
             state = "here" if size == descriptor.size else "wrong size"
         except BlobNotFoundError:
             state = "elsewhere" if descriptor.urls else "missing"
+            if descriptor.data is not None:
+                state = "here"
         states.setdefault(descriptor.digest, {})[descriptor.size] = state
     return states
 
@@ -241,12 +243,11 @@ def kind_of(descriptor: Descriptor) -> Kind:
     return "index" if descriptor.media_type in INDEX_TYPES else "manifest"
 
 
-def platform_text(platform: Platform | ImageConfig | None) -> str:
-    """Return a platform such as `linux/arm64/v8`; empty for `None`, and that of an attestation."""
+def platform_text(platform: Platform | None) -> str:
+    """Return a platform such as `linux/arm64`; empty for `None`, and that of an attestation."""
     if platform is None or platform.os == platform.architecture == _UNKNOWN:
         return ""
-    parts = (platform.os, platform.architecture, platform.variant)
-    return "/".join(part for part in parts if part)
+    return str(platform)
 
 
 def reached(roots: Iterable[Root], nodes: dict[Digest, Node]) -> list[Node]:

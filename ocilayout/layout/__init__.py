@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from ocilayout.layout.blobs import Blobs
+from ocilayout.layout.choice import (
+    all_names,
+    arriving_name,
+    entries_of,
+    resolve_for,
+    target_names,
+)
 from ocilayout.layout.disk import File, acting, describe, fsync, open_regular, path_of
 from ocilayout.layout.edit import Edit
 from ocilayout.layout.entrylist import DEPTH, find_array, iter_parts
@@ -17,14 +24,7 @@ from ocilayout.layout.realfolder import ABSENT, OwnFolders, make_folders
 from ocilayout.layout.rootentry import RootEntry, entry_digest, is_worth_keeping
 from ocilayout.layout.rootindex import MAX_ROOT_INDEX, RootIndex, parse_root
 from ocilayout.layout.temporary import TemporaryFile, is_beside_blobs, temporary_files
-from ocilayout.layout.view import (
-    View,
-    all_names,
-    arriving_name,
-    entries_of,
-    in_any_size,
-    target_names,
-)
+from ocilayout.layout.view import View, are_one_image, in_any_size
 
 __all__ = [
     "ABSENT",
@@ -44,6 +44,7 @@ __all__ = [
     "View",
     "acting",
     "all_names",
+    "are_one_image",
     "arriving_name",
     "describe",
     "entries_of",
@@ -61,6 +62,7 @@ __all__ = [
     "open_regular",
     "parse_root",
     "path_of",
+    "resolve_for",
     "subjects",
     "target_names",
     "temporary_files",

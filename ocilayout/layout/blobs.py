@@ -191,7 +191,7 @@ class Blobs:
         return self._put_file(source, media_type, expected)
 
     def read(self, descriptor: Descriptor, *, verify: bool = True, limit: int = MAX_READ) -> bytes:
-        """Return a blob's bytes.
+        """Return a blob's bytes, or those that are embedded in the descriptor of a missing blob.
 
         Args:
             descriptor: Which blob.
@@ -204,10 +204,17 @@ class Blobs:
             LimitExceededError: It is larger than the limit.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
 
-        Spec: descriptor:verify, descriptor:digest-algorithm, considerations:limits.
+        Spec: descriptor:verify, descriptor:digest-algorithm, descriptor:data,
+            considerations:limits.
         """
         verifier = Verifier(descriptor) if verify else None  # before the file is opened
-        with self.open_unverified(descriptor) as file:
+        try:
+            file = self.open_unverified(descriptor)
+        except BlobNotFoundError:
+            if descriptor.data is None:
+                raise
+            return descriptor.data
+        with file:
             if descriptor.size > limit:
                 raise LimitExceededError(
                     f"the blob {descriptor.digest} has {descriptor.size} bytes, and no more than"
@@ -222,17 +229,24 @@ class Blobs:
         return data
 
     def open(self, descriptor: Descriptor) -> VerifiedReader:
-        """Open a blob for reading; it is verified at the end of the stream.
+        """Open a blob, or the bytes in the descriptor of a missing one; verified at the end.
 
         Raises:
+            BlobNotFoundError: There is no such blob, and the descriptor does not embed it.
             IntegrityError: Its size is not as the descriptor says, or it is not a regular file;
                 or, from the stream's `read`, its content is not that of the digest.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
 
-        Spec: descriptor:verify, descriptor:size-first.
+        Spec: descriptor:verify, descriptor:size-first, descriptor:data.
         """
         new_hasher(descriptor.digest.algorithm)  # content that cannot be verified is not opened
-        return VerifiedReader(self.open_unverified(descriptor), descriptor)
+        try:
+            file: Readable = self.open_unverified(descriptor)
+        except BlobNotFoundError:
+            if descriptor.data is None:
+                raise
+            file = io.BytesIO(descriptor.data)
+        return VerifiedReader(file, descriptor)
 
     def open_unverified(self, descriptor: Descriptor) -> File:
         """Open a blob to see what it refers to; never enough to pass its content on.

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ocilayout.errors import AmbiguousReferenceError, ReferenceNotFoundError, some
-from ocilayout.layout.rootentry import entry_full_name, entry_name
+from ocilayout.errors import MOST_LISTED, AmbiguousReferenceError, ReferenceNotFoundError, some
+from ocilayout.layout.rootentry import entry_full_name, entry_name, entry_platform
 from ocilayout.model import CONTAINERD_IMAGE_NAME, is_digest
 
 if TYPE_CHECKING:
@@ -89,6 +89,9 @@ class Lookup:
                 ref,
                 [self._entries.digests[position] for position in positions],
                 full_names=[self.full_name(position) for position in positions],
+                platforms=[
+                    entry_platform(self._entries[position]) for position in positions[:MOST_LISTED]
+                ],
             )
         return positions
 

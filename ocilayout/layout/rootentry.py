@@ -194,6 +194,15 @@ def entry_full_name(entry: RawEntry) -> str | None:
     return name if isinstance(name, str) and name else None
 
 
+def entry_platform(entry: RawEntry) -> str:
+    """Return the text of the platform of an entry; empty if it has none, or one that is wrong."""
+    platform = entry.get("platform")
+    try:
+        return str(structure(platform, Platform)) if isinstance(platform, dict) else ""
+    except DocumentError:
+        return ""
+
+
 def is_named(entry: RawEntry) -> bool:
     """Return whether an entry has a reference name or a full name."""
     return bool(entry_annotations(entry).get(REF_NAME) or entry_full_name(entry))

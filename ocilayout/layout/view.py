@@ -6,17 +6,16 @@ Where the two come from is not defined here: `Layout` has them in a folder, `Arc
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from attrs import evolve
 
 from ocilayout.errors import (
+    MOST_LISTED,
     AmbiguousReferenceError,
     BlobNotFoundError,
     DocumentError,
     IntegrityError,
-    InvalidNameError,
     LimitExceededError,
     ReferenceNotFoundError,
     SizeMismatchError,
@@ -32,16 +31,17 @@ from ocilayout.model import (
     decode_document,
     is_digest,
     parse_json,
+    platform_text,
     require_document_size,
     walk,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ocilayout.layout.rootentry import RootEntry
     from ocilayout.layout.rootindex import RootIndex
-    from ocilayout.model import Document, Source
+    from ocilayout.model import Document
 
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ class View(ABC, Generic[B]):
             AmbiguousReferenceError: It means entries of different content.
             DocumentError: `index.json` or the entry breaks the specification.
         """
-        return self._snapshot().find(name)
+        return self._find(self._snapshot(), name)
 
     def resolve(self, name_or_digest: str | Digest) -> Descriptor:
         """Return the plain descriptor that a reference means: media type, digest and size only.
@@ -129,11 +129,41 @@ class View(ABC, Generic[B]):
         """
         root = self._snapshot()
         if not is_digest(name_or_digest):
-            first = root.find(name_or_digest)  # refuses entries of different content
+            first = self._find(root, name_or_digest)  # refuses entries of different content
             return self._right([first, *root.matching(name_or_digest)])
         digest = Digest.parse(name_or_digest)
         found = root.of(digest)
         return self._right(found) if found else self._describe_blob(digest)
+
+    def alternatives(self, name_or_digest: str | Digest) -> tuple[Descriptor, ...]:
+        """Return what a reference means as `resolve` does, or the parts of a flat image index.
+
+        Some programs list the manifests of an image for several platforms in `index.json` itself,
+        all under one name. Where entries have the reference name and the full name in common, they
+        are such parts.
+
+        Returns:
+            Descriptors with the platform of their entry, and otherwise plain.
+
+        Raises:
+            Exception: As `resolve` raises, if entries of different content are not one image.
+
+        Spec: image-layout:flat.
+        """
+        root = self._snapshot()
+        entries = root.matching(name_or_digest)
+        if not entries:
+            return (self.resolve(name_or_digest),)
+        if not are_one_image(entries):
+            self._find(root, name_or_digest)  # refuses entries of different content
+        same: dict[Digest, list[RootEntry]] = {}
+        for entry in entries:
+            same.setdefault(entry.descriptor.digest, []).append(entry)
+        right = {digest: self._right(found) for digest, found in same.items()}
+        return tuple(
+            evolve(right[entry.descriptor.digest], platform=entry.descriptor.platform)
+            for entry in entries
+        )
 
     def read_manifest(self, descriptor: Descriptor) -> Document:
         """Return a manifest or an index, verified: of OCI, of Docker, or of a retired type.
@@ -193,6 +223,19 @@ class View(ABC, Generic[B]):
             for descriptor in self._find_referrers().of(digest)
             if artifact_type is None or descriptor.artifact_type == artifact_type
         )
+
+    def _find(self, root: RootIndex, name: str) -> RootEntry:
+        """Return the entry that a reference means; an error names platforms in configs, too."""
+        try:
+            return root.find(name)
+        except AmbiguousReferenceError as error:
+            listed = root.matching(name)[:MOST_LISTED]
+            raise AmbiguousReferenceError(
+                error.name,
+                error.digests,
+                full_names=error.full_names,
+                platforms=[platform_text(one.descriptor, self.blobs.read) for one in listed],
+            ) from None
 
     def _find_referrers(self) -> Referrers:
         # A copy asks for many digests; the manifests are read once for all of them.
@@ -281,106 +324,6 @@ def in_any_size(read: Callable[[Descriptor], T], descriptor: Descriptor, blobs: 
             raise error from None
 
 
-def all_names(source: Source) -> dict[str, str | None]:
-    """Return the names that the content of a source gets when all of it is copied.
-
-    An entry of a layout keeps its reference name if that means one content, and otherwise its full
-    name. Untagged entries come last.
-
-    Args:
-        source: A layout, an archive or a repository.
-
-    Returns:
-        The names in the target by references in the source; `None` for an untagged entry.
-
-    Raises:
-        AmbiguousReferenceError: Entries have one reference name for different content, and not all
-            of them have full names that tell them apart.
-        InvalidNameError: The only name of an entry reads as a digest.
-        DocumentError: The root index or an entry breaks the specification.
-
-    Spec: annotations:same-name.
-    """
-    if not isinstance(source, View):
-        return {tag: tag for tag in source.tags()}
-    pairs = source.refs()
-    clear = [(ref, entry) for ref, entry in pairs if ref in (entry.name, entry.full_name)]
-    done = {(entry.name, entry.descriptor.digest) for _, entry in clear}
-    for _, entry in pairs:
-        if entry.is_named and (entry.name, entry.descriptor.digest) not in done:
-            _refuse_unclear(entry, pairs)
-    untagged = [entry for _, entry in pairs if not entry.is_named]
-    return {
-        **{ref: ref for ref, _ in clear},
-        **{entry.descriptor.digest: None for entry in untagged},
-    }
-
-
-def target_names(
-    source: Source, names: Iterable[str] | Mapping[str, str | None] | None
-) -> dict[str, str | None]:
-    """Return the name in the target of each chosen reference of a source.
-
-    Args:
-        source: A layout, an archive or a repository.
-        names: References, whose names are those of `arriving_name`; or a mapping, which is
-            returned as it is; or `None` for all that `all_names` returns.
-
-    Raises:
-        TypeError: The names are one string.
-        AmbiguousReferenceError: As for `all_names`.
-        InvalidNameError: As for `all_names`.
-        DocumentError: The root index or an entry breaks the specification.
-    """
-    if isinstance(names, str):
-        raise TypeError(f"names is a list of names, not one string; give [{names!r}]")
-    if names is None:
-        return all_names(source)
-    if isinstance(names, Mapping):
-        return dict(names)
-    return {ref: arriving_name(source, ref) for ref in names}
-
-
-def arriving_name(source: Source, ref: str) -> str | None:
-    """Return the name that the content of a reference gets in a target by default.
-
-    Returns:
-        The name or full name itself, NAME for `NAME@DIGEST`, and `None` for a digest.
-
-    Raises:
-        DocumentError: The root index or an entry breaks the specification.
-    """
-    if is_digest(ref):
-        return None
-    entries = source.entries(name=ref) if isinstance(source, View) else ()
-    if not entries or any(ref in (entry.name, entry.full_name) for entry in entries):
-        return ref
-    return ref.rpartition("@")[0] or None if "@" in ref else ref
-
-
-def entries_of(source: Source, refs: Iterable[str]) -> Iterator[RootEntry]:
-    """Yield the entries that references mean; a repository has none.
-
-    Raises:
-        DocumentError: The root index or an entry breaks the specification.
-    """
-    if isinstance(source, View):
-        for ref in refs:
-            yield from source.entries(name=ref)
-
-
-def _refuse_unclear(entry: RootEntry, pairs: Iterable[tuple[str, RootEntry]]) -> NoReturn:
-    """Refuse an entry without a name that it can have in a target."""
-    name, digest = entry.name or entry.full_name or "", entry.descriptor.digest
-    if is_digest(name):
-        raise InvalidNameError(
-            f"the name {name} of {digest} reads as a digest, so nothing can be named by it"
-            f" elsewhere; untag {name}@{digest} first"
-        )
-    same = [other for _, other in pairs if name in (other.name, other.full_name)]
-    raise AmbiguousReferenceError(
-        name,
-        [other.descriptor.digest for other in same],
-        full_names=[other.full_name for other in same],
-        advice=f"untag {name}@{digest} first, or copy it by that reference under another name",
-    )
+def are_one_image(entries: Iterable[RootEntry]) -> bool:
+    """Return whether entries may be parts of one image: they have both names in common, or none."""
+    return len({(entry.name, entry.full_name) for entry in entries}) <= 1

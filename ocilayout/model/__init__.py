@@ -15,7 +15,7 @@ from ocilayout.model.attribute import Extensible, json_key, known_keys, require_
 from ocilayout.model.budget import AT_A_TIME, Budget
 from ocilayout.model.codec import decode, encode, structure
 from ocilayout.model.config import ContainerConfig, History, ImageConfig, RootFs
-from ocilayout.model.descriptor import Descriptor, Platform, Verifier, require_size, verify
+from ocilayout.model.descriptor import Descriptor, Verifier, require_size, verify
 from ocilayout.model.digest import Digest, is_digest, new_hasher
 from ocilayout.model.document import (
     MODELS,
@@ -91,7 +91,8 @@ from ocilayout.model.mention import (
     extra_mentions,
     search_mentions,
 )
-from ocilayout.model.platform import select
+from ocilayout.model.platform import Platform
+from ocilayout.model.processor import ARCHITECTURES, SYSTEMS
 from ocilayout.model.reference import (
     DOCKER_HUB,
     Reference,
@@ -103,6 +104,7 @@ from ocilayout.model.reference import (
     require_tag,
 )
 from ocilayout.model.retired import ArtifactManifest, FsLayer, Schema1Manifest
+from ocilayout.model.selection import choose, platform_text, select
 from ocilayout.model.stream import (
     CHUNK,
     BlobSource,
@@ -114,6 +116,7 @@ from ocilayout.model.stream import (
 from ocilayout.model.surrogate import has_surrogate, replace_surrogates
 
 __all__ = [
+    "ARCHITECTURES",
     "ARTIFACT_TYPES",
     "AT_A_TIME",
     "CHUNK",
@@ -148,6 +151,7 @@ __all__ = [
     "ORAS_ARTIFACT",
     "REF_NAME",
     "SCHEMA1_TYPES",
+    "SYSTEMS",
     "TITLE",
     "ArtifactManifest",
     "BlobSource",
@@ -181,6 +185,7 @@ __all__ = [
     "VerifiedReader",
     "Verifier",
     "begins_as_json",
+    "choose",
     "compact",
     "count_nodes",
     "decode",
@@ -208,6 +213,7 @@ __all__ = [
     "new_hasher",
     "parse_json",
     "parse_value",
+    "platform_text",
     "replace_surrogates",
     "require_at_most",
     "require_document_size",

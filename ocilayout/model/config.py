@@ -10,6 +10,7 @@ from attrs import field, frozen
 from ocilayout.model import attribute as fields
 from ocilayout.model.digest import Digest
 from ocilayout.model.frozenmap import FrozenJson, FrozenMap
+from ocilayout.model.platform import Platform
 
 
 @frozen(kw_only=True)
@@ -159,3 +160,14 @@ class ImageConfig(fields.Extensible):
     history: tuple[History, ...] = field(
         default=(), converter=fields.to_tuple, validator=fields.each(History)
     )
+
+    @property
+    def platform(self) -> Platform:
+        """The platform that the image runs on."""
+        return Platform(
+            architecture=self.architecture,
+            os=self.os,
+            os_version=self.os_version,
+            os_features=self.os_features,
+            variant=self.variant,
+        )

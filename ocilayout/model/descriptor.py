@@ -11,6 +11,7 @@ from ocilayout.model import attribute as fields
 from ocilayout.model.digest import Digest, new_hasher
 from ocilayout.model.frozenmap import FrozenMap
 from ocilayout.model.mediatype import is_media_type
+from ocilayout.model.platform import Platform
 
 if TYPE_CHECKING:
     from attrs import Attribute
@@ -40,53 +41,6 @@ def to_digest(value: Digest | str) -> Digest:
         return Digest.parse(value)
     except DocumentError as error:
         raise error.at("$.digest") from None
-
-
-@frozen(kw_only=True)
-class Platform(fields.Extensible):
-    """The platform that an image runs on.
-
-    Attributes:
-        architecture: A GOARCH value, such as `amd64`.
-        os: A GOOS value, such as `linux`.
-        os_version: The version of the operating system, or `None`.
-        os_features: Mandatory features of the operating system.
-        variant: The variant of the processor, such as `v8`, or `None`.
-
-    Raises:
-        DocumentError: A value has the wrong type.
-
-    Spec: image-index:platform, image-index:os-features, image-index:features.
-    """
-
-    architecture: str = field(validator=fields.text)
-    os: str = field(validator=fields.text)
-    os_version: str | None = fields.optional(fields.text, "os.version")
-    os_features: tuple[str, ...] = field(
-        default=(),
-        converter=fields.to_tuple,
-        validator=fields.each(str),
-        metadata=fields.key("os.features"),
-    )
-    variant: str | None = fields.optional(fields.text)
-
-    @classmethod
-    def parse(cls, text: str) -> Platform:
-        """Read a platform from its text form, `os/architecture` or `os/architecture/variant`.
-
-        Raises:
-            DocumentError: The text has another form, such as `linux` alone.
-        """
-        parts = text.split("/")
-        if len(parts) not in (2, 3) or not all(parts):
-            raise DocumentError.of(
-                "wrong-value",
-                f"{text!r} is not a valid platform, such as linux/arm64 or linux/arm/v7",
-            )
-        return cls(os=parts[0], architecture=parts[1], variant="".join(parts[2:]) or None)
-
-    def __str__(self) -> str:
-        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
 
 @frozen(kw_only=True)

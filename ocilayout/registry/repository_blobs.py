@@ -6,6 +6,7 @@ digest means a blob.
 
 from __future__ import annotations
 
+import io
 from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -116,7 +117,7 @@ class RepositoryBlobs:
             return stream.readall()
 
     def open(self, descriptor: Descriptor) -> VerifiedReader:
-        """Open content for reading; it is verified at the end of the stream.
+        """Open content, or the bytes in the descriptor of what is missing; verified at the end.
 
         If the connection breaks, the stream goes on where it stopped.
 
@@ -128,7 +129,7 @@ class RepositoryBlobs:
             LimitExceededError: It is a manifest or an index, and too large for one.
 
         Spec: distribution:accept, distribution:verify-manifest, distribution:verify-blob,
-            media-types:mismatch.
+            media-types:mismatch, descriptor:data.
         """
         headers = {}
         if descriptor.media_type in DOCUMENT_TYPES:
@@ -137,7 +138,9 @@ class RepositoryBlobs:
         path = _path(descriptor)
         response = self._session.request("GET", path, accept=OK_OR_MISSING, headers=headers)
         if response.status == HTTPStatus.NOT_FOUND:
-            raise _missing(descriptor.digest)
+            if descriptor.data is None:
+                raise _missing(descriptor.digest)
+            return VerifiedReader(io.BytesIO(descriptor.data), descriptor)
         try:
             return VerifiedReader(Download(self._session, path, headers, response), descriptor)
         except UnsupportedDigestError:

@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import InvalidNameError, OciLayoutError, some
-from ocilayout.layout import Layout, arriving_name, entries_of, target_names, thread_pool
+from ocilayout.layout import (
+    Layout,
+    arriving_name,
+    entries_of,
+    resolve_for,
+    target_names,
+    thread_pool,
+)
 from ocilayout.model import (
     AT_A_TIME,
     DEFAULT_LIMITS,
@@ -18,7 +25,6 @@ from ocilayout.model import (
     Remote,
     is_tag,
     require_ref_name,
-    select,
     with_referrers,
 )
 from ocilayout.transfer.event import ignore
@@ -65,7 +71,8 @@ def copy(  # noqa: PLR0913 # each is an option by its name
             `NAME@DIGEST`, and no tag for a digest. A tag that points to this content already
             stays as it is, with its annotations.
         platform: Copy the manifest for this platform alone, without the index that leads to it:
-            a `Platform`, or text such as `linux/arm64/v8`. `ocilayout.model.platform` has the rule.
+            a `Platform`, or text that `Platform.parse` reads, such as `linux/arm64`. Entries of a
+            layout that have one name for several platforms are such an index together.
         referrers: Copy the referrers of every manifest that is copied, and their referrers:
             signatures, bills of materials and such. In a layout they become untagged entries.
             Referrers that are listed and missing are left out.
@@ -157,7 +164,7 @@ def copy_all(  # noqa: PLR0913 # as for `copy`
 
     Spec: annotations:same-name.
     """
-    names = _names(source, names)
+    names = _names(source, names, platform)
     _require_names(target, names.values())
     done: dict[str, Descriptor] = {}
     left = LeftBehind(remote=isinstance(source, Remote))
@@ -167,9 +174,7 @@ def copy_all(  # noqa: PLR0913 # as for `copy`
         plan = Plan(source, target, workers, report, limits, sparse=sparse)
 
         def find(ref: str) -> tuple[Descriptor, list[Descriptor]]:
-            root = plan.resolve(ref)
-            if platform is not None:
-                root = select(root, platform, plan.load)
+            root = resolve_for(source, ref, platform, resolve=plan.resolve, read=plan.load)
             if not referrers:
                 return root, []
             found = with_referrers(root, plan.read_if_there, source.referrers, limits=limits)
@@ -263,10 +268,12 @@ def _has(target: Layout | Remote) -> Callable[[Digest], bool]:
 
 
 def _names(
-    source: Source, names: Iterable[str] | Mapping[str, str | None] | None
+    source: Source,
+    names: Iterable[str] | Mapping[str, str | None] | None,
+    platform: Platform | str | None,
 ) -> dict[str, str | None]:
     """Return the tag of each in the target, by its reference in the source."""
-    chosen = target_names(source, names)
+    chosen = target_names(source, names, platform)
     if isinstance(names, Mapping):  # `None` is no choice here, and no tag in an archive
         return {ref: name or arriving_name(source, ref) for ref, name in chosen.items()}
     return chosen

@@ -176,7 +176,7 @@ class Plan:
 
     def _is_missing(self, blob: Descriptor) -> bool:
         # A registry has the blobs of its manifests, and asking for each would take long.
-        if blob.urls or isinstance(self._source, Remote):
+        if blob.urls or blob.data is not None or isinstance(self._source, Remote):
             return False
         near = self._near is not None and self._near.blobs.holds(blob)
         return not near and blob.digest not in self._source.blobs

@@ -362,7 +362,8 @@ class TestEqualNames:
         share_name(layout, None, None)
         place = f"docker://{registry.host}/new/app" if target == "docker" else target
         error = command.error("cp", "--all", "oci:lay", place)
-        assert error.startswith(f"'latest' names different content: {one}, {two}; untag latest@")
+        both = f"{one} (linux/amd64), {two} (linux/amd64)"
+        assert error.startswith(f"'latest' names different content: {both}; untag latest@")
         assert not [path for path in command.folder.iterdir() if path.name.startswith("new")]
         assert "404" in command.error("ls", f"docker://{registry.host}/new/app")
         command.text("untag", "lay", f"latest@{one}")

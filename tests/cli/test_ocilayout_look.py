@@ -407,8 +407,9 @@ class TestPlaces:
         assert command.error("cat", "only") == "oci:only has no entry"
         copy(layout, str(layout.resolve("solo").digest), only)
         assert command.run("cat", "only").stdout_bytes == layout.blobs.read(layout.resolve("solo"))
+        (untagged,) = [entry for entry in layout.entries() if entry.name is None]
         assert command.error("cat", "lay") == (
-            "oci:lay has 3 entries; say which: 'solo', 'v1', 1 entry without a name"
+            f"oci:lay has 3 entries; say which: 'solo', 'v1', {untagged.descriptor.digest}"
         )
         assert (
             command.error("cat", registry) == f"{registry} has 2 entries; say which: 'solo', 'v1'"

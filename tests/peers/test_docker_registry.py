@@ -32,7 +32,7 @@ from ocilayout.errors import (
 )
 from ocilayout.layout.layout import Layout
 from ocilayout.model.codec import encode
-from ocilayout.model.descriptor import Descriptor, Platform
+from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import (
@@ -42,6 +42,7 @@ from ocilayout.model.mediatype import (
     OCI_LAYER,
     OCI_MANIFEST,
 )
+from ocilayout.model.platform import Platform
 from ocilayout.model.reference import fallback_tag
 from ocilayout.registry import Credentials, Repository
 from ocilayout.testing.registry.wire import LoopbackServer

@@ -19,7 +19,6 @@ from ocilayout.layout.blobs import Blobs
 from ocilayout.layout.indexfile import IndexFile
 from ocilayout.layout.layout import Layout
 from ocilayout.model.annotation import REF_NAME
-from ocilayout.model.descriptor import Descriptor, Platform
 from ocilayout.model.digest import Digest
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import (
@@ -31,11 +30,13 @@ from ocilayout.model.mediatype import (
     OCI_LAYER,
     OCI_MANIFEST,
 )
+from ocilayout.model.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ocilayout.errors import Problem
+    from ocilayout.model.descriptor import Descriptor
 
 # No test asserts a time. Each example writes several layouts to disk and reads them often.
 LAW = settings(deadline=None, max_examples=max(10, settings().max_examples // 4))

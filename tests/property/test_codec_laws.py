@@ -19,12 +19,13 @@ from ocilayout.model import mediatype
 from ocilayout.model.annotation import REF_NAME
 from ocilayout.model.codec import decode, encode
 from ocilayout.model.config import ImageConfig
-from ocilayout.model.descriptor import Descriptor, Platform
+from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.document import decode_document, document_type
 from ocilayout.model.gojson import dump_json
 from ocilayout.model.ijson import parse_json
 from ocilayout.model.limit import MAX_DEPTH
 from ocilayout.model.manifest import Header, Index, Manifest
+from ocilayout.model.platform import Platform
 from ocilayout.testing import strategies as own
 
 if TYPE_CHECKING:

@@ -99,7 +99,8 @@ class TestDetails:
         error = IntegrityError("differs", descriptor=descriptor, actual="3")
         assert (str(error), error.descriptor, error.actual) == ("differs", descriptor, "3")
 
-    def test_an_ambiguous_name_lists_its_digests_and_full_names(self) -> None:
+    def test_an_ambiguous_name_lists_its_digests_full_names_and_platforms(self) -> None:
+        """Equal entries are listed once; the platforms of the last ones may not be known."""
         error = AmbiguousReferenceError("v1", iter(["sha256:a", "sha256:b"]))
         assert (error.name, error.digests) == ("v1", ("sha256:a", "sha256:b"))
         assert str(error).startswith("'v1' names different content: sha256:a, sha256:b;")
@@ -110,6 +111,13 @@ class TestDetails:
             "'v1' names different content: sha256:a, sha256:b (x/b:v1); name one by its full name,"
             " such as x/b:v1, or as v1@sha256:a"
         )
+        error = AmbiguousReferenceError(
+            "v1", [*"abcda"], full_names=[None, "x/b", "x/c", None, None], platforms=["p", "", "q"]
+        )
+        assert error.platforms == ("p", "", "q", "", "")
+        assert "content: a (p), b (x/b), c (x/c, q), d; name one" in str(error)
+        error = AmbiguousReferenceError("v1", "ab", full_names=["x/a", "x/b"], platforms="pq")
+        assert "content: a (x/a), b (x/b); name one" in str(error)
         many = AmbiguousReferenceError("v1", [f"sha256:{number}" for number in range(9)])
         assert "sha256:3 and 5 more; name one as v1@sha256:0" in str(many)
 

@@ -31,11 +31,12 @@ from ocilayout.errors import (
 from ocilayout.layout import Layout
 from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.model.codec import encode
-from ocilayout.model.descriptor import Descriptor, Platform
+from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.limit import MAX_DOCUMENT, Limits
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, OCTET_STREAM
+from ocilayout.model.platform import Platform
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
 from skills import LOCAL_BUILD

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ocilayout.model.descriptor import Descriptor, Platform
+from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import (
     OCI_EMPTY,
     OCI_LAYER,
 )
+from ocilayout.model.platform import Platform
 
 if TYPE_CHECKING:
     from pathlib import Path

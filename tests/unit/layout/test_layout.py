@@ -21,7 +21,7 @@ from ocilayout.errors import (
 from ocilayout.layout.layout import Layout
 from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.model.codec import encode
-from ocilayout.model.descriptor import Descriptor, Platform
+from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import Index, Manifest
@@ -35,6 +35,7 @@ from ocilayout.model.mediatype import (
     OCI_MANIFEST,
     OCTET_STREAM,
 )
+from ocilayout.model.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable

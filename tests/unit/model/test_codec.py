@@ -9,10 +9,11 @@ import pytest
 
 from ocilayout.errors import DocumentError, LimitExceededError
 from ocilayout.model.codec import decode, encode, structure
-from ocilayout.model.descriptor import Descriptor, Platform
+from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.frozenmap import FrozenMap
 from ocilayout.model.manifest import Index
+from ocilayout.model.platform import Platform
 
 DATA = b"hello"
 DIGEST = Digest.of(DATA)

@@ -9,9 +9,10 @@ import pytest
 
 from ocilayout.errors import DocumentError
 from ocilayout.model.codec import decode, encode
-from ocilayout.model.descriptor import Descriptor, Platform
+from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.manifest import Index
 from ocilayout.model.mediatype import DOCKER_INDEX, OCI_INDEX, OCI_MANIFEST
+from ocilayout.model.platform import Platform
 
 CHILD = Descriptor(
     media_type=OCI_MANIFEST,

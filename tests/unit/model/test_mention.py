@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocilayout.model.descriptor import Descriptor, Platform
+from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.manifest import Index
 from ocilayout.model.mediatype import OCI_LAYER, OCI_MANIFEST
@@ -20,6 +20,7 @@ from ocilayout.model.mention import (
     document_mentions,
     extra_mentions,
 )
+from ocilayout.model.platform import Platform
 from ocilayout.model.retired import ArtifactManifest, FsLayer, Schema1Manifest
 from ocilayout.model.stream import CHUNK
 

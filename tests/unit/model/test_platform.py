@@ -1,257 +1,223 @@
-"""Which manifest of an index is selected for a platform."""
+"""Platforms: their text, their normal form, and which of several suits best."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
-from ocilayout import (
-    DOCKER_CONFIG,
-    DOCKER_INDEX,
-    OCI_CONFIG,
-    OCI_EMPTY,
-    OCI_INDEX,
-    BlobNotFoundError,
-    Descriptor,
-    DocumentError,
-    Index,
-    Layout,
-    Manifest,
-    Platform,
-    ReferenceNotFoundError,
-)
-from ocilayout.model.platform import select
+from ocilayout.errors import DocumentError
+from ocilayout.model.codec import decode, encode
+from ocilayout.model.platform import Platform, fit
+from tests.unit.model.platform_pairs import PAIRS
 
-if TYPE_CHECKING:
-    from pathlib import Path
+CONTAINERD = "containerd/platforms platforms_test.go"
+CRANE = "go-containerregistry v1/platform.go, ParsePlatform"
+REGCTL = "regclient types/platform/platform_test.go"
 
 
-@pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    return Layout.create(tmp_path / "layout", durability="none")
-
-
-def put_image(
-    layout: Layout, note: str, *, config: bytes = b"{}", config_type: str = OCI_EMPTY
-) -> Descriptor:
-    """Store a manifest that differs from others by a note."""
-    return layout.put_manifest(
-        Manifest(
-            config=layout.blobs.put(config, media_type=config_type), annotations={"note": note}
-        )
-    )
-
-
-def at(descriptor: Descriptor, platform: Platform | str | None) -> Descriptor:
-    """Describe content with a platform, as an index does."""
-    if isinstance(platform, str):
-        platform = Platform.parse(platform)
-    return Descriptor(
-        media_type=descriptor.media_type,
-        digest=descriptor.digest,
-        size=descriptor.size,
-        platform=platform,
-        annotations={"x": "y"},
-    )
-
-
-def put_index(layout: Layout, *platforms: Platform | str | None) -> Descriptor:
-    """Store an index with a manifest for each platform; the manifest's note is its place."""
-    return layout.put_manifest(
-        Index(
-            manifests=[
-                at(put_image(layout, str(place)), platform)
-                for place, platform in enumerate(platforms)
-            ]
-        )
-    )
-
-
-def chosen(layout: Layout, root: Descriptor, platform: Platform | str) -> int:
-    """Return the note of the selected manifest."""
-    found = select(root, platform, layout.blobs.read)
-    assert found == found.plain()
-    return int(layout.read_manifest(found).annotations["note"])
-
-
-@pytest.mark.spec("image-index:variant", "image-index:first-match", "image-index:platform-values")
+@pytest.mark.spec("image-index:platform-values", "image-index:variant", "config:platform-values")
 @pytest.mark.parametrize(
-    ("offered", "wanted", "place"),
+    ("text", "normal", "_source"),
     [
-        (["linux/amd64", "linux/arm64"], "linux/arm64", 1),
-        (["linux/amd64", "windows/amd64"], "windows/amd64", 1),
-        # the first of equals
-        (["linux/amd64", "linux/amd64"], "linux/amd64", 0),
-        # no variant is v7 for arm, v8 for arm64, v1 for amd64
-        (["linux/arm/v6", "linux/arm/v7", "linux/arm/v8"], "linux/arm", 1),
-        (["linux/arm/v6", "linux/arm"], "linux/arm/v7", 1),
-        (["linux/arm64/v8"], "linux/arm64", 0),
-        (["linux/arm64"], "linux/arm64/v8", 0),
-        (["linux/amd64/v2", "linux/amd64"], "linux/amd64", 1),
-        # the newest variant that the processor takes
-        (["linux/arm/v5", "linux/arm/v6", "linux/arm/v7"], "linux/arm/v6", 1),
-        (["linux/amd64", "linux/amd64/v2", "linux/amd64/v4"], "linux/amd64/v3", 1),
-        (["linux/arm64/v8", "linux/arm64/v8.5", "linux/arm64/v9"], "linux/arm64/v8.6", 1),
-        (["linux/arm64/v8.10", "linux/arm64/v8.9"], "linux/arm64/v9", 0),
-        (["linux/arm/7"], "linux/arm/v7", 0),
-        # variants without numbers fit themselves, and a missing variant fits all
-        (["linux/ppc64le", "linux/ppc64le/power9"], "linux/ppc64le/power9", 0),
-        (["linux/ppc64le/power8", "linux/ppc64le/power9"], "linux/ppc64le/power9", 1),
-        (["linux/riscv64"], "linux/riscv64/rva23u64", 0),
+        ("linux/amd64", "linux/amd64", CONTAINERD),
+        ("linux/amd64/v1", "linux/amd64", REGCTL),
+        ("linux/amd64/v3", "linux/amd64/v3", REGCTL),
+        ("linux/amd64/2", "linux/amd64/v2", "as for arm"),
+        ("Linux/x86_64", "linux/amd64", CONTAINERD),
+        ("linux/x86-64/v2", "linux/amd64/v2", CONTAINERD),
+        ("linux/arm64", "linux/arm64", CONTAINERD),
+        ("linux/arm64/v8", "linux/arm64", REGCTL),
+        ("linux/arm64/8", "linux/arm64", CONTAINERD),
+        ("linux/arm64/v8.0", "linux/arm64", CONTAINERD),
+        ("linux/arm64/v9.0", "linux/arm64/v9", CONTAINERD),
+        ("linux/arm64/9.2", "linux/arm64/v9.2", CONTAINERD),
+        ("linux/Aarch64", "linux/arm64", CONTAINERD),
+        ("linux/arm", "linux/arm/v7", REGCTL),
+        ("linux/arm/V6", "linux/arm/v6", CONTAINERD),
+        ("linux/arm/5", "linux/arm/v5", CONTAINERD),
+        ("linux/armhf", "linux/arm/v7", REGCTL),
+        ("linux/armel", "linux/arm/v6", REGCTL),
+        ("linux/i386", "linux/386", REGCTL),
+        ("macos/amd64", "darwin/amd64", REGCTL),
+        ("linux/riscv64/rva22u64", "linux/riscv64/rva22u64", "image-spec, Platform Variants"),
+        ("linux/ppc64le/power8", "linux/ppc64le/power8", "image-spec, Platform Variants"),
+        ("wasi/wasm32", "wasi/wasm32", "a system that Go does not have"),
+        ("unknown/unknown", "unknown/unknown", "BuildKit"),
+        ("windows(10.0.20348)/amd64", "windows(10.0.20348)/amd64", CONTAINERD),
+        ("windows()/amd64", "windows/amd64", CONTAINERD),
+        ("windows(10.0.17763+win32k)/amd64", "windows(10.0.17763+win32k)/amd64", CONTAINERD),
+        ("linux(+unsorted+erofs)/amd64", "linux(+erofs+unsorted)/amd64", CONTAINERD),
+        ("linux(+gpu+gpu)/arm/v7", "linux(+gpu)/arm/v7", CONTAINERD),
+        (
+            "windows(10.0.17763%2Bbuild.42+win32k)/amd64",
+            "windows(10.0.17763%2Bbuild.42+win32k)/amd64",
+            CONTAINERD,
+        ),
+        ("windows(50%25done)/amd64", "windows(50%25done)/amd64", CONTAINERD),
+        ("windows/amd64:10.0.20348.1", "windows(10.0.20348.1)/amd64", CRANE),
+        ("linux/arm/v7:5.4", "linux(5.4)/arm/v7", CRANE),
+        ("windows/amd64:10.0.17763+build", "windows(10.0.17763%2Bbuild)/amd64", CRANE),
+        ("windows(+win32k)/amd64:10.0.1", "windows(10.0.1+win32k)/amd64", CRANE),
+        ("windows/amd64,osver=10.0.17763.4974", "windows(10.0.17763.4974)/amd64", REGCTL),
+        ("windows/amd64/v2,OsVersion=10.0", "windows(10.0)/amd64/v2", REGCTL),
     ],
 )
-def test_the_best_fit_is_selected(
-    layout: Layout, offered: list[str], wanted: str, place: int
-) -> None:
-    """System and architecture are the wanted ones, the variant is the newest that fits."""
-    assert chosen(layout, put_index(layout, *offered), wanted) == place
+def test_a_spelling_is_read_and_has_one_normal_form(text: str, normal: str, _source: str) -> None:
+    """All that other programs read is read, and the normal form is read as itself."""
+    found = Platform.parse(text)
+    assert str(found) == normal
+    assert Platform.parse(normal) == found == found.normal()
 
 
 @pytest.mark.parametrize(
-    ("offered", "wanted"),
+    ("text", "fault"),
     [
-        (["linux/amd64"], "linux/arm64"),
-        (["linux/amd64"], "windows/amd64"),
-        (["linux/arm/v7"], "linux/arm64"),  # no step from one architecture to another
-        (["linux/arm/v8"], "linux/arm"),
-        (["linux/amd64/v3"], "linux/amd64"),
-        (["linux/ppc64le/power9"], "linux/ppc64le"),
-        (["linux/ppc64le/power9"], "linux/ppc64le/power8"),
-        (["unknown/unknown"], "linux/amd64"),
-        ([], "linux/amd64"),
+        ("", "'' is not an operating system"),
+        ("linux", "it is an operating system alone"),
+        ("macOS", "it is an operating system alone"),
+        ("arm64", "it is an architecture alone"),
+        ("x86_64", "it is an architecture alone"),
+        ("local", "it has no architecture"),
+        ("all", "it has no architecture"),
+        ("*", "it has a wildcard"),
+        ("linux/*", "it has a wildcard"),
+        ("*/arm64", "it has a wildcard"),
+        ("linux/arm/v*", "it has a wildcard"),
+        ("windows(10.0.*)/amd64", "it has a wildcard"),
+        ("linux/", "'' is not an architecture"),
+        ("/amd64", "'' is not an operating system"),
+        ("linux//v7", "'' is not an architecture"),
+        ("linux/arm/", "'' is not a variant"),
+        ("linux/arm/v7/x", "it has more than three parts"),
+        ("linux/amd64/../..", "it has more than three parts"),
+        ("linux/..", "'..' is not an architecture"),
+        ("linux/amd64 ", "'amd64 ' is not an architecture"),
+        ("linux/amd64\n", "'amd64\\n' is not an architecture"),
+        ("lin ux/amd64", "'lin ux' is not an operating system"),
+        ("linux/amd64,arm64", "'amd64,arm64' is not an architecture"),
+        ("linux/amd64,linux/arm64", "'amd64,linux' is not an architecture"),
+        ("linux/amd64,osfeatures=x", "'amd64,osfeatures=x' is not an architecture"),
+        ("linux/a?d64", "'a?d64' is not an architecture"),
+        ("línux/amd64", "'línux' is not an operating system"),
+        ("linux/amd64:", "'amd64:' is not an architecture"),
+        ("windows/amd64:10.0:1", "'amd64:10.0' is not an architecture"),
+        ("windows(10.0/amd64", "'windows(10.0' is not an operating system"),
+        ("windows(10.0)x/amd64", "'windows(10.0)x' is not an operating system"),
+        ("windows(+)/amd64", "'windows(+)' is not an operating system"),
+        ("windows(10.0%zz)/amd64", "'windows(10.0%zz)' is not an operating system"),
+        ("windows(%ff)/amd64", "its percent-encoded bytes are not UTF-8"),
+        ("windows(10.0.1)/amd64:10.0.1", "it has two versions"),
+        ("amd64/linux", "'linux' is not an architecture"),
+        ("linux/windows", "'windows' is not an architecture"),
+        ("aarch64/v8", "'aarch64' is an architecture"),
+        ("linux/amd64/arm64", "'arm64' is a second architecture"),
     ],
 )
-def test_platforms_that_do_not_fit_are_refused(
-    layout: Layout, offered: list[str], wanted: str
-) -> None:
-    """The error names the wanted platform and those in the index."""
-    root = put_index(layout, *offered)
-    with pytest.raises(ReferenceNotFoundError) as caught:
-        select(root, wanted, layout.blobs.read)
-    assert wanted in str(caught.value)
-    assert (", ".join(offered) or "no platforms") in str(caught.value)
+def test_nonsense_is_refused_by_name(text: str, fault: str) -> None:
+    """The error names the text, what is wrong with it, and what to write."""
+    with pytest.raises(DocumentError) as caught:
+        Platform.parse(text)
+    message = caught.value.problems[0].message
+    assert message.startswith(f"{text!r} is not a valid platform: {fault}")
+    assert "such as linux/arm64" in message
 
 
-@pytest.mark.spec("image-index:os-version", "config:os-version")
-def test_a_version_of_the_system_counts_if_it_is_wanted(layout: Layout) -> None:
-    """It is the wanted one or begins with it; `10.0.17763` does not begin with `10.0.1`."""
-    versions = ["10.0.14393.1", "10.0.17763.5820", None]
-    root = put_index(
-        layout, *(Platform(os="windows", architecture="amd64", os_version=v) for v in versions)
-    )
-
-    def place(version: str | None) -> int:
-        wanted = Platform(os="windows", architecture="amd64", os_version=version)
-        return chosen(layout, root, wanted)
-
-    assert place("10.0.17763") == place("10.0.17763.5820") == 1
-    assert place(None) == 0
-    for version in ("10.0.1", "10.0.17763.58"):
-        with pytest.raises(ReferenceNotFoundError):
-            place(version)
+def test_text_that_is_not_a_string_is_refused() -> None:
+    with pytest.raises(DocumentError, match="a string"):
+        Platform.parse(b"linux/amd64")  # type: ignore[arg-type]
 
 
-@pytest.mark.spec("image-index:os-features")
-def test_features_that_are_not_wanted_come_last(layout: Layout) -> None:
-    """Of two that fit, the one with fewer features besides the wanted ones is selected."""
-    root = put_index(
-        layout,
-        Platform(os="windows", architecture="amd64", os_features=("win32k", "x")),
-        Platform(os="windows", architecture="amd64", os_features=("win32k",)),
-        Platform(os="windows", architecture="amd64"),
-    )
-    assert chosen(layout, root, "windows/amd64") == 2
-    wanted = Platform(os="windows", architecture="amd64", os_features=("win32k",))
-    assert chosen(layout, root, wanted) == 1
-
-
-@pytest.mark.spec("image-index:nested", "image-index:consumers")
-def test_an_index_in_an_index_is_searched(layout: Layout) -> None:
-    """The platform of an inner index is that of its manifests which have none of their own."""
-    silent = put_index(layout, None)
-    inner = put_index(layout, "linux/s390x", "linux/arm64")
-    root = layout.put_manifest(
-        Index(manifests=[at(silent, "linux/amd64"), at(inner, None), at(inner, None)])
-    )
-    assert chosen(layout, root, "linux/arm64") == 1
-    assert chosen(layout, root, "linux/amd64") == 0
-    lone = layout.put_manifest(Index(manifests=[at(put_image(layout, "7"), "linux/amd64")]))
-    assert chosen(layout, lone, "linux/amd64") == 7
-
-
-def test_a_sparse_layout_is_searched(layout: Layout) -> None:
-    """A missing inner index, manifest or config is skipped; the root must exist."""
-    gone = put_index(layout, "linux/amd64")
-    silent = put_image(layout, "1")
-    bare = put_image(layout, "2", config=b"[]", config_type=OCI_CONFIG)
-    here = put_image(layout, "3", config=b'{"os":"linux","architecture":"amd64"}',
-                     config_type=OCI_CONFIG)  # fmt: skip
-    root = layout.put_manifest(Index(manifests=[gone, silent, bare, here]))
-    layout.blobs.delete(gone.digest)
-    layout.blobs.delete(silent.digest)
-    layout.blobs.delete(layout.read_manifest(bare).config.digest)  # type: ignore[union-attr]
-    assert chosen(layout, root, "linux/amd64") == 3
-    layout.blobs.delete(root.digest)
-    with pytest.raises(BlobNotFoundError):
-        select(root, "linux/amd64", layout.blobs.read)
-
-
-@pytest.mark.spec("manifest:config-type", "manifest:unknown-config")
 @pytest.mark.parametrize(
-    ("config", "config_type", "fits"),
+    ("values", "text"),
     [
-        ({"os": "linux", "architecture": "arm", "variant": "v6"}, OCI_CONFIG, True),
-        ({"os": "linux", "architecture": "arm"}, DOCKER_CONFIG, True),
-        ({"os": "linux", "architecture": "arm", "variant": "v8"}, OCI_CONFIG, False),
-        ({"os": "linux"}, OCI_CONFIG, False),
-        ({"os": "linux", "architecture": 7}, OCI_CONFIG, False),
-        ({"os": "linux", "architecture": "arm"}, OCI_EMPTY, False),
+        ({"architecture": "", "os": "linux", "variant": ""}, "linux"),
+        ({"os_version": "macOS 12.6"}, "linux(macOS%2012.6)/amd64"),
+        ({"os_version": "~(1/2)+%"}, "linux(%7E%281%2F2%29%2B%25)/amd64"),
+        ({"os_features": ("b", "", "a", "b")}, "linux(+a+b)/amd64"),
+        ({"os_version": "", "os_features": ("",)}, "linux/amd64"),
+        ({"extra": {"features": ["sse4"]}}, "linux/amd64"),
     ],
 )
-def test_the_platform_of_a_manifest_is_in_its_config(
-    layout: Layout, config: dict[str, object], config_type: str, *, fits: bool
+def test_the_text_of_what_documents_hold(values: dict[str, Any], text: str) -> None:
+    """A value is written so that it is read again, and `features`, which is reserved, is not."""
+    platform = Platform(**{"architecture": "amd64", "os": "linux", **values})
+    assert str(platform) == text
+    if platform.architecture:
+        assert Platform.parse(text) == platform.normal()
+
+
+def test_a_document_keeps_its_spelling() -> None:
+    """The normal form is for comparing and printing; bytes that were read are written again."""
+    data = b'{"architecture":"x86_64","os":"Linux","os.version":"","variant":"1"}'
+    platform = decode(data, Platform)
+    assert (platform.architecture, str(platform)) == ("x86_64", "linux/amd64")
+    assert decode(encode(platform), Platform) == platform
+
+
+def test_the_table_is_large_enough() -> None:
+    """Each pair is there once, and has a source."""
+    assert len(PAIRS) >= 150
+    assert len({(wanted, offered) for wanted, offered, _, _ in PAIRS}) == len(PAIRS)
+    assert all(source for *_, source in PAIRS)
+
+
+@pytest.mark.spec(
+    "image-index:platform-values", "image-index:variant", "image-index:os-version",
+    "image-index:os-features", "config:os-version",
+)  # fmt: skip
+@pytest.mark.parametrize(("wanted", "offered", "fits", "source"), PAIRS)
+def test_an_image_for_one_platform_fits_another(
+    wanted: str, offered: str, source: str, *, fits: bool
 ) -> None:
-    """The config is read, whether the manifest is in an index or not."""
-    data = json.dumps({**config, "rootfs": {"type": "layers", "diff_ids": []}}).encode()
-    image = put_image(layout, "5", config=data, config_type=config_type)
-    root = layout.put_manifest(Index(manifests=[image]))
-    for given in (image, root):
-        if fits:
-            assert chosen(layout, given, "linux/arm/v7") == 5
-        else:
-            with pytest.raises(ReferenceNotFoundError):
-                select(given, "linux/arm/v7", layout.blobs.read)
+    found = fit(Platform.parse(offered), Platform.parse(wanted))
+    assert (found is not None) == fits, source
 
 
-def test_the_platform_in_an_index_counts_more_than_the_config(layout: Layout) -> None:
-    """A config is read only where no platform in the index fits."""
-    config = b'{"os":"linux","architecture":"amd64"}'
-    silent = put_image(layout, "1", config=config, config_type=OCI_CONFIG)
-    said = put_image(layout, "2")
-    root = layout.put_manifest(Index(manifests=[silent, at(said, "linux/amd64")]))
-    assert chosen(layout, root, "linux/amd64") == 2
-
-
-def test_docker_lists_are_indexes(layout: Layout) -> None:
-    """A manifest list is searched like an index."""
-    child = at(put_image(layout, "4"), "linux/amd64")
-    listed = layout.put_manifest(Index(media_type=DOCKER_INDEX, manifests=[child]))
-    assert listed.media_type == DOCKER_INDEX != OCI_INDEX
-    assert chosen(layout, listed, "linux/amd64") == 4
-
-
-def test_content_that_is_not_an_image_has_no_platform(layout: Layout) -> None:
-    """A blob fits no platform."""
-    blob = layout.blobs.put(b"x", media_type="text/plain")
-    with pytest.raises(ReferenceNotFoundError):
-        select(blob, "linux/amd64", layout.blobs.read)
-
-
-@pytest.mark.parametrize("text", ["", "linux", "linux/", "/amd64", "linux/arm/v7/x", "linux//v7"])
-def test_a_platform_has_two_or_three_parts(layout: Layout, text: str) -> None:
-    """Another text is refused before a blob is read."""
-    missing = Descriptor.of(b"x", OCI_INDEX)
-    with pytest.raises(DocumentError, match="platform"):
-        select(missing, text, layout.blobs.read)
+@pytest.mark.spec("image-index:variant", "image-index:os-features")
+@pytest.mark.parametrize(
+    ("wanted", "best_first"),
+    [
+        ("linux/arm/v8", ["linux/arm/v8", "linux/arm", "linux/arm/v6", "linux/arm/v5"]),
+        ("linux/amd64/v4", ["linux/amd64/v4", "linux/amd64/v3", "linux/amd64/v2", "linux/amd64"]),
+        (
+            "linux/arm64/v9.2",
+            [
+                *("linux/arm64/v9.2", "linux/arm64/v9.1", "linux/arm64/v9", "linux/arm64/v8.7"),
+                *("linux/arm64/v8.6", "linux/arm64/v8.1", "linux/arm64"),
+            ],
+        ),
+        (
+            "linux/ppc64le/power10",
+            [
+                *("linux/ppc64le/power10", "linux/ppc64le/power9", "linux/ppc64le/power8"),
+                "linux/ppc64le",
+            ],
+        ),
+        ("linux/ppc64le", ["linux/ppc64le", "linux/ppc64le/power8"]),
+        (
+            "linux/riscv64/rva22u64",
+            ["linux/riscv64/rva22u64", "linux/riscv64/rva20u64", "linux/riscv64"],
+        ),
+        ("linux/riscv64", ["linux/riscv64", "linux/riscv64/rva20u64"]),
+        (
+            "linux/mips64le/hardfloat",
+            ["linux/mips64le/hardfloat", "linux/mips64le/softfloat", "linux/mips64le"],
+        ),
+        ("linux/mips", ["linux/mips", "linux/mips/hardfloat", "linux/mips/softfloat"]),
+        ("linux/s390x/z15", ["linux/s390x/z15", "linux/s390x"]),
+        (
+            "windows(10.0.20348+a+b)/amd64",
+            [
+                *("windows(10.0.20348+a+b)/amd64", "windows(10.0.20348.1+a+b)/amd64"),
+                *("windows(10.0.20348+b)/amd64", "windows(10.0.20348.1+a)/amd64"),
+                *("windows(10.0.20348)/amd64", "windows(10.0.20348.1)/amd64"),
+            ],
+        ),
+    ],
+)
+def test_what_fits_is_ordered(wanted: str, best_first: list[str]) -> None:
+    """The exact variant comes before an older one, and that before none; then features count."""
+    fits = [fit(Platform.parse(offered), Platform.parse(wanted)) for offered in best_first]
+    assert None not in fits
+    assert sorted(set(fits), key=lambda found: found or (0, 0, False), reverse=True) == fits

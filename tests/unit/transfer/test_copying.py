@@ -21,10 +21,11 @@ from ocilayout.errors import (
 )
 from ocilayout.layout.layout import Layout
 from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME
-from ocilayout.model.descriptor import Descriptor, Platform
+from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import DOCUMENT_TYPES, OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from ocilayout.model.platform import Platform
 from ocilayout.transfer import transfer
 from skills import LOCAL_BUILD
 
