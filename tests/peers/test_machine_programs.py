@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from ocilayout.testing.machine import CONTENTS, check_store
-from tests.effort import EFFORT
+from tests.effort import EFFORT, examples
 from tests.peers.behaviours.finding import (
     FINDINGS,
     PLAIN,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Each step of a program takes a while.
-FEW = settings(EFFORT, max_examples=40, stateful_step_count=25)
+FEW = settings(EFFORT, max_examples=examples(40, 15), stateful_step_count=25)
 
 
 @pytest.mark.parametrize("finding", FINDINGS, ids=[finding.about for finding in FINDINGS])
