@@ -82,15 +82,7 @@ def cancel_upload(storage: Storage, request: Request) -> Answer:
 def put_manifest(
     storage: Storage, request: Request, *, subject_header: bool, tag_by_digest: bool
 ) -> Answer:
-    """Store a manifest that is valid and whose parts are stored.
-
-    Args:
-        storage: The content of the registry.
-        request: The request.
-        subject_header: Whether to answer with `OCI-Subject`.
-        tag_by_digest: Whether to set the tags in the query of a push by digest, and to answer with
-            `OCI-Tag`; if not, the query is ignored.
-    """
+    """Store a manifest that is valid and whose parts are stored; see `LoopbackRegistry`."""
     data, reference = request.body, request.reference
     if len(data) > MAX_DOCUMENT:
         return refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "SIZE_INVALID")
