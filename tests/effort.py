@@ -21,7 +21,7 @@ def examples(thorough: int, quick: int) -> int:
 
 
 # How long the machine looks for a difference that must be found.
-# To the first failure, and no smaller: nobody reads these. When this was written each was found in
+# To the first failure, and no smaller: it is not read. When this was written each was found in
 # the first 100 examples, which are what Hypothesis does by default; with another version of it the
 # examples are others, and one may need some more.
 EFFORT = settings(

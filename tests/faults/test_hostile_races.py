@@ -72,7 +72,7 @@ def test_what_a_folder_is_swapped_for_stays_as_it_is(
     assert not faults, "\n".join(faults)
 
 
-def test_the_layout_of_the_races_is_one() -> None:
+def test_the_layout_of_the_races_is_valid() -> None:
     """The layout has an entry that verbs find, and each folder that is swapped has files."""
     made = crowded()
     assert len(made.entries) == 1
