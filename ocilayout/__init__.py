@@ -160,5 +160,5 @@ if not TYPE_CHECKING:  # for a type checker, it would make every name one of the
 
 
 def __dir__() -> list[str]:
-    """Return the names of the facade, imported or not."""
-    return sorted({*globals(), *__all__, *_ROOMS})
+    """Return the public names, imported or not."""
+    return sorted([*__all__, *_ROOMS, "__version__"])

@@ -7,6 +7,7 @@ Errors of documents, layouts and registries are those of `ocilayout`.
 
 from __future__ import annotations
 
+import copyreg
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,17 +20,10 @@ class SkillError(Exception):
     Errors can be pickled, and so passed between processes.
     """
 
+    # `Exception` would call the constructor with the message alone, and lose the attributes.
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.args, self.__dict__)
-
-
-def _rebuild(
-    kind: type[SkillError], arguments: tuple[object, ...], attributes: dict[str, object]
-) -> SkillError:
-    error = kind.__new__(kind, *arguments)
-    error.args = arguments
-    error.__dict__.update(attributes)
-    return error
+        make = copyreg.__newobj__  # type: ignore[attr-defined] # typeshed does not have it
+        return make, (type(self), *self.args), self.__dict__
 
 
 class SkillFolderError(SkillError):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from ocilayout import Layout
 from ocilayout.testing.machine import (
@@ -30,7 +31,6 @@ from skills.store import LOCAL_BUILD, MARK, SkillService
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
     from ocilayout import Digest
     from ocilayout.testing.machine import Content, Store
@@ -117,7 +117,7 @@ class SkillStore(LayoutStore):
         )
 
 
-class SkillsAdapter(Adapter):
+class SkillsAdapter(Adapter, ExitStack):
     """Puts `SkillService` under the machine.
 
     A context manager, at whose end the folders of the skills are removed.
@@ -128,12 +128,13 @@ class SkillsAdapter(Adapter):
     model = SkillModel
 
     def __init__(self) -> None:
-        self._folder = TemporaryDirectory(prefix="skills-")
+        super().__init__()
+        self._folder = self.enter_context(TemporaryDirectory(prefix="skills-"))
         self._folders: dict[Digest, Path] = {}
         roots: list[Content] = []
         parts: list[Content] = []
         for name in _NAMES:
-            folder = Path(self._folder.name, name)
+            folder = Path(self._folder, name)
             folder.mkdir()
             text = f"---\nname: {name}\ndescription: The {name}.\n---\n\n# {name}\n"
             folder.joinpath("SKILL.md").write_text(text)
@@ -144,17 +145,6 @@ class SkillsAdapter(Adapter):
             parts += inside
         self.contents: Sequence[Content] = (*roots, *parts, CONTENTS[0])
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._folder.cleanup()
-
     def create(self, path: Path) -> None:
         """Create an empty store."""
         Layout.create(path, durability="none")
@@ -162,4 +152,4 @@ class SkillsAdapter(Adapter):
     def open(self, path: Path, number: int) -> Store:
         """Open a handle."""
         del number
-        return SkillStore(path, Path(self._folder.name), self._folders)
+        return SkillStore(path, Path(self._folder), self._folders)

@@ -95,13 +95,7 @@ class _Extension:
     size: int | None = None
 
     def take(self, kind: bytes, data: bytes, count: Callable[[], None], place: str) -> None:
-        """Take in one extended header.
-
-        Args:
-            kind: Its type.
-            data: Its content.
-            count: Called for each record.
-            place: The name of the member before it.
+        """Add one extended header.
 
         Raises:
             DocumentError: It is damaged, or readers disagree on what it means.

@@ -30,23 +30,21 @@ _BLOB_DEPTH: Final = 3  # blobs, algorithm, encoded
 class Inventory:
     """The members of a tar that belong to a layout.
 
+    Args:
+        window: The tar.
+
     Attributes:
         blobs: Offset and size of each blob in the tar, in bytes.
+
+    Raises:
+        NotALayoutError: It is not a tar, or its root is not a layout.
+        DocumentError: The tar is refused, or one of its members is.
+        LimitExceededError: An extended header is too large.
+
+    Spec: image-layout:archive.
     """
 
     def __init__(self, window: Window) -> None:
-        """Read the headers of all members.
-
-        Args:
-            window: The tar.
-
-        Raises:
-            NotALayoutError: It is not a tar, or its root is not a layout.
-            DocumentError: The tar is refused, or one of its members is.
-            LimitExceededError: An extended header is too large.
-
-        Spec: image-layout:archive.
-        """
         self.blobs: dict[Digest, tuple[int, int]] = {}
         self._window = window
         self._documents: dict[str, Member] = {}
@@ -86,7 +84,7 @@ class Inventory:
                 _require_file(member)
             return
         try:
-            digest = Digest(":".join(parts[1:]))
+            digest = Digest.parse(":".join(parts[1:]))
         except DocumentError:
             return
         _require_file(member)
@@ -99,15 +97,13 @@ class ArchiveBlobs:
     """The content-addressed members of one archive.
 
     Iterating gives the digests of all blobs, sorted.
+
+    Args:
+        window: The tar.
+        places: Offset and size of each blob in it, in bytes.
     """
 
     def __init__(self, window: Window, places: dict[Digest, tuple[int, int]]) -> None:
-        """Take the tar and the places of its blobs.
-
-        Args:
-            window: The tar.
-            places: Offset and size of each blob in it, in bytes.
-        """
         self._window = window
         self._places = places
 
@@ -126,11 +122,7 @@ class ArchiveBlobs:
         return self._place(digest)[1]
 
     def read(self, descriptor: Descriptor, *, verify: bool = True) -> bytes:
-        """Return a blob's bytes.
-
-        Args:
-            descriptor: Which blob.
-            verify: Whether to compare the digest. Without it only the size is compared.
+        """Return a blob's bytes; without `verify` only the size is compared.
 
         Raises:
             BlobNotFoundError: There is no such blob.
@@ -148,10 +140,7 @@ class ArchiveBlobs:
         Any number of streams may be read at once. They end with the archive.
 
         Raises:
-            BlobNotFoundError: There is no such blob.
-            IntegrityError: Its size is not what the descriptor says; or, from the stream's
-                `read`, its content is another.
-            UnsupportedDigestError: The digest's algorithm cannot be computed here.
+            OciLayoutError: As for `read`; another content is found by the stream's `read`.
         """
         return VerifiedReader(self._window.section(*self._whole(descriptor)), descriptor)
 
@@ -168,7 +157,7 @@ class ArchiveBlobs:
 
 
 class Archive(View[ArchiveBlobs]):
-    """An OCI image layout inside a tar, plain or compressed with gzip.
+    """An OCI image layout inside a tar, plain or compressed with gzip; `open` returns one.
 
     A handle holds the file open until it is closed, and may be shared by threads. It needs
     memory for each blob's place, some 0.4 KiB, and none for content.
@@ -178,7 +167,6 @@ class Archive(View[ArchiveBlobs]):
     """
 
     def __init__(self, window: Window) -> None:
-        """Read all headers, `oci-layout` and `index.json`; use `open`."""
         inventory = Inventory(window)
         decode(inventory.read(HEADER, MAX_HEADER), Header, limit=MAX_HEADER)
         self._window = window
@@ -239,6 +227,9 @@ class Archive(View[ArchiveBlobs]):
 
     def _snapshot(self) -> RootIndex:
         return self._root
+
+    def _read_unverified(self, descriptor: Descriptor) -> bytes:
+        return self.blobs.read(descriptor, verify=False)
 
 
 def _require_file(member: Member) -> None:

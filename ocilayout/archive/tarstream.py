@@ -30,14 +30,13 @@ _SHOWN: Final = 40
 
 
 class TarStream:
-    """Members, written one after another."""
+    """Members, written one after another.
+
+    Args:
+        file: The file to write to; it need not be able to seek, and is not closed.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
-        """Take the file to write to.
-
-        Args:
-            file: The file; it need not be able to seek, and is not closed.
-        """
         self._file = file
         name = getattr(file, "name", None)
         self._name = name if isinstance(name, str) else "the archive"

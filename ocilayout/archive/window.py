@@ -46,23 +46,19 @@ _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 class Window:
     """A file from its position to its end.
 
+    Args:
+        file: An open binary file that can seek. Its position is kept.
+        name: Its name for messages; also an attribute.
+        owned: Whether the file is closed with this window; also an attribute.
+
     Attributes:
-        name: Its name for messages.
         size: How long it is, in bytes.
-        owned: Whether the file is closed with this window.
+
+    Raises:
+        OSError: The file cannot seek.
     """
 
     def __init__(self, file: BinaryIO, name: str, *, owned: bool) -> None:
-        """Take a file.
-
-        Args:
-            file: An open binary file that can seek. Its position is kept.
-            name: Its name for messages.
-            owned: Whether to close the file with this window.
-
-        Raises:
-            OSError: The file cannot seek.
-        """
         self.name = name
         self._file = file
         self.owned = owned
@@ -115,7 +111,6 @@ class Section:
     """A part of a window, as a stream."""
 
     def __init__(self, window: Window, offset: int, size: int) -> None:
-        """Begin at an offset; nothing is read yet."""
         self._window = window
         self._offset = offset
         self._left = size

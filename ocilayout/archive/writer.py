@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from ocilayout.archive.reader import BLOBS, HEADER, INDEX
@@ -117,9 +118,8 @@ def write_archive(
                 tar.add_folder(f"{BLOBS}/{algorithm}")
             descriptor = blobs[digest]
             report(Event(kind="started", descriptor=descriptor))
-            with closing(
-                ReportingStream(source.blobs.open(descriptor), descriptor, report)
-            ) as content:
+            opening = partial(source.blobs.open, descriptor)
+            with closing(ReportingStream(opening, descriptor, report)) as content:
                 tar.add_stream(f"{BLOBS}/{algorithm}/{digest.encoded}", descriptor.size, content)
             report(Event(kind="done", descriptor=descriptor))
         tar.finish()

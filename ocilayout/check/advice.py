@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from ocilayout.errors import Problem, join_place
+from ocilayout.check.finding import problem_at
+from ocilayout.errors import join_place
 from ocilayout.model import (
     OCI_EMPTY,
     REF_NAME,
@@ -23,6 +24,7 @@ from ocilayout.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from ocilayout.errors import Problem
     from ocilayout.model import Descriptor, Document, ImageConfig, Platform
 
 # `go tool dist list`, and what Go reserves: internal/syslist.
@@ -92,10 +94,6 @@ _EMPTY: Final = b"{}"
 def on_descriptor(descriptor: Descriptor, place: str) -> Iterator[Problem]:
     """Report what is unwise in a descriptor.
 
-    Args:
-        descriptor: The descriptor.
-        place: Its JSON path.
-
     Spec: descriptor:urls, descriptor:urls-scheme, descriptor:artifact-type,
         manifest:empty-descriptor.
     """
@@ -105,10 +103,10 @@ def on_descriptor(descriptor: Descriptor, place: str) -> Iterator[Problem]:
     yield from _on_artifact_type(descriptor.artifact_type, place)
     yield from _on_urls(descriptor.urls, f"{place}.urls")
     if descriptor.media_type == OCI_EMPTY and not _is_empty(descriptor):
-        yield Problem(
-            code="wrong-empty",
-            message=f"{descriptor.digest} of {descriptor.size} bytes is not the content {{}}",
-            place=place,
+        yield problem_at(
+            "wrong-empty",
+            f"{descriptor.digest} of {descriptor.size} bytes is not the content {{}}",
+            place,
         )
 
 
@@ -124,19 +122,15 @@ def on_document(document: Document) -> Iterator[Problem]:
         and document.config.media_type == OCI_EMPTY
         and not document.artifact_type
     ):
-        yield Problem(
-            code="missing-artifact-type",
-            message="must be set where the config is the empty one",
-            place="$.artifactType",
+        yield problem_at(
+            "missing-artifact-type",
+            "must be set where the config is the empty one",
+            "$.artifactType",
         )
 
 
 def on_platform(platform: Platform | ImageConfig, place: str) -> Iterator[Problem]:
     """Report what is unwise in a platform, or in a config that names one.
-
-    Args:
-        platform: The platform or the config.
-        place: Its JSON path.
 
     Spec: image-index:platform-values, config:platform-values.
     """
@@ -145,76 +139,60 @@ def on_platform(platform: Platform | ImageConfig, place: str) -> Iterator[Proble
         ("os", platform.os, _OS),
     ):
         if not value:
-            yield Problem(
-                code="empty-platform", message="must not be empty", place=f"{place}.{name}"
-            )
+            yield problem_at("empty-platform", "must not be empty", f"{place}.{name}")
         elif value not in known:
             go = "GOOS" if name == "os" else "GOARCH"
-            yield Problem(
-                code="unknown-platform",
-                message=f"{value!r} is not a known value of {go}",
-                place=f"{place}.{name}",
+            yield problem_at(
+                "unknown-platform", f"{value!r} is not a known value of {go}", f"{place}.{name}"
             )
 
 
 def on_name(name: str, place: str) -> Iterator[Problem]:
     """Report what is unwise in the name of an entry.
 
-    Args:
-        name: The name.
-        place: The JSON path of the entry.
-
     Spec: annotations:ref-name, annotations:digest-name.
     """
     place = join_place(f"{place}.annotations", REF_NAME)
     if is_digest(name):
-        yield Problem(code="digest-name", message=f"{name!r} has the form of a digest", place=place)
+        yield problem_at("digest-name", f"{name!r} has the form of a digest", place)
     elif not is_ref_name(name):
-        yield Problem(
-            code="name-form", message=f"{name!r} is outside the ref.name grammar", place=place
-        )
+        yield problem_at("name-form", f"{name!r} is outside the ref.name grammar", place)
 
 
 def on_nulls(document: Mapping[str, object], names: Iterable[str]) -> Iterator[Problem]:
     """Report which lists of a document are null or absent.
 
-    Args:
-        document: The document as JSON.
-        names: The lists that it should have.
-
     Spec: image-index:manifests, manifest:layers.
     """
     for name in names:
         if document.get(name) is None:
-            yield Problem(
-                code="null-list",
-                message=f"is {'null' if name in document else 'absent'}; it should be []",
-                place=f"$.{name}",
+            yield problem_at(
+                "null-list",
+                f"is {'null' if name in document else 'absent'}; it should be []",
+                f"$.{name}",
             )
 
 
 def _on_annotations(annotations: Mapping[str, str], place: str) -> Iterator[Problem]:
     for key in annotations:
         if not key:
-            yield Problem(
-                code="empty-annotation-key",
-                message="a key should say something",
-                place=join_place(place, key),
+            yield problem_at(
+                "empty-annotation-key", "a key should say something", join_place(place, key)
             )
         elif _REVERSE_DOMAIN.fullmatch(key) is None:
-            yield Problem(
-                code="annotation-key-form",
-                message=f"{key!r} is not a key like com.example.key",
-                place=join_place(place, key),
+            yield problem_at(
+                "annotation-key-form",
+                f"{key!r} is not a key like com.example.key",
+                join_place(place, key),
             )
 
 
 def _on_artifact_type(artifact_type: str | None, place: str) -> Iterator[Problem]:
     if artifact_type and not is_media_type(artifact_type):
-        yield Problem(
-            code="artifact-type-form",
-            message=f"{artifact_type!r} is not a media type of RFC 6838",
-            place=f"{place}.artifactType",
+        yield problem_at(
+            "artifact-type-form",
+            f"{artifact_type!r} is not a media type of RFC 6838",
+            f"{place}.artifactType",
         )
 
 
@@ -222,16 +200,10 @@ def _on_urls(urls: Iterable[str], place: str) -> Iterator[Problem]:
     for number, url in enumerate(urls):
         match = _URI.fullmatch(url)
         if match is None:
-            yield Problem(
-                code="url-form",
-                message=f"{url!r} is not a URI of RFC 3986",
-                place=f"{place}[{number}]",
-            )
+            yield problem_at("url-form", f"{url!r} is not a URI of RFC 3986", f"{place}[{number}]")
         elif match["scheme"].lower() not in ("http", "https"):
-            yield Problem(
-                code="url-scheme",
-                message=f"{url!r} is neither an http nor an https URL",
-                place=f"{place}[{number}]",
+            yield problem_at(
+                "url-scheme", f"{url!r} is neither an http nor an https URL", f"{place}[{number}]"
             )
 
 

@@ -1,6 +1,6 @@
-"""The kinds of problems that a check of a layout can find: what each means, and how it is repaired.
+"""The kinds of problems that a check of a layout can find.
 
-One table, so that programs, tests and spec-notes have the same codes.
+What each means, and how it is repaired, stands in spec-notes/problems.md.
 """
 
 from __future__ import annotations
@@ -31,23 +31,14 @@ class Kind:
             SHOULD, is a danger, or breaks a MUST that no reader minds; `note` is allowed.
         requirement: The id of the row in spec-notes, `page:slug`; empty where it is about the
             file system and not about the specification.
-        meaning: What is wrong, in one sentence.
-        repair: What a repair does about it; empty where it would have to guess.
     """
 
     severity: Severity
     requirement: str
-    meaning: str
-    repair: str = ""
 
 
 def classified(problem: Problem, file: str) -> Problem:
-    """Return a problem of a document as one of a layout: with its kind and the path of the file.
-
-    Args:
-        problem: The problem, its place a JSON path.
-        file: The path of the document, relative to the layout.
-    """
+    """Return a problem of a document as one of a layout: with its kind and the path of the file."""
     kind = KINDS.get(problem.code)
     place = file + ("" if problem.place == "$" else problem.place)
     if kind is None:
@@ -56,12 +47,7 @@ def classified(problem: Problem, file: str) -> Problem:
 
 
 def problem_at(code: str, message: str, place: str) -> Problem:
-    """Return a problem of a known kind.
-
-    Args:
-        code: One of the codes of the table.
-        message: One sentence for a person.
-        place: A path relative to the layout, with a JSON path behind it where there is one.
+    """Return a problem of a known kind, at a place relative to the layout.
 
     Raises:
         KeyError: The code is not in the table.
@@ -84,6 +70,24 @@ def problems_of(error: DocumentError | LimitExceededError) -> Iterable[Problem]:
     return [Problem(code=code, message=str(error))]
 
 
+def failure(
+    error: OSError | DocumentError | LimitExceededError, file: str, *, missing: str = ""
+) -> Iterator[Problem]:
+    """Give the problems of a file that could not be read.
+
+    Args:
+        error: The error of reading it.
+        file: Its path, relative to the layout.
+        missing: The code if there is no such file; by default it is unreadable then.
+    """
+    if missing and isinstance(error, FileNotFoundError):
+        yield problem_at(missing, "is missing", file)
+    elif isinstance(error, OSError):
+        yield problem_at("unreadable-file", f"cannot be read: {error.strerror or error}", file)
+    else:
+        yield from (classified(problem, file) for problem in problems_of(error))
+
+
 def bounded(problems: Iterable[Problem], place: str = "$") -> list[Problem]:
     """Return the first 100 problems of a document, and one more if there may be others.
 
@@ -93,24 +97,16 @@ def bounded(problems: Iterable[Problem], place: str = "$") -> list[Problem]:
     """
     some = list(islice(problems, MAX_PROBLEMS))
     if len(some) == MAX_PROBLEMS:
-        some.append(
-            Problem(
-                code="more-problems",
-                message=f"the first {MAX_PROBLEMS} problems are reported, and there may be more",
-                place=place,
-            )
-        )
+        message = f"the first {MAX_PROBLEMS} problems are reported, and there may be more"
+        some.append(problem_at("more-problems", message, place))
     return some
 
 
 def summed(problems: Iterable[Problem], file: str) -> Iterator[Problem]:
     """Give the first 10,000 problems of each kind in one file, and then the number of the others.
 
-    This bounds the report of a file of any size, and no kind hides another.
-
-    Args:
-        problems: The problems; those of other files are all given.
-        file: The path of the file, relative to the layout.
+    This bounds the report of a file of any size, and no kind hides another. Problems of other files
+    are all given.
     """
     counts: Counter[tuple[str, Severity]] = Counter()
     for problem in problems:
@@ -141,207 +137,75 @@ _NAMES = "image-layout:blob-names"
 _SAME_NAME = "annotations:same-name"
 _PLATFORM = "image-index:platform-values"
 _INDEPENDENT = "descriptor:independent"
-_QUARANTINE = "moves it to `quarantine/`, so that a pull can bring the right content"
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         # ------------------------------------------------ the files that make a folder a layout
-        "missing-header": Kind("error", _HEADER, "There is no `oci-layout`."),
-        "missing-index": Kind("error", _INDEX, "There is no `index.json`."),
-        "missing-blobs-folder": Kind(
-            "error",
-            _BLOBS,
-            "There is no folder `blobs`.",
-            "creates the folder, unless something else has its name",
-        ),
-        "unsupported-version": Kind(
-            "error", "image-layout:version", "The layout is of a version other than 1.0.0."
-        ),
-        "unreadable-file": Kind(
-            "error", "", "A file or a folder cannot be read, or is of another kind."
-        ),
+        "missing-header": Kind("error", _HEADER),
+        "missing-index": Kind("error", _INDEX),
+        "missing-blobs-folder": Kind("error", _BLOBS),
+        "unsupported-version": Kind("error", "image-layout:version"),
+        "unreadable-file": Kind("error", ""),
         # ------------------------------------------------ any document
-        "bad-encoding": Kind(
-            "error", _JSON, "The document is not in UTF-8, or has a byte order mark."
-        ),
-        "bad-json": Kind("error", _JSON, "The document is not JSON, or something follows it."),
-        "bad-number": Kind("error", _EXACT, "A number is out of range."),
-        "bad-unicode": Kind("error", _EXACT, "A string has half of a surrogate pair."),
-        "duplicate-property": Kind(
-            "error", "considerations:duplicate-keys", "An object has a property twice."
-        ),
-        "case-variant": Kind(
-            "error",
-            "considerations:case",
-            "A property is a known one in another case, which some readers take for it.",
-        ),
-        "too-deep": Kind(
-            "warning", _LIMITS, "The document is nested deeper than this library reads."
-        ),
-        "too-large": Kind(
-            "warning", _LIMITS, "The document has more bytes than this library reads."
-        ),
-        "too-many-nodes": Kind(
-            "warning", _LIMITS, "The document has more values than this library reads."
-        ),
-        "more-problems": Kind(
-            "warning",
-            _LIMITS,
-            "A document or an entry has more problems than are reported; further ones of one kind"
-            " are counted with its severity.",
-        ),
-        "wrong-type": Kind("error", _TYPES, "A value has the wrong JSON type."),
-        "missing-property": Kind("error", _TYPES, "A required property is absent."),
-        "wrong-value": Kind("error", _TYPES, "A property has a value that is not allowed."),
-        "bad-version": Kind("error", "image-index:schema-version", "`schemaVersion` is not 2."),
-        "bad-time": Kind("error", "config:created", "A time is not an RFC 3339 date-time."),
-        "null-list": Kind(
-            "warning",
-            "image-index:manifests",
-            "`manifests` or `layers` is null or absent, which readers take for empty.",
-        ),
+        "bad-encoding": Kind("error", _JSON),
+        "bad-json": Kind("error", _JSON),
+        "bad-number": Kind("error", _EXACT),
+        "bad-unicode": Kind("error", _EXACT),
+        "duplicate-property": Kind("error", "considerations:duplicate-keys"),
+        "case-variant": Kind("error", "considerations:case"),
+        "too-deep": Kind("warning", _LIMITS),
+        "too-large": Kind("warning", _LIMITS),
+        "too-many-nodes": Kind("warning", _LIMITS),
+        "more-problems": Kind("warning", _LIMITS),
+        "wrong-type": Kind("error", _TYPES),
+        "missing-property": Kind("error", _TYPES),
+        "wrong-value": Kind("error", _TYPES),
+        "bad-version": Kind("error", "image-index:schema-version"),
+        "bad-time": Kind("error", "config:created"),
+        "null-list": Kind("warning", "image-index:manifests"),
         # ------------------------------------------------ descriptors
-        "bad-media-type": Kind(
-            "error", "descriptor:media-type", "A media type is not a valid one of RFC 6838."
-        ),
-        "bad-digest": Kind(
-            "error", "descriptor:digest-grammar", "A digest is outside the grammar."
-        ),
-        "bad-size": Kind("error", "descriptor:size", "A size is negative or not a 64-bit number."),
-        "bad-base64": Kind("error", "descriptor:data", "`data` is not base64."),
-        "bad-data": Kind("error", "descriptor:data", "`data` differs from the digest or the size."),
-        "size-mismatch": Kind(
-            "error",
-            "descriptor:size",
-            "The content has the digest, and not the size, that a descriptor gives.",
-        ),
-        "size-conflict": Kind(
-            "error", "descriptor:size", "Descriptors give missing content different sizes."
-        ),
-        "media-type-conflict": Kind(
-            "warning",
-            _INDEPENDENT,
-            "One descriptor gives content the type of a manifest, and another does not.",
-        ),
-        "several-media-types": Kind(
-            "note", _INDEPENDENT, "Descriptors give opaque content different media types."
-        ),
-        "wrong-empty": Kind(
-            "warning",
-            "manifest:empty-descriptor",
-            "A descriptor of the empty media type is not that of `{}`.",
-        ),
-        "url-form": Kind("error", "descriptor:urls", "An entry of `urls` is not a URI."),
-        "url-scheme": Kind(
-            "warning", "descriptor:urls-scheme", "An entry of `urls` is neither http nor https."
-        ),
-        "empty-platform": Kind("warning", _PLATFORM, "`os` or `architecture` is empty."),
-        "unknown-platform": Kind(
-            "warning",
-            _PLATFORM,
-            "`os` is not a known GOOS, or `architecture` not a known GOARCH.",
-        ),
-        "artifact-type-form": Kind(
-            "warning", "manifest:artifact-type-form", "An artifact type is not a media type."
-        ),
-        "annotation-key-form": Kind(
-            "warning", "annotations:key-form", "A key is not in reverse domain notation."
-        ),
-        "empty-annotation-key": Kind("warning", "annotations:key-form", "A key is empty."),
+        "bad-media-type": Kind("error", "descriptor:media-type"),
+        "bad-digest": Kind("error", "descriptor:digest-grammar"),
+        "bad-size": Kind("error", "descriptor:size"),
+        "bad-base64": Kind("error", "descriptor:data"),
+        "bad-data": Kind("error", "descriptor:data"),
+        "size-mismatch": Kind("error", "descriptor:size"),
+        "size-conflict": Kind("error", "descriptor:size"),
+        "media-type-conflict": Kind("warning", _INDEPENDENT),
+        "several-media-types": Kind("note", _INDEPENDENT),
+        "wrong-empty": Kind("warning", "manifest:empty-descriptor"),
+        "url-form": Kind("error", "descriptor:urls"),
+        "url-scheme": Kind("warning", "descriptor:urls-scheme"),
+        "empty-platform": Kind("warning", _PLATFORM),
+        "unknown-platform": Kind("warning", _PLATFORM),
+        "artifact-type-form": Kind("warning", "manifest:artifact-type-form"),
+        "annotation-key-form": Kind("warning", "annotations:key-form"),
+        "empty-annotation-key": Kind("warning", "annotations:key-form"),
         # ------------------------------------------------ manifests and indexes
-        "ambiguous-document": Kind(
-            "error",
-            "manifest:unambiguous",
-            "The document has properties of a manifest and an index.",
-        ),
-        "media-type-differs": Kind(
-            "error",
-            "manifest:media-type",
-            "The document and its descriptor have different media types.",
-        ),
-        "missing-artifact-type": Kind(
-            "error",
-            "manifest:artifact-type",
-            "The config is the empty one, and there is no artifact type.",
-        ),
-        "absent-subject": Kind("note", "manifest:subject", "The subject of a manifest is missing."),
+        "ambiguous-document": Kind("error", "manifest:unambiguous"),
+        "media-type-differs": Kind("error", "manifest:media-type"),
+        "missing-artifact-type": Kind("error", "manifest:artifact-type"),
+        "absent-subject": Kind("note", "manifest:subject"),
         # ------------------------------------------------ entries of the root index
-        "duplicate-entry": Kind(
-            "note",
-            "image-layout:several-entries",
-            "An entry repeats an earlier one exactly.",
-            "drops the later entry",
-        ),
-        "duplicate-name": Kind(
-            "warning", _SAME_NAME, "Entries of different content have the same name."
-        ),
-        "shared-name": Kind(
-            "note",
-            _SAME_NAME,
-            "Entries of different content have the same name, and `io.containerd.image.name`"
-            " tells them apart.",
-        ),
-        "name-form": Kind("warning", "annotations:ref-name", "A name is outside the grammar."),
-        "digest-name": Kind(
-            "warning", "annotations:digest-name", "A name has the form of a digest."
-        ),
-        "dangling-name": Kind("warning", _SPARSE, "The content of a named entry is missing."),
-        "dangling-entry": Kind(
-            "warning",
-            _SPARSE,
-            "The content of an untagged entry is missing.",
-            "drops the entry, unless the content is in `quarantine/`, or all blobs of its"
-            " algorithm are absent",
-        ),
+        "duplicate-entry": Kind("note", "image-layout:several-entries"),
+        "duplicate-name": Kind("warning", _SAME_NAME),
+        "shared-name": Kind("note", _SAME_NAME),
+        "name-form": Kind("warning", "annotations:ref-name"),
+        "digest-name": Kind("warning", "annotations:digest-name"),
+        "dangling-name": Kind("warning", _SPARSE),
+        "dangling-entry": Kind("warning", _SPARSE),
         # ------------------------------------------------ blobs
-        "missing-blob": Kind("note", _SPARSE, "Content that a document refers to is missing."),
-        "digest-mismatch": Kind(
-            "error",
-            _CONTENT,
-            "The content of a blob has another digest than its name.",
-            _QUARANTINE,
-        ),
-        "irregular-blob": Kind(
-            "error",
-            _CONTENT,
-            "In the place of a blob is a link, or something else that is not a regular file.",
-            "replaces a link to the right content by a copy, leaves a dangling link, and moves"
-            " anything else to `quarantine/`",
-        ),
-        "quarantined-blob": Kind(
-            "error", _CONTENT, "Content that is referred to is damaged and in `quarantine/`."
-        ),
-        "unlisted-referrer": Kind(
-            "warning",
-            "image-layout:unlisted-referrers",
-            "A manifest has a subject in the layout, and no entry reaches the manifest.",
-            "makes it an untagged entry",
-        ),
-        "unverifiable": Kind(
-            "note",
-            "descriptor:digest-algorithm",
-            "The algorithm of a digest cannot be computed here.",
-        ),
-        "unreferenced-blob": Kind(
-            "note",
-            "image-layout:unreferenced-blobs",
-            "No entry reaches a blob; a collection may delete it.",
-        ),
-        "stray-file": Kind(
-            "error", _NAMES, "A name in `blobs/` is not a digest, or not that of an algorithm."
-        ),
-        "linked-folder": Kind(
-            "note", "image-layout:links", "`blobs`, or a folder in it, is a symbolic link."
-        ),
-        "unreadable-to-others": Kind(
-            "warning", "", "Others may read `index.json`, but not this file or folder."
-        ),
-        "leftover": Kind(
-            "note",
-            "",
-            "A temporary file that no writer has locked.",
-            "removes those of this library, and those of other programs that are older than a day",
-        ),
+        "missing-blob": Kind("note", _SPARSE),
+        "digest-mismatch": Kind("error", _CONTENT),
+        "irregular-blob": Kind("error", _CONTENT),
+        "quarantined-blob": Kind("error", _CONTENT),
+        "unlisted-referrer": Kind("warning", "image-layout:unlisted-referrers"),
+        "unverifiable": Kind("note", "descriptor:digest-algorithm"),
+        "unreferenced-blob": Kind("note", "image-layout:unreferenced-blobs"),
+        "stray-file": Kind("error", _NAMES),
+        "linked-folder": Kind("note", "image-layout:links"),
+        "unreadable-to-others": Kind("warning", ""),
+        "leftover": Kind("note", ""),
     }
 )
 """All kinds by their codes."""

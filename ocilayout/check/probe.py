@@ -60,6 +60,11 @@ def place_of(digest: Digest) -> str:
     return f"blobs/{digest.algorithm}/{digest.encoded}"
 
 
+def path_text(path: str) -> str:
+    """Return a path as text, also if it is not valid in the encoding of the file system."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
 def status(path: Path) -> os.stat_result | None:
     """Return the status of a path, links not followed, or `None` if nothing is there.
 
@@ -75,12 +80,7 @@ def status(path: Path) -> os.stat_result | None:
 
 
 def read(path: Path, *, limit: int, follow: bool = False) -> bytes:
-    """Return the content of a file.
-
-    Args:
-        path: The file.
-        limit: The largest size that is read, in bytes.
-        follow: Whether it may be a symbolic link.
+    """Return the content of a file of at most `limit` bytes; `follow` allows it to be a link.
 
     Raises:
         LimitExceededError: It is larger.
@@ -126,7 +126,7 @@ def fingerprint(
         while not stopped():
             data = file.read(CHUNK)
             if not data:
-                return Digest(f"{algorithm}:{hasher.hexdigest()}")
+                return Digest.parse(f"{algorithm}:{hasher.hexdigest()}")
             hasher.update(data)
     return None
 
@@ -155,10 +155,6 @@ def referrers_among(digests: Iterable[Digest], blobs: Blobs) -> Iterator[tuple[D
 
     A referrer that breaks the specification is described as content of an unknown type: as an entry
     it then holds all digests that it names, and does not stop a collection.
-
-    Args:
-        digests: The blobs that are looked into.
-        blobs: The blobs of the layout.
 
     Raises:
         OSError: One cannot be read.

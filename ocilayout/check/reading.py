@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from attrs import define, evolve, field, frozen
 
 from ocilayout.check import advice
-from ocilayout.check.finding import MAX_OF_KIND, bounded, problems_of
+from ocilayout.check.finding import MAX_OF_KIND, bounded, problem_at, problems_of
 from ocilayout.errors import DocumentError, LimitExceededError, Problem, join_place, wrong_type
 from ocilayout.layout import DEPTH, MAX_ROOT_INDEX, find_array, iter_parts, parse_root
 from ocilayout.model import (
@@ -53,7 +53,7 @@ _PARTS: Final = ("manifests", "layers", "blobs")
 
 
 @frozen(kw_only=True)
-class Reference:
+class Occurrence:
     """A descriptor at one place of the layout.
 
     Attributes:
@@ -82,7 +82,7 @@ class Reading:
     """
 
     problems: tuple[Problem, ...]
-    references: tuple[Reference, ...] | None
+    references: tuple[Occurrence, ...] | None
     named: frozenset[Digest] = frozenset()
 
 
@@ -101,10 +101,10 @@ def read_document(data: bytes, media_type: str) -> Reading:
     said = raw.get("mediaType")
     if isinstance(said, str) and said != media_type:
         problems.append(
-            Problem(
-                code="media-type-differs",
-                message=f"the document says {said!r}, its descriptor {media_type}",
-                place="$.mediaType",
+            problem_at(
+                "media-type-differs",
+                f"the document says {said!r}, its descriptor {media_type}",
+                "$.mediaType",
             )
         )
         # It is read as the type that it gives itself, to see whether it is a valid one.
@@ -133,11 +133,7 @@ def read_document(data: bytes, media_type: str) -> Reading:
 
 
 def read_config(data: bytes) -> tuple[Problem, ...]:
-    """Return the problems of an image configuration.
-
-    Args:
-        data: Its bytes, verified already.
-    """
+    """Return the problems of an image configuration."""
     try:
         config = decode(data, ImageConfig)
     except (DocumentError, LimitExceededError) as error:
@@ -148,24 +144,22 @@ def read_config(data: bytes) -> tuple[Problem, ...]:
 class RootReading:
     """The root index, which may be large: parsed once, and reported entry by entry.
 
+    Args:
+        data: The bytes of `index.json`.
+
     Attributes:
         complete: Whether every entry so far has a digest.
         named: The digests that unknown properties name so far, and that of the subject.
+
+    Raises:
+        DocumentError: They are not I-JSON, or not an object.
+        LimitExceededError: They are more than 256 MiB, or nested too deeply; one entry, or the rest
+            of the document, has too many values.
 
     Spec: image-layout:index-json.
     """
 
     def __init__(self, data: bytes) -> None:
-        """Read the document.
-
-        Args:
-            data: The bytes of `index.json`.
-
-        Raises:
-            DocumentError: They are not I-JSON, or not an object.
-            LimitExceededError: They are more than 256 MiB, or nested too deeply; one entry, or the
-                rest of the document, has too many values.
-        """
         self._text = decode_text(data, limit=MAX_ROOT_INDEX)
         self._start: int | None = None
         try:
@@ -198,7 +192,7 @@ class RootReading:
             yield from wrong_type("an array", entries).at("$.manifests").problems
             self.complete = False
 
-    def entries(self) -> Iterator[tuple[list[Problem], Reference | None]]:
+    def entries(self) -> Iterator[tuple[list[Problem], Occurrence | None]]:
         """Give the problems and the reference of each entry, in document order."""
         bad = 0
         for position, entry in enumerate(self._entries()):
@@ -208,7 +202,7 @@ class RootReading:
                 # error, since a report of all problems of each would take too long.
                 self.complete = False
                 message = "is not an object with a digest"
-                yield [Problem(code="wrong-type", message=message, place=place)], None
+                yield [problem_at("wrong-type", message, place)], None
                 continue
             problems = list(self._on_duplicate(entry, position))
             try:
@@ -254,10 +248,10 @@ class RootReading:
     def _on_duplicate(self, entry: Json, position: int) -> Iterator[Problem]:
         first = self._seen.setdefault(sha256(dump_json(entry)).digest(), position)
         if first != position:
-            yield Problem(
-                code="duplicate-entry",
-                message=f"repeats $.manifests[{first}] exactly",
-                place=f"$.manifests[{position}]",
+            yield problem_at(
+                "duplicate-entry",
+                f"repeats $.manifests[{first}] exactly",
+                f"$.manifests[{position}]",
             )
 
     def _on_name(self, name: str, descriptor: Descriptor, place: str) -> Iterator[Problem]:
@@ -266,10 +260,10 @@ class RootReading:
         other = bearers.other_than(descriptor.digest)
         if other is not None:
             told_apart = full is not None and bearers.are_told_apart(descriptor.digest, full)
-            yield Problem(
-                code="shared-name" if told_apart else "duplicate-name",
-                message=f"{name!r} also names {other}",
-                place=join_place(f"{place}.annotations", REF_NAME),
+            yield problem_at(
+                "shared-name" if told_apart else "duplicate-name",
+                f"{name!r} also names {other}",
+                join_place(f"{place}.annotations", REF_NAME),
             )
         bearers.take(descriptor.digest, full)
 
@@ -289,7 +283,7 @@ class _Bearers:
     full_names: dict[str | None, list[str]] = field(factory=dict)
 
     def take(self, digest: str, full: str | None) -> None:
-        """Take in an entry."""
+        """Remember an entry."""
         for digests in (self.digests, self.full_names.setdefault(full, [])):
             if len(digests) < 2 and digest not in digests:  # noqa: PLR2004 # as above
                 digests.append(digest)
@@ -322,13 +316,13 @@ def _parts(document: Document) -> Iterator[tuple[str, Descriptor, Role]]:
         yield "$.subject", document.subject, "subject"
 
 
-def reference_to(descriptor: Descriptor, place: str) -> Reference:
+def reference_to(descriptor: Descriptor, place: str) -> Occurrence:
     """Return a reference to content without a descriptor in the layout."""
     return _reference(descriptor, place, "part")
 
 
-def _reference(descriptor: Descriptor, place: str, role: Role) -> Reference:
-    return Reference(
+def _reference(descriptor: Descriptor, place: str, role: Role) -> Occurrence:
+    return Occurrence(
         digest=descriptor.digest,
         media_type=descriptor.media_type,
         size=descriptor.size,
@@ -337,7 +331,7 @@ def _reference(descriptor: Descriptor, place: str, role: Role) -> Reference:
     )
 
 
-def _valid_references(raw: Mapping[str, Json]) -> Iterator[Reference]:
+def _valid_references(raw: Mapping[str, Json]) -> Iterator[Occurrence]:
     """Give the references of an invalid document that have a valid digest."""
     places: list[tuple[str, Json]] = [("$.config", raw.get("config"))]
     for name in _PARTS:
@@ -351,10 +345,10 @@ def _valid_references(raw: Mapping[str, Json]) -> Iterator[Reference]:
             yield reference
 
 
-def _reference_if_digest(value: Json, place: str, role: Role) -> Reference | None:
+def _reference_if_digest(value: Json, place: str, role: Role) -> Occurrence | None:
     fields: dict[str, Any] = value if isinstance(value, dict) else {}
     try:
-        digest = Digest(fields.get("digest", ""))
+        digest = Digest.parse(fields.get("digest", ""))
     except DocumentError:
         return None
     try:
@@ -362,7 +356,7 @@ def _reference_if_digest(value: Json, place: str, role: Role) -> Reference | Non
     except DocumentError:
         media_type = fields.get("mediaType")
         media_type = media_type if isinstance(media_type, str) else ""
-        return Reference(digest=digest, media_type=media_type, size=None, place=place, role=role)
+        return Occurrence(digest=digest, media_type=media_type, size=None, place=place, role=role)
 
 
 def _has_digest(entry: Json) -> bool:

@@ -13,12 +13,11 @@ import stat
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Final
 
-from attrs import evolve, frozen
+from attrs import define, evolve, field, frozen
 
 from ocilayout.check import probe
 from ocilayout.check.fsck import iter_left, iter_problems
-from ocilayout.check.holding import printable
-from ocilayout.check.probe import Outlook, place_of, referrers_among
+from ocilayout.check.probe import Outlook, path_text, place_of, referrers_among
 from ocilayout.errors import (
     DocumentError,
     IntegrityError,
@@ -100,13 +99,8 @@ def repair_folder(
     `index.json` is not taken for a broken layout. Where the file system refuses, the problem
     remains and says why, and the rest is done. A second repair finds nothing to do.
 
-    Blobs are hashed without the lock, and checked again under it before they are changed.
-
-    Args:
-        root: The folder of the layout.
-        indexfile: Its root index.
-        blobs: Its content.
-        dry_run: Whether to change nothing, and say what would be done.
+    Blobs are hashed without the lock, and checked again under it before they are changed. A dry run
+    changes nothing, and reports what would be done.
 
     Raises:
         LockTimeoutError: Another writer held the lock for too long.
@@ -126,18 +120,18 @@ def repair_folder(
     return RepairReport(actions=tuple(actions), remaining=tuple(map(work.explained, left)))
 
 
+@define
 class _Repair:
     """One repair of a layout."""
 
-    def __init__(self, root: Path, indexfile: IndexFile, blobs: Blobs, *, dry_run: bool) -> None:
-        self._root = root
-        self._indexfile = indexfile
-        self._blobs = blobs
-        self._dry_run = dry_run
-        self._index: bytes | None = None
-        self._moved: set[Digest] = set()
-        self._copied: set[Digest] = set()
-        self._refused: dict[str, str] = {}
+    root: Path
+    indexfile: IndexFile
+    blobs: Blobs
+    dry_run: bool = field(kw_only=True)
+    _index: bytes | None = field(default=None, init=False)
+    _moved: set[Digest] = field(factory=set, init=False)
+    _copied: set[Digest] = field(factory=set, init=False)
+    _refused: dict[str, str] = field(factory=dict, init=False)
 
     def entries(self, left: Iterable[Problem]) -> list[Action]:
         """Drop entries from the root index, and add those of unlisted referrers.
@@ -149,18 +143,18 @@ class _Repair:
             return []
         unlisted = [_digest_at(p.place) for p in left if p.code == "unlisted-referrer"]
         try:
-            index = self._indexfile.fresh()
+            index = self.indexfile.fresh()
             actions = self._change_entries(index, unlisted)
             self._index = index.encode() if actions else None
         except (DocumentError, LimitExceededError):
             return []
-        if actions and not self._dry_run:
+        if actions and not self.dry_run:
 
             def change(index: RootIndex) -> None:
                 actions[:] = self._change_entries(index, unlisted)
 
             try:
-                self._indexfile.edit(change, check=lambda _: None, after=lambda: None)
+                self.indexfile.edit(change, check=lambda _: None, after=lambda: None)
             except OSError as error:
                 self._refused["index.json"] = _why(error)
                 return []
@@ -172,12 +166,12 @@ class _Repair:
         absent = any(problem.code == "missing-blobs-folder" for problem in before)
         if not (damaged or absent or any(p.code == "leftover" for p in before)):
             return []
-        with nullcontext() if self._dry_run else self._indexfile.locked():
+        with nullcontext() if self.dry_run else self.indexfile.locked():
             actions = list(self._tried("blobs", self._restore())) if absent else []
             for digest in damaged:
                 actions.extend(self._tried(place_of(digest), self._replace(digest)))
-            for leftover in temporary_files(self._root):
-                place = printable(leftover.place)
+            for leftover in temporary_files(self.root):
+                place = path_text(leftover.place)
                 actions.extend(self._tried(place, self._sweep(leftover)))
         return actions
 
@@ -191,13 +185,13 @@ class _Repair:
         hashed = [p for p in before if p.code in _HASHED and (p.code, p.place) not in done]
         wrong = (_digest_at(p.place) for p in hashed if p.code == "digest-mismatch")
         outlook = Outlook(wrong=frozenset(wrong))
-        if self._dry_run:
+        if self.dry_run:
             moved, copied = frozenset(self._moved), frozenset(self._copied)
             outlook = evolve(outlook, index=self._index, moved=moved, copied=copied)
-        left = list(iter_left(self._root, outlook))
+        left = list(iter_left(self.root, outlook))
         known = set(left)
         left += [problem for problem in hashed if problem not in known]
-        if self._dry_run:
+        if self.dry_run:
             left = [p for p in left if p.code not in _FILES or (p.code, p.place) not in done]
         return left
 
@@ -231,7 +225,7 @@ class _Repair:
     def _describe(self, digest: Digest) -> Descriptor | None:
         """Return the descriptor of a referrer; `None` if it can no longer be read."""
         try:
-            referrers = referrers_among([digest], self._blobs)
+            referrers = referrers_among([digest], self.blobs)
             return next((descriptor for _, descriptor in referrers), None)
         except OSError:
             return None
@@ -259,26 +253,26 @@ class _Repair:
     def _is_gone(self, text: str, there: Container[str]) -> bool:
         """Tell whether content is missing and not in quarantine, though its algorithm has blobs."""
         try:
-            digest = Digest(text)
+            digest = Digest.parse(text)
             return (
                 digest.algorithm in there
-                and probe.status(self._blobs.path(digest)) is None
-                and probe.status(self._blobs.quarantine_path(digest)) is None
+                and probe.status(self.blobs.path(digest)) is None
+                and probe.status(self.blobs.quarantine_path(digest)) is None
             )
         except (DocumentError, OSError):  # the file system cannot tell
             return False
 
     def _algorithms(self) -> set[str]:
         """Return the algorithms of which the layout has at least one blob."""
-        with suppress(OSError), os.scandir(self._root / "blobs") as found:
+        with suppress(OSError), os.scandir(self.root / "blobs") as found:
             return {folder.name for folder in found if self._has_blob(folder.name)}
         return set()
 
     def _has_blob(self, algorithm: str) -> bool:
-        with suppress(OSError), os.scandir(self._root / "blobs" / algorithm) as found:
+        with suppress(OSError), os.scandir(self.root / "blobs" / algorithm) as found:
             for file in found:
                 with suppress(DocumentError):
-                    digest = Digest(f"{algorithm}:{file.name}")
+                    digest = Digest.parse(f"{algorithm}:{file.name}")
                     if digest in self._copied:
                         return True
                     if digest not in self._moved and file.is_file(follow_symlinks=False):
@@ -286,17 +280,17 @@ class _Repair:
         return False
 
     def _restore(self) -> Iterator[Action]:
-        folder = self._root / "blobs"
+        folder = self.root / "blobs"
         if os.path.lexists(folder):
             return
-        if not self._dry_run:
-            make_folders(self._root, "blobs")
-            self._sync(self._root)
+        if not self.dry_run:
+            make_folders(self.root, "blobs")
+            self._sync(self.root)
         yield Action(code="missing-blobs-folder", place="blobs", message="creates the folder")
 
     def _replace(self, digest: Digest) -> Iterator[Action]:
         """Replace a link to the right content by a copy, and quarantine any other damage."""
-        path = self._blobs.path(digest)
+        path = self.blobs.path(digest)
         if path.is_symlink() and not self._is_shared(path):
             try:
                 whole = _has_target(path, digest)
@@ -311,18 +305,18 @@ class _Repair:
 
     def _copy(self, digest: Digest) -> Iterator[Action]:
         """Replace a link by a copy of its target."""
-        if not self._dry_run:
-            path = self._blobs.path(digest)
+        if not self.dry_run:
+            path = self.blobs.path(digest)
             with File(open_regular(path, follow=True), "rb", str(path)) as file:
                 size = os.fstat(file.fileno()).st_size
                 right = Descriptor(media_type=OCTET_STREAM, digest=digest, size=size)
                 try:
                     # Not with `blobs`, which may follow links and take the link for the blob.
-                    Blobs(self._root).put(file, media_type=right.media_type, expected=right)
+                    Blobs(self.root).put(file, media_type=right.media_type, expected=right)
                 except IntegrityError:  # another process changed it meanwhile
                     return
-            if self._indexfile.durable:
-                self._blobs.sync([digest])
+            if self.indexfile.durable:
+                self.blobs.sync([digest])
         self._copied.add(digest)
         message = "replaces the link by a copy"
         yield Action(code="irregular-blob", place=place_of(digest), message=message)
@@ -332,7 +326,7 @@ class _Repair:
         return path.parent.is_symlink() or path.parent.parent.is_symlink()
 
     def _quarantine(self, digest: Digest) -> Iterator[Action]:
-        path = self._blobs.path(digest)
+        path = self.blobs.path(digest)
         before = probe.status(path)
         if before is None or not _is_damaged(path, digest, before):
             return
@@ -340,32 +334,32 @@ class _Repair:
         # A put, which takes no lock, may have stored the right content while this was hashed.
         if after is None or after.st_ino != before.st_ino:
             return
-        with OwnFolders(self._root) as folders:
+        with OwnFolders(self.root) as folders:
             source = folders.of("blobs", digest.algorithm)
             if source is None:  # a symbolic link, and so shared with other layouts
                 return
             top = folders.root
-            first = self._blobs.quarantine_path(digest).name
+            first = self.blobs.quarantine_path(digest).name
             name, number = first, 0
-            with suppress(FileNotFoundError), top.enter("quarantine", make=not self._dry_run) as to:
+            with suppress(FileNotFoundError), top.enter("quarantine", make=not self.dry_run) as to:
                 while to.status(name) is not None:
                     number += 1
                     name = f"{first}.{number}"
-                if not self._dry_run:
+                if not self.dry_run:
                     source.move(digest.encoded, to, name)
-                    self._sync(self._root, to.path, source.path)
+                    self._sync(self.root, to.path, source.path)
         code = "digest-mismatch" if stat.S_ISREG(before.st_mode) else "irregular-blob"
         yield Action(code=code, place=place_of(digest), message=f"moves it to quarantine/{name}")
 
     def _sweep(self, leftover: TemporaryFile) -> Iterator[Action]:
         if not leftover.is_dead():
             return
-        if not self._dry_run:
+        if not self.dry_run:
             leftover.remove()
-        yield Action(code="leftover", place=printable(leftover.place), message="removes it")
+        yield Action(code="leftover", place=path_text(leftover.place), message="removes it")
 
     def _sync(self, *folders: Path) -> None:
-        if self._indexfile.durable:
+        if self.indexfile.durable:
             for folder in folders:
                 fsync(folder)
 
@@ -397,4 +391,4 @@ def _has_target(link: Path, digest: Digest) -> bool:
 
 def _digest_at(place: str) -> Digest:
     _, algorithm, encoded = place.split("/")
-    return Digest(f"{algorithm}:{encoded}")
+    return Digest.parse(f"{algorithm}:{encoded}")

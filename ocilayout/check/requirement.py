@@ -94,9 +94,6 @@ def iter_requirements(folder: Path | None = None) -> Iterator[Requirement]:
 def find_requirement(requirement: str) -> Requirement:
     """Return the row of an id.
 
-    Args:
-        requirement: The id, such as `descriptor:digest-grammar`.
-
     Raises:
         NotFoundError: There is no such row; the error names those that are most like it.
     """
@@ -112,9 +109,6 @@ def find_requirement(requirement: str) -> Requirement:
 
 def parse_page(text: str) -> Iterator[Requirement]:
     """Give the rows of one page; all other lines are ignored.
-
-    Args:
-        text: The page, in Markdown.
 
     Raises:
         ValueError: A row has more or fewer cells than it must, an empty one, or an unknown level.

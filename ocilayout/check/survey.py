@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, evolve, field
 
 from ocilayout.check import probe
-from ocilayout.check.finding import classified, problem_at, problems_of, summed
+from ocilayout.check.finding import classified, failure, problem_at, summed
 from ocilayout.check.probe import (
     AS_IT_IS,
     Outlook,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from ocilayout.check.reading import Reference
+    from ocilayout.check.reading import Occurrence
     from ocilayout.errors import Problem
     from ocilayout.model import Descriptor
 
@@ -78,29 +78,26 @@ class _Content:
 class Survey:
     """A walk over all content that a layout reaches, which reports problems on its way.
 
+    Args:
+        root: The folder of the layout.
+        content: Whether blobs that are not documents may be read.
+        outlook: What a repair knows and would do; also an attribute.
+
     Attributes:
         complete: Whether everything was reached; not if a document could not be read.
         judged: The digests whose blobs were verified, and reported where they are damaged.
-        outlook: What a repair knows and would do.
 
     Spec: image-layout:missing-blobs, descriptor:independent, manifest:unknown-config.
     """
 
     def __init__(self, root: Path, *, content: bool, outlook: Outlook = AS_IT_IS) -> None:
-        """Take the arguments of a check.
-
-        Args:
-            root: The folder of the layout.
-            content: Whether blobs that are not documents may be read.
-            outlook: What a repair knows and would do.
-        """
         self._root = root
         self._content = content
         self._blobs = Blobs(root)
         self._known: dict[Digest, _Content] = {}
         self._named: set[Digest] = set()
         self._new: list[Digest] = []
-        self._pending: deque[Reference] = deque()
+        self._pending: deque[Occurrence] = deque()
         self._searched: set[tuple[Digest, bool]] = set()
         self._aside: set[Digest] = set()
         self._wrong: set[Digest] = set(outlook.wrong)
@@ -112,12 +109,8 @@ class Survey:
         """Tell whether a descriptor, an unknown property or a document of unknown type names it."""
         return digest in self._known or digest in self._named
 
-    def note(self, reference: Reference) -> Iterator[Problem]:
-        """Take in a reference, and report how it contradicts the blob or earlier references.
-
-        Args:
-            reference: The reference, its place relative to the layout.
-        """
+    def note(self, reference: Occurrence) -> Iterator[Problem]:
+        """Record a reference, and report how it contradicts the blob or earlier references."""
         content = self._known.get(reference.digest)
         if content is None:
             content = self._known[reference.digest] = self._look(reference)
@@ -134,7 +127,7 @@ class Survey:
             self._search(reference.digest, reference.media_type)
 
     def name(self, digests: Iterable[Digest]) -> None:
-        """Take in digests of unknown properties, whose meaning is not known."""
+        """Record digests of unknown properties, whose meaning is not known."""
         pending = [digest for digest in digests if digest not in self._named]
         self._take_named(pending)
         for digest in pending:
@@ -146,7 +139,7 @@ class Survey:
                 self._named.add(digest)
                 self._new.append(digest)
 
-    def _report_missing(self, content: _Content, reference: Reference) -> Iterator[Problem]:
+    def _report_missing(self, content: _Content, reference: Occurrence) -> Iterator[Problem]:
         if not self._is_quarantined(reference.digest):
             yield from _missing(content, reference)
             return
@@ -220,7 +213,7 @@ class Survey:
             os.close(number)
 
     def _search(self, digest: Digest, media_type: str = "") -> None:
-        """Take in the digests that a JSON document of any size names, and that those name."""
+        """Record the digests that a JSON document of any size names, and those that they name."""
         pending = [(digest, media_type)]
         while pending:
             one, kind = pending.pop()
@@ -251,7 +244,7 @@ class Survey:
         except OSError:
             return True
 
-    def _look(self, reference: Reference) -> _Content:
+    def _look(self, reference: Occurrence) -> _Content:
         digest = reference.digest
         path = self._root / place_of(digest)
         if digest in self.outlook.moved:
@@ -264,7 +257,7 @@ class Survey:
         size = status.st_size if status is not None and regular else None
         return _Content(present=status is not None, size=size, place=reference.place)
 
-    def _compare_sizes(self, content: _Content, reference: Reference) -> Iterator[Problem]:
+    def _compare_sizes(self, content: _Content, reference: Occurrence) -> Iterator[Problem]:
         if reference.size is None:
             return
         if content.promised is None:
@@ -298,7 +291,7 @@ class Survey:
             yield from self._hold_against(digest, probe.fingerprint(path, digest.algorithm))
         except OSError as error:
             self.judged.add(digest)
-            yield unreadable(error, place_of(digest))
+            yield from failure(error, place_of(digest))
 
     def _hold_against(self, digest: Digest, actual: Digest | None) -> Iterator[Problem]:
         self.judged.add(digest)
@@ -306,7 +299,7 @@ class Survey:
             self._wrong.add(digest)
             yield mismatch(digest, actual)
 
-    def _open(self, reference: Reference) -> Iterator[Problem]:
+    def _open(self, reference: Occurrence) -> Iterator[Problem]:
         digest = reference.digest
         place = place_of(digest)
         config = reference.media_type == OCI_CONFIG
@@ -323,12 +316,12 @@ class Survey:
             data = probe.read(self._root / place, limit=MAX_DOCUMENT, follow=follow)
         except LimitExceededError as error:
             self.complete = self.complete and config
-            yield from (classified(problem, place) for problem in problems_of(error))
+            yield from failure(error, place)
             return
         except OSError as error:
             self.complete = self.complete and config
             if digest not in self.judged:
-                yield unreadable(error, place)
+                yield from failure(error, place)
             self.judged.add(digest)
             return
         if digest.verifiable and digest not in self.judged:
@@ -338,12 +331,12 @@ class Survey:
         else:
             yield from self._take(data, reference)
 
-    def _take(self, data: bytes, reference: Reference) -> Iterator[Problem]:
-        """Take in a document that was verified."""
+    def _take(self, data: bytes, reference: Occurrence) -> Iterator[Problem]:
+        """Read a document that was verified, and report its problems."""
         place = place_of(reference.digest)
         yield from summed(self._read(data, reference, place), place)
 
-    def _read(self, data: bytes, reference: Reference, place: str) -> Iterator[Problem]:
+    def _read(self, data: bytes, reference: Occurrence, place: str) -> Iterator[Problem]:
         if reference.media_type == OCI_CONFIG:
             yield from (classified(problem, place) for problem in read_config(data))
             return
@@ -361,12 +354,7 @@ def mismatch(digest: Digest, actual: Digest) -> Problem:
     return problem_at("digest-mismatch", f"the content is {actual}", place_of(digest))
 
 
-def unreadable(error: OSError, place: str) -> Problem:
-    """Return the problem of a file or a folder that cannot be read."""
-    return problem_at("unreadable-file", f"cannot be read: {error.strerror or error}", place)
-
-
-def _compare_types(content: _Content, reference: Reference) -> Iterator[Problem]:
+def _compare_types(content: _Content, reference: Occurrence) -> Iterator[Problem]:
     types = content.media_types
     if not reference.media_type or reference.media_type in types:
         return
@@ -380,7 +368,7 @@ def _compare_types(content: _Content, reference: Reference) -> Iterator[Problem]
     types.append(reference.media_type)
 
 
-def _missing(content: _Content, reference: Reference) -> Iterator[Problem]:
+def _missing(content: _Content, reference: Occurrence) -> Iterator[Problem]:
     missed, content.missed = content.missed, True
     if reference.role == "named":
         yield problem_at("dangling-name", f"{reference.digest} is not here", reference.place)

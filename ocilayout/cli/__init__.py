@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ocilayout.cli.terminal import (
         Failing,
         answer,
+        examples,
         json_option,
         printable,
         short,
@@ -35,6 +36,7 @@ __all__ = [
     "accounted",
     "answer",
     "command_of",
+    "examples",
     "json_option",
     "main",
     "offered",
@@ -47,15 +49,7 @@ __all__ = [
     "warn",
 ]
 
-_NAMES = {
-    "argument": ("read_duration",),
-    "connection": ("Access", "access", "warn"),
-    "extra": ("SKILLS_EXTRAS", "command_of"),
-    "option": ("offered", "safe_names"),
-    "progress": ("accounted",),
-    "terminal": ("Failing", "answer", "json_option", "printable", "short", "size_text", "table"),
-}
-_MODULES = {name: module for module, names in _NAMES.items() for name in names}
+_MODULES = ("extra", "argument", "connection", "option", "progress", "terminal")
 
 
 def __getattr__(name: str) -> object:
@@ -63,6 +57,7 @@ def __getattr__(name: str) -> object:
         from ocilayout.cli.extra import command_of  # noqa: PLC0415 # only where it is needed
 
         return command_of("ocilayout.cli.command")
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    for module in _MODULES if name in __all__ else ():
+        if name in (names := vars(import_module(f"{__name__}.{module}"))):
+            return names[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -211,8 +211,7 @@ def read_annotation(text: str) -> tuple[str, str]:
 def read_by(read: Callable[[str], object]) -> Callable[..., Any]:
     """Return a callback of click that reads a parameter, or each of several values.
 
-    Args:
-        read: Reads text, or raises ValueError, which becomes a usage error.
+    A ValueError of `read` becomes a usage error.
     """
 
     def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:  # noqa: ANN401
@@ -245,11 +244,7 @@ def given(prefix: str, *names: str) -> dict[str, str]:
 
 
 def refuse(what: str, *names: str) -> None:
-    """Refuse options that do not apply.
-
-    Args:
-        what: What they say, and why that does not apply.
-        names: Their names, as parameters.
+    """Refuse options, by their names as parameters; `what` is what they say, and why not.
 
     Raises:
         UsageError: One of them is on the command line.

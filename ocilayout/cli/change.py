@@ -13,16 +13,17 @@ from ocilayout.cli import option
 from ocilayout.cli.argument import InLayout, read_annotation, read_by
 from ocilayout.cli.connection import Access
 from ocilayout.cli.operand import Operand, in_full, suggesting_names
-from ocilayout.cli.terminal import answer, json_option, printable, short
-from ocilayout.layout import Layout
+from ocilayout.cli.terminal import answer, content_data, json_option, printable, short
+from ocilayout.layout import Edit, Layout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from ocilayout.cli.option import Writing
 
 
-@click.command(epilog="Example: ocilayout init ./layout")
+@click.command()
 @option.folder
 @option.writing
 @json_option
@@ -35,7 +36,7 @@ def init(path: Path, writing: Writing, *, as_json: bool) -> None:
     answer({"path": str(path)}, printable(f"Created an empty layout in {path}"), as_json=as_json)
 
 
-@click.command(epilog="Example: ocilayout tag ./layout v1 stable latest")
+@click.command()
 @option.folder
 @click.argument("name", shell_complete=option.complete_name)
 @click.argument("names", metavar="NEW_NAME...", nargs=-1, required=True)
@@ -70,17 +71,12 @@ def tag(
     with layout.edit() as edit:
         for new in names:
             edit.tag(new, target, annotations=dict(annotations))
-    data = {
-        "names": list(names),
-        "digest": target.digest,
-        "mediaType": target.media_type,
-        "size": target.size,
-    }
+    data = {"names": list(names), **content_data(target)}
     text = f"Tagged {short(target.digest)} as {', '.join(names)}"
     answer(data, printable(text), as_json=as_json)
 
 
-@click.command(epilog="Example: ocilayout untag ./layout latest")
+@click.command()
 @option.folder
 @option.names
 @option.writing
@@ -91,15 +87,11 @@ def untag(path: Path, names: tuple[str, ...], writing: Writing, *, as_json: bool
     NAME may be a full name, a digest or NAME@DIGEST. Content that has no other entry stays as an
     untagged entry.
     """
-    layout = writing.open(path)
-    gone = _each_in_full(layout, names)
-    with suggesting_names(layout), layout.edit() as edit:
-        for name in gone:
-            edit.untag(name)
+    gone = _edit_each(writing.open(path), names, Edit.untag)
     answer({"untagged": gone}, printable(f"Untagged {', '.join(gone)}"), as_json=as_json)
 
 
-@click.command(epilog="Example: ocilayout annotate ./layout v1 org.example.team=core")
+@click.command()
 @option.folder
 @click.argument("name", shell_complete=option.complete_name)
 @click.argument(
@@ -140,7 +132,7 @@ def annotate(
     answer({"name": name, "annotations": after}, "\n".join(map(printable, lines)), as_json=as_json)
 
 
-@click.command(epilog="Example: ocilayout rm ./layout v1")
+@click.command()
 @option.folder
 @option.names
 @option.writing
@@ -151,13 +143,16 @@ def rm(path: Path, names: tuple[str, ...], writing: Writing, *, as_json: bool) -
     NAME may be a full name, a digest or NAME@DIGEST; a digest means all entries of that content,
     untagged ones too. What another entry needs stays.
     """
-    layout = writing.open(path)
-    gone = _each_in_full(layout, names)
-    with suggesting_names(layout), layout.edit() as edit:
-        for name in gone:
-            edit.remove(name)
+    gone = _edit_each(writing.open(path), names, Edit.remove)
     answer({"removed": gone}, printable(f"Removed {', '.join(gone)}"), as_json=as_json)
 
 
-def _each_in_full(layout: Layout, names: tuple[str, ...]) -> list[str]:
-    return list(dict.fromkeys(in_full(layout, name) for name in names))
+def _edit_each(
+    layout: Layout, names: tuple[str, ...], change: Callable[[Edit, str], None]
+) -> list[str]:
+    """Change several entries in one edit, and return their names in full."""
+    full = list(dict.fromkeys(in_full(layout, name) for name in names))
+    with suggesting_names(layout), layout.edit() as edit:
+        for name in full:
+            change(edit, name)
+    return full

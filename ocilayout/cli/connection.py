@@ -11,7 +11,7 @@ import sys
 from contextlib import contextmanager
 from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from attrs import frozen
@@ -38,25 +38,12 @@ if TYPE_CHECKING:
 
 @frozen(kw_only=True)
 class Access:
-    """The options that say how to reach a registry, or how to read an archive.
+    """The options that say how to reach a registry, or how to read an archive; see `_OPTIONS`.
 
     Attributes:
         prefix: What the names of the options begin with, such as `from-`, and in capitals those of
             the environment variables.
         given: The options that are on the command line, as they are written there.
-        plain_http: Whether to do without TLS; `None` for loopback hosts only.
-        ca_file: The authorities to trust; `None` for those of the system.
-        client_cert: A file with a client certificate and its key, or `None`.
-        cert_dir: A folder of certificates in Docker's layout; `None` for the one that is configured
-            for the registry.
-        proxy: The URL of a proxy, empty for none; `None` for that of the environment.
-        timeout: The longest wait for the registry, in seconds.
-        chunk_size: The size of the chunks that blobs are sent in, in bytes; `None` for one piece.
-        authfile: The file to look for a login in; `None` for those of Docker and Podman.
-        no_login: Whether to look for no login.
-        username: The user, or `None` for the one who is logged in.
-        password_stdin: Whether a line of standard input is the password.
-        unpack_limit: How much an archive may unpack to, in bytes, or `None` for the default.
     """
 
     prefix: str = ""
@@ -197,6 +184,63 @@ def warn(repository: Repository) -> None:
         click.echo(f"Warning of {repository.name}: {printable(text)}", err=True)
 
 
+_FILE: Final = click.Path(dir_okay=False, path_type=Path)
+_OPTIONS: Final[dict[str, dict[str, Any]]] = {
+    "plain_http": {
+        "default": None,
+        "help": "Reach the registry without or with TLS; without on loopback by default.",
+    },
+    "ca_file": {
+        "type": _FILE,
+        "help": "Trust these authorities (PEM) instead of those of the system.",
+    },
+    "client_cert": {
+        "type": _FILE,
+        "help": "Authenticate with this certificate; its key is in the same file (PEM).",
+    },
+    "cert_dir": {
+        "type": click.Path(file_okay=False, path_type=Path),
+        "help": "A folder of certificates as Docker has them: *.crt, *.cert and *.key.",
+    },
+    "proxy": {
+        "metavar": "URL",
+        "help": "Reach the registry through this proxy, or through none if it is empty.",
+    },
+    "timeout": {
+        "type": click.FloatRange(min=0, min_open=True),
+        "default": 30.0,
+        "show_default": True,
+        "metavar": "SECONDS",
+        "help": "How long to wait for the registry.",
+    },
+    "chunk_size": {
+        "callback": read_by(read_chunk_size),
+        "metavar": "SIZE",
+        "help": "Send blobs in chunks of this size, such as 16MiB; in one piece by default.",
+    },
+    "authfile": {
+        "type": _FILE,
+        "help": "Look for a login in this file instead of those of Docker and Podman.",
+    },
+    "no_login": {"is_flag": True, "help": "Look for no login; stay anonymous."},
+    "username": {
+        "show_envvar": True,
+        "help": "The user; the password is asked for, or taken from {variable}PASSWORD.",
+    },
+    "password_stdin": {
+        "is_flag": True,
+        "help": "Read the password from a line of standard input.",
+    },
+    "unpack_limit": {
+        "callback": read_by(read_size),
+        "metavar": "SIZE",
+        "help": "How much a compressed archive may unpack to, such as 2GiB; by default 100 times"
+        " its size, and 256 MiB at least.",
+    },
+}
+"""The options of `Access`, by their names without a prefix."""
+
+
 def access(prefix: str = "", *, reads: bool = True, writes: bool = False) -> Callable[[Verb], Verb]:
     """Give a verb the options of `Access`, as the parameter `access` with the prefix before it.
 
@@ -206,11 +250,8 @@ def access(prefix: str = "", *, reads: bool = True, writes: bool = False) -> Cal
         writes: Whether a registry may be written to.
     """
     under = prefix.replace("-", "_")
-    options = _access_options(prefix, under)
-    if not reads:
-        del options["unpack_limit"]
-    if not writes:
-        del options["chunk_size"]
+    left_out = {"unpack_limit": not reads, "chunk_size": not writes}
+    options = [name for name in _OPTIONS if not left_out.get(name)]
 
     def decorate(function: Verb) -> Verb:
         @wraps(function)
@@ -221,80 +262,21 @@ def access(prefix: str = "", *, reads: bool = True, writes: bool = False) -> Cal
             function(*args, **kwargs, **{f"{under}access": reached})
 
         made: Verb = verb
-        for option in reversed(options.values()):
-            made = option(made)
+        for name in reversed(options):
+            made = _option(prefix, name)(made)
         return made
 
     return decorate
 
 
-def _access_options(prefix: str, under: str) -> dict[str, Callable[[Verb], Verb]]:
-    variable = f"OCILAYOUT_{under}".upper()
-    return {
-        "plain_http": click.option(
-            f"--{prefix}plain-http/--{prefix}tls",
-            f"{under}plain_http",
-            default=None,
-            help="Reach the registry without or with TLS; without on loopback by default.",
-        ),
-        "ca_file": click.option(
-            f"--{prefix}ca-file",
-            type=click.Path(dir_okay=False, path_type=Path),
-            help="Trust these authorities (PEM) instead of those of the system.",
-        ),
-        "client_cert": click.option(
-            f"--{prefix}client-cert",
-            type=click.Path(dir_okay=False, path_type=Path),
-            help="Authenticate with this certificate; its key is in the same file (PEM).",
-        ),
-        "cert_dir": click.option(
-            f"--{prefix}cert-dir",
-            type=click.Path(file_okay=False, path_type=Path),
-            help="A folder of certificates as Docker has them: *.crt, *.cert and *.key.",
-        ),
-        "proxy": click.option(
-            f"--{prefix}proxy",
-            metavar="URL",
-            help="Reach the registry through this proxy, or through none if it is empty.",
-        ),
-        "timeout": click.option(
-            f"--{prefix}timeout",
-            type=click.FloatRange(min=0, min_open=True),
-            default=30.0,
-            show_default=True,
-            metavar="SECONDS",
-            help="How long to wait for the registry.",
-        ),
-        "chunk_size": click.option(
-            f"--{prefix}chunk-size",
-            callback=read_by(read_chunk_size),
-            metavar="SIZE",
-            help="Send blobs in chunks of this size, such as 16MiB; in one piece by default.",
-        ),
-        "authfile": click.option(
-            f"--{prefix}authfile",
-            type=click.Path(dir_okay=False, path_type=Path),
-            help="Look for a login in this file instead of those of Docker and Podman.",
-        ),
-        "no_login": click.option(
-            f"--{prefix}no-login", is_flag=True, help="Look for no login; stay anonymous."
-        ),
-        "username": click.option(
-            f"--{prefix}username",
-            envvar=f"{variable}USERNAME",
-            show_envvar=True,
-            help=f"The user; the password is asked for, or taken from {variable}PASSWORD.",
-        ),
-        "password_stdin": click.option(
-            f"--{prefix}password-stdin",
-            is_flag=True,
-            help="Read the password from a line of standard input.",
-        ),
-        "unpack_limit": click.option(
-            f"--{prefix}unpack-limit",
-            callback=read_by(read_size),
-            metavar="SIZE",
-            help="How much a compressed archive may unpack to, such as 2GiB; by default 100 times"
-            " its size, and 256 MiB at least.",
-        ),
-    }
+def _option(prefix: str, name: str) -> Callable[[Verb], Verb]:
+    """Return the option of a name, with the prefix before it."""
+    how = dict(_OPTIONS[name])
+    flag = f"--{prefix}{name.replace('_', '-')}"
+    under = prefix.replace("-", "_")
+    if name == "plain_http":
+        flag = f"{flag}/--{prefix}tls"
+    if name == "username":
+        variable = f"OCILAYOUT_{under}".upper()
+        how |= {"envvar": f"{variable}USERNAME", "help": how["help"].format(variable=variable)}
+    return click.option(flag, under + name, **how)

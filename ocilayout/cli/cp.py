@@ -24,7 +24,7 @@ from ocilayout.cli.argument import (
 from ocilayout.cli.connection import Access, access
 from ocilayout.cli.operand import Operand
 from ocilayout.cli.progress import accounted
-from ocilayout.cli.terminal import answer, json_option, printable
+from ocilayout.cli.terminal import answer, content_data, json_option, printable
 from ocilayout.layout import acting, all_names, arriving_name
 from ocilayout.model import is_digest, require_ref_name, select
 from ocilayout.transfer import copy_all
@@ -38,10 +38,7 @@ if TYPE_CHECKING:
     from ocilayout.registry import Repository
 
 
-@click.command(
-    epilog="Example: ocilayout cp docker://ghcr.io/org/app:v1 oci:./layout,"
-    " ocilayout cp oci:./layout:v1 oci-archive:app.tar"
-)
+@click.command()
 @click.argument("source", callback=read_by(parse_locator))
 @click.argument("target", callback=read_by(parse_locator))
 @click.option("--all", "everything", is_flag=True, help="Copy all entries, or all tags.")
@@ -147,9 +144,7 @@ def _report(
             {
                 "source": ref,
                 "name": name,
-                "digest": descriptor.digest,
-                "mediaType": descriptor.media_type,
-                "size": descriptor.size,
+                **content_data(descriptor),
             }
         )
         lines.append(f"Copied {ref} to {evolve(target, name=name or descriptor.digest)}")

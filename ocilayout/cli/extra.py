@@ -28,12 +28,7 @@ SKILLS_EXTRAS: Final = "skills,cli"
 
 
 def advice(error: ModuleNotFoundError, *, extras: str | None = None) -> str | None:
-    """Return how to install a missing module, or `None` if no extra brings it.
-
-    Args:
-        error: The error of the import.
-        extras: The extras to be installed; by default the one that brings the module.
-    """
+    """Return how to install a missing module, or `None` if no extra brings it."""
     package = (error.name or "").partition(".")[0]
     extra = _EXTRAS.get(package)
     if extra is None:

@@ -14,7 +14,7 @@ from attrs import frozen
 
 from ocilayout.archive import Archive
 from ocilayout.cli.operand import Root
-from ocilayout.cli.terminal import counted, one_line, printable, short, size_text
+from ocilayout.cli.terminal import content_data, counted, one_line, printable, short, size_text
 from ocilayout.cli.tree import IMAGE_CONFIGS, Kind, graph_of, platform_text
 from ocilayout.errors import (
     BlobNotFoundError,
@@ -94,13 +94,10 @@ class Row:
 
     def data(self) -> dict[str, object]:
         """Return the row for programs."""
-        content = self.root.descriptor
         return {
             "name": self.root.name,
             "fullName": self.root.full_name,
-            "digest": None if content is None else content.digest,
-            "mediaType": None if content is None else content.media_type,
-            "size": None if content is None else content.size,
+            **content_data(self.root.descriptor),
             "annotations": dict(self.root.annotations),
             "kind": self.kind,
             "artifactType": self.artifact_type,
@@ -115,11 +112,7 @@ class Row:
         }
 
     def cells(self, now: datetime) -> tuple[str, ...]:
-        """Return the row for people, in the columns of `HEADING`.
-
-        Args:
-            now: What age is measured from.
-        """
+        """Return the row for people, in the columns of `HEADING`."""
         platforms = ", ".join(self.platforms[:_MOST_PLATFORMS])
         if len(self.platforms) > _MOST_PLATFORMS:
             platforms += f" and {len(self.platforms) - _MOST_PLATFORMS} more"
@@ -141,12 +134,7 @@ class Row:
 
 
 def row_of(source: Source, root: Root, *, limits: Limits = DEFAULT_LIMITS) -> Row:
-    """Return the row of an entry.
-
-    Args:
-        source: Where it is.
-        root: The entry.
-        limits: How large and how many its documents may be; the row says if they are beyond.
+    """Return the row of an entry, which says so if its documents are beyond the limits.
 
     Raises:
         OSError: The file system failed.

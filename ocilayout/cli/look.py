@@ -15,6 +15,7 @@ from ocilayout.cli.listing import HEADING, row_of
 from ocilayout.cli.terminal import (
     answer,
     can_write,
+    content_data,
     json_option,
     printable,
     say,
@@ -45,7 +46,7 @@ _JOBS: Final = 8  # how many entries are read at once: a registry takes its time
 _COLOURS: Final = {"missing": "red", "unreadable": "red", "shared": "cyan"}
 
 
-@click.command(epilog="Example: ocilayout ls ./layout, ocilayout ls docker://ghcr.io/org/app")
+@click.command()
 @option.operand
 @click.option("--untagged/--no-untagged", default=True, help="Whether to list untagged entries.")
 @click.option("-q", "--quiet", is_flag=True, help="List names, or digests of untagged entries.")
@@ -77,7 +78,7 @@ def ls(operand: Operand, *, untagged: bool, quiet: bool, as_json: bool) -> None:
         say("No entries")
 
 
-@click.command(epilog="Example: ocilayout inspect ./layout v1 --config --platform linux/arm64")
+@click.command()
 @option.operand
 @option.platform
 @click.option("--config", is_flag=True, help="Show the config of the manifest instead.")
@@ -107,9 +108,7 @@ def inspect(
     answered = {
         "name": root.name,
         "fullName": root.full_name,
-        "digest": descriptor.digest,
-        "mediaType": descriptor.media_type,
-        "size": descriptor.size,
+        **content_data(descriptor),
         "annotations": dict(root.annotations),
         "document": _parse(data, descriptor),
     }
@@ -117,7 +116,7 @@ def inspect(
     answer(answered, text, as_json=as_json)
 
 
-@click.command(epilog="Example: ocilayout cat ./layout sha256:44136fa355b3 | jq .")
+@click.command()
 @option.operand
 def cat(operand: Operand) -> None:
     """Write the bytes of a blob, verified.
@@ -132,7 +131,7 @@ def cat(operand: Operand) -> None:
                 _write(data)
 
 
-@click.command(epilog="Example: ocilayout tree ./layout v1")
+@click.command()
 @option.operand
 @json_option
 def tree(operand: Operand, *, as_json: bool) -> None:
@@ -156,7 +155,7 @@ def tree(operand: Operand, *, as_json: bool) -> None:
         say(line.guide + "  ".join([*name, line.text, *marks]))
 
 
-@click.command(epilog="Example: ocilayout referrers ./layout v1 --type application/spdx+json")
+@click.command()
 @option.operand
 @click.option(
     "--type", "artifact_type", metavar="TYPE", help="List only referrers of this artifact type."
@@ -170,7 +169,7 @@ def referrers(operand: Operand, *, artifact_type: str | None, as_json: bool) -> 
     """
     with operand.open() as source:
         name = operand.choose(source)
-        digest = Digest(name) if is_digest(name) else operand.resolve(source).digest
+        digest = Digest.parse(name) if is_digest(name) else operand.resolve(source).digest
         manifests = source.referrers(digest, artifact_type=artifact_type)
     if as_json:
         answer([_referrer_data(descriptor) for descriptor in manifests])
@@ -235,9 +234,7 @@ def _root_data(root: Root) -> dict[str, object]:
 
 def _referrer_data(descriptor: Descriptor) -> dict[str, object]:
     return {
-        "digest": descriptor.digest,
-        "mediaType": descriptor.media_type,
-        "size": descriptor.size,
+        **content_data(descriptor),
         "artifactType": descriptor.artifact_type,
         "annotations": dict(descriptor.annotations),
     }

@@ -129,7 +129,7 @@ class Operand:
         except ReferenceNotFoundError:
             if not is_digest(name):
                 raise
-            digest = Digest(name)
+            digest = Digest.parse(name)
             size = source.blobs.size(digest)
             return Descriptor(media_type=OCTET_STREAM, digest=digest, size=size)
 
@@ -147,11 +147,7 @@ class Operand:
         return _entry_roots(source, ref) or (_content_root(ref, self.resolve(source)),)
 
     def root(self, source: Source, content: Descriptor) -> Root:
-        """Return the entry or the tag that the name means; for a digest, content without a name.
-
-        Args:
-            source: The source, opened.
-            content: What `resolve` returned.
+        """Return the entry or the tag that the name means; for a digest, `content` without a name.
 
         Raises:
             OciLayoutError: As `choose` says.
@@ -173,9 +169,7 @@ class Operand:
     def names(self, source: Source, *, untagged: bool) -> list[str]:
         """Return a reference to each root that means its content alone, without reading any.
 
-        Args:
-            source: The source, opened.
-            untagged: Whether to give the digests of untagged entries.
+        For untagged entries, if they are wanted, it is the digest.
 
         Raises:
             OciLayoutError: As `roots` says.

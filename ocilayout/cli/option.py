@@ -51,14 +51,8 @@ def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -
 def offered(path: str | Path, incomplete: str) -> list[str]:
     """Return the names in a layout that a shell is offered.
 
-    A person waits for the Tab key: pipes are not opened, and large files not parsed.
-
-    Args:
-        path: The folder of the layout.
-        incomplete: What the names begin with.
-
-    Returns:
-        The names, sorted bytewise; none if the layout cannot be read.
+    They are sorted bytewise; none if the layout cannot be read. A person waits for the Tab key:
+    pipes are not opened, and large files not parsed.
     """
     try:
         files = [Path(path, name).stat() for name in ("oci-layout", "index.json")]
@@ -76,10 +70,6 @@ def safe_names(names: Iterable[str], incomplete: str) -> list[str]:
     A shell pastes what it is offered, and bash does so without quotes. A name of the ref.name
     grammar consists of letters, digits and `-._:@+/` and begins with a letter or digit, so it has
     no special meaning to bash, zsh and fish. Any other name is left to be written by hand.
-
-    Args:
-        names: The names, from any origin.
-        incomplete: What they begin with.
     """
     return [name for name in names if name.startswith(incomplete) and is_ref_name(name)]
 

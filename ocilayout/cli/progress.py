@@ -42,7 +42,7 @@ class Account:
         self._moved_bytes = 0
 
     def tell(self, event: Event) -> None:
-        """Take in an event; `on_event` of a copy.
+        """Record an event; `on_event` of a copy.
 
         Raises:
             KeyboardInterrupt: The account was stopped; this ends the transfer.

@@ -24,6 +24,8 @@ from ocilayout.layout import acting, describe
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ocilayout.model import Descriptor
+
 INTERRUPTED: Final = 130
 """The exit status that shells report of a program that SIGINT ended."""
 
@@ -44,6 +46,11 @@ _IGNORABLE: Final = re.compile(
 _SHORT_DIGEST: Final = 12  # digits
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a help: examples, one a line."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
 
 
 class Failing(click.Group):
@@ -185,6 +192,13 @@ def size_text(size: int) -> str:
         return f"{size} B"
     unit = min(len(_UNITS), (size.bit_length() - 1) // 10)
     return f"{size / 1024**unit:.1f} {_UNITS[unit - 1]}"
+
+
+def content_data(content: Descriptor | None) -> dict[str, object]:
+    """Return a plain descriptor for programs."""
+    if content is None:
+        return {"digest": None, "mediaType": None, "size": None}
+    return {"digest": content.digest, "mediaType": content.media_type, "size": content.size}
 
 
 def short(digest: str) -> str:

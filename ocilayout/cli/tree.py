@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from attrs import evolve, frozen
 
 from ocilayout.archive import Archive
-from ocilayout.cli.terminal import one_line, printable, short, size_text
+from ocilayout.cli.terminal import content_data, one_line, printable, short, size_text
 from ocilayout.errors import BlobNotFoundError, OciLayoutError
 from ocilayout.layout import Layout, in_any_size
 from ocilayout.model import (
@@ -112,9 +112,7 @@ class Node:
     def data(self) -> dict[str, object]:
         """Return the node for programs."""
         return {
-            "digest": self.descriptor.digest,
-            "mediaType": self.descriptor.media_type,
-            "size": self.descriptor.size,
+            **content_data(self.descriptor),
             "kind": self.kind,
             "artifactType": self.artifact_type,
             "parts": [
@@ -265,13 +263,7 @@ def reached(roots: Iterable[Root], nodes: dict[Digest, Node]) -> list[Node]:
 
 
 def draw(roots: Iterable[Root], nodes: dict[Digest, Node], *, plain: bool) -> Iterator[Line]:
-    """Give the lines of a drawing.
-
-    Args:
-        roots: The roots, in order.
-        nodes: The content that they reach.
-        plain: Whether to draw in ASCII.
-    """
+    """Give the lines of a drawing; a plain one is in ASCII."""
     fork, corner, through, gap = _ASCII if plain else _LINES
     drawn: set[Digest] = set()
     for root in roots:

@@ -27,7 +27,7 @@ _LINK: Final = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
 _COLOURS: Final = {"error": "red", "warning": "yellow"}
 
 
-@click.command(epilog="Example: ocilayout check ./layout --fail-on warning")
+@click.command()
 @option.folder
 @click.option("--no-content", is_flag=True, help="Read documents only; hash no other blobs.")
 @click.option("--jobs", type=click.IntRange(min=1), help="About how many blobs are hashed at once.")
@@ -74,7 +74,7 @@ def _complete_requirement(ctx: click.Context, param: click.Parameter, incomplete
     return [row.id for row in iter_requirements() if row.id.startswith(incomplete)]
 
 
-@click.command(epilog="Example: ocilayout explain descriptor:digest-grammar")
+@click.command()
 @click.argument("requirement", metavar="ID", shell_complete=_complete_requirement)
 @json_option
 def explain(requirement: str, *, as_json: bool) -> None:
@@ -96,7 +96,7 @@ def explain(requirement: str, *, as_json: bool) -> None:
     answer(data, _requirement_text(row), as_json=as_json)
 
 
-@click.command(epilog="Example: ocilayout repair ./layout --dry-run")
+@click.command()
 @option.folder
 @click.option("--dry-run", is_flag=True, help="Change nothing, and show what would be done.")
 @option.writing
@@ -137,7 +137,7 @@ def repair(
         ctx.exit(1)
 
 
-@click.command(epilog="Example: ocilayout gc ./layout --untagged prune --grace 7d")
+@click.command()
 @option.folder
 @click.option(
     "--grace",

@@ -19,7 +19,7 @@ from ocilayout.errors import BlobNotFoundError, DocumentError, IntegrityError, L
 from ocilayout.layout.clock import changed
 from ocilayout.layout.disk import File, acting, look_and_open, noun_of, path_of
 from ocilayout.layout.durability import SyncedFiles, version_of
-from ocilayout.layout.newblob import PIECE, copy_hashing, copy_verifying, new_blob
+from ocilayout.layout.newblob import PIECE, new_blob
 from ocilayout.layout.realfolder import ABSENT, Folder, scan
 from ocilayout.model import (
     Descriptor,
@@ -46,22 +46,22 @@ class Blobs:
     """The content-addressed files of one layout.
 
     Iterating gives the digests of all blobs, sorted; files whose name is not a digest are skipped.
-    Only a regular file is a blob, and a symbolic link to one where links are followed.
+    Only a regular file is a blob, or with `follow_links` a symbolic link to one.
+
+    Programs need `put`, `read`, `open`, `size`, `modified`, `path`, `holds` and `delete`. The rest
+    is not private only because edits, garbage collection, `ocilayout.check` and repairs use it.
 
     Attributes:
         put_here: The digests of blobs that were put through this handle, or that `put` or `holds`
             found. An edit through it requires that those it reaches still exist.
 
+    Raises:
+        BlobNotFoundError: A method got the digest of a missing blob.
+
     Spec: image-layout:blob-names, image-layout:blobs-folder, image-layout:links.
     """
 
     def __init__(self, root: Path, *, follow_links: bool = False) -> None:
-        """Name the blobs of a layout; nothing is read or written.
-
-        Args:
-            root: The folder of the layout.
-            follow_links: Whether a blob may be a symbolic link to a regular file.
-        """
         self._root = root
         self._folder = str(root / "blobs")
         self._follow = follow_links
@@ -83,11 +83,6 @@ class Blobs:
     def __iter__(self) -> Iterator[Digest]:
         return iter(self.others(()))
 
-    def is_shared(self, algorithm: str) -> bool:
-        """Return whether the blobs of an algorithm are behind a link, where nothing is deleted."""
-        folder = Path(self._folder)
-        return folder.is_symlink() or (folder / algorithm).is_symlink()
-
     @cached_property
     def following(self) -> Blobs:
         """The same blobs, with links in place of blobs followed."""
@@ -106,7 +101,7 @@ class Blobs:
                 text = f"{folder.name}:{file.name}"
                 if text not in known:
                     with suppress(DocumentError):
-                        digest = Digest(text)
+                        digest = Digest.parse(text)
                         if (links and file.is_symlink()) or (
                             digest in self if self._follow else file.is_file(follow_symlinks=False)
                         ):
@@ -114,19 +109,11 @@ class Blobs:
         return sorted(digests)
 
     def size(self, digest: Digest) -> int:
-        """Return the size of a blob on disk, in bytes.
-
-        Raises:
-            BlobNotFoundError: There is no such blob.
-        """
+        """Return the size of a blob on disk, in bytes."""
         return self._status(digest).st_size
 
     def modified(self, digest: Digest) -> float:
-        """Return the modification time of a blob, in seconds since 1970: when it was put last.
-
-        Raises:
-            BlobNotFoundError: There is no such blob.
-        """
+        """Return the modification time of a blob, in seconds since 1970: when it was put last."""
         return self._status(digest).st_mtime
 
     def changed(self, digest: Digest) -> float:
@@ -134,9 +121,6 @@ class Blobs:
 
         Returns:
             The time, in seconds since 1970; in place of a blob, that of a link.
-
-        Raises:
-            BlobNotFoundError: There is no such blob.
         """
         status = self._status(digest)
         return changed(os.lstat(self._name(digest)) if self._follow else status)
@@ -216,7 +200,6 @@ class Blobs:
             limit: How large the blob may be, in bytes: a file with holes may claim any size.
 
         Raises:
-            BlobNotFoundError: There is no such blob.
             IntegrityError: It is not as the descriptor says, or not a regular file.
             LimitExceededError: It is larger than the limit.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
@@ -224,7 +207,7 @@ class Blobs:
         Spec: descriptor:verify, descriptor:digest-algorithm, considerations:limits.
         """
         verifier = Verifier(descriptor) if verify else None  # before the file is opened
-        with self._open(descriptor) as file:
+        with self.open_unverified(descriptor) as file:
             if descriptor.size > limit:
                 raise LimitExceededError(
                     f"the blob {descriptor.digest} has {descriptor.size} bytes, and no more than"
@@ -242,7 +225,6 @@ class Blobs:
         """Open a blob for reading; it is verified at the end of the stream.
 
         Raises:
-            BlobNotFoundError: There is no such blob.
             IntegrityError: Its size is not as the descriptor says, or it is not a regular file;
                 or, from the stream's `read`, its content is not that of the digest.
             UnsupportedDigestError: The digest's algorithm cannot be computed here.
@@ -250,31 +232,14 @@ class Blobs:
         Spec: descriptor:verify, descriptor:size-first.
         """
         new_hasher(descriptor.digest.algorithm)  # content that cannot be verified is not opened
-        return VerifiedReader(self._open(descriptor), descriptor)
+        return VerifiedReader(self.open_unverified(descriptor), descriptor)
 
-    def open_unverified(self, descriptor: Descriptor) -> io.FileIO:
+    def open_unverified(self, descriptor: Descriptor) -> File:
         """Open a blob to see what it refers to; never enough to pass its content on.
 
         Raises:
-            BlobNotFoundError: There is no such blob.
             IntegrityError: Its size is not as the descriptor says, or it is not a regular file.
         """
-        return self._open(descriptor)
-
-    def quarantine_path(self, digest: Digest) -> Path:
-        """Return the path to which a repair moves the blob of a digest if it is damaged."""
-        return self._root / "quarantine" / digest.replace(":", "-", 1)
-
-    def is_quarantined(self, digest: Digest) -> bool:
-        """Return whether a repair moved a damaged blob of a digest to quarantine."""
-        return os.path.lexists(self.quarantine_path(digest))
-
-    def _name(self, digest: Digest) -> str:
-        # A string: a check or a collection asks for every blob, and a `Path` takes longer to make
-        # than a file to open.
-        return f"{self._folder}/{digest.replace(':', '/', 1)}"
-
-    def _open(self, descriptor: Descriptor) -> File:
         path = self._name(descriptor.digest)
         try:
             number, status = look_and_open(path, follow=self._follow)
@@ -293,11 +258,23 @@ class Blobs:
             raise
         return File(number, "rb", path)
 
+    def quarantine_path(self, digest: Digest) -> Path:
+        """Return the path to which a repair moves the blob of a digest if it is damaged."""
+        return self._root / "quarantine" / digest.replace(":", "-", 1)
+
+    def is_quarantined(self, digest: Digest) -> bool:
+        """Return whether a repair moved a damaged blob of a digest to quarantine."""
+        return os.path.lexists(self.quarantine_path(digest))
+
+    def _name(self, digest: Digest) -> str:
+        # A string: a check or a collection asks for every blob, and a `Path` takes longer to make
+        # than a file to open.
+        return f"{self._folder}/{digest.replace(':', '/', 1)}"
+
     def delete(self, digest: Digest) -> None:
         """Delete a blob, whether an entry needs it or not; see `Layout.remove`.
 
         Raises:
-            BlobNotFoundError: There is no such blob.
             NotADirectoryError: Its folder is a symbolic link. The blobs behind it are shared with
                 other layouts, and not deleted.
             OSError: The file system refused.
@@ -359,16 +336,9 @@ class Blobs:
     def _put_file(
         self, source: Readable, media_type: str, expected: Descriptor | None
     ) -> Descriptor:
-        algorithm = "sha256" if expected is None else expected.digest.algorithm
         with new_blob(self._root) as new:
-            if expected is None:
-                digest, size = copy_hashing(source, new.file, algorithm)
-                result = Descriptor(media_type=media_type, digest=digest, size=size)
-            else:
-                copy_verifying(source, new.file, expected)
-                result = Descriptor(
-                    media_type=media_type, digest=expected.digest, size=expected.size
-                )
+            digest, size = new.fill(source, expected)
+            result = Descriptor(media_type=media_type, digest=digest, size=size)
             # Another writer may have stored it meanwhile; a blob that is whole is never replaced.
             if not self.holds(result):
                 new.place(self.path(result.digest))

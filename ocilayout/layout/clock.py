@@ -1,4 +1,4 @@
-"""The clock, asked in one place so that a test can move it, and the age of files.
+"""The clock, read in one place so that a test can move it, and the age of files.
 
 The age of a file counts from the later of two times. Programs may set the modification time:
 `rsync -a`, `tar -x` and `cp -p` set it to that of the original file, which may be years old. The
@@ -24,9 +24,5 @@ def now() -> float:
 
 
 def changed(status: os.stat_result) -> float:
-    """Return the later of modification and change time, in seconds since 1970.
-
-    Args:
-        status: The status of the file.
-    """
+    """Return the later of modification and change time, in seconds since 1970."""
     return max(status.st_mtime_ns, status.st_ctime_ns) // 1000 / 1_000_000

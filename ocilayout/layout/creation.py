@@ -22,13 +22,7 @@ _OF_A_CREATION = frozenset({"blobs", "ingest", "index.json", "oci-layout", "lost
 
 
 def require_layout(root: Path, indexfile: IndexFile) -> None:
-    """Refuse a folder that is not a layout. Nothing is written.
-
-    Raises:
-        NotALayoutError: `oci-layout` or `index.json` is missing.
-        UnsupportedVersionError: The layout has another version.
-        DocumentError: One of the two files breaks the specification.
-        LimitExceededError: One of the two files is too large.
+    """Raise an error for a folder that is not a layout; `Layout.open` lists the errors.
 
     Spec: image-layout:oci-layout-file, image-layout:version, image-layout:index-json.
     """
@@ -65,7 +59,6 @@ def create_layout(root: Path, indexfile: IndexFile, *, complete: bool) -> bool:
     Raises:
         LayoutExistsError: The folder holds other files, or the path is not a folder.
         LockTimeoutError: Another process is creating the layout, and takes too long.
-        OSError: The file system refused.
 
     Spec: image-layout:blobs-folder, image-layout:oci-layout-file, image-layout:index-json.
     """

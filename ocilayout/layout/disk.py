@@ -2,8 +2,8 @@
 
 A layout may come from another user, so any path in it may lead to a FIFO or a device. Opening a
 file here neither waits for a writer nor accepts anything but a regular file. An `OSError` that
-passes through `acting` says which file it is about and what was being done with it. `realfolder`
-has the folders.
+passes through `acting` says which file it is about and what was being done with it; any function
+here and in `realfolder`, which has the folders, may raise one.
 """
 
 from __future__ import annotations
@@ -139,28 +139,14 @@ def irregular(mode: int, path: Name) -> OSError:
 def open_regular(
     path: Name, flags: int = os.O_RDONLY, *, follow: bool = False, dir_fd: int | None = None
 ) -> int:
-    """Open an existing regular file, and return its descriptor.
-
-    Args:
-        path: The file.
-        flags: How to open it.
-        follow: Whether the path may be a symbolic link.
-        dir_fd: The descriptor of the folder that the path is relative to.
-
-    Raises:
-        OSError: It cannot be opened, or is not a regular file.
-    """
+    """Open an existing regular file, and return its descriptor."""
     return look_and_open(path, flags, follow=follow, dir_fd=dir_fd)[0]
 
 
 def look_and_open(
     path: Name, flags: int = os.O_RDONLY, *, follow: bool = False, dir_fd: int | None = None
 ) -> tuple[int, os.stat_result]:
-    """Open a file as `open_regular` does; return its descriptor and its status.
-
-    Raises:
-        OSError: It cannot be opened, or is not a regular file.
-    """
+    """Open a file as `open_regular` does; return its descriptor and its status."""
     flags |= SAFE if follow else SAFE | NO_FOLLOW
     try:
         number = os.open(path, flags, dir_fd=dir_fd)
@@ -182,30 +168,19 @@ def look_and_open(
 
 
 class File(io.FileIO):
-    """An open file without a buffer, whose errors name it.
+    """An open file without a buffer, whose errors name it; it takes over an open descriptor.
 
     Attributes:
         path: The path that errors give.
     """
 
     def __init__(self, file: int | str, mode: str, path: str) -> None:
-        """Take over a descriptor, or open a path.
-
-        Args:
-            file: The descriptor, which is closed with this file, or the path.
-            mode: `rb`, or `rb+`.
-            path: The path that errors give.
-        """
         super().__init__(file, mode)
         self.path = path
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open a file for reading.
-
-        Raises:
-            OSError: It cannot be opened.
-        """
+        """Open a file for reading."""
         with acting("read", path):
             return cls(str(path), "rb", str(path))
 
@@ -231,11 +206,7 @@ class File(io.FileIO):
 
 
 def write_all(file: io.FileIO, data: bytes) -> int:
-    """Write all bytes, in as many calls as it takes; return how many they are.
-
-    Raises:
-        OSError: The file system refused.
-    """
+    """Write all bytes, in as many calls as it takes; return how many they are."""
     view = memoryview(data)
     while view:
         view = view[file.write(view) or 0 :]
@@ -243,11 +214,7 @@ def write_all(file: io.FileIO, data: bytes) -> int:
 
 
 def force(number: int) -> None:
-    """Force an open file or folder onto the disk, and not only into the cache of the disk.
-
-    Raises:
-        OSError: The disk reported an error.
-    """
+    """Force an open file or folder onto the disk, and not only into the cache of the disk."""
     full = getattr(fcntl, "F_FULLFSYNC", None)  # on macOS fsync stops at the cache of the disk
     if fcntl is not None and full is not None:
         with suppress(OSError):  # not every file system has it
@@ -261,9 +228,6 @@ def fsync(path: Name) -> None:
 
     Such a file belongs to another user, since umoci and regclient write blobs with the mode 0600. A
     tag may refer to it all the same.
-
-    Raises:
-        OSError: The disk reported an error, or there is no such file.
     """
     with acting("sync", path):
         try:
@@ -278,12 +242,6 @@ def fsync(path: Name) -> None:
 
 def flock(number: int, path: Name, *, shared: bool = False, wait: bool = False) -> bool:
     """Lock an open file until it is closed or unlocked; return False if another lock prevents it.
-
-    Args:
-        number: The descriptor.
-        path: The path that errors give.
-        shared: Whether others may have a shared lock at the same time.
-        wait: Whether to wait for the lock.
 
     Raises:
         OSError: The file system has no locks.

@@ -29,26 +29,19 @@ def version_of(status: os.stat_result) -> Version:
 
 
 class SyncedFiles:
-    """The files below a folder that were forced onto the disk, each with its version."""
+    """The files that were forced onto the disk, each with its version.
+
+    The folder holds the folders of the files.
+    """
 
     def __init__(self, folder: Path) -> None:
-        """Start without any synced file.
-
-        Args:
-            folder: The folder that holds the folders of the files.
-        """
         self._folder = folder
         self._done: dict[str, Version] = {}
 
     def force(self, files: Mapping[str, Version]) -> None:
-        """Force files onto the disk, then the folders that name them; skip missing files.
+        """Force files onto the disk, then the folders that name them.
 
-        Args:
-            files: The version of each file by its path. A file that was synced in this version is
-                skipped.
-
-        Raises:
-            OSError: The disk reported an error.
+        Missing files are skipped, and files that were synced in their version already.
         """
         pending = {path: new for path, new in files.items() if self._done.get(path) != new}
         if len(pending) <= _FEW:

@@ -29,11 +29,15 @@ if TYPE_CHECKING:
 
 
 class Edit:
-    """Changes that become visible together, or not at all.
+    """Changes that become visible together, or not at all; `Layout.edit` begins them.
 
     Each verb takes `when`: it is called under the lock with the root index as the changes before
     left it. If it returns False, this change is left out; an exception gives up the whole edit. It
     may be called again, if a writer without a lock came between.
+
+    Raises:
+        InvalidNameError: A verb got a name that breaks the grammar, or a target that is a name.
+        ReferenceNotFoundError: A verb got a target that the layout does not have.
     """
 
     def __init__(
@@ -46,16 +50,6 @@ class Edit:
         describe: Callable[[Target], Descriptor],
         strict_names: bool,
     ) -> None:
-        """Start an empty edit; use `Layout.edit`.
-
-        Args:
-            root: The folder of the layout.
-            indexfile: Its root index.
-            blobs: Its blobs.
-            read: Returns documents, `None` for missing ones.
-            describe: Makes a plain descriptor of a target.
-            strict_names: Whether names must follow the ref.name grammar.
-        """
         self._root = root
         self._indexfile = indexfile
         self._blobs = blobs
@@ -76,10 +70,6 @@ class Edit:
     ) -> None:
         """Tag content; see `Layout.tag`.
 
-        Raises:
-            InvalidNameError: The name breaks the grammar, or the target is not a digest.
-            ReferenceNotFoundError: The layout does not have the target.
-
         Spec: annotations:ref-name.
         """
         require_ref_name(name, strict=self._strict_names)
@@ -87,12 +77,7 @@ class Edit:
         self._record(lambda root: root.tag(name, descriptor, annotations), when)
 
     def add(self, target: Target, *, when: When | None = None) -> None:
-        """Add content as an untagged entry, unless it has an entry already.
-
-        Raises:
-            InvalidNameError: The target is not a digest.
-            ReferenceNotFoundError: The layout does not have the target.
-        """
+        """Add content as an untagged entry, unless it has an entry already."""
         descriptor = self._target(target)
         self._record(lambda root: root.add(descriptor), when)
 
@@ -124,12 +109,13 @@ class Edit:
             SizeMismatchError: A target has not the size of its blob.
             IntegrityError: A manifest is damaged that a target reaches, or that decides which blobs
                 may be deleted.
+            DocumentError: Such a manifest or `index.json` breaks the specification.
+            LimitExceededError: Such a manifest is too large, or `index.json` would become larger
+                than the 256 MiB that can be read.
             ReferenceNotFoundError: A reference means no entry.
             AmbiguousReferenceError: A reference means entries of different content.
             InvalidNameError: Annotations try to set the name.
             LockTimeoutError: Another writer held the lock for too long.
-            DocumentError: `index.json` breaks the specification.
-            LimitExceededError: `index.json` would become larger than the 256 MiB that can be read.
             OSError: The file system refused.
 
         Spec: image-layout:missing-blobs, image-layout:writers.

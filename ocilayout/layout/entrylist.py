@@ -91,17 +91,13 @@ def find_array(text: str) -> int | None:
 
 
 def iter_parts(text: str, start: int) -> Iterator[Part]:
-    """Parse the array of entries, a part at a time.
+    """Parse the array of entries that starts at an offset of a document, a part at a time.
 
     The text is cut where one entry seems to end and the next to begin. If the text before the cut
     parses as an array, the cut was between two entries: had it gone through a string or a nested
     array, a bracket or a quote would be missing. Otherwise the complete entries before the cut are
     parsed one by one, and if there are none, twice as much text is tried. So memory is bounded by
     the largest entry.
-
-    Args:
-        text: A document.
-        start: The offset of the array of entries in it.
 
     Raises:
         DocumentError: The array is not JSON.
@@ -143,10 +139,9 @@ def _scan_part(part: str) -> tuple[list[Json], int] | None:
 
 
 def _complete_entries(part: str) -> tuple[list[Json], int, int]:
-    """Return the complete entries of a part, the offset of their end, and that of the next entry.
+    """Return the complete entries of an array that is cut at any offset.
 
-    Args:
-        part: The beginning of an array, cut at any offset.
+    The offset of their end is returned as well, and that of the next entry.
     """
     entries: list[Json] = []
     end = following = len("[")
@@ -184,14 +179,10 @@ class EntryList:
     def __init__(self, text: str, start: int) -> None:
         """Check all entries.
 
-        Args:
-            text: A document.
-            start: The offset of the array of entries in it.
-
         Raises:
             DocumentError: The array is not I-JSON, or `check_entry` refuses an entry.
-            LimitExceededError: It is nested too deeply, or an entry holds too many values, or all
-                together do in proportion to their text.
+            LimitExceededError: As for `iter_parts`; or all entries together hold too many values
+                for their text.
         """
         self.names: list[str | None] = []
         self.digests: list[str] = []

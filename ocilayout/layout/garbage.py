@@ -62,17 +62,14 @@ def only_reached(
 ) -> list[Digest]:
     """Return the blobs that only dropped roots reach, parents before their parts.
 
+    `hold` returns what the remaining roots and some more hold, as `reach.held` does.
+
     The subject of a dropped root stays with all its parts, and so does content that the root only
     names in a place that is not understood. A blob that cannot be verified here is never deleted,
     and left out.
 
     A process that is killed while it deletes in this order leaves parts without a parent. In the
     other order it would leave a document without its parts, which a writer takes for complete.
-
-    Args:
-        dropped: Roots that go.
-        read: Returns documents, `None` for missing ones.
-        hold: Returns what the remaining roots and some more hold, as `reach.held` does.
 
     Raises:
         Exception: An error of `read` or `hold`. Then the answer is unknown, and nothing may be
@@ -104,11 +101,6 @@ def sweep(root: Path, blobs: Blobs, digests: Iterable[Digest]) -> list[Digest]:
 
     Nothing is deleted behind a symbolic link to a folder: other layouts share those blobs.
 
-    Args:
-        root: The folder of the layout.
-        blobs: Its blobs.
-        digests: The blobs to delete.
-
     Returns:
         The blobs that were deleted.
 
@@ -130,19 +122,11 @@ class GarbageCollection:
 
     Blobs of unknown algorithms are never deleted, since nothing tells what they are, and neither
     are blobs behind a symbolic link to a folder. A blob or an untagged entry that is younger than
-    the grace period stays: its writer may not have tagged it yet.
+    the grace period stays: its writer may not have tagged it yet. `clock.changed` says what counts
+    as its age.
     """
 
     def __init__(self, root: Path, *, indexfile: IndexFile, blobs: Blobs, grace: timedelta) -> None:
-        """Set the age limit; nothing is read yet.
-
-        Args:
-            root: The folder of the layout.
-            indexfile: Its root index.
-            blobs: Its blobs.
-            grace: The age below which blobs stay, counted from the later of modification and change
-                time.
-        """
         self._root = root
         self._indexfile = indexfile
         self._blobs = blobs
@@ -152,20 +136,8 @@ class GarbageCollection:
     def run(self, *, untagged: Untagged, dry_run: bool) -> CollectReport:
         """Collect under the writer lock, from the mark to the end of the sweep.
 
-        The index is written before anything is deleted.
-
-        Args:
-            untagged: `prune` also drops untagged entries that no other entry reaches, unless they
-                refer to content that stays, or are young.
-            dry_run: Whether to change nothing, and report what would go.
-
-        Raises:
-            IntegrityError: A reachable manifest is damaged. Nothing was removed.
-            DocumentError: A reachable manifest, or `index.json`, breaks the specification. Nothing
-                was removed.
-            LimitExceededError: One of these is too large. Nothing was removed.
-            LockTimeoutError: Another writer held the lock for too long.
-            OSError: The file system refused.
+        The index is written before anything is deleted. `Layout.collect` has the arguments and the
+        errors.
 
         Spec: image-layout:garbage.
         """
@@ -181,7 +153,7 @@ class GarbageCollection:
             live = held(roots_of(index), self._blobs)
             unlisted[:] = live.unlisted
             algorithms = {digest.algorithm for digest in live.others}
-            shared = set(filter(self._blobs.is_shared, algorithms))
+            shared = set(filter(self._is_shared, algorithms))
             unreached = [
                 digest
                 for digest in live.others
@@ -214,6 +186,11 @@ class GarbageCollection:
             temporaries=tuple(sorted(temporaries)),
         )
 
+    def _is_shared(self, algorithm: str) -> bool:
+        """Return whether the blobs of an algorithm are behind a link, where nothing is deleted."""
+        blobs = self._root / "blobs"
+        return blobs.is_symlink() or (blobs / algorithm).is_symlink()
+
     def _prunable(self, index: RootIndex) -> list[Descriptor]:
         """Return the untagged entries that no other entry holds, and that are not young."""
         untagged: list[Descriptor] = []
@@ -231,7 +208,7 @@ class GarbageCollection:
         return [descriptor for descriptor in untagged if descriptor.digest not in live]
 
     def _may_be_young(self, digest: Digest) -> bool:
-        """Return whether an untagged entry is young, or its blob out of sight for now."""
+        """Return whether an untagged entry is young, or its blob not reachable for now."""
         if digest in self._blobs:
             return self._is_young(digest)
         if os.path.lexists(self._blobs.path(digest)) or self._blobs.is_quarantined(digest):

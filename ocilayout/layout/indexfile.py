@@ -63,18 +63,12 @@ class IndexFile:
 
     Attributes:
         durable: Whether a write is forced onto the disk before it counts.
+        name_annotations: As for `Layout.open`; so is the time to wait for the lock.
 
     Spec: image-layout:index-json, image-layout:writers.
     """
 
     def __init__(self, root: Path, *, durable: bool, lock_timeout: float) -> None:
-        """Name the file; it is neither read nor written yet.
-
-        Args:
-            root: The folder of the layout.
-            durable: Whether a write is forced onto the disk before it counts.
-            lock_timeout: How long to wait for other writers, in seconds.
-        """
         self._root = root
         self._path = root / "index.json"
         self.durable = durable
@@ -102,22 +96,11 @@ class IndexFile:
         return document
 
     def fresh(self) -> RootIndex:
-        """Return the document as it is now, parsed again, so that the caller may edit it.
-
-        Raises:
-            DocumentError: The document does not parse, not even after a while.
-            LimitExceededError: It is too large.
-            FileNotFoundError: There is no `index.json`.
-        """
+        """Return the document as `snapshot` does, but parsed again, so that it may be edited."""
         return self._read()[1]
 
     def locked(self) -> AbstractContextManager[None]:
-        """Hold the writer lock.
-
-        Raises:
-            LockTimeoutError: Other writers held it for too long.
-            OSError: The lock file cannot be created or locked.
-        """
+        """Hold the writer lock."""
         return lockfile.locked(self._root, timeout=self._lock_timeout)
 
     def edit(

@@ -56,7 +56,7 @@ class Layout(View[Blobs]):
         name_annotations: Iterable[str] = (),
         follow_links: bool = False,
     ) -> None:
-        """Name a folder that may or may not be a layout; use `open` or `create`.
+        """Make a handle of a folder that need not be a layout; `open` explains the arguments.
 
         Raises:
             OSError: The path has characters that no path can have.
@@ -222,12 +222,7 @@ class Layout(View[Blobs]):
             AmbiguousReferenceError: Entries of different content have the name, so it is unclear
                 which of them to replace.
             ReferenceNotFoundError: The layout does not have the target.
-            BlobNotFoundError: The target is gone, or a blob that it needs and that was put through
-                this handle.
-            IntegrityError: A manifest that the target reaches is damaged, or a size is wrong.
-            LockTimeoutError: Another writer held the lock for too long.
-            DocumentError: `index.json` breaks the specification.
-            LimitExceededError: `index.json` would become larger than the 256 MiB that can be read.
+            OciLayoutError: As for `Edit.commit`.
 
         Spec: annotations:ref-name, annotations:travel.
         """
@@ -243,8 +238,7 @@ class Layout(View[Blobs]):
         Raises:
             ReferenceNotFoundError: It means no entry, or an untagged entry.
             AmbiguousReferenceError: It means entries of different content.
-            LockTimeoutError: Another writer held the lock for too long.
-            DocumentError: `index.json` breaks the specification.
+            OciLayoutError: As for `Edit.commit`.
         """
         with self.edit() as edit:
             edit.untag(name)
@@ -260,8 +254,7 @@ class Layout(View[Blobs]):
             ReferenceNotFoundError: It means no entry.
             AmbiguousReferenceError: It means entries of different content.
             InvalidNameError: The changes try to set the name.
-            LockTimeoutError: Another writer held the lock for too long.
-            DocumentError: `index.json` breaks the specification.
+            OciLayoutError: As for `Edit.commit`.
         """
         with self.edit() as edit:
             edit.annotate(name, changes)
@@ -279,10 +272,7 @@ class Layout(View[Blobs]):
             AmbiguousReferenceError: It means entries of different content.
             IntegrityError: A manifest is damaged, so it is unclear what other entries reach.
                 Nothing was changed; `untag` removes the name alone.
-            DocumentError: `index.json`, or such a manifest, breaks the specification.
-            LimitExceededError: Such a manifest is too large.
-            LockTimeoutError: Another writer held the lock for too long.
-            OSError: The file system refused.
+            OciLayoutError: As for `Edit.commit`.
         """
         with self.edit() as edit:
             edit.remove(name)
@@ -324,11 +314,10 @@ class Layout(View[Blobs]):
             dry_run: Whether to change nothing, and report what would go.
 
         Raises:
-            IntegrityError: A reachable manifest is damaged, so it is unclear what it reaches.
-                Nothing was removed.
-            DocumentError: A reachable manifest, or `index.json`, breaks the specification. Nothing
-                was removed.
-            LimitExceededError: One of these is too large. Nothing was removed.
+            IntegrityError: A reachable manifest is damaged, so it is unclear what it reaches. As
+                for the next three errors, nothing was removed.
+            DocumentError: A reachable manifest, or `index.json`, breaks the specification.
+            LimitExceededError: One of these is too large.
             LockTimeoutError: Another writer held the lock for too long.
             OSError: The file system refused.
         """
@@ -378,11 +367,14 @@ class Layout(View[Blobs]):
     def _snapshot(self) -> RootIndex:
         return self._indexfile.snapshot()
 
+    def _read_unverified(self, descriptor: Descriptor) -> bytes:
+        return self.blobs.read(descriptor, verify=False)
+
     def _describe(self, target: Descriptor | Digest | str) -> Descriptor:
         if isinstance(target, Descriptor):
             return target.plain()
         try:
-            digest = Digest(target)
+            digest = Digest.parse(target)
         except DocumentError:
             raise InvalidNameError(
                 f"{target!r} is not a digest; a target is a descriptor or a digest, resolve()"

@@ -31,14 +31,10 @@ _UNWRITABLE: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 @contextmanager
 def locked(root: Path, *, timeout: float) -> Iterator[None]:
-    """Hold the writer lock of a layout, against threads and processes.
+    """Hold the writer lock of a layout, against threads and processes; wait `timeout` seconds.
 
     The lock file stays. If it were deleted, a process that waits for the old file and another that
     creates a new file would both get a lock.
-
-    Args:
-        root: The folder of the layout.
-        timeout: How long to wait for other writers, in seconds.
 
     Raises:
         LockTimeoutError: Other writers held it for too long.

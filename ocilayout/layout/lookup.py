@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 class Lookup:
     """Finds the positions of entries by references.
 
+    Digests and full names are mapped when they are first needed.
+
     Attributes:
         names: The positions of each reference name.
     """
 
     def __init__(self, entries: EntryList) -> None:
-        """Map the names. Digests and full names are mapped when they are first needed."""
         self._entries = entries
         self.names = Positions(entries.names)
         self._by_digest: Positions | None = None
@@ -92,11 +93,7 @@ class Lookup:
         return positions
 
     def refs(self, entries: Iterable[tuple[int, RawEntry]]) -> Iterator[str]:
-        """Yield for each entry a reference that means its content alone; see `RootIndex.refs`.
-
-        Args:
-            entries: Entries with their positions.
-        """
+        """Yield for each entry a reference that means its content alone; see `RootIndex.refs`."""
         meant: dict[str, str | None] = {}  # the digest, `None` if it means several or none
         for position, entry in entries:
             digest = self._entries.digests[position]
@@ -170,11 +167,11 @@ class Positions:
 
     Most texts have one position, so a text maps to its position itself, and to a set of positions
     only while it has several: a map of a set for each name would take several times the memory.
-    There is one map and not two, so that no position can stay behind in the other.
+    There is one map and not two, so that no position can stay behind in the other. `None` and the
+    empty text are skipped.
     """
 
     def __init__(self, texts: Iterable[str | None]) -> None:
-        """Record the position of each text; `None` and the empty text are skipped."""
         self._positions: dict[str, int | set[int]] = {}
         positions = self._positions
         for position, text in enumerate(texts):
@@ -202,26 +199,15 @@ class Positions:
         return 1 if isinstance(found, int) else len(found)
 
     def shared(self, text: str, others: Positions, other: str) -> list[int]:
-        """Return the positions that a text here shares with a text of another list, in order.
+        """Return the positions that a text here shares with one of another list, in order.
 
         The cost is that of the text with fewer positions.
-
-        Args:
-            text: The text.
-            others: The positions of the texts of the other list.
-            other: The text in the other list.
         """
         mine, theirs = self._set(text), others._set(other)  # of the same class
         return sorted(mine & theirs)  # an intersection iterates over the smaller set
 
     def move(self, position: int, before: str | None, after: str | None) -> None:
-        """Record that the text at a position was replaced.
-
-        Args:
-            position: The position.
-            before: The old text; empty or `None` if there was none.
-            after: The new text; empty or `None` if there is none.
-        """
+        """Record that the text at a position was replaced; empty or `None` for no text."""
         if before:
             self._remove(before, position)
         if after:

@@ -58,14 +58,25 @@ class NewBlob:
     file: File
     mode: int
 
-    def place(self, path: Path) -> None:
-        """Give the file the name of a blob. Missing folders above it are created.
-
-        Args:
-            path: The path of the blob. Its folders may be symbolic links, which are followed.
+    def fill(self, source: Readable, expected: Descriptor | None) -> tuple[Digest, int]:
+        """Write a stream to the file; return its digest, by default of sha256, and its size.
 
         Raises:
-            OSError: The file system refused.
+            IntegrityError: The stream is not the expected content.
+        """
+        if expected is None:
+            hasher = new_hasher("sha256")
+            size = write_hashed(source, self.file, hasher.update)
+            return Digest.parse(f"sha256:{hasher.hexdigest()}"), size
+        verifier = Verifier(expected)
+        write_hashed(source, self.file, verifier.update, wanted=expected.size)
+        verifier.finish()
+        return expected.digest, expected.size
+
+    def place(self, path: Path) -> None:
+        """Give the file the name of a blob.
+
+        Missing folders above it are created, and symbolic links to folders followed.
         """
         try:
             try:
@@ -99,9 +110,6 @@ class NewBlob:
 def new_blob(root: Path) -> Iterator[NewBlob]:
     """Create a locked file in `ingest`; it is deleted at the end of the block unless it was placed.
 
-    Args:
-        root: The folder of the layout.
-
     Raises:
         NotADirectoryError: `ingest` is a symbolic link or a file. Nothing is written through it.
         OSError: The file system refused, or has no locks; then no file stays behind.
@@ -127,12 +135,8 @@ def _new_blob(root: Path, folder: Folder, suffix: str = "") -> Iterator[NewBlob]
 def create_locked(root: Path, folder: Folder, suffix: str = "") -> tuple[File, int]:
     """Create and lock a temporary file; return it with the mode that a new file usually has.
 
-    Only users who can write the layout can open the file; see `mode_for_writers`.
-
-    Args:
-        root: The folder of the layout.
-        folder: The folder of the file.
-        suffix: The end of its name; `temporary` lists the names of our temporary files.
+    Only users who can write the layout can open the file; see `mode_for_writers`. `temporary` lists
+    the names of our temporary files.
 
     Raises:
         OSError: The file system refused, or has no locks; then no file stays behind.
@@ -174,24 +178,6 @@ def _close_to_readers(file: File, root: Path) -> int:
 
 def _name(file: File) -> str:
     return os.path.basename(file.path)  # noqa: PTH119 # a path takes longer to make
-
-
-def copy_hashing(source: Readable, target: File, algorithm: str) -> tuple[Digest, int]:
-    """Write a stream to a file; return its digest and its size in bytes."""
-    hasher = new_hasher(algorithm)
-    size = write_hashed(source, target, hasher.update)
-    return Digest(f"{algorithm}:{hasher.hexdigest()}"), size
-
-
-def copy_verifying(source: Readable, target: File, expected: Descriptor) -> None:
-    """Write a stream to a file.
-
-    Raises:
-        IntegrityError: The stream is not the expected content.
-    """
-    verifier = Verifier(expected)
-    write_hashed(source, target, verifier.update, wanted=expected.size)
-    verifier.finish()
 
 
 def write_hashed(

@@ -2,7 +2,8 @@
 
 It is written as a temporary file in the same folder, which is held open. Owner, mode and name are
 set through open descriptors only: in a folder that others can write to, they could replace the file
-by a symbolic link, and a step by path would lead to any file of the system.
+by a symbolic link, and a step by path would lead to any file of the system. Each step may raise
+`OSError`.
 """
 
 from __future__ import annotations
@@ -23,52 +24,29 @@ _SEARCH_ONLY: Final = getattr(os, "O_PATH", 0)
 
 
 class NewFile:
-    """A file that does not have its name yet; `new_file` makes it.
+    """A file that has a temporary name in an open folder; `new_file` makes it.
 
     Attributes:
         file: The file, open for writing; errors give the name that it will have.
     """
 
     def __init__(self, file: File, path: Path, folder: int, temporary: str) -> None:
-        """Take over an open file.
-
-        Args:
-            file: The file.
-            path: Its path to be.
-            folder: The descriptor of the folder.
-            temporary: The name of the file in that folder.
-        """
         self.file = file
         self._path = path
         self._folder = folder
         self._temporary = temporary
 
     def write(self, data: bytes) -> None:
-        """Write all bytes.
-
-        Raises:
-            OSError: The file system refused.
-        """
+        """Write all bytes."""
         write_all(self.file, data)
 
     def force(self) -> None:
-        """Force the content onto the disk.
-
-        Raises:
-            OSError: The disk reported an error.
-        """
+        """Force the content onto the disk."""
         with acting("sync", self._path):
             force(self.file.fileno())
 
     def place(self, *, durable: bool) -> None:
-        """Give the file its name, replacing the file that has it.
-
-        Args:
-            durable: Whether the name is forced onto the disk.
-
-        Raises:
-            OSError: The file system refused, or another program replaced the temporary file.
-        """
+        """Give the file its name, replacing the file that has it."""
         with acting("write", self._path):
             status = os.stat(self._temporary, dir_fd=self._folder, follow_symlinks=False)
             if not os.path.samestat(status, os.fstat(self.file.fileno())):
@@ -95,9 +73,6 @@ def new_file(
         root: The folder of the layout that the file belongs to, which gives its owner.
         like: The status of the file that it replaces, which gives its group and mode, and outside
             of a layout its owner, as far as that is allowed.
-
-    Raises:
-        OSError: The file system refused.
     """
     with acting("write", path):
         folder = _open_folder(path.parent)

@@ -22,11 +22,6 @@ def adopt(number: int, root: Path, *, folder: bool = False) -> None:
     command of root would lock the owner out. A new folder is as writable for the group and for
     others as the folder of the layout, whatever the umask is. Where the system does not allow this,
     such as in a container with mapped users, nothing changes.
-
-    Args:
-        number: The descriptor of a new file or folder.
-        root: The folder of the layout.
-        folder: Whether it is a folder.
     """
     with suppress(OSError):
         made, layout = os.fstat(number), root.stat()
@@ -53,14 +48,10 @@ def writers(folder: os.stat_result) -> int:
 
 
 def mode_for_writers(file: os.stat_result, *shared: os.stat_result) -> int:
-    """Return the mode that lets its owner open a file, and users who can write its layout.
+    """Return the mode that lets its owner open a file, and users who can write a shared file.
 
     A lock can be taken on any file that can be opened, so a temporary file or a lock file that
     others could read would let them block the writers.
-
-    Args:
-        file: The status of the file.
-        shared: The status of files that a writer of the layout can write.
     """
     mode = stat.S_IRUSR | stat.S_IWUSR
     for other in shared:

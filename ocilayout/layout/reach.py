@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from ocilayout.layout.rootindex import RootIndex
     from ocilayout.model import Document
 
-Reference = Descriptor | Digest
+Pointer = Descriptor | Digest
 """A reference to content: a descriptor, or the digest alone where it stands in an unknown property
 or in a document of an unknown type."""
 
@@ -75,7 +75,7 @@ class Held:
     others: tuple[Digest, ...]
 
 
-def held(roots: Iterable[Reference], blobs: Blobs, *, removed: Collection[Digest] = ()) -> Held:
+def held(roots: Iterable[Pointer], blobs: Blobs, *, removed: Collection[Digest] = ()) -> Held:
     """Return what roots hold on to.
 
     Args:
@@ -112,7 +112,7 @@ def held(roots: Iterable[Reference], blobs: Blobs, *, removed: Collection[Digest
     )
 
 
-def roots_of(index: RootIndex) -> list[Reference]:
+def roots_of(index: RootIndex) -> list[Pointer]:
     """Return what a root index refers to: by its entries, its subject and its unknown properties.
 
     Raises:
@@ -124,18 +124,18 @@ def roots_of(index: RootIndex) -> list[Reference]:
     return roots
 
 
-def roots_beside(index: RootIndex) -> list[Reference]:
+def roots_beside(index: RootIndex) -> list[Pointer]:
     """Return what a root index refers to apart from its entries."""
     subject = () if index.shell.subject is None else (index.shell.subject,)
     return [*subject, *sorted(extra_mentions(index.shell, *subject))]
 
 
-def roots_at(descriptor: Descriptor) -> list[Reference]:
+def roots_at(descriptor: Descriptor) -> list[Pointer]:
     """Return a descriptor, and the digests that its unknown properties name."""
     return [descriptor, *sorted(extra_mentions(descriptor))]
 
 
-def references(document: Document) -> list[Reference]:
+def references(document: Document) -> list[Pointer]:
     """Return what a document refers to: its parts, its subject, and what it names besides."""
     subject = () if document.subject is None else (document.subject,)
     return [*successors(document), *subject, *sorted(document_mentions(document))]
@@ -159,7 +159,7 @@ class _Search:
         self._opaque: set[Digest] = set()
         self._there: set[str] | None = None
 
-    def reach(self, roots: Iterable[Reference]) -> None:
+    def reach(self, roots: Iterable[Pointer]) -> None:
         """Add all that can be reached from roots, the roots included."""
         pending = list(roots)
         named: list[Digest] = []  # looked into at the end: a descriptor may say what it is
@@ -193,7 +193,7 @@ class _Search:
         except (DocumentError, LimitExceededError):
             self.reach([descriptor.digest])
 
-    def _references(self, descriptor: Descriptor) -> list[Reference]:
+    def _references(self, descriptor: Descriptor) -> list[Pointer]:
         opened = (descriptor.digest, descriptor.media_type)
         if opened in self._opened:
             return []
@@ -337,7 +337,7 @@ def subjects_of(data: bytes) -> list[tuple[Digest, str]]:
         if not isinstance(subject, dict):
             return []
         kind = document_type(data)
-        to = Digest(cast("str", subject.get("digest")))
+        to = Digest.parse(cast("str", subject.get("digest")))
         return [(to, kind if is_media_type(kind) else OCTET_STREAM)]
     except (DocumentError, LimitExceededError):
         mentions = Mentions()

@@ -29,7 +29,7 @@ _DEPTH: Final = 200  # of folders in a temporary folder; each takes a descriptor
 
 
 class Folder:
-    """An open folder.
+    """An open folder of a layout; `open` and `enter` open one.
 
     Attributes:
         path: The path that it was opened by; only for messages.
@@ -37,28 +37,13 @@ class Folder:
     """
 
     def __init__(self, number: int, path: Path, root: Path) -> None:
-        """Take over a descriptor; use `open` or `enter`.
-
-        Args:
-            number: The descriptor, which is closed with this folder.
-            path: The path of the folder.
-            root: The folder of the layout.
-        """
         self.number = number
         self.path = path
         self._root = root
 
     @classmethod
     def open(cls, path: Path, *, root: Path | None = None) -> Self:
-        """Open the folder of a layout, or one of its folders of blobs; links may lead to both.
-
-        Args:
-            path: The folder.
-            root: The folder of the layout, if it is another one.
-
-        Raises:
-            OSError: It cannot be opened.
-        """
+        """Open the folder of a layout, or a folder of blobs in `root`; links may lead to both."""
         with acting("open the folder", path):
             return cls(os.open(path, FOLDER), path, root or path)
 
@@ -73,11 +58,7 @@ class Folder:
         os.close(self.number)
 
     def enter(self, name: str, *, make: bool = False) -> Self:
-        """Open a folder in this one.
-
-        Args:
-            name: Its name.
-            make: Whether to create it if it is missing, with the owner of the layout.
+        """Open a folder in this one, or make it with the owner of the layout.
 
         Raises:
             FileNotFoundError: Nothing has this name.
@@ -104,20 +85,12 @@ class Folder:
         return type(self)(number, path, self._root)
 
     def names(self) -> list[str]:
-        """Return the names in the folder, sorted.
-
-        Raises:
-            OSError: It cannot be read.
-        """
+        """Return the names in the folder, sorted."""
         with acting("list", self.path):
             return sorted(os.listdir(self.number))  # noqa: PTH208 # of a descriptor
 
     def status(self, name: str) -> os.stat_result | None:
-        """Return the status of a name, links not followed, or `None` if it does not exist.
-
-        Raises:
-            OSError: The file system refused.
-        """
+        """Return the status of a name, links not followed, or `None` if it does not exist."""
         try:
             return os.stat(name, dir_fd=self.number, follow_symlinks=False)
         except OSError as error:
@@ -139,11 +112,7 @@ class Folder:
         return File(number, "rb+", str(path))
 
     def unlink(self, name: str) -> bool:
-        """Delete a file that is not a folder; return whether it existed.
-
-        Raises:
-            OSError: The file system refused.
-        """
+        """Delete a file that is not a folder; return whether it existed."""
         try:
             with acting("delete", self.path / name):
                 os.unlink(name, dir_fd=self.number)
@@ -152,15 +121,7 @@ class Folder:
         return True
 
     def remove(self, name: str, *, depth: int = _DEPTH) -> bool:
-        """Delete a file, or a folder and all that is in it; return whether it existed.
-
-        Args:
-            name: Its name.
-            depth: How deeply folders may be nested.
-
-        Raises:
-            OSError: The file system refused; some files may be deleted.
-        """
+        """Delete a file, or a folder and all that is in it; return whether it existed."""
         status = self.status(name)
         if status is None:
             return False
@@ -175,17 +136,9 @@ class Folder:
         return True
 
     def move(self, name: str, to: Folder, new_name: str) -> None:
-        """Move a file that is not a folder to another folder of the layout.
+        """Move a file that is not a folder to a new name in another folder of the layout.
 
         Across file systems a regular file is copied.
-
-        Args:
-            name: Its name here.
-            to: The other folder.
-            new_name: Its name there, which must not exist.
-
-        Raises:
-            OSError: The file system refused.
         """
         try:
             with acting("move", self.path / name):
@@ -202,15 +155,8 @@ class Folder:
     def changed(self, name: str, *, depth: int = _DEPTH) -> float:
         """Return when a file changed last, or of a folder, when anything in it did.
 
-        Args:
-            name: Its name.
-            depth: How deeply folders may be nested.
-
         Returns:
             The time, in seconds since 1970; see `clock.changed`.
-
-        Raises:
-            OSError: It is gone, or cannot be read.
         """
         with acting("look at", self.path / name):
             status = os.stat(name, dir_fd=self.number, follow_symlinks=False)
@@ -253,7 +199,7 @@ class Folder:
 
 
 class OwnFolders:
-    """The real folders of a layout, each opened once, and closed at the end of the block.
+    """The real folders of a layout, each opened once within a block, and closed at its end.
 
     Attributes:
         root: The folder of the layout, open within the block.
@@ -262,11 +208,6 @@ class OwnFolders:
     root: Folder
 
     def __init__(self, root: Path) -> None:
-        """Name the layout; its folders are opened within the block.
-
-        Args:
-            root: The folder of the layout.
-        """
         self._root = root
         self._open = ExitStack()
         self._known: dict[tuple[str, ...], Folder | None] = {}
@@ -280,14 +221,7 @@ class OwnFolders:
         self._open.close()
 
     def of(self, *names: str) -> Folder | None:
-        """Return a folder; `None` if it does not exist, or is a symbolic link or a file.
-
-        Args:
-            names: The names on the way to it, from the layout's own folder down.
-
-        Raises:
-            OSError: It cannot be opened.
-        """
+        """Return a folder by the names above it and its own; `None` if it is not a real folder."""
         if names not in self._known:
             above = self.of(*names[:-1])
             self._known[names] = None if above is None else self._enter(above, names[-1])
@@ -303,14 +237,10 @@ class OwnFolders:
 
 
 def make_folders(root: Path, *names: str) -> None:
-    """Create nested folders of a layout, unless they exist.
+    """Create nested folders of a layout from its own folder down, unless they exist.
 
     A link to a folder counts as a folder. Folders behind it are outside of the layout, and get
     neither its owner nor its mode.
-
-    Args:
-        root: The folder of the layout.
-        names: Their names, from the layout's own folder down.
 
     Raises:
         NotADirectoryError: One of the names is taken by another kind of file.

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class Referrers:
     """The referrers in a layout; every manifest that entries lead to is read once.
 
+    An error of reading one passes through.
+
     Attributes:
         missing: The documents that were missing.
 
@@ -37,9 +39,6 @@ class Referrers:
             root: The root index.
             read: Returns documents, `None` for missing ones.
             right: Returns a descriptor with the size that the content has.
-
-        Raises:
-            Exception: An error of `read`.
         """
         self._root = root
         self._read = read
@@ -60,11 +59,7 @@ class Referrers:
             pass
 
     def of(self, digest: Digest) -> tuple[Descriptor, ...]:
-        """Return the referrers to a digest, each once: entries in order, then the fallback tag's.
-
-        Raises:
-            Exception: An error of `read`.
-        """
+        """Return the referrers to a digest, each once: of entries, then of the fallback tag."""
         referrers = dict(self._about.get(digest, {}))
         for entry in self._root.named(fallback_tag(digest)):
             listed = document_of(entry.descriptor, self._read)

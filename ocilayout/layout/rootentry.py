@@ -116,10 +116,6 @@ def check_entries(entries: list[Json], first: int = 0) -> Bookkeeping:
     layout of a hundred thousand entries takes its time here. Only if that finds a fault, or cannot
     tell, are they checked one by one, to report the fault.
 
-    Args:
-        entries: The values, in document order.
-        first: The position of the first one.
-
     Raises:
         DocumentError: As `check_entry` does, at the entry's place in the array.
     """
@@ -222,11 +218,7 @@ def is_worth_keeping(entry: RawEntry) -> bool:
 
 
 def unnamed(entry: RawEntry, name_annotations: Collection[str] = ()) -> RawEntry:
-    """Return an entry without its names.
-
-    Args:
-        entry: The entry.
-        name_annotations: The keys of other annotations that belong to a name, and go with it.
+    """Return an entry without its names, and without the annotations that belong to a name.
 
     Spec: annotations:none, annotations:travel.
     """
@@ -256,7 +248,7 @@ def _without(entry: RawEntry, keys: Container[str]) -> RawEntry:
 
 
 def require_annotations(annotations: Mapping[str, str | None]) -> None:
-    """Refuse annotations that would set the reference name, or that are not strings.
+    """Raise an error for annotations that set the reference name, or that are not strings.
 
     Raises:
         InvalidNameError: They would set the reference name.

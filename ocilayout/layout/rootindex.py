@@ -56,9 +56,16 @@ EMPTY: Final = dump_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests
 class RootIndex:
     """The document in `index.json`.
 
+    Verbs take references, for which `matching` has the rules.
+
     Attributes:
         shell: The document apart from its entries.
         changed: Whether an edit changed anything since the document was read.
+
+    Raises:
+        ReferenceNotFoundError: A reference means no entry, where it must mean one.
+        AmbiguousReferenceError: It means entries of different content, where it must mean one.
+        DocumentError: An entry breaks the specification, which shows when it is returned.
 
     Spec: image-layout:entry-types, image-layout:name-meaning, annotations:unknown-keys,
         considerations:no-change.
@@ -66,10 +73,6 @@ class RootIndex:
 
     def __init__(self, data: bytes, *, name_annotations: Collection[str] = ()) -> None:
         """Read the document.
-
-        Args:
-            data: The bytes of `index.json`.
-            name_annotations: As for `Layout.open`.
 
         Raises:
             DocumentError: The document breaks the specification. Entries are checked as far as
@@ -144,20 +147,13 @@ class RootIndex:
         return tuple(sorted(name for name in having if name and having[name] == all_of(name)))
 
     def entries(self) -> tuple[RootEntry, ...]:
-        """Return all entries in document order.
-
-        Raises:
-            DocumentError: An entry breaks the specification.
-        """
+        """Return all entries in document order."""
         return tuple(_load(position, entry) for position, entry in self.raw_entries())
 
     def named(self, name: str) -> tuple[RootEntry, ...]:
         """Return the entries with a reference name, in document order; mostly one, or none.
 
         Text that reads as the digest of an entry means that entry, and is not a name.
-
-        Raises:
-            DocumentError: One of the entries breaks the specification.
 
         Spec: annotations:digest-name.
         """
@@ -179,9 +175,6 @@ class RootIndex:
         - If there are none either, text that is a digest of an unknown algorithm means the entries
           of that digest.
 
-        Raises:
-            DocumentError: One of the entries breaks the specification.
-
         Spec: annotations:same-name.
         """
         return self._load(self._lookup.matching(ref))
@@ -195,9 +188,6 @@ class RootIndex:
         Args:
             ref: Return only the entries that this reference means, as `matching` does.
 
-        Raises:
-            DocumentError: One of the entries breaks the specification.
-
         Spec: annotations:same-name.
         """
         if ref is None:
@@ -208,20 +198,11 @@ class RootIndex:
         return tuple(zip(self._lookup.refs(raw), loaded, strict=True))
 
     def of(self, digest: Digest) -> tuple[RootEntry, ...]:
-        """Return the entries of a digest in document order.
-
-        Raises:
-            DocumentError: One of the entries breaks the specification.
-        """
+        """Return the entries of a digest in document order."""
         return self._load(self._lookup.digests.of(digest))
 
     def find(self, ref: str) -> RootEntry:
-        """Return the entry that a reference means; `matching` has the rules.
-
-        Raises:
-            ReferenceNotFoundError: It means no entry.
-            AmbiguousReferenceError: It means entries of different content.
-            DocumentError: The entry breaks the specification.
+        """Return the entry that a reference means.
 
         Spec: annotations:same-name.
         """
@@ -243,13 +224,8 @@ class RootIndex:
         Args:
             name: The name.
             target: The content; only media type, digest and size are used.
-            annotations: The annotations of the entry besides its name.
-
-        Raises:
-            AmbiguousReferenceError: Entries of different content have the name, so it is unclear
-                which of them to replace.
-            InvalidNameError: The annotations try to set the name.
-            DocumentError: An annotation is not valid.
+            annotations: The annotations of the entry besides its name; `require_annotations` has
+                the rules.
 
         Spec: annotations:travel.
         """
@@ -276,13 +252,6 @@ class RootIndex:
         """Remove the names of entries, and keep their content as an untagged entry.
 
         If the content has other entries, an entry without unknown properties is dropped instead.
-
-        Args:
-            ref: A reference; `matching` has the rules.
-
-        Raises:
-            ReferenceNotFoundError: It means no entry, or only untagged ones.
-            AmbiguousReferenceError: It means entries of different content.
         """
         positions = [place for place in self._lookup.one(ref) if self._lookup.is_named(place)]
         if not positions:
@@ -291,15 +260,7 @@ class RootIndex:
             self._keep(position, unnamed(self._entries[position], self._name_annotations))
 
     def drop(self, ref: str) -> None:
-        """Remove entries.
-
-        Args:
-            ref: A reference; `matching` has the rules.
-
-        Raises:
-            ReferenceNotFoundError: It means no entry.
-            AmbiguousReferenceError: It means entries of different content.
-        """
+        """Remove the entries that a reference means."""
         for position in self._lookup.one(ref):
             self._set(position, {})
 
@@ -324,17 +285,7 @@ class RootIndex:
             self._set(self._entries.append(), _plain_entry(target))
 
     def annotate(self, ref: str, changes: Mapping[str, str | None]) -> None:
-        """Change the annotations of an entry.
-
-        Args:
-            ref: A reference; `matching` has the rules. All entries that it means change.
-            changes: New values by their keys; `None` removes a key.
-
-        Raises:
-            ReferenceNotFoundError: It means no entry.
-            AmbiguousReferenceError: It means entries of different content.
-            InvalidNameError: The changes try to set the name.
-            DocumentError: An annotation is not a string.
+        """Change the annotations of all entries that a reference means; `None` removes a key.
 
         Spec: annotations:map.
         """

@@ -1,7 +1,8 @@
 """Temporary files left behind by writers that died, known by the names that programs give to them.
 
 A writer of ours locks its file, so the lock tells whether it is alive. Only real folders of the
-layout are searched: a file behind a symbolic link is neither listed nor deleted.
+layout are searched: a file behind a symbolic link is neither listed nor deleted. A file that is
+gone or cannot be read raises `OSError`.
 """
 
 from __future__ import annotations
@@ -75,29 +76,17 @@ class TemporaryFile:
             yield folder
 
     def remove(self) -> None:
-        """Delete the file, or the folder with all that is in it, unless it is gone already.
-
-        Raises:
-            OSError: The file system refused.
-        """
+        """Delete the file, or the folder with all that is in it, unless it is gone already."""
         with self._opened() as folder:
             folder.remove(self.name)
 
     def changed(self) -> float:
-        """Return when the file changed last, or anything in the folder; see `Folder.changed`.
-
-        Raises:
-            OSError: It is gone, or cannot be read.
-        """
+        """Return when the file changed last, or anything in the folder; see `Folder.changed`."""
         with self._opened() as folder:
             return folder.changed(self.name)
 
     def is_locked(self) -> bool:
-        """Return whether a writer holds a lock on the file.
-
-        Raises:
-            OSError: It is gone, or cannot be opened or locked.
-        """
+        """Return whether a writer holds a lock on the file."""
         with self._opened() as folder:
             status = os.stat(self.name, dir_fd=folder.number, follow_symlinks=False)
             if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
@@ -143,9 +132,6 @@ def temporary_files(root: Path) -> Iterator[TemporaryFile]:
     """Yield the temporary files in a layout that are not locked by a writer.
 
     They are sorted by their paths, with those beside blobs last.
-
-    Raises:
-        OSError: The folder of the layout cannot be read.
     """
     return filter(_is_free, _listed(root))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
 from attrs import evolve
 
@@ -44,16 +44,8 @@ if TYPE_CHECKING:
     from ocilayout.model import Document, Source
 
 
-class LocalBlobs(SourceBlobs, Protocol):
-    """Blobs that can be read without being verified, where their digest cannot be computed."""
-
-    def read(self, descriptor: Descriptor, /, *, verify: bool = True) -> bytes:
-        """Return all bytes of a blob."""
-        ...
-
-
 T = TypeVar("T")
-B = TypeVar("B", bound=LocalBlobs)
+B = TypeVar("B", bound=SourceBlobs)
 
 
 class View(ABC, Generic[B]):
@@ -61,6 +53,9 @@ class View(ABC, Generic[B]):
 
     Attributes:
         blobs: The blobs.
+
+    Raises:
+        DocumentError: `index.json`, or an entry that is returned, breaks the specification.
     """
 
     blobs: B
@@ -70,14 +65,15 @@ class View(ABC, Generic[B]):
     def _snapshot(self) -> RootIndex:
         """Return the root index as it is now, to be read only."""
 
+    @abstractmethod
+    def _read_unverified(self, descriptor: Descriptor) -> bytes:
+        """Return the bytes of a blob whose digest cannot be computed here."""
+
     def tags(self, *, annotations: Mapping[str, str] | None = None) -> tuple[str, ...]:
         """Return the names of all entries, each once, sorted bytewise.
 
         Args:
             annotations: Return only names whose entries all have these annotations.
-
-        Raises:
-            DocumentError: `index.json` breaks the specification.
         """
         return self._snapshot().names(annotations or {})
 
@@ -87,9 +83,6 @@ class View(ABC, Generic[B]):
         Args:
             name: Return only the entries that this name, full name, digest or `NAME@DIGEST` means;
                 see `RootIndex.matching`.
-
-        Raises:
-            DocumentError: `index.json` or one of the entries breaks the specification.
         """
         root = self._snapshot()
         return root.entries() if name is None else root.matching(name)
@@ -101,9 +94,6 @@ class View(ABC, Generic[B]):
 
         Args:
             name: As for `entries`.
-
-        Raises:
-            DocumentError: `index.json` or one of the entries breaks the specification.
         """
         return self._snapshot().refs(name)
 
@@ -141,7 +131,7 @@ class View(ABC, Generic[B]):
         if not is_digest(name_or_digest):
             first = root.find(name_or_digest)  # refuses entries of different content
             return self._right([first, *root.matching(name_or_digest)])
-        digest = Digest(name_or_digest)
+        digest = Digest.parse(name_or_digest)
         found = root.of(digest)
         return self._right(found) if found else self._describe_blob(digest)
 
@@ -197,7 +187,7 @@ class View(ABC, Generic[B]):
 
         Spec: image-layout:referrers.
         """
-        digest = Digest(digest)
+        digest = Digest.parse(digest)
         return tuple(
             descriptor
             for descriptor in self._find_referrers().of(digest)
@@ -247,7 +237,8 @@ class View(ABC, Generic[B]):
 
     def _read_document(self, descriptor: Descriptor, *, verify: bool) -> Document:
         require_document_size(descriptor)
-        data = self.blobs.read(descriptor, verify=verify)
+        read = self.blobs.read if verify else self._read_unverified
+        data = read(descriptor)
         return decode_document(data, descriptor, size=self.blobs.size)
 
     def _describe_blob(self, digest: Digest) -> Descriptor:

@@ -265,7 +265,8 @@ class Extensible:
         extra: The unknown properties by their JSON keys; kept when read, written back by `encode`.
 
     Raises:
-        DocumentError: An extra property is a known property, or a case variant of one.
+        DocumentError: A value breaks the specification, or an extra property is a known property
+            or a case variant of one.
 
     Spec: considerations:unknown-properties.
     """

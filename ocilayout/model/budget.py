@@ -43,7 +43,7 @@ class Budget:
         of: str,
         size: Callable[[Digest], int] | None = None,
     ) -> None:
-        """Make a budget of limits.
+        """Set the limits.
 
         Args:
             load: Returns the bytes of a document, verified.

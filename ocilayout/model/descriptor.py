@@ -37,7 +37,7 @@ def to_digest(value: Digest | str) -> Digest:
     if isinstance(value, Digest):
         return value
     try:
-        return Digest(value)
+        return Digest.parse(value)
     except DocumentError as error:
         raise error.at("$.digest") from None
 

@@ -11,7 +11,7 @@ import hashlib
 import re
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Never, Protocol, Self
 
 from ocilayout.errors import DocumentError, UnsupportedDigestError, wrong_type
 
@@ -51,11 +51,7 @@ class Digest(str):
     """A valid content identifier.
 
     It is a string, equal to its text form and sorted like it, so it can be used directly in
-    documents and paths. Text is read by `parse`.
-
-    Raises:
-        DocumentError: The text is outside the grammar, or the length or the alphabet of the encoded
-            part is not that of its registered algorithm.
+    documents and paths. `parse` and `of` make digests; the class itself cannot be called.
 
     Spec: descriptor:digest-grammar, descriptor:digest-algorithm, descriptor:sha256-encoded,
         descriptor:sha512-encoded, descriptor:blake3-encoded.
@@ -63,12 +59,22 @@ class Digest(str):
 
     __slots__ = ()
 
-    def __new__(cls, text: str) -> Self:
-        """Validate the text."""
+    def __new__(cls, *_: Never) -> Self:
+        """Raise an error that names `parse` and `of`, which make digests."""
+        raise TypeError("Digest.parse reads a digest from text, Digest.of computes one from bytes")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a digest from its text form.
+
+        Raises:
+            DocumentError: The text is outside the grammar, or the length or the alphabet of the
+                encoded part is not that of its registered algorithm.
+        """
         if not isinstance(text, str):
             raise wrong_type("a digest", text)
         if _SHA256.fullmatch(text):  # nearly all are, and need no look at the general grammar
-            return super().__new__(cls, text)
+            return str.__new__(cls, text)
         match = _DIGEST.fullmatch(text)
         if match is None:
             raise DocumentError.of(
@@ -81,16 +87,7 @@ class Digest(str):
                 "bad-digest",
                 f"{text!r} is not a valid digest: {algorithm} takes {length} lower-case hex digits",
             )
-        return super().__new__(cls, text)
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read a digest from its text form.
-
-        Raises:
-            DocumentError: The text is not a valid digest.
-        """
-        return cls(text)
+        return str.__new__(cls, text)
 
     @classmethod
     def of(cls, data: bytes | bytearray | memoryview, algorithm: str = "sha256") -> Self:
@@ -103,7 +100,7 @@ class Digest(str):
         """
         hasher = new_hasher(algorithm)
         hasher.update(memoryview(data))
-        return cls(f"{algorithm}:{hasher.hexdigest()}")
+        return cls.parse(f"{algorithm}:{hasher.hexdigest()}")
 
     @property
     def algorithm(self) -> str:
@@ -120,19 +117,22 @@ class Digest(str):
         """Whether content can be checked against this digest here."""
         return self.algorithm in _HASHLIB or (self.algorithm == "blake3" and _blake3() is not None)
 
+    def __reduce__(self) -> tuple[Callable[[str], Self], tuple[str]]:
+        return self.parse, (str(self),)
+
     def __repr__(self) -> str:
         return f"Digest({str(self)!r})"
 
 
 def is_digest(text: str) -> bool:
-    """Tell whether text is a valid digest of a registered algorithm.
+    """Return whether text is a valid digest of a registered algorithm.
 
     The grammar alone would accept `alpine:latest`, as a digest of the algorithm alpine.
     """
     if isinstance(text, Digest):
         return True
     try:
-        return Digest(text).algorithm in ENCODED_LENGTHS
+        return Digest.parse(text).algorithm in ENCODED_LENGTHS
     except DocumentError:
         return False
 

@@ -39,7 +39,7 @@ MODELS: Final[dict[str, type[Document]]] = {
 
 
 def require_document_size(descriptor: Descriptor) -> None:
-    """Refuse a manifest or an index whose descriptor says that it is too large to be read.
+    """Raise an error for a manifest or an index that is too large to be read by its descriptor.
 
     Raises:
         LimitExceededError: The size is above 4 MiB.
@@ -56,7 +56,7 @@ def require_document_size(descriptor: Descriptor) -> None:
 
 
 def require_document_type(descriptor: Descriptor) -> None:
-    """Refuse content that is not a manifest or an index, by the media type of its descriptor.
+    """Raise an error for a descriptor whose media type is not that of a manifest or an index.
 
     Raises:
         DocumentError: The media type is another one.

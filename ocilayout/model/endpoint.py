@@ -1,8 +1,12 @@
-"""What content is transferred from and to: `Source`, `Target`, and their blobs."""
+"""The ends of a transfer, as protocols: any source, and a target that is not a `Layout`.
+
+A target in a folder is a `Layout` itself, because a transfer edits its root index. So there is no
+protocol for all targets.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from ocilayout.model.descriptor import Descriptor
@@ -54,26 +58,45 @@ class Source(Protocol):
         ...
 
 
-class TargetBlobs(Protocol):
-    """The blobs of a target."""
+class RemoteBlobs(SourceBlobs, Protocol):
+    """The blobs of a repository, which can mount those of another one."""
 
     def holds(self, descriptor: Descriptor, /) -> bool:
-        """Tell whether a blob of this digest and size is stored."""
+        """Return whether a blob of this digest and size is stored."""
+        ...
+
+    def mount_source(self, other: object, /) -> str | None:
+        """Return the path of another repository if it is in the same registry, else `None`."""
         ...
 
     def put(
-        self, source: BlobSource, /, *, media_type: str, expected: Descriptor | None = None
+        self,
+        source: BlobSource,
+        /,
+        *,
+        media_type: str,
+        expected: Descriptor | None = None,
+        mount_from: str | None = None,
     ) -> Descriptor:
-        """Store a blob, verified against the expected descriptor."""
+        """Store a blob, mounted from another repository if that has it."""
+        ...
+
+    def send_manifest(self, data: bytes, descriptor: Descriptor, /, *, name: str) -> None:
+        """Store a manifest or an index under a tag."""
         ...
 
 
-class Target(Protocol):
-    """A `Layout` or a `Repository`."""
+@runtime_checkable
+class Remote(Source, Protocol):
+    """A `Repository`: a source or a target where each question is a request."""
 
     @property
-    def blobs(self) -> TargetBlobs:
+    def blobs(self) -> RemoteBlobs:
         """The blobs."""
+        ...
+
+    def fetch(self, name_or_digest: str, /) -> tuple[bytes, Descriptor]:
+        """Return a manifest's bytes with a plain descriptor, in one request."""
         ...
 
     def put_manifest(

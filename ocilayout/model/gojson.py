@@ -54,11 +54,7 @@ def dump_json(document: Json, *, lossy: bool = False) -> bytes:
 
 
 def compact(text: str) -> str:
-    """Return JSON text without the white space between its tokens, and otherwise unchanged.
-
-    Args:
-        text: Any number of whole tokens.
-    """
+    """Return whole tokens of JSON text without the white space between them."""
     if not any(space in text for space in _SPACES):
         return text
     return "".join(_UNSPACED.findall(text))

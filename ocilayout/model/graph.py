@@ -1,6 +1,6 @@
 """The graph of content: what a document refers to, and walks over it.
 
-Pure: reading is given to it. Content is known by its digest, whatever media type a reference gives
+The caller reads documents. Content is known by its digest, whatever media type a reference gives
 it, and a walk ends on any graph, also one that refers back through `subject`.
 """
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from ocilayout.model.digest import Digest
 
 Document = Manifest | Index | ArtifactManifest | Schema1Manifest
-"""What refers to other content."""
+"""A manifest or an index, of any type."""
 
 Read = Callable[[Descriptor], Document | None]
-"""Reads the document of a descriptor, or answers `None` where it is not to be had."""
+"""Returns the document of a descriptor, or `None` if it is missing."""
 
 
 def successors(document: Document) -> tuple[Descriptor, ...]:
@@ -40,7 +40,7 @@ def successors(document: Document) -> tuple[Descriptor, ...]:
 
 
 def document_of(descriptor: Descriptor, read: Read) -> Document | None:
-    """Return the document of a descriptor; `None` if it is of something else, or not to be had."""
+    """Return the document of a descriptor, or `None` if it is missing or not a document."""
     return read(descriptor) if descriptor.media_type in DOCUMENT_TYPES else None
 
 
@@ -54,12 +54,12 @@ def walk(
 
     Args:
         roots: Where to begin, in order.
-        read: Gives the document of a descriptor whose media type is that of a manifest or an
-            index, or `None` where it is not to be had; then its successors are not visited.
+        read: Returns the document of a manifest or an index, or `None` if it is missing; then its
+            successors are not visited.
         subjects: Whether to go on through `subject`, too.
 
     Raises:
-        Exception: Whatever `read` raises.
+        Exception: Any error of `read`.
 
     Spec: image-layout:entry-types, image-layout:opaque-blobs, image-index:unknown-entries,
         manifest:layer-types, manifest:unknown-layers.
@@ -94,7 +94,7 @@ def with_referrers(
     *,
     limits: Limits = DEFAULT_LIMITS,
 ) -> list[Descriptor]:
-    """Return content and, after it, all that refers to it or to a document inside, and so on.
+    """Return content, then the referrers to it and to the documents inside, and their referrers.
 
     A referrer that cannot be read is left out: lists of referrers are often older than what they
     list. So is one with another subject, whatever lists it, and one that is a part of what is
@@ -103,17 +103,17 @@ def with_referrers(
     Args:
         root: The content.
         read: As for `walk`.
-        referrers: Gives what refers to a digest.
+        referrers: Returns the referrers to a digest.
         limits: How many documents are asked for their referrers, and how many referrers may be
-            listed for all of them together: as many as there may be documents. Referrers are made
-            up easily, so those that are not to be had count, too.
+            listed for all of them together: as many as there may be documents. A registry can list
+            any number of referrers that do not exist, so missing ones count, too.
 
     Returns:
         Plain descriptors, each digest once.
 
     Raises:
         LimitExceededError: There are more.
-        Exception: Whatever the two raise.
+        Exception: Any error of the two functions.
     """
     roots = [root]
     asked: set[Digest] = set()
@@ -156,10 +156,6 @@ def _require(limits: Limits, count: int, root: Descriptor) -> None:
 
 def describe_referrer(plain: Descriptor, document: Document) -> Descriptor:
     """Return a descriptor as the referrers API gives it: with artifact type and annotations.
-
-    Args:
-        plain: The descriptor of the referrer.
-        document: The referrer itself, which has both.
 
     Spec: distribution:list-type, distribution:list-annotations, manifest:artifact-type-fallback.
     """

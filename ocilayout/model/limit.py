@@ -62,7 +62,7 @@ DEFAULT_LIMITS: Final = Limits()
 
 
 def require_at_most(limit: int, count: int, *, of: str, unit: str) -> None:
-    """Refuse a count above its limit.
+    """Raise an error for a count above its limit.
 
     Args:
         limit: The most that is accepted.

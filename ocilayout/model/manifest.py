@@ -63,9 +63,6 @@ class Index(fields.Extensible):
         subject: The manifest that this index refers to, or `None`.
         annotations: Metadata of the index.
 
-    Raises:
-        DocumentError: A value breaks the specification.
-
     Spec: image-index:schema-version, image-index:media-type, image-index:media-type-set,
         image-index:manifests, image-index:subject, image-index:annotations, manifest:unambiguous.
     """
@@ -103,9 +100,6 @@ class Manifest(fields.Extensible):
         layers: The layers, from the base up.
         subject: The manifest that this one refers to, or `None`.
         annotations: Metadata of the manifest.
-
-    Raises:
-        DocumentError: A value breaks the specification.
 
     Spec: manifest:schema-version, manifest:media-type, manifest:media-type-set,
         manifest:unknown-artifact-type, manifest:config, manifest:layers, manifest:layer-order,

@@ -59,7 +59,7 @@ _MEDIA_TYPE = re.compile(rf"{_NAME}/{_NAME}")
 
 @lru_cache(maxsize=1024)  # a store has few media types, and every descriptor asks
 def is_media_type(text: str) -> bool:
-    """Tell whether text is a media type as of RFC 6838, without parameters.
+    """Return whether text is a media type as of RFC 6838, without parameters.
 
     Spec: descriptor:media-type.
     """
@@ -67,7 +67,7 @@ def is_media_type(text: str) -> bool:
 
 
 def is_understood(media_type: str) -> bool:
-    """Tell whether a media type is known: that of a document, a config or a layer.
+    """Return whether a media type is known: that of a document, a config or a layer.
 
     Spec: media-types:unknown.
     """
@@ -77,7 +77,7 @@ def is_understood(media_type: str) -> bool:
 
 
 def may_be_document(media_type: str) -> bool:
-    """Tell whether content of an unknown type may be a JSON document.
+    """Return whether content of an unknown type may be a JSON document.
 
     Text, pictures, sound and compressed content are not; for any other type the content must tell.
     """

@@ -41,7 +41,7 @@ _ALGORITHMS: Final = {length: name for name, length in ENCODED_LENGTHS.items() i
 _ESCAPE: Final = re.compile(rb"\\u00([2-7][0-9a-fA-F])")
 _SUBJECT: Final = b'"subject"'
 
-_MOST_DIGITS: Final = 129  # one more than any digest has: a longer run is as good
+_MOST_DIGITS: Final = 129  # one more than any digest has: a longer run tells no more
 
 # The longest mention: an algorithm, 256 characters and the digits of sha512, each character an
 # escape of six bytes.
@@ -55,11 +55,7 @@ JSON_HEAD: Final = 512
 
 
 def begins_as_json(head: bytes) -> bool:
-    """Tell by the first bytes of content whether it may be a JSON document.
-
-    Args:
-        head: The first 512 bytes, or all bytes if there are fewer.
-    """
+    """Return, by its first 512 bytes, whether content may be a JSON document."""
     # White space may go on behind the head.
     text = head.removeprefix(_BYTE_ORDER_MARK).lstrip()
     return text.startswith(_JSON) or (not text and len(head) == JSON_HEAD)
@@ -101,16 +97,17 @@ class Mentions:
         # The text behind a digest may begin with such digits as well, so the run is cut.
         length = ENCODED_LENGTHS.get(algorithm, 0)
         if 0 < length <= len(digits):
-            self.found.add(Digest(f"{algorithm}:{digits[:length]}"))
+            self.found.add(Digest.parse(f"{algorithm}:{digits[:length]}"))
 
 
-def search_mentions(stream: Readable) -> Mentions:
-    """Search a stream from its position to its end.
+def search_mentions(stream: Readable, head: bytes = b"") -> Mentions:
+    """Search a stream from its position to its end, and bytes that were read from it before.
 
     Raises:
         Exception: Any error of the stream.
     """
     mentions = Mentions()
+    mentions.take(head)
     while data := stream.read(CHUNK):
         mentions.take(data)
     return mentions

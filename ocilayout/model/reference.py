@@ -41,12 +41,12 @@ _HUB_NAMES = frozenset({"index.docker.io", "registry-1.docker.io"})
 
 
 def is_ref_name(text: str) -> bool:
-    """Tell whether text is in the ref.name grammar."""
+    """Return whether text is in the ref.name grammar."""
     return _REF_NAME.fullmatch(text) is not None
 
 
 def require_ref_name(name: str, *, strict: bool = True) -> None:
-    """Refuse a reference name that must not be written into a layout.
+    """Raise an error for a reference name that must not be written into a layout.
 
     Args:
         name: The name.
@@ -69,7 +69,7 @@ def require_ref_name(name: str, *, strict: bool = True) -> None:
 
 
 def require_repository(path: str) -> None:
-    """Refuse text that is not the path of a repository.
+    """Raise an error for text that is not the path of a repository.
 
     Raises:
         InvalidNameError: The path is outside the grammar, or too long.
@@ -85,12 +85,12 @@ def require_repository(path: str) -> None:
 
 
 def is_tag(text: str) -> bool:
-    """Tell whether text is a valid tag of a registry."""
+    """Return whether text is a valid tag of a registry."""
     return _TAG.fullmatch(text) is not None
 
 
 def require_tag(tag: str) -> None:
-    """Refuse text that is not a valid tag of a registry.
+    """Raise an error for text that is not a valid tag of a registry.
 
     Raises:
         InvalidNameError: The tag is outside the grammar.
@@ -148,7 +148,7 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> Reference:
-        """Read `host/repository[:tag][@digest]`.
+        """Read a reference of the form `host/repository[:tag][@digest]`.
 
         The first component is a host if it holds a dot, a colon or a capital, or is `localhost`.
         Without a host the reference is to Docker Hub, where a repository of one component is in
@@ -179,7 +179,7 @@ class Reference:
 
 
 def _is_host(component: str) -> bool:
-    """Tell whether a first component is a host, not part of a repository of Docker Hub."""
+    """Return whether a first component is a host, not part of a repository of Docker Hub."""
     return (
         component == "localhost"
         or "." in component

@@ -31,9 +31,6 @@ class ArtifactManifest(fields.Extensible):
         subject: The manifest that this one refers to, or `None`.
         annotations: Metadata of the manifest.
 
-    Raises:
-        DocumentError: A value breaks the specification.
-
     Spec: media-types:retired.
     """
 
@@ -76,9 +73,6 @@ class Schema1Manifest(fields.Extensible):
         media_type: The media type of this document; mostly `None`, as few programs write it.
         fs_layers: The layers, from the top down; a layer may be listed several times.
 
-    Raises:
-        DocumentError: A value breaks the specification.
-
     Spec: media-types:retired.
     """
 
@@ -91,11 +85,7 @@ class Schema1Manifest(fields.Extensible):
         fields.require_without(self.extra, "manifests", "layers", "config", "blobs")
 
     def sized(self, size: Callable[[Digest], int]) -> Schema1Manifest:
-        """Return the same manifest with the sizes of its layers.
-
-        Args:
-            size: Returns the size of a blob in bytes, 0 for a missing one.
-        """
+        """Return the same manifest with the sizes of its layers, 0 for a missing one."""
         sizes = {layer.blob_sum: 0 for layer in self.fs_layers}
         sizes = {digest: size(digest) for digest in sizes}
         layers = [evolve(layer, size=sizes[layer.blob_sum]) for layer in self.fs_layers]

@@ -1,16 +1,14 @@
-"""Streams of content, opened late and verified."""
+"""Streams of content, and their verification."""
 
 from __future__ import annotations
 
 import io
 import os
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ocilayout.model.descriptor import Verifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ocilayout.model.descriptor import Descriptor
 
 CHUNK: Final = 1024 * 1024
@@ -42,57 +40,13 @@ class Seekable(Readable, Protocol):
 
 
 def is_seekable(stream: Readable) -> bool:
-    """Tell whether a stream can be read again; a stream without `seekable` cannot."""
+    """Return whether a stream can be read again; a stream without `seekable` cannot."""
     seekable = getattr(stream, "seekable", None)
     return seekable is not None and bool(seekable())
 
 
 BlobSource = bytes | bytearray | memoryview | str | os.PathLike[str] | Readable
 """The content of a new blob: bytes, the path of a file, or an open binary file."""
-
-
-class LateStream:
-    """A stream that is opened when it is first used.
-
-    Attributes:
-        opened: Whether it was opened.
-    """
-
-    def __init__(self, open_raw: Callable[[], Readable]) -> None:
-        self.opened = False
-        self._open = open_raw
-        self._stream: Readable | None = None
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes, none at the end.
-
-        Raises:
-            Exception: Any error of opening or reading the stream.
-        """
-        return self._raw().read(size)
-
-    def seekable(self) -> bool:
-        """Tell whether the stream can be read again."""
-        return is_seekable(self._raw())
-
-    def tell(self) -> int:
-        """Return the position, in bytes."""
-        return cast("Seekable", self._raw()).tell()
-
-    def seek(self, position: int, /) -> int:
-        """Go to a position, in bytes; only where `seekable` returns true."""
-        return cast("Seekable", self._raw()).seek(position)
-
-    def close(self) -> None:
-        """Close the stream, if it was opened."""
-        if self._stream is not None:
-            self._stream.close()
-
-    def _raw(self) -> Readable:
-        if self._stream is None:
-            self.opened = True
-            self._stream = self._open()
-        return self._stream
 
 
 class VerifiedReader(io.RawIOBase):

@@ -13,7 +13,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def has_surrogate(text: str) -> bool:
-    """Tell whether text holds half of a surrogate pair, so that UTF-8 cannot encode it."""
+    """Return whether text holds half of a surrogate pair, so that UTF-8 cannot encode it."""
     return not text.isascii() and _SURROGATE.search(text) is not None
 
 

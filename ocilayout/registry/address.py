@@ -42,11 +42,6 @@ def parse_address(text: str) -> Url | None:
 def join(url: str, location: str | None, *, status: int) -> str:
     """Return the address that a `Location` header leads to.
 
-    Args:
-        url: The address that sent the header.
-        location: The value of the header.
-        status: The status of the response, for the error.
-
     Raises:
         RegistryError: The header is missing or not an address, holds credentials, or leads from
             https to http.
@@ -85,11 +80,7 @@ def _port(parsed: Url) -> int:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host certainly is this machine.
-
-    Args:
-        host: A name or an IP address without a port; IPv6 with or without brackets.
-    """
+    """Tell whether a host, a name or an IP address without a port, certainly is this machine."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -147,11 +138,7 @@ class Proxies:
         return cls(http=http, https=value("HTTPS_PROXY"), bypass=value("NO_PROXY"))
 
     def choose(self, url: str) -> str | None:
-        """Return the address of the proxy to reach an address through, or `None`.
-
-        Args:
-            url: An absolute http or https address.
-        """
+        """Return the address of the proxy to reach an address through, or `None`."""
         target = parse_url(url)
         proxy = self.https if target.scheme == "https" else self.http
         host = (target.host or "").strip("[]").lower()

@@ -65,6 +65,14 @@ class Authenticator:
 
     After the first challenge it sends the right `Authorization` unasked.
 
+    Args:
+        transport: The connections to token servers.
+        registry: The address of the registry, such as `https://ghcr.io`.
+        repository: The path of the repository.
+        name: The argument for a finder of credentials, which is called at the first challenge.
+        credentials: As for `Repository`.
+        clock: Returns the time in seconds, for the age of tokens.
+
     Spec: distribution:authentication.
     """
 
@@ -78,17 +86,6 @@ class Authenticator:
         credentials: Credentials | CredentialFinder | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Create an authenticator; credentials are looked for at the first challenge.
-
-        Args:
-            transport: The connections to token servers.
-            registry: The address of the registry, such as `https://ghcr.io`.
-            repository: The path of the repository.
-            name: The argument for a finder of credentials.
-            credentials: The credentials, a function that finds them, or `None` for anonymous
-                access.
-            clock: Returns the time in seconds, for the age of tokens.
-        """
         self._transport = transport
         self._registry = registry
         self._repository = repository
@@ -134,10 +131,6 @@ class Authenticator:
 
     def renew(self, actions: Actions, texts: Iterable[str]) -> str:
         """Return the value of `Authorization` that meets the challenges of a 401.
-
-        Args:
-            actions: The actions of the request.
-            texts: The `WWW-Authenticate` headers.
 
         Raises:
             AuthError: There are no credentials that the registry would accept, or they would have

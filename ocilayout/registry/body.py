@@ -32,21 +32,18 @@ class BlobBody:
 
     Each byte is hashed once, even if it has to be sent twice.
 
+    Args:
+        file: The source of the bytes, from its current position on; it is not closed here.
+        descriptor: The expected content; also an attribute.
+
     Attributes:
-        descriptor: The expected content.
         position: How many bytes were read.
+
+    Raises:
+        UnsupportedDigestError: The algorithm of the digest cannot be computed here.
     """
 
     def __init__(self, file: Readable, descriptor: Descriptor) -> None:
-        """Create a body that begins at the current position of a file.
-
-        Args:
-            file: The source of the bytes; it is not closed here.
-            descriptor: The expected content.
-
-        Raises:
-            UnsupportedDigestError: The algorithm of the digest cannot be computed here.
-        """
         self.descriptor = descriptor
         self.position = 0
         self._file = file
@@ -81,10 +78,7 @@ class BlobBody:
         return b"".join(iter(lambda: self._read(CHUNK), b""))
 
     def seek(self, position: int) -> bool:
-        """Go to a position that was read before, and tell whether that is possible.
-
-        Args:
-            position: The position, in bytes from the beginning; never possible below 0.
+        """Go to a position that was read before, never below 0; tell whether that is possible.
 
         Raises:
             OSError: The file does not seek although it says that it can.
@@ -125,15 +119,9 @@ class BlobBody:
 
 
 class BodyPart:
-    """A part of a body, sent as one chunk."""
+    """A part of a body from its current position on, sent as one chunk; its size is in bytes."""
 
     def __init__(self, whole: BlobBody, size: int) -> None:
-        """Create a part that begins at the current position of the whole.
-
-        Args:
-            whole: The whole body.
-            size: The size of the part, in bytes.
-        """
         self._whole = whole
         self._start = whole.position
         self._size = size
@@ -205,5 +193,5 @@ def _describe(file: Seekable, start: int, media_type: str) -> Descriptor:
         hasher.update(data)
         size += len(data)
     file.seek(start)
-    digest = Digest(f"sha256:{hasher.hexdigest()}")
+    digest = Digest.parse(f"sha256:{hasher.hexdigest()}")
     return Descriptor(media_type=media_type, digest=digest, size=size)

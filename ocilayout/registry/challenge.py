@@ -46,13 +46,7 @@ class Challenge:
 
 
 def parse_challenges(text: str) -> tuple[Challenge, ...]:
-    """Read the value of a `WWW-Authenticate` header.
-
-    Args:
-        text: The value; it may hold several challenges.
-
-    Returns:
-        The challenges in order.
+    """Return the challenges in the value of a `WWW-Authenticate` header, in order.
 
     Raises:
         AuthError: The value is outside the grammar of RFC 9110, or names a parameter twice.

@@ -10,6 +10,8 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from attrs import define, field
+
 from ocilayout.errors import RegistryError, TransportError
 from ocilayout.model import CHUNK
 
@@ -35,29 +37,26 @@ _WHOLE_OR_PART: Final = frozenset(
 _CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/(?:[0-9]{1,18}|\*)")
 
 
+@define
 class Download:
-    """The body of a response, requested again from where it stopped."""
+    """The body of a response, requested again from where it stopped.
 
-    def __init__(
-        self, session: Session, path: str, headers: Mapping[str, str], response: Response
-    ) -> None:
-        """Create a download from its first response.
+    Args:
+        session: The session with the registry.
+        path: The path of the content, below the repository.
+        headers: The headers of the request, apart from those that every request has.
+        response: The first response, its body unread; closed with this stream.
+    """
 
-        Args:
-            session: The session with the registry.
-            path: The path of the content, below the repository.
-            headers: The headers of the request, apart from those that every request has.
-            response: The response, its body unread; closed with this stream.
-        """
-        self._session = session
-        self._path = path
-        self._headers = headers
-        self._response = response
-        self._position = 0
-        self._attempts = 0
-        self._begun_at = 0
-        self._to_skip = 0
-        self._ended = False
+    session: Session
+    path: str
+    headers: Mapping[str, str]
+    response: Response
+    _position: int = field(default=0, init=False)
+    _attempts: int = field(default=0, init=False)
+    _begun_at: int = field(default=0, init=False)
+    _to_skip: int = field(default=0, init=False)
+    _ended: bool = field(default=False, init=False)
 
     def read(self, size: int, /) -> bytes:
         """Return up to `size` bytes, none at the end.
@@ -71,7 +70,7 @@ class Download:
         while not self._ended:
             try:
                 # A registry without ranges begins again; what was read before is skipped.
-                data = self._response.read(min(self._to_skip, CHUNK) or size)
+                data = self.response.read(min(self._to_skip, CHUNK) or size)
             except TransportError as error:
                 self._resume(error)
                 continue
@@ -85,7 +84,7 @@ class Download:
 
     def close(self) -> None:
         """Drop the rest of the body."""
-        self._response.close()
+        self.response.close()
 
     def _resume(self, error: TransportError) -> None:
         """Request the rest once, or give up.
@@ -94,22 +93,22 @@ class Download:
             TransportError: The connection broke too often, or breaks again before the rest begins.
             RegistryError: The registry does not send the rest.
         """
-        self._response.close()
+        self.response.close()
         if self._position - self._begun_at >= _PROGRESS:
             self._attempts = 0
         self._attempts += 1
-        if self._attempts >= self._session.retry.attempts:
+        if self._attempts >= self.session.retry.attempts:
             raise error
         if self._attempts > 1:
-            self._session.retry.sleep(self._session.retry.backoff(self._attempts))
+            self.session.retry.sleep(self.session.retry.backoff(self._attempts))
         self._begun_at = self._position
-        response = self._session.request(
+        response = self.session.request(
             "GET",
-            self._path,
+            self.path,
             accept=_WHOLE_OR_PART,
-            headers={**self._headers, "Range": f"bytes={self._position}-"},
+            headers={**self.headers, "Range": f"bytes={self._position}-"},
         )
-        self._response = response
+        self.response = response
         self._to_skip = self._position if response.status == HTTPStatus.OK else 0
         if response.status == HTTPStatus.OK or _range_start(response) == self._position:
             return
@@ -121,26 +120,16 @@ class Download:
         )
         if not self._ended:
             raise RegistryError(
-                f"the registry broke off at byte {self._position} of {self._path} and does not"
+                f"the registry broke off at byte {self._position} of {self.path} and does not"
                 " go on from there; try again",
                 status=response.status,
             ) from error
 
 
 def read_range(session: Session, path: str, start: int, length: int) -> bytes | None:
-    """Return a part of some content, or `None` if the registry does not have the content.
+    """Return a part of some content, as `RepositoryBlobs.read_unverified` does.
 
-    Args:
-        session: The session with the registry.
-        path: The path of the content, below the repository.
-        start: The position of the first byte.
-        length: The number of bytes, above 0.
-
-    Returns:
-        The part; shorter if the content ends before.
-
-    Raises:
-        RegistryError: The registry refused or failed, or answers with another part.
+    It is `None` if the registry does not have the content.
     """
     with session.request(
         "GET",
@@ -149,7 +138,6 @@ def read_range(session: Session, path: str, start: int, length: int) -> bytes | 
         headers={"Range": f"bytes={start}-{start + length - 1}"},
     ) as response:
         if response.status == HTTPStatus.NOT_FOUND:
-            response.drain()
             return None
         if response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             response.drain()

@@ -26,12 +26,8 @@ def iter_pages(
 ) -> Iterator[Response]:
     """Yield the pages of a list, each open until the next is asked for.
 
-    Args:
-        session: The session with the registry.
-        where: The first page, as a path below the repository.
-        of: The entries of the list, such as `tags`, for errors.
-        accept: The statuses that the first page may have; later pages have 200.
-        headers: The headers, apart from those that every request has.
+    The first one is at a path below the repository; only it may have a status other than 200. `of`
+    names the entries of the list in errors.
 
     Raises:
         LimitExceededError: There are too many pages.

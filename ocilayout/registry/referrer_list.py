@@ -4,6 +4,8 @@ A registry with the API lists referrers by itself and says so, with `OCI-Subject
 pushed. For other registries clients keep the list: an index under a tag that is made from the
 digest of the subject. Of clients that change it at the same time, one may undo the change of the
 other; what is done about that, and what cannot be, is in spec-notes/decisions/0030.
+
+All functions raise what `Session.request` raises, besides what they list.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from ocilayout.model import (
 )
 from ocilayout.registry.page import iter_pages
 from ocilayout.registry.response import ANY_MANIFEST
-from ocilayout.registry.session import CREATED, OK_OR_MISSING, Session
+from ocilayout.registry.session import OK_OR_MISSING, STORED, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -72,15 +74,11 @@ def list_referrers(
 def add_referrer(session: Session, subject: Digest, plain: Descriptor, document: Document) -> None:
     """Add a referrer to the list under the fallback tag of its subject, unless it is there.
 
-    Args:
-        session: The session with the registry.
-        subject: The digest of its subject.
-        plain: The descriptor of the referrer, which is in the registry already.
-        document: The referrer.
+    The referrer is in the registry already.
 
     Raises:
-        RegistryError: The registry refused or failed, the tag names something else than a list,
-            or other clients changed the list each time. The referrer is stored and not listed.
+        RegistryError: The tag names something else than a list, or other clients changed the list
+            each time. The referrer is stored and not listed.
 
     Spec: distribution:subject-list, distribution:list-empty, distribution:list-other,
         distribution:list-once, distribution:list-condition.
@@ -102,16 +100,11 @@ def add_referrer(session: Session, subject: Digest, plain: Descriptor, document:
 def remove_referrer(session: Session, subject: Digest, referrer: Digest) -> None:
     """Remove a referrer from the list under the fallback tag of its subject, if it is there.
 
-    Nothing is done in a registry with the referrers API, or if the tag is not of a list.
-
-    Args:
-        session: The session with the registry.
-        subject: The digest of its subject.
-        referrer: The digest of the referrer, which is deleted already.
+    Nothing is done in a registry with the referrers API, or if the tag is not of a list. The
+    referrer is deleted already.
 
     Raises:
-        RegistryError: The registry refused or failed, or other clients changed the list each
-            time.
+        RegistryError: Other clients changed the list each time.
 
     Spec: distribution:delete.
     """
@@ -132,19 +125,8 @@ def remove_referrer(session: Session, subject: Digest, referrer: Digest) -> None
 def read_subject(session: Session, digest: Digest) -> Digest | None:
     """Return the digest of the subject of a manifest that is going to be deleted.
 
-    The manifest need not be valid, as an invalid one can be deleted as well.
-
-    Args:
-        session: The session with the registry.
-        digest: The digest of the manifest.
-
-    Returns:
-        The digest, or `None` if there is no subject or the manifest cannot be read.
-
-    Raises:
-        AuthError: The registry does not accept the credentials.
-        RateLimitedError: The registry asks to come back later.
-        TransportError: The connection failed.
+    The manifest need not be valid, as an invalid one can be deleted as well. `None` means that it
+    has no subject or cannot be read.
     """
     try:
         with session.request(
@@ -180,8 +162,7 @@ def _change_list(
         Whether the fallback tag is of a list, or missing.
 
     Raises:
-        RegistryError: The registry refused or failed, or other clients changed the list each
-            time.
+        RegistryError: Other clients changed the list each time.
     """
     tag = fallback_tag(subject)
     for attempt in range(_ATTEMPTS):
@@ -210,7 +191,6 @@ def _iter_referrers(
     )
     for page in pages:
         if page.status == HTTPStatus.NOT_FOUND:
-            page.drain()
             current, _ = _read_list(session, fallback_tag(digest))
             yield from _of_type(() if current is None else current.manifests, artifact_type)
         else:
@@ -245,13 +225,12 @@ def _read_list(session: Session, tag: str) -> tuple[Index | None, str | None]:
         The list, which is empty if the tag is missing, or `None` if the tag is not of a list.
 
     Raises:
-        RegistryError: The registry refused or failed, or the list cannot be read.
+        RegistryError: The list cannot be read.
     """
     with session.request(
         "GET", f"manifests/{tag}", accept=OK_OR_MISSING, headers={"Accept": ANY_MANIFEST}
     ) as response:
         if response.status == HTTPStatus.NOT_FOUND:
-            response.drain()
             return Index(), None
         try:
             document = decode_document(*response.read_manifest(None))
@@ -266,15 +245,14 @@ def _write_list(session: Session, tag: str, index: Index, etag: str | None) -> N
     """Write a list; a registry that heeds `If-Match` refuses if it was changed meanwhile."""
     data = encode(index)
     condition = {} if etag is None else {"If-Match": etag}
-    with session.request(
+    session.request(
         "PUT",
         f"manifests/{tag}",
-        accept=CREATED | {HTTPStatus.PRECONDITION_FAILED},
+        accept=STORED | {HTTPStatus.PRECONDITION_FAILED},
         headers={
             "Content-Type": index.media_type or OCI_INDEX,
             "Content-Length": str(len(data)),
             **condition,
         },
         body=data,
-    ) as response:
-        response.drain()
+    )

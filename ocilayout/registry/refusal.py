@@ -53,11 +53,7 @@ DENIED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 def denial(*, logged_in: bool) -> str:
-    """Return what to do about a denied request, as the rest of a sentence on the server.
-
-    Args:
-        logged_in: Whether the request had credentials.
-    """
+    """Return what to do about a denied request, as the rest of a sentence on the server."""
     if logged_in:
         return "refuses these credentials; check the user name, the password and its rights"
     return "does not allow anonymous access; pass Credentials, or log in"
@@ -73,14 +69,6 @@ def status_error(
     retry: Retry,
 ) -> RegistryError:
     """Return the error for a response whose status is a failure.
-
-    Args:
-        response: The response.
-        method: The method of the request.
-        repository: The path of the repository.
-        logged_in: Whether the request had credentials.
-        reveals: Tells whether a text has a secret.
-        retry: Reads `Retry-After`.
 
     Spec: distribution:errors, distribution:docker-codes.
     """

@@ -51,9 +51,37 @@ _DOCKER_HUB_API: Final = "registry-1.docker.io"
 class Repository:
     """A repository of a registry; safe to use from several threads.
 
+    Every method that asks the registry raises `RegistryError` if it refuses or fails, of which
+    `AuthError`, `RateLimitedError` and `TransportError` are kinds, and `UnsupportedDigestError` for
+    a digest whose algorithm cannot be computed here. Below, only further errors are listed.
+
+    Args:
+        name: Host and path, such as `ghcr.io/org/skill`; also an attribute.
+        plain_http: Whether to use http, which does not encrypt credentials either. `None`: http
+            for loopback hosts, https for all others.
+        credentials: The credentials; a function that finds them once the registry asks, such as
+            `find_credentials`; or `None` for anonymous access.
+        ca_certs: A PEM file of the authorities to trust; those of the operating system if
+            `None`.
+        client_cert: A PEM file with a client certificate and its key, or two such files.
+        certs: A folder of certificates as Docker keeps for each registry, which `find_certs`
+            finds: `*.crt` are authorities to trust in addition, `*.cert` is a client
+            certificate and `*.key` its key.
+        proxies: The proxies to use; those of the environment if `None`.
+        timeout: The longest waits, in seconds; a number stands for each of them.
+        retry: When to send requests again; by default four times at most.
+        limits: How large and how many documents may be.
+        chunk_size: The size of the chunks that blobs are sent in, in bytes; `None` sends them
+            in one piece.
+
     Attributes:
-        name: Host and path, such as `ghcr.io/org/skill`.
         blobs: The content by digests.
+
+    Raises:
+        InvalidNameError: The name is outside the grammar, or has a tag or a digest; or a proxy
+            is not an address.
+        OSError: A file of certificates cannot be read or has none.
+        ValueError: A timeout or the size of chunks is not above 0.
     """
 
     def __init__(  # noqa: PLR0913 # each is an option by its name
@@ -71,33 +99,6 @@ class Repository:
         limits: Limits = DEFAULT_LIMITS,
         chunk_size: int | None = None,
     ) -> None:
-        """Create a client of a repository; nothing is sent yet.
-
-        Args:
-            name: `host/path`, without tag and digest.
-            plain_http: Whether to use http, which does not encrypt credentials either. `None`: http
-                for loopback hosts, https for all others.
-            credentials: The credentials; a function that finds them once the registry asks, such as
-                `find_credentials`; or `None` for anonymous access.
-            ca_certs: A PEM file of the authorities to trust; those of the operating system if
-                `None`.
-            client_cert: A PEM file with a client certificate and its key, or two such files.
-            certs: A folder of certificates as Docker keeps for each registry, which `find_certs`
-                finds: `*.crt` are authorities to trust in addition, `*.cert` is a client
-                certificate and `*.key` its key.
-            proxies: The proxies to use; those of the environment if `None`.
-            timeout: The longest waits, in seconds; a number stands for each of them.
-            retry: When to send requests again; by default four times at most.
-            limits: How large and how many documents may be.
-            chunk_size: The size of the chunks that blobs are sent in, in bytes; `None` sends them
-                in one piece.
-
-        Raises:
-            InvalidNameError: The name is outside the grammar, or has a tag or a digest; or a proxy
-                is not an address.
-            OSError: A file of certificates cannot be read or has none.
-            ValueError: A timeout or the size of chunks is not above 0.
-        """
         reference = Reference.parse(name)
         if reference.tag is not None or reference.digest is not None:
             raise InvalidNameError(
@@ -158,8 +159,7 @@ class Repository:
         """Check that the host is a registry of this API and accepts the credentials.
 
         Raises:
-            AuthError: It does not accept the credentials.
-            RegistryError: It is not a registry, or failed.
+            RegistryError: It is not a registry.
 
         Spec: distribution:version.
         """
@@ -172,8 +172,7 @@ class Repository:
 
         Raises:
             LimitExceededError: There are too many.
-            RegistryError: The registry refused or failed, has no such repository, or its list
-                cannot be read or does not end.
+            RegistryError: There is no such repository, or the list cannot be read or does not end.
 
         Spec: distribution:tags.
         """
@@ -193,27 +192,24 @@ class Repository:
             ReferenceNotFoundError: The registry has no such manifest.
             DigestMismatchError: The registry answers with something else.
             LimitExceededError: The manifest is too large.
-            RegistryError: The registry refused or failed, or answers with something else than a
-                manifest.
+            RegistryError: The registry answers with something else than a manifest.
 
         Spec: distribution:head, distribution:reference, distribution:docker-headers,
             distribution:older-registries.
         """
         name, wanted = _parse_manifest_name(name_or_digest)
-        with self._session.request(
+        response = self._session.request(
             "HEAD",
             f"manifests/{name}",
             accept=OK_OR_MISSING | {HTTPStatus.METHOD_NOT_ALLOWED},
             headers={"Accept": ANY_MANIFEST},
-        ) as response:
-            response.drain()
-            if response.status == HTTPStatus.NOT_FOUND:
-                raise self._missing(name)
-            if response.status == HTTPStatus.OK:
-                descriptor = response.describe_manifest(wanted)
-                if descriptor is not None:
-                    return descriptor
-        return self.fetch(name)[1]
+        )
+        if response.status == HTTPStatus.NOT_FOUND:
+            raise self._missing(name)
+        descriptor = None
+        if response.status == HTTPStatus.OK:
+            descriptor = response.describe_manifest(wanted)
+        return self.fetch(name)[1] if descriptor is None else descriptor
 
     def fetch(self, name_or_digest: Digest | str) -> tuple[bytes, Descriptor]:
         """Return the manifest or index of a tag or a digest, in one round trip.
@@ -226,7 +222,6 @@ class Repository:
 
         Raises:
             OciLayoutError: As for `resolve`.
-            UnsupportedDigestError: The algorithm of the digest cannot be computed here.
 
         Spec: distribution:reference, distribution:verify-manifest.
         """
@@ -238,7 +233,6 @@ class Repository:
             headers={"Accept": ANY_MANIFEST},
         ) as response:
             if response.status == HTTPStatus.NOT_FOUND:
-                response.drain()
                 raise self._missing(name)
             return response.read_manifest(wanted)
 
@@ -261,7 +255,7 @@ class Repository:
         Raises:
             DocumentError: The digest is not valid.
             LimitExceededError: There are too many.
-            RegistryError: The registry refused or failed, or its list cannot be read or is endless.
+            RegistryError: The list cannot be read or is endless.
 
         Spec: distribution:referrers.
         """
@@ -275,8 +269,6 @@ class Repository:
             IntegrityError: It is not what the descriptor says.
             DocumentError: It breaks the specification, or the descriptor is of something else.
             LimitExceededError: It is too large.
-            UnsupportedDigestError: The algorithm of the digest cannot be computed here.
-            RegistryError: The registry refused or failed.
 
         Spec: distribution:verify-manifest, considerations:property-types.
         """
@@ -300,10 +292,8 @@ class Repository:
         Raises:
             DocumentError: The document breaks the specification or has another media type.
             LimitExceededError: The document is too large.
-            UnsupportedDigestError: The algorithm cannot be computed here.
             IntegrityError: The registry says that it stored something else.
-            RegistryError: The registry refused or failed; it may lack content that the document
-                refers to.
+            RegistryError: The registry may lack content that the document refers to.
 
         Spec: distribution:reference.
         """
@@ -325,8 +315,7 @@ class Repository:
             DocumentError: The target is not a manifest or an index.
             IntegrityError: The registry has something else under the target's digest, or says that
                 it tagged something else.
-            RegistryError: The registry refused or failed, or does not tag digests of this
-                algorithm; then nothing is tagged.
+            RegistryError: The registry does not tag digests of this algorithm; nothing is tagged.
 
         Spec: distribution:tag, distribution:digest-and-tag.
         """
@@ -346,7 +335,7 @@ class Repository:
         Raises:
             InvalidNameError: The name is not a tag.
             ReferenceNotFoundError: There is no such tag.
-            RegistryError: The registry refused or failed; many do not do it.
+            RegistryError: Many registries do not do it.
 
         Spec: distribution:delete-done.
         """
@@ -367,8 +356,8 @@ class Repository:
         Raises:
             InvalidNameError: The target is text and not a digest; `untag` removes a tag.
             ReferenceNotFoundError: The repository does not have it.
-            RegistryError: The registry refused or failed, many do not delete; or the list of
-                referrers could not be changed.
+            RegistryError: Many registries do not delete; or the list of referrers could not be
+                changed.
 
         Spec: distribution:delete, distribution:delete-done.
         """

@@ -43,19 +43,19 @@ if TYPE_CHECKING:
 
 
 class RepositoryBlobs:
-    """The content of one repository; reached as `Repository.blobs`."""
+    """The content of one repository; reached as `Repository.blobs`.
+
+    Its methods raise `RegistryError` and `UnsupportedDigestError` as those of `Repository` do.
+
+    Args:
+        session: The session with the registry.
+        chunk_size: As for `Repository`.
+
+    Raises:
+        ValueError: The size of chunks is not above 0.
+    """
 
     def __init__(self, session: Session, *, chunk_size: int | None = None) -> None:
-        """Create the content of a repository; nothing is sent yet.
-
-        Args:
-            session: The session with the registry.
-            chunk_size: The size of the chunks that blobs are sent in, in bytes; `None` sends them
-                in one piece.
-
-        Raises:
-            ValueError: The size of chunks is not above 0.
-        """
         if chunk_size is not None and chunk_size <= 0:
             raise ValueError(f"chunks have a size above 0, not {chunk_size!r}")
         self._session = session
@@ -71,17 +71,13 @@ class RepositoryBlobs:
                 return False
         if not isinstance(digest, Digest):
             return False
-        with self._session.request("HEAD", f"blobs/{digest}", accept=OK_OR_MISSING) as response:
-            response.drain()
-            return response.status == HTTPStatus.OK
+        response = self._session.request("HEAD", f"blobs/{digest}", accept=OK_OR_MISSING)
+        return response.status == HTTPStatus.OK
 
     def holds(self, descriptor: Descriptor) -> bool:
         """Tell whether the repository has the content of a descriptor.
 
         It does not if the registry states another size.
-
-        Raises:
-            RegistryError: The registry refused or failed.
 
         Spec: distribution:head.
         """
@@ -93,14 +89,13 @@ class RepositoryBlobs:
         Raises:
             BlobNotFoundError: There is no such blob.
             DocumentError: The digest is not valid.
-            RegistryError: The registry refused or failed, or states no size.
+            RegistryError: The registry states no size.
         """
         digest = Digest.parse(digest)  # a caller without types may pass any text
-        with self._session.request("HEAD", f"blobs/{digest}", accept=OK_OR_MISSING) as response:
-            response.drain()
-            if response.status == HTTPStatus.NOT_FOUND:
-                raise _missing(digest)
-            size = response.content_length()
+        response = self._session.request("HEAD", f"blobs/{digest}", accept=OK_OR_MISSING)
+        if response.status == HTTPStatus.NOT_FOUND:
+            raise _missing(digest)
+        size = response.content_length()
         if size is None:
             raise RegistryError(
                 f"the registry does not state the size of {digest}", status=response.status
@@ -114,8 +109,6 @@ class RepositoryBlobs:
             BlobNotFoundError: The repository does not have it.
             IntegrityError: It is not what the descriptor says.
             LimitExceededError: It is a manifest or an index, and too large for one.
-            UnsupportedDigestError: The algorithm of the digest cannot be computed here.
-            RegistryError: The registry refused or failed.
 
         Spec: distribution:verify-blob, media-types:mismatch.
         """
@@ -128,13 +121,11 @@ class RepositoryBlobs:
         If the connection breaks, the stream goes on where it stopped.
 
         Returns:
-            The stream, to be closed. Reading raises what `read` raises.
+            The stream, to be closed. Its `read` raises `IntegrityError`.
 
         Raises:
             BlobNotFoundError: The repository does not have it.
             LimitExceededError: It is a manifest or an index, and too large for one.
-            UnsupportedDigestError: The algorithm of the digest cannot be computed here.
-            RegistryError: The registry refused or failed.
 
         Spec: distribution:accept, distribution:verify-manifest, distribution:verify-blob,
             media-types:mismatch.
@@ -146,7 +137,6 @@ class RepositoryBlobs:
         path = _path(descriptor)
         response = self._session.request("GET", path, accept=OK_OR_MISSING, headers=headers)
         if response.status == HTTPStatus.NOT_FOUND:
-            response.drain()
             raise _missing(descriptor.digest)
         try:
             return VerifiedReader(Download(self._session, path, headers, response), descriptor)
@@ -169,7 +159,7 @@ class RepositoryBlobs:
             BlobNotFoundError: There is no such blob.
             DocumentError: The digest is not valid.
             ValueError: The position or the number is too small.
-            RegistryError: The registry refused or failed, or answers with another part.
+            RegistryError: The registry answers with another part.
         """
         digest = Digest.parse(digest)
         if start < 0 or length <= 0:
@@ -185,7 +175,7 @@ class RepositoryBlobs:
         Raises:
             BlobNotFoundError: There is no such blob.
             DocumentError: The digest is not valid.
-            RegistryError: The registry refused or failed; many do not delete.
+            RegistryError: Many registries do not delete.
 
         Spec: distribution:delete-done.
         """
@@ -196,9 +186,7 @@ class RepositoryBlobs:
     def mount_source(self, other: object) -> str | None:
         """Return the path of another repository to mount blobs from, or `None`.
 
-        Args:
-            other: The content of a source. Only that of a repository in the same registry has a
-                path to mount from.
+        Only the content of a repository in the same registry has one.
         """
         if not isinstance(other, RepositoryBlobs):
             return None
@@ -218,7 +206,6 @@ class RepositoryBlobs:
 
         Raises:
             InvalidNameError: The path is not that of a repository.
-            RegistryError: The registry refused or failed.
 
         Spec: distribution:mount.
         """
@@ -251,12 +238,10 @@ class RepositoryBlobs:
 
         Raises:
             IntegrityError: The content is not as expected; nothing was stored.
-            UnsupportedDigestError: The expected digest cannot be computed here.
             DocumentError: The media type is not valid, or says that the content is a manifest,
                 which it is not.
             InvalidNameError: The path to mount from is not that of a repository.
             LimitExceededError: The content is a manifest or an index, and too large for one.
-            RegistryError: The registry refused or failed.
             OSError: The source cannot be read.
 
         Spec: distribution:upload, distribution:put-digest.
@@ -282,9 +267,9 @@ class RepositoryBlobs:
                 if stored:
                     return descriptor
             BlobUpload(
-                self._session,
-                body,
-                location or begin_upload(self._session),
+                session=self._session,
+                body=body,
+                location=location or begin_upload(self._session),
                 is_stored=lambda: self._holds(descriptor, "pull,push"),
                 chunk_size=self._chunk_size,
             ).run()
@@ -311,8 +296,8 @@ class RepositoryBlobs:
             InvalidNameError: The name is not a tag or a digest.
             DocumentError: The bytes are not such a document.
             LimitExceededError: The document is too large.
-            RegistryError: The registry refused or failed, or does not tag digests of this
-                algorithm; or the list of referrers could not be changed.
+            RegistryError: The registry does not tag digests of this algorithm; or the list of
+                referrers could not be changed.
 
         Spec: distribution:manifest-type, distribution:manifest-type-said,
             distribution:subject-list, distribution:digest-and-tag.
@@ -322,11 +307,9 @@ class RepositoryBlobs:
             require_tag(tag)
         verify(data, descriptor)
         document = decode_document(data, descriptor)
-        with push_manifest(self._session, data, descriptor, tag) as response:
-            response.drain()
-            response.require_digest(descriptor)
-            listed = response.header("OCI-Subject") is not None
-        if document.subject is not None and not listed:
+        response = push_manifest(self._session, data, descriptor, tag)
+        response.require_digest(descriptor)
+        if document.subject is not None and response.header("OCI-Subject") is None:
             with self._list_lock:
                 add_referrer(self._session, document.subject.digest, descriptor, document)
         require_tagged(response, descriptor, tag)
@@ -336,10 +319,8 @@ class RepositoryBlobs:
         response = self._session.request(
             "HEAD", _path(descriptor), accept=OK_OR_MISSING, actions=actions, headers=headers
         )
-        with response:
-            response.drain()
-            size = response.content_length()
-            return response.status == HTTPStatus.OK and size in {None, descriptor.size}
+        size = response.content_length()
+        return response.status == HTTPStatus.OK and size in {None, descriptor.size}
 
     def _find_or_mount(
         self, descriptor: Descriptor, mount_from: str | None

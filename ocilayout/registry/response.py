@@ -60,22 +60,19 @@ ANY_MANIFEST: Final = ", ".join(sorted(DOCUMENT_TYPES - SCHEMA1_TYPES, reverse=T
 class Response:
     """A response: status, headers, and a body that is read at most once.
 
+    Args:
+        response: The response of urllib3, its body unread.
+        url: The address that it came from, after all redirects; also an attribute. Unlike
+            `origin(url)` it may hold secrets.
+        stall: The time over which the body has to bring 1 KiB a second, in seconds.
+
     Attributes:
         status: The HTTP status.
-        url: The address that it came from, after all redirects. Unlike `origin(url)` it may hold
-            secrets.
         repeated: Whether the request was sent before, so that the registry may have done then what
             was asked.
     """
 
     def __init__(self, response: BaseHTTPResponse, url: str, *, stall: float) -> None:
-        """Wrap a response of urllib3.
-
-        Args:
-            response: The response, its body unread.
-            url: The address that it came from.
-            stall: The time over which the body has to bring 1 KiB a second, in seconds.
-        """
         self.status = response.status
         self.url = url
         self.repeated = False
@@ -117,10 +114,7 @@ class Response:
         return data
 
     def read_all(self, limit: int) -> bytes:
-        """Return the whole body.
-
-        Args:
-            limit: The largest body that is accepted, in bytes.
+        """Return the whole body, of at most `limit` bytes.
 
         Raises:
             LimitExceededError: The body is larger.
@@ -208,13 +202,9 @@ class Response:
     # ------------------------------------------------------------ manifests
 
     def describe_manifest(self, wanted: Digest | None) -> Descriptor | None:
-        """Return the descriptor of a manifest from the headers alone.
+        """Return the descriptor of a manifest, if the headers alone state it.
 
-        Args:
-            wanted: The digest that was asked for, or `None` if it was a tag.
-
-        Returns:
-            The descriptor, or `None` if the headers do not state all of it.
+        `wanted` is the digest that was asked for, or `None` if it was a tag.
 
         Raises:
             DigestMismatchError: They state another digest than was asked for.
@@ -233,10 +223,7 @@ class Response:
         return descriptor
 
     def read_manifest(self, wanted: Digest | None) -> tuple[bytes, Descriptor]:
-        """Read a manifest from the body, and return its bytes and its descriptor.
-
-        Args:
-            wanted: The digest that was asked for, or `None` if it was a tag.
+        """Return the bytes of a manifest and its descriptor; for `wanted` see `describe_manifest`.
 
         Raises:
             DigestMismatchError: The bytes have another digest than was asked for, or than the

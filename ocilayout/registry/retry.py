@@ -79,11 +79,7 @@ class Retry:
     now: Callable[[], float] = time.time
 
     def backoff(self, attempt: int) -> float:
-        """Return how long to wait after a failed attempt, in seconds.
-
-        Args:
-            attempt: The number of that attempt, from 1.
-        """
+        """Return how long to wait after a failed attempt, by its number from 1, in seconds."""
         return self.uniform() * min(self.pause * 2.0 ** (attempt - 1), self.longest)
 
     def delay(self, attempt: int, asked: float | None) -> float | None:
@@ -101,13 +97,9 @@ class Retry:
         return None if asked > self.longest else min(asked + self.backoff(attempt), self.longest)
 
     def parse_retry_after(self, text: str | None) -> float | None:
-        """Return the wait that a `Retry-After` header asks for, in seconds.
+        """Return the wait that a `Retry-After` header asks for, in seconds, or `None`.
 
-        Args:
-            text: The value of the header, RFC 9110: a number of seconds or a date.
-
-        Returns:
-            The wait, or `None` if there is no header or it cannot be read.
+        RFC 9110: a number of seconds, or a date.
         """
         if text is None:
             return None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ocilayout.registry.transport import Body, Transport
 
 OK_OR_MISSING: Final = frozenset({HTTPStatus.OK, HTTPStatus.NOT_FOUND})
-CREATED: Final = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT})
+STORED: Final = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT})
 """The responses of registries to a PUT that they accepted; the specification says 201."""
 
 _DELETED: Final = frozenset({HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
@@ -40,12 +40,17 @@ _WARNING: Final = re.compile(r'299 - "((?:[^"\\]|\\.)*)"')
 class Session:
     """Requests within one repository.
 
+    Args:
+        transport: The connections to the registry.
+        registry: The address of the registry, without a slash at the end; also an attribute.
+        repository: The path of the repository; also an attribute.
+        name: The argument for a finder of credentials.
+        credentials: As for `Repository`.
+        limits: How large and how many documents may be; also an attribute.
+
     Attributes:
         base: The address of the repository in the API, without a slash at the end.
-        registry: The address of the registry.
-        repository: The path of the repository.
         retry: When to send requests again.
-        limits: How large and how many documents may be.
     """
 
     def __init__(
@@ -58,16 +63,6 @@ class Session:
         credentials: Credentials | CredentialFinder | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        """Create a session; nothing is sent yet.
-
-        Args:
-            transport: The connections to the registry.
-            registry: The address of the registry, without a slash at the end.
-            repository: The path of the repository.
-            name: The argument for a finder of credentials.
-            credentials: See `Authenticator`.
-            limits: How large and how many documents may be.
-        """
         self._transport = transport
         self._authenticator = Authenticator(
             transport,
@@ -104,6 +99,9 @@ class Session:
     ) -> Response:
         """Send a request, with credentials if it goes to the registry itself.
 
+        The response is drained, unless it is one with content to a GET: nothing else in a body is
+        of use.
+
         Args:
             method: The method.
             where: A path below the repository, or an address that the registry gave.
@@ -114,7 +112,7 @@ class Session:
             once: Whether to leave it to the caller to send the request again.
 
         Returns:
-            The response, to be closed.
+            The response, to be closed if it was not drained.
 
         Raises:
             AuthError: The registry does not accept the credentials.
@@ -149,6 +147,8 @@ class Session:
             response.repeated = response.repeated or repeated
         self._keep_warnings(response)
         if response.status in accept:
+            if method != "GET" or response.status == HTTPStatus.NOT_FOUND:
+                response.drain()
             return response
         with response:
             raise status_error(
@@ -166,18 +166,14 @@ class Session:
         A DELETE is sent again if its response was lost or a gateway gave up. If the second one
         finds nothing, the first may have deleted it, so it counts as deleted.
 
-        Args:
-            where: A path below the repository.
-
         Raises:
             RegistryError: As for `request`; many registries do not delete.
 
         Spec: distribution:delete-done.
         """
         accept = {*_DELETED, HTTPStatus.NOT_FOUND}
-        with self.request("DELETE", where, accept=accept) as response:
-            response.drain()
-            return response.status != HTTPStatus.NOT_FOUND or response.repeated
+        response = self.request("DELETE", where, accept=accept)
+        return response.status != HTTPStatus.NOT_FOUND or response.repeated
 
     def close(self) -> None:
         """Close the connections that are not in use."""

@@ -19,11 +19,7 @@ _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
 def read_setting(path: str | os.PathLike[str], *, limit: int) -> bytes:
-    """Return the content of a regular file, following links to it.
-
-    Args:
-        path: The file.
-        limit: The most that is read, in bytes.
+    """Return the content of a regular file of at most `limit` bytes, following links to it.
 
     Raises:
         OSError: The file is missing, unreadable, not a regular file, or too large. The error has

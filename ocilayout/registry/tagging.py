@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from ocilayout.errors import DigestMismatchError, RegistryError
-from ocilayout.registry.session import CREATED, Session
+from ocilayout.registry.session import STORED, Session
 
 if TYPE_CHECKING:
     from ocilayout.model import Descriptor
@@ -38,19 +38,10 @@ _UNKNOWN_ALGORITHM_CODES: Final = frozenset(
 def push_manifest(
     session: Session, data: bytes, descriptor: Descriptor, tag: str | None
 ) -> Response:
-    """Push a manifest or an index.
-
-    Args:
-        session: The session with the registry.
-        data: Its bytes.
-        descriptor: Their descriptor.
-        tag: The tag to set, or `None`.
-
-    Returns:
-        The response, to be closed. `require_tagged` checks whether the tag was set.
+    """Push a manifest or an index, and set a tag if there is one; `require_tagged` checks that.
 
     Raises:
-        RegistryError: The registry refused or failed.
+        RegistryError: As for `Session.request`.
 
     Spec: distribution:reference, distribution:manifest-type, distribution:digest-and-tag.
     """
@@ -62,7 +53,7 @@ def push_manifest(
         return session.request(
             "PUT",
             f"manifests/{name}",
-            accept=CREATED,
+            accept=STORED,
             headers={"Content-Type": descriptor.media_type, "Content-Length": str(len(data))},
             body=data,
         )
@@ -83,11 +74,6 @@ def push_manifest(
 
 def require_tagged(response: Response, descriptor: Descriptor, tag: str | None) -> None:
     """Fail if the response to a push by digest does not say that the tag was set.
-
-    Args:
-        response: The response.
-        descriptor: The manifest.
-        tag: The tag to set, or `None`.
 
     Raises:
         DigestMismatchError: The registry says that it stored the manifest under another digest.

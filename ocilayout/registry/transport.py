@@ -97,8 +97,17 @@ class Body(Protocol):
 class Transport:
     """Connections to a registry and to the hosts that it names; safe to use from several threads.
 
-    Attributes:
-        retry: When requests are sent again.
+    Args:
+        registry: The address of the registry, the only host to see the client certificate.
+        trust: The certificates; the authorities of the operating system if `None`.
+        timeout: The longest waits, in seconds.
+        retry: When to send a request again; also an attribute.
+        proxies: The proxies; those of the environment if `None`.
+
+    Raises:
+        InvalidNameError: A proxy of the environment is not an address.
+        OSError: A file of certificates cannot be read.
+        ValueError: A timeout is not above 0.
     """
 
     def __init__(
@@ -110,20 +119,6 @@ class Transport:
         retry: Retry | None = None,
         proxies: Proxies | None = None,
     ) -> None:
-        """Create a transport; nothing is sent yet.
-
-        Args:
-            registry: The address of the registry, the only host to see the client certificate.
-            trust: The certificates; the authorities of the operating system if `None`.
-            timeout: The longest waits, in seconds.
-            retry: When to send a request again.
-            proxies: The proxies; those of the environment if `None`.
-
-        Raises:
-            InvalidNameError: A proxy of the environment is not an address.
-            OSError: A file of certificates cannot be read.
-            ValueError: A timeout is not above 0.
-        """
         self.retry = Retry() if retry is None else retry
         self._registry = registry and origin(registry)
         self._timeouts = Timeouts.of(timeout)

@@ -11,11 +11,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
+from attrs import define
+
 from ocilayout.errors import AuthError, RateLimitedError, RegistryError, TransportError
 from ocilayout.model import OCTET_STREAM
 from ocilayout.registry.address import join
 from ocilayout.registry.body import BlobBody, BodyPart
-from ocilayout.registry.session import CREATED, Session
+from ocilayout.registry.session import STORED, Session
 from ocilayout.registry.transport import TRANSIENT
 
 if TYPE_CHECKING:
@@ -47,34 +49,28 @@ class UploadLocation(NamedTuple):
     min_chunk: int
 
 
+@define(kw_only=True)
 class BlobUpload:
-    """The upload of one blob."""
+    """The upload of one blob.
 
-    def __init__(
-        self,
-        session: Session,
-        body: BlobBody,
-        location: UploadLocation,
-        *,
-        is_stored: Callable[[], bool],
-        chunk_size: int | None = None,
-    ) -> None:
-        """Create an upload; nothing is sent yet.
+    Args:
+        session: The session with the registry.
+        body: The content of the blob.
+        location: Where to send it.
+        is_stored: Asks the registry whether it has the blob.
+        chunk_size: The size of the chunks, in bytes; `None` sends one piece, as long as nothing
+            fails.
+    """
 
-        Args:
-            session: The session with the registry.
-            body: The content of the blob.
-            location: Where to send it.
-            is_stored: Asks the registry whether it has the blob.
-            chunk_size: The size of the chunks, in bytes; `None` sends one piece, as long as nothing
-                fails.
-        """
-        self._session = session
-        self._body = body
-        self._descriptor = body.descriptor
-        self._is_stored = is_stored
-        self._chunk_size = chunk_size
-        self._url, self._min_chunk = location
+    session: Session
+    body: BlobBody
+    location: UploadLocation
+    is_stored: Callable[[], bool]
+    chunk_size: int | None = None
+
+    @property
+    def _descriptor(self) -> Descriptor:
+        return self.body.descriptor
 
     def run(self) -> None:
         """Send the blob; raises as `RepositoryBlobs.put` does.
@@ -82,7 +78,7 @@ class BlobUpload:
         Spec: distribution:upload, distribution:chunks, distribution:chunk-size.
         """
         failures, farthest = 0, 0
-        chunked = self._chunk_size is not None
+        chunked = self.chunk_size is not None
         while True:
             try:
                 if chunked:
@@ -93,8 +89,8 @@ class BlobUpload:
                 if not _is_resumable(error):
                     raise
                 # Progress starts the count of failures again.
-                failures = 1 if self._body.position > farthest else failures + 1
-                farthest = max(farthest, self._body.position)
+                failures = 1 if self.body.position > farthest else failures + 1
+                farthest = max(farthest, self.body.position)
                 if self._recover(error, failures):
                     return
                 chunked = True
@@ -102,47 +98,47 @@ class BlobUpload:
                 return
 
     def _follow(self, response: Response) -> None:
-        """Take the address of the next request from a response.
+        """Go on at the address that a response gives for the next request.
 
         Spec: distribution:location.
         """
-        self._url = join(response.url, response.header("Location"), status=response.status)
+        url = join(response.url, response.header("Location"), status=response.status)
+        self.location = self.location._replace(url=url)
 
     def _send_whole(self) -> None:
         """Send everything in the request that ends the upload."""
         length = str(self._descriptor.size)
-        self._finish(self._body, {"Content-Type": OCTET_STREAM, "Content-Length": length})
+        self._finish(self.body, {"Content-Type": OCTET_STREAM, "Content-Length": length})
 
     def _send_chunks(self) -> None:
         """Send the rest in chunks, and end the upload."""
         size = self._descriptor.size
-        step = max(self._chunk_size or size, self._min_chunk)
+        step = max(self.chunk_size or size, self.location.min_chunk)
         if not size:
-            self._body.read(1)  # verifies that it is empty
-        while not self._body.complete:
-            start = self._body.position
+            self.body.read(1)  # verifies that it is empty
+        while not self.body.complete:
+            start = self.body.position
             length = min(step, size - start)
-            with self._session.request(
+            response = self.session.request(
                 "PATCH",
-                self._url,
-                accept={HTTPStatus.ACCEPTED, *CREATED},
+                self.location.url,
+                accept={HTTPStatus.ACCEPTED, *STORED},
                 headers={
                     "Content-Type": OCTET_STREAM,
                     "Content-Length": str(length),
                     "Content-Range": f"{start}-{start + length - 1}",
                 },
-                body=BodyPart(self._body, length),
+                body=BodyPart(self.body, length),
                 once=True,
-            ) as response:
-                response.drain()
-                self._follow(response)
-                self._require_stored(response, start + length)
+            )
+            self._follow(response)
+            self._require_stored(response, start + length)
         self._finish(b"", {"Content-Length": "0"})
 
     def _require_stored(self, response: Response, position: int) -> None:
         """Fail if a chunk was not stored as a whole."""
         stored = _stored_size(response)
-        if self._body.position != position:
+        if self.body.position != position:
             raise TransportError(
                 f"the registry answered before it had all of a chunk of {self._descriptor.digest}",
                 status=response.status,
@@ -156,22 +152,22 @@ class BlobUpload:
 
     def _finish(self, body: bytes | BlobBody, headers: dict[str, str]) -> None:
         query = urlencode({"digest": str(self._descriptor.digest)})
-        with self._session.request(
+        url = self.location.url
+        response = self.session.request(
             "PUT",
-            f"{self._url}{'&' if '?' in self._url else '?'}{query}",
-            accept=CREATED,
+            f"{url}{'&' if '?' in url else '?'}{query}",
+            accept=STORED,
             headers=headers,
             body=body,
             once=True,
-        ) as response:
-            response.drain()
-            if not self._body.complete:
-                raise RegistryError(
-                    f"the registry says that it stored {self._descriptor.digest} before it had"
-                    " all of it",
-                    status=response.status,
-                )
-            response.require_digest(self._descriptor)
+        )
+        if not self.body.complete:
+            raise RegistryError(
+                f"the registry says that it stored {self._descriptor.digest} before it had"
+                " all of it",
+                status=response.status,
+            )
+        response.require_digest(self._descriptor)
 
     def _recover(self, error: RegistryError, failures: int) -> bool:
         """Find out where to go on after a failure, or raise it.
@@ -179,7 +175,7 @@ class BlobUpload:
         Returns:
             Whether the upload is done, as the registry has the blob.
         """
-        retry = self._session.retry
+        retry = self.session.retry
         if failures >= retry.attempts:
             raise error
         asked = error.retry_after if isinstance(error, RateLimitedError) else None
@@ -187,21 +183,21 @@ class BlobUpload:
         if delay is None:
             raise error
         retry.sleep(delay)
-        if self._body.complete and self._is_stored():
+        if self.body.complete and self.is_stored():
             return True  # only the response was lost
-        if self._body.seek(self._ask_size()):
+        if self.body.seek(self._ask_size()):
             return False
-        if not self._body.rewind():
+        if not self.body.rewind():
             raise error
-        self._url, self._min_chunk = begin_upload(self._session)
+        self.location = begin_upload(self.session)
         return False
 
     def _ask_size(self) -> int:
         """Ask the registry how many bytes it has; below 0 if it does not say."""
         try:
-            response = self._session.request(
+            response = self.session.request(
                 "GET",
-                self._url,
+                self.location.url,
                 accept={HTTPStatus.NO_CONTENT, HTTPStatus.ACCEPTED, HTTPStatus.OK},
                 actions="pull,push",
             )
@@ -221,13 +217,11 @@ def begin_upload(session: Session) -> UploadLocation:
     """Ask where to send a blob.
 
     Raises:
-        RegistryError: The registry refused or failed, or names no location.
+        RegistryError: The registry names no location; or as for `Session.request`.
 
     Spec: distribution:location.
     """
-    with session.request("POST", "blobs/uploads/", accept={HTTPStatus.ACCEPTED}) as response:
-        response.drain()
-        return _read_location(response)
+    return _read_location(session.request("POST", "blobs/uploads/", accept={HTTPStatus.ACCEPTED}))
 
 
 def mount_blob(session: Session, descriptor: Descriptor, repository: str) -> UploadLocation | None:
@@ -238,7 +232,7 @@ def mount_blob(session: Session, descriptor: Descriptor, repository: str) -> Upl
 
     Raises:
         DigestMismatchError: The registry says that it mounted something else.
-        RegistryError: The registry refused or failed, or names no location.
+        RegistryError: As for `begin_upload`.
 
     Spec: distribution:mount.
     """
@@ -247,17 +241,15 @@ def mount_blob(session: Session, descriptor: Descriptor, repository: str) -> Upl
         response = session.request(
             "POST",
             f"blobs/uploads/?{query}",
-            accept={HTTPStatus.ACCEPTED, *CREATED},
+            accept={HTTPStatus.ACCEPTED, *STORED},
         )
     except AuthError:
         # The credentials may not read the other repository, but may still write to this one.
         return begin_upload(session)
-    with response:
-        response.drain()
-        if response.status == HTTPStatus.ACCEPTED:
-            return _read_location(response)
-        response.require_digest(descriptor)
-        return None
+    if response.status == HTTPStatus.ACCEPTED:
+        return _read_location(response)
+    response.require_digest(descriptor)
+    return None
 
 
 def _read_location(response: Response) -> UploadLocation:

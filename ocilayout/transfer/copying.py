@@ -7,7 +7,7 @@ of this module ever holds them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import InvalidNameError, OciLayoutError, some
 from ocilayout.layout import Layout, arriving_name, entries_of, target_names, thread_pool
@@ -15,6 +15,7 @@ from ocilayout.model import (
     AT_A_TIME,
     DEFAULT_LIMITS,
     Limits,
+    Remote,
     is_tag,
     require_ref_name,
     select,
@@ -23,12 +24,11 @@ from ocilayout.model import (
 from ocilayout.transfer.event import ignore
 from ocilayout.transfer.left_behind import LeftBehind
 from ocilayout.transfer.plan import Plan
-from ocilayout.transfer.remote import RemoteBlobs, RemoteSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ocilayout.model import Descriptor, Digest, Platform, Source, Target
+    from ocilayout.model import Descriptor, Digest, Platform, Source
     from ocilayout.transfer.event import Report
 
 _MOST_ASKED: Final = 50
@@ -41,7 +41,7 @@ JOBS: Final = 4
 def copy(  # noqa: PLR0913 # each is an option by its name
     source: Source,
     ref: str,
-    target: Target,
+    target: Layout | Remote,
     *,
     name: str | None = None,
     platform: Platform | str | None = None,
@@ -109,7 +109,7 @@ def copy(  # noqa: PLR0913 # each is an option by its name
 def copy_all(
     source: Source,
     names: Iterable[str] | Mapping[str, str | None] | None,
-    target: Target,
+    target: Layout | Remote,
     *,
     platform: Platform | str | None = None,
     referrers: bool = False,
@@ -150,7 +150,7 @@ def copy_all(
     names = _names(source, names)
     _require_names(target, names.values())
     done: dict[str, Descriptor] = {}
-    left = LeftBehind(remote=isinstance(source, RemoteSource))
+    left = LeftBehind(remote=isinstance(source, Remote))
     report = on_event or ignore
     with thread_pool(jobs) as workers:
         for start in range(0, len(names), AT_A_TIME):
@@ -181,7 +181,7 @@ def copy_all(
 def transfer(
     source: Source,
     root: Descriptor,
-    target: Target,
+    target: Layout | Remote,
     *,
     jobs: int = JOBS,
     on_event: Report | None = None,
@@ -189,21 +189,10 @@ def transfer(
 ) -> None:
     """Transfer content with all that it reaches, without tagging it.
 
-    Content whose root is in the target and whose parts are missing is completed.
-
-    Args:
-        source: A `Layout`, an `Archive` or a `Repository`.
-        root: The content.
-        target: A `Layout` or a `Repository`.
-        jobs: How many transfers run at a time.
-        on_event: As for `copy`.
-        limits: As for `copy`.
-
-    Raises:
-        OciLayoutError: As for `copy`.
-        OSError: The file system failed.
+    Content whose root is in the target and whose parts are missing is completed. Arguments and
+    errors are those of `copy`.
     """
-    left = LeftBehind(remote=isinstance(source, RemoteSource))
+    left = LeftBehind(remote=isinstance(source, Remote))
     report = on_event or ignore
     with thread_pool(jobs) as workers:
         plan = Plan(source, target, workers, report, limits)
@@ -213,13 +202,10 @@ def transfer(
         report(event)
 
 
-def _has(target: Target) -> Callable[[Digest], bool]:
+def _has(target: Layout | Remote) -> Callable[[Digest], bool]:
     """Return a test for digests in the target, which asks a registry a few times only."""
     if isinstance(target, Layout):
         return target.blobs.__contains__
-    if not isinstance(target.blobs, RemoteBlobs):
-        return lambda _: False
-    source = cast("RemoteSource", target)  # a repository is a source, too
     asked: set[Digest] = set()
 
     def has(digest: Digest) -> bool:
@@ -227,7 +213,7 @@ def _has(target: Target) -> Callable[[Digest], bool]:
         if len(asked) > _MOST_ASKED:
             return False
         try:  # the digest may be that of a blob or of a manifest
-            return digest in source.blobs or bool(source.resolve(digest))
+            return digest in target.blobs or bool(target.resolve(digest))
         except (OciLayoutError, OSError):
             return False
 
@@ -244,16 +230,16 @@ def _names(
     return chosen
 
 
-def _require_names(target: Target, names: Iterable[str | None]) -> None:
-    """Refuse names that the target cannot have, before anything is sent."""
+def _require_names(target: Layout | Remote, names: Iterable[str | None]) -> None:
+    """Raise an error for names that the target cannot have, before anything is sent."""
     written = [name for name in names if name is not None]
     if isinstance(target, Layout):
         for name in written:
             require_ref_name(name, strict=target.strict_names)
-    elif isinstance(target.blobs, RemoteBlobs):
-        bad = [name for name in written if not is_tag(name)]
-        if bad:
-            raise InvalidNameError(
-                f"a registry cannot have these as tags: {some(map(repr, bad))}; copy each by itself"
-                " and give it a tag"
-            )
+        return
+    bad = [name for name in written if not is_tag(name)]
+    if bad:
+        raise InvalidNameError(
+            f"a registry cannot have these as tags: {some(map(repr, bad))}; copy each by itself"
+            " and give it a tag"
+        )

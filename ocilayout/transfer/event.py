@@ -1,4 +1,4 @@
-"""Events: the steps of a transfer, told to the caller while they happen, for a progress display."""
+"""Events: the steps of a transfer, reported while they happen, for a progress display."""
 
 from __future__ import annotations
 
@@ -35,21 +35,38 @@ class Event:
 
 
 class ReportingStream:
-    """A stream that reports how much of it was read; bytes that are read again count once."""
+    """A stream that is opened when it is first used, and reports how much of it was read.
 
-    def __init__(self, raw: Readable, descriptor: Descriptor, report: Report) -> None:
+    Bytes that are read again count once.
+    """
+
+    def __init__(
+        self, open_raw: Callable[[], Readable], descriptor: Descriptor, report: Report
+    ) -> None:
         """Wrap a stream.
 
         Args:
-            raw: The stream; it is closed with this one.
+            open_raw: Opens the stream; it is closed with this one.
             descriptor: The content of the stream.
             report: Gets an event for each read.
         """
-        self._raw = raw
+        self._open = open_raw
+        self._stream: Readable | None = None
         self._descriptor = descriptor
         self._report = report
         self._position = 0
         self._reported = 0
+
+    @property
+    def _raw(self) -> Readable:
+        if self._stream is None:
+            self._stream = self._open()
+        return self._stream
+
+    @property
+    def opened(self) -> bool:
+        """Whether the stream was opened."""
+        return self._stream is not None
 
     def read(self, size: int = -1, /) -> bytes:
         """Return at most `size` bytes; none at the end."""
@@ -61,7 +78,7 @@ class ReportingStream:
         return data
 
     def seekable(self) -> bool:
-        """Tell whether the stream can be read again."""
+        """Return whether the stream can be read again."""
         return is_seekable(self._raw)
 
     def tell(self) -> int:
@@ -77,8 +94,9 @@ class ReportingStream:
         return position
 
     def close(self) -> None:
-        """Close the wrapped stream."""
-        self._raw.close()
+        """Close the wrapped stream, if it was opened."""
+        if self._stream is not None:
+            self._stream.close()
 
 
 Report = Callable[[Event], None]

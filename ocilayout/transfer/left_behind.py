@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import BlobNotFoundError, OciLayoutError
 from ocilayout.model import (
-    CHUNK,
     DOCUMENT_TYPES,
     JSON_HEAD,
     MAX_DOCUMENT,
-    Mentions,
     begins_as_json,
     document_mentions,
     extra_mentions,
     is_understood,
+    search_mentions,
 )
 from ocilayout.transfer.event import Event
 
@@ -57,15 +56,12 @@ def opener(blobs: SourceBlobs, *, remote: bool) -> Callable[[Descriptor], Readab
 
 
 class LeftBehind:
-    """The digests that the content of one copy names where it is not understood."""
+    """The digests that the content of one copy names where it is not understood.
+
+    If the source is remote, looking up a digest is a request, so fewer are looked up.
+    """
 
     def __init__(self, *, remote: bool = False) -> None:
-        """Begin a record.
-
-        Args:
-            remote: Whether looking up a digest in the source is a request. Then fewer are
-                looked up.
-        """
         self._most = _MOST_REQUESTS if remote else _MOST_OF_ALL
         self._copied: set[Digest] = set()
         self._named: dict[Digest, tuple[Descriptor, set[Digest]]] = {}
@@ -84,7 +80,7 @@ class LeftBehind:
             open_blob: Opens a blob of an unknown type; it returns `None` to leave one out.
 
         Raises:
-            Exception: Whatever `open_blob` and its stream raise, but `BlobNotFoundError`.
+            Exception: Any error of `open_blob` and its stream but `BlobNotFoundError`.
         """
         for descriptor in copied:
             if descriptor.digest not in self._copied:
@@ -93,11 +89,7 @@ class LeftBehind:
                 self._add(descriptor, named)
 
     def note_entries(self, entries: Iterable[RootEntry]) -> None:
-        """Note digests in unknown properties of entries, which no copy takes along.
-
-        Args:
-            entries: The entries of the copied content in the source.
-        """
+        """Note digests in unknown properties of entries, which no copy takes along."""
         for entry in entries:
             self._add(entry.descriptor.plain(), extra_mentions(entry.descriptor))
 
@@ -109,7 +101,7 @@ class LeftBehind:
     def events(
         self, source: Container[object], target: Callable[[Digest], bool] | None = None
     ) -> Iterator[Event]:
-        """Give an event for each document that names content of the source that the target lacks.
+        """Yield an event for each document that names content of the source that the target lacks.
 
         The transfer is done by now, so an error of the source counts as an absent blob, and of
         very many digests only the first are looked up.
@@ -148,17 +140,14 @@ def _named(
         return set() if document is None else document_mentions(document)
     if is_understood(descriptor.media_type):
         return set()
-    mentions = Mentions()
     try:
         stream = open_blob(descriptor)
     except BlobNotFoundError:  # a blob that only its `urls` lead to
-        stream = None
+        return set()
     if stream is None:
         return set()
     with closing(stream):
-        data = stream.read(JSON_HEAD)
-        if begins_as_json(data) or descriptor.media_type.endswith("json"):
-            while data:
-                mentions.take(data)
-                data = stream.read(CHUNK)
-    return mentions.found
+        head = stream.read(JSON_HEAD)
+        if begins_as_json(head) or descriptor.media_type.endswith("json"):
+            return search_mentions(stream, head).found
+    return set()

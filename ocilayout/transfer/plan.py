@@ -17,8 +17,8 @@ from ocilayout.layout import Layout
 from ocilayout.model import (
     DOCUMENT_TYPES,
     Budget,
-    LateStream,
     Limits,
+    Remote,
     VerifiedReader,
     require_at_most,
     require_size,
@@ -27,14 +27,13 @@ from ocilayout.model import (
 )
 from ocilayout.transfer.event import Event, ReportingStream
 from ocilayout.transfer.left_behind import opener
-from ocilayout.transfer.remote import RemoteBlobs, RemoteSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from concurrent.futures import Executor
 
     from ocilayout.layout import RootIndex
-    from ocilayout.model import Descriptor, Digest, Document, Readable, Source, Target
+    from ocilayout.model import Descriptor, Digest, Readable, Source
     from ocilayout.transfer.event import Report
     from ocilayout.transfer.left_behind import LeftBehind
 
@@ -53,7 +52,7 @@ def put_and_bind(put: Callable[[], None], bind: Callable[[], None]) -> None:
 
     Raises:
         BlobNotFoundError: A blob was deleted each time, or the source does not have it.
-        Exception: Whatever else the two raise.
+        Exception: Any other error of the two functions.
     """
     for _ in range(_ATTEMPTS - 1):
         put()
@@ -69,13 +68,14 @@ class Plan:
     """A transfer from a source to a target, and the documents that it has read.
 
     Each document is read once: from the target if that is a layout that has it, so that a second
-    copy of the same image asks a registry for nothing but the tag.
+    copy of the same image asks a registry for nothing but the tag. `read` and `read_if_there` are
+    those of a `Budget`.
     """
 
     def __init__(
         self,
         source: Source,
-        target: Target,
+        target: Layout | Remote,
         pool: Executor,
         report: Report,
         limits: Limits,
@@ -83,7 +83,7 @@ class Plan:
         self._source = source
         self._target = target
         self._near = target if isinstance(target, Layout) else None
-        self._remote = target.blobs if isinstance(target.blobs, RemoteBlobs) else None
+        self._remote = None if isinstance(target, Layout) else target
         self._pool = pool
         self._report = report
         self._limits = limits
@@ -91,16 +91,18 @@ class Plan:
             self._load_nearest, limits=limits, of="what is copied", size=source.blobs.size
         )
         self._documents = self._budget.documents
+        self.read = self._budget.read
+        self.read_if_there = self._budget.read_if_there
         self._fetched: dict[Digest, bytes] = {}
         self._found: dict[Digest, Descriptor] = {}
         self._damaged: set[Digest] = set()
         self._put: Callable[..., Descriptor] = target.blobs.put
-        if self._remote is not None and (mount_source := self._remote.mount_source(source.blobs)):
-            self._put = partial(self._remote.put, mount_from=mount_source)
+        if self._remote is not None and (path := self._remote.blobs.mount_source(source.blobs)):
+            self._put = partial(self._remote.blobs.put, mount_from=path)
 
     def resolve(self, ref: str) -> Descriptor:
         """Resolve a tag or a digest in the source."""
-        if not isinstance(self._source, RemoteSource):
+        if not isinstance(self._source, Remote):
             return self._source.resolve(ref)
         data, root = self._source.fetch(ref)
         self._fetched[root.digest] = data
@@ -160,13 +162,13 @@ class Plan:
     def note_named(self, left: LeftBehind) -> None:
         """Note digests that the transferred content names where it is not understood."""
         blobs = self._source.blobs if self._near is None else self._near.blobs
-        remote = self._near is None and isinstance(self._source, RemoteSource)
+        remote = self._near is None and isinstance(self._source, Remote)
         open_blob = opener(blobs, remote=remote)
         documents = {digest: known[2] for digest, known in self._documents.items()}
         left.note(self._found.values(), documents, open_blob)
 
     def _require_sizes(self, found: list[Descriptor]) -> None:
-        """Refuse a descriptor with a wrong size where descriptors of one digest differ in size."""
+        """Raise an error for a wrong size where descriptors of one digest differ in size."""
         sizes: dict[Digest, set[int]] = {}
         for descriptor in found:
             sizes.setdefault(descriptor.digest, set()).add(descriptor.size)
@@ -182,19 +184,6 @@ class Plan:
         """
         for _ in self._pool.map(do, subjects):
             pass
-
-    def read(self, descriptor: Descriptor) -> Document:
-        """Return a document, verified.
-
-        Raises:
-            LimitExceededError: The document is too large, or there are too many.
-            OciLayoutError: The document is missing, damaged, or breaks the specification.
-        """
-        return self._budget.read(descriptor)
-
-    def read_if_there(self, descriptor: Descriptor) -> Document | None:
-        """Return a document, or `None` if the source does not have it."""
-        return self._budget.read_if_there(descriptor)
 
     def _load_nearest(self, descriptor: Descriptor) -> bytes:
         data = self._read_near(descriptor)
@@ -238,7 +227,7 @@ class Plan:
         self._tell_done(descriptor)
 
     def _goes_by_tag(self, root: Descriptor) -> bool:
-        """Tell whether sending a root under a tag stores it under its digest, too."""
+        """Return whether sending a root under a tag stores it under its digest, too."""
         return self._remote is not None and root.media_type in DOCUMENT_TYPES
 
     def _tag_all(self, tags: list[tuple[str, Descriptor]]) -> None:
@@ -259,7 +248,7 @@ class Plan:
             self._target.tag(name, root)
             return
         self._report(Event(kind="started", descriptor=root))
-        self._remote.send_manifest(self._documents[root.digest][1], root, name=name)
+        self._remote.blobs.send_manifest(self._documents[root.digest][1], root, name=name)
         self._tell_done(root)
 
     def _tell_done(self, document: Descriptor) -> None:
@@ -272,10 +261,10 @@ class Plan:
             # choose the hosts that we talk to.
             self._report(Event(kind="skipped", descriptor=descriptor))
             return
-        late = LateStream(lambda: self._open(descriptor))
-        with closing(ReportingStream(late, descriptor, self._report)) as stream:
+        opening = partial(self._open, descriptor)
+        with closing(ReportingStream(opening, descriptor, self._report)) as stream:
             self._put(stream, media_type=descriptor.media_type, expected=descriptor)
-        kind: Literal["done", "skipped"] = "done" if late.opened else "skipped"
+        kind: Literal["done", "skipped"] = "done" if stream.opened else "skipped"
         self._report(Event(kind=kind, descriptor=descriptor))
 
     def _open(self, descriptor: Descriptor) -> Readable:
@@ -299,9 +288,5 @@ def _commit(
 
 
 def _differs(name: str, content: Descriptor, index: RootIndex) -> bool:
-    return not _means(index, name, content)
-
-
-def _means(index: RootIndex, name: str, content: Descriptor) -> bool:
-    """Tell whether a name means this content and no other."""
-    return {entry.descriptor.digest for entry in index.named(name)} == {content.digest}
+    """Return whether a name means other content than this, or nothing."""
+    return {entry.descriptor.digest for entry in index.named(name)} != {content.digest}

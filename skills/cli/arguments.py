@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ocilayout import OciLayoutError
-from ocilayout.cli import offered, read_duration, safe_names, table, warn
+from ocilayout.cli import offered, read_duration, safe_names, warn
 from skills.errors import SkillError
-from skills.install import ALL, CLIENTS, Installer, State, default_state
+from skills.install import ALL, CLIENTS, Installer
 from skills.store import SkillService, default_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
     from datetime import timedelta
 
     from ocilayout import Reference
@@ -67,11 +67,6 @@ def connected(store: Path | None, access: Access) -> Iterator[SkillService]:
                 warn(repository)
 
 
-def write_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a table to standard output, with control characters escaped."""
-    table([heading, *rows])
-
-
 def read_age(ctx: click.Context, param: click.Parameter, value: str | None) -> timedelta | None:
     """Parse an age such as `12h` or `30d`."""
     if value is None:
@@ -94,9 +89,8 @@ def complete_skill(ctx: click.Context, param: click.Parameter, incomplete: str) 
     """Return the names of installed skills that begin with the text."""
     del ctx, param
     # Completion must not block: a list takes no lock, and refuses a FIFO instead of the record.
-    installer = Installer(Path.home(), State(default_state()))
     try:
-        skills = installer.installed(scope=None, client=None, project_root=None)
+        skills = Installer().list_installed()
     except (SkillError, OciLayoutError, OSError):
         return []
     return safe_names(sorted({skill.name for skill in skills}), incomplete)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from ocilayout.cli import answer, json_option, printable, short
-from skills.cli.arguments import name_argument, service_of, write_table
+from ocilayout.cli import answer, json_option, printable, short, table
+from skills.cli.arguments import name_argument, service_of
 from skills.errors import SkillFolderError, ValidationError
 from skills.model import SKILL_MD, check_name
 from skills.packaging import validate as check
@@ -17,7 +17,7 @@ from skills.store import build_answer, result_answer, validation_answer
 _PLACEHOLDER = "Say what this skill does, and when to use it"
 
 
-@click.command(epilog="Example: skills init ./release-notes -d 'Draft release notes'")
+@click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("-d", "--description", default="", help="What the skill is for, and when to use it.")
 @json_option
@@ -30,7 +30,7 @@ def init(path: Path, description: str, *, as_json: bool) -> None:
     answer({"path": str(written)}, f"Wrote {written}", as_json=as_json)
 
 
-@click.command(epilog="Example: skills validate ./release-notes")
+@click.command()
 @click.argument("path", type=click.Path(path_type=Path), default=".")
 @json_option
 @click.pass_context
@@ -46,7 +46,7 @@ def validate(ctx: click.Context, path: Path, *, as_json: bool) -> None:
     ctx.exit(0 if result.valid else 1)
 
 
-@click.command(epilog="Example: skills build ./release-notes -t ghcr.io/org/release-notes:v1")
+@click.command()
 @click.argument("path", type=click.Path(path_type=Path), default=".")
 @click.option("-t", "--tag", help="The tag in the store; the name of the skill by default.")
 @click.option("--no-validate", is_flag=True, help="Package a skill that breaks the rules, too.")
@@ -60,9 +60,7 @@ def build(
     answer(result_answer(result), result.reference, as_json=as_json)
 
 
-@click.group(
-    invoke_without_command=True, epilog="Example: skills builds --json, skills builds remove v1"
-)
+@click.group(invoke_without_command=True)
 @json_option
 @click.pass_context
 def builds(ctx: click.Context, *, as_json: bool) -> None:
@@ -71,7 +69,7 @@ def builds(ctx: click.Context, *, as_json: bool) -> None:
         ctx.invoke(list_, as_json=as_json)
 
 
-@builds.command("list", epilog="Example: skills builds list --json")
+@builds.command("list")
 @json_option
 @click.pass_obj
 def list_(store: Path | None, *, as_json: bool) -> None:
@@ -83,10 +81,10 @@ def list_(store: Path | None, *, as_json: bool) -> None:
         answer(None, "No locally-built skill artifacts found", as_json=False)
     else:
         rows = [(one.tag, f"{short(one.digest)}...", one.name, one.version) for one in built]
-        write_table(("TAG", "DIGEST", "NAME", "VERSION"), rows)
+        table([("TAG", "DIGEST", "NAME", "VERSION"), *rows])
 
 
-@builds.command(epilog="Example: skills builds remove release-notes")
+@builds.command()
 @name_argument
 @json_option
 @click.pass_obj
@@ -96,7 +94,7 @@ def remove(store: Path | None, name: str, *, as_json: bool) -> None:
     answer({"removed": name}, f"Removed build {json.dumps(name)}", as_json=as_json)
 
 
-@builds.command(epilog="Example: skills builds adopt release-notes")
+@builds.command()
 @name_argument
 @json_option
 @click.pass_obj

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ocilayout.cli import Failing, answer, json_option
+from ocilayout.cli import Failing, answer, examples, json_option
 from ocilayout.cli import access as registry_access
 from skills.cli.arguments import service_of
 from skills.cli.build import build, builds, init, validate
@@ -42,7 +42,10 @@ class _Skills(Failing):
 @click.group(
     cls=_Skills,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: skills init my-skill && skills build my-skill && skills builds",
+    epilog=examples(
+        "skills init my-skill && skills build my-skill && skills builds",
+        "skills install ghcr.io/org/release-notes:v1",
+    ),
 )
 @click.option(
     "--store",
@@ -58,7 +61,7 @@ def main(ctx: click.Context, store: Path | None) -> None:
     ctx.obj = store
 
 
-@click.command(epilog="Example: skills serve --port 8080")
+@click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port",
@@ -109,3 +112,31 @@ for _command in (
     init, validate, build, builds, content, push, pull, cache, install, list_, uninstall, serve,
 ):  # fmt: skip
     main.add_command(_command)
+
+_EXAMPLES: Final = {
+    "init": ("./release-notes", "./release-notes -d 'Draft release notes'"),
+    "validate": ("./release-notes", "./release-notes --json"),
+    "build": ("./release-notes", "./release-notes -t ghcr.io/org/release-notes:v1"),
+    "builds": ("", "--json"),
+    "builds list": ("", "--json"),
+    "builds remove": ("release-notes", "ghcr.io/org/release-notes:v1"),
+    "builds adopt": ("release-notes", "ghcr.io/org/release-notes:v1"),
+    "content": ("release-notes", "ghcr.io/org/release-notes:v1 --json"),
+    "push": ("ghcr.io/org/release-notes:v1", "localhost:5000/release-notes --plain-http"),
+    "pull": ("ghcr.io/org/release-notes:v1", "localhost:5000/release-notes --plain-http"),
+    "cache": ("", "--json"),
+    "cache list": ("", "--json"),
+    "cache remove": ("ghcr.io/org/release-notes:v1", "ghcr.io/org/release-notes:v1 --json"),
+    "cache prune": ("--dry-run", "--older-than 30d"),
+    "install": ("release-notes", "ghcr.io/org/release-notes:v1 --clients claude-code"),
+    "list": ("", "--client claude-code"),
+    "uninstall": ("release-notes", "release-notes --scope project"),
+    "serve": ("", "--port 8080"),
+}
+"""Two examples of each command, as its arguments."""
+
+for _path, _calls in _EXAMPLES.items():
+    _found: Any = main
+    for _name in _path.split():
+        _found = _found.commands[_name]
+    _found.epilog = examples(*(f"skills {_path} {call}".rstrip() for call in _calls))

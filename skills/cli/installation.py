@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ocilayout.cli import access as registry_access
-from ocilayout.cli import accounted, answer, json_option
+from ocilayout.cli import accounted, answer, json_option, table
 from skills.cli.arguments import (
     complete_clients,
     complete_name,
@@ -17,7 +17,6 @@ from skills.cli.arguments import (
     connected,
     project_root,
     service_of,
-    write_table,
 )
 from skills.store import installed_answer
 
@@ -35,7 +34,7 @@ _scope = click.option(
 )
 
 
-@click.command(epilog="Example: skills install ghcr.io/org/release-notes:v1 --clients claude-code")
+@click.command()
 @click.argument("source", shell_complete=complete_name)
 @click.option(
     "--clients",
@@ -81,7 +80,7 @@ def install(
     answer(installed_answer(skill), f"Installed {skill.name}", as_json=as_json)
 
 
-@click.command(epilog="Example: skills uninstall release-notes")
+@click.command()
 @click.argument("name", shell_complete=complete_skill)
 @_scope
 @project_root
@@ -106,7 +105,7 @@ def uninstall(
     answer({"uninstalled": name}, f"Uninstalled {name}", as_json=as_json)
 
 
-@click.command("list", epilog="Example: skills list --client claude-code")
+@click.command("list")
 @_scope
 @click.option("--client", shell_complete=complete_clients, help="Only the skills of this client.")
 @project_root
@@ -125,10 +124,8 @@ def list_(
     if as_json:
         answer([installed_answer(skill) for skill in skills])
     elif skills:
-        write_table(
-            ("NAME", "VERSION", "SCOPE", "STATUS", "CLIENTS", "REFERENCE"),
-            [_row(skill) for skill in skills],
-        )
+        heading = ("NAME", "VERSION", "SCOPE", "STATUS", "CLIENTS", "REFERENCE")
+        table([heading, *map(_row, skills)])
     elif scope or client or project_root:
         answer(None, "No skills found matching filters", as_json=False)
     else:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ocilayout.cli import access as registry_access
-from ocilayout.cli import accounted, answer, json_option, printable, short, size_text
+from ocilayout.cli import accounted, answer, json_option, printable, short, size_text, table
 from skills.cli.arguments import (
     connected,
     name_argument,
     read_age,
     reference_argument,
     service_of,
-    write_table,
 )
 from skills.store import cached_answer, content_answer, result_answer, time_text
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from skills.packaging import SkillContent
 
 
-@click.command(epilog="Example: skills content ghcr.io/org/release-notes:v1")
+@click.command()
 @reference_argument
 @click.option("--refresh", is_flag=True, help="Pull it again, since its tag may have moved.")
 @registry_access(reads=False)
@@ -45,14 +44,14 @@ def content(
     answer(content_answer(skill), _content_text(skill), as_json=as_json)
 
 
-@click.command(epilog="Example: skills pull ghcr.io/org/release-notes:v1")
+@click.command()
 @reference_argument
 @click.option("--name", help="The tag in the store; the reference by default.")
 @click.option("--replace", is_flag=True, help="Replace a local build that has other content.")
 @registry_access(reads=False)
 @json_option
 @click.pass_obj
-def pull(  # as many as there are options
+def pull(
     store: Path | None,
     reference: str,
     name: str | None,
@@ -68,7 +67,7 @@ def pull(  # as many as there are options
     answer(result_answer(result), text, as_json=as_json)
 
 
-@click.command(epilog="Example: skills push ghcr.io/org/release-notes:v1")
+@click.command()
 @reference_argument
 @registry_access(reads=False, writes=True)
 @json_option
@@ -81,9 +80,7 @@ def push(store: Path | None, reference: str, access: Access, *, as_json: bool) -
     answer(result_answer(result), text, as_json=as_json)
 
 
-@click.group(
-    invoke_without_command=True, epilog="Example: skills cache, skills cache prune --older-than 30d"
-)
+@click.group(invoke_without_command=True)
 @json_option
 @click.pass_context
 def cache(ctx: click.Context, *, as_json: bool) -> None:
@@ -92,7 +89,7 @@ def cache(ctx: click.Context, *, as_json: bool) -> None:
         ctx.invoke(list_, as_json=as_json)
 
 
-@cache.command("list", epilog="Example: skills cache list --json")
+@cache.command("list")
 @json_option
 @click.pass_obj
 def list_(store: Path | None, *, as_json: bool) -> None:
@@ -112,10 +109,10 @@ def list_(store: Path | None, *, as_json: bool) -> None:
             )
             for skill in skills
         ]
-        write_table(("REFERENCE", "DIGEST", "SIZE", "PULLED"), rows)
+        table([("REFERENCE", "DIGEST", "SIZE", "PULLED"), *rows])
 
 
-@cache.command(epilog="Example: skills cache remove ghcr.io/org/release-notes:v1")
+@cache.command()
 @name_argument
 @json_option
 @click.pass_obj
@@ -125,7 +122,7 @@ def remove(store: Path | None, name: str, *, as_json: bool) -> None:
     answer({"removed": name}, f"Removed {json.dumps(name)} from the cache", as_json=as_json)
 
 
-@cache.command(epilog="Example: skills cache prune --older-than 30d")
+@cache.command()
 @click.option(
     "--older-than",
     callback=read_age,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from skills.packaging import descended
+from skills.packaging import SkillFile, descended, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_CHUNK: Final = 1024 * 1024
 
 # Less the umask. Nothing of a skill is executable, as nothing of its artifact is.
 _FILE_MODE: Final = 0o644
@@ -38,17 +37,13 @@ MADE_BY_PROGRAMS: Final = frozenset({".DS_Store", "__pycache__"})
 
 
 @frozen(kw_only=True)
-class InstalledFile:
+class InstalledFile(SkillFile):
     """A file when it was installed.
 
     Attributes:
-        path: The path in the folder of the skill, with slashes.
-        size: The size in bytes.
         sha256: The SHA-256 of the content, in hexadecimal.
     """
 
-    path: str
-    size: int
     sha256: str
 
 
@@ -102,7 +97,10 @@ def compare(folder: Path, files: Iterable[InstalledFile]) -> Changes:
     seen: set[str] = set()
     try:
         with _opened(folder) as root:
-            for path, is_folder in _walk(root, folders):
+            for path, entry in walk(
+                root, skip=MADE_BY_PROGRAMS.__contains__, into=folders.__contains__
+            ):
+                is_folder = entry.is_dir(follow_symlinks=False)
                 if is_folder and path in folders:
                     continue
                 file = None if is_folder else expected.get(path)
@@ -131,16 +129,6 @@ def remove_tree(folder: Path) -> None:
             shutil.rmtree(folder)
 
 
-def sync(folder: Path) -> None:
-    """Force the entries of a folder onto the disk, if the folder exists.
-
-    Raises:
-        OSError: The disk reported an error.
-    """
-    with suppress(FileNotFoundError), _opened(folder) as handle:
-        os.fsync(handle)
-
-
 def _write_file(parent: int, name: str, chunks: Iterator[bytes], *, durable: bool) -> str:
     hasher = hashlib.sha256()
     handle = os.open(name, _NEW, _FILE_MODE, dir_fd=parent)
@@ -156,7 +144,6 @@ def _write_file(parent: int, name: str, chunks: Iterator[bytes], *, durable: boo
 
 def _is_as_written(root: int, file: InstalledFile) -> bool:
     *parents, name = file.path.split("/")
-    hasher = hashlib.sha256()
     try:
         with descended(root, parents) as parent:
             handle = os.open(name, _READ, dir_fd=parent)
@@ -168,28 +155,7 @@ def _is_as_written(root: int, file: InstalledFile) -> bool:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode) or status.st_size != file.size:
             return False
-        while data := stream.read(_CHUNK):
-            hasher.update(data)
-    return hasher.hexdigest() == file.sha256
-
-
-def _walk(root: int, known: set[str]) -> Iterator[tuple[str, bool]]:
-    """Yield every path and whether it is a folder; unknown folders are not entered."""
-    pending = [""]
-    while pending:
-        folder = pending.pop()
-        with (
-            descended(root, folder.split("/") if folder else []) as handle,
-            os.scandir(handle) as entries,
-        ):
-            for entry in entries:
-                if entry.name in MADE_BY_PROGRAMS:
-                    continue
-                path = f"{folder}/{entry.name}" if folder else entry.name
-                is_folder = entry.is_dir(follow_symlinks=False)
-                yield path, is_folder
-                if is_folder and path in known:
-                    pending.append(path)
+        return hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
 
 
 def _parents(path: str) -> list[str]:

@@ -10,7 +10,7 @@ import json
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import Factory, evolve, frozen
 from cattrs import Converter
@@ -173,26 +173,30 @@ class Document:
             ValueError: The bytes are damaged, or a later version wrote them.
         """
         try:
-            value = json.loads(data.decode(), parse_constant=_refuse)
+            value = json.loads(data.decode())
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
         version = value.pop("version", None) if isinstance(value, dict) else None
         if version != VERSION:
             raise ValueError(f"its version is {version!r}, and this program knows {VERSION}")
-        return cls.structure(value)
+        document = cls.structure(value)
+        # cattrs converts a value of another type, so that it would be written differently.
+        if json.loads(document.encode()) != {"version": VERSION, **value}:
+            raise ValueError("a value is not of its type")
+        return document
 
     @classmethod
     def structure(cls, value: dict[str, Any]) -> Document:
-        """Make a document of a JSON object.
+        """Make a document of a JSON object, whose values are converted to their types.
 
         Raises:
-            ValueError: A property is missing or is not of its type.
+            ValueError: A property is missing, or a value cannot be converted.
         """
         try:
             return _CONVERTER.structure(value, cls)
         except KeyError as error:
             raise ValueError(f"a property is missing: {error}") from None
-        except (AttributeError, TypeError) as error:
+        except Exception as error:  # noqa: BLE001 # cattrs before 26.2 raises a bare one
             raise ValueError(str(error)) from None
 
     def encode(self) -> bytes:
@@ -214,10 +218,9 @@ class Document:
         owners = (skill for skill in self.skills for target in skill.targets if target.path == path)
         return next(owners, None)
 
-    def describe(self) -> list[InstalledSkill]:
-        """Return the installed skills, sorted by name, scope and project."""
-        key = lambda skill: (skill.name, skill.scope, os.fsencode(skill.root))  # noqa: E731
-        return [skill.describe() for skill in sorted(self.skills, key=key)]
+    def with_operation(self, operation: Operation) -> Document:
+        """Return the document with another operation."""
+        return evolve(self, operations=(*self.operations, operation))
 
     def replace_operation(self, old: Operation, *new: Operation) -> Document:
         """Return the document with other operations, or none, instead of one."""
@@ -270,43 +273,6 @@ class Document:
         return evolve(self, skills=(*(skill for skill in self.skills if skill is not old), *new))
 
 
-def _refuse(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not JSON")
-
-
-def _exactly(kind: type) -> Any:  # noqa: ANN401 # a hook of cattrs
-    """Return a hook that takes values of a type, and does not convert others as cattrs does."""
-
-    def take(value: object, _: object) -> object:
-        if type(value) is not kind:
-            raise ValueError(f"{value!r} is not of the type {kind.__name__}")
-        return value
-
-    return take
-
-
-def _is_array(kind: object) -> bool:
-    origin: object = get_origin(kind)
-    return origin is tuple
-
-
-def _array(value: object, kind: Any) -> tuple[object, ...]:  # noqa: ANN401
-    if not isinstance(value, list):
-        raise ValueError(f"{value!r} is not an array")  # noqa: TRY004 # as all that is read
-    return tuple(_CONVERTER.structure(item, get_args(kind)[0]) for item in value)
-
-
-def _is_literal(kind: object) -> bool:
-    return get_origin(kind) is Literal
-
-
-def _literal(value: object, kind: object) -> object:
-    # Without this hook, cattrs before 26.2 raises a bare `Exception`.
-    if value not in get_args(kind):
-        raise ValueError(f"{value!r} is not one of {', '.join(get_args(kind))}")
-    return value
-
-
 def _path(value: object, _: object) -> Path:
     # These folders may be removed later, so a path must not depend on the working folder.
     if not isinstance(value, str) or not os.path.isabs(value) or "\0" in value:  # noqa: PTH117
@@ -322,10 +288,6 @@ def _time(value: object, _: object) -> datetime:
 
 
 _CONVERTER: Final = Converter(detailed_validation=False)
-for _kind in (str, int, bool):
-    _CONVERTER.register_structure_hook(_kind, _exactly(_kind))
-_CONVERTER.register_structure_hook_func(_is_array, _array)
-_CONVERTER.register_structure_hook_func(_is_literal, _literal)
 _CONVERTER.register_structure_hook(Path, _path)
 _CONVERTER.register_unstructure_hook(Path, str)
 _CONVERTER.register_structure_hook(datetime, _time)

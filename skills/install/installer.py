@@ -6,6 +6,7 @@ import os
 import secrets
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -23,34 +24,125 @@ from skills.install.clients import find_client, select_clients
 from skills.install.files import compare
 from skills.install.installed import Entry, Operation
 from skills.install.operation import recover, settle
-from skills.install.scope import Scope, missing_parents, require_scope, scope_of, targets_of
-from skills.install.swap import Move, exchange
+from skills.install.record import default_state, open_record, read_record
+from skills.install.scope import Scope, require_scope, scope_of, targets_of
+from skills.install.swap import Move
 from skills.model import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
+    from contextlib import AbstractContextManager
 
     from skills.install.clients import Client
     from skills.install.installed import Document, InstalledSkill, Key, Target
-    from skills.install.record import Record, State
-    from skills.install.swap import Swap
+    from skills.install.record import Record
     from skills.packaging import Artifact, Layer
 
 
 class Installer:
     """The installed skills of a user, and of the user's projects."""
 
-    def __init__(self, home: Path, state: State, *, swap: Swap = exchange) -> None:
-        self._home = home
-        self._state = state
-        self._swap = swap
+    def __init__(
+        self,
+        home: str | os.PathLike[str] | None = None,
+        state: str | os.PathLike[str] | None = None,
+        *,
+        durable: bool = True,
+    ) -> None:
+        """Create the installer of a user.
 
-    def scope(self, name: str | None, project_root: str | os.PathLike[str] | None) -> Scope:
-        """Return a scope to install to. See `scope_of`."""
-        return scope_of(name, project_root, self._home)
+        Args:
+            home: The home folder to install into; that of the user by default.
+            state: The folder of the record of installed skills; by default `default_state()`, or
+                `.local/state/ocilayout/skills` in `home` if that is given.
+            durable: Whether installed files are forced onto the disk.
+        """
+        if state is None:
+            state = default_state() if home is None else Path(home, ".local/state/ocilayout/skills")
+        self._home = Path.home() if home is None else Path(home)
+        self._state = Path(state)
+        self._durable = durable
 
-    def install(
+    def uninstall(
+        self,
+        name: str,
+        *,
+        scope: str | None = None,
+        project_root: str | os.PathLike[str] | None = None,
+        force: bool = False,
+    ) -> None:
+        """Remove a skill from all its clients, and the folders that were made for it.
+
+        Args:
+            name: The name of the skill.
+            scope: `user` or `project`; by default `project` if `project_root` is given.
+            project_root: The root of the project.
+            force: Whether to remove a skill with local edits, too.
+
+        Raises:
+            NotInstalledError: The skill is not installed in that scope.
+            LocalEditsError: Its files were edited, and `force` is false.
+            ScopeError: The scope is unknown, or the folder is not a project.
+            RecordError: The record of installed skills cannot be read.
+            OSError: The file system refused; folders that still exist are still recorded.
+        """
+        where = self._known_scope(scope, project_root)
+        if read_record(self._state).is_empty or check_name(name):
+            raise NotInstalledError(name, where.name)
+        with self._open() as record:
+            key = (name, where.name, where.key)
+            _require_ended(recover(record), key)
+            skill = record.document.find(key)
+            if skill is None:
+                raise NotInstalledError(name, where.name)
+            for target in () if force else skill.targets:
+                if edited := compare(target.path, target.files).edited:
+                    raise LocalEditsError(str(target.path), edited)
+            plan = Operation(
+                kind="uninstall",
+                entry=skill,
+                moves=tuple(_move(target.path) for target in skill.targets),
+            )
+            operation.uninstall(record, plan)
+
+    def list_installed(
+        self,
+        *,
+        scope: str | None = None,
+        client: str | None = None,
+        project_root: str | os.PathLike[str] | None = None,
+    ) -> list[InstalledSkill]:
+        """Return the installed skills, sorted by name, scope and project.
+
+        Args:
+            scope: Only those for the user, or only those in projects.
+            client: Only those for this client.
+            project_root: Only those in this project.
+
+        Raises:
+            ClientError: The client is unknown.
+            ScopeError: The scope is unknown, or the folder is not a project.
+            RecordError: The record of installed skills cannot be read.
+        """
+        if client is not None:
+            find_client(client)
+        if scope is not None:
+            require_scope(scope)
+        where = None
+        # Without a root, the scope `project` means all projects.
+        if scope == "user" or project_root is not None:
+            where = self._known_scope(scope, project_root)
+        skills = [
+            skill
+            for skill in self._document().skills
+            if (scope is None or skill.scope == scope)
+            and (client is None or client in skill.clients)
+            and (where is None or _is_in(skill, where))
+        ]
+        skills.sort(key=lambda skill: (skill.name, skill.scope, os.fsencode(skill.root)))
+        return [skill.describe() for skill in skills]
+
+    def _put(
         self,
         artifact: Artifact,
         layer: Layer,
@@ -59,9 +151,9 @@ class Installer:
         scope: Scope,
         force: bool,
     ) -> InstalledSkill:
-        """Install a skill, whose name must be a valid one. See `SkillService.install`."""
+        """Install a skill, whose name must be a valid one, for clients."""
         names = list(clients)
-        with self._state.open() as record:
+        with self._open() as record:
             fresh = _entry(artifact, scope)
             _require_ended(recover(record), fresh.key)
             before = record.document.find(fresh.key)
@@ -84,70 +176,21 @@ class Installer:
                 moves=tuple(moves),
                 folders=_folders(moves, scope.root),
             )
-            operation.install(record, plan, layer, self._swap)
-            return _described(record, fresh.key)
+            operation.install(record, plan, layer)
+            installed = record.document.find(fresh.key)
+            assert installed is not None  # noqa: S101 # it was installed just now
+            return installed.describe()
 
-    def uninstall(
-        self,
-        name: str,
-        *,
-        scope: str | None,
-        project_root: str | os.PathLike[str] | None,
-        force: bool,
-    ) -> None:
-        """Remove a skill. See `SkillService.uninstall`."""
-        where = self._known_scope(scope, project_root)
-        if not self._state.exists or check_name(name):
-            raise NotInstalledError(name, where.name)
-        with self._state.open() as record:
-            key = (name, where.name, where.key)
-            _require_ended(recover(record), key)
-            skill = record.document.find(key)
-            if skill is None:
-                raise NotInstalledError(name, where.name)
-            for target in () if force else skill.targets:
-                if edited := compare(target.path, target.files).edited:
-                    raise LocalEditsError(str(target.path), edited)
-            plan = Operation(
-                kind="uninstall",
-                entry=skill,
-                moves=tuple(_move(target.path) for target in skill.targets),
-            )
-            operation.uninstall(record, plan)
-
-    def installed(
-        self,
-        *,
-        scope: str | None,
-        client: str | None,
-        project_root: str | os.PathLike[str] | None,
-    ) -> list[InstalledSkill]:
-        """Return the installed skills. See `SkillService.list_installed`."""
-        if client is not None:
-            find_client(client)
-        if scope is not None:
-            require_scope(scope)
-        where = None
-        # Without a root, the scope `project` means all projects.
-        if scope == "user" or project_root is not None:
-            where = self._known_scope(scope, project_root)
-        return [
-            skill
-            for skill in self._document().describe()
-            if (scope is None or skill.scope == scope)
-            and (client is None or client in skill.clients)
-            and (where is None or _is_in(skill, where))
-        ]
-
-    # ------------------------------------------------------------ decisions
+    def _open(self, *, wait: bool = True) -> AbstractContextManager[Record]:
+        return open_record(self._state, durable=self._durable, wait=wait)
 
     def _document(self) -> Document:
         """Return the record, after ending the operations of killed processes where possible."""
-        document = self._state.read()
+        document = read_record(self._state)
         if not document.operations:
             return document
         try:
-            with self._state.open(wait=False) as record:
+            with self._open(wait=False) as record:
                 recover(record)
                 return record.document
         except LockTimeoutError:  # the process is not killed, but at work
@@ -158,6 +201,9 @@ class Installer:
                     document = settle(document, pending)
             return document
 
+    def _scope(self, name: str | None, project_root: str | os.PathLike[str] | None) -> Scope:
+        return scope_of(name, project_root, self._home)
+
     def _known_scope(self, name: str | None, project_root: str | os.PathLike[str] | None) -> Scope:
         """Return a scope, even that of a removed project if skills are recorded for it.
 
@@ -165,10 +211,10 @@ class Installer:
             ScopeError: As `scope_of` says.
         """
         try:
-            return self.scope(name, project_root)
+            return self._scope(name, project_root)
         except ScopeError:
             scope = scope_of(name, project_root, self._home, may_be_gone=True)
-            if not any(_is_in(skill, scope) for skill in self._state.read().describe()):
+            if not any(_is_in(skill, scope) for skill in read_record(self._state).skills):
                 raise
             return scope
 
@@ -176,9 +222,7 @@ class Installer:
         """Return the clients to install for: the named ones, and those that have the skill."""
         have = []
         for name in before:
-            with suppress(
-                ClientError
-            ):  # another version of this program installed for a client that is unknown here
+            with suppress(ClientError):  # another version of this program knows more clients
                 have.append(find_client(name))
         try:
             asked = select_clients(names, self._home)
@@ -210,12 +254,6 @@ def _require_ended(failures: dict[Key, OSError], key: Key) -> None:
         raise failures[key]
 
 
-def _described(record: Record, key: Key) -> InstalledSkill:
-    skill = record.document.find(key)
-    assert skill is not None  # noqa: S101 # it was installed just now
-    return skill.describe()
-
-
 def _must_write(
     document: Document, path: Path, known: Target | None, fresh: Entry, *, force: bool
 ) -> bool:
@@ -245,10 +283,14 @@ def _move(target: Path) -> Move:
 
 
 def _folders(moves: Iterable[Move], root: Path) -> tuple[Path, ...]:
-    parents = (parent for move in moves for parent in missing_parents(move.target, root))
-    return tuple(dict.fromkeys(parents))
+    """Return the missing folders above the targets, outermost first."""
+    parents = (
+        root / parent
+        for move in moves
+        for parent in reversed(move.target.relative_to(root).parents)
+    )
+    return tuple(dict.fromkeys(parent for parent in parents if not parent.exists()))
 
 
-def _is_in(skill: InstalledSkill, scope: Scope) -> bool:
-    key = "" if skill.project_root is None else str(skill.project_root)
-    return (skill.scope, key) == (scope.name, scope.key)
+def _is_in(skill: Entry, scope: Scope) -> bool:
+    return (skill.scope, skill.root) == (scope.name, scope.key)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
-from skills.install.files import remove_tree, sync, write_tree
+from ocilayout.layout import fsync
+from skills.install.files import remove_tree, write_tree
 from skills.install.swap import Move, inode_of, move_aside, put_back, swap_back, swap_in
 
 if TYPE_CHECKING:
@@ -25,30 +26,29 @@ if TYPE_CHECKING:
 
     from skills.install.installed import Document, Key, Operation
     from skills.install.record import Record
-    from skills.install.swap import Swap
     from skills.packaging import Layer
 
 _LOG: Final = logging.getLogger(__name__)
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-def install(record: Record, operation: Operation, layer: Layer, swap: Swap) -> None:
+def install(record: Record, operation: Operation, layer: Layer) -> None:
     """Carry out an install; if it fails, all changes are undone.
 
     Raises:
         OSError: The file system refused.
     """
-    _record(record, operation)
+    record.save(record.document.with_operation(operation))  # before anything is changed
     try:
         staged = _stage(operation, layer, durable=record.durable)
         record.save(record.document.replace_operation(operation, staged))
         operation = staged
         for move in operation.moves:
-            swap_in(move, swap)
+            swap_in(move)
     except BaseException:
         for move in operation.moves:
             with suppress(OSError):
-                swap_back(move, swap)
+                swap_back(move)
         with suppress(OSError):  # the next writer tries again
             _finish(record, operation)
         raise
@@ -65,7 +65,7 @@ def uninstall(record: Record, operation: Operation) -> None:
         OSError: The file system refused.
     """
     try:
-        _record(record, operation)
+        record.save(record.document.with_operation(operation))
     except OSError as error:
         if error.errno not in _FULL or not _on_disk_of(record, operation):
             raise
@@ -128,7 +128,8 @@ def _finish(record: Record, operation: Operation) -> None:
         for move in moves if operation.kind == "install" else ():
             put_back(move)
         for parent in {move.target.parent for move in moves} if record.durable else ():
-            sync(parent)
+            with suppress(FileNotFoundError):
+                fsync(parent)
         document = settle(document, operation)
     try:
         for move in moves:
@@ -148,16 +149,6 @@ def _finish(record: Record, operation: Operation) -> None:
         # gets the same result.
         _LOG.warning("the record of installed skills is updated later: %s", error)
         record.document = document
-
-
-def _record(record: Record, operation: Operation) -> None:
-    """Write an operation to the record before anything is changed.
-
-    Raises:
-        OSError: The record cannot be written, and is unchanged.
-    """
-    document = record.document
-    record.save(evolve(document, operations=(*document.operations, operation)))
 
 
 def _stage(operation: Operation, layer: Layer, *, durable: bool) -> Operation:

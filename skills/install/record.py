@@ -21,8 +21,8 @@ from filelock import FileLock, Timeout
 from platformdirs import user_state_path
 
 from ocilayout import LockTimeoutError
+from ocilayout.layout import new_file
 from skills.errors import RecordError
-from skills.install.files import sync
 from skills.install.installed import Document
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ _LOCK_TIMEOUT: Final = 30.0
 
 _POLL: Final = 0.005
 """The time between two tries to get the lock, in seconds."""
-
-_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def default_state() -> Path:
@@ -72,134 +70,101 @@ class Record:
         """Replace the record; after a failure or a kill the file is the old or the new one.
 
         Raises:
-            OSError: The file system refused; the record is unchanged.
+            OSError: The file system refused.
         """
-        new = self.path.with_name(_NEW)
-        try:
-            with os.fdopen(os.open(new, _CREATE, 0o666), "wb") as file:
-                file.write(document.encode())
-                if self.durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            new.replace(self.path)
-        except BaseException:
-            with suppress(OSError):
-                new.unlink()
-            raise
+        self.path.with_name(_NEW).unlink(missing_ok=True)  # of a writer that was killed
+        with new_file(self.path, _NEW) as file:
+            file.write(document.encode())
+            if self.durable:
+                file.force()
+            file.place(durable=self.durable)
         self.document = document
-        if self.durable:
-            sync(self.path.parent)
 
 
-class State:
-    """The folder of the record, and how to read and write it.
+def read_record(folder: Path) -> Document:
+    """Read the record in a folder, without a lock; a missing record is an empty one.
 
-    Attributes:
-        path: The folder, which need not exist.
+    Raises:
+        RecordError: The record is damaged, or a later version wrote it.
+        OSError: The file system refused.
     """
+    database = folder / _DATABASE
+    for _ in range(2):  # a writer may convert the old form between the two tries
+        with suppress(FileNotFoundError):
+            return _read_file(folder / _RECORD)
+        if database.is_file():
+            try:
+                return _read_database(database)
+            except RecordError:
+                if database.exists():
+                    raise
+    return Document()
 
-    def __init__(
-        self, path: Path, *, durable: bool = True, lock_timeout: float = _LOCK_TIMEOUT
-    ) -> None:
-        self.path = path
-        self._durable = durable
-        self._lock_timeout = lock_timeout
 
-    @property
-    def exists(self) -> bool:
-        """Whether the record exists, so that skills may be installed."""
-        return (self.path / _RECORD).exists() or (self.path / _DATABASE).exists()
+@contextmanager
+def open_record(folder: Path, *, durable: bool = True, wait: bool = True) -> Iterator[Record]:
+    """Open the record in a folder for writing; at the end an empty record is removed.
 
-    def read(self) -> Document:
-        """Read the record, without a lock; a missing record is an empty one.
+    Args:
+        folder: The folder, which is made if it is missing.
+        durable: Whether writes are forced onto the disk.
+        wait: Whether to wait for another writer.
 
-        Raises:
-            RecordError: The record is damaged, or a later version wrote it.
-            OSError: The file system refused.
-        """
-        database = self.path / _DATABASE
-        for _ in range(2):  # a writer may convert the old form between the two tries
-            with suppress(FileNotFoundError):
-                return _decode(self.path / _RECORD)
-            if database.is_file():
-                try:
-                    return _read_database(database)
-                except RecordError:
-                    if database.exists():
-                        raise
-        return Document()
-
-    @contextmanager
-    def open(self, *, wait: bool = True) -> Iterator[Record]:
-        """Open the record for writing under its lock; at the end an empty record is removed.
-
-        Args:
-            wait: Whether to wait for another writer.
-
-        Raises:
-            LockTimeoutError: Another process had the lock for too long.
-            RecordError: As for `read`.
-            OSError: The file system refused.
-        """
-        lock, made = self._acquire(self._lock_timeout if wait else 0)
+    Raises:
+        LockTimeoutError: Another process had the lock for too long.
+        RecordError: As for `read_record`.
+        OSError: The file system refused.
+    """
+    lock, made = _acquire(folder, _LOCK_TIMEOUT if wait else 0)
+    try:
+        document = read_record(folder)
+        document = evolve(document, folders=tuple(dict.fromkeys((*document.folders, *made))))
+        record = Record(folder / _RECORD, document, durable=durable)
+        _convert_database(record)
         try:
-            document = self.read()
-            document = evolve(document, folders=tuple(dict.fromkeys((*document.folders, *made))))
-            record = Record(self.path / _RECORD, document, durable=self._durable)
-            self._convert_database(record)
-            try:
-                yield record
-            finally:
-                if record.document.is_empty:
-                    self._remove(record.document.folders)
+            yield record
         finally:
-            lock.release()
-
-    def _acquire(self, timeout: float) -> tuple[FileLock, list[Path]]:
-        """Take the lock, and return it with the folders that were made for it."""
-        lock = FileLock(
-            self.path / _LOCK,
-            timeout=timeout,
-            poll_interval=_POLL,
-            thread_local=False,
-            fallback_to_soft=False,
-            preserve_lock_file=True,
-        )
-        made: list[Path] = []
-        while True:
-            made += (path for path in (self.path, *self.path.parents) if not path.exists())
-            self.path.mkdir(parents=True, exist_ok=True)
-            try:
-                lock.acquire()
-            except Timeout:
-                raise LockTimeoutError(
-                    f"{self.path / _LOCK} was held by another process for {timeout:g} seconds;"
-                    " try again"
-                ) from None
-            except FileNotFoundError:  # the last writer removed the record and its folder
-                continue
-            return lock, made
-
-    def _convert_database(self, record: Record) -> None:
-        """Write a record of the old form in the new one, and rename the old file."""
-        database = self.path / _DATABASE
-        if not database.exists():
-            return
-        if not (self.path / _RECORD).exists():
-            record.save(record.document)
-        names = (self.path / f"{_DATABASE}.old{number or ''}" for number in count())
-        database.rename(next(name for name in names if not name.exists()))
-
-    def _remove(self, folders: tuple[Path, ...]) -> None:
-        """Remove the record, and the folders that were made for skills and for it."""
-        for name in (_RECORD, _NEW, _LOCK):  # the lock, which is held, as the last one
-            (self.path / name).unlink(missing_ok=True)
-        for folder in sorted(folders, key=lambda path: len(path.parts), reverse=True):
-            with suppress(OSError):  # it is not empty: another program uses it
-                folder.rmdir()
+            if record.document.is_empty:
+                _remove(folder, record.document.folders)
+    finally:
+        lock.release()
 
 
-def _decode(path: Path) -> Document:
+def _acquire(folder: Path, timeout: float) -> tuple[FileLock, list[Path]]:
+    """Take the lock, and return it with the folders that were made for it."""
+    lock = FileLock(
+        folder / _LOCK,
+        timeout=timeout,
+        poll_interval=_POLL,
+        thread_local=False,
+        fallback_to_soft=False,
+        preserve_lock_file=True,
+    )
+    made: list[Path] = []
+    while True:
+        made += (path for path in (folder, *folder.parents) if not path.exists())
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise LockTimeoutError(
+                f"{folder / _LOCK} was held by another process for {timeout:g} seconds; try again"
+            ) from None
+        except FileNotFoundError:  # the last writer removed the record and its folder
+            continue
+        return lock, made
+
+
+def _remove(folder: Path, made: tuple[Path, ...]) -> None:
+    """Remove the record, and the folders that were made for skills and for it."""
+    for name in (_RECORD, _NEW, _LOCK):  # the lock, which is held, as the last one
+        (folder / name).unlink(missing_ok=True)
+    for path in sorted(made, key=lambda path: len(path.parts), reverse=True):
+        with suppress(OSError):  # it is not empty: another program uses it
+            path.rmdir()
+
+
+def _read_file(path: Path) -> Document:
     # Without waiting for a writer, in case a FIFO has replaced the file.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -213,12 +178,21 @@ def _decode(path: Path) -> Document:
         raise RecordError(str(path), str(error)) from None
 
 
-def _read_database(path: Path) -> Document:
-    """Read a record of the old form.
+# ---------------------------------------------------------------- the form before version 2
 
-    Raises:
-        RecordError: The file is damaged, or a later version wrote it.
-    """
+
+def _convert_database(record: Record) -> None:
+    """Write a record of the old form in the new one, and rename the old file."""
+    database = record.path.with_name(_DATABASE)
+    if not database.exists():
+        return
+    if not record.path.exists():
+        record.save(record.document)
+    names = (record.path.with_name(f"{_DATABASE}.old{number or ''}") for number in count())
+    database.rename(next(name for name in names if not name.exists()))
+
+
+def _read_database(path: Path) -> Document:
     import sqlite3  # noqa: PLC0415 # only old records need it, and some builds of Python lack it
 
     try:

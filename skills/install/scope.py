@@ -109,11 +109,5 @@ def targets_of(scope: Scope, name: str, clients: Iterable[Client]) -> dict[Path,
     return targets
 
 
-def missing_parents(target: Path, root: Path) -> list[Path]:
-    """Return the missing folders above a target, outermost first."""
-    parents = target.relative_to(root).parents
-    return [root / parent for parent in reversed(parents) if not (root / parent).exists()]
-
-
 def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))

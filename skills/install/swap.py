@@ -19,8 +19,6 @@ from attrs import frozen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Swap = Callable[[Path, Path], bool]
-
 _AT_FDCWD: Final = -2 if sys.platform == "darwin" else -100
 _EXCHANGE: Final = 2  # RENAME_EXCHANGE of Linux, and RENAME_SWAP of macOS
 _CANNOT: Final = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
@@ -71,20 +69,20 @@ def exchange(one: Path, other: Path) -> bool:
     return True
 
 
-def swap_in(move: Move, swap: Swap = exchange) -> None:
-    """Move a staged folder to its target; `swap` is called as `exchange` is.
+def swap_in(move: Move) -> None:
+    """Move a staged folder to its target.
 
     Raises:
         OSError: The file system refused. The old folder is at `target` or at `aside`.
     """
     if not os.path.lexists(move.target):
         move.staged.rename(move.target)
-    elif not swap(move.staged, move.target):
+    elif not exchange(move.staged, move.target):
         move.target.rename(move.aside)
         move.staged.rename(move.target)
 
 
-def swap_back(move: Move, swap: Swap = exchange) -> None:
+def swap_back(move: Move) -> None:
     """Undo `swap_in`, however far it came.
 
     Raises:
@@ -92,7 +90,7 @@ def swap_back(move: Move, swap: Swap = exchange) -> None:
     """
     if move.done:
         if os.path.lexists(move.staged):
-            swap(move.staged, move.target)  # the system can: it did so before
+            exchange(move.staged, move.target)  # the system can: it did so before
         else:
             move.target.rename(move.staged)
     put_back(move)

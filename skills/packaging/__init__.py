@@ -3,11 +3,10 @@
 The room is not called `package`, since `skills.package` is the function of the facade.
 """
 
-from skills.packaging.folder import descended, validate
+from skills.packaging.folder import descended, validate, walk
 from skills.packaging.skill_artifact import (
     Artifact,
     SkillContent,
-    SkillFile,
     read_artifact,
     read_content,
 )
@@ -21,7 +20,7 @@ from skills.packaging.skill_package import (
     package,
     source_date_epoch,
 )
-from skills.packaging.tar_reader import Layer, open_layer
+from skills.packaging.tar_reader import Layer, SkillFile, open_layer
 
 __all__ = [
     "ARTIFACT_TYPE",
@@ -41,4 +40,5 @@ __all__ = [
     "read_content",
     "source_date_epoch",
     "validate",
+    "walk",
 ]

@@ -21,7 +21,7 @@ from skills.errors import SkillError, SkillFolderError, TooLargeError
 from skills.model import SKILL_MD, Finding, ValidationResult, check_skill_md
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 MAX_FILES: Final = 1000
 """The most files of a skill, SKILL.md among them."""
@@ -78,15 +78,18 @@ def scan(path: str | os.PathLike[str]) -> Folder:
     files: dict[str, int] = {}
     problems: list[SkillError] = []
     with _root(where) as root:
-        members = dict(sorted(_walk(root)))
-    if SKILL_MD.encode() not in members:
+        members = {
+            path: entry.stat(follow_symlinks=False)
+            for path, entry in walk(root, skip=lambda name: name.startswith("."))
+            if not entry.is_dir(follow_symlinks=False)
+        }
+    if SKILL_MD not in members:
         problems.append(SkillFolderError(where, "has no file SKILL.md; every skill needs one"))
-    for name, status in members.items():
-        problem = _check_file(name, status)
-        if problem is None:
-            files[name.decode()] = status.st_size
-        else:
+    for name in sorted(members, key=os.fsencode):
+        if problem := _check_file(name, members[name]):
             problems.append(problem)
+        else:
+            files[name] = members[name].st_size
     problems.extend(_check_limits(files))
     return Folder(path=where, files=files, problems=tuple(problems))
 
@@ -177,6 +180,32 @@ def descended(
         os.close(handle)
 
 
+def walk(
+    root: int, *, skip: Callable[[str], bool], into: Callable[[str], bool] = lambda _: True
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield everything below an open folder, by its path; without recursion, so at any depth.
+
+    Args:
+        root: The descriptor of the folder.
+        skip: Whether a name is left out, with everything below it.
+        into: Whether the folder at a path is entered.
+
+    Raises:
+        OSError: The file system refused.
+    """
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        parts = folder.split("/") if folder else []
+        with descended(root, parts) as handle, os.scandir(handle) as entries:
+            for entry in entries:
+                if not skip(entry.name):
+                    path = f"{folder}/{entry.name}" if folder else entry.name
+                    yield path, entry
+                    if entry.is_dir(follow_symlinks=False) and into(path):
+                        pending.append(path)
+
+
 def _findings(path: str | os.PathLike[str]) -> Iterator[Finding]:
     try:
         folder = scan(path)
@@ -200,15 +229,14 @@ def _findings(path: str | os.PathLike[str]) -> Iterator[Finding]:
         )
 
 
-def _check_file(name: bytes, status: os.stat_result) -> SkillError | None:
-    path = os.fsdecode(name)
+def _check_file(path: str, status: os.stat_result) -> SkillError | None:
     if stat.S_ISLNK(status.st_mode):
         return SkillFolderError(path, "is a symbolic link; replace it by what it points to")
     if not stat.S_ISREG(status.st_mode):
         return SkillFolderError(path, "is not a regular file; remove it")
     try:
-        reason = check_path(name.decode())
-    except UnicodeDecodeError:
+        reason = check_path(path)
+    except UnicodeEncodeError:
         reason = "is not a UTF-8 name; rename the file"
     return None if reason is None else SkillFolderError(path, reason)
 
@@ -234,25 +262,6 @@ def _check_limits(files: dict[str, int]) -> Iterator[TooLargeError]:
             what="size",
             limit=MAX_SIZE,
         )
-
-
-def _walk(root: int) -> Iterator[tuple[bytes, os.stat_result]]:
-    """Yield everything but folders, by its path; without recursion, however deep it lies."""
-    pending = [b""]
-    while pending:
-        folder = pending.pop()
-        parts = folder.split(b"/") if folder else []
-        with descended(root, parts) as handle, os.scandir(handle) as entries:
-            for entry in entries:
-                name = os.fsencode(entry.name)
-                if name.startswith(b"."):
-                    continue
-                path = folder + b"/" + name if folder else name
-                status = entry.stat(follow_symlinks=False)
-                if stat.S_ISDIR(status.st_mode):
-                    pending.append(path)
-                else:
-                    yield path, status
 
 
 @contextmanager

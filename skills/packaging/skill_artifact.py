@@ -27,7 +27,7 @@ from skills.errors import NotASkillError, TooLargeError
 from skills.model import SKILL_MD
 from skills.packaging.folder import MAX_LAYER
 from skills.packaging.skill_package import DESCRIPTION, LICENSE, MAX_CONFIG, NAME, REQUIRES, VERSION
-from skills.packaging.tar_reader import open_layer
+from skills.packaging.tar_reader import SkillFile, open_layer
 
 if TYPE_CHECKING:
     from ocilayout import Layout
@@ -60,19 +60,6 @@ class Artifact:
     layer: Descriptor
     diff_id: Digest | None
     tag: str = ""
-
-
-@frozen(kw_only=True)
-class SkillFile:
-    """A file of a skill.
-
-    Attributes:
-        path: The path in the folder of the skill, with slashes.
-        size: The size in bytes.
-    """
-
-    path: str
-    size: int
 
 
 @frozen(kw_only=True)

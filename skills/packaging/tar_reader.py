@@ -43,17 +43,26 @@ _GZIP: Final = b"\x1f\x8b"
 
 
 @frozen(kw_only=True)
-class LayerFile:
-    """A file in the layer of a skill.
+class SkillFile:
+    """A file of a skill.
 
     Attributes:
         path: The path in the folder of the skill, with slashes.
         size: The size in bytes.
-        offset: Where its content begins in the tar, in bytes.
     """
 
     path: str
     size: int
+
+
+@frozen(kw_only=True)
+class LayerFile(SkillFile):
+    """A file in the layer of a skill.
+
+    Attributes:
+        offset: Where its content begins in the tar, in bytes.
+    """
+
     offset: int
 
 

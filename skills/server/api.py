@@ -99,7 +99,8 @@ class _Api:
     def __init__(self, service: SkillService, short: float, long: float) -> None:
         self._service = service
         self._short = short
-        self._long = long
+        self._run = partial(_within, short)
+        self._run_long = partial(_within, long)
 
     def endpoints(self) -> Iterable[tuple[str, str, Endpoint]]:
         """Return method, path and endpoint; the first match replies to a request."""
@@ -260,18 +261,13 @@ class _Api:
             return await read_fields(request)
         raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, "the body did not arrive in time")
 
-    async def _run(self, call: Callable[..., Any], *arguments: object, **options: object) -> Any:  # noqa: ANN401
-        return await _within(self._short, partial(call, *arguments, **options))
 
-    async def _run_long(
-        self, call: Callable[..., Any], *arguments: object, **options: object
-    ) -> Any:  # noqa: ANN401
-        return await _within(self._long, partial(call, *arguments, **options))
-
-
-async def _within(seconds: float, call: Callable[[], Any]) -> Any:  # noqa: ANN401 # as it returns
+async def _within(
+    seconds: float, call: Callable[..., Any], *arguments: object, **options: object
+) -> Any:  # noqa: ANN401 # as it returns
     with anyio.move_on_after(seconds):
-        return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
+        called = partial(call, *arguments, **options)
+        return await anyio.to_thread.run_sync(called, abandon_on_cancel=True)
     raise HTTPException(
         HTTPStatus.GATEWAY_TIMEOUT,
         f"it is not done after {seconds:g} seconds, and goes on; look later for its result",

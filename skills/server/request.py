@@ -88,7 +88,7 @@ class Gate:
 class Fields:
     """The fields of a request; absent and null fields are empty, unknown fields are ignored.
 
-    A field of another type than the one that is wanted raises `HTTPException`.
+    A field of another type raises `HTTPException`.
     """
 
     values: dict[str, Any]

@@ -86,71 +86,122 @@ class LocalBuild:
     version: str = ""
 
 
-def build(
-    layout: Layout,
-    path: str | os.PathLike[str],
-    *,
-    tag: str | None = None,
-    validate: bool = True,
-) -> BuildResult:
-    """Package the folder of a skill into a store, as a local build.
+class Builds:
+    """The local builds of a store.
 
-    The same folder gives the same digest, wherever and whenever it is built. All times in the
-    artifact are `SOURCE_DATE_EPOCH`, or 0 without it.
-
-    Args:
+    Attributes:
         layout: The store.
-        path: The folder with the SKILL.md.
-        tag: The tag in the store; the name of the skill by default.
-        validate: Whether to refuse a skill that has errors, as `skills.packaging.validate` finds
-            them.
-
-    Raises:
-        InvalidTagError: The tag is not valid; nothing was packaged.
-        ValidationError: The skill has errors.
-        SkillError: As `package` says.
-        OciLayoutError: As `Layout.tag` says.
-        OSError: The file system failed.
     """
-    if tag is not None:
-        require_tag(tag)
-    if validate and (errors := check(path).errors):
-        raise ValidationError(errors)
-    packed = package(path, epoch=source_date_epoch(os.environ))
-    name = packed.skill.name if tag is None else tag
-    require_tag(name)
 
-    # The two steps are repeated if another process deletes one of the blobs in between.
-    def put() -> None:
-        for descriptor, data in packed.blobs:
-            layout.blobs.put(data, media_type=descriptor.media_type, expected=descriptor)
+    def __init__(self, layout: Layout) -> None:
+        layout.name_annotations |= {LOCAL_BUILD}  # an entry that loses its tag is not a build
+        self.layout = layout
 
-    def bind() -> None:
-        layout.tag(name, packed.index, annotations=MARK)
+    validate = staticmethod(check)
 
-    put_and_bind(put, bind)
-    return BuildResult(reference=name, digest=packed.index.digest)
+    def build(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        tag: str | None = None,
+        validate: bool = True,
+    ) -> BuildResult:
+        """Package the folder of a skill into the store, as a local build.
 
+        The same folder gives the same digest, wherever and whenever it is built. All times in the
+        artifact are `SOURCE_DATE_EPOCH`, or 0 without it.
 
-def list_builds(layout: Layout) -> list[LocalBuild]:
-    """Return the local builds of a store, sorted bytewise by tag.
+        Args:
+            path: The folder with the SKILL.md.
+            tag: The tag in the store; the name of the skill by default.
+            validate: Whether to refuse a skill that has errors, as the method `validate` finds
+                them.
 
-    A tag is listed if all its entries are marked and its root has the artifact type of skills. The
-    root of each is read, and the config of its first manifest only if the root does not have the
-    name. No layer is read, and no blob of entries without the mark.
+        Raises:
+            InvalidTagError: The tag is not valid; nothing was packaged.
+            ValidationError: The skill has errors.
+            SkillError: As `package` says.
+            OciLayoutError: As `Layout.tag` says.
+            OSError: The file system failed.
+        """
+        if tag is not None:
+            require_tag(tag)
+        if validate and (errors := check(path).errors):
+            raise ValidationError(errors)
+        packed = package(path, epoch=source_date_epoch(os.environ))
+        name = packed.skill.name if tag is None else tag
+        require_tag(name)
 
-    Raises:
-        DocumentError: `index.json` breaks the specification.
-    """
-    builds: list[LocalBuild] = []
-    for tag in layout.tags(annotations=MARK):
-        entries = layout.entries(name=tag)
-        if is_local_build(entries):
-            descriptor = entries[-1].descriptor
-            root = _read(layout, descriptor)
-            if root is not None and root.artifact_type == ARTIFACT_TYPE:
-                builds.append(_describe(layout, tag, descriptor.digest, root))
-    return builds
+        # The two steps are repeated if another process deletes one of the blobs in between.
+        def put() -> None:
+            for descriptor, data in packed.blobs:
+                self.layout.blobs.put(data, media_type=descriptor.media_type, expected=descriptor)
+
+        def bind() -> None:
+            self.layout.tag(name, packed.index, annotations=MARK)
+
+        put_and_bind(put, bind)
+        return BuildResult(reference=name, digest=packed.index.digest)
+
+    def list_builds(self) -> list[LocalBuild]:
+        """Return the local builds of the store, sorted bytewise by tag.
+
+        A tag is listed if all its entries are marked and its root has the artifact type of skills.
+        The root of each is read, and the config of its first manifest only if the root does not
+        have the name. No layer is read, and no blob of entries without the mark.
+
+        Raises:
+            DocumentError: `index.json` breaks the specification.
+        """
+        builds: list[LocalBuild] = []
+        for tag in self.layout.tags(annotations=MARK):
+            entries = self.layout.entries(name=tag)
+            if is_local_build(entries):
+                descriptor = entries[-1].descriptor
+                root = _read(self.layout, descriptor)
+                if root is not None and root.artifact_type == ARTIFACT_TYPE:
+                    builds.append(_describe(self.layout, tag, descriptor.digest, root))
+        return builds
+
+    def delete_build(self, tag: str) -> None:
+        """Delete a local build, and the blobs that only it reached.
+
+        Raises:
+            NotALocalBuildError: The tag is missing, or was not built here.
+            OciLayoutError: As `Layout.remove` says.
+        """
+
+        def built_here(root: RootIndex) -> bool:
+            if not is_local_build(root.named(tag)):
+                raise NotALocalBuildError(tag)
+            return True
+
+        with self.layout.edit() as edit:
+            edit.remove(tag, when=built_here)
+
+    def adopt(self, tag: str) -> None:
+        """Mark a tag as a local build.
+
+        Raises:
+            ReferenceNotFoundError: There is no such tag.
+            NotASkillError: The tag does not point to a skill.
+            AmbiguousReferenceError: The entries of the tag have different digests.
+            InvalidNameError: The tag is empty.
+            OciLayoutError: As `Layout.annotate` says.
+        """
+        if not tag:
+            raise InvalidNameError("a name must not be empty")
+
+        def is_skill(root: RootIndex) -> bool:
+            if not root.named(tag):
+                raise ReferenceNotFoundError(f"there is no entry named {tag!r} to adopt")
+            document = _read(self.layout, root.find(tag).descriptor)
+            if document is None or document.artifact_type != ARTIFACT_TYPE:
+                raise NotASkillError(tag, f"its artifact type is not {ARTIFACT_TYPE}")
+            return True
+
+        with self.layout.edit() as edit:
+            edit.annotate(tag, MARK, when=is_skill)
 
 
 def is_local_build(entries: Iterable[RootEntry]) -> bool:
@@ -168,48 +219,6 @@ def require_build(layout: Layout, tag: str, digest: str) -> None:
     entries = layout.entries(name=tag)
     if not is_local_build(entries) or {entry.descriptor.digest for entry in entries} != {digest}:
         raise NotALocalBuildError(tag)
-
-
-def delete_build(layout: Layout, tag: str) -> None:
-    """Delete a local build, and the blobs that only it reached.
-
-    Raises:
-        NotALocalBuildError: The tag is missing, or was not built here.
-        OciLayoutError: As `Layout.remove` says.
-    """
-
-    def built_here(root: RootIndex) -> bool:
-        if not is_local_build(root.named(tag)):
-            raise NotALocalBuildError(tag)
-        return True
-
-    with layout.edit() as edit:
-        edit.remove(tag, when=built_here)
-
-
-def adopt(layout: Layout, tag: str) -> None:
-    """Mark a tag as a local build.
-
-    Raises:
-        ReferenceNotFoundError: There is no such tag.
-        NotASkillError: The tag does not point to a skill.
-        AmbiguousReferenceError: The entries of the tag have different digests.
-        InvalidNameError: The tag is empty.
-        OciLayoutError: As `Layout.annotate` says.
-    """
-    if not tag:
-        raise InvalidNameError("a name must not be empty")
-
-    def is_skill(root: RootIndex) -> bool:
-        if not root.named(tag):
-            raise ReferenceNotFoundError(f"there is no entry named {tag!r} to adopt")
-        document = _read(layout, root.find(tag).descriptor)
-        if document is None or document.artifact_type != ARTIFACT_TYPE:
-            raise NotASkillError(tag, f"its artifact type is not {ARTIFACT_TYPE}")
-        return True
-
-    with layout.edit() as edit:
-        edit.annotate(tag, MARK, when=is_skill)
 
 
 def may_retag(

@@ -16,7 +16,7 @@ from attrs import frozen
 from ocilayout import BlobNotFoundError, Digest, OciLayoutError
 from skills.errors import NotCachedError
 from skills.model import origin_of
-from skills.store.builds import is_local_build
+from skills.store.builds import Builds, is_local_build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,77 +43,79 @@ class CachedSkill:
     pulled: datetime | None
 
 
-def list_cache(layout: Layout) -> list[CachedSkill]:
-    """Return the pulled artifacts of a store, sorted bytewise by reference.
+class Cache(Builds):
+    """The pulled artifacts of a store, besides its local builds."""
 
-    Their manifests are read for the size.
+    def list_cache(self) -> list[CachedSkill]:
+        """Return the pulled artifacts of the store, sorted bytewise by reference.
 
-    Raises:
-        DocumentError: `index.json` breaks the specification.
-    """
-    return [_describe(layout, name, content) for name, content in _cached(layout)]
+        Their manifests are read for the size.
 
+        Raises:
+            DocumentError: `index.json` breaks the specification.
+        """
+        return [_describe(self.layout, name, content) for name, content in _cached(self.layout)]
 
-def remove_cached(layout: Layout, reference: str) -> None:
-    """Remove a pulled artifact, and the blobs that only it reached.
+    def remove_cached(self, reference: str) -> None:
+        """Remove a pulled artifact, and the blobs that only it reached.
 
-    Raises:
-        NotCachedError: The tag is missing, or is a local build.
-        OciLayoutError: As `Layout.remove` says.
-    """
+        Raises:
+            NotCachedError: The tag is missing, or is a local build.
+            OciLayoutError: As `Layout.remove` says.
+        """
 
-    def pulled(root: RootIndex) -> bool:
-        entries = root.named(reference)
-        if not entries:
-            raise NotCachedError(reference, "is not in the store; list the cache to see the names")
-        if is_local_build(entries):
-            raise NotCachedError(reference, "was built here; delete it as a build")
-        return True
+        def pulled(root: RootIndex) -> bool:
+            entries = root.named(reference)
+            if not entries:
+                raise NotCachedError(
+                    reference, "is not in the store; list the cache to see the names"
+                )
+            if is_local_build(entries):
+                raise NotCachedError(reference, "was built here; delete it as a build")
+            return True
 
-    with layout.edit() as edit:
-        edit.remove(reference, when=pulled)
+        with self.layout.edit() as edit:
+            edit.remove(reference, when=pulled)
 
+    def prune_cache(
+        self, *, older_than: timedelta | None = None, dry_run: bool = False
+    ) -> list[CachedSkill]:
+        """Remove the pulled artifacts that can be pulled again.
 
-def prune_cache(
-    layout: Layout, *, older_than: timedelta | None = None, dry_run: bool = False
-) -> list[CachedSkill]:
-    """Remove the pulled artifacts that can be pulled again.
+        A tag that does not name a registry, such as `hello`, stays: it cannot be pulled again by
+        that name, and may be a build from before builds were marked. `remove_cached` removes it.
 
-    A tag that does not name a registry, such as `hello`, stays: it cannot be pulled again by that
-    name, and may be a build from before builds were marked. `remove_cached` removes it.
+        Args:
+            older_than: The minimum time since the last pull; any time by default.
+            dry_run: Whether to change nothing, and only return the artifacts that would be removed.
 
-    Args:
-        layout: The store.
-        older_than: The minimum time since the last pull; any time by default.
-        dry_run: Whether to change nothing, and only return the artifacts that would be removed.
+        Returns:
+            The removed artifacts, sorted bytewise by reference.
 
-    Returns:
-        The removed artifacts, sorted bytewise by reference.
+        Raises:
+            OciLayoutError: As `Layout.remove` says.
+        """
+        limit = None if older_than is None else time.time() - older_than.total_seconds()
+        skills = [
+            _describe(self.layout, name, content)
+            for name, content in _cached(self.layout)
+            if origin_of(name) is not None and _is_older(self.layout, content, limit)
+        ]
+        if dry_run:
+            return skills
+        removed: dict[str, bool] = {}
 
-    Raises:
-        OciLayoutError: As `Layout.remove` says.
-    """
-    limit = None if older_than is None else time.time() - older_than.total_seconds()
-    skills = [
-        _describe(layout, name, content)
-        for name, content in _cached(layout)
-        if origin_of(name) is not None and _is_older(layout, content, limit)
-    ]
-    if dry_run:
-        return skills
-    removed: dict[str, bool] = {}
+        def may_go(root: RootIndex, name: str) -> bool:
+            """Decide again under the lock: the tag may have been built or pulled meanwhile."""
+            entries = root.named(name)
+            pulled = bool(entries) and not is_local_build(entries)
+            removed[name] = pulled and _is_older(self.layout, entries[-1].descriptor, limit)
+            return removed[name]
 
-    def may_go(root: RootIndex, name: str) -> bool:
-        """Decide again under the lock: the tag may have been built or pulled in the meantime."""
-        entries = root.named(name)
-        pulled = bool(entries) and not is_local_build(entries)
-        removed[name] = pulled and _is_older(layout, entries[-1].descriptor, limit)
-        return removed[name]
-
-    with layout.edit() as edit:
-        for skill in skills:
-            edit.remove(skill.reference, when=partial(may_go, name=skill.reference))
-    return [skill for skill in skills if removed.get(skill.reference)]
+        with self.layout.edit() as edit:
+            for skill in skills:
+                edit.remove(skill.reference, when=partial(may_go, name=skill.reference))
+        return [skill for skill in skills if removed.get(skill.reference)]
 
 
 def _cached(layout: Layout) -> Iterator[tuple[str, Descriptor]]:

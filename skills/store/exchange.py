@@ -1,18 +1,20 @@
 """Artifacts in and out of a store: pulled from a registry, copied from a layout, pushed.
 
 No artifact that comes in is marked as a build, and none that goes out carries the mark. Whether a
-tag may move is the rule of `builds.may_retag`, asked for again under the writer lock.
+tag may move is the rule of `may_retag`, asked for again under the writer lock.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from ocilayout import InvalidNameError, LimitExceededError, Limits, ReferenceNotFoundError, copy
 from ocilayout.transfer import put_and_bind, transfer
 from skills.errors import NotPushableError, TooLargeError
-from skills.model import parse_reference, require_tag, with_latest
-from skills.store import builds
+from skills.model import origin_of, parse_reference, require_tag, with_latest
+from skills.packaging import read_content
+from skills.store.builds import BuildResult, Builds, may_retag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from ocilayout.layout import RootIndex
     from ocilayout.model import Source
     from ocilayout.registry import Repository
+    from skills.packaging import SkillContent
 
     Report = Callable[[Event], None] | None
 
@@ -28,32 +31,12 @@ LIMITS: Final = Limits(document=1024 * 1024, children=32, layers=64, blob=100 * 
 """The most that a source may send; far above the size of any skill."""
 
 
-class Exchange:
-    """Copies artifacts between one store and registries, layouts and archives."""
+class Exchange(Builds):
+    """Copies artifacts between a store and registries, layouts and archives."""
 
     def __init__(self, layout: Layout, registry: Callable[[Reference], Repository]) -> None:
-        self._layout = layout
+        super().__init__(layout)
         self._registry = registry
-
-    def find(self, reference: str) -> Descriptor | None:
-        """Resolve a reference in the store; no registry is asked.
-
-        A reference without tag and digest is looked for as it is, and then with `latest`, the tag
-        that a pull gives it.
-
-        Returns:
-            The content; `None` if the store does not have it.
-
-        Raises:
-            AmbiguousReferenceError: The entries of the tag have different digests.
-            DocumentError: `index.json` breaks the specification.
-        """
-        for name in dict.fromkeys((reference, with_latest(reference))):
-            try:
-                return self._layout.resolve(name)
-            except ReferenceNotFoundError:
-                continue
-        return None
 
     def pull(
         self,
@@ -62,20 +45,20 @@ class Exchange:
         name: str | None = None,
         replace: bool = False,
         on_event: Report = None,
-    ) -> builds.BuildResult:
+    ) -> BuildResult:
         """Pull an artifact from its registry into the store.
 
         Args:
             reference: `host/repository`, with a tag or a digest; with `latest` if it has neither.
             name: The tag in the store; the reference by default.
-            replace: As for `copy`.
+            replace: As for `may_retag`.
             on_event: As for `ocilayout.copy`.
 
         Raises:
             InvalidNameError: The reference is not valid.
             InvalidTagError: The name is not a valid tag.
-            SkillError: As `copy` says.
-            RegistryError: The registry failed or refused.
+            LocalBuildConflictError: As `may_retag` says.
+            TooLargeError: The artifact exceeds one of `LIMITS`.
             OciLayoutError: As `ocilayout.copy` says.
         """
         reference = with_latest(reference)
@@ -86,59 +69,26 @@ class Exchange:
             require_tag(name)
         with self._registry(parsed) as repository:
             ref = str(parsed.digest or parsed.tag)
-            content = self.copy(repository, ref, name, replace=replace, on_event=on_event)
-        return builds.BuildResult(reference=name, digest=content.digest)
+            return self._copy(repository, ref, name, replace=replace, on_event=on_event)
 
-    def copy(
-        self,
-        source: Source,
-        ref: str,
-        name: str | None,
-        *,
-        replace: bool,
-        on_event: Report = None,
-    ) -> Descriptor:
-        """Copy an artifact of a source into the store.
+    def copy(self, source: Source, ref: str, *, name: str, replace: bool = False) -> BuildResult:
+        """Copy an artifact into the store.
 
         Args:
             source: A `Layout`, an `Archive` or a `Repository`.
             ref: A tag or a digest in the source.
-            name: The tag in the store; without one the artifact becomes an untagged entry.
-            replace: As for `builds.may_retag`.
-            on_event: As for `ocilayout.copy`.
+            name: The tag in the store.
+            replace: As for `may_retag`.
 
         Raises:
-            LocalBuildConflictError: As `builds.may_retag` says.
-            TooLargeError: The artifact exceeds one of `LIMITS`.
+            InvalidTagError: The name is not a valid tag.
+            SkillError: As `pull` says.
             OciLayoutError: As `ocilayout.copy` says.
         """
-        content = source.resolve(ref)
+        require_tag(name)
+        return self._copy(source, ref, name, replace=replace)
 
-        def put() -> None:
-            try:
-                transfer(source, content, self._layout, on_event=on_event, limits=LIMITS)
-            except LimitExceededError as error:
-                raise TooLargeError(
-                    f"this is not a skill: {error}", what=error.what, limit=error.limit
-                ) from error
-
-        def bind() -> None:
-            with self._layout.edit() as edit:
-                if name is None:
-                    edit.add(content)
-                else:
-                    edit.tag(name, content, when=may_retag(name))
-
-        def may_retag(name: str) -> Callable[[RootIndex], bool]:
-            return lambda root: builds.may_retag(root.named(name), name, content, replace=replace)
-
-        if name is not None:
-            # Before anything is copied, and again under the lock.
-            builds.may_retag(self._layout.entries(name=name), name, content, replace=replace)
-        put_and_bind(put, bind)
-        return content
-
-    def push(self, reference: str, *, on_event: Report = None) -> builds.BuildResult:
+    def push(self, reference: str, *, on_event: Report = None) -> BuildResult:
         """Push the content of a tag to the registry that the tag names.
 
         Args:
@@ -148,19 +98,83 @@ class Exchange:
         Raises:
             ReferenceNotFoundError: The store does not have the tag.
             NotPushableError: The tag has no registry, or neither tag nor digest.
-            RegistryError: The registry failed or refused.
             OciLayoutError: As `ocilayout.copy` says.
         """
-        content = self._layout.resolve(reference)
-        try:
-            parsed = parse_reference(reference)
-        except InvalidNameError:
-            raise NotPushableError(reference) from None
-        if (parsed.digest is not None and parsed.digest != content.digest) or not (
-            parsed.tag or parsed.digest
-        ):
+        content = self.layout.resolve(reference)
+        parsed = origin_of(reference)
+        if parsed is None or parsed.digest not in (None, content.digest):
             raise NotPushableError(reference)
         with self._registry(parsed) as repository:
             ref = str(content.digest)
-            copy(self._layout, ref, repository, name=parsed.tag, on_event=on_event)
-        return builds.BuildResult(reference=reference, digest=content.digest)
+            copy(self.layout, ref, repository, name=parsed.tag, on_event=on_event)
+        return BuildResult(reference=reference, digest=content.digest)
+
+    def get_content(
+        self, reference: str, *, refresh: bool = False, on_event: Report = None
+    ) -> SkillContent:
+        """Return the content of a skill, which is pulled if the store does not have it.
+
+        No registry is asked for a skill in the store, whether built or pulled. A pulled one stays
+        in the store until the cache is pruned.
+
+        Args:
+            reference: A tag or a digest in the store, or a full reference.
+            refresh: Whether to pull it again, since its tag may have moved.
+            on_event: As for `ocilayout.copy`.
+
+        Raises:
+            InvalidNameError: The reference is not in the store, and does not name a registry.
+            SkillError: As `pull` and `read_content` say.
+            OciLayoutError: As `pull` and `read_content` say.
+        """
+        content = None if refresh else self._find(reference)
+        if content is None:
+            if not refresh and "/" not in reference:
+                raise InvalidNameError(
+                    f"{reference!r} is not in the store, and does not name a registry to pull from"
+                )
+            content = self.layout.resolve(self.pull(reference, on_event=on_event).reference)
+        return read_content(self.layout, content, reference)
+
+    def _find(self, reference: str) -> Descriptor | None:
+        """Return the content of a reference in the store, also by the tag that a pull gives it."""
+        for name in dict.fromkeys((reference, with_latest(reference))):
+            with suppress(ReferenceNotFoundError):
+                return self.layout.resolve(name)
+        return None
+
+    def _copy(
+        self,
+        source: Source,
+        ref: str,
+        name: str | None,
+        *,
+        replace: bool,
+        on_event: Report = None,
+    ) -> BuildResult:
+        """Copy an artifact into the store; without a name it becomes an untagged entry."""
+        content = source.resolve(ref)
+
+        def put() -> None:
+            try:
+                transfer(source, content, self.layout, on_event=on_event, limits=LIMITS)
+            except LimitExceededError as error:
+                raise TooLargeError(
+                    f"this is not a skill: {error}", what=error.what, limit=error.limit
+                ) from error
+
+        def bind() -> None:
+            with self.layout.edit() as edit:
+                if name is None:
+                    edit.add(content)
+                else:
+                    edit.tag(name, content, when=may_move(name))
+
+        def may_move(name: str) -> Callable[[RootIndex], bool]:
+            return lambda root: may_retag(root.named(name), name, content, replace=replace)
+
+        if name is not None:
+            # Before anything is copied, and again under the lock.
+            may_retag(self.layout.entries(name=name), name, content, replace=replace)
+        put_and_bind(put, bind)
+        return BuildResult(reference=name or str(content.digest), digest=content.digest)

@@ -22,14 +22,15 @@ from ocilayout import (
 from skills.errors import AmbiguousSkillError, NameMismatchError, NotASkillError
 from skills.model import SKILL_MD, check_name, draft, is_tag, origin_of, parse_reference
 from skills.packaging import Artifact, read_artifact
-from skills.store import builds
+from skills.store.builds import is_local_build
+from skills.store.exchange import Exchange
 
 if TYPE_CHECKING:
     import os
 
-    from ocilayout import Descriptor, Layout
+    from ocilayout import Descriptor
     from skills.packaging import Layer
-    from skills.store.exchange import Exchange, Report
+    from skills.store.exchange import Report
 
 ARCHIVE_PREFIX: Final = "oci-archive:"
 _FOREIGN: Final = ("git://", "http://", "https://")
@@ -40,14 +41,10 @@ def is_name(source: str | os.PathLike[str]) -> bool:
     return isinstance(source, str) and not set("/:@") & set(source)
 
 
-class Sources:
-    """Finds the skills to install into one store."""
+class Sources(Exchange):
+    """Finds the skills to install in a store, and copies those in that it does not have."""
 
-    def __init__(self, layout: Layout, exchange: Exchange) -> None:
-        self._layout = layout
-        self._exchange = exchange
-
-    def find(
+    def _find_source(
         self,
         source: str | os.PathLike[str],
         *,
@@ -55,13 +52,7 @@ class Sources:
         replace: bool,
         on_event: Report,
     ) -> Artifact:
-        """Find a skill by the text of a caller, and copy it into the store if it is missing there.
-
-        The arguments and the errors are those of `SkillService.install`.
-
-        Returns:
-            The artifact; its version is the one that was asked for, if there is one.
-        """
+        """Return the artifact of a source, with the version that was asked for, if there is one."""
         if version and not version.isprintable():
             raise InvalidNameError(f"{version!r} is not a valid version")
         if not isinstance(source, str):
@@ -74,7 +65,7 @@ class Sources:
         if "/" in source:
             return self._from_reference(source, version, replace=replace, on_event=on_event)
         if ":" in source or "@" in source:
-            return self._artifact(self._layout.resolve(source), source)
+            return self._artifact(self.layout.resolve(source), source)
         return self._by_name(source, version or "")
 
     # ------------------------------------------------------------ kinds of sources
@@ -92,19 +83,19 @@ class Sources:
     def _content_of(
         self, text: str, parsed: Reference, *, replace: bool, on_event: Report
     ) -> Descriptor:
-        entries = self._layout.entries(name=text)
+        entries = self.layout.entries(name=text)
         content = entries[-1].descriptor if entries else None
         if content is not None and content.digest == parsed.digest:
             return content  # a digest has the same content everywhere
         try:
-            self._exchange.pull(text, name=None, replace=replace, on_event=on_event)
+            self.pull(text, replace=replace, on_event=on_event)
         except (RegistryError, ReferenceNotFoundError):
             # A build that was not pushed, or a registry that cannot be reached: there is no other
             # content for this reference.
-            if content is None or replace or not builds.is_local_build(entries):
+            if content is None or replace or not is_local_build(entries):
                 raise
             return content
-        return self._layout.resolve(text)
+        return self.layout.resolve(text)
 
     def _by_name(self, name: str, version: str) -> Artifact:
         if reason := check_name(name):
@@ -114,14 +105,14 @@ class Sources:
             return tagged
         candidates = [
             build
-            for build in builds.list_builds(self._layout)
+            for build in self.list_builds()
             if build.name == name and version in ("", build.version, build.tag)
         ]
         if len({build.digest for build in candidates}) > 1:
             raise AmbiguousSkillError(name, [(build.tag, build.version) for build in candidates])
         if candidates:
             tag = candidates[0].tag
-            content = self._layout.resolve(tag)
+            content = self.layout.resolve(tag)
             return self._artifact(content, tag, origin_of(tag), version=version)
         if tagged is not None and tagged.name != name:
             raise NameMismatchError(name, tagged.name, where=f"the tag {name!r} of the store")
@@ -133,10 +124,10 @@ class Sources:
 
     def _tagged(self, name: str) -> Artifact | None:
         try:
-            content = self._layout.resolve(name)
+            content = self.layout.resolve(name)
         except ReferenceNotFoundError:
             return None
-        return read_artifact(self._layout, content, name)
+        return read_artifact(self.layout, content, name)
 
     def _from_archive(self, path: Path, name: str | None, *, replace: bool) -> Artifact:
         with Archive.open(path) as archive:
@@ -151,7 +142,7 @@ class Sources:
             digest = str(entry.descriptor.digest)
             # Other programs allow names in an archive that are not valid tags here.
             tag = entry.name if entry.name is not None and is_tag(entry.name) else None
-            self._exchange.copy(archive, digest, tag, replace=replace)
+            self._copy(archive, digest, tag, replace=replace)
         return self._artifact(entry.descriptor, tag or digest, origin_of(tag or ""))
 
     # ------------------------------------------------------------ the artifact
@@ -164,7 +155,7 @@ class Sources:
         *,
         version: str = "",
     ) -> Artifact:
-        artifact = read_artifact(self._layout, content, reference)
+        artifact = read_artifact(self.layout, content, reference)
         if reason := check_name(artifact.name):
             raise NotASkillError(reference, reason)
         tag = ""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import click
 
-CREATED = "9999-01-01T00:00:00Z"  # of whatever age the tests are: now
+BUILT = "9999-01-01T00:00:00Z"  # of whatever age the tests are: now
 NOTES = "application/vnd.example.notes"
 
 
@@ -92,7 +92,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
 def put_image(layout: Layout, architecture: str, *texts: bytes) -> Descriptor:
     """Store an image whose first layer all share, with the platform that an index would say."""
     config = ImageConfig(
-        architecture=architecture, os="linux", created=CREATED, rootfs=RootFs(diff_ids=[])
+        architecture=architecture, os="linux", created=BUILT, rootfs=RootFs(diff_ids=[])
     )
     image = layout.put_manifest(
         Manifest(

@@ -184,7 +184,7 @@ class TestStreams:
         done = command.run("cp", "oci:lay:v1", "oci-archive:-", "--json")
         assert json.loads(done.stderr)["entries"][0]["name"] == "v1"
 
-    def test_an_archive_that_is_there(self, command: Command, layout: Layout) -> None:
+    def test_an_existing_archive(self, command: Command, layout: Layout) -> None:
         """An archive at the target is replaced as a whole."""
         command.text("cp", "oci:lay:v1", "oci-archive:a.tar")
         command.text("cp", "oci:lay:solo", "oci-archive:a.tar:other")
@@ -227,7 +227,7 @@ class TestMisuse:
             (["oci:lay:v1", "oci:new", "--platform", "x"], "is not a valid platform"),
         ],
     )
-    def test_what_cannot_be_meant(
+    def test_arguments_that_contradict_each_other(
         self, command: Command, layout: Layout, arguments: list[str], said: str
     ) -> None:
         """Arguments that contradict each other are a usage error, and nothing is created."""

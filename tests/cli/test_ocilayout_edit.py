@@ -275,6 +275,6 @@ class TestEqualNames:
         assert pruned["dropped"]
         assert digest not in pruned["dropped"]
         assert command.run("cat", "lay", "example.org/one:1").stdout_bytes
-        layout.blobs.path(Digest(digest)).unlink()
+        layout.blobs.path(Digest.parse(digest)).unlink()
         command.run("repair", "lay")
         assert "example.org/one:1" in command.answer("ls", "-q", "lay")

@@ -251,7 +251,7 @@ class TestReferrersInsideAnIndex:
         assert parts[1]["digest"].partition(":")[2] in copied
         assert len(copied) == len(blobs(path)) - 1  # all but the index
 
-    def test_they_are_no_entries_of_their_own_in_a_copy_of_the_index(
+    def test_they_get_no_entries_in_a_copy_of_the_index(
         self, command: Command, path: Path, parts: list[dict[str, Any]]
     ) -> None:
         command.run("cp", "--referrers", "oci:lay:v", "oci:copy")

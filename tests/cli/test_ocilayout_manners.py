@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -234,12 +235,19 @@ class TestPipes:
 
 class TestHelp:
     @pytest.mark.parametrize("verb", VERBS)
-    def test_every_verb_helps_with_an_example(self, command: Command, verb: str) -> None:
-        """`--help` says what the verb does and gives an example of it."""
+    def test_every_verb_helps_with_examples(self, command: Command, verb: str) -> None:
+        """`--help` says what the verb does and ends with two valid calls of it, one a line."""
         said = command.text(verb, "--help")
         assert said.startswith(f"Usage: ocilayout {verb} ")
-        assert f"Example: ocilayout {verb} " in said
+        title, *examples = said.splitlines()[-3:]
+        assert title == "  Examples:"
         assert said == command.text(verb, "-h")
+        for example in examples:
+            name, used, *arguments = shlex.split(re.split(" [|>] ", example)[0])
+            assert (name, used) == ("ocilayout", verb)
+            called = main.get_command(click.Context(main), verb)
+            assert called is not None
+            assert called.make_context(verb, arguments).params
 
     def test_all_verbs(self, command: Command) -> None:
         """Help lists these verbs, each in a line that is not cut short."""

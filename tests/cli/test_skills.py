@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -156,21 +158,30 @@ def test_metadata_that_is_empty_is_left_out(shell: Command) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["nothing"], ["builds", "remove"], ["build", "--what"]])
-def test_wrong_use_has_its_own_status(shell: Command, arguments: list[str]) -> None:
+def test_a_usage_error_has_its_own_status(shell: Command, arguments: list[str]) -> None:
     """Unknown commands, missing arguments and unknown options exit with 2."""
     assert "Usage:" in shell.run(*arguments, status=2).stderr
 
 
 @pytest.mark.parametrize(
-    "words",
+    "verb",
     [[], ["init"], ["validate"], ["build"], ["builds"], ["builds", "list"], ["builds", "remove"],
-     ["builds", "adopt"], ["pull"], ["push"]],
+     ["builds", "adopt"], ["content"], ["pull"], ["push"], ["cache"], ["cache", "list"],
+     ["cache", "remove"], ["cache", "prune"], ["install"], ["list"], ["uninstall"], ["serve"]],
 )  # fmt: skip
-def test_every_command_helps_with_an_example(shell: Command, words: list[str]) -> None:
-    """`--help` describes the command and has an example."""
-    said = shell.run(*words, "--help").stdout
+def test_every_command_helps_with_examples(shell: Command, verb: list[str]) -> None:
+    """`--help` describes the command and ends with two valid calls of it, one a line."""
+    said = shell.run(*verb, "--help").stdout
     assert "Usage: skills" in said
-    assert "Example: skills" in said
+    title, *examples = said.splitlines()[-3:]
+    assert title == "  Examples:"
+    for example in examples:
+        words = shlex.split(example.partition(" && ")[0])
+        assert words[: len(verb) + 1] == ["skills", *verb]
+        called: Any = main
+        for name in verb:
+            called = called.commands[name]
+        assert called.make_context("skills", words[len(verb) + 1 :]).command is called
 
 
 def test_the_version_is_that_of_the_package(shell: Command) -> None:

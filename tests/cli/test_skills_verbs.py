@@ -107,14 +107,14 @@ class TestContent:
         shell.run("build", "plain")
         assert list(shell.answer("content", "plain")) == ["name", "description", "body", "files"]
 
-    def test_what_a_terminal_would_obey_is_escaped(self, shell: Shell) -> None:
+    def test_control_characters_are_escaped(self, shell: Shell) -> None:
         """A SKILL.md cannot move the cursor of the terminal."""
         shell.build(body="\x1b[2Jgone\x07\n")
         said = shell.text("content", "hello")
         assert "\x1b" not in said
         assert "\\x1b[2Jgone\\x07" in said
 
-    def test_a_registry_is_asked_once_or_when_told(self, shell: Shell) -> None:
+    def test_a_registry_is_asked_once_or_with_refresh(self, shell: Shell) -> None:
         """A second look makes no request, `--refresh` makes one."""
         shell.build(tag=shell.reference)
         shell.run("push", shell.reference)
@@ -140,7 +140,7 @@ class TestCache:
         shell.run("pull", shell.reference)
         return digest
 
-    def test_what_was_pulled_is_listed(self, shell: Shell, pulled: str) -> None:
+    def test_pulled_skills_are_listed(self, shell: Shell, pulled: str) -> None:
         """Reference, digest, size and time, as a table and as data."""
         shell.build()
         (found,) = shell.answer("cache")
@@ -158,7 +158,7 @@ class TestCache:
         assert shell.answer("cache", "list") == [found]
 
     def test_a_missing_root_has_no_time(self, shell: Shell, pulled: str) -> None:
-        """It is said to be missing, and is `null` to programs."""
+        """It is shown as missing, and is `null` for programs."""
         layout = Layout.open(shell.folder / "store")
         layout.blobs.delete(layout.resolve(shell.reference).digest)
         assert shell.text("cache").splitlines()[1].endswith("missing")
@@ -269,7 +269,7 @@ class TestInstall:
         shell.run("uninstall", "hello", "--force")
         assert not notes.exists()
 
-    def test_a_reference_or_an_archive_will_do(self, shell: Shell) -> None:
+    def test_a_reference_or_an_archive_is_installed(self, shell: Shell) -> None:
         """A path is known by its beginning; a local build is replaced only with --replace."""
         shell.build(tag=shell.reference)
         shell.run("push", shell.reference)
@@ -341,7 +341,7 @@ class TestCompletion:
         (shell.home / ".local/state/ocilayout/skills/installed.json").write_text("garbage" * 100)
         assert self.complete("uninstall", "h") == []
 
-    def test_what_a_shell_would_obey_is_not_offered(self, shell: Shell) -> None:
+    def test_names_that_a_shell_would_interpret_are_not_offered(self, shell: Shell) -> None:
         """Names of the store and lists of clients are text to every shell."""
         shell.build()
         layout = Layout.open(shell.folder / "store", strict_names=False)
@@ -372,13 +372,7 @@ class TestCompletion:
         assert self.complete("uninstall", "h") == expected
         assert capfd.readouterr() == ("", "")
 
-    def test_clients(self) -> None:
-        """Each part of the list is completed."""
-        assert self.complete("install", "x", "--clients", "cl") == ["claude-code", "cline"]
-        assert self.complete("install", "x", "--clients", "codex,cu") == ["codex,cursor"]
-        assert self.complete("install", "x", "--clients", "al") == ["all"]
-
-    def test_verbs_stand_in_the_order_of_a_day(self) -> None:
+    def test_commands_are_listed_in_the_order_of_use(self) -> None:
         """As in the help."""
         assert self.complete("") == [
             "init", "validate", "build", "builds", "content", "push", "pull", "cache", "install",

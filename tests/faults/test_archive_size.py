@@ -94,7 +94,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     for _ in range(SIZE // MIB):
         hasher.update(zeros)
     layer = Descriptor(
-        media_type=OCI_LAYER, digest=Digest(f"sha256:{hasher.hexdigest()}"), size=SIZE
+        media_type=OCI_LAYER, digest=Digest.parse(f"sha256:{hasher.hexdigest()}"), size=SIZE
     )
     config = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
     path = layout.blobs.path(layer.digest)

@@ -11,9 +11,7 @@ import random
 import re
 import socket
 import struct
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,9 +25,9 @@ from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.manifest import Manifest
 from ocilayout.model.mediatype import OCI_LAYER, OCI_MANIFEST
 from ocilayout.registry import Repository, Retry
+from ocilayout.testing.registry.wire import LoopbackServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 MIB = 1024 * 1024
@@ -41,7 +39,7 @@ MANIFEST = encode(Manifest(config=BLOB, layers=[]))
 ROOT = Descriptor.of(MANIFEST, OCI_MANIFEST)
 
 
-class Cutter(ThreadingHTTPServer):
+class Cutter(LoopbackServer):
     """A registry with one blob, which cuts the connection at given offsets.
 
     Attributes:
@@ -53,19 +51,14 @@ class Cutter(ThreadingHTTPServer):
         said: What it says in `Content-Range` in place of the truth, or `None`.
     """
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.cuts: list[int] = []
         self.ranges: list[str | None] = []
         self.honours = True
         self.hard = False
         self.data = DATA
         self.said: str | None = None
-
-    def handle_error(self, *_: object) -> None:
-        """Keep quiet about clients that hang up."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -104,19 +97,6 @@ class _Handler(BaseHTTPRequestHandler):
                 self.connection.close()
 
 
-@contextmanager
-def cutting() -> Iterator[Cutter]:
-    server = Cutter()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def repository(server: Cutter, **how: Any) -> Repository:
     retry = Retry(sleep=lambda _: None, **how)
     return Repository(f"127.0.0.1:{server.server_port}/org/app", retry=retry, timeout=20)
@@ -151,7 +131,7 @@ def test_a_pull_survives_every_cut(
     """Each cut costs at most one request, no byte is hashed twice, and the blob is complete."""
     cuts = sorted(random.Random(f"{hard}{honours}").sample(range(SIZE), CUTS))
     layout = Layout.create(tmp_path / "layout", durability="none")
-    with cutting() as server, repository(server, attempts=CUTS + 2) as repo:
+    with Cutter() as server, repository(server, attempts=CUTS + 2) as repo:
         server.cuts, server.hard, server.honours = list(cuts), hard, honours
         assert copy(repo, "v1", layout) == ROOT
         assert len(server.ranges) <= CUTS + 1
@@ -171,7 +151,7 @@ def test_a_pull_survives_every_cut(
 def test_a_blob_that_changes_behind_a_cut_is_refused(tmp_path: Path) -> None:
     """A blob that continues with other bytes is not stored, and nothing is tagged."""
     layout = Layout.create(tmp_path / "layout", durability="none")
-    with cutting() as server, repository(server) as repo:
+    with Cutter() as server, repository(server) as repo:
         server.cuts = [SIZE // 2]
         server.data = DATA[: SIZE // 2] + bytes(SIZE - SIZE // 2)
         with pytest.raises(IntegrityError):
@@ -184,7 +164,7 @@ def test_a_blob_that_changes_behind_a_cut_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("said", ["bytes 0-9/10", "bytes */10", "nonsense"])
 def test_a_continuation_at_another_offset_is_refused(said: str) -> None:
     """A response with another range than the requested one is an error."""
-    with cutting() as server, repository(server) as repo:
+    with Cutter() as server, repository(server) as repo:
         server.cuts, server.said = [SIZE // 2], said
         with pytest.raises(RegistryError, match="does not go on"):
             repo.blobs.read(BLOB)
@@ -193,7 +173,7 @@ def test_a_continuation_at_another_offset_is_refused(said: str) -> None:
 @pytest.mark.parametrize("cut", [0, 5])
 def test_there_is_an_end_to_cuts_without_progress(cut: int) -> None:
     """The pull fails after a few attempts that bring no more bytes."""
-    with cutting() as server, repository(server, attempts=4) as repo:
+    with Cutter() as server, repository(server, attempts=4) as repo:
         server.cuts = [cut] * 100
         with pytest.raises(TransportError):
             repo.blobs.read(BLOB)
@@ -202,7 +182,7 @@ def test_there_is_an_end_to_cuts_without_progress(cut: int) -> None:
 
 def test_a_blob_that_shrinks_is_refused() -> None:
     """A blob that is shorter after a cut is an error."""
-    with cutting() as server, repository(server) as repo:
+    with Cutter() as server, repository(server) as repo:
         server.honours, server.cuts = False, [SIZE // 2]
         with repo.blobs.open(BLOB) as stream:
             assert stream.read(MIB)

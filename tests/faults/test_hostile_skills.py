@@ -120,7 +120,7 @@ LAYERS: dict[str, tuple[Callable[[], bytes], type[SkillError]]] = {
     "a drive of Windows": (lambda: file("C:\\evil"), LayerError),
     "a single backslash": (lambda: file("docs\\evil"), LayerError),
     "a NUL in a path": (lambda: pax(record("path", "docs\0/../evil")), LayerError),
-    "a path that is no UTF-8": (lambda: header(name=b"\xff\xfe"), LayerError),
+    "a path that is not UTF-8": (lambda: header(name=b"\xff\xfe"), LayerError),
     "a file called dot": (lambda: file("."), LayerError),
     "a name of 300 bytes": (lambda: file("x" * 300), LayerError),
     "a path of 2000 bytes": (lambda: file("/".join(["x" * 199] * 10)), LayerError),
@@ -166,7 +166,7 @@ LAYERS: dict[str, tuple[Callable[[], bytes], type[SkillError]]] = {
     "an extended header that is damaged": (lambda: pax(b"99 path=x\n"), LayerError),
     "an extended header of 2 MiB": (lambda: pax(record("comment", "x" * 2**21)), TooLargeError),
     "a negative size": (lambda: header(size=b"\xff" * 12), LayerError),
-    "a size that is none": (lambda: header(size=b"zzzzzzzzzzz\0"), LayerError),
+    "a size that is not a number": (lambda: header(size=b"zzzzzzzzzzz\0"), LayerError),
     "a size beyond the end": (lambda: header(size=b"77777777777\0"), LayerError),
     "a size of 2**70": (lambda: header(size=b"\x80" + (2**70).to_bytes(11)), LayerError),
     "a wrong checksum": (
@@ -214,7 +214,7 @@ LAYERS: dict[str, tuple[Callable[[], bytes], type[SkillError]]] = {
 # Artifacts that can be shown, but are not installed.
 SKILL_MDS: dict[str, tuple[bytes, type[SkillError]]] = {
     "SKILL.md without frontmatter": (b"# Hello\n", NotASkillError),
-    "SKILL.md that is no YAML": (b"---\nname: [\n---\n", NotASkillError),
+    "SKILL.md that is not YAML": (b"---\nname: [\n---\n", NotASkillError),
     "SKILL.md of aliases that multiply": (
         b"---\na: &a [x,x,x,x,x,x,x,x,x]\n"
         + b"".join(
@@ -336,7 +336,7 @@ def test_a_layer_that_is_larger_than_it_says_is_refused(target: Target) -> None:
     layout = target.service.layout
     root = layout.read_manifest(layout.resolve("hello"))
     assert isinstance(root, Manifest)
-    path = layout.blobs.path(Digest(root.layers[0].digest))
+    path = layout.blobs.path(Digest.parse(root.layers[0].digest))
     path.chmod(0o644)
     with path.open("ab") as stream:
         stream.write(b"more")

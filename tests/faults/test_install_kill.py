@@ -21,8 +21,8 @@ STEPWISE = """
 import json, os, shutil, sys
 from pathlib import Path
 from skills import SkillService
-from skills.install import State, swap
-from skills.install.record import Record
+from skills.install import swap
+from skills.install.record import Record, open_record
 
 folder, operation, mode = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 home, backup, store = folder / "home", folder / "backup", folder / "store"
@@ -33,14 +33,11 @@ CALLS = ["mkdir", "rename", "replace", "fsync", "unlink", "rmdir", "open", "fdop
 # Killing a process loses nothing that it wrote, so nothing has to be forced onto the disk here.
 os.fsync = lambda handle: None
 
-def cannot(one, other):
-    return False
+if mode == "aside":
+    swap.exchange = lambda one, other: False
 
 def service():
-    found = SkillService.open(store, home=home)
-    if mode == "aside":
-        found._installer._swap = cannot
-    return found
+    return SkillService.open(store, home=home)
 
 def build(text):
     skill = folder / "hello"
@@ -138,7 +135,7 @@ while code:
     fresh = outcome not in seen
     seen.add(outcome)
     # The record has the installed folders, and no others.
-    with State(home / ".local/state/ocilayout/skills").open() as record:
+    with open_record(home / ".local/state/ocilayout/skills") as record:
         recorded = {}
         for skill in listed:
             for target in record.document.find((skill.name, skill.scope, "")).targets:
@@ -176,7 +173,7 @@ print(json.dumps({"steps": last, "seen": len(seen), "absent": absent}))
 )
 def test_a_process_may_end_before_any_step(tmp_path: Path, operation: str, mode: str) -> None:
     """Wherever an operation ends, each folder has its old or its new files, and the next
-    command finds a record that says so, and nothing left over."""
+    command finds a record that says so, and no temporary folder."""
     ended = subprocess.run(
         [sys.executable, "-c", STEPWISE, str(tmp_path), operation, mode],
         capture_output=True,

@@ -140,7 +140,7 @@ def require_sound(layout: Layout, *, partial: bool = False) -> None:
         )
     for path in (layout.path / "blobs").rglob("*"):
         if path.is_file():
-            assert Digest(f"{path.parent.name}:{path.name}") in layout.blobs
+            assert Digest.parse(f"{path.parent.name}:{path.name}") in layout.blobs
     for entry in layout.entries():
         for found in layout.walk(entry.descriptor):
             assert partial or found.digest in layout.blobs

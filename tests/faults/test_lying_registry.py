@@ -74,7 +74,7 @@ class Lab:
     manifest: Descriptor
     layer: Descriptor
     tokens: TokenAuth = field(factory=lambda: TokenAuth({"ann": "open-sesame"}))
-    timeout: float = 5.0
+    timeout: float = 60.0
     limits: Limits = DEFAULT_LIMITS
 
     def lie(self, on: str, how: Fault, **more: Any) -> Lab:
@@ -1217,7 +1217,7 @@ def test_tls_is_not_left(
             plain_http=False,
             credentials=ANN,
             ca_certs=tmp_path / "ca.pem",
-            timeout=5,
+            timeout=60,
         ) as repository,
     ):
         fill(registry, lab.registry)

@@ -37,8 +37,8 @@ TESTS: Final = {
     ),
     "skills/store/builds.py": (
         "tests/unit/skills/test_facade.py",
-        "tests/unit/skills/test_builds.py",
-        "tests/unit/skills/test_service.py",
+        "tests/unit/skills/store/test_builds.py",
+        "tests/unit/skills/store/test_service.py",
     ),
 }
 """The tests of each module, in the order in which they run."""

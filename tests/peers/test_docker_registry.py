@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
@@ -44,6 +44,7 @@ from ocilayout.model.mediatype import (
 )
 from ocilayout.model.reference import fallback_tag
 from ocilayout.registry import Credentials, Repository
+from ocilayout.testing.registry.wire import LoopbackServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -327,7 +328,7 @@ class TokenServer:
         self._key = key
         self.issued: list[tuple[str, tuple[str, ...]]] = []
         handler = type("Handler", (_TokenHandler,), {"tokens": self})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server = LoopbackServer(handler)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -410,14 +411,8 @@ def _segment(data: bytes) -> str:
 @pytest.fixture
 def tokens(tmp_path: Path) -> Iterator[TokenServer]:
     token_server = TokenServer(tmp_path)
-    thread = threading.Thread(target=token_server.server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with token_server.server:
         yield token_server
-    finally:
-        token_server.server.shutdown()
-        thread.join()
-        token_server.server.server_close()
 
 
 def test_one_token_is_fetched_for_each_scope(

@@ -85,7 +85,7 @@ class Maker:
         """Store an image again with a different descriptor of a layer that is missing."""
         document = json.loads(self.layout.blobs.read(root))
         document["layers"][0].update(changes)
-        self.layout.blobs.delete(Digest(document["layers"][0]["digest"]))
+        self.layout.blobs.delete(Digest.parse(document["layers"][0]["digest"]))
         return self.layout.put_manifest(json.dumps(document).encode())
 
 

@@ -50,9 +50,10 @@ from ocilayout.model.mediatype import (
 )
 from ocilayout.transfer import copying as copy_module
 from ocilayout.transfer import plan as plan_module
-from skills import LOCAL_BUILD
+from skills import LOCAL_BUILD, SkillService
 from skills.packaging.skill_package import ARTIFACT_TYPE
 from skills.store import builds as builds_module
+from skills.store import exchange as exchange_module
 
 
 @frozen
@@ -446,7 +447,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
     def held(roots: Any, blobs: Any) -> Any:
         found = reach_module.held(roots, blobs)
-        return evolve(found, others=tuple(map(Verifiable, found.others)))
+        return evolve(found, others=tuple(map(Verifiable.parse, found.others)))
 
     patch.setattr(garbage_module, "held", held)
 
@@ -580,11 +581,13 @@ def _(patch: pytest.MonkeyPatch) -> None:
 @bug("the digest is not checked when content is put", "go-containerregistry: WriteBlob")
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(blobs_module, "verify", lambda *_: None)
-    patch.setattr(
-        blobs_module,
-        "copy_verifying",
-        lambda source, target, _: newblob_module.write_hashed(source, target, len),
-    )
+    fill = newblob_module.NewBlob.fill
+
+    def trusting(self: Any, source: Any, expected: Any) -> Any:
+        found = fill(self, source, None)
+        return found if expected is None else (expected.digest, expected.size)
+
+    patch.setattr(newblob_module.NewBlob, "fill", trusting)
 
 
 @bug("an existing blob is whole", "go-containerregistry#2124: truncated for ever")
@@ -758,7 +761,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
         del name, replace
         return {entry.descriptor.digest for entry in entries} != {content.digest}
 
-    patch.setattr(builds_module, "may_retag", differs)
+    patch.setattr(exchange_module, "may_retag", differs)
 
 
 @skill_bug("a copy onto a build removes the mark", "a plain tag on every pull")
@@ -769,12 +772,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
         may_retag(*arguments, **options)
         return True
 
-    patch.setattr(builds_module, "may_retag", always)
+    patch.setattr(exchange_module, "may_retag", always)
 
 
 @skill_bug("a pull is deleted as a build", "toolhive-core, section 8.4")
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(builds_module, "delete_build", Layout.remove)
+    patch.setattr(SkillService, "delete_build", lambda self, tag: self.layout.remove(tag))
 
 
 @skill_bug("content that is not a skill is listed", "a list that reads no document")

@@ -18,7 +18,7 @@ from ocilayout.errors import OciLayoutError
 from ocilayout.model.mediatype import OCI_LAYER
 from ocilayout.registry import Credentials, Repository, Retry
 from tests.effort import examples
-from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen, serving
+from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,7 +85,7 @@ def entrance(server: Scripted, reply: Reply, *, broken_tokens: bool) -> None:
 @pytest.fixture(scope="module")
 def hosts() -> Iterator[tuple[Scripted, Scripted]]:
     """A registry, and another host that it may redirect to."""
-    with serving() as registry, serving() as other:
+    with Scripted() as registry, Scripted() as other:
         yield registry, other
 
 
@@ -111,7 +111,7 @@ def test_no_secret_is_ever_shown(
         records = stack.enter_context(_logged())
         repo = stack.enter_context(
             Repository(
-                f"{registry.host}/org/app", credentials=credentials, retry=AT_ONCE, timeout=5
+                f"{registry.host}/org/app", credentials=credentials, retry=AT_ONCE, timeout=60
             )
         )
         for act in (

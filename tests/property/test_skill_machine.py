@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def test_exactly_the_builds_are_listed() -> None:
-    """No sequence of verbs lists anything else, whatever other programs do to the store."""
+    """No sequence of verbs lists anything else, with other programs at work in the store."""
     with SkillsAdapter() as adapter:
         check_store(
             adapter, settings=settings(stateful_step_count=30, max_examples=examples(20, 10))

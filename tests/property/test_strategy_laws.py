@@ -222,7 +222,7 @@ def documents(tree: Tree) -> Iterator[tuple[str, dict[str, Any]]]:
 @LAW
 def test_a_blob_has_the_content_of_its_name(tree: Tree) -> None:
     for digest, content in tree.blobs().items():
-        assert Digest.of(content, Digest(digest).algorithm) == digest
+        assert Digest.of(content, Digest.parse(digest).algorithm) == digest
 
 
 def smallest(strategy: SearchStrategy[Any], wrong: Any) -> Any:

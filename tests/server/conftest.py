@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Reply:
-    """What the server answered."""
+    """A reply of the server."""
 
     status: int
     headers: dict[str, str]
@@ -96,7 +96,7 @@ class Client:
     def connect(self) -> http.client.HTTPConnection:
         """Return a connection to the server."""
         host, port = self.running.address
-        return http.client.HTTPConnection(host, port, timeout=30)
+        return http.client.HTTPConnection(host, port, timeout=60)
 
     def send(
         self,

@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -15,6 +15,7 @@ import pytest
 
 from ocilayout import OCI_CONFIG, Digest, Index, Layout, Manifest, Reference
 from ocilayout.registry import Repository
+from ocilayout.testing.registry.wire import LoopbackServer
 from skills import SkillService
 from skills.server import PREFIX
 from skills.server.request import MAX_BODY
@@ -100,8 +101,8 @@ class TestInstalled:
         assert client.send("DELETE", f"/other?project_root={root}").status == 204
         assert sorted(path.name for path in root.iterdir()) == [".git"]
 
-    def test_a_project_takes_unverified_skills_only_if_told_to(self, client: Client) -> None:
-        """What comes from a registry into a project is unsigned to us, and said to be so."""
+    def test_a_project_takes_unsigned_skills_only_if_allowed(self, client: Client) -> None:
+        """A skill from a registry is unsigned in a project, and the answer says so."""
         client.remote()
         root = client.folder / "project"
         root.joinpath(".git").mkdir(parents=True)
@@ -111,9 +112,7 @@ class TestInstalled:
         done = client.send("POST", "", {**asked, "allow_unsigned": True})
         assert (done.status, done.json["unsigned"]) == (201, True)
 
-    def test_what_was_pulled_before_is_as_unsigned_as_what_is_pulled_now(
-        self, client: Client
-    ) -> None:
+    def test_a_skill_that_was_pulled_before_is_unsigned(self, client: Client) -> None:
         """Neither a name nor a digest in the store makes a build of it."""
         digest = client.remote()
         root = client.folder / "project"
@@ -148,7 +147,7 @@ class TestInstalled:
         file.write_text("mine")
         assert client.send("DELETE", "/hello?force=true").status == 204
 
-    def test_skills_that_are_called_like_endpoints_can_be_removed(self, client: Client) -> None:
+    def test_skills_with_the_name_of_an_endpoint_can_be_removed(self, client: Client) -> None:
         """Only a GET of them is that of the endpoint."""
         for name in ("builds", "content", "validate"):
             client.service.build(client.skill(name))
@@ -201,7 +200,7 @@ class TestBuilt:
         assert client.send("DELETE", f"/builds/{client.reference}").status == 404
         assert client.service.layout.tags() == (client.reference,)
 
-    def test_what_breaks_the_rules_is_built_if_told_to(self, client: Client) -> None:
+    def test_an_invalid_skill_is_built_without_validation(self, client: Client) -> None:
         """Without a tag it is named as it calls itself."""
         path = client.skill()
         client.folder.joinpath("hello/SKILL.md").write_text("---\nname: other\n---\n")
@@ -210,7 +209,7 @@ class TestBuilt:
         done = client.send("POST", "/build", {"path": path, "no_validate": True})
         assert done.json == {"reference": "other"}
 
-    def test_a_folder_with_too_much_in_it_is_the_clients_mistake(self, client: Client) -> None:
+    def test_a_folder_that_is_too_large_is_a_bad_request(self, client: Client) -> None:
         """As is one with a link, with validation and without."""
         path = client.skill()
         for number in range(1001):
@@ -266,7 +265,7 @@ class TestContent:
         assert '/p\\ufffd"' in text
 
 
-class Fixed:
+class Fixed(LoopbackServer):
     """A registry that has one answer to everything."""
 
     def __init__(self, status: int, body: bytes = b"", kind: str = "application/json") -> None:
@@ -284,20 +283,14 @@ class Fixed:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        self.reference = f"127.0.0.1:{self._server.server_address[1]}/team/hello:v1"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
+        self.reference = f"127.0.0.1:{self.server_port}/team/hello:v1"
 
 
 @pytest.fixture
 def fixed(request: pytest.FixtureRequest) -> Iterator[Fixed]:
-    found = Fixed(*request.param)
-    yield found
-    found.close()
+    with Fixed(*request.param) as found:
+        yield found
 
 
 class TestErrors:
@@ -387,7 +380,7 @@ class TestErrors:
         ],
         indirect=["fixed"],
     )
-    def test_what_a_registry_says_is_passed_on(
+    def test_the_status_of_a_registry_is_passed_on(
         self, client: Client, fixed: Fixed, status: int
     ) -> None:
         """A refusal of a registry keeps its kind; any other failure is the registry's fault."""
@@ -400,8 +393,8 @@ class TestErrors:
 
     def test_a_missing_registry_is_a_bad_gateway(self, client: Client) -> None:
         """Nobody listens at the port of a registry that has ended."""
-        gone = Fixed(200)
-        gone.close()
+        with Fixed(200) as gone:
+            pass
         client.service.build(client.skill(), tag=gone.reference)
         for said in (
             client.send("GET", f"/content?ref={gone.reference}&refresh=1"),
@@ -409,9 +402,7 @@ class TestErrors:
         ):
             assert (said.status, "no connection" in said.message) == (502, True)
 
-    def test_content_that_is_not_what_its_digest_says_is_the_registrys_fault(
-        self, client: Client
-    ) -> None:
+    def test_content_with_the_wrong_digest_is_a_bad_gateway(self, client: Client) -> None:
         """None of it is shown."""
         client.remote()
         for digest, data in list(client.registry.blobs.items()):
@@ -443,7 +434,7 @@ class TestErrors:
         assert theirs.exists()
 
     @pytest.mark.parametrize("damage", ["blob", "index"])
-    def test_damage_in_the_store_is_told_to_the_log_alone(
+    def test_damage_in_the_store_is_only_logged(
         self, client: Client, caplog: pytest.LogCaptureFixture, damage: str
     ) -> None:
         """An internal error has its status and no details."""
@@ -451,7 +442,7 @@ class TestErrors:
         layout = client.service.layout
         root = layout.read_manifest(layout.resolve("hello"))
         assert isinstance(root, Index)
-        victim = layout.blobs.path(Digest(root.manifests[0].digest))
+        victim = layout.blobs.path(Digest.parse(root.manifests[0].digest))
         if damage == "index":
             victim = layout.path / "index.json"
         victim.write_bytes(victim.read_bytes()[:-1] + b"!")
@@ -514,7 +505,7 @@ class TestBody:
          b'{"path":NaN}', b"[" * 100_000, b'{"path":"/x"', b'\xef\xbb\xbf{"path":"/x"}'],
     )  # fmt: skip
     def test_a_body_that_is_not_a_request_is_refused(self, client: Client, body: bytes) -> None:
-        """Whatever it is instead."""
+        """Anything but a JSON object."""
         said = client.send("POST", "/validate", body)
         assert said.status == 400
         assert said.message.startswith("invalid request body: ")
@@ -524,12 +515,12 @@ class TestBody:
         [{"clients": "codex"}, {"clients": [1]}, {"force": 1}, {"version": 1}, {"force": "true"}],
     )
     def test_fields_are_of_their_kind(self, client: Client, fields: dict[str, object]) -> None:
-        """Nothing is converted."""
+        """No value is converted to another type."""
         said = client.send("POST", "", {"name": "hello", **fields})
         assert said.status == 400
         assert said.message.startswith("invalid request body: ")
 
-    def test_what_is_null_or_not_known_does_not_matter(self, client: Client) -> None:
+    def test_null_and_unknown_fields_are_ignored(self, client: Client) -> None:
         """Null is absent, and a client may know more than we do."""
         client.service.build(client.skill())
         asked = {"name": "hello", **CODEX, "version": None, "force": None, "later": {"a": [1]}}
@@ -554,7 +545,7 @@ class TestBody:
             assert connection.getresponse().status == status
             connection.close()
 
-    def test_a_body_that_does_not_come_is_not_waited_for(self, client: Client) -> None:
+    def test_a_body_that_does_not_arrive_ends_in_a_timeout(self, client: Client) -> None:
         """An unfinished body is refused after a time limit."""
         client.serve(short=0.05)
         connection = client.connect()

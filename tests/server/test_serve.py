@@ -60,11 +60,11 @@ def test_it_serves_until_a_signal_ends_it(
         with urllib.request.urlopen(f"{url}/builds") as answer:
             assert answer.read() == b'{"builds":[]}\n'
         process.send_signal(sent)
-        assert process.communicate(timeout=30) == ("", "")
+        assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == status
 
 
-def test_it_warns_where_others_can_reach_it(tmp_path: Path) -> None:
+def test_it_warns_if_it_listens_beyond_loopback(tmp_path: Path) -> None:
     """It listens on other addresses than loopback only if told to, with a warning."""
     with serving(tmp_path, "--host", "0.0.0.0", "--port", "0") as process:
         assert process.stdout is not None
@@ -75,7 +75,7 @@ def test_it_warns_where_others_can_reach_it(tmp_path: Path) -> None:
         assert process.stdout.readline().startswith("Serving http://0.0.0.0:")
 
 
-def test_registries_are_reached_as_it_was_told(tmp_path: Path) -> None:
+def test_registries_are_reached_by_the_options(tmp_path: Path) -> None:
     """The password is read once, at the start, and used for every request."""
     with LoopbackRegistry(auth=BasicAuth({"ann": "secret"})) as registry:
         reference = f"{registry.host}/team/hello:v1"
@@ -100,20 +100,20 @@ def test_registries_are_reached_as_it_was_told(tmp_path: Path) -> None:
         assert ("team/hello", "v1") in registry.tags
 
 
-def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_taken_port_is_an_error_of_one_line(tmp_path: Path) -> None:
     """With the address, and exit status 1."""
     with bind("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         with serving(tmp_path, "--port", str(port)) as process:
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
     assert err.startswith(f"Error: 127.0.0.1:{port}: Address already in use")
     assert err.count("\n") == 1
 
 
-def test_a_host_that_does_not_exist_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_missing_host_is_an_error_of_one_line(tmp_path: Path) -> None:
     """With its name."""
     with serving(tmp_path, "--host", "nowhere.invalid") as process:
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err.count("\n")) == (1, "", 1)
     assert err.startswith("Error: nowhere.invalid:8080: ")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -14,6 +13,7 @@ from ocilayout import DOCKER_MANIFEST, OCI_EMPTY, DocumentError, Manifest, encod
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
+from ocilayout.testing.registry.wire import LoopbackServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,14 +63,8 @@ def answering() -> Iterator[tuple[str, list[tuple[str, str, Message]]]]:
             seen.append((self.command, self.path, self.headers))
             super().answer(status, body, **headers)
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Noting) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_address[1]}", seen
-        finally:
-            server.shutdown()
-            thread.join()
+    with LoopbackServer(Noting) as server:
+        yield f"127.0.0.1:{server.server_port}", seen
 
 
 @pytest.mark.spec("distribution:no-action-on-warnings")

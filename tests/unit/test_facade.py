@@ -60,6 +60,12 @@ def test_a_name_is_imported_when_it_is_used() -> None:
     ]
 
 
+def test_dir_lists_the_public_names() -> None:
+    """`dir` lists the names of `__all__`, the rooms and the version alone."""
+    rooms = {"errors", "model", "layout", "transfer", "archive", "check"}
+    assert set(dir(ocilayout)) == {*ocilayout.__all__, *rooms, "__version__"}
+
+
 def test_no_other_name_is_there() -> None:
     """A name that the facade does not have is an `AttributeError` that says so."""
     with pytest.raises(AttributeError, match="module 'ocilayout' has no attribute 'Digset'"):

@@ -42,7 +42,7 @@ def blob_path(layout: Path, digest: Digest) -> Path:
 def list_blobs(layout: Path) -> set[Digest]:
     """Return the digests of all blobs."""
     return {
-        Digest(f"{folder.name}:{blob.name}")
+        Digest.parse(f"{folder.name}:{blob.name}")
         for folder in (layout / "blobs").iterdir()
         for blob in folder.iterdir()
     }

@@ -313,5 +313,5 @@ NAMES: Final = ("a", "b", "host.example:5000/c:v1", fallback_tag(_ONE.digest))
 FULL_NAMES: Final = ("docker.io/library/a:v1", "docker.io/library/b:v1", NAMES[2])
 """Full names, of which the last one is a reference name as well."""
 
-UNKNOWN: Final = Digest("other:6a6b6c")
+UNKNOWN: Final = Digest.parse("other:6a6b6c")
 """A blob of an unknown algorithm, which no verb may therefore delete."""

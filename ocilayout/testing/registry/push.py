@@ -89,7 +89,7 @@ def put_manifest(
     media_type = request.headers.get("Content-Type", "").partition(";")[0].strip()
     by_digest = is_digest(reference)
     try:
-        digest = Digest.of(data, Digest(reference).algorithm if by_digest else "sha256")
+        digest = Digest.of(data, Digest.parse(reference).algorithm if by_digest else "sha256")
         document = decode_document(data, Descriptor.of(data, media_type))
     except OciLayoutError as error:
         return refusal(HTTPStatus.BAD_REQUEST, "MANIFEST_INVALID", str(error))
@@ -145,7 +145,7 @@ def delete_blob(storage: Storage, request: Request) -> Answer:
 
 
 def _store_blob(storage: Storage, request: Request, digest: str, data: bytes) -> Answer:
-    wanted = Digest(digest) if is_digest(digest) else None
+    wanted = Digest.parse(digest) if is_digest(digest) else None
     if wanted is None or not wanted.verifiable or Digest.of(data, wanted.algorithm) != wanted:
         return refusal(HTTPStatus.BAD_REQUEST, "DIGEST_INVALID")
     storage.blobs[request.name, digest] = data

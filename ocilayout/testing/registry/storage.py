@@ -150,7 +150,7 @@ class Storage:
         referrers = []
         for (repository, stored_as), (media_type, data) in sorted(self.manifests.items()):
             try:
-                descriptor = Descriptor.of(data, media_type, Digest(stored_as).algorithm)
+                descriptor = Descriptor.of(data, media_type, Digest.parse(stored_as).algorithm)
                 document = decode_document(data, descriptor)
             except OciLayoutError:
                 continue  # stored unchecked by the test
@@ -174,4 +174,4 @@ def _digest(content: Content) -> Digest:
     with content.open("rb") as file:
         while data := file.read(PIECE):
             hasher.update(data)
-    return Digest(f"sha256:{hasher.hexdigest()}")
+    return Digest.parse(f"sha256:{hasher.hexdigest()}")

@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from ocilayout.testing.registry.reply import PIECE, Answer, HangUpError
 from ocilayout.testing.registry.request import Request
@@ -20,14 +20,99 @@ _SMALL: Final = 16 * 1024  # bytes; smaller bodies are sent together with the he
 _POLL: Final = 0.01  # seconds between two looks whether to stop
 
 
-class Server(ThreadingHTTPServer):
-    """A server on loopback, with a thread for each connection.
+class LoopbackServer(ThreadingHTTPServer):
+    """A server on loopback, with a thread for each connection; none outlives `stop`.
+
+    As a context manager it starts and stops.
+    """
+
+    request_queue_size = 128
+
+    def __init__(
+        self, handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | None = None
+    ) -> None:
+        """Listen on a free port.
+
+        Args:
+            handler: Serves a connection.
+            context: The context for TLS; `None` for http.
+        """
+        super().__init__(("127.0.0.1", 0), handler)
+        self._context = context
+        self._open: dict[threading.Thread, socket.socket] = {}
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self.serve_forever, args=(_POLL,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Serve from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close every connection, and wait for all threads."""
+        self.shutdown()
+        self._thread.join()
+        with self._lock:
+            open_now = list(self._open.items())
+        for thread, connection in open_now:
+            _hang_up(connection)
+            thread.join()
+        self.server_close()
+
+    def process_request(
+        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
+    ) -> None:
+        """Serve a connection in a thread that `stop` can wait for."""
+        assert isinstance(request, socket.socket)  # noqa: S101 # the other is for datagrams
+        thread = threading.Thread(
+            target=self._serve_connection, args=(request, client_address), daemon=True
+        )
+        with self._lock:
+            self._open[thread] = request
+        thread.start()
+
+    def finish_request(
+        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
+    ) -> None:
+        """Serve a connection, over TLS if there is a context; the first read does the handshake."""
+        assert isinstance(request, socket.socket)  # noqa: S101 # as above
+        if self._context is None:
+            super().finish_request(request, client_address)
+            return
+        # For a client that is gone `wrap_socket` would fail, too, but leave the socket open, as it
+        # would in `accept` if it wrapped the listening socket.
+        request.getpeername()
+        with self._lock:
+            secure = self._context.wrap_socket(
+                request, server_side=True, do_handshake_on_connect=False
+            )
+            self._open[threading.current_thread()] = secure
+        with secure:
+            super().finish_request(secure, client_address)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Ignore broken connections."""
+
+    def _serve_connection(self, request: socket.socket, client_address: object) -> None:
+        try:
+            self.process_request_thread(request, client_address)
+        finally:
+            with self._lock:
+                del self._open[threading.current_thread()]
+
+
+class Server(LoopbackServer):
+    """A server that answers by a function.
 
     Attributes:
         failures: Exceptions during requests that neither the client nor the connection caused.
     """
-
-    request_queue_size = 128
 
     def __init__(
         self,
@@ -42,53 +127,11 @@ class Server(ThreadingHTTPServer):
             on_body: Called with every body that a client sent.
             context: The context for TLS; `None` for http.
         """
-        super().__init__(("127.0.0.1", 0), _Handler)
-        if context is not None:
-            # The thread of the connection does the handshake, at its first read.
-            self.socket = context.wrap_socket(
-                self.socket, server_side=True, do_handshake_on_connect=False
-            )
+        super().__init__(_Handler, context)
         self.respond = respond
         self.on_body = on_body
         self.failures: list[Exception] = []
-        self._open: dict[socket.socket, threading.Thread] = {}
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self.serve_forever, args=(_POLL,), daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Close every connection, and wait for all threads."""
-        self.shutdown()
-        self._thread.join()
-        with self._lock:
-            open_now = list(self._open.items())
-        for connection, _ in open_now:
-            _hang_up(connection)
-        for _, thread in open_now:
-            thread.join()
-        self.server_close()
-
-    def process_request(
-        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
-    ) -> None:
-        """Serve a connection in a thread that `stop` can wait for."""
-        assert isinstance(request, socket.socket)  # noqa: S101 # the other is for datagrams
-        thread = threading.Thread(
-            target=self.process_request_thread, args=(request, client_address), daemon=True
-        )
-        with self._lock:
-            self._open[request] = thread
-        thread.start()
-
-    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
-        """Forget a connection that ended."""
-        assert isinstance(request, socket.socket)  # noqa: S101 # the other is for datagrams
-        with self._lock:
-            self._open.pop(request, None)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Ignore broken connections; `_Handler` keeps all other exceptions."""
+        self.start()
 
 
 class _Handler(BaseHTTPRequestHandler):

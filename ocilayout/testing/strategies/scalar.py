@@ -40,7 +40,7 @@ _MEDIA_TYPES = sorted(
 def computable() -> tuple[str, ...]:
     """Return the algorithms whose digests can be computed here; BLAKE3 needs a package."""
     return tuple(
-        name for name, size in _BYTES.items() if Digest(f"{name}:{'00' * size}").verifiable
+        name for name, size in _BYTES.items() if Digest.parse(f"{name}:{'00' * size}").verifiable
     )
 
 
@@ -58,7 +58,7 @@ def digests(algorithms: Sequence[str] = _ALGORITHMS) -> SearchStrategy[Digest]:
             if length is None
             else st.binary(min_size=length, max_size=length).map(bytes.hex)
         )
-        return encoded.map(lambda text: Digest(f"{algorithm}:{text}"))
+        return encoded.map(lambda text: Digest.parse(f"{algorithm}:{text}"))
 
     return st.one_of([of(algorithm) for algorithm in algorithms])
 

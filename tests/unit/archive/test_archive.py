@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEADER = b'{"imageLayoutVersion":"1.0.0"}'
-ABSENT = Digest("sha256:" + "0" * 64)
+ABSENT = Digest.parse("sha256:" + "0" * 64)
 MARK = {LOCAL_BUILD: "true"}
 
 
@@ -208,7 +208,7 @@ def test_what_is_missing(layout: Layout, image: Descriptor) -> None:
 
 def test_content_without_an_entry() -> None:
     """Content without an entry has the type that it gives itself, and else is opaque."""
-    unknown = Digest("newhash:" + "a" * 8)
+    unknown = Digest.parse("newhash:" + "a" * 8)
     datas = [
         b"{}",
         b"no JSON",
@@ -259,7 +259,7 @@ def test_what_cannot_be_verified() -> None:
     """Content of an unknown algorithm is listed and walked over, but not handed out."""
     digest = "newhash:" + "a" * 8
     manifest = encode(Index(manifests=[Descriptor.of(b"child", OCI_LAYER)]))
-    root = Descriptor(media_type=OCI_INDEX, digest=Digest(digest), size=len(manifest))
+    root = Descriptor(media_type=OCI_INDEX, digest=Digest.parse(digest), size=len(manifest))
     files = {"index.json": encode(Index(manifests=[root])), "oci-layout": HEADER}
     archive = opened(packed({**files, "blobs/newhash/" + "a" * 8: manifest}))
     assert [found.digest for found in archive.walk(root)] == [digest, Digest.of(b"child")]
@@ -521,7 +521,7 @@ def test_content_that_is_elsewhere_too(layout: Layout) -> None:
 
 def test_content_that_cannot_be_verified(layout: Layout) -> None:
     """An archive is not begun if content cannot be verified."""
-    layer = Descriptor(media_type=OCI_LAYER, digest=Digest("newhash:abc"), size=2)
+    layer = Descriptor(media_type=OCI_LAYER, digest=Digest.parse("newhash:abc"), size=2)
     path = layout.blobs.path(layer.digest)
     path.parent.mkdir()
     path.write_bytes(b"{}")
@@ -597,7 +597,7 @@ def test_other_names(layout: Layout, image: Descriptor) -> None:
             written(layout, {"v1": bad})
 
 
-def test_two_that_are_to_have_one_name(layout: Layout, image: Descriptor) -> None:
+def test_two_contents_for_one_name(layout: Layout, image: Descriptor) -> None:
     """A name for two contents is refused; two names may become one for the same content."""
     layout.tag("other", put_artifact(layout, "other"))
     with pytest.raises(AmbiguousReferenceError):
@@ -688,7 +688,7 @@ def test_referrers_that_go_on_without_end_are_given_up(layout: Layout, image: De
         ) -> tuple[Descriptor, ...]:
             del artifact_type
             empty = self.blobs.put(b"{}", media_type=OCI_EMPTY)
-            subject = Descriptor(media_type=OCI_MANIFEST, digest=Digest(digest), size=1)
+            subject = Descriptor(media_type=OCI_MANIFEST, digest=Digest.parse(digest), size=1)
             made = Manifest(config=empty, artifact_type="a/b", layers=[empty], subject=subject)
             return (self.put_manifest(made),)
 

@@ -189,7 +189,7 @@ def test_what_lies_behind_the_end_is_not_read() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"x" * 511, b"x" * 2048, b"{}" + bytes(1022)])
-def test_no_tar(data: bytes) -> None:
+def test_a_file_that_is_not_a_tar(data: bytes) -> None:
     """A file that does not begin with a header is not a tar."""
     with pytest.raises(NotALayoutError, match=r"x\.tar is not an OCI archive: it is neither a tar"):
         list(iter_members(window(data)))
@@ -215,7 +215,7 @@ def test_names_that_lead_out(name: str) -> None:
         (patched(header("x"), 124, b"\x80" + b"\xff" * 11), "x"),
     ],
 )
-def test_sizes_that_are_none(data: bytes, place: str) -> None:
+def test_sizes_that_are_not_numbers(data: bytes, place: str) -> None:
     """A size is a number from 0 to 2**63 - 1, in one of the two forms of a header."""
     assert problem(data) == ("bad-archive", "the size is not a number", place)
 
@@ -369,7 +369,7 @@ def test_a_lone_empty_block() -> None:
         b"7 a=b\n", b"6 =ab\n", b"6 abc\n", b"-6 a=b\n", b"99999999 a=b\n", b"\xb2 a=b\n",
     ],
 )  # fmt: skip
-def test_records_that_are_none(data: bytes) -> None:
+def test_malformed_records(data: bytes) -> None:
     """A record is a length that counts it all, a keyword and a value; an empty value is one."""
     tar = header("a") + block("pax", b"x", data) + header("b")
     if data == b"5 a=\n":

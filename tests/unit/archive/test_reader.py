@@ -79,7 +79,7 @@ def test_documents_are_not_read_far_beyond_the_limit() -> None:
         ([("OCI-Layout", b""), INDEX_FILE], "oci-layout is missing"),
     ],
 )
-def test_no_layout(entries: list[Entry], why: str) -> None:
+def test_a_tar_that_is_not_a_layout(entries: list[Entry], why: str) -> None:
     """A tar without both documents in its root is not a layout; the error says what it is."""
     with pytest.raises(NotALayoutError, match=rf"x\.tar is not an OCI image layout: .*{why}"):
         inventory(*entries)
@@ -111,5 +111,5 @@ def test_a_document_that_is_there_twice(name: str) -> None:
 def test_a_blob_that_is_there_twice() -> None:
     """Of two blobs the last one counts if it can be verified; otherwise they are refused."""
     found = inventory(HEADER_FILE, (KNOWN, b"x"), INDEX_FILE, ("./" + KNOWN, b"xyz"))
-    assert found.blobs[Digest("sha256:" + "0" * 64)][1] == 3
+    assert found.blobs[Digest.parse("sha256:" + "0" * 64)][1] == 3
     assert refused((UNKNOWN, b"x"), (UNKNOWN, b"x")) == ("duplicate-member", UNKNOWN)

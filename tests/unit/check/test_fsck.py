@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ocilayout.check import probe
-from ocilayout.check.fsck import iter_problems
-from ocilayout.check.holding import Holding
+from ocilayout.check.fsck import Holding, iter_problems
 from ocilayout.check.survey import Survey
 from ocilayout.errors import LimitExceededError
 from ocilayout.layout import Layout
@@ -49,7 +48,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.spec("media-types:unknown")
-def test_what_is_named_where_it_is_not_understood_counts_as_referred_to(store: Store) -> None:
+def test_a_digest_in_an_unknown_property_counts_as_a_reference(store: Store) -> None:
     """A document of an unknown type, an unknown property, and what such documents name again."""
     inner = store.put(json.dumps({"x": store.put(b"far")["digest"]}).encode())
     outer = {"any": ["thing", {"sha256": inner["digest"].removeprefix("sha256:")}]}
@@ -106,7 +105,7 @@ def test_referrers_of_unlisted_referrers_are_unlisted_too(store: Store) -> None:
     assert problems[9:] == [("note", "unreferenced-blob", place_of(lonely["digest"]))]
 
 
-def test_what_an_unlisted_referrer_is_made_of_is_looked_at(store: Store) -> None:
+def test_the_parts_of_an_unlisted_referrer_are_checked(store: Store) -> None:
     subject = store.enter(store.manifest())
     empty = {**store.put(b"{}", OCI_EMPTY), "size": 3}
     below = store.manifest(subject=subject, artifactType="a/b", layers=[empty])
@@ -416,7 +415,7 @@ def test_a_layout_that_is_private_as_a_whole_is_not_a_problem(store: Store) -> N
     assert seen(store.root) == []
 
 
-def test_a_temporary_that_another_check_looks_at_is_told(store: Store) -> None:
+def test_a_temporary_file_that_another_check_reads_is_reported(store: Store) -> None:
     place = leave(store.root, LEFTOVERS[0])
     with (store.root / place).open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
@@ -453,7 +452,7 @@ def strange() -> Iterator[Store]:
 
 @pytest.mark.parametrize("what", ["layer", "manifest", "config", "blobs/sha256", "index.json"])
 @pytest.mark.parametrize("content", [True, False])
-def test_what_cannot_be_read_is_told_and_stops_nothing(
+def test_an_unreadable_file_is_reported_and_stops_nothing(
     strange: Store, what: str, *, content: bool
 ) -> None:
     manifest = strange.enter(strange.manifest())["digest"]
@@ -482,7 +481,7 @@ def test_a_folder_that_can_be_listed_but_not_entered_hides_its_blobs(strange: St
         assert ("error", "unreadable-file", place_of(digest)) in problems
 
 
-def test_a_layer_of_wrong_size_that_cannot_be_read_is_told_once(strange: Store) -> None:
+def test_an_unreadable_layer_of_wrong_size_is_reported_once(strange: Store) -> None:
     layer = strange.put(b"layer")
     strange.enter(strange.manifest())
     strange.path(layer["digest"]).write_bytes(b"")
@@ -492,7 +491,7 @@ def test_a_layer_of_wrong_size_that_cannot_be_read_is_told_once(strange: Store) 
     assert codes == ["unreadable-file", "size-mismatch", "unreadable-to-others"]
 
 
-def test_a_manifest_of_wrong_size_that_cannot_be_read_is_told_once(strange: Store) -> None:
+def test_an_unreadable_manifest_of_wrong_size_is_reported_once(strange: Store) -> None:
     path = strange.path(strange.enter(strange.manifest())["digest"])
     path.write_bytes(b"")
     path.chmod(0)
@@ -519,7 +518,7 @@ class TestMeanwhile:
             assert seen(store.root) == []
         assert not path.exists()
 
-    def test_a_temporary_that_vanishes_is_none(self, store: Store) -> None:
+    def test_a_temporary_file_that_vanishes_is_not_reported(self, store: Store) -> None:
         path = store.root / leave(store.root, LEFTOVERS[0])
         with opened(lambda name: path.unlink() if name == path.name else None):
             assert seen(store.root) == []
@@ -531,7 +530,7 @@ class TestMeanwhile:
             codes = [code for _, code, _ in seen(store.root)]
         assert codes == ["unreadable-file"]
 
-    def test_an_index_that_is_never_whole_is_given_up(self, store: Store) -> None:
+    def test_the_wait_for_an_index_that_never_parses_ends(self, store: Store) -> None:
         index = store.root / "index.json"
         sizes: list[int] = []
 
@@ -545,7 +544,7 @@ class TestMeanwhile:
         assert len(sizes) > 2
 
 
-def test_a_temporary_that_cannot_be_opened_is_told(strange: Store) -> None:
+def test_a_temporary_file_that_cannot_be_opened_is_reported(strange: Store) -> None:
     path = strange.root / leave(strange.root, LEFTOVERS[0])
     path.chmod(0)
     with as_user():

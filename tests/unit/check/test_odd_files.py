@@ -99,7 +99,7 @@ def test_anything_may_lie_anywhere(layout: Layout, place: str, instead: str) -> 
             assert isinstance(list(iter_problems(layout.path, content=content)), list)
         if place != "blob":
             continue
-        indexfile = IndexFile(layout.path, durable=False, lock_timeout=5)
+        indexfile = IndexFile(layout.path, durable=False, lock_timeout=60)
         dry = repair_folder(layout.path, indexfile, Blobs(layout.path), dry_run=True)
         assert repair_folder(layout.path, indexfile, Blobs(layout.path)) == dry
         assert repair_folder(layout.path, indexfile, Blobs(layout.path)).actions == ()
@@ -123,7 +123,7 @@ def test_no_entry_is_dropped_while_the_quarantine_cannot_be_looked_into(layout: 
     document["manifests"].append(absent)
     (layout.path / "index.json").write_bytes(json.dumps(document).encode())
     (layout.path / "quarantine").mkdir(mode=0)
-    indexfile = IndexFile(layout.path, durable=False, lock_timeout=5)
+    indexfile = IndexFile(layout.path, durable=False, lock_timeout=60)
     with as_user():
         closed = repair_folder(layout.path, indexfile, Blobs(layout.path), dry_run=True)
     (layout.path / "quarantine").chmod(0o755)

@@ -56,7 +56,7 @@ def put(layout: Layout, note: str, subject: Descriptor | None = None) -> Descrip
 
 def mend(layout: Layout) -> RepairReport:
     """Repair a layout; hold that a dry run says the same, and that a second one has no work."""
-    indexfile = IndexFile(layout.path, durable=False, lock_timeout=5)
+    indexfile = IndexFile(layout.path, durable=False, lock_timeout=60)
     dry = repair_folder(layout.path, indexfile, Blobs(layout.path), dry_run=True)
     report = repair_folder(layout.path, indexfile, Blobs(layout.path))
     assert dry == report
@@ -320,7 +320,7 @@ class TestUnlisted:
             {},
         ],
     )
-    def test_one_that_is_not_understood_holds_what_it_names_and_stops_no_collection(
+    def test_an_invalid_referrer_keeps_what_it_names_and_stops_no_collection(
         self, layout: Layout, document: dict[str, Any]
     ) -> None:
         subject = layout.resolve("v1")
@@ -333,7 +333,7 @@ class TestUnlisted:
         assert layout.collect(grace=NOW).removed == ()
         assert part.digest in layout.blobs
 
-    def test_none_is_looked_for_while_what_refers_to_it_may_be_damaged(
+    def test_referrers_are_not_looked_for_while_a_document_may_be_damaged(
         self, layout: Layout
     ) -> None:
         """Neither before the damaged manifest is in quarantine nor after, until it is back."""
@@ -348,7 +348,7 @@ class TestUnlisted:
         layout.blobs.put(right, media_type=OCI_MANIFEST)
         assert done(mend(layout)) == [("unlisted-referrer", place_of(referrer.digest))]
 
-    def test_one_that_got_an_entry_meanwhile_gets_no_second(self, layout: Layout) -> None:
+    def test_a_referrer_that_got_an_entry_meanwhile_gets_no_second(self, layout: Layout) -> None:
         referrer = put(layout, "sig", layout.resolve("v1"))
 
         class Late(IndexFile):
@@ -356,7 +356,7 @@ class TestUnlisted:
                 layout.tag("sig", referrer)
                 super().edit(*arguments, **options)
 
-        indexfile = Late(layout.path, durable=False, lock_timeout=5)
+        indexfile = Late(layout.path, durable=False, lock_timeout=60)
         assert repair_folder(layout.path, indexfile, layout.blobs).actions == ()
         assert [entry["digest"] for entry in entries(layout)].count(referrer.digest) == 1
 
@@ -375,7 +375,7 @@ class TestRefused:
         damaged.write_bytes(b"")
         append(layout, {"mediaType": OCI_MANIFEST, "digest": ABSENT, "size": 3})
         replace_by_link(layout, Digest.of(b"{}"), "../../../x", b"{}")
-        indexfile = IndexFile(layout.path, durable=False, lock_timeout=5)
+        indexfile = IndexFile(layout.path, durable=False, lock_timeout=60)
         report = repair_folder(layout.path, indexfile, layout.blobs)
         assert done(report) == [
             ("irregular-blob", place_of(Digest.of(b"{}"))),
@@ -396,7 +396,7 @@ class TestRefused:
             def edit(self, *_: Any, **__: Any) -> None:
                 raise OSError(28, "No space left on device")
 
-        full = Full(layout.path, durable=False, lock_timeout=5)
+        full = Full(layout.path, durable=False, lock_timeout=60)
         report = repair_folder(layout.path, full, layout.blobs)
         assert done(report) == [("digest-mismatch", place_of(LAYER))]
         assert entries(layout) == before
@@ -408,7 +408,7 @@ class TestRefused:
         replace_by_link(layout, LAYER, "../../../x", b"layer")
         (layout.path / place_of(Digest.of(b"{}"))).write_bytes(b"damaged")
         (layout.path / "ingest").write_bytes(b"in the way")
-        indexfile = IndexFile(layout.path, durable=False, lock_timeout=5)
+        indexfile = IndexFile(layout.path, durable=False, lock_timeout=60)
         report = repair_folder(layout.path, indexfile, layout.blobs)
         assert done(report) == [("digest-mismatch", place_of(Digest.of(b"{}")))]
         assert sorted(left(report)) == ["irregular-blob", "quarantined-blob"]
@@ -417,7 +417,9 @@ class TestRefused:
         assert (layout.path / place_of(LAYER)).is_symlink()
 
 
-def test_a_copy_of_what_nothing_refers_to_is_told_as_such(layout: Layout, tmp_path: Path) -> None:
+def test_a_copied_blob_without_references_is_reported_as_unreferenced(
+    layout: Layout, tmp_path: Path
+) -> None:
     """A dry run says of a link what the repair says of the copy in its place; `mend` compares."""
     data = b"alone"
     digest = layout.blobs.put(data, media_type=OCI_LAYER).digest

@@ -59,7 +59,7 @@ class TestFind:
         assert (row.id, row.level) == ("descriptor:digest-grammar", "MUST")
         assert "ocilayout.model.digest" in row.modules
 
-    def test_what_is_not_there_is_an_error_that_names_what_comes_near(self) -> None:
+    def test_an_unknown_id_is_an_error_that_names_similar_ids(self) -> None:
         with pytest.raises(NotFoundError, match="descriptor:digest-grammar"):
             find_requirement("descriptor:digest-gramar")
         with pytest.raises(NotFoundError) as caught:

@@ -6,9 +6,7 @@ import base64
 import io
 import os
 import sys
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 
 import click
@@ -17,12 +15,13 @@ import pytest
 from ocilayout.cli.argument import InRegistry
 from ocilayout.cli.connection import Access
 from ocilayout.errors import AuthError
+from ocilayout.testing.registry.wire import LoopbackServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Guarded(ThreadingHTTPServer):
+class Guarded(LoopbackServer):
     """A registry with one tag that requires a login.
 
     Attributes:
@@ -30,8 +29,7 @@ class Guarded(ThreadingHTTPServer):
     """
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.daemon_threads = True
+        super().__init__(_Handler)
         self.seen: list[str] = []
 
     @property
@@ -61,22 +59,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-@contextmanager
-def serving() -> Iterator[Guarded]:
-    with Guarded() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @pytest.fixture
 def registry() -> Iterator[Guarded]:
     """Return a registry that wants credentials."""
-    with serving() as server:
+    with Guarded() as server:
         yield server
 
 

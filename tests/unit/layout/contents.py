@@ -32,7 +32,7 @@ def sized(descriptor: Descriptor, size: int) -> Descriptor:
 
 def unknown(name: str = "newhash:abc") -> Descriptor:
     """Describe content that cannot be verified here."""
-    return Descriptor(media_type=TEXT, digest=Digest(name), size=3)
+    return Descriptor(media_type=TEXT, digest=Digest.parse(name), size=3)
 
 
 class Trickle:

@@ -105,7 +105,7 @@ def test_a_folder_is_not_a_blob(blobs: Blobs, root: Path) -> None:
 def test_blobs_of_unknown_algorithms_are_listed_and_not_readable(blobs: Blobs) -> None:
     """A blob that cannot be verified is listed, has a size, and is not read."""
     for name in ("newhash:abc", "md5:xyz", "sha256+b64u:Ab_-="):
-        place(blobs, Digest(name), b"abc")
+        place(blobs, Digest.parse(name), b"abc")
     assert [str(digest) for digest in blobs] == sorted(
         ["newhash:abc", "md5:xyz", "sha256+b64u:Ab_-="]
     )
@@ -118,7 +118,7 @@ def test_blobs_of_unknown_algorithms_are_listed_and_not_readable(blobs: Blobs) -
 
 
 @pytest.mark.spec("image-layout:blob-names")
-def test_iterating_gives_sorted_digests_and_passes_over_other_files(blobs: Blobs) -> None:
+def test_iterating_yields_sorted_digests_and_skips_other_files(blobs: Blobs) -> None:
     """Files whose names are not digests are not listed, in any folder."""
     put = [blobs.put(bytes([number]), media_type=TEXT).digest for number in range(20)]
     folder = blobs.path(put[0]).parent
@@ -200,7 +200,7 @@ def test_damage_is_found_by_reading(
     assert caught.value.actual == actual
 
 
-def test_a_missing_blob_says_so(blobs: Blobs) -> None:
+def test_a_missing_blob_is_an_error(blobs: Blobs) -> None:
     """The error of a missing blob names its digest."""
     with pytest.raises(BlobNotFoundError, match=str(described().digest)):
         blobs.open(described())
@@ -291,7 +291,7 @@ def test_a_shorter_stream_fails_at_its_end(cut: int) -> None:
         reader.readall()
 
 
-def test_an_error_does_not_wear_off() -> None:
+def test_a_stream_that_failed_fails_again() -> None:
     """A stream that failed fails again at the next read, and does not just end."""
     reader = VerifiedReader(io.BytesIO(b"?" + DATA[1:]), described())
     for _ in range(3):
@@ -299,7 +299,7 @@ def test_an_error_does_not_wear_off() -> None:
             reader.readall()
 
 
-def test_closing_closes_what_is_behind() -> None:
+def test_closing_closes_the_wrapped_stream() -> None:
     """A stream closes its source with it, once."""
     source = Trickle(DATA)
     with VerifiedReader(source, described()) as reader:
@@ -311,7 +311,7 @@ def test_closing_closes_what_is_behind() -> None:
 def test_a_reader_that_is_refused_closes_nothing() -> None:
     """The interpreter closes it, from Python 3.13 on with a warning if that fails."""
     source = io.BytesIO(DATA)
-    unknown = Descriptor(media_type=TEXT, digest=Digest("md5:abc"), size=len(DATA))
+    unknown = Descriptor(media_type=TEXT, digest=Digest.parse("md5:abc"), size=len(DATA))
     reader = VerifiedReader.__new__(VerifiedReader)
     with pytest.raises(UnsupportedDigestError):
         reader.__init__(source, unknown)  # type: ignore[misc] # as `VerifiedReader(...)` does
@@ -350,7 +350,7 @@ def test_a_file_with_a_hole_takes_no_memory(blobs: Blobs, *, verified: bool) -> 
         assert stream.read(10) == bytes(10)
 
 
-def test_a_limit_is_what_may_be_read(blobs: Blobs) -> None:
+def test_a_blob_as_large_as_the_limit_is_read(blobs: Blobs) -> None:
     """A blob of just the limit is read, and one byte more is not."""
     put = blobs.put(DATA, media_type=TEXT)
     assert blobs.read(put, limit=len(DATA)) == DATA
@@ -388,7 +388,7 @@ def linked(root: Path, tmp_path: Path) -> Blobs:
 
 
 @pytest.mark.spec("image-layout:links")
-def test_a_link_to_a_blob_is_one_if_that_is_asked_for(linked: Blobs, root: Path) -> None:
+def test_a_link_to_a_blob_is_a_blob_where_links_are_followed(linked: Blobs, root: Path) -> None:
     """It is contained, listed, read and verified; by default it is refused."""
     assert list(linked) == [described().digest]
     assert described().digest in linked
@@ -402,7 +402,7 @@ def test_a_link_to_a_blob_is_one_if_that_is_asked_for(linked: Blobs, root: Path)
     assert opened.blobs.read(described()) == DATA
 
 
-def test_a_link_to_damage_is_not_read(linked: Blobs, tmp_path: Path) -> None:
+def test_a_link_to_damaged_content_is_not_read(linked: Blobs, tmp_path: Path) -> None:
     """The target of a link is verified like any other content."""
     (tmp_path / "shared").write_bytes(DATA[:-1] + b"?")
     with pytest.raises(DigestMismatchError):

@@ -87,7 +87,7 @@ def test_a_layout_is_not_created_over_another(layout: Layout) -> None:
 @pytest.mark.parametrize(
     "make", [Layout.create, lambda path: Layout.open(path, create=True)], ids=["create", "open"]
 )
-def test_a_folder_of_something_else_is_not_made_a_layout(
+def test_a_folder_with_other_files_is_not_made_a_layout(
     tmp_path: Path, name: str, make: Callable[[Path], Layout]
 ) -> None:
     """A folder that holds other files is refused by the name of one, and nothing is added."""
@@ -97,7 +97,7 @@ def test_a_folder_of_something_else_is_not_made_a_layout(
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_a_file_is_no_place_for_a_layout(tmp_path: Path) -> None:
+def test_a_layout_is_not_created_at_a_file(tmp_path: Path) -> None:
     """A file at the path is named in the error, and kept."""
     (tmp_path / "file").write_bytes(b"mine")
     with pytest.raises(LayoutExistsError):
@@ -168,7 +168,7 @@ def test_a_creation_waits_for_another(tmp_path: Path) -> None:
 
 @pytest.mark.spec("image-layout:oci-layout-file", "image-layout:index-json")
 @pytest.mark.parametrize("missing", ["oci-layout", "index.json"])
-def test_what_lacks_a_file_is_no_layout(layout: Layout, missing: str) -> None:
+def test_a_folder_that_lacks_a_file_is_not_a_layout(layout: Layout, missing: str) -> None:
     """Without `oci-layout` or `index.json` a folder is not a layout; the error names the file."""
     (layout.path / missing).unlink()
     with pytest.raises(NotALayoutError, match=missing):
@@ -183,7 +183,7 @@ def test_a_header_without_an_index_is_not_completed(layout: Layout) -> None:
     assert not (layout.path / "index.json").exists()
 
 
-def test_no_folder_is_no_layout(tmp_path: Path) -> None:
+def test_a_missing_folder_is_not_a_layout(tmp_path: Path) -> None:
     """A missing path and a file are refused, and left as they are."""
     with pytest.raises(NotALayoutError):
         Layout.open(tmp_path / "missing")
@@ -207,7 +207,7 @@ def test_other_versions_are_not_opened(layout: Layout, version: str) -> None:
 @pytest.mark.parametrize(
     "header", [b"", b"{}", b"[]", b'{"imageLayoutVersion":1}', b'{"ImageLayoutVersion":"1.0.0"}']
 )
-def test_a_header_that_is_none_is_refused(layout: Layout, header: bytes) -> None:
+def test_an_invalid_header_is_refused(layout: Layout, header: bytes) -> None:
     """A header that breaks the specification is a document error."""
     (layout.path / "oci-layout").write_bytes(header)
     with pytest.raises(DocumentError):
@@ -215,7 +215,7 @@ def test_a_header_that_is_none_is_refused(layout: Layout, header: bytes) -> None
 
 
 @pytest.mark.spec("image-layout:header-extra")
-def test_a_header_may_say_more(layout: Layout) -> None:
+def test_a_header_may_have_more_properties(layout: Layout) -> None:
     """Unknown properties, indentation and a final newline are accepted."""
     (layout.path / "oci-layout").write_bytes(b'{\n "x": [1],\n "imageLayoutVersion": "1.0.0"\n}\n')
     assert Layout.open(layout.path).tags() == ()
@@ -265,7 +265,7 @@ def test_an_unknown_durability_is_refused(tmp_path: Path) -> None:
         '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","x":{"y":[]}}',
     ],
 )
-def test_what_others_write_for_an_empty_layout_is_one(layout: Layout, index: str) -> None:
+def test_an_empty_layout_of_other_programs_is_opened(layout: Layout, index: str) -> None:
     """Entries and the media type may be null or missing; tagging writes a list."""
     (layout.path / "index.json").write_text(index)
     opened = Layout.open(layout.path, durability="none")
@@ -276,7 +276,7 @@ def test_what_others_write_for_an_empty_layout_is_one(layout: Layout, index: str
 
 
 @pytest.mark.spec("image-layout:unknown-files")
-def test_stray_files_are_left_alone(layout: Layout) -> None:
+def test_unknown_files_are_left_alone(layout: Layout) -> None:
     """Files of other programs in a layout are ignored, and stay."""
     strays = ["manifest.json", "oci-put-blob123", ".umoci-x", "index.json.1.tmp", "blobs/sha256/x"]
     (layout.path / "blobs" / "sha256").mkdir()

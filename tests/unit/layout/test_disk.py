@@ -29,14 +29,14 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     return seen
 
 
-def test_where_a_sync_can_go_further_it_does(calls: list[tuple[str, int]]) -> None:
+def test_a_sync_empties_the_cache_of_the_disk_where_possible(calls: list[tuple[str, int]]) -> None:
     """On macOS, fsync leaves content in the cache of the disk."""
     force(5)
     assert calls == [("full", 5 + FULL)]
 
 
 @pytest.mark.parametrize("number", [errno.ENOTSUP, errno.EINVAL, errno.ENOTTY])
-def test_where_it_cannot_it_is_fsync(
+def test_a_sync_is_fsync_where_the_file_system_refuses_more(
     calls: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """A file system on macOS that lacks F_FULLFSYNC has fsync."""
@@ -49,7 +49,7 @@ def test_where_it_cannot_it_is_fsync(
     assert calls == [("fsync", 5)]
 
 
-def test_elsewhere_it_is_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sync_is_fsync_on_other_systems(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing else is known, fsync is called alone."""
     monkeypatch.delattr(fcntl, "F_FULLFSYNC", raising=False)
     seen: list[int] = []
@@ -59,7 +59,7 @@ def test_elsewhere_it_is_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
-def test_what_may_not_be_opened_is_passed_over_by_a_sync(
+def test_a_sync_skips_a_file_that_may_not_be_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """Only that: an error of the disk is not."""
@@ -96,7 +96,7 @@ def test_an_error_is_named_once_by_the_innermost_act() -> None:
     assert describe(pickle.loads(pickle.dumps(error))) == describe(error)
 
 
-def test_errors_of_ours_and_others_are_not_renamed() -> None:
+def test_our_errors_and_errors_of_other_kinds_are_not_changed() -> None:
     """An error of the lock is one of the system by its class, and says all that there is to say."""
     with pytest.raises(LockTimeoutError) as timeout, acting("write", "x"):
         raise LockTimeoutError("held")
@@ -113,7 +113,7 @@ def test_errors_of_ours_and_others_are_not_renamed() -> None:
         (OSError(errno.EIO, "broken", "file"), "file: broken"),
     ],
 )
-def test_an_error_without_an_act_says_what_it_has(error: OSError, said: str) -> None:
+def test_an_error_without_an_act_is_described_by_its_message(error: OSError, said: str) -> None:
     assert describe(error) == said
 
 

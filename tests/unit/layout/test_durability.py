@@ -45,7 +45,7 @@ def test_sync_forces_each_blob_and_its_folders(
     assert path.stat().st_ino in synced[3:]
 
 
-def test_what_was_deleted_and_put_anew_is_synced_anew(
+def test_a_blob_that_was_deleted_and_put_again_is_synced_again(
     blobs: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A new file is synced also if it has the inode of the old one, as on ext4."""
@@ -75,7 +75,7 @@ def test_what_was_deleted_and_put_anew_is_synced_anew(
     assert synced == [b"x", b"x"]
 
 
-def test_what_was_put_anew_by_others_is_missed_or_synced_again(
+def test_a_blob_that_others_put_again_is_missed_or_synced_again(
     blobs: Blobs, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sync returns missing blobs, and a new file of the same name does not count as synced."""

@@ -191,7 +191,7 @@ def test_when_leaves_single_changes_out(layout: Layout) -> None:
     assert is_whole(layout, target)
 
 
-def test_when_sees_what_the_changes_before_made(layout: Layout) -> None:
+def test_when_sees_the_changes_before(layout: Layout) -> None:
     """`when` gets the document as the changes before left it, under the lock."""
     target = put_artifact(layout, "x")
     seen: list[tuple[str, ...]] = []
@@ -267,7 +267,7 @@ def test_a_name_is_not_a_target(layout: Layout) -> None:
             edit.add("a")
 
 
-def test_a_digest_that_is_not_there_is_refused_at_once(layout: Layout) -> None:
+def test_a_missing_digest_is_refused_at_once(layout: Layout) -> None:
     """A target by digest must be in the layout."""
     with layout.edit() as edit, pytest.raises(ReferenceNotFoundError):
         edit.tag("a", layer("missing").digest)
@@ -352,7 +352,9 @@ def test_content_deleted_through_the_same_handle_is_not_named(layout: Layout) ->
     assert layout.tags() == ()
 
 
-def test_an_edit_does_not_let_go_of_what_another_put(layout: Layout, other: Layout) -> None:
+def test_a_blob_that_was_put_for_two_edits_is_required_by_both(
+    layout: Layout, other: Layout
+) -> None:
     """A blob that was put twice through a handle is held for the second edit as for the first."""
     theirs = put_artifact(layout, "shared", note="theirs")
     target = put_artifact(layout, "shared")
@@ -448,7 +450,7 @@ def test_the_entry_goes_before_the_content(layout: Layout, monkeypatch: pytest.M
 
 def test_a_blob_that_cannot_be_verified_is_not_deleted(layout: Layout) -> None:
     """A removal keeps blobs of unknown algorithms, also if only the removed entry reaches them."""
-    odd = Descriptor(media_type=OCI_LAYER, digest=Digest("newhash:abc"), size=3)
+    odd = Descriptor(media_type=OCI_LAYER, digest=Digest.parse("newhash:abc"), size=3)
     path = layout.blobs.path(odd.digest)
     path.parent.mkdir()
     path.write_bytes(b"abc")
@@ -547,7 +549,7 @@ def before_the_rename(
     return rounds
 
 
-def test_what_gets_another_entry_meanwhile_is_not_deleted(
+def test_content_that_gets_another_entry_meanwhile_is_not_deleted(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A removal that starts again forgets what it was going to delete."""
@@ -560,7 +562,7 @@ def test_what_gets_another_entry_meanwhile_is_not_deleted(
     assert is_whole(layout, target)
 
 
-def test_what_a_name_meant_before_it_was_moved_is_not_deleted(
+def test_the_old_content_of_a_moved_name_is_not_deleted(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A removal that starts again drops what the name means then, and not what it meant before."""
@@ -581,7 +583,7 @@ def test_what_a_name_meant_before_it_was_moved_is_not_deleted(
 
 
 @pytest.mark.parametrize("anew", [True, False])
-def test_what_was_put_anew_after_the_sync_is_synced_again(
+def test_a_blob_that_was_put_again_after_the_sync_is_synced_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, anew: bool
 ) -> None:
     """A blob that others delete and put again between sync and lock is synced again."""

@@ -89,7 +89,7 @@ def test_a_value_that_is_not_an_array_is_refused(text: str) -> None:
         '{"digest":"%s","Digest":"%s"}',
     ],
 )
-def test_each_part_is_looked_at_as_strictly_as_a_document(second: str) -> None:
+def test_each_part_is_checked_as_strictly_as_a_document(second: str) -> None:
     with pytest.raises(DocumentError):
         EntryList(f'[{{"digest":"{DIGEST}"}},{second % (DIGEST, DIGEST)}]', 0)
 
@@ -100,7 +100,7 @@ def test_a_bad_entry_is_refused_at_its_position() -> None:
     assert [found.place for found in caught.value.problems] == ["$[2].digest"]
 
 
-def test_of_what_is_not_changed_only_white_space_goes() -> None:
+def test_unchanged_entries_lose_white_space_alone() -> None:
     kept = f'{{"digest":"{DIGEST}","x":[1.50,1E5,-0,"a\\/ \\u00e9 <b>"]}}'
     spaced = kept.replace(",", " ,\n").replace(":[", "\t: [")
     found = EntryList(f'[ {spaced} , {{"digest":"{DIGEST}"}} ,{spaced}\n]', 0)
@@ -108,7 +108,7 @@ def test_of_what_is_not_changed_only_white_space_goes() -> None:
     assert found.encode() == f"[{kept},{json.dumps(entry('a'), separators=(',', ':'))},{kept}]"
 
 
-def test_what_was_dropped_leaves_the_positions_of_others_and_is_not_written() -> None:
+def test_a_dropped_entry_is_not_written_and_other_positions_stay() -> None:
     found = EntryList(json.dumps([entry("a"), entry("b"), entry("c")]), 0)
     found[found.append()] = entry("d")
     found.append()
@@ -120,7 +120,7 @@ def test_what_was_dropped_leaves_the_positions_of_others_and_is_not_written() ->
     assert json.loads(found.encode()) == [entry("c"), entry("d"), entry("e")]
 
 
-def test_whatever_holds_a_word_is_given_also_in_disguise() -> None:
+def test_entries_with_a_word_are_yielded_even_if_it_is_escaped() -> None:
     digest = f'"digest":"{DIGEST}"'
     found = EntryList(f'[{{{digest},"\\u0077ord":1}},{{{digest}}},{{{digest},"word":2}}]', 0)
     assert [position for position, _ in found.iter_entries("word")] == [0, 2]
@@ -138,7 +138,7 @@ def test_a_cut_through_every_entry_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize("flaw", ["{,}", '{"a":tru}', "{'a':1}", '{"a":NaN}'])
-def test_what_is_wrong_is_found_without_reading_on(flaw: str) -> None:
+def test_a_fault_is_found_without_reading_on(flaw: str) -> None:
     """A flaw between entries is an error where it is, and not of what follows it."""
     text = json.dumps([entry(str(number)) for number in range(10)])
     parts = iter_parts(text.replace("}, {", f"}}, {flaw}, {{", 1) + "[" * MAX_NODES, 0)
@@ -146,7 +146,7 @@ def test_what_is_wrong_is_found_without_reading_on(flaw: str) -> None:
         list(parts)
 
 
-def test_an_entry_has_so_many_values_and_no_more() -> None:
+def test_an_entry_with_too_many_values_is_refused() -> None:
     """An entry is bounded, and so are entries together that are not flat."""
     half = [0] * (MAX_NODES // 2)
     assert len(names(json.dumps([entry(x=half)], separators=(",", ":")))) == 1

@@ -79,7 +79,7 @@ def test_a_blob_that_no_entry_reaches_is_deleted(layout: Layout) -> None:
     assert layout.collect(grace=NOW).removed == ()
 
 
-def test_an_entry_of_whatever_form_is_a_root(layout: Layout) -> None:
+def test_every_form_of_entry_is_a_root(layout: Layout) -> None:
     """An entry with unknown properties holds its content like any other."""
     layout.tag("a", put(layout, "kept", age=9))
     path = layout.path / "index.json"
@@ -94,7 +94,7 @@ def test_an_entry_of_whatever_form_is_a_root(layout: Layout) -> None:
     assert [found.place for found in caught.value.problems] == ["$.manifests[0].size"]
 
 
-def test_what_is_young_stays(layout: Layout) -> None:
+def test_young_blobs_stay(layout: Layout) -> None:
     """A blob younger than the grace period is counted and kept."""
     put(layout, "old", age=7200)
     young = put(layout, "young", age=60)
@@ -144,7 +144,7 @@ def test_untagged_entries_are_roots_unless_they_are_pruned(layout: Layout) -> No
     assert [entry.descriptor.digest for entry in layout.entries()] == [index.digest, child.digest]
 
 
-def test_referrers_of_what_stays_are_not_pruned(layout: Layout) -> None:
+def test_referrers_of_kept_content_are_not_pruned(layout: Layout) -> None:
     """An untagged signature stays with its subject, and so does a signature of the signature."""
     image = put(layout, "image", age=9)
     signature = put(layout, "signature", subject=image, age=9)
@@ -161,7 +161,7 @@ def test_referrers_of_what_stays_are_not_pruned(layout: Layout) -> None:
     assert whole(layout, countersigned)
 
 
-def test_what_a_name_refers_to_as_its_subject_is_not_pruned(layout: Layout) -> None:
+def test_the_subject_of_a_tagged_manifest_is_not_pruned(layout: Layout) -> None:
     """An untagged image stays while its signature has a tag, and so do its other signatures."""
     image = put(layout, "image", age=9)
     layout.tag("signature", put(layout, "signature", subject=image, age=9))
@@ -218,7 +218,7 @@ def test_a_damaged_manifest_stops_everything(layout: Layout) -> None:
 
 
 @pytest.mark.spec("image-layout:missing-blobs")
-def test_a_missing_manifest_does_not(layout: Layout) -> None:
+def test_a_missing_manifest_stops_nothing(layout: Layout) -> None:
     """A sparse layout is collected; blobs that only a missing manifest would reach are garbage."""
     root = put(layout, "x", age=9)
     layout.tag("a", root)
@@ -275,7 +275,7 @@ def test_only_temporary_files_of_dead_writers_are_deleted(layout: Layout) -> Non
     assert sorted(path.name for path in folder.iterdir()) == ["alive", "sha256_abc_1", "young"]
 
 
-def test_a_dry_run_passes_over_what_goes_meanwhile(
+def test_a_dry_run_skips_blobs_that_are_deleted_meanwhile(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A dry run takes no lock, so another collection may delete a blob first."""
@@ -292,7 +292,7 @@ def test_a_dry_run_passes_over_what_goes_meanwhile(
 
 
 @pytest.mark.spec("image-layout:blob-names", "image-layout:unknown-files")
-def test_stray_files_are_left_alone(layout: Layout) -> None:
+def test_unknown_files_are_left_alone(layout: Layout) -> None:
     """A file whose name is not a digest is not deleted."""
     folder = layout.path / "blobs" / "sha256"
     folder.mkdir(exist_ok=True)
@@ -323,7 +323,7 @@ def test_a_kept_manifest_is_verified_before_it_is_followed(layout: Layout, verb:
     assert layer in layout.blobs
 
 
-def test_a_young_temporary_of_ours_stays_for_its_time(layout: Layout) -> None:
+def test_a_young_temporary_file_stays_during_the_grace_period(layout: Layout) -> None:
     """The temporary file of a dead writer is deleted when it is old, and not before."""
     path = layout.path / "ingest" / f"{2**22 + 1}-0123456789abcdef"
     path.parent.mkdir(exist_ok=True)
@@ -378,11 +378,11 @@ def goes(dropped: list[Descriptor], kept: list[Descriptor], read: Read = read) -
     return only_reached(dropped, read, hold)
 
 
-def test_what_others_share_stays() -> None:
+def test_blobs_shared_with_other_layouts_stay() -> None:
     assert set(goes([ONE], [TWO])) == {OWN.digest, ONE.digest}
 
 
-def test_with_no_root_left_everything_goes_once_and_the_root_first() -> None:
+def test_without_another_root_everything_is_deleted_once_and_the_root_first() -> None:
     gone = goes([LIST], [])
     below = (ONE, CONFIG, SHARED, OWN)
     assert gone[0] == LIST.digest
@@ -390,14 +390,14 @@ def test_with_no_root_left_everything_goes_once_and_the_root_first() -> None:
 
 
 @pytest.mark.parametrize("dropped", [[OUTER], [LIST, OUTER], [ONE, LIST, OUTER]])
-def test_nothing_goes_before_any_document_that_holds_it(dropped: list[Descriptor]) -> None:
+def test_no_blob_is_deleted_before_a_document_that_refers_to_it(dropped: list[Descriptor]) -> None:
     """A process that is killed in between leaves no document without its parts."""
     gone = goes(dropped, [])
     assert gone.index(OUTER.digest) < gone.index(LIST.digest) < gone.index(ONE.digest)
     assert gone.index(ONE.digest) < gone.index(OWN.digest)
 
 
-def test_what_cannot_be_verified_here_is_never_deleted() -> None:
+def test_content_that_cannot_be_verified_is_never_deleted() -> None:
     foreign = Descriptor(media_type=OCI_LAYER, digest="newhash:abc", size=1)
     assert goes([foreign, TWO], [ONE]) == [TWO.digest]
 
@@ -406,11 +406,11 @@ def test_the_subject_of_a_kept_root_stays_with_all_that_it_is_made_of() -> None:
     assert goes([ONE], [SIGNATURE]) == []
 
 
-def test_the_subject_of_a_dropped_root_is_not_taken_along() -> None:
+def test_the_subject_of_a_dropped_root_stays() -> None:
     assert goes([SIGNATURE], []) == [SIGNATURE.digest]
 
 
-def test_a_subject_that_goes_along_anyway_is_not_held() -> None:
+def test_a_subject_that_is_dropped_itself_is_not_held() -> None:
     asked: list[list[Descriptor]] = []
 
     def hold(more: list[Descriptor]) -> set[Digest]:
@@ -422,7 +422,7 @@ def test_a_subject_that_goes_along_anyway_is_not_held() -> None:
     assert asked == [[ONE], []]
 
 
-def test_documents_that_hold_each_other_stop_nothing() -> None:
+def test_a_cycle_of_documents_does_not_stop_a_deletion() -> None:
     """A digest that cannot be verified may lie, so a document can be a part of its own part."""
     first, second = (
         Descriptor(media_type=OCI_INDEX, digest=f"newhash:{name}", size=1) for name in "ab"
@@ -436,12 +436,14 @@ def test_documents_that_hold_each_other_stop_nothing() -> None:
     assert gone == [TWO.digest]
 
 
-def test_what_is_dropped_and_kept_stays() -> None:
+def test_content_of_a_dropped_and_a_kept_root_stays() -> None:
     assert goes([ONE], [TWO, ONE]) == []
 
 
 @pytest.mark.parametrize(("dropped", "kept"), [([ONE], [TWO]), ([TWO], [ONE])])
-def test_an_unreadable_document_stops_it(dropped: list[Descriptor], kept: list[Descriptor]) -> None:
+def test_an_unreadable_document_stops_a_deletion(
+    dropped: list[Descriptor], kept: list[Descriptor]
+) -> None:
     def refuse(descriptor: Descriptor) -> Document | None:
         if descriptor == TWO:
             raise BlobNotFoundError

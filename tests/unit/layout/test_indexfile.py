@@ -295,7 +295,7 @@ def test_a_check_that_refuses_leaves_the_file(root: Path) -> None:
     assert files(root) == ["index.json", "index.json.lock"]
 
 
-def test_what_comes_after_finds_the_new_file_and_the_lock(root: Path) -> None:
+def test_after_is_called_with_the_new_file_in_place_and_under_the_lock(root: Path) -> None:
     """`after` runs when the file was replaced, and before others may write."""
     seen: list[tuple[str, ...]] = []
 
@@ -389,7 +389,7 @@ def test_the_new_file_is_on_disk_before_it_has_the_name(
 
 
 @pytest.mark.spec("considerations:no-change")
-def test_what_the_edit_does_not_name_stays(root: Path) -> None:
+def test_entries_that_an_edit_does_not_name_stay(root: Path) -> None:
     """An edit keeps unknown properties, unknown entries and their order."""
     entry = {"mediaType": "x/y", "digest": "md5:abc", "size": 1, "com.example": [1]}
     document = {"com.example": {"b": 1, "a": None}, "schemaVersion": 2, "manifests": [entry]}
@@ -421,7 +421,7 @@ class Ticking:
         self._asleep()
 
 
-def test_patience_starts_again_while_a_writer_makes_progress(
+def test_reading_goes_on_while_a_writer_makes_progress(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader waits longer for a torn file that changes than for one that stays the same."""
@@ -436,7 +436,7 @@ def test_patience_starts_again_while_a_writer_makes_progress(
     assert ticking.sleeps == 12
 
 
-def test_patience_ends_where_nothing_changes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_ends_where_nothing_changes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader waits one second for a torn file that stays the same, and not longer."""
     (root / "index.json").write_bytes(b"{")
     ticking = Ticking(monkeypatch, lambda: None)
@@ -445,7 +445,7 @@ def test_patience_ends_where_nothing_changes(root: Path, monkeypatch: pytest.Mon
     assert ticking.sleeps == 3
 
 
-def test_patience_with_a_writer_that_never_ends_is_that_for_a_lock(
+def test_reading_waits_for_an_endless_writer_as_long_as_for_a_lock(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader waits no longer than `lock_timeout` for a file that is torn again and again."""

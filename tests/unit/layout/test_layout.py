@@ -43,7 +43,7 @@ from tests.unit.layout.layouts import is_whole, put_artifact, put_image, tree
 
 LOCAL_BUILD = "dev.stacklok.toolhive.local-build"
 MARK = {LOCAL_BUILD: "true"}
-ABSENT = Digest("sha256:" + "0" * 64)
+ABSENT = Digest.parse("sha256:" + "0" * 64)
 
 
 def layer(text: str) -> Digest:
@@ -166,7 +166,7 @@ def test_content_without_a_known_type_is_opaque(layout: Layout, content: bytes) 
 
 def test_content_that_cannot_be_verified_is_opaque(layout: Layout) -> None:
     """A blob of an unknown algorithm resolves, but not as a manifest."""
-    digest = Digest("newhash:abc")
+    digest = Digest.parse("newhash:abc")
     path = layout.blobs.path(digest)
     path.parent.mkdir()
     path.write_bytes(json.dumps({"mediaType": OCI_MANIFEST}).encode())
@@ -262,7 +262,7 @@ def test_the_error_of_a_bad_entry_gives_its_place(layout: Layout) -> None:
         layout.entries()
 
 
-def test_a_handle_sees_what_others_write(layout: Layout) -> None:
+def test_a_handle_sees_changes_by_others(layout: Layout) -> None:
     """Two handles on one folder agree at every moment."""
     other = Layout.open(layout.path, durability="none")
     for number, handle in enumerate([layout, other, other, layout]):
@@ -559,7 +559,7 @@ def test_annotate_changes_single_keys(layout: Layout) -> None:
 # ---------------------------------------------------------------- removing
 
 
-def test_remove_takes_all_that_only_it_reaches(layout: Layout) -> None:
+def test_remove_deletes_all_blobs_that_only_the_entry_reaches(layout: Layout) -> None:
     """The entry is removed with every blob of its graph, and nothing else is."""
     layout.tag("a", put_image(layout, "x"))
     layout.remove("a")
@@ -569,7 +569,7 @@ def test_remove_takes_all_that_only_it_reaches(layout: Layout) -> None:
         layout.remove("a")
 
 
-def test_remove_spares_what_others_share(layout: Layout) -> None:
+def test_remove_keeps_shared_blobs(layout: Layout) -> None:
     """Layers, configs and child manifests that another tag reaches stay, and verify."""
     image = put_image(layout, "shared")
     child = list(layout.walk(image))[1]
@@ -699,7 +699,7 @@ def test_remove_of_an_incomplete_image(layout: Layout) -> None:
 
 
 @pytest.mark.parametrize("name", ["index.json", "oci-layout"])
-def test_an_error_of_a_file_says_which(layout: Layout, name: str) -> None:
+def test_an_error_of_a_file_names_the_file(layout: Layout, name: str) -> None:
     """The error of a file names its path, and each problem its JSON path alone."""
     (layout.path / name).write_text("[]")
     with pytest.raises(DocumentError) as caught:
@@ -709,7 +709,7 @@ def test_an_error_of_a_file_says_which(layout: Layout, name: str) -> None:
     assert caught.value.problems[0].place == "$"
 
 
-def test_an_error_of_a_blob_says_which(layout: Layout) -> None:
+def test_an_error_of_a_blob_names_the_blob(layout: Layout) -> None:
     """A manifest that breaks the specification is named by its digest."""
     stored = layout.blobs.put(b"{}", media_type=OCI_MANIFEST)
     with pytest.raises(DocumentError, match=f"^{stored.digest}: "):
@@ -732,7 +732,7 @@ def test_an_index_never_becomes_too_large_to_be_read(
 
 
 @pytest.mark.spec("annotations:travel")
-def test_an_annotation_of_a_tag_goes_with_it_if_the_layout_is_told(layout: Layout) -> None:
+def test_name_annotations_are_removed_with_a_tag(layout: Layout) -> None:
     """`name_annotations` names the keys; every other annotation stays with the untagged entry."""
     target = put_artifact(layout)
     told = Layout.open(layout.path, name_annotations=["org.example.mark"])
@@ -746,7 +746,7 @@ def test_an_annotation_of_a_tag_goes_with_it_if_the_layout_is_told(layout: Layou
         put_artifact(layout)
 
 
-def test_a_moved_tag_takes_its_annotations_from_the_old_entry(layout: Layout) -> None:
+def test_a_moved_tag_removes_name_annotations_from_the_old_entry(layout: Layout) -> None:
     """The old entry stays as an untagged one without the annotations of the tag."""
     told = Layout.open(layout.path, name_annotations=["org.example.mark"])
     first, second = put_artifact(told, "1"), put_artifact(told, "2")

@@ -111,7 +111,7 @@ def test_nothing_stays_open(root: Path) -> None:
 
 @pytest.mark.parametrize("number", NO_LOCKS)
 @pytest.mark.parametrize("made", [True, False])
-def test_a_file_system_without_locks_is_told(
+def test_the_error_of_a_file_system_without_locks_says_so(
     root: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, made: bool
 ) -> None:
     """The error names the lock file and says what to do; a new lock file is deleted again."""
@@ -160,7 +160,7 @@ def test_other_errors_of_a_lock_pass(root: Path, monkeypatch: pytest.MonkeyPatch
     assert caught.value.filename == str(root / "index.json.lock")
 
 
-def test_a_lock_that_comes_free_is_had(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_is_released_is_taken(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock that others hold is tried again until they release it."""
     with (root / "index.json.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)

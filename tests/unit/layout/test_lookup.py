@@ -17,13 +17,13 @@ class TestPositions:
         )
         assert (found.count("a"), found.count("b"), found.count("c")) == (3, 1, 0)
 
-    def test_where_two_texts_stand_together_is_found_in_order(self) -> None:
+    def test_positions_shared_by_two_texts_are_found_in_order(self) -> None:
         found, others = Positions(["a", "a", "b", "a"]), Positions(["x", "y", "x", "x"])
         assert found.shared("a", others, "x") == [0, 3]
         assert found.shared("b", others, "x") == [2]
         assert found.shared("b", others, "y") == found.shared("c", others, "x") == []
 
-    def test_what_moves_is_found_where_it_is_and_not_where_it_was(self) -> None:
+    def test_a_moved_text_is_found_at_its_new_position_alone(self) -> None:
         found = Positions(["a", "b", "a"])
         found.move(0, "a", "b")
         assert (found.of("a"), found.of("b")) == ([2], [0, 1])

@@ -92,7 +92,7 @@ def test_more_than_a_piece_is_stored_whole(
 
 
 @pytest.mark.parametrize("size", [4 * PIECE - 1, 4 * PIECE, 4 * PIECE + 1])
-def test_large_content_that_was_not_promised_is_not_stored(
+def test_large_content_other_than_expected_is_not_stored(
     blobs: Blobs, root: Path, size: int
 ) -> None:
     """Another size or another byte is found in content of several pieces, too."""
@@ -125,7 +125,7 @@ def test_a_large_source_that_breaks_leaves_nothing(blobs: Blobs, root: Path) -> 
     assert files(root) == []
 
 
-def test_empty_content_is_content(blobs: Blobs) -> None:
+def test_empty_content_is_stored(blobs: Blobs) -> None:
     """Empty content is a blob like any other."""
     put = blobs.put(io.BytesIO(), media_type=TEXT)
     assert put == described(b"")
@@ -140,7 +140,7 @@ def test_a_file_is_read_from_where_it_stands_and_left_open(blobs: Blobs) -> None
     assert not file.closed
 
 
-def test_the_answer_is_plain_and_of_the_type_that_was_given(blobs: Blobs) -> None:
+def test_put_returns_a_plain_descriptor_of_the_given_type(blobs: Blobs) -> None:
     """The annotations and the media type of the expected descriptor are not returned."""
     expected = Descriptor(
         media_type=TEXT, digest=described().digest, size=len(DATA), annotations={"a": "b"}
@@ -207,7 +207,7 @@ def test_an_endless_stream_is_cut_off(blobs: Blobs, root: Path) -> None:
 
 
 @pytest.mark.spec("descriptor:digest-algorithm")
-def test_what_cannot_be_verified_is_not_stored(blobs: Blobs, root: Path) -> None:
+def test_content_that_cannot_be_verified_is_not_stored(blobs: Blobs, root: Path) -> None:
     """An expected digest of an unknown algorithm is refused before anything is read."""
     source = Trickle(b"abc")
     with pytest.raises(UnsupportedDigestError):
@@ -240,7 +240,7 @@ def test_a_bad_media_type_stores_nothing(
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=KINDS)
-def test_a_good_blob_is_kept_and_made_young(
+def test_a_good_blob_is_kept_and_its_time_refreshed(
     blobs: Blobs, root: Path, tmp_path: Path, source: Callable[[Path], BlobSource]
 ) -> None:
     """An existing blob is not written again, but its modification time is refreshed."""
@@ -254,7 +254,7 @@ def test_a_good_blob_is_kept_and_made_young(
     assert files(root) == [f"blobs/sha256/{path.name}"]
 
 
-def test_a_source_stays_unread_if_its_content_is_there(blobs: Blobs) -> None:
+def test_a_source_stays_unread_if_its_content_is_stored(blobs: Blobs) -> None:
     """The source is not read if the expected blob exists."""
     blobs.put(DATA, media_type=TEXT)
     source = Trickle(b"")
@@ -325,7 +325,7 @@ def test_holds_asks_for_the_size_too(blobs: Blobs) -> None:
     assert not blobs.holds(sized(described(), 1))
 
 
-def test_what_was_put_is_held(blobs: Blobs) -> None:
+def test_a_blob_that_was_put_is_held(blobs: Blobs) -> None:
     """Blobs that a put wrote or found are remembered, and no others."""
     assert blobs.put_here == set()
     place(blobs, described(b"there").digest, b"there")
@@ -346,7 +346,7 @@ def test_a_put_leaves_nothing_open(blobs: Blobs, root: Path) -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_a_temporary_that_was_unlinked_before_its_lock_is_not_used(
+def test_a_temporary_file_that_was_deleted_before_its_lock_is_not_used(
     blobs: Blobs, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If a collection deletes a new file as that of a dead writer, a second file is created."""

@@ -24,7 +24,7 @@ def test_a_file_has_its_name_once_it_is_placed(tmp_path: Path) -> None:
     assert path.read_bytes() == b"content"
 
 
-def test_a_file_that_is_not_placed_goes(tmp_path: Path) -> None:
+def test_a_file_that_is_not_placed_is_deleted(tmp_path: Path) -> None:
     """What had the name keeps it."""
     (tmp_path / "x").write_bytes(b"old")
     with new_file(tmp_path / "x", "x.tmp") as new:
@@ -32,7 +32,7 @@ def test_a_file_that_is_not_placed_goes(tmp_path: Path) -> None:
     assert [found.read_bytes() for found in tmp_path.iterdir()] == [b"old"]
 
 
-def test_a_temporary_is_never_one_that_is_there(tmp_path: Path) -> None:
+def test_an_existing_file_is_never_used_as_temporary_file(tmp_path: Path) -> None:
     """A link of its name is neither followed nor removed."""
     (tmp_path / "x.tmp").symlink_to("elsewhere")
     with pytest.raises(FileExistsError), new_file(tmp_path / "x", "x.tmp"):
@@ -40,7 +40,7 @@ def test_a_temporary_is_never_one_that_is_there(tmp_path: Path) -> None:
     assert [found.name for found in tmp_path.iterdir()] == ["x.tmp"]
 
 
-def test_the_file_of_another_does_not_get_the_name(tmp_path: Path) -> None:
+def test_a_file_that_another_program_put_in_place_does_not_get_the_name(tmp_path: Path) -> None:
     """A file that replaced the temporary file is not placed."""
     with new_file(tmp_path / "x", "x.tmp") as new:
         (tmp_path / "other").write_bytes(b"other")
@@ -64,7 +64,7 @@ def test_a_file_stays_in_the_folder_that_was_opened(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o4755])
-def test_a_file_is_like_the_one_that_it_replaces(tmp_path: Path, mode: int) -> None:
+def test_a_file_gets_the_mode_of_the_file_that_it_replaces(tmp_path: Path, mode: int) -> None:
     """It has its mode, but for the bits that lend rights; until then no other can open it."""
     path = tmp_path / "x"
     path.touch()

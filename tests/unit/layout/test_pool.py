@@ -59,7 +59,7 @@ def test_work_is_done_in_other_threads_where_there_are_some(*, threads: bool) ->
 
 
 @pytest.mark.usefixtures("threads")
-def test_what_was_submitted_answers_in_any_order() -> None:
+def test_results_can_be_requested_in_any_order() -> None:
     with thread_pool(2) as workers:
         futures = [workers.submit(pow, 2, each) for each in range(8)]
         assert [future.result() for future in reversed(futures)] == [128, 64, 32, 16, 8, 4, 2, 1]
@@ -67,13 +67,13 @@ def test_what_was_submitted_answers_in_any_order() -> None:
 
 
 @pytest.mark.usefixtures("threads")
-def test_a_map_gives_what_came_of_each_in_their_order() -> None:
+def test_a_map_yields_results_in_order() -> None:
     with thread_pool(2) as workers:
         assert list(workers.map(pow, [2, 3, 4], [3, 2, 1])) == [8, 9, 4]
 
 
 @pytest.mark.usefixtures("threads")
-def test_what_fails_raises_where_its_result_is_asked_for() -> None:
+def test_an_error_is_raised_where_its_result_is_requested() -> None:
     with thread_pool(1) as workers:
         future = workers.submit(fail, 2)
         assert workers.submit(fail, 1).result() == 1
@@ -85,7 +85,7 @@ def test_what_fails_raises_where_its_result_is_asked_for() -> None:
             next(results)
 
 
-def test_without_threads_nothing_is_done_after_what_failed(*, threads: bool) -> None:
+def test_without_threads_no_work_follows_an_error(*, threads: bool) -> None:
     """With threads, work that was started is finished."""
     done: list[int] = []
     with thread_pool(1) as workers, pytest.raises(LookupError):

@@ -70,7 +70,7 @@ def digests(*descriptors: dict[str, Any]) -> list[str]:
 
 def ruin(layout: Layout, descriptor: dict[str, Any]) -> None:
     """Damage a blob on the disk; its length stays."""
-    path = layout.blobs.path(Digest(descriptor["digest"]))
+    path = layout.blobs.path(Digest.parse(descriptor["digest"]))
     path.write_bytes(path.read_bytes().swapcase())
 
 
@@ -112,7 +112,7 @@ class TestUnknownTypes:
         listing(layout, root)
         assert {part["digest"], document["digest"]} <= reach(layout).digests
 
-    def test_what_it_names_is_looked_into_again(self, layout: Layout) -> None:
+    def test_digests_that_it_names_are_searched_in_turn(self, layout: Layout) -> None:
         """A chain of documents, of which the last names a manifest that is held with its layers."""
         layer = blob(layout, b"layer", OCI_LAYER)
         inner = manifest(layout, layer)
@@ -161,11 +161,11 @@ class TestUnknownTypes:
             reach(layout)
 
     @pytest.mark.parametrize("media_type", [UNKNOWN_TYPE, OCI_MANIFEST])
-    def test_what_waits_in_quarantine_stops_it_and_what_is_missing_does_not(
+    def test_quarantined_content_stops_the_search_and_missing_content_does_not(
         self, layout: Layout, media_type: str
     ) -> None:
         document = blob(layout, {"a": "b"}, media_type)
-        digest = Digest(document["digest"])
+        digest = Digest.parse(document["digest"])
         listing(layout, document)
         layout.blobs.path(digest).unlink()
         assert reach(layout).digests == {digest}
@@ -305,7 +305,7 @@ class TestRetiredTypes:
 class TestUnlistedReferrers:
     """A manifest that no entry lists is held if its subject is, with all that it is made of."""
 
-    def test_what_is_about_held_content_is_held(self, layout: Layout) -> None:
+    def test_referrers_to_held_content_are_held(self, layout: Layout) -> None:
         image, other = manifest(layout), manifest(layout, blob(layout, b"x", OCI_LAYER))
         signature = manifest(layout, blob(layout, b"signed", "text/plain"), subject=image)
         stray = manifest(layout, blob(layout, b"stray", "text/plain"), subject=other)
@@ -316,7 +316,7 @@ class TestUnlistedReferrers:
         assert {stray["digest"], other["digest"]} < set(found.others)
         assert len(found.others) == 4
 
-    def test_what_is_about_that_is_held_too_and_so_on(self, layout: Layout) -> None:
+    def test_referrers_to_referrers_are_held(self, layout: Layout) -> None:
         image = manifest(layout)
         chain = [image]
         for number in range(4):
@@ -339,7 +339,7 @@ class TestUnlistedReferrers:
         assert found.others == ()
 
     @pytest.mark.parametrize("said", [1, "no type", None, ""])
-    def test_it_need_not_say_its_type(self, layout: Layout, said: object) -> None:
+    def test_it_may_lack_its_media_type(self, layout: Layout, said: object) -> None:
         image, part = manifest(layout), blob(layout, b"part", "text/plain")
         blob(layout, {"mediaType": said, "x": [part], "subject": image}, OCTET_STREAM)
         listing(layout, image)
@@ -386,7 +386,7 @@ class TestUnlistedReferrers:
         image, child = manifest(layout), manifest(layout, blob(layout, b"layer", OCI_LAYER))
         index(layout, child, subject=image)
         listing(layout, image)
-        layout.blobs.path(Digest(child["digest"])).unlink()
+        layout.blobs.path(Digest.parse(child["digest"])).unlink()
         assert [str(one) for one in reach(layout).others] == [str(Digest.of(b"layer"))]
 
     def test_a_damaged_one_is_not_a_referrer(self, layout: Layout) -> None:
@@ -401,7 +401,7 @@ class TestUnlistedReferrers:
         image = manifest(layout, layer)
         signature = manifest(layout, blob(layout, b"signed", "text/plain"), subject=layer)
         listing(layout, image)
-        layout.blobs.path(Digest(layer["digest"])).unlink()
+        layout.blobs.path(Digest.parse(layer["digest"])).unlink()
         found = reach(layout)
         assert [one.digest for one in found.unlisted] == digests(signature)
         assert found.others == ()
@@ -426,7 +426,7 @@ class TestUnlistedReferrers:
         assert reach(layout).others == (stray["digest"],)
         assert [one.digest for one in reach(layout).unlisted] == [about["digest"]]
 
-    def test_references_go_round_and_the_search_ends(self, layout: Layout) -> None:
+    def test_a_search_through_a_cycle_ends(self, layout: Layout) -> None:
         """An index about an image that has in it a referrer to an unlisted referrer of the image.
 
         Content cannot name itself by a digest that is verified; through several it can be
@@ -439,13 +439,13 @@ class TestUnlistedReferrers:
         listing(layout, outer)
         assert reach(layout).others == ()
 
-    def test_what_is_held_anyway_is_not_said_to_be_unlisted(self, layout: Layout) -> None:
+    def test_held_content_is_not_reported_as_unlisted(self, layout: Layout) -> None:
         image = manifest(layout)
         signature = manifest(layout, subject=image)
         listing(layout, index(layout, image, signature))
         assert reach(layout).unlisted == ()
 
-    def test_a_collection_says_what_it_keeps(self, layout: Layout) -> None:
+    def test_a_collection_reports_unlisted_referrers(self, layout: Layout) -> None:
         image = manifest(layout)
         signature = manifest(layout, blob(layout, b"signed", "text/plain"), subject=image)
         listing(layout, image)
@@ -476,7 +476,7 @@ class TestUnlistedReferrers:
 
 
 class TestSizes:
-    def test_a_reference_of_wrong_size_leads_to_what_is_there(self, layout: Layout) -> None:
+    def test_a_reference_with_a_wrong_size_leads_to_the_blob(self, layout: Layout) -> None:
         layer = blob(layout, b"layer", OCI_LAYER)
         wrong = {**manifest(layout, layer), "size": 1}
         listing(layout, wrong)
@@ -496,12 +496,12 @@ class TestSizes:
             layout.blobs.size(absent.digest)
 
 
-def test_what_was_removed_is_not_held_for_its_subject(layout: Layout) -> None:
+def test_a_removed_referrer_is_not_held_by_its_subject(layout: Layout) -> None:
     image = manifest(layout)
     signature = manifest(layout, blob(layout, b"signed", "text/plain"), subject=image)
     root = Descriptor(**_plain(image))
     assert held([root], layout.blobs).others == ()
-    removed = {Digest(signature["digest"])}
+    removed = {Digest.parse(signature["digest"])}
     found = held([root], layout.blobs, removed=removed)
     assert removed < set(found.others)
     assert found.unlisted == ()

@@ -70,7 +70,7 @@ class TestLinks:
         assert Digest.of(b"signature") in layout.blobs
 
     @pytest.mark.parametrize("instead", ["nothing", "a FIFO", "a folder"])
-    def test_one_that_leads_nowhere_stops_a_collection(self, layout: Layout, instead: str) -> None:
+    def test_a_dangling_link_stops_a_collection(self, layout: Layout, instead: str) -> None:
         held = payload(layout)
         root = put(layout, {"x": held.digest})
         layout.tag("a", root)
@@ -96,7 +96,7 @@ class TestDamage:
         with pytest.raises(IntegrityError):
             layout.collect(grace=NOW)
 
-    def test_what_is_only_named_is_verified_as_well(self, layout: Layout) -> None:
+    def test_a_document_that_is_named_by_its_digest_alone_is_verified(self, layout: Layout) -> None:
         named = image(layout)
         layout.tag("a", put(layout, {"x": named.digest}))
         path = layout.blobs.path(named.digest)
@@ -117,7 +117,9 @@ class TestDamage:
         layout.blobs.path(text.digest).write_bytes(b"PAYLOAD")
         assert layout.collect(grace=NOW).removed == ()
 
-    def test_what_is_only_named_and_in_quarantine_stops_a_collection(self, layout: Layout) -> None:
+    def test_quarantined_content_that_is_named_by_its_digest_alone_stops_a_collection(
+        self, layout: Layout
+    ) -> None:
         """The repair that put it there says so, and so does a check."""
         named = image(layout)
         layout.tag("a", put(layout, {"x": named.digest}))
@@ -146,13 +148,15 @@ class TestAbsence:
         away.rename(layout.path / "blobs")
         assert layout.collect(grace=NOW).removed == ()
 
-    def test_no_untagged_entry_is_pruned_in_whose_place_is_a_link(self, layout: Layout) -> None:
+    def test_an_untagged_entry_whose_blob_is_a_link_is_not_pruned(self, layout: Layout) -> None:
         with layout.edit() as edit:
             edit.add(image(layout))
         move_behind_link(layout, layout.entries()[0].descriptor.digest)
         assert layout.collect(untagged="prune").dropped == ()
 
-    def test_nothing_goes_while_one_algorithm_is_away(self, layout: Layout) -> None:
+    def test_nothing_is_deleted_while_all_blobs_of_an_algorithm_are_missing(
+        self, layout: Layout
+    ) -> None:
         """A manifest of sha256 may refer to layers of sha512."""
         data = b"long"
         layer = Descriptor.of(data, OCI_LAYER, "sha512")

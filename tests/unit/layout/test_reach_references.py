@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ocilayout.errors import DocumentError
-from ocilayout.layout.reach import Reference, references
+from ocilayout.layout.reach import Pointer, references
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.document import decode_document
@@ -36,7 +36,7 @@ def raw(descriptor: Descriptor, **rest: Any) -> dict[str, Any]:
     }
 
 
-def read(document: dict[str, Any], media_type: str) -> list[Reference]:
+def read(document: dict[str, Any], media_type: str) -> list[Pointer]:
     data = json.dumps(document).encode()
     found = references(decode_document(data, Descriptor.of(data, media_type)))
     return [to if isinstance(to, Digest) else to.plain() for to in found]
@@ -66,7 +66,7 @@ class TestReferences:
         assert read({**INDEX, "manifests": [raw(IMAGE, **rest)]}, OCI_INDEX) == [IMAGE]
 
     @pytest.mark.parametrize("rest", [{}, {"x": 1}])
-    def test_both_lead_to_their_subject(self, rest: dict[str, Any]) -> None:
+    def test_manifests_and_indexes_lead_to_their_subject(self, rest: dict[str, Any]) -> None:
         subject = {"subject": raw(IMAGE), **rest}
         assert IMAGE in read({**MANIFEST, **subject}, OCI_MANIFEST)
         assert read({"schemaVersion": 2, "manifests": [], **subject}, OCI_INDEX) == [IMAGE]
@@ -93,7 +93,7 @@ class TestReferences:
             ({"schemaVersion": 2, "layers": []}, OCI_MANIFEST),
         ],
     )
-    def test_what_decoding_refuses_leads_nowhere(
+    def test_an_invalid_document_leads_nowhere(
         self, document: dict[str, Any], media_type: str
     ) -> None:
         with pytest.raises(DocumentError):
@@ -131,8 +131,8 @@ class TestUnknownProperties:
             ({"fsLayers": [], "history": [{"x": f'{{"y":"{NAMED}"}}'}]}, DOCKER_SCHEMA1),
         ],
     )
-    def test_what_it_names_is_referred_to(self, document: dict[str, Any], media_type: str) -> None:
-        assert Digest(self.NAMED) in read(document, media_type)
+    def test_digests_in_it_are_references(self, document: dict[str, Any], media_type: str) -> None:
+        assert Digest.parse(self.NAMED) in read(document, media_type)
 
     def test_annotations_and_urls_are_understood_and_refer_to_nothing(self) -> None:
         told = raw(LAYER, annotations={"x": self.NAMED}, urls=[f"https://x.example/{self.NAMED}"])

@@ -79,7 +79,7 @@ def test_a_fallback_tag_of_something_else_lists_nothing(layout: Layout) -> None:
 @pytest.mark.spec(
     "manifest:artifact-type-fallback", "descriptor:artifact-type-value", "distribution:list-type"
 )
-def test_a_type_is_asked_for(layout: Layout) -> None:
+def test_referrers_are_filtered_by_their_type(layout: Layout) -> None:
     """Only referrers of that type are given; without one, the config's media type stands for it."""
     image = put(layout, "image")
     typed = put(layout, "typed", subject=image)
@@ -109,7 +109,7 @@ def test_a_manifest_inside_an_index_is_a_referrer(layout: Layout) -> None:
 
 
 @pytest.mark.usefixtures("later")  # so that the index is old enough to be kept in memory
-def test_what_is_missing_is_found_when_it_comes(layout: Layout) -> None:
+def test_a_referrer_that_was_missing_is_found_later(layout: Layout) -> None:
     """A manifest that was missing at the first question is a referrer once it is there."""
     image = put(layout, "image")
     layout.tag("image", image)
@@ -121,7 +121,7 @@ def test_what_is_missing_is_found_when_it_comes(layout: Layout) -> None:
     assert len(layout.referrers(image.digest)) == 1
 
 
-def test_damage_and_nonsense_are_errors(layout: Layout) -> None:
+def test_damaged_and_invalid_manifests_are_errors(layout: Layout) -> None:
     """A damaged entry is an error, and so is text that is not a digest."""
     image = put(layout, "image")
     layout.tag("image", image)
@@ -144,11 +144,11 @@ def test_damage_and_nonsense_are_errors(layout: Layout) -> None:
 )
 def test_the_tag_of_a_digest(digest: str, tag: str) -> None:
     """Both parts are cut to their lengths, and what no tag may hold becomes a dash."""
-    assert fallback_tag(Digest(digest)) == tag
+    assert fallback_tag(Digest.parse(digest)) == tag
 
 
 @pytest.mark.usefixtures("later")  # so that the index is old enough to be kept in memory
-def test_what_comes_later_is_found(layout: Layout) -> None:
+def test_a_referrer_that_is_added_later_is_found(layout: Layout) -> None:
     """A manifest that was missing, and an entry of another handle, are seen when asked again."""
     image = put(layout, "image")
     late = put(layout, "late", subject=image)

@@ -147,7 +147,7 @@ class TestRead:
             ({"digest": "a:b", "Annotations": {}}, "case-variant", "$.manifests[1].Annotations"),
         ],
     )
-    def test_an_entry_without_name_or_digest_to_rely_on_is_refused_at_its_place(
+    def test_an_entry_with_a_bad_name_or_digest_is_refused_at_its_place(
         self, bad: Any, code: str, place: str
     ) -> None:
         with pytest.raises(DocumentError) as caught:
@@ -158,7 +158,7 @@ class TestRead:
     def test_an_entry_with_an_unknown_property_is_read(self) -> None:
         assert root(entry(A, "a", x=1)).names() == ("a",)
 
-    def test_what_else_is_wrong_with_an_entry_shows_when_it_is_asked_for(self) -> None:
+    def test_other_faults_of_an_entry_show_when_it_is_returned(self) -> None:
         index = root(entry(A, "good"), {**entry(B, "bad"), "size": "1"})
         assert index.find("good").descriptor == A
         for ask in (index.entries, lambda: index.named("bad"), lambda: index.of(B.digest)):
@@ -193,7 +193,7 @@ class TestFind:
         assert caught.value.digests == (A.digest, C.digest)
         assert root(entry(A, "1", **full)).find("docker.io/library/x:1").descriptor == A
 
-    def test_a_name_of_other_content_is_told(self) -> None:
+    def test_the_error_says_which_content_the_name_has(self) -> None:
         with pytest.raises(ReferenceNotFoundError) as caught:
             root(entry(A, "a")).find(f"a@{B.digest}")
         assert str(caught.value) == f"'a' does not name {B.digest}, it names {A.digest}"
@@ -203,7 +203,7 @@ class TestFind:
             root(entry(A, "a")).find(str(B.digest))
 
     def test_a_digest_of_an_unknown_algorithm_means_its_content(self) -> None:
-        odd = Descriptor(media_type=OCI_MANIFEST, digest=Digest("newhash:abc"), size=1)
+        odd = Descriptor(media_type=OCI_MANIFEST, digest=Digest.parse("newhash:abc"), size=1)
         index = root(entry(odd), entry(A, "a"))
         assert index.find("newhash:abc").descriptor == odd
         assert root(entry(odd), entry(A, "newhash:abc")).find("newhash:abc").descriptor == A
@@ -232,7 +232,7 @@ class TestFind:
         with pytest.raises(ReferenceNotFoundError, match="there is no entry named 'x'"):
             root(entry(A, "a")).find("x")
 
-    def test_a_name_that_is_not_there_is_not_found_whatever_is_wrong_with_other_entries(
+    def test_a_missing_name_is_not_found_despite_faults_of_other_entries(
         self,
     ) -> None:
         with pytest.raises(ReferenceNotFoundError):
@@ -461,7 +461,7 @@ class TestUntagAndDrop:
         index.drop("a")
         assert index.encode() == b'{"schemaVersion":2,"manifests":[]}'
 
-    def test_a_name_that_is_not_there_is_refused_and_nothing_changes(self) -> None:
+    def test_a_missing_name_is_refused_and_nothing_changes(self) -> None:
         index = root(entry(A, "a"))
         for edit in (index.untag, index.drop, lambda name: index.annotate(name, {"k": "v"})):
             with pytest.raises(ReferenceNotFoundError, match="there is no entry named 'x'"):
@@ -511,7 +511,7 @@ class TestLimit:
         """Other programs have no limit, so what is written here must be readable by us."""
         assert MAX_ROOT_INDEX == 268_435_456
 
-    def test_what_could_not_be_read_again_is_not_written(
+    def test_a_root_index_that_could_not_be_read_again_is_not_written(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         index = root(entry(A, "a"))
@@ -525,7 +525,7 @@ class TestLimit:
 
 
 class TestAnnotate:
-    def test_keys_are_set_and_taken_away_and_others_stay_in_order(self) -> None:
+    def test_keys_are_set_and_removed_and_others_stay_in_order(self) -> None:
         index = root(entry(A, "a", annotations={"z": "1", "k": "2"}, x=1), entry(B, "b"))
         index.annotate("a", {"z": None, "k": "3", "new": "4", "absent": None})
         (first, second) = entries(index)

@@ -38,7 +38,7 @@ def test_a_temporary_is_known_by_its_place(tmp_path: Path, place: str, ours: boo
     assert found == ([] if ours is None else [(place, path, ours)])
 
 
-def test_what_is_beside_blobs_may_be_made_this_moment(tmp_path: Path) -> None:
+def test_an_empty_temporary_file_lives_as_long_as_its_process(tmp_path: Path) -> None:
     """An empty file of ours is that of a living writer as long as its process lives."""
     for process, dead in ((os.getpid(), False), (2**22 + 1, True)):
         name = f"{process}-0123456789abcdef.tmp"
@@ -46,7 +46,7 @@ def test_what_is_beside_blobs_may_be_made_this_moment(tmp_path: Path) -> None:
         assert TemporaryFile(root=tmp_path, name=name, ours=True).is_dead(2.0**40) == dead
 
 
-def test_age_is_that_of_the_youngest_thing_in_a_folder(tmp_path: Path) -> None:
+def test_the_age_of_a_folder_is_that_of_its_youngest_file(tmp_path: Path) -> None:
     """A folder of another program is dead a day after anything in it was placed."""
     inner = tmp_path / ".umoci-1" / "a" / "b"
     inner.mkdir(parents=True)

@@ -19,7 +19,7 @@ from ocilayout.model.frozenmap import FrozenMap
 
 DATA = b"hello"
 DIGEST = Digest.of(DATA)
-UNKNOWN = Digest("md5:x")
+UNKNOWN = Digest.parse("md5:x")
 
 
 def describe(**values: Any) -> Descriptor:

@@ -95,12 +95,12 @@ class TestParse:
 
     def test_the_error_for_a_registered_algorithm_says_its_length(self) -> None:
         with pytest.raises(DocumentError, match="sha512 takes 128 lower-case hex digits"):
-            Digest(f"sha512:{HEX}")
+            Digest.parse(f"sha512:{HEX}")
 
     @pytest.mark.parametrize("text", ["alpine:latest", "my-skill:v1", "md5:x"])
     def test_text_of_an_unregistered_algorithm_may_be_a_name(self, text: str) -> None:
         assert not is_digest(text)
-        assert is_digest(Digest(text))
+        assert is_digest(Digest.parse(text))
 
     def test_text_of_a_registered_algorithm_is_a_digest(self) -> None:
         for algorithm, length in (("sha256", 64), ("sha384", 96), ("sha512", 128), ("blake3", 64)):
@@ -111,8 +111,13 @@ class TestParse:
         for other in (copy.copy(digest), copy.deepcopy(digest), pickle.loads(pickle.dumps(digest))):
             assert (type(other), other) == (Digest, digest)
 
+    def test_the_class_cannot_be_called(self) -> None:
+        """There is one way from text to a digest, and the error names it."""
+        with pytest.raises(TypeError, match=r"Digest\.parse reads a digest from text"):
+            Digest(*["sha256:" + HEX])  # type: ignore[arg-type] # which a type checker refuses
+
     def test_its_repr_names_its_class(self) -> None:
-        assert repr(Digest("a:b")) == "Digest('a:b')"
+        assert repr(Digest.parse("a:b")) == "Digest('a:b')"
 
 
 class TestOf:
@@ -137,8 +142,8 @@ class TestOf:
     @pytest.mark.spec("descriptor:digest-algorithm")
     def test_a_digest_of_an_unknown_algorithm_is_kept_but_not_verifiable(self) -> None:
         # One that is sorted after the registered ones, and one before.
-        assert not Digest("md5:x").verifiable
-        assert not Digest("another:x").verifiable
+        assert not Digest.parse("md5:x").verifiable
+        assert not Digest.parse("another:x").verifiable
 
 
 # Of nothing, and of one zero byte, from the test vectors of the algorithm's authors.
@@ -186,7 +191,7 @@ class TestBlake3:
     @pytest.mark.parametrize(("data", "text"), [(b"", BLAKE3_NOTHING), (b"\0", BLAKE3_ZERO)])
     def test_it_is_computed_as_its_authors_do(self, data: bytes, text: str) -> None:
         assert Digest.of(data, "blake3") == text
-        assert Digest(text).verifiable
+        assert Digest.parse(text).verifiable
 
     @pytest.mark.usefixtures("with_blake3")
     def test_content_is_stored_and_verified_by_it(self, layout: Layout) -> None:
@@ -215,7 +220,7 @@ class TestBlake3:
 
     @pytest.mark.usefixtures("without_blake3")
     def test_without_the_package_it_is_not_computed(self) -> None:
-        assert not Digest(BLAKE3_NOTHING).verifiable
+        assert not Digest.parse(BLAKE3_NOTHING).verifiable
         with pytest.raises(UnsupportedDigestError, match="blake3 where the package of that name"):
             Digest.of(b"", "blake3")
 
@@ -243,7 +248,7 @@ class TestBlake3:
         (tmp_path / "blake3").mkdir()
         monkeypatch.delitem(sys.modules, "blake3")
         monkeypatch.setattr(sys, "path", [str(tmp_path)])
-        assert not Digest(BLAKE3_NOTHING).verifiable
+        assert not Digest.parse(BLAKE3_NOTHING).verifiable
         assert "blake3" in sys.modules
 
     @pytest.mark.usefixtures("with_blake3")
@@ -252,7 +257,7 @@ class TestBlake3:
             "import sys, ocilayout.layout, ocilayout.transfer, ocilayout.registry, skills;"
             "ocilayout.Digest.of(b'', 'sha512').verifiable;"
             "print('blake3' in sys.modules);"
-            f"print(ocilayout.Digest({BLAKE3_NOTHING!r}).verifiable, 'blake3' in sys.modules)"
+            f"print(ocilayout.Digest.parse({BLAKE3_NOTHING!r}).verifiable, 'blake3' in sys.modules)"
         )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
         assert done.stdout.split() == [b"False", b"True", b"True"]

@@ -118,6 +118,6 @@ class TestDocumentType:
     ) -> None:
         assert document_type(json.dumps(document).encode()) == expected
 
-    def test_bytes_that_are_not_an_object_have_none(self) -> None:
+    def test_bytes_that_are_not_an_object_have_no_type(self) -> None:
         with pytest.raises(DocumentError):
             document_type(b"[]")

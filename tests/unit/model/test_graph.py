@@ -71,14 +71,14 @@ class TestWalk:
         ]
 
     @pytest.mark.spec("descriptor:independent")
-    def test_what_another_reference_calls_a_manifest_is_read_even_if_seen_as_opaque_before(
+    def test_a_manifest_is_read_even_if_another_reference_called_it_opaque_before(
         self,
     ) -> None:
         opaque = evolve(IMAGE, media_type=OCI_LAYER)
         assert list(walk([opaque], read)) == [opaque]
         assert list(walk([opaque, IMAGE], read)) == [opaque, CONFIG, *LAYERS]
 
-    def test_no_roots_give_nothing(self) -> None:
+    def test_a_walk_without_roots_yields_nothing(self) -> None:
         assert list(walk([], read)) == []
 
     def test_an_error_of_read_passes(self) -> None:
@@ -119,30 +119,30 @@ class TestWithReferrers:
             root, lambda descriptor: self.DOCUMENTS.get(descriptor.digest), self.referrers
         )
 
-    def test_what_refers_to_any_document_inside_comes_along_and_what_refers_to_that(self) -> None:
+    def test_referrers_to_any_document_inside_and_their_referrers_are_returned(self) -> None:
         assert self.found(self.BOTH) == [self.BOTH, self.SIGNED, self.COUNTERSIGNED]
 
-    def test_each_document_is_asked_about_once_and_nothing_else_is(self) -> None:
+    def test_referrers_are_requested_once_for_each_document_and_for_nothing_else(self) -> None:
         self.found(self.BOTH)
         documents = [self.BOTH, IMAGE, self.OTHER, self.SIGNED, self.COUNTERSIGNED]
         assert self.asked == [document.digest for document in documents]
 
-    def test_opaque_content_comes_alone(self) -> None:
+    def test_opaque_content_has_no_referrers(self) -> None:
         assert self.found(CONFIG) == [CONFIG]
         assert self.asked == []
 
-    def test_those_of_everything_inside_follow_and_theirs_too(self) -> None:
+    def test_referrers_of_all_documents_follow_with_their_own_referrers(self) -> None:
         about = {IMAGE.digest: [ABOUT], ABOUT.digest: [NOTE]}
         found = with_referrers(LIST, read, lambda digest: about.get(digest, []))
         assert found == [LIST, ABOUT, NOTE]
 
-    def test_what_is_not_there_or_about_something_else_is_left_out(self) -> None:
+    def test_a_referrer_that_is_missing_or_has_another_subject_is_left_out(self) -> None:
         """A list of referrers may say anything; a referrer says itself what it is about."""
         listed = [Descriptor.of(b"gone", OCI_MANIFEST), CONFIG, IMAGE, NOTE, ABOUT]
         assert with_referrers(IMAGE, read, lambda _: listed) == [IMAGE, ABOUT, NOTE]
         assert with_referrers(LIST, read, lambda _: [IMAGE, NOTE, CONFIG]) == [LIST]
 
-    def test_what_is_about_other_content_is_left_out_whatever_its_digest(self) -> None:
+    def test_a_listed_manifest_with_another_subject_is_left_out(self) -> None:
         """Subjects are equal or they are not; that digests have an order means nothing."""
         others = [CONFIG, *LAYERS, LIST, SIGNATURE]
         assert {other.digest < IMAGE.digest for other in others} == {True, False}
@@ -156,7 +156,7 @@ class TestWithReferrers:
         ) == [IMAGE]
 
 
-def test_referrers_that_are_not_to_be_had_are_counted() -> None:
+def test_missing_referrers_are_counted() -> None:
     """A list of referrers that do not exist ends at the limit, and so do referrers of referrers."""
     root = Descriptor(media_type=OCI_MANIFEST, digest=Digest.of(b"root"), size=1)
 
@@ -169,7 +169,7 @@ def test_referrers_that_are_not_to_be_had_are_counted() -> None:
         with_referrers(root, lambda _: None, made_up, limits=Limits(documents=10))
 
 
-def test_a_referrer_comes_along_though_its_subject_was_met_as_a_layer_first() -> None:
+def test_a_referrer_is_returned_even_if_its_subject_was_visited_as_a_layer_first() -> None:
     """What is opaque to one reference is a manifest to another, and that one has referrers."""
     opaque = evolve(IMAGE, media_type=OCI_LAYER)
     outer = Descriptor.of(b"outer", OCI_INDEX)

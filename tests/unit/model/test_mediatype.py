@@ -36,7 +36,7 @@ class TestGrammar:
             *[f"{'a' * 128}/b", f"a/{'b' * 128}"],
         ],
     )
-    def test_any_other_text_is_not(self, text: str) -> None:
+    def test_any_other_text_is_not_a_media_type(self, text: str) -> None:
         assert not is_media_type(text)
 
 

@@ -68,7 +68,7 @@ class TestMentions:
         assert found(text.encode("utf-8", "surrogatepass")) == {ONE}
 
     @pytest.mark.parametrize(
-        "digest", [Digest(f"{name}:{'0' * size}") for name, size in
+        "digest", [Digest.parse(f"{name}:{'0' * size}") for name, size in
                    (("sha256", 64), ("sha512", 128), ("blake3", 64))]
     )  # fmt: skip
     def test_a_digest_of_each_algorithm_is_found(self, digest: Digest) -> None:

@@ -13,7 +13,7 @@ def test_half_of_a_pair_is_found_wherever_it_stands(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a", "\ud7ff\ue000", "\U0001f433"])
-def test_text_that_utf8_can_encode_has_none(text: str) -> None:
+def test_text_that_utf8_can_encode_has_no_surrogate(text: str) -> None:
     assert not has_surrogate(text)
     assert replace_surrogates(text) == text
 

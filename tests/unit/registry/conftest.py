@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from ocilayout.registry import Repository
-from tests.unit.registry.scripted import Scripted, serving
+from tests.unit.registry.scripted import Scripted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,26 +19,26 @@ from tests.unit.registry.example import ANN, AT_ONCE
 
 @pytest.fixture
 def registry() -> Iterator[Scripted]:
-    with serving() as server:
+    with Scripted() as server:
         yield server
 
 
 @pytest.fixture
 def other() -> Iterator[Scripted]:
-    with serving() as server:
+    with Scripted() as server:
         yield server
 
 
 @pytest.fixture
 def repo(registry: Scripted) -> Iterator[Repository]:
-    with Repository(f"{registry.host}/org/app", timeout=5, retry=AT_ONCE) as repository:
+    with Repository(f"{registry.host}/org/app", timeout=60, retry=AT_ONCE) as repository:
         yield repository
 
 
 @pytest.fixture
 def ann(registry: Scripted) -> Iterator[Repository]:
     with Repository(
-        f"{registry.host}/org/app", credentials=ANN, timeout=5, retry=AT_ONCE
+        f"{registry.host}/org/app", credentials=ANN, timeout=60, retry=AT_ONCE
     ) as repository:
         yield repository
 
@@ -52,7 +52,7 @@ def authority() -> trustme.CA:
 def secure(authority: trustme.CA) -> Iterator[Scripted]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    with serving(context) as server:
+    with Scripted(context) as server:
         yield server
 
 
@@ -65,7 +65,7 @@ def trusting(secure: Scripted, authority: trustme.CA, tmp_path: Path) -> Iterato
         plain_http=False,
         ca_certs=pem,
         credentials=ANN,
-        timeout=5,
+        timeout=60,
         retry=AT_ONCE,
     ) as repository:
         yield repository

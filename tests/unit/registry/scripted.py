@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from attrs import define, field
 
+from ocilayout.testing.registry.wire import LoopbackServer
+
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 
 @define
@@ -81,41 +81,21 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 # http.server's names
 
 
-class Scripted(ThreadingHTTPServer):
+class Scripted(LoopbackServer):
     """A server that answers as it is told and remembers what it was asked."""
 
-    daemon_threads = True
-
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler, context)
         self.routes: dict[str, Any] = {}
         self.default: Any = Reply(404)
         self.seen: list[Seen] = []
-        if context is not None:
-            self.socket = context.wrap_socket(self.socket, server_side=True)
 
     @property
     def host(self) -> str:
         return f"127.0.0.1:{self.server_port}"
-
-    def handle_error(self, *_: object) -> None:
-        """Ignore clients that hang up."""
 
     def asked(self) -> list[str]:
         return [f"{seen.method} {seen.path}" for seen in self.seen]
 
     def authorizations(self) -> list[str | None]:
         return [seen.headers.get("authorization") for seen in self.seen]
-
-
-@contextmanager
-def serving(context: ssl.SSLContext | None = None) -> Iterator[Scripted]:
-    server = Scripted(context)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -8,7 +8,7 @@ import pytest
 
 from ocilayout.errors import InvalidNameError, TransportError
 from ocilayout.registry import Proxies, Repository, Retry
-from tests.unit.registry.scripted import Reply, serving
+from tests.unit.registry.scripted import Reply, Scripted
 
 PROXY = "http://proxy:3128"
 AT_ONCE = Retry(sleep=lambda _: None)
@@ -85,7 +85,7 @@ def test_a_password_of_a_proxy_is_not_shown() -> None:
 
 def test_requests_go_through_the_proxy_with_its_password() -> None:
     """A host without an address is reached through a proxy, which alone sees its password."""
-    with serving() as proxy:
+    with Scripted() as proxy:
         proxy.default = Reply(200, body=b'{"tags":["a"]}')
         proxies = Proxies(http=f"http://ann:open-sesame@{proxy.host}")
         with Repository("registry.invalid/a/b", plain_http=True, proxies=proxies) as repository:
@@ -98,7 +98,7 @@ def test_requests_go_through_the_proxy_with_its_password() -> None:
 
 def test_tls_goes_through_a_tunnel_or_not_at_all() -> None:
     """A proxy that refuses the tunnel is an error that names the variables."""
-    with serving() as proxy:
+    with Scripted() as proxy:
         proxies = Proxies(https=f"http://{proxy.host}")
         with (
             Repository("registry.invalid/a/b", proxies=proxies, retry=AT_ONCE) as repository,
@@ -110,7 +110,7 @@ def test_tls_goes_through_a_tunnel_or_not_at_all() -> None:
 
 def test_loopback_is_not_sent_to_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A registry on this machine is reached directly, whatever the environment says."""
-    with serving() as proxy, serving() as registry:
+    with Scripted() as proxy, Scripted() as registry:
         monkeypatch.setenv("HTTP_PROXY", f"http://{proxy.host}")
         registry.default = Reply(200, body=b'{"tags":["a"]}')
         with Repository(f"{registry.host}/a/b") as repository:

@@ -43,7 +43,7 @@ from tests.unit.registry.example import (
     redirect,
     shown,
 )
-from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen, serving
+from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen
 
 if TYPE_CHECKING:
     from ocilayout.registry import Repository
@@ -169,7 +169,7 @@ def test_a_token_is_used_again_for_its_scope(token_server: TokenServer, repo: Re
         ),
     ],
 )
-def test_the_registry_may_ask_for_more(
+def test_a_registry_may_ask_for_further_scopes(
     token_server: TokenServer, repo: Repository, scope: str, asked: list[str]
 ) -> None:
     """Scopes of the challenge beyond our own are requested as well."""
@@ -217,7 +217,7 @@ def test_tokens_are_kept_until_shortly_before_they_expire(
     """A token is sent for its life less a margin, by the given clock."""
     token_server.answer = answer
     now = 1000.0
-    with closing(Transport(timeout=5)) as transport:
+    with closing(Transport(timeout=60)) as transport:
         authenticator = Authenticator(
             transport,
             registry=f"http://{token_server.registry.host}",
@@ -318,7 +318,7 @@ def test_a_token_server_may_redirect_but_not_the_password(
     token_server: TokenServer, secure: Scripted, ann: Repository
 ) -> None:
     """A redirect of the token request to another origin goes without the password."""
-    with serving() as third:
+    with Scripted() as third:
         third.default = Reply(403)
         token_server.tokens.routes["GET /token"] = redirect(f"http://{third.host}/token")
         with pytest.raises(AuthError):

@@ -29,7 +29,7 @@ BASE = "/v2/org/app/blobs/"
 
 
 def repository(registry: Scripted, **how: Any) -> Repository:
-    return Repository(f"{registry.host}/org/app", timeout=5, retry=AT_ONCE, **how)
+    return Repository(f"{registry.host}/org/app", timeout=60, retry=AT_ONCE, **how)
 
 
 @pytest.mark.spec("distribution:delete-done")

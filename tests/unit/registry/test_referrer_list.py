@@ -57,7 +57,7 @@ def old() -> Iterator[LoopbackRegistry]:
 
 
 def repository(server: LoopbackRegistry) -> Repository:
-    return Repository(f"{server.host}/{NAME}", timeout=5)
+    return Repository(f"{server.host}/{NAME}", timeout=60)
 
 
 def manifest(
@@ -122,7 +122,7 @@ def test_referrers_are_found_with_type_and_annotations(registry: LoopbackRegistr
             repo.referrers("v1")
 
 
-def test_the_answer_has_the_shape_of_a_layout_s(registry: LoopbackRegistry, tmp_path: Path) -> None:
+def test_referrers_are_described_as_by_a_layout(registry: LoopbackRegistry, tmp_path: Path) -> None:
     """A repository lists the same referrers as the layout that they were copied from."""
     layout = Layout.create(tmp_path / "layout", durability="none")
     layout.blobs.put(b"{}", media_type=OCI_EMPTY)
@@ -140,7 +140,7 @@ def test_the_answer_has_the_shape_of_a_layout_s(registry: LoopbackRegistry, tmp_
 
 
 @pytest.mark.spec("distribution:subject-list")
-def test_a_registry_that_takes_note_gets_no_list(registry: LoopbackRegistry) -> None:
+def test_a_registry_that_lists_the_referrer_itself_gets_no_list(registry: LoopbackRegistry) -> None:
     """The list under the fallback tag is written only without OCI-Subject in the response."""
     with repository(registry) as repo:
         image = put(repo, "image")
@@ -149,7 +149,7 @@ def test_a_registry_that_takes_note_gets_no_list(registry: LoopbackRegistry) -> 
     assert listed is not registry.subject_header
 
 
-def test_there_is_an_end_to_referrers(registry: LoopbackRegistry) -> None:
+def test_the_number_of_referrers_is_limited(registry: LoopbackRegistry) -> None:
     """A list without end is left at a limit."""
     with Repository(f"{registry.host}/{NAME}", limits=Limits(listed=2)) as repo:
         image = put(repo, "image")

@@ -204,7 +204,7 @@ def test_what_is_missing_is_not_found(registry: Scripted, repo: Repository, meth
 
 
 @pytest.mark.spec("distribution:manifest-size")
-def test_an_oversize_body_is_left(registry: Scripted, repo: Repository) -> None:
+def test_an_oversize_body_is_not_read_to_its_end(registry: Scripted, repo: Repository) -> None:
     """A manifest beyond 4 MiB is not read to its end, whatever length is declared."""
     registry.routes[f"HEAD {manifest_path('v1')}"] = Reply(200)
     endless = threading.Event()
@@ -223,7 +223,7 @@ def test_an_oversize_body_is_left(registry: Scripted, repo: Repository) -> None:
     with pytest.raises(LimitExceededError) as caught:
         repo.resolve("v1")
     assert caught.value.limit == MAX_DOCUMENT
-    assert endless.wait(5)
+    assert endless.wait(60)
 
 
 @pytest.mark.spec("distribution:reference", "distribution:tag")
@@ -312,7 +312,7 @@ def test_what_cannot_be_tagged_is_refused(
     assert all(seen.method != "PUT" for seen in registry.seen)
 
 
-def test_an_index_goes_the_same_way(registry: Scripted, repo: Repository) -> None:
+def test_an_index_is_sent_like_a_manifest(registry: Scripted, repo: Repository) -> None:
     """An index is written and read like a manifest."""
     index = Index(manifests=(ROOT,))
     data = encode(index)

@@ -81,7 +81,7 @@ def test_a_body_that_stops_is_a_transport_error(registry: Scripted) -> None:
         handler.send_response_only(200)
         handler.send_header("Content-Length", "100")
         handler.end_headers()
-        go_on.wait(5)
+        go_on.wait(60)
 
     registry.default = halting
     with (
@@ -133,7 +133,7 @@ def test_what_is_not_http_is_one_of_our_errors(greeting: bytes) -> None:
         port = listener.getsockname()[1]
         try:
             with (
-                Repository(f"127.0.0.1:{port}/org/app", timeout=5, retry=AT_ONCE) as repository,
+                Repository(f"127.0.0.1:{port}/org/app", timeout=60, retry=AT_ONCE) as repository,
                 pytest.raises(RegistryError),
             ):
                 repository.tags()
@@ -199,7 +199,7 @@ def test_tls_is_verified_against_the_given_authority(
     assert trusting.tags() == ("a",)
     with (
         Repository(
-            f"{secure.host}/org/app", plain_http=False, timeout=5, retry=AT_ONCE
+            f"{secure.host}/org/app", plain_http=False, timeout=60, retry=AT_ONCE
         ) as stranger,
         pytest.raises(TransportError, match="ca_certs"),
     ):
@@ -210,7 +210,7 @@ def test_tls_to_a_plain_server_is_a_transport_error(registry: Scripted) -> None:
     """Speaking TLS to a server that does not says what to try."""
     with (
         Repository(
-            f"{registry.host}/org/app", plain_http=False, timeout=5, retry=AT_ONCE
+            f"{registry.host}/org/app", plain_http=False, timeout=60, retry=AT_ONCE
         ) as repository,
         pytest.raises(TransportError, match="plain_http"),
     ):
@@ -219,7 +219,7 @@ def test_tls_to_a_plain_server_is_a_transport_error(registry: Scripted) -> None:
 
 @pytest.mark.spec("distribution:redirects")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_to_another_host_takes_no_credentials_along(
+def test_a_redirect_to_another_host_carries_no_credentials(
     registry: Scripted, other: Scripted, ann: Repository, status: int
 ) -> None:
     """Another host gets no Authorization, nor do the hosts that it redirects to."""
@@ -276,7 +276,7 @@ def test_tls_is_not_left(secure: Scripted, other: Scripted, trusting: Repository
     assert other.seen == []
 
 
-def test_redirects_end(registry: Scripted, repo: Repository) -> None:
+def test_the_number_of_redirects_is_limited(registry: Scripted, repo: Repository) -> None:
     """A circle of redirects is left after a few."""
     registry.default = redirect("/again", 302)
     with pytest.raises(RegistryError, match="redirects"):

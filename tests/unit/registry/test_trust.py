@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 
 from ocilayout.errors import RegistryError, TransportError
 from ocilayout.registry import Repository, Retry, find_certs
-from tests.unit.registry.scripted import Reply, Scripted, serving
+from tests.unit.registry.scripted import Reply, Scripted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,13 +49,13 @@ def wanting(authority: trustme.CA) -> ssl.SSLContext:
 
 @pytest.fixture
 def guarded(authority: trustme.CA) -> Iterator[Scripted]:
-    with serving(wanting(authority)) as server:
+    with Scripted(wanting(authority)) as server:
         server.default = Reply(200, body=b'{"tags":["a"]}')
         yield server
 
 
 def named(name: str = "ghcr.io/org/app", /, **how: Any) -> Repository:
-    return Repository(name, plain_http=False, timeout=5, retry=AT_ONCE, **how)
+    return Repository(name, plain_http=False, timeout=60, retry=AT_ONCE, **how)
 
 
 def tags(server: Scripted, **how: Any) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def test_no_other_host_sees_the_client_certificate(
     """A redirect to another host is followed without the client certificate."""
     context = wanting(authority)
     context.verify_mode = ssl.CERT_OPTIONAL
-    with serving(context) as other:
+    with Scripted(context) as other:
         presented: list[object] = []
 
         def look(_: object, handler: object) -> Reply:
@@ -139,5 +139,5 @@ def test_the_folder_of_a_registry_is_found(tmp_path: Path) -> None:
 
 def test_an_empty_folder_changes_nothing(tmp_path: Path) -> None:
     """With an empty folder the operating system's authorities are trusted."""
-    with serving() as plain, pytest.raises(RegistryError):
+    with Scripted() as plain, pytest.raises(RegistryError):
         tags(plain, certs=tmp_path)

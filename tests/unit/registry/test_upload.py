@@ -26,7 +26,7 @@ from ocilayout.model.digest import Digest
 from ocilayout.model.manifest import Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
 from ocilayout.registry import Repository, Retry
-from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen, serving
+from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +117,7 @@ def store(registry: Scripted) -> Store:
 
 
 def repository(registry: Scripted, **how: Any) -> Repository:
-    return Repository(f"{registry.host}/org/app", timeout=5, retry=AT_ONCE, **how)
+    return Repository(f"{registry.host}/org/app", timeout=60, retry=AT_ONCE, **how)
 
 
 def parts(registry: Scripted) -> list[tuple[str, str | None, int]]:
@@ -148,7 +148,7 @@ class Stream(io.RawIOBase):
 def test_any_blob_arrives_in_chunks(data: bytes, chunk_size: int, least: int | None) -> None:
     """In order, from 0, none below the least size but the last, and ended by its digest."""
     blob = Descriptor.of(data, OCI_LAYER)
-    with serving() as registry:
+    with Scripted() as registry:
         store = Store(registry)
         store.least = least
         with repository(registry, chunk_size=chunk_size) as repo:
@@ -343,7 +343,7 @@ def test_each_upload_has_its_own_least_chunk(
     assert sizes[1:] == [*[step] * whole, rest, 0]
 
 
-def test_there_is_an_end_to_failures(registry: Scripted, store: Store) -> None:
+def test_the_number_of_failures_is_limited(registry: Scripted, store: Store) -> None:
     """After a number of failures the upload ends with an error."""
     store.failures = dict.fromkeys(range(1, 100), lambda *_: Reply(502))
     with repository(registry) as repo, pytest.raises(RegistryError, match="502"):

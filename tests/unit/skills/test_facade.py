@@ -37,13 +37,14 @@ def loaded(program: str, *arguments: str) -> set[str]:
     return set(done.stderr.split())
 
 
-def test_what_is_public_is_listed_in_order() -> None:
-    """`__all__` is sorted as the formatter sorts it, every name exists, and `dir` has it."""
+def test_public_names_are_listed_in_order() -> None:
+    """`__all__` is sorted as the formatter sorts it, every name exists, and `dir` lists them."""
     names = list(skills.__all__)
     assert names == sorted(names, key=lambda name: (not name.isupper(), name[0].islower(), name))
     assert len(set(names)) == len(names)
     assert all(hasattr(skills, name) for name in names)
-    assert {*names, "__version__"} <= set(dir(skills))
+    rooms = {"errors", "model", "packaging", "install", "store"}
+    assert set(dir(skills)) == {*names, *rooms, "__version__"}
 
 
 def test_every_error_is_public() -> None:
@@ -64,6 +65,12 @@ def test_a_name_that_is_not_public_is_not_found() -> None:
 def test_package_is_the_function() -> None:
     """Importing the room that packages does not hide the function of the facade."""
     assert skills.package is skills.packaging.package
+
+
+@pytest.mark.parametrize("room", ["errors", "model", "packaging", "install", "store"])
+def test_a_room_is_an_attribute(room: str) -> None:
+    """A fresh interpreter that imports the facade alone reaches a room by its name."""
+    assert f"skills.{room}" in loaded(f"import skills; assert skills.{room}.__name__")
 
 
 def test_importing_it_loads_nothing() -> None:

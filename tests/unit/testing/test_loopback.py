@@ -383,7 +383,10 @@ class TestManifests:
         """A part with `urls` need not be stored."""
         registry.put_blob(NAME, b"{}")
         layer = Descriptor(
-            media_type=OCI_LAYER, digest=Digest(DIGEST), size=10, urls=["https://example.com/x"]
+            media_type=OCI_LAYER,
+            digest=Digest.parse(DIGEST),
+            size=10,
+            urls=["https://example.com/x"],
         )
         manifest = encode(Manifest(config=EMPTY, layers=[layer]))
         assert self.put(client, "v1", manifest).status == 201

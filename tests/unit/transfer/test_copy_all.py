@@ -88,7 +88,7 @@ def test_names_may_change_and_digests_need_none(source: Layout, target: Layout) 
     assert copy_all(source, {}, target) == {}
 
 
-def test_one_that_fails_names_none_of_its_dozen(source: Layout, target: Layout) -> None:
+def test_one_failure_leaves_its_whole_batch_untagged(source: Layout, target: Layout) -> None:
     """If one name is missing in the source, the copy fails and tags nothing."""
     whole, broken = put_artifact(source, "a"), put_artifact(source, "b")
     source.tag("a", whole)
@@ -102,7 +102,7 @@ def test_one_that_fails_names_none_of_its_dozen(source: Layout, target: Layout) 
     assert target.entries() == ()
 
 
-def test_what_has_a_tag_and_is_a_part_is_there_before_the_whole(
+def test_a_tagged_part_is_stored_before_the_whole(
     source: Layout, registry: LoopbackRegistry
 ) -> None:
     """A tagged index and its tagged child arrive in a registry that wants parts first."""
@@ -114,7 +114,7 @@ def test_what_has_a_tag_and_is_a_part_is_there_before_the_whole(
         assert repo.resolve("child") == child
 
 
-def test_nothing_is_asked_for_twice(
+def test_nothing_is_requested_twice(
     source: Layout, registry: LoopbackRegistry, target: Layout
 ) -> None:
     """A push asks for each blob once, a pull for each part once; the manifest is pushed by tag."""
@@ -153,7 +153,7 @@ def test_there_are_limits(source: Layout, target: Layout, limits: Limits, what: 
     copy(source, "a", target, limits=Limits(layers=3, children=2, documents=3, document=1000))
 
 
-def test_a_document_beyond_the_limit_is_not_asked_for(registry: LoopbackRegistry) -> None:
+def test_a_document_beyond_the_limit_is_not_requested(registry: LoopbackRegistry) -> None:
     """A repository does not request a document larger than its limit."""
     root = Descriptor.of(b"{}" * 100, "application/vnd.oci.image.manifest.v1+json")
     with (
@@ -174,7 +174,7 @@ def rename(layout: Layout, name: str, full_name: str) -> None:
     path.write_text(json.dumps(document))
 
 
-def test_everything_goes_by_names_that_tell(
+def test_all_entries_are_copied_under_clear_names(
     source: Layout, target: Layout, registry: LoopbackRegistry
 ) -> None:
     """All entries are copied by default; to a registry, which has no full names, none is."""

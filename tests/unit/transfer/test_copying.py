@@ -272,7 +272,7 @@ def test_a_truncated_blob_in_the_target_is_replaced(
     assert is_whole(target, root)
 
 
-def test_manifests_that_are_there_are_not_read_from_the_source(
+def test_manifests_in_the_target_are_not_read_from_the_source(
     source: Layout, target: Layout
 ) -> None:
     """A manifest that the target has is not read from the source, which may have lost it."""
@@ -381,7 +381,9 @@ def test_a_damaged_manifest_stops_a_copy(source: Layout, target: Layout) -> None
     assert list(target.blobs) == []
 
 
-def test_what_is_called_a_manifest_must_be_one(source: Layout, target: Layout) -> None:
+def test_content_with_the_type_of_a_manifest_must_be_a_manifest(
+    source: Layout, target: Layout
+) -> None:
     """A document that breaks the specification, or is too large, is not copied."""
     bad = source.blobs.put(b"{}", media_type=OCI_MANIFEST)
     with pytest.raises(DocumentError):
@@ -444,7 +446,7 @@ def test_one_job_is_one_at_a_time(source: Layout, target: Layout) -> None:
 
 
 @BOTH
-def test_an_error_of_the_listener_comes_out(source: Layout, target: Layout, jobs: int) -> None:
+def test_an_error_of_on_event_is_raised(source: Layout, target: Layout, jobs: int) -> None:
     """A listener may stop a copy by raising, and nothing is tagged."""
     source.tag("a", put_image(source))
 
@@ -482,7 +484,7 @@ def test_one_platform_is_copied_without_the_index(source: Layout, target: Layout
     assert target.tags() == ("a", "b")
 
 
-def test_a_platform_that_is_not_there_copies_nothing(source: Layout, target: Layout) -> None:
+def test_a_missing_platform_copies_nothing(source: Layout, target: Layout) -> None:
     """The error lists the platforms of the index."""
     source.tag("a", put_image(source))
     with pytest.raises(ReferenceNotFoundError, match="linux/amd64, linux/arm64"):
@@ -531,7 +533,7 @@ def signed(source: Layout) -> dict[str, Descriptor]:
 
 
 @BOTH
-def test_referrers_come_along(
+def test_referrers_are_copied(
     source: Layout, target: Layout, signed: dict[str, Descriptor], jobs: int
 ) -> None:
     """Each referrer of copied content is copied whole, as an untagged entry."""
@@ -547,7 +549,7 @@ def test_referrers_come_along(
     assert [found.digest for found in target.referrers(root.digest)] == [signed["entry"].digest]
 
 
-def test_referrers_stay_behind_unless_asked_for(
+def test_referrers_are_not_copied_by_default(
     source: Layout, target: Layout, signed: dict[str, Descriptor]
 ) -> None:
     """Without `referrers=True` a copy takes the content and none of its referrers."""
@@ -555,7 +557,7 @@ def test_referrers_stay_behind_unless_asked_for(
     assert set(target.blobs) == {found.digest for found in source.walk(signed["root"])}
 
 
-def test_of_one_platform_only_its_own_referrers(
+def test_a_copy_of_one_platform_has_only_its_own_referrers(
     source: Layout, target: Layout, signed: dict[str, Descriptor]
 ) -> None:
     """Referrers of the index are not copied if only one platform is."""
@@ -608,7 +610,7 @@ def test_the_manifests_of_a_source_are_read_once(
     assert asked.count(signed["other"].digest) == 1
 
 
-def test_damaged_content_stays_if_nothing_can_replace_it(target: Layout) -> None:
+def test_a_damaged_manifest_stays_if_the_source_cannot_replace_it(target: Layout) -> None:
     """A copy from a layout to itself cannot replace a damaged blob, and does not delete it."""
     config = target.blobs.put(b"{}", media_type=OCI_EMPTY)
     root = target.put_manifest(Manifest(config=config))

@@ -13,7 +13,7 @@ def test_a_stream_reports_what_is_read() -> None:
     descriptor = Descriptor.of(b"abcdef", "text/plain")
     events: list[Event] = []
     raw = io.BytesIO(b"abcdef")
-    stream = ReportingStream(raw, descriptor, events.append)
+    stream = ReportingStream(lambda: raw, descriptor, events.append)
     assert [stream.read(4), stream.read(), stream.read(4)] == [b"abcd", b"ef", b""]
     assert [(event.kind, event.descriptor, event.count) for event in events] == [
         ("bytes", descriptor, count) for count in (4, 2, 0)

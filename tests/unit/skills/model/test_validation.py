@@ -17,7 +17,7 @@ from skills.model.validation import (
 from skills.packaging import validate
 from skills.packaging.folder import MAX_LAYER
 
-VECTORS = Path(__file__).parents[2] / "vectors" / "toolhive" / "skills"
+VECTORS = Path(__file__).parents[3] / "vectors" / "toolhive" / "skills"
 
 
 def make(parent: Path, *lines: str, name: str = "my-skill", body: str = "# Body\n") -> Path:
@@ -115,7 +115,7 @@ class TestFields:
         assert len(errors) == len(starts)
         assert all(map(str.startswith, errors, starts))
 
-    def test_what_cannot_be_read_is_said_with_all_the_rest(self, tmp_path: Path) -> None:
+    def test_values_that_cannot_be_read_are_reported_with_the_rest(self, tmp_path: Path) -> None:
         folder = make(
             tmp_path,
             "name: Bad",
@@ -220,7 +220,7 @@ class TestFolder:
         assert "does not exist" in only_error(tmp_path / "none")
 
     @pytest.mark.parametrize("path", ["", "a\0b"])
-    def test_a_path_that_can_be_none_is_an_error(self, path: str) -> None:
+    def test_an_impossible_path_is_an_error(self, path: str) -> None:
         result = validate(path)
         assert not result.valid
         assert "does not exist" in result.errors[0]

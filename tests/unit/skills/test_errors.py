@@ -57,7 +57,7 @@ EVERY = [
 ]
 
 
-def test_every_error_has_the_one_root_and_is_among_the_examples() -> None:
+def test_every_error_is_a_skill_error_and_has_an_example() -> None:
     defined = {
         value
         for value in vars(errors).values()
@@ -67,7 +67,7 @@ def test_every_error_has_the_one_root_and_is_among_the_examples() -> None:
 
 
 @pytest.mark.parametrize("error", EVERY, ids=lambda error: type(error).__name__)
-def test_a_message_is_one_line_whatever_was_given(error: SkillError) -> None:
+def test_a_message_is_one_line(error: SkillError) -> None:
     assert str(error)
     assert "\n" not in str(error)
 

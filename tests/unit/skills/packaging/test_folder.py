@@ -59,7 +59,7 @@ class TestFiles:
             name: name.encode() for name in names
         }
 
-    def test_what_is_hidden_is_left_out_whatever_it_is(self, skill: Path) -> None:
+    def test_hidden_names_are_left_out(self, skill: Path) -> None:
         (skill / ".link").symlink_to("nowhere")
         os.mkfifo(skill / ".fifo")
         (skill / ".git").mkdir()
@@ -97,7 +97,7 @@ class TestFiles:
             "'socket' is not a regular file",
         ]
 
-    def test_names_that_are_no_utf_8_are_refused(self, skill: Path) -> None:
+    def test_names_that_are_not_utf_8_are_refused(self, skill: Path) -> None:
         Path(os.fsdecode(os.fsencode(skill) + b"/a\xff")).write_text("x")
         folder = Path(os.fsdecode(os.fsencode(skill) + b"/b\xff"))
         folder.mkdir()
@@ -185,7 +185,7 @@ class TestRead:
         with pytest.raises(SkillFolderError, match="changed while it was read"):
             read(found, "file")
 
-    def test_a_folder_that_is_gone_is_refused(self, skill: Path) -> None:
+    def test_a_deleted_folder_is_refused(self, skill: Path) -> None:
         found = scan(skill)
         skill.rename(skill.parent / "away")
         with pytest.raises(SkillFolderError, match="does not exist"):

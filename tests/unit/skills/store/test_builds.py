@@ -40,7 +40,7 @@ from skills.store.builds import LocalBuild, may_retag
 
 MARK = {LOCAL_BUILD: "true"}
 SKILL = "dev.toolhive.skills.v1"
-STORES = Path(__file__).parents[2] / "vectors" / "toolhive" / "stores"
+STORES = Path(__file__).parents[3] / "vectors" / "toolhive" / "stores"
 ANSWERS = json.loads((STORES.parent / "stores.json").read_text())
 
 
@@ -180,11 +180,11 @@ def test_of_two_builds_with_one_name_the_later_is_listed(service: SkillService) 
     assert [(build.tag, build.digest) for build in service.list_builds()] == [("t", later.digest)]
 
 
-class TestMayBind:
-    """Who decides whether content from elsewhere takes a name."""
+class TestMayRetag:
+    """Whether a tag moves to content that was not built here."""
 
-    def test_what_the_name_means_already_is_not_bound_again(self, service: SkillService) -> None:
-        """Neither a build nor what was pulled changes when the same content comes again."""
+    def test_a_tag_that_has_the_content_is_not_moved(self, service: SkillService) -> None:
+        """Neither a build nor a pulled tag changes when the same content is copied again."""
         root = service.layout.put_manifest(Index())
         for noted in (MARK, {}):
             service.layout.tag("t", root, annotations=noted)
@@ -192,19 +192,17 @@ class TestMayBind:
             for replace in (False, True):
                 assert may_retag(entries, "t", root, replace=replace) is False
 
-    def test_other_content_takes_a_free_name_and_one_that_was_pulled(
-        self, service: SkillService
-    ) -> None:
+    def test_other_content_takes_a_free_or_pulled_tag(self, service: SkillService) -> None:
         layout = service.layout
         root, other = layout.put_manifest(Index()), Descriptor.of(b"other", OCI_CONFIG)
         assert may_retag((), "t", root, replace=False) is True
         layout.tag("t", root)
         assert may_retag(layout.entries(name="t"), "t", other, replace=False) is True
 
-    def test_other_content_takes_the_name_of_a_build_only_if_told_to(
+    def test_other_content_takes_the_tag_of_a_build_only_with_replace(
         self, service: SkillService
     ) -> None:
-        """The refusal names the build that was written last, and what wants its name."""
+        """The error has the digests of the last build and of the other content."""
         _, later = put_twice(service.layout, "t")
         entries = service.layout.entries(name="t")
         other = Descriptor.of(b"other", OCI_CONFIG)
@@ -214,8 +212,10 @@ class TestMayBind:
         assert caught.value.remote_digest == other.digest
         assert may_retag(entries, "t", other, replace=True) is True
 
-    def test_a_name_that_means_the_content_and_more_is_bound(self, service: SkillService) -> None:
-        """What comes settles what the name means, unless a build would lose it."""
+    def test_an_ambiguous_tag_that_includes_the_content_is_moved(
+        self, service: SkillService
+    ) -> None:
+        """Copied content makes the tag unambiguous, unless a build would lose it."""
         first, _ = put_twice(service.layout, "t")
         entries = service.layout.entries(name="t")
         with pytest.raises(LocalBuildConflictError):
@@ -251,7 +251,7 @@ def test_only_true_is_the_mark(service: SkillService, tmp_path: Path, value: str
     assert service.list_builds() == []
 
 
-def test_a_marked_name_that_is_not_a_skill_is_not_listed(service: SkillService) -> None:
+def test_a_marked_tag_that_is_not_a_skill_is_not_listed(service: SkillService) -> None:
     """The root must exist and have the artifact type of skills."""
     layout = service.layout
     config = put_config(layout)
@@ -270,7 +270,7 @@ def duplicate(path: Path, entries: list[dict[str, object]]) -> None:
     (path / "index.json").write_text(json.dumps(document))
 
 
-def test_every_entry_of_a_name_must_be_marked(service: SkillService, tmp_path: Path) -> None:
+def test_every_entry_of_a_tag_must_be_marked(service: SkillService, tmp_path: Path) -> None:
     """A name with a marked and an unmarked entry is not listed, with marked ones it is."""
     built = service.build(write_skill(tmp_path, "alpha"))
     (entry,) = json.loads((tmp_path / "store" / "index.json").read_text())["manifests"]
@@ -285,7 +285,7 @@ def test_every_entry_of_a_name_must_be_marked(service: SkillService, tmp_path: P
         service.delete_build("alpha")
 
 
-def test_deleting_a_build_keeps_what_others_share(service: SkillService, tmp_path: Path) -> None:
+def test_deleting_a_build_keeps_shared_blobs(service: SkillService, tmp_path: Path) -> None:
     """The child manifest, config and layer that another name needs stay whole."""
     built = service.build(write_skill(tmp_path, "alpha"))
     child = next(
@@ -305,13 +305,13 @@ def test_deleting_a_build_keeps_what_others_share(service: SkillService, tmp_pat
 
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("shared", ["child", "config", "layer"])
-def test_deleting_a_build_leaves_every_root_whole_that_shares_a_part(
+def test_deleting_a_build_leaves_roots_that_share_blobs_complete(
     service: SkillService,
     tmp_path: Path,
     shared: str,
     named: bool,  # noqa: FBT001 # a parameter
 ) -> None:
-    """Whatever part another root shares, and whether it has a name, it reads in full after."""
+    """Another root that shares any part, tagged or not, can be read in full afterwards."""
     layout = service.layout
     service.build(write_skill(tmp_path, "alpha"))
     child, config, layer, *_ = list(layout.walk(layout.resolve("alpha")))[1:]
@@ -336,7 +336,7 @@ def test_deleting_a_build_leaves_every_root_whole_that_shares_a_part(
 
 
 def test_deleting_the_last_build_leaves_nothing(service: SkillService, tmp_path: Path) -> None:
-    """What only the build needed is gone, from the index and from the disk."""
+    """Blobs that only the build used are deleted, with its entry in the index."""
     service.build(write_skill(tmp_path, "alpha"))
     service.delete_build("alpha")
     assert service.layout.entries() == ()
@@ -381,7 +381,7 @@ def test_a_build_over_a_build_keeps_the_old_content(service: SkillService, tmp_p
         service.layout.blobs.read(part)
 
 
-def test_adopting_lists_a_name(service: SkillService, tmp_path: Path) -> None:
+def test_an_adopted_tag_is_listed(service: SkillService, tmp_path: Path) -> None:
     """A skill without the mark is listed after it was adopted, and keeps its other annotations."""
     built = service.build(write_skill(tmp_path, "alpha"))
     service.layout.tag("alpha", built.digest, annotations={"com.example.note": "x"})
@@ -392,7 +392,7 @@ def test_adopting_lists_a_name(service: SkillService, tmp_path: Path) -> None:
     assert service.layout.resolve("alpha").digest == built.digest
 
 
-def test_what_cannot_be_adopted(service: SkillService, tmp_path: Path) -> None:
+def test_adopting_is_refused(service: SkillService, tmp_path: Path) -> None:
     """A tag that is missing, ambiguous, or not a skill is refused, with the reason."""
     layout = service.layout
     layout.tag("image", layout.put_manifest(Manifest(config=put_config(layout))))
@@ -416,7 +416,7 @@ def test_what_cannot_be_adopted(service: SkillService, tmp_path: Path) -> None:
         SkillService.open(tmp_path / "store", durability="none").adopt("alpha")
 
 
-def test_a_name_that_goes_while_the_list_is_made_is_left_out(
+def test_a_tag_that_is_removed_during_the_listing_is_left_out(
     service: SkillService, tmp_path: Path
 ) -> None:
     """The list holds no name whose mark was taken away in between."""
@@ -428,13 +428,13 @@ def test_a_name_that_goes_while_the_list_is_made_is_left_out(
         def tags(self, *, annotations: object = None) -> tuple[str, ...]:
             del annotations
             found = super().tags(annotations=MARK)
-            Layout.open(self.path).tag("alpha", Digest(built.digest))
+            Layout.open(self.path).tag("alpha", Digest.parse(built.digest))
             return found
 
     assert SkillService(Racing(tmp_path / "store")).list_builds() == []
 
 
-def test_a_config_with_a_hole_hides_no_build(service: SkillService, tmp_path: Path) -> None:
+def test_a_sparse_config_hides_no_build(service: SkillService, tmp_path: Path) -> None:
     """A config of 1 TiB that takes no space on disk costs its own labels, and no memory."""
     layout = service.layout
     service.build(write_skill(tmp_path, "good"), tag="good")
@@ -486,7 +486,7 @@ def write_entries(service: SkillService, *entries: tuple[Digest, dict[str, str]]
     ],
     ids=["full", "other full", "both full", "digest", "pinned", "pulled full", "built full"],
 )
-def test_what_was_pulled_is_never_deleted_or_listed_as_a_build(
+def test_a_pulled_artifact_is_never_deleted_or_listed_as_a_build(
     service: SkillService, tmp_path: Path, built: dict[str, str], pulled: dict[str, str]
 ) -> None:
     """No full name, digest or NAME@DIGEST makes a pulled entry pass for the build of its name."""

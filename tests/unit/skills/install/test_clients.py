@@ -53,7 +53,7 @@ MAC = "Library/Application Support"
 
 
 @pytest.mark.parametrize("names", [[], ["all"], ["ALL"], ["All"]])
-def test_without_names_those_that_are_there_are_meant(tmp_path: Path, names: list[str]) -> None:
+def test_without_names_the_installed_clients_are_selected(tmp_path: Path, names: list[str]) -> None:
     """All clients with a trace in the home folder are selected, sorted by name."""
     (tmp_path / ".cursor").mkdir()
     (tmp_path / ".claude.json").touch()
@@ -63,21 +63,21 @@ def test_without_names_those_that_are_there_are_meant(tmp_path: Path, names: lis
 
 
 @pytest.mark.parametrize("names", [[], ["all"]])
-def test_if_none_is_there_that_is_an_error(tmp_path: Path, names: list[str]) -> None:
+def test_without_any_installed_client_it_is_an_error(tmp_path: Path, names: list[str]) -> None:
     """It is an error if no client was found."""
     with pytest.raises(ClientError, match="no client was found") as caught:
         select_clients(names, tmp_path)
     assert caught.value.client == ""
 
 
-def test_named_clients_need_not_be_there(tmp_path: Path) -> None:
+def test_named_clients_need_not_be_installed(tmp_path: Path) -> None:
     """Names are taken in their order, each once."""
     found = select_clients(["goose", "codex", "goose"], tmp_path)
     assert [client.name for client in found] == ["goose", "codex"]
 
 
 @pytest.mark.parametrize("names", [["all", "codex"], ["codex", "ALL"]])
-def test_all_stands_alone(tmp_path: Path, names: list[str]) -> None:
+def test_all_cannot_be_combined(tmp_path: Path, names: list[str]) -> None:
     """`all` together with a name is refused."""
     with pytest.raises(ClientError, match="give it alone"):
         select_clients(names, tmp_path)

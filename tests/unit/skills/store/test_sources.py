@@ -50,16 +50,16 @@ class TestSources:
         return reference
 
     def test_a_reference_is_pulled_and_installed(self, world: World, remote: str) -> None:
-        """It is in the store afterwards, and no build."""
+        """It is in the store afterwards, and is not a build."""
         found = world.install(remote)
         assert (found.reference, found.tag) == (remote, "v1")
         assert world.service.list_builds() == []
         assert [skill.reference for skill in world.service.list_cache()] == [remote]
 
-    def test_a_tag_is_followed_and_a_digest_is_not_asked_for(
+    def test_a_tag_is_pulled_again_and_a_digest_is_not(
         self, world: World, remote: str, registry: LoopbackRegistry
     ) -> None:
-        """What a tag means is asked each time; what a digest means cannot change."""
+        """The registry is asked for a tag each time; the content of a digest cannot change."""
         found = world.install(remote)
         registry.requests.clear()
         world.install(remote)
@@ -70,7 +70,7 @@ class TestSources:
         assert world.install(pinned).reference == pinned
         assert registry.requests == []
 
-    def test_a_name_that_lies_about_its_digest_is_asked_for(
+    def test_a_name_with_the_wrong_digest_is_pulled_again(
         self, world: World, remote: str, registry: LoopbackRegistry
     ) -> None:
         """An entry whose name has another digest than its content is not used."""
@@ -82,7 +82,9 @@ class TestSources:
         assert world.install(pinned).digest == digest
         assert registry.requests
 
-    def test_a_version_is_the_tag_where_none_is_said(self, world: World, remote: str) -> None:
+    def test_a_version_is_the_tag_of_a_reference_without_one(
+        self, world: World, remote: str
+    ) -> None:
         """A reference without a tag takes the version, else `latest`, and is recorded with it."""
         bare = remote.removesuffix(":v1")
         found = world.install(bare, version="v1")
@@ -90,7 +92,7 @@ class TestSources:
         with pytest.raises(ReferenceNotFoundError):
             world.install(bare)
 
-    def test_the_repository_must_be_called_as_the_skill(
+    def test_the_repository_must_have_the_name_of_the_skill(
         self, world: World, registry: LoopbackRegistry
     ) -> None:
         """The last part of the repository must be the name of the skill."""
@@ -114,7 +116,7 @@ class TestSources:
             world.install(reference, replace=True)
 
     @pytest.mark.parametrize("kind", [AuthError, RegistryError])
-    def test_a_build_that_may_not_be_asked_for_is_installed(
+    def test_a_build_is_installed_if_the_registry_refuses_access(
         self, world: World, kind: type[RegistryError]
     ) -> None:
         """A registry that does not answer does not contradict."""
@@ -126,7 +128,7 @@ class TestSources:
         service = SkillService(world.service.layout, registry=refusing, home=world.home)
         assert service.install("ghcr.io/team/hello:v1", clients=["codex"]).status == "installed"
 
-    def test_a_build_that_the_registry_has_otherwise_is_a_conflict(
+    def test_a_build_with_other_content_than_the_registry_is_a_conflict(
         self, world: World, remote: str
     ) -> None:
         """It stays, and nothing is installed, unless it may be replaced."""
@@ -139,7 +141,7 @@ class TestSources:
         assert world.service.list_builds() == []
 
     def test_a_skill_is_found_among_the_builds_by_its_name(self, world: World) -> None:
-        """Whatever the tag is, the name of the skill is asked for."""
+        """A build is found by the name of the skill, under any tag."""
         world.build(tag="ghcr.io/org/hello:v1")
         found = world.install("hello")
         assert (found.reference, found.tag) == ("ghcr.io/org/hello:v1", "v1")
@@ -161,7 +163,7 @@ class TestSources:
         with pytest.raises(ReferenceNotFoundError, match="version 9 of"):
             world.install("hello", version="9")
 
-    def test_a_tag_of_another_skill_is_not_what_was_asked_for(self, world: World) -> None:
+    def test_a_tag_of_another_skill_is_refused(self, world: World) -> None:
         """A name is that of a skill; a tag that means another one does not hide builds of it."""
         world.build(name="other", tag="hello")
         with pytest.raises(NameMismatchError):
@@ -189,7 +191,7 @@ class TestSources:
             ("oci-archive:nowhere.tar", NotALayoutError),
         ],
     )
-    def test_a_text_that_is_not_a_source(
+    def test_an_invalid_source_is_refused(
         self, world: World, source: str, kind: type[Exception]
     ) -> None:
         """Each is refused by its reason, and nothing is written."""
@@ -206,7 +208,7 @@ class TestSources:
 
 
 class TestBuildsOnly:
-    """What was not built here is refused, whatever it is called, if that is asked for."""
+    """With `builds_only`, a skill that was not built here is refused under any name."""
 
     def test_a_build_is_taken_by_its_tag_and_by_its_name(self, world: World) -> None:
         world.build(tag="v1")
@@ -214,7 +216,7 @@ class TestBuildsOnly:
         assert found.reference == "v1"
 
     @pytest.mark.parametrize("kind", ["name", "digest", "archive", "reference"])
-    def test_a_pull_is_not(self, world: World, kind: str) -> None:
+    def test_a_pulled_skill_is_refused(self, world: World, kind: str) -> None:
         world.build()
         layout = world.service.layout
         root = layout.resolve("hello")
@@ -244,7 +246,7 @@ class TestArchives:
         return path
 
     @pytest.mark.parametrize("form", ["path", "text", "named"])
-    def test_an_archive_is_brought_into_the_store_and_installed(
+    def test_an_archive_is_copied_into_the_store_and_installed(
         self, world: World, origin: World, form: str
     ) -> None:
         """It gets the name that it has in the archive, and is not a local build."""
@@ -296,7 +298,9 @@ class TestArchives:
         world.service.install(path, clients=["cursor"], replace=True)
         assert world.service.list_builds() == []
 
-    def test_the_repository_must_be_called_as_the_skill(self, world: World, origin: World) -> None:
+    def test_the_repository_must_have_the_name_of_the_skill(
+        self, world: World, origin: World
+    ) -> None:
         """The repository of a full name in an archive must be the name of the skill."""
         origin.build(tag="ghcr.io/org/innocent:v1")
         with pytest.raises(NameMismatchError):

@@ -22,9 +22,9 @@ from skills import (
     RecordError,
     SkillService,
 )
-from skills.install import State, default_state
+from skills.install import default_state
 from skills.install.installed import Document, Operation
-from skills.install.record import Record
+from skills.install.record import Record, open_record, read_record
 from skills.install.swap import Move, inode_of
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "a text as an array": lambda data: data.replace(b'"requires": [', b'"requires": "x", "x": ['),
     "a relative path": lambda data: data.replace(b'"path": "/', b'"path": "'),
     "another scope": lambda data: data.replace(b'"user"', b'"team"'),
-    "a time that is none": lambda data: data.replace(b"+00:00", b""),
+    "a time without its offset": lambda data: data.replace(b"+00:00", b""),
 }
 
 # The record's form before it was JSON.
@@ -119,7 +119,7 @@ def plan_of(record: Record, kind: Literal["install", "uninstall"]) -> Operation:
 
 
 class TestRecord:
-    def test_its_place_is_that_of_the_platform(
+    def test_the_record_is_in_the_state_folder_of_the_platform(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         """`XDG_STATE_HOME` counts if it is absolute."""
@@ -165,19 +165,19 @@ class TestRecord:
         assert path.read_bytes() == before
         assert world.notes().exists()
 
-    def test_one_process_at_a_time_has_it(self, world: World) -> None:
+    def test_only_one_writer_at_a_time_opens_the_record(self, world: World) -> None:
         """A writer that waits for the lock too long gets an error."""
         path = world.home / "state"
-        with State(path).open() as record:
+        with open_record(path) as record:
             assert record.document.is_empty
             with (
                 pytest.raises(LockTimeoutError, match="another process"),
-                State(path, lock_timeout=0).open(),
+                open_record(path, wait=False),
             ):
                 raise AssertionError
         assert not path.exists()
 
-    def test_a_record_that_was_cut_short_while_it_was_made_is_made(self, world: World) -> None:
+    def test_a_temporary_file_of_a_killed_writer_is_replaced(self, world: World) -> None:
         """The temporary file of a killed writer is ignored, and replaced by the next writer."""
         world.record.parent.mkdir(parents=True)
         new = world.record.with_name("installed.json.new")
@@ -188,16 +188,16 @@ class TestRecord:
         world.service.uninstall("hello")
         assert list(world.record.parent.iterdir()) == []
 
-    @pytest.mark.parametrize("step", ["fdopen", "fsync", "replace"])
-    def test_a_record_that_cannot_be_written_is_as_it_was(
+    @pytest.mark.parametrize("step", ["open", "fsync", "replace"])
+    def test_a_failed_write_leaves_the_record_unchanged(
         self, world: World, monkeypatch: pytest.MonkeyPatch, step: str
     ) -> None:
         """The file is the old or the new one, and no temporary file remains."""
-        with State(world.folder / "state").open() as record:
+        with open_record(world.folder / "state") as record:
             record.save(Document(folders=(world.folder,)))
             before = record.path.read_bytes()
 
-            def fail(*_: object) -> None:
+            def fail(*_: object, **__: object) -> None:
                 raise OSError(28, "No space left on device")
 
             with monkeypatch.context() as patched:
@@ -220,7 +220,7 @@ class TestRecord:
         """While a writer is at work, readers see the old record."""
         world.build()
         found = world.install()
-        with State(world.record.parent).open() as record:
+        with open_record(world.record.parent) as record:
             assert world.service.list_installed() == [found]
             operation = plan_of(record, "uninstall")
             record.save(evolve(record.document, operations=(operation,)))
@@ -228,14 +228,14 @@ class TestRecord:
             record.save(evolve(record.document, operations=()))
 
     @pytest.mark.parametrize("cut_short", [False, True])
-    def test_a_disk_that_cannot_be_written_is_read(self, *, cut_short: bool) -> None:
+    def test_the_record_is_read_on_a_read_only_disk(self, *, cut_short: bool) -> None:
         """Installed folders are listed, also after a writer was killed, and nothing is changed."""
         with TemporaryDirectory() as place:
             world = World(Path(place))
             world.build()
             world.install()
             if cut_short:
-                with State(world.record.parent).open() as record:
+                with open_record(world.record.parent) as record:
                     target = record.document.skills[0].targets[0].path
                     fresh = evolve(plan_of(record, "install").entry, version="2", digest="x")
                     move = Move(
@@ -296,7 +296,7 @@ class TestRecord:
         assert [path.name for path in (claude / "skills").iterdir()] == ["hello"]
         assert world.install().version == "2"
 
-    def test_a_full_disk_gives_space_back_before_it_asks_for_some(
+    def test_on_a_full_disk_space_is_freed_before_any_is_needed(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """An update that fills the disk after its note is undone without a write."""
@@ -328,7 +328,7 @@ class TestRecord:
         assert world.service.list_installed() == [first]
         assert world.install().version == "2"
 
-    def test_what_is_done_counts_though_the_record_cannot_be_written_at_once(
+    def test_a_finished_install_counts_before_the_record_is_written(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The recorded operation is enough to list the new files, now and later."""
@@ -380,17 +380,17 @@ class TestRecord:
             assert world.service.list_installed() == [second]
             assert not (world.home / CLAUDE).exists()
 
-    def test_a_record_of_the_old_form_becomes_the_new_one(self, world: World) -> None:
+    def test_a_record_of_the_old_form_is_converted(self, world: World) -> None:
         """Skills, folders, clients and what is under way are taken over; the old file is kept."""
         world.build()
         installed = world.install(clients=["claude-code", "cursor"])
-        with State(world.record.parent).open() as record:
+        with open_record(world.record.parent) as record:
             document = record.document
             stale = evolve(plan_of(record, "install"), settled=True)
         world.record.unlink()
         old = write_database(world.record.parent, evolve(document, operations=(stale,)))
         data = old.read_bytes()
-        assert State(world.record.parent).read().find(("hello", "user", "")) == document.skills[0]
+        assert read_record(world.record.parent).find(("hello", "user", "")) == document.skills[0]
         assert world.service.list_installed() == [installed]
         assert json.loads(world.record.read_text())["operations"] == []
         assert not old.exists()
@@ -405,7 +405,7 @@ class TestRecord:
         """A process that was killed between the new form and the renaming leaves both."""
         world.build()
         world.install()
-        write_database(world.record.parent, State(world.record.parent).read())
+        write_database(world.record.parent, read_record(world.record.parent))
         world.record.with_name("installed.db.old").touch()
         world.service.uninstall("hello")
         assert world.service.list_installed() == []
@@ -417,7 +417,7 @@ class TestRecord:
         """The error names the damaged file; an empty database has nothing in it."""
         world.build()
         world.install()
-        document = State(world.record.parent).read()
+        document = read_record(world.record.parent)
         world.record.unlink()
         path = write_database(world.record.parent, document)
         if how in {"later", "plan"}:
@@ -451,10 +451,10 @@ class TestRecord:
         command = [sys.executable, "-c", code, str(store), str(world.home)]
         subprocess.run(command, check=True, env=unmeasured())
 
-    def test_the_folder_may_go_while_a_writer_waits(
+    def test_the_folder_may_be_removed_while_a_writer_waits(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Whoever finds the folder gone makes it anew."""
+        """A writer that finds the folder missing creates it again."""
         path = world.home / "deep" / "state"
         real = Path.mkdir
         gone: list[Path] = []
@@ -466,19 +466,19 @@ class TestRecord:
                 self.rmdir()
 
         monkeypatch.setattr(Path, "mkdir", vanishing)
-        with State(path).open() as record:
+        with open_record(path) as record:
             assert record.document.is_empty
             assert gone == [path]
         assert not (world.home / "deep").exists()
 
 
-def test_a_document_survives_as_text(world: World) -> None:
-    """What the record holds can be read back, with paths of any bytes."""
+def test_a_document_is_decoded_as_it_was_encoded(world: World) -> None:
+    """A record can be read back, with paths of any bytes."""
     world.build()
     world.install()
     odd = Path(os.fsdecode(b"/tmp/\xff"))
     move = Move(target=odd, staged=odd, aside=odd)
-    document = State(world.record.parent).read()
+    document = read_record(world.record.parent)
     plan = Operation(
         kind="install",
         entry=evolve(document.skills[0], clients={"codex": odd}),

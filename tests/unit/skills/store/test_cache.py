@@ -90,7 +90,7 @@ def test_the_time_is_that_of_the_last_pull(world: World) -> None:
 
 
 def test_builds_are_not_listed_and_names_are_in_order(world: World) -> None:
-    """The list has every name that is not a local build, sorted, whatever characters it has."""
+    """The list has every name that is not a local build, sorted, with any characters in it."""
     service = world.service
     service.build(write_skill(world.folder, "hello"))
     service.build(write_skill(world.folder, "hello"), tag="ghcr.io/org/hello:v1")
@@ -101,7 +101,7 @@ def test_builds_are_not_listed_and_names_are_in_order(world: World) -> None:
     assert len(service.list_builds()) == 2
 
 
-def test_nothing_is_written_for_the_list(world: World) -> None:
+def test_listing_writes_nothing(world: World) -> None:
     """The entry of a pull has no annotation but its name, so none can disturb other programs."""
     service = world.service
     service.pull(world.references[0])
@@ -116,7 +116,7 @@ def test_nothing_is_written_for_the_list(world: World) -> None:
     ]
 
 
-def test_damaged_content_is_listed_all_the_same(world: World) -> None:
+def test_damaged_artifacts_are_listed(world: World) -> None:
     """A pull whose root is gone or damaged is in the list, with what is known of it."""
     service = world.service
     for reference in world.references[:2]:
@@ -135,7 +135,7 @@ def test_damaged_content_is_listed_all_the_same(world: World) -> None:
     assert (second.pulled is not None, second.size) == (True, damaged.size)
 
 
-def test_what_was_pulled_can_be_removed_and_shared_content_stays(world: World) -> None:
+def test_a_pulled_artifact_is_removed_and_shared_blobs_stay(world: World) -> None:
     """Removing takes the name and what only it needs; a build of the same content stays whole."""
     service = world.service
     folder = world.folder / "origin-skill" / "hello"
@@ -162,7 +162,7 @@ def test_a_build_is_not_removed_as_cached(world: World) -> None:
 
 
 def test_pruning_goes_by_age_and_leaves_builds(world: World) -> None:
-    """What was pulled longer ago than asked goes; the rest, and every build, stays."""
+    """Skills that were pulled longer ago are removed; the others, and every build, stay."""
     service = world.service
     service.build(write_skill(world.folder, "hello", "mine"), tag="ghcr.io/org/hello:v1")
     for days, reference in zip((10, 5, 0), world.references, strict=True):
@@ -181,7 +181,7 @@ def test_pruning_goes_by_age_and_leaves_builds(world: World) -> None:
     assert [build.tag for build in service.list_builds()] == ["ghcr.io/org/hello:v1"]
 
 
-def test_a_name_that_nothing_could_be_pulled_by_is_not_pruned(world: World) -> None:
+def test_a_tag_without_a_registry_is_not_pruned(world: World) -> None:
     """A bare name may be a build from before the mark; only `remove_cached` removes it."""
     service = world.service
     service.pull(world.references[0], name="theirs")
@@ -223,7 +223,7 @@ def test_pruning_decides_again_under_the_lock(world: World, meanwhile: str) -> N
     assert world.service.layout.tags() == (() if meanwhile == "removed" else (reference,))
 
 
-def test_a_name_that_goes_while_the_list_is_made_is_left_out(world: World) -> None:
+def test_a_tag_that_is_removed_during_the_listing_is_left_out(world: World) -> None:
     """The list has no name that is gone when it is looked at."""
     world.service.pull(world.references[0])
 

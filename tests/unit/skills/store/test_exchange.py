@@ -1,4 +1,4 @@
-"""Looking at a skill: from the store without a request, from a registry by one pull."""
+"""Artifacts that are pulled: when a registry is asked, what is stored, and the limits."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ import pytest
 
 from ocilayout import (
     OCI_CONFIG,
-    OCI_LAYER,
     OCI_LAYER_GZIP,
     BlobNotFoundError,
     Descriptor,
     Digest,
-    DigestMismatchError,
     Index,
     InvalidNameError,
     Layout,
@@ -25,14 +23,10 @@ from ocilayout import (
 )
 from ocilayout.testing.registry import LoopbackRegistry
 from skills import (
-    LayerError,
     LocalBuildConflictError,
-    NotASkillError,
-    SkillFile,
     SkillService,
     TooLargeError,
 )
-from skills.packaging.folder import MAX_LAYER
 from skills.packaging.skill_artifact import read_artifact
 from skills.packaging.tar_writer import write_tar
 from skills.store.exchange import LIMITS
@@ -41,7 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+
 TEXT = "---\nname: hello\ndescription: Says hello\nversion: 1.2\nlicense: MIT\n---\n# Hello\n"
+
+
 LABELS = {
     "dev.toolhive.skills.name": "hello",
     "dev.toolhive.skills.description": "Says hello",
@@ -97,171 +94,11 @@ def layer(layout: Layout, files: dict[str, bytes]) -> Descriptor:
     return layout.blobs.put(gzip.compress(write_tar(files, 0)), media_type=OCI_LAYER_GZIP)
 
 
-class TestContent:
-    def test_it_says_what_the_artifact_says_and_shows_all_files(
-        self, service: SkillService, tmp_path: Path
-    ) -> None:
-        """Name, description, version, licence, the whole SKILL.md, and every file with its size."""
-        service.build(write_skill(tmp_path))
-        found = service.get_content("hello")
-        assert (found.name, found.description) == ("hello", "Says hello")
-        assert (found.version, found.license) == ("1.2", "MIT")
-        assert found.body == TEXT
-        assert found.files == (
-            SkillFile(path="SKILL.md", size=len(TEXT)),
-            SkillFile(path="docs/SKILL.md", size=7),
-        )
-
-    def test_a_digest_and_the_root_manifest_alone_will_do(
-        self, service: SkillService, tmp_path: Path
-    ) -> None:
-        """Content is resolved by the digest of the index or of one of its manifests."""
-        built = service.build(write_skill(tmp_path))
-        found = service.get_content("hello")
-        index = service.layout.read_manifest(service.layout.resolve("hello"))
-        assert isinstance(index, Index)
-        for digest in (built.digest, *(child.digest for child in index.manifests)):
-            assert service.get_content(digest) == found
-        service.layout.tag("one", index.manifests[1])
-        assert service.get_content("one") == found
-
-    def test_a_body_that_is_not_utf_8_is_shown(self, service: SkillService) -> None:
-        """What cannot be decoded is replaced, so that it can be looked at."""
-        layout = service.layout
-        root = Manifest(config=config(layout), layers=[layer(layout, {"SKILL.md": b"a\xff"})])
-        layout.tag("hello", layout.put_manifest(root))
-        assert service.get_content("hello").body == "a\ufffd"
-
-    def test_empty_labels_are_empty_fields(self, service: SkillService) -> None:
-        """A config that names a skill and no more is enough."""
-        layout = service.layout
-        root = Manifest(
-            config=config(layout, {"dev.toolhive.skills.name": "x"}),
-            layers=[layer(layout, {"SKILL.md": b""})],
-        )
-        layout.tag("x", layout.put_manifest(root))
-        found = service.get_content("x")
-        assert (found.name, found.description, found.version, found.license) == ("x", "", "", "")
-
-    @pytest.mark.parametrize(
-        ("text", "requires"),
-        [
-            ('["a","b"]', ("a", "b")),
-            ("[]", ()),
-            ("", ()),
-            ("{", ()),
-            ('"a"', ()),
-            ("[1]", ()),
-            ("[" * 100_000, ()),
-        ],
-    )
-    def test_requirements_that_cannot_be_read_are_none(
-        self, service: SkillService, text: str, requires: tuple[str, ...]
-    ) -> None:
-        """The annotation is a JSON array of strings; anything else is taken for none."""
-        layout = service.layout
-        root = Manifest(
-            config=config(layout),
-            layers=[layer(layout, {"SKILL.md": b""})],
-            annotations={"dev.toolhive.skills.requires": text},
-        )
-        descriptor = layout.put_manifest(root)
-        assert read_artifact(layout, descriptor, "x").requires == requires
-
-
-class TestNoSkill:
-    @pytest.mark.parametrize(
-        ("kind", "reason"),
-        [
-            ("blob", "its document cannot be read"),
-            ("empty index", "an index without manifests"),
-            ("nested index", "an index of indexes"),
-            ("no layer", "it has no layer"),
-            ("plain layer", f"its layer is {OCI_LAYER}"),
-            ("no labels", "has no label dev.toolhive.skills.name"),
-            ("no config", "has no label dev.toolhive.skills.name"),
-            ("empty name", "has no label dev.toolhive.skills.name"),
-            ("bad config", "its config cannot be read"),
-            ("no SKILL.md", "it has no file SKILL.md"),
-        ],
-    )
-    def test_an_artifact_that_is_not_a_skill_is_refused_by_its_reason(
-        self, service: SkillService, kind: str, reason: str
-    ) -> None:
-        """Each reason why an artifact is not a skill has its own message."""
-        layout = service.layout
-        good = layer(layout, {"SKILL.md": b""})
-        other = layer(layout, {"docs/SKILL.md": b"", "skill.md": b""})
-        roots: dict[str, Manifest | Index] = {
-            "empty index": Index(manifests=[]),
-            "no layer": Manifest(config=config(layout)),
-            "plain layer": Manifest(
-                config=config(layout), layers=[layout.blobs.put(b"x", media_type=OCI_LAYER)]
-            ),
-            "no labels": Manifest(config=config(layout, {}), layers=[good]),
-            "no config": Manifest(config=config(layout, config=None), layers=[good]),
-            "empty name": Manifest(
-                config=config(layout, {"dev.toolhive.skills.name": ""}), layers=[good]
-            ),
-            "bad config": Manifest(
-                config=layout.blobs.put(b"{", media_type=OCI_CONFIG), layers=[good]
-            ),
-            "no SKILL.md": Manifest(config=config(layout), layers=[other]),
-        }
-        inner = layout.put_manifest(roots["empty index"])
-        roots["nested index"] = Index(manifests=[inner])
-        if kind == "blob":
-            root = layout.blobs.put(b"x", media_type="text/plain")
-        else:
-            root = layout.put_manifest(roots[kind])
-        layout.tag("thing", root)
-        with pytest.raises(NotASkillError, match=reason) as caught:
-            service.get_content("thing")
-        assert caught.value.reference == "thing"
-
-    def test_a_layer_beyond_the_limit_is_not_opened(self, service: SkillService) -> None:
-        """The size in the manifest is enough to refuse a layer."""
-        layout = service.layout
-        huge = Descriptor(media_type=OCI_LAYER_GZIP, digest=Digest.of(b""), size=MAX_LAYER + 1)
-        layout.tag("x", layout.put_manifest(Manifest(config=config(layout), layers=[huge])))
-        with pytest.raises(TooLargeError, match="the limit is") as caught:
-            service.get_content("x")
-        assert (caught.value.what, caught.value.limit) == ("layer", MAX_LAYER)
-
-    def test_a_layer_that_is_not_what_the_config_says_is_refused(
-        self, service: SkillService
-    ) -> None:
-        """The uncompressed tar must have the digest in the config."""
-        layout = service.layout
-        files = layer(layout, {"SKILL.md": b""})
-        rootfs = {"type": "layers", "diff_ids": [str(Digest.of(b"other"))]}
-        root = Manifest(config=config(layout, rootfs=rootfs), layers=[files])
-        layout.tag("x", layout.put_manifest(root))
-        with pytest.raises(LayerError, match="not the one in the config"):
-            service.get_content("x")
-
-    def test_missing_and_damaged_parts_are_what_they_are(
-        self, service: SkillService, tmp_path: Path
-    ) -> None:
-        """The error of a damaged store names the blob that is missing or differs."""
-        service.build(write_skill(tmp_path))
-        content = service.layout.resolve("hello")
-        found = read_artifact(service.layout, content, "hello")
-        path = service.layout.blobs.path(found.layer.digest)
-        path.chmod(0o644)
-        path.write_bytes(b"?" * found.layer.size)
-        with pytest.raises(DigestMismatchError):
-            service.get_content("hello")
-        path.unlink()
-        with pytest.raises(BlobNotFoundError, match=str(found.layer.digest)):
-            service.get_content("hello")
-
-
 class TestPullCache:
-    def test_a_second_look_makes_no_request(
+    def test_content_in_the_store_needs_no_request(
         self, service: SkillService, registry: LoopbackRegistry, remote: str
     ) -> None:
-        """What was looked at once is shown from the store."""
+        """A skill that was pulled once is shown from the store."""
         first = service.get_content(remote)
         assert registry.requests
         registry.requests.clear()
@@ -279,7 +116,7 @@ class TestPullCache:
         assert service.get_content(remote, refresh=True) == first
         assert registry.requests == [("HEAD", "/v2/team/hello/manifests/v1")]
 
-    def test_refreshing_shows_what_the_tag_means_now(
+    def test_refreshing_shows_the_current_content_of_the_tag(
         self, service: SkillService, registry: LoopbackRegistry, remote: str, tmp_path: Path
     ) -> None:
         """Without it the store's answer stays the same, with it the tag is followed."""
@@ -310,7 +147,7 @@ class TestPullCache:
         assert registry.requests == []
         assert remote != latest
 
-    def test_a_build_answers_for_its_name_and_is_not_replaced(
+    def test_a_build_is_shown_by_its_tag_and_is_not_replaced(
         self, service: SkillService, registry: LoopbackRegistry, remote: str, tmp_path: Path
     ) -> None:
         """A name that was built here shows the build; asking the registry is then refused."""
@@ -332,7 +169,7 @@ class TestPullCache:
         assert [build.tag for build in service.list_builds()] == [remote]
         assert len(registry.requests) == 1
 
-    def test_holes_in_the_store_are_filled_by_refreshing(
+    def test_missing_blobs_are_pulled_by_refreshing(
         self, service: SkillService, remote: str
     ) -> None:
         """Missing blobs are pulled again, even if the store has the root."""
@@ -344,7 +181,7 @@ class TestPullCache:
         assert service.get_content(remote, refresh=True) == before
 
     @pytest.mark.parametrize("name", ["nothing", "", "a:b", "sha256:" + "0" * 64])
-    def test_a_name_that_is_not_there_and_says_no_registry(
+    def test_a_missing_name_without_a_registry_is_refused(
         self, service: SkillService, name: str
     ) -> None:
         """A reference without a slash does not name a registry."""
@@ -359,7 +196,7 @@ class TestPullCache:
         with pytest.raises(InvalidNameError, match="does not name a registry"):
             service.get_content("hello", refresh=True)
 
-    def test_what_no_registry_has_leaves_nothing(
+    def test_a_failed_pull_leaves_nothing(
         self, service: SkillService, registry: LoopbackRegistry
     ) -> None:
         """A missing reference, or a host that does not exist, changes nothing in the store."""
@@ -372,9 +209,9 @@ class TestPullCache:
 
 
 class TestLimits:
-    """What a source sends is bounded before it is read."""
+    """The content of a source is bounded before it is read."""
 
-    def test_a_manifest_that_is_too_large_is_not_brought(
+    def test_a_manifest_that_is_too_large_is_not_copied(
         self, service: SkillService, tmp_path: Path
     ) -> None:
         origin = Layout.create(tmp_path / "other")
@@ -385,7 +222,7 @@ class TestLimits:
         assert (caught.value.what, caught.value.limit) == ("bytes", LIMITS.document)
         assert service.layout.entries() == ()
 
-    def test_too_many_manifests_and_layers_are_not_brought(
+    def test_too_many_manifests_and_layers_are_not_copied(
         self, service: SkillService, tmp_path: Path
     ) -> None:
         origin = Layout.create(tmp_path / "other")
@@ -404,7 +241,7 @@ class TestLimits:
                     service.copy(origin, "many", name=kind)
                 assert caught.value.limit == count
 
-    def test_a_blob_that_is_too_large_is_not_brought(
+    def test_a_blob_that_is_too_large_is_not_copied(
         self, service: SkillService, tmp_path: Path
     ) -> None:
         """The size in the manifest is enough to refuse the artifact, and no blob is pulled."""

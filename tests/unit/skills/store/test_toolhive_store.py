@@ -25,7 +25,7 @@ from skills import LOCAL_BUILD, NotALocalBuildError, SkillService, package
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-VECTORS = Path(__file__).parents[2] / "vectors" / "toolhive"
+VECTORS = Path(__file__).parents[3] / "vectors" / "toolhive"
 ANSWERS: dict[str, Any] = json.loads((VECTORS / "stores.json").read_text())
 SKILL = "dev.toolhive.skills.v1"
 Entry = dict[str, Any]
@@ -35,7 +35,7 @@ class ToolHive:
     """A process that has a store open, as ToolHive has it."""
 
     def __init__(self, path: Path) -> None:
-        """Open a store; whatever would keep ToolHive from starting fails here."""
+        """Open a store; a file that would keep ToolHive from starting fails here."""
         self.path = path
         assert json.loads((path / "oci-layout").read_text()) == {"imageLayoutVersion": "1.0.0"}
         index = json.loads((path / "index.json").read_bytes())
@@ -195,7 +195,7 @@ class Shared:
         for entry in self.index["manifests"] or []:
             if entry["digest"] not in digests:
                 assert not found.has(entry["digest"]), entry
-        # 4: whatever has a name can be read.
+        # 4: every tag can be read.
         for name, entry in found.tags.items():
             if found.has(entry["digest"]) and entry["mediaType"] == OCI_INDEX:
                 found.describe(name)
@@ -338,7 +338,7 @@ def shared(request: pytest.FixtureRequest, tmp_path: Path, reference: str) -> Sh
 def test_toolhive_can_use_the_store_afterwards(
     shared: Shared, operation: Callable[[Shared], None]
 ) -> None:
-    """Whatever is done to a store of ToolHive's, it opens, reads and lists it as we do."""
+    """After every change to its store, ToolHive opens, reads and lists it as we do."""
     operation(shared)
     process = shared.require_rules()
     assert process.builds() == [build.tag for build in shared.service.list_builds()]
@@ -355,7 +355,7 @@ def test_toolhive_can_use_the_store_afterwards(
 
 
 @pytest.mark.parametrize("store", sorted(ANSWERS))
-def test_the_program_that_plays_toolhive_gives_its_answers(store: str) -> None:
+def test_the_double_of_toolhive_gives_its_answers(store: str) -> None:
     """On the stores that ToolHive left, it lists what ToolHive listed."""
     process = ToolHive(VECTORS / "stores" / store)
     assert {name: entry["digest"] for name, entry in process.tags.items()} == (
@@ -380,7 +380,7 @@ def test_a_stale_process_that_saves_loses_nothing_but_names(shared: Shared) -> N
 
 
 def test_the_index_is_never_written_in_place(shared: Shared) -> None:
-    """Whoever has it open while we write reads a whole document: the old one."""
+    """A program that has it open while we write reads the whole old document."""
     raw = (shared.path / "index.json").read_bytes()
     with (shared.path / "index.json").open("rb") as reader:
         shared.service.build(shared.skill("mine"))
@@ -388,7 +388,7 @@ def test_the_index_is_never_written_in_place(shared: Shared) -> None:
     assert json.loads((shared.path / "index.json").read_bytes())["manifests"]
 
 
-def test_what_loses_its_name_keeps_an_entry(shared: Shared) -> None:
+def test_content_that_loses_its_tag_keeps_an_entry(shared: Shared) -> None:
     """Old content stays as an untagged entry with its media type, by which ToolHive can tag it."""
     first = shared.service.build(shared.skill("mine"))
     shared.service.build(shared.skill("mine", "y"))
@@ -398,7 +398,7 @@ def test_what_loses_its_name_keeps_an_entry(shared: Shared) -> None:
     assert process.tags["again"]["mediaType"] == OCI_INDEX
 
 
-def test_a_mark_without_a_name_means_nothing(tmp_path: Path, reference: str) -> None:
+def test_a_mark_without_a_tag_is_ignored(tmp_path: Path, reference: str) -> None:
     """ToolHive leaves it on entries without names; it is neither listed nor deleted by it."""
     path = tmp_path / "store"
     path.mkdir()

@@ -42,8 +42,10 @@ def service(tmp_path: Path) -> SkillService:
 
 
 class TestDefaultStore:
-    def test_the_variable_wins(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """`OCI_SKILLS_STORE` is the store, whatever else is set."""
+    def test_the_variable_has_precedence(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """`OCI_SKILLS_STORE` is the store, even if other variables are set."""
         monkeypatch.setenv("OCI_SKILLS_STORE", str(tmp_path / "here"))
         monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "there"))
         assert default_store() == tmp_path / "here"
@@ -60,7 +62,7 @@ class TestDefaultStore:
         assert default_store() == tmp_path / "data" / "toolhive" / "skills"
 
     @pytest.mark.parametrize("value", ["", "relative"])
-    def test_any_other_data_home_is_not(
+    def test_a_relative_data_home_is_ignored(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str
     ) -> None:
         """Without an absolute `XDG_DATA_HOME` it is the platform's data folder below home."""
@@ -71,7 +73,7 @@ class TestDefaultStore:
         assert found.is_relative_to(tmp_path)
         assert found.parts[-2:] == ("toolhive", "skills")
 
-    def test_a_folder_with_other_things_is_refused(self, tmp_path: Path) -> None:
+    def test_a_folder_with_other_files_is_refused(self, tmp_path: Path) -> None:
         """A store is not made in a folder that is something else."""
         (tmp_path / "photo.jpg").write_bytes(b"x")
         with pytest.raises(LayoutExistsError, match="photo"):
@@ -113,7 +115,7 @@ class TestBuild:
         assert service.build(write_skill(tmp_path, "alpha"), tag=tag).reference == tag
         assert [build.tag for build in service.list_builds()] == [tag]
 
-    def test_an_invalid_skill_is_refused_unless_asked_for(
+    def test_an_invalid_skill_is_refused_unless_validation_is_off(
         self, service: SkillService, tmp_path: Path
     ) -> None:
         """Validation names all that is wrong; without it the skill is packaged."""
@@ -150,7 +152,7 @@ class TestBuild:
         monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
         assert service.build(skill).digest == first
 
-    def test_content_that_is_deleted_meanwhile_is_put_again(
+    def test_blobs_that_are_deleted_meanwhile_are_stored_again(
         self, service: SkillService, tmp_path: Path
     ) -> None:
         """A build survives that another process deletes its blobs before they have a name."""
@@ -172,7 +174,7 @@ class TestBuild:
         for part in service.layout.walk(service.layout.resolve("alpha")):
             service.layout.blobs.read(part)
 
-    def test_content_that_never_stays_is_an_error(
+    def test_blobs_that_are_deleted_at_every_try_are_an_error(
         self, service: SkillService, tmp_path: Path
     ) -> None:
         """When blobs vanish at each try, the build fails and tags nothing."""
@@ -192,7 +194,7 @@ class TestBuild:
 
 class TestPullAndPush:
     def test_push_and_pull_keep_the_digest(self, service: SkillService, tmp_path: Path) -> None:
-        """What is pushed and pulled into another store is the same content, and no build."""
+        """A skill pulled into another store has the pushed digest, and is not a build there."""
         with LoopbackRegistry() as registry:
             reference = f"{registry.host}/team/alpha:v1"
             built = service.build(write_skill(tmp_path, "alpha"), tag=reference)
@@ -250,7 +252,7 @@ class TestPullAndPush:
                 service.pull(f"{registry.host}/team/alpha:v1", name="a b")
             assert registry.requests == []
 
-    def test_what_is_not_there_is_not_found(self, service: SkillService) -> None:
+    def test_an_unknown_reference_is_not_found(self, service: SkillService) -> None:
         """Unknown references are not found in the store or the registry, and nothing is stored."""
         with LoopbackRegistry() as registry:
             with pytest.raises(ReferenceNotFoundError):
@@ -274,7 +276,7 @@ class TestPullAndPush:
     def test_a_digest_reference_is_pushed_without_a_tag(
         self, service: SkillService, tmp_path: Path
     ) -> None:
-        """What was pulled by digest goes back by digest, and makes no tag."""
+        """An artifact that was pulled by digest is pushed by digest, without a tag."""
         with LoopbackRegistry() as registry:
             built = service.build(write_skill(tmp_path, "alpha"))
             name = f"{registry.host}/team/alpha@{built.digest}"

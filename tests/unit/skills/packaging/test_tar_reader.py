@@ -1,4 +1,4 @@
-"""Layers: the files of any harmless tar, whatever program wrote it."""
+"""Layers: the files of harmless tars, also of other programs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def member(name: str, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
     return found
 
 
-def test_what_was_packaged_is_read_back() -> None:
+def test_packaged_files_are_read_back() -> None:
     """Paths, contents and their order are those of the tar, also where PAX records hold them."""
     files = {"SKILL.md": b"x", "d/é": b"", "d" * 200 + "/" + "f" * 150: bytes(5000), "a\nb": b"y"}
     data = compress(write_tar(files, 0), 0)
@@ -120,8 +120,8 @@ def test_names_and_paths_have_their_limits() -> None:
         assert caught.value.path == bad
 
 
-def test_a_bomb_is_given_up_at_the_limit() -> None:
-    """What unpacks to more than the limit is refused; no file may be larger than its own."""
+def test_unpacking_a_bomb_stops_at_the_limit() -> None:
+    """A layer that unpacks to more than the limit is refused, and so is a larger file."""
     bomb = gzip.compress(bytes(MAX_UNPACKED + 1), compresslevel=1)
     with pytest.raises(TooLargeError) as caught:
         files_of(bomb)
@@ -144,16 +144,16 @@ def test_a_file_that_is_too_large_is_refused() -> None:
 def test_only_sha256_is_compared() -> None:
     """A diff id of another algorithm is not looked at; the compressed layer was verified anyway."""
     data = compress(write_tar({"a": b""}, 0), 0)
-    with open_layer(data, diff_id=Digest("sha512:" + "0" * 128)) as layer:
+    with open_layer(data, diff_id=Digest.parse("sha512:" + "0" * 128)) as layer:
         assert len(layer.files) == 1
     with (
         pytest.raises(LayerError, match="not the one in the config"),
-        open_layer(data, diff_id=Digest("sha256:" + "0" * 64)),
+        open_layer(data, diff_id=Digest.parse("sha256:" + "0" * 64)),
     ):
         raise AssertionError
 
 
-def test_a_storm_of_records_is_given_up() -> None:
+def test_too_many_records_are_refused() -> None:
     """A layer of a few KB that unpacks to very many extended headers is refused at once."""
     info = member("g", b"g")
     info.size = 5 * 50_000

@@ -48,7 +48,7 @@ class TestDelimiters:
             body="\n# Title\n\nText.",
         )
 
-    def test_what_is_read_cannot_change(self) -> None:
+    def test_a_parsed_skill_is_immutable(self) -> None:
         found = front("metadata: {a: b}", "allowed-tools: [c]")
         assert isinstance(found.metadata, FrozenMap)
         assert {found, front("metadata: {a: b}", "allowed-tools: c")} == {found}

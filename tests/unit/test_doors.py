@@ -1,0 +1,35 @@
+"""The doors of rooms: a room exports what other rooms import, and nothing else."""
+
+from __future__ import annotations
+
+import ast
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import ocilayout
+
+PACKAGE = Path(ocilayout.__file__).parent
+
+
+def imported_from(door: str) -> set[str]:
+    """Return the names that product code outside of a room imports from its door."""
+    room = PACKAGE.parent.joinpath(*door.split("."))
+    return {
+        alias.name
+        for package in ("ocilayout", "skills")
+        for path in (PACKAGE.parent / package).rglob("*.py")
+        if room not in path.parents
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.ImportFrom) and node.module == door
+        for alias in node.names
+    }
+
+
+@pytest.mark.parametrize("room", ["model", "layout", "transfer"])
+def test_a_door_exports_what_other_rooms_import(room: str) -> None:
+    door = f"ocilayout.{room}"
+    exported = import_module(door).__all__
+    assert set(exported) == imported_from(door)
+    assert len(exported) == len(set(exported))
