@@ -1,6 +1,7 @@
 """The environment of children that measure no coverage.
 
-A child that is killed while it writes what it has measured leaves a database that cannot be read.
+A child leaves a database that cannot be read if it is killed while it writes what it has measured,
+or may not write a file that large.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ from ocilayout.model.reference import (
     require_tag,
 )
 from ocilayout.model.retired import ArtifactManifest, FsLayer, Schema1Manifest
-from ocilayout.model.selection import choose, platform_text, select
+from ocilayout.model.selection import choose, platform_text
 from ocilayout.model.stream import (
     CHUNK,
     BlobSource,
@@ -231,7 +231,6 @@ __all__ = [
     "scan_bounded",
     "scan_cut",
     "search_mentions",
-    "select",
     "structure",
     "successors",
     "surely_ijson",

@@ -9,25 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from ocilayout.layout import RootEntry, RootIndex
-from ocilayout.model import (
-    ArtifactManifest,
-    ContainerConfig,
-    Descriptor,
-    Digest,
-    FrozenJson,
-    FrozenMap,
-    Header,
-    History,
-    ImageConfig,
-    Index,
-    Manifest,
-    Platform,
-    Reference,
-    RootFs,
-    Schema1Manifest,
-    freeze,
-)
+from ocilayout import layout, model
+from ocilayout.model import FrozenJson, FrozenMap, freeze
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,21 +18,21 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 STRATEGIES: Final[Mapping[type, str]] = {
-    ArtifactManifest: "artifact_manifests",
-    ContainerConfig: "container_configs",
-    Descriptor: "descriptors",
-    Digest: "digests",
-    Header: "headers",
-    History: "histories",
-    ImageConfig: "configs",
-    Index: "indexes",
-    Manifest: "manifests",
-    Platform: "platforms",
-    Reference: "references",
-    RootEntry: "root_entries",
-    RootFs: "rootfs",
-    RootIndex: "root_indexes",
-    Schema1Manifest: "schema1_manifests",
+    model.ArtifactManifest: "artifact_manifests",
+    model.ContainerConfig: "container_configs",
+    model.Descriptor: "descriptors",
+    model.Digest: "digests",
+    model.Header: "headers",
+    model.History: "histories",
+    model.ImageConfig: "configs",
+    model.Index: "indexes",
+    model.Manifest: "manifests",
+    model.Platform: "platforms",
+    model.Reference: "references",
+    layout.RootEntry: "root_entries",
+    model.RootFs: "rootfs",
+    layout.RootIndex: "root_indexes",
+    model.Schema1Manifest: "schema1_manifests",
 }
 """The strategy of each type, by its name in `ocilayout.testing.strategies`.
 
@@ -60,8 +43,8 @@ Types that are made of these and of what Hypothesis knows, such as reports, need
 def register() -> None:
     """Let `from_type` know the public types; Hypothesis calls this when it is imported."""
     given = import_module("hypothesis.strategies")
-    for model, name in STRATEGIES.items():
-        given.register_type_strategy(model, _lazily(name))
+    for public, name in STRATEGIES.items():
+        given.register_type_strategy(public, _lazily(name))
     given.register_type_strategy(FrozenMap, _maps)
 
 

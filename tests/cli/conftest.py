@@ -30,20 +30,24 @@ from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, REF_NAME
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import click
+
 BUILT = "9999-01-01T00:00:00Z"  # of whatever age the tests are: now
 NOTES = "application/vnd.example.notes"
 
 
 class Command:
-    """Runs `ocilayout` in a folder, inside this process."""
+    """Runs `ocilayout`, or another command, in a folder and inside this process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, main: click.Command = main, name: str = "ocilayout") -> None:
         self.folder = folder
+        self._main = main
+        self._name = name
 
     def run(self, *arguments: str, status: int = 0, stdin: bytes | None = None) -> Result:
         """Run it and expect an exit status."""
         done = CliRunner().invoke(
-            main, arguments, prog_name="ocilayout", input=stdin, catch_exceptions=False
+            self._main, arguments, prog_name=self._name, input=stdin, catch_exceptions=False
         )
         assert done.exit_code == status, done.output
         return done

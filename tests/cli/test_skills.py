@@ -1,72 +1,50 @@
-"""The command `skills`, run as a program."""
+"""The command `skills`: making, building, listing, pushing and pulling a skill."""
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from ocilayout.testing.registry import LoopbackRegistry
 from skills.cli import main
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-class Shell:
-    """A folder and a store of its own to run `skills` in."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.environment = {**os.environ, "OCI_SKILLS_STORE": str(folder / "store")}
-
-    def run(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-        """Run the command and expect an exit status."""
-        done = subprocess.run(
-            [sys.executable, "-c", "from skills.cli import main; main(prog_name='skills')",
-             *arguments],
-            cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == status, done.stderr
-        return done
-
-    def answer(self, *arguments: str) -> Any:
-        """Run the command with `--json` and return what it answers."""
-        return json.loads(self.run(*arguments, "--json").stdout)
-
-    def error(self, *arguments: str) -> str:
-        """Run the command, expect it to fail, and return its one line of error."""
-        done = self.run(*arguments, status=1)
-        assert done.stdout == ""
-        assert done.stderr.startswith("Error: ")
-        assert done.stderr.count("\n") == 1
-        return done.stderr
+from tests.cli.conftest import Command
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
+def shell(command: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Return `skills`, with a folder and a store of its own."""
+    monkeypatch.setenv("OCI_SKILLS_STORE", str(command.folder / "store"))
+    return Command(command.folder, main, "skills")
 
 
-def test_the_first_minutes(shell: Shell) -> None:
-    """A new skill is made, built and listed, and the table is aligned."""
-    assert shell.run("init", "hello").stdout == "Wrote hello/SKILL.md\n"
-    assert shell.run("builds").stdout == "No locally-built skill artifacts found\n"
-    assert shell.run("build", "hello").stdout == "hello\n"
+def program(*arguments: str) -> str:
+    """Run `skills` as a program, which must succeed, and return its output."""
+    run = "from skills.cli import main; main(prog_name='skills')"
+    done = subprocess.run(
+        [sys.executable, "-c", run, *arguments], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_the_first_minutes(shell: Command) -> None:
+    """As a program it makes, builds and lists a new skill, and the table is aligned."""
+    assert program("init", "hello") == "Wrote hello/SKILL.md\n"
+    assert program("builds") == "No locally-built skill artifacts found\n"
+    assert program("build", "hello") == "hello\n"
     (build,) = shell.answer("builds")
-    assert shell.run("builds").stdout == (
+    assert program("builds") == (
         "TAG     DIGEST                   NAME    VERSION\n"
         f"hello   {build['digest'][:19]}...   hello   0.1.0\n"
     )
-    assert shell.run("builds", "list").stdout == shell.run("builds").stdout
+    assert shell.text("builds", "list") == program("builds")
 
 
-def test_answers_for_programs(shell: Shell) -> None:
+def test_answers_for_programs(shell: Command) -> None:
     """Every command that answers has JSON, with the keys that ToolHive uses."""
     assert shell.answer("init", "hello", "-d", 'Says "hello: #1"') == {"path": "hello/SKILL.md"}
     built = shell.answer("build", "hello", "--tag", "v1")
@@ -85,7 +63,7 @@ def test_answers_for_programs(shell: Shell) -> None:
     assert shell.answer("builds", "list") == []
 
 
-def test_push_and_pull(shell: Shell) -> None:
+def test_push_and_pull(shell: Command) -> None:
     """A build is pushed, pulled under another name, and listed once."""
     with LoopbackRegistry() as registry:
         reference = f"{registry.host}/team/hello:v1"
@@ -106,10 +84,10 @@ def test_push_and_pull(shell: Shell) -> None:
         shell.run("pull", reference, "--name", "theirs", "--replace")
 
 
-def test_a_folder_is_built_from_inside(shell: Shell) -> None:
+def test_a_folder_is_built_from_inside(shell: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a path the current folder is the skill, under its own name."""
     shell.run("init", "hello")
-    shell.folder /= "hello"
+    monkeypatch.chdir("hello")
     assert shell.run("build").stdout == "hello\n"
 
 
@@ -126,13 +104,13 @@ def test_a_folder_is_built_from_inside(shell: Shell) -> None:
         (["--store", "SKILL.md/x", "builds"], "SKILL.md"),
     ],
 )
-def test_errors_are_one_line(shell: Shell, arguments: list[str], message: str) -> None:
+def test_errors_are_one_line(shell: Command, arguments: list[str], message: str) -> None:
     """An error is one line on standard error, with exit status 1."""
     shell.folder.joinpath("SKILL.md").write_text("")
     assert message in shell.error(*arguments)
 
 
-def test_a_skill_is_validated(shell: Shell) -> None:
+def test_a_skill_is_validated(shell: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every error is reported with its line, and exit status 1; a good skill has none."""
     shell.run("init", "hello")
     assert shell.run("validate", "hello").stdout == ""
@@ -146,14 +124,14 @@ def test_a_skill_is_validated(shell: Shell) -> None:
         "Error: description is required",
         "Warning: SKILL.md line 3: allowed-tools is separated by commas; use spaces or a list",
     ]
-    said = json.loads(shell.run("validate", "hello", "--json", status=1).stdout)
+    said = shell.answer("validate", "hello", status=1)
     assert list(said) == ["valid", "errors", "warnings"]
     assert (said["valid"], len(said["errors"]), len(said["warnings"])) == (False, 3, 1)
-    shell.folder /= "hello"
+    monkeypatch.chdir("hello")
     assert "must be that of the folder, 'hello'" in shell.run("validate", status=1).stdout
 
 
-def test_an_existing_skill_is_not_overwritten(shell: Shell) -> None:
+def test_an_existing_skill_is_not_overwritten(shell: Command) -> None:
     """`init` does not change a SKILL.md that exists."""
     shell.run("init", "hello")
     before = shell.folder.joinpath("hello/SKILL.md").read_bytes()
@@ -161,7 +139,7 @@ def test_an_existing_skill_is_not_overwritten(shell: Shell) -> None:
     assert shell.folder.joinpath("hello/SKILL.md").read_bytes() == before
 
 
-def test_an_invalid_skill_is_built_only_when_asked_for(shell: Shell) -> None:
+def test_an_invalid_skill_is_built_only_when_asked_for(shell: Command) -> None:
     """`--no-validate` packages what breaks the rules of skills."""
     shell.folder.joinpath("x").mkdir()
     shell.folder.joinpath("x/SKILL.md").write_text("---\nname: other\n---\n")
@@ -169,7 +147,7 @@ def test_an_invalid_skill_is_built_only_when_asked_for(shell: Shell) -> None:
     assert shell.run("build", "x", "--no-validate").stdout == "other\n"
 
 
-def test_metadata_that_is_empty_is_left_out(shell: Shell) -> None:
+def test_metadata_that_is_empty_is_left_out(shell: Command) -> None:
     """A build without a version is listed without that key, and with a blank in the table."""
     shell.folder.joinpath("hello").mkdir()
     shell.folder.joinpath("hello/SKILL.md").write_text("---\nname: hello\ndescription: x\n---\n")
@@ -180,32 +158,32 @@ def test_metadata_that_is_empty_is_left_out(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["nothing"], ["builds", "remove"], ["build", "--what"]])
-def test_a_usage_error_has_its_own_status(shell: Shell, arguments: list[str]) -> None:
+def test_a_usage_error_has_its_own_status(shell: Command, arguments: list[str]) -> None:
     """Unknown commands, missing arguments and unknown options exit with 2."""
     assert "Usage:" in shell.run(*arguments, status=2).stderr
 
 
 @pytest.mark.parametrize(
-    "command",
+    "verb",
     [[], ["init"], ["validate"], ["build"], ["builds"], ["builds", "list"], ["builds", "remove"],
      ["builds", "adopt"], ["content"], ["pull"], ["push"], ["cache"], ["cache", "list"],
      ["cache", "remove"], ["cache", "prune"], ["install"], ["list"], ["uninstall"], ["serve"]],
 )  # fmt: skip
-def test_every_command_helps_with_examples(shell: Shell, command: list[str]) -> None:
+def test_every_command_helps_with_examples(shell: Command, verb: list[str]) -> None:
     """`--help` describes the command and ends with two valid calls of it, one a line."""
-    said = shell.run(*command, "--help").stdout
+    said = shell.run(*verb, "--help").stdout
     assert "Usage: skills" in said
     title, *examples = said.splitlines()[-3:]
     assert title == "  Examples:"
     for example in examples:
         words = shlex.split(example.partition(" && ")[0])
-        assert words[: len(command) + 1] == ["skills", *command]
+        assert words[: len(verb) + 1] == ["skills", *verb]
         called: Any = main
-        for name in command:
+        for name in verb:
             called = called.commands[name]
-        assert called.make_context("skills", words[len(command) + 1 :]).command is called
+        assert called.make_context("skills", words[len(verb) + 1 :]).command is called
 
 
-def test_the_version_is_that_of_the_package(shell: Shell) -> None:
+def test_the_version_is_that_of_the_package(shell: Command) -> None:
     """`--version` names the distribution's version."""
     assert shell.run("--version").stdout.startswith("skills, version ")

@@ -5,6 +5,9 @@ A fork reads a request in JSON from each line of standard input, and answers it 
 exit status of the verb, or minus the number of the signal that ended the fork. A line with `null`
 ends the fork, and the next one begins; this is answered, too, as no line may be read in advance.
 While a verb runs, another fork may swap a folder for a symbolic link over and over.
+
+The arguments are limits: processor time of a verb in seconds, and in bytes the memory of a fork,
+stacks of threads included, and the length of a file.
 """
 
 from __future__ import annotations
@@ -26,10 +29,7 @@ from typing import Any, Final, TextIO
 import ocilayout
 from ocilayout.cli.command import main
 
-SECONDS: Final = 30  # of wall clock, after which a verb hangs
-PROCESSOR_SECONDS: Final = 15
-MEMORY: Final = 768 * 2**20  # bytes of address space, stacks of threads included
-LONGEST_FILE: Final = 64 * 2**20  # bytes; more than any layout here takes
+PATIENCE: Final = 2  # seconds of wall clock for each of processor time; then a verb hangs
 CRASHED: Final = 70
 LINGERS: Final = 71
 NEXT: Final = 72
@@ -46,7 +46,7 @@ def load() -> None:
     gc.freeze()
 
 
-def run(request: dict[str, Any]) -> int:
+def run(request: dict[str, Any], processor_seconds: int) -> int:
     """Run a verb as the program would, and return its exit status."""
     for number, path in enumerate((os.devnull, request["out"], request["err"])):
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC if number else os.O_RDONLY
@@ -58,9 +58,9 @@ def run(request: dict[str, Any]) -> int:
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
     used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(used.ru_utime + used.ru_stime) + PROCESSOR_SECONDS
+    seconds = int(used.ru_utime + used.ru_stime) + processor_seconds
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
-    signal.alarm(SECONDS)
+    signal.alarm(PATIENCE * processor_seconds)
     try:
         main(request["arguments"], prog_name="ocilayout", standalone_mode=True)
         status = 0
@@ -91,10 +91,10 @@ def swap(path: str, target: str, times: int) -> None:
             os.rename(aside, path)  # noqa: PTH104
 
 
-def answer(request: dict[str, Any]) -> int:
+def answer(request: dict[str, Any], processor_seconds: int) -> int:
     """Run what was asked for, and return how it ended."""
     if request["swap"] is None:
-        return run(request)
+        return run(request, processor_seconds)
     swapping = os.fork()
     if not swapping:
         try:
@@ -102,17 +102,19 @@ def answer(request: dict[str, Any]) -> int:
         finally:
             os._exit(0)
     try:
-        return run(request)
+        return run(request, processor_seconds)
     finally:
         os.kill(swapping, signal.SIGKILL)
         os.waitpid(swapping, 0)
 
 
-def serve(requests: TextIO, answers: int) -> None:
+def serve(
+    requests: TextIO, answers: int, processor_seconds: int, memory: int, longest_file: int
+) -> None:
     """Answer requests until one says that the next fork is to begin, or there are no more."""
     for limit, most in (
-        (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_FSIZE, LONGEST_FILE),
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_FSIZE, longest_file),
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(limit, (most, most))
@@ -121,7 +123,7 @@ def serve(requests: TextIO, answers: int) -> None:
         if request is None:
             os.write(answers, b"0\n")
             os._exit(NEXT)
-        os.write(answers, b"%d\n" % answer(request))
+        os.write(answers, b"%d\n" % answer(request, processor_seconds))
     os._exit(0)
 
 
@@ -133,7 +135,7 @@ if __name__ == "__main__":
     while status:
         number = os.fork()
         if not number:
-            serve(lines, said)
+            serve(lines, said, *map(int, sys.argv[1:]))
         status = os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
         if status not in (0, NEXT):
             os.write(said, b"%d\n" % status)

@@ -1,6 +1,6 @@
 """Hostile inputs cost no more than a bounded multiple of their size, through every verb.
 
-Each command runs in a child of its own whose memory and processor time are limited by the
+Each command runs in a process of its own whose memory and processor time are limited by the
 operating system. The limits are several times what is needed today and a fraction of what an
 input without bounds would take, so no wall-clock time is looked at. With the profile `deep` every
 verb meets every input and indexes are larger; otherwise each input meets some verbs, and each verb
@@ -13,11 +13,7 @@ import gzip
 import io
 import json
 import os
-import resource
-import subprocess
-import sys
 import tarfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,15 +22,22 @@ from ocilayout.model.annotation import REF_NAME
 from ocilayout.model.digest import Digest
 from ocilayout.model.limit import MAX_DOCUMENT, MAX_NODES
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_MANIFEST
+from tests.effort import examples
+from tests.faults.verb import Runner, Verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.faults.verb import Run
+
+    RunIt = Callable[..., Run]
 
 MEMORY = 1024**3  # of the child altogether, in bytes
 SECONDS = 60  # of processor time of the child
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 MANY = 100_000 if DEEP else 12_000  # more than the 10,000 problems that are told of a kind
-EACH = 1 if DEEP else 5  # of how many verbs one meets an input
+EACH = 1 if DEEP else examples(5, 7)  # of how many verbs one meets an input
 
 DENSE = b'{"":{}},'
 
@@ -183,39 +186,44 @@ VERBS = {
 }
 
 
-def limited() -> None:
-    """Limit the child."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+@pytest.fixture(scope="module")
+def runner() -> Iterator[Runner]:
+    """Run the program that runs commands within the limits."""
+    with Runner(SECONDS, MEMORY, 2**40) as running:
+        yield running
 
 
-def run(arguments: list[str]) -> subprocess.CompletedProcess[bytes]:
-    """Run a command within the limits; it must end by itself, with an answer or one error."""
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ocilayout"), *arguments],
-        capture_output=True,
-        check=False,
-        preexec_fn=limited,
-    )
-    assert done.returncode in (0, 1), (arguments, done.returncode, done.stderr[-2000:])
-    assert b"Traceback" not in done.stderr
-    assert b"MemoryError" not in done.stderr
-    assert len(done.stderr) < 64 * 1024
-    return done
+@pytest.fixture
+def run(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> RunIt:
+    """Return a function that runs a command, which must end with an answer or one error."""
+    answers = tmp_path_factory.mktemp("answers")
+
+    def run(*arguments: str) -> Run:
+        done = runner.run_in(answers, answers, Verb("", arguments))
+        runner.begin()
+        assert done.status in (0, 1), (arguments, done.status, done.err[-2000:])
+        assert "Traceback" not in done.err
+        assert "MemoryError" not in done.err
+        assert len(done.err) < 64 * 1024
+        return done
+
+    return run
 
 
 @pytest.mark.parametrize("make", LAYOUTS, ids=lambda make: make.__name__)
-def test_a_hostile_layout_through_every_verb(make: Callable[[Path], None], tmp_path: Path) -> None:
+def test_a_hostile_layout_through_every_verb(
+    make: Callable[[Path], None], run: RunIt, tmp_path: Path
+) -> None:
     """Whatever a layout holds, every verb ends within bounds, with an answer or one error."""
     some = list(VERBS.items())[LAYOUTS.index(make) % EACH :: EACH]
     for number, (verb, words) in enumerate(some):
         root = tmp_path / f"{number}"
         root.mkdir()
         make(root)
-        done = run([word.replace("{}", str(root)) for word in words])
-        if done.returncode == 1 and verb not in ("check", "repair"):
-            assert done.stderr.startswith(b"Error: ")
-            assert done.stderr.count(b"\n") == 1
+        done = run(*(word.replace("{}", str(root)) for word in words))
+        if done.status == 1 and verb not in ("check", "repair"):
+            assert done.err.startswith("Error: ")
+            assert done.err.count("\n") == 1
 
 
 # ---------------------------------------------------------------- archives
@@ -267,19 +275,20 @@ READING = {verb: VERBS[verb] for verb in ("ls", "inspect", "cat", "tree", "refer
 
 
 @pytest.mark.parametrize("what", ARCHIVES)
-def test_a_hostile_archive_through_every_verb(what: str, tmp_path: Path) -> None:
+def test_a_hostile_archive_through_every_verb(what: str, run: RunIt, tmp_path: Path) -> None:
     """Whatever an archive holds, every verb that reads one ends within bounds, with one error."""
     path = tmp_path / "x.tar"
     path.write_bytes(ARCHIVES[what]())
-    for words in list(READING.values())[list(ARCHIVES).index(what) % EACH :: EACH]:
+    each = min(EACH, len(READING))
+    for words in list(READING.values())[list(ARCHIVES).index(what) % each :: each]:
         first = words[1].removeprefix("oci:").replace("{}", f"oci-archive:{path}")
-        done = run([words[0], first, *(word.replace("{}", str(path)) for word in words[2:])])
-        assert done.returncode == 1
-        assert done.stderr.startswith(b"Error: ")
-        assert done.stderr.count(b"\n") == 1
+        done = run(words[0], first, *(word.replace("{}", str(path)) for word in words[2:]))
+        assert done.status == 1
+        assert done.err.startswith("Error: ")
+        assert done.err.count("\n") == 1
 
 
-def test_a_sparse_archive(tmp_path: Path) -> None:
+def test_a_sparse_archive(run: RunIt, tmp_path: Path) -> None:
     """An archive of a tebibyte that is not on the disk is read where it says something."""
     path = tmp_path / "x.tar"
     info = tarfile.TarInfo("index.json")
@@ -287,7 +296,7 @@ def test_a_sparse_archive(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.write(info.tobuf(tarfile.GNU_FORMAT))
         file.truncate(1024**4)
-    assert run(["ls", f"oci-archive:{path}"]).returncode == 1
+    assert run("ls", f"oci-archive:{path}").status == 1
 
 
 @pytest.mark.parametrize(
@@ -299,19 +308,19 @@ def test_a_sparse_archive(tmp_path: Path) -> None:
         (b"BZh9" + bytes(600), "bzip2 -dc {} | ocilayout cp oci-archive:- oci:FOLDER"),
     ],
 )
-def test_what_is_not_an_archive(data: bytes, said: str, tmp_path: Path) -> None:
+def test_what_is_not_an_archive(data: bytes, said: str, run: RunIt, tmp_path: Path) -> None:
     """A file that is not an archive is an error of one line that says what can read it."""
     path = tmp_path / "x"
     path.write_bytes(data)
     for words in (["ls", f"oci-archive:{path}"], ["cp", f"oci-archive:{path}", f"oci:{path}.copy"]):
-        error = run(words).stderr.decode()
+        error = run(*words).err
         assert error.startswith(f"Error: {path} is not an OCI archive: ")
         assert error.endswith(said.format(path) + "\n")
 
 
-def said_by(words: list[str]) -> dict[str, Any]:
+def said_by(run: RunIt, *words: str) -> dict[str, Any]:
     """Return the JSON answer of a command."""
-    said: dict[str, Any] = json.loads(run([*words, "--json"]).stdout)
+    said: dict[str, Any] = json.loads(run(*words, "--json").out)
     return said
 
 
@@ -322,13 +331,13 @@ def counted(problems: list[dict[str, Any]], severity: str) -> int:
 
 @pytest.mark.parametrize("verb", ["check", "repair --dry-run"])
 def test_of_very_many_bad_entries_enough_are_told_and_all_are_counted(
-    verb: str, tmp_path: Path
+    verb: str, run: RunIt, tmp_path: Path
 ) -> None:
     """A check reports 10,000 problems of each kind of an index, and counts the others."""
     entry = '{"mediaType":"a","digest":"x","size":-1'
     save(tmp_path, ",".join(f'{entry},"x":{number}}}' for number in range(MANY)))
     (tmp_path / "blobs").mkdir()
-    said = said_by([*verb.split(), str(tmp_path)])
+    said = said_by(run, *verb.split(), str(tmp_path))
     places = {problem["place"] for problem in said["problems"]}
     assert {f"index.json$.manifests[{number}].size" for number in range(10_000)} <= places
     assert said["errors"] == 3 * MANY
@@ -339,26 +348,28 @@ def test_of_very_many_bad_entries_enough_are_told_and_all_are_counted(
     assert counted(said["problems"], "error") == 3 * 10_000 + 3
 
 
-def test_of_very_many_entries_each_with_one_problem_enough_are_told(tmp_path: Path) -> None:
+def test_of_very_many_entries_each_with_one_problem_enough_are_told(
+    run: RunIt, tmp_path: Path
+) -> None:
     """A kind of problem that is all over an index hides no other, and none of another file."""
     entry = {**manifest(tmp_path), "annotations": {REF_NAME: "v"}}
     gone = {"mediaType": "a/b", "size": 2}
     entries = [{**gone, "digest": f"sha256:{number:064x}"} for number in range(MANY)]
     save(tmp_path, ",".join(map(json.dumps, [*entries, entry, entry])))
     (tmp_path / "blobs" / "sha256" / ("f" * 64)).write_bytes(b"damaged")
-    said = said_by(["check", str(tmp_path)])
+    said = said_by(run, "check", str(tmp_path))
     codes = [problem["code"] for problem in said["problems"]]
     assert codes.count("dangling-entry") == 10_000
     assert {"duplicate-entry", "digest-mismatch"} <= set(codes)
     assert said["warnings"] == MANY
-    said = said_by(["repair", str(tmp_path)])
+    said = said_by(run, "repair", str(tmp_path))
     assert len(said["actions"]) == MANY + 1 + 1
 
 
-def test_of_values_that_are_not_entries_each_is_counted(tmp_path: Path) -> None:
+def test_of_values_that_are_not_entries_each_is_counted(run: RunIt, tmp_path: Path) -> None:
     """Values that are not entries are reported in part, and all are counted as errors."""
     save(tmp_path, ",".join(f'{{"{number}":1}}' for number in range(2 * MANY)))
-    said = said_by(["check", str(tmp_path)])
+    said = said_by(run, "check", str(tmp_path))
     assert said["errors"] == 3 * 10_000 + 2 * MANY - 10_000 + 1
     assert len(said["problems"]) < 50_000
 
@@ -373,9 +384,9 @@ def one_name(root: Path) -> None:
 
 
 @pytest.mark.parametrize("words", ["ls", "check", "repair --dry-run", "cp --all"])
-def test_very_many_entries_of_one_name(words: str, tmp_path: Path) -> None:
+def test_very_many_entries_of_one_name(words: str, run: RunIt, tmp_path: Path) -> None:
     """What a name means is found without comparing each of its entries with each other one."""
     one_name(tmp_path)
     verb, *options = words.split()
     arguments = [str(tmp_path)] if verb != "cp" else [f"oci:{tmp_path}", f"oci:{tmp_path}.copy"]
-    run([verb, *options, *arguments])
+    run(verb, *options, *arguments)

@@ -162,7 +162,7 @@ def test_a_blob_that_changes_behind_a_cut_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("said", ["bytes 0-9/10", "bytes */10", "nonsense"])
-def test_a_rest_from_elsewhere_is_refused(said: str) -> None:
+def test_a_continuation_at_another_offset_is_refused(said: str) -> None:
     """A response with another range than the requested one is an error."""
     with Cutter() as server, repository(server) as repo:
         server.cuts, server.said = [SIZE // 2], said

@@ -28,6 +28,7 @@ from ocilayout.layout.temporary import temporary_files
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.manifest import Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_INDEX, OCI_LAYER
+from tests.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +36,14 @@ if TYPE_CHECKING:
 NOW = timedelta(0)
 SHM = Path("/dev/shm")  # a file system of its own
 LARGE = os.urandom(3 * 1024 * 1024)
+
+# The command where no file may grow beyond 100,000 bytes, as on a full disk.
+SHORT_OF_ROOM = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+from ocilayout.cli import main
+main(sys.argv[1:])
+"""
 
 
 def put_artifact(layout: Layout, data: bytes = b"x") -> Descriptor:
@@ -221,16 +230,11 @@ def test_a_full_disk_is_named_by_the_command(tmp_path: Path) -> None:
     """The command says which file could not be written, in one line."""
     source = Layout.create(tmp_path / "source")
     source.tag("a", put_artifact(source, LARGE))
-    code = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-from ocilayout.cli import main
-main(sys.argv[1:])
-"""
     for target, place in (("oci:target", "target/ingest/"), ("oci-archive:x.tar", "x.tar")):
         done = subprocess.run(
-            [sys.executable, "-c", code, "cp", "oci:source:a", target],
+            [sys.executable, "-c", SHORT_OF_ROOM, "cp", "oci:source:a", target],
             cwd=tmp_path,
+            env=unmeasured(),
             capture_output=True,
             text=True,
             check=False,
@@ -247,26 +251,18 @@ def test_a_full_folder_of_temporary_files_is_named(tmp_path: Path) -> None:
     source.tag("a", put_artifact(source, LARGE))
     write_archive(source, ["a"], tmp_path / "a.tar")
     subprocess.run(["gzip", "-k", str(tmp_path / "a.tar")], check=True)
-    code = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-from ocilayout.cli import main
-main(sys.argv[1:])
-"""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    # A measurement of coverage in the child could not write its own file, and would say so.
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
     for locator, what in (
         ("oci-archive:-", "a copy of standard input"),
         ("oci-archive:a.tar.gz", "the unpacked archive"),
     ):
         done = subprocess.run(
-            [sys.executable, "-c", code, "ls", locator],
+            [sys.executable, "-c", SHORT_OF_ROOM, "ls", locator],
             cwd=tmp_path,
             input=(tmp_path / "a.tar").read_bytes(),
             capture_output=True,
-            env={**environment, "TMPDIR": str(temporary)},
+            env={**unmeasured(), "TMPDIR": str(temporary)},
             check=False,
         )
         wanted = f"Error: cannot write {what} to the folder {temporary}: File too large\n"

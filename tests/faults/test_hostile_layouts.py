@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.effort import THOROUGH
 from tests.faults.planted import (
     PLACES,
     PLAIN,
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
     from tests.faults.verb import Run
 
-EVERY = os.environ.get("HYPOTHESIS_PROFILE") in ("ci", "deep")
-CASES = list(cases(everything=EVERY))
-EACH = 1 if EVERY else 3  # of how many verbs one meets a layout
+CASES = list(cases(everything=THOROUGH))
+EACH = 1 if THOROUGH else 3  # of how many verbs one meets a layout
 
 
 @pytest.fixture(scope="module")

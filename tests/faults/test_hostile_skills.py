@@ -492,7 +492,7 @@ def test_a_hostile_folder_is_not_built(
     assert service.layout.entries() == ()
 
 
-def test_a_hostile_name_is_built_by_no_tag_that_it_would_be(tmp_path: Path) -> None:
+def test_a_hostile_name_is_not_used_as_a_tag(tmp_path: Path) -> None:
     """Without validation a name that is not a valid tag needs a tag, and is not installed."""
     folder = tmp_path / "hello"
     folder.mkdir()
@@ -507,7 +507,7 @@ def test_a_hostile_name_is_built_by_no_tag_that_it_would_be(tmp_path: Path) -> N
     assert not (tmp_path / "home").exists()
 
 
-def test_there_are_enough_of_them() -> None:
+def test_there_are_enough_hostile_skills() -> None:
     """Of the 40 that are asked for, 79 archives and 19 folders are tried, and never fewer."""
     assert len(LAYERS) + len(SKILL_MDS) + len(NAMES) >= 79
     assert len(FOLDERS) >= 19

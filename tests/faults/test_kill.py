@@ -14,12 +14,13 @@ from ocilayout.layout.layout import Layout
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.mediatype import OCTET_STREAM
+from tests.effort import examples
 from tests.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS = 15  # for each durability
+KILLS = examples(15, 10)  # for each durability
 PATIENCE = 120  # seconds, after which a hang is one
 
 ARTIFACT = """

@@ -719,7 +719,7 @@ TAGS: dict[str, Row] = {
 
 
 @rows(TAGS)
-def test_what_a_tag_means_is_not_believed(
+def test_false_headers_about_a_tag_are_noticed(
     lab: Lab, prepare: Callable[[Lab], object], error: type[OciLayoutError], said: str | None
 ) -> None:
     """A false header about a tag is noticed when the manifest is read."""
@@ -919,7 +919,7 @@ def redirect_to_the_path(request: Request, _proceed: Callable[[], Answer]) -> An
 
 @pytest.mark.spec("distribution:digest-and-tag")
 @rows(TAGS_BY_DIGEST)
-def test_a_liar_tags_no_other_digest(
+def test_a_lying_registry_tags_no_other_digest(
     lab: Lab, prepare: Callable[[Lab], object], error: type[OciLayoutError], said: str
 ) -> None:
     """A root of sha512 is never sent by its tag, and no tag means another digest."""
@@ -1042,7 +1042,9 @@ def hang_up() -> None:
 
 
 @pytest.mark.parametrize("prepare", BEARABLE.values(), ids=BEARABLE)
-def test_a_push_gets_over_what_can_be_borne(lab: Lab, prepare: Callable[[Lab], object]) -> None:
+def test_a_push_survives_faults_that_a_retry_overcomes(
+    lab: Lab, prepare: Callable[[Lab], object]
+) -> None:
     """A request that is lost or misunderstood is sent again, and the content arrives whole."""
     lab.empty()
     prepare(lab)
@@ -1149,7 +1151,7 @@ def test_a_false_list_is_refused(
 
 
 @pytest.mark.parametrize("on", ["tags", "referrers"])
-def test_a_list_without_end_is_left(lab: Lab, on: str) -> None:
+def test_an_endless_list_is_given_up(lab: Lab, on: str) -> None:
     """A list of endless pages is an error that names the limit."""
     lab.limit(pages=10).lie(on, fault.endless("manifests" if on == "referrers" else on))
     with lab.open() as repository, pytest.raises(LimitExceededError) as caught:

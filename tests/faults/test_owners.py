@@ -271,7 +271,9 @@ def test_a_reader_cannot_hold_writers_up(root: Path) -> None:
     as_user(STRANGER, refused, group=STRANGER)
 
 
-def test_a_user_gives_nothing_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_is_not_root_changes_no_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A process that is not root does not try to change owners."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(os, "fchown", lambda *_: pytest.fail("it tried"))

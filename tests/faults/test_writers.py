@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +28,6 @@ NAMES = 25
 PATIENCE = 120  # seconds, after which a hang is one
 SHARED = [str(number) * 50 for number in range(5)]
 
-# Every child says that it is ready, and waits until all of them are.
 PRELUDE = """
 import os, sys
 from ocilayout import *
@@ -40,9 +39,29 @@ def artifact(layout, note, shared=()):
     layers = [layout.blobs.put(text.encode(), media_type=OCI_LAYER) for text in shared]
     note = {"note": note}
     return layout.put_manifest(Manifest(config=config, layers=layers, annotations=note))
+"""
 
+# A child says that it is ready, and waits until it may go on.
+WAIT = """
 os.write(1, b"r")
 sys.stdin.readline()
+"""
+
+# As many writers as the second argument says, which go on when all are there: forks of one process,
+# that has everything imported, and waits for them.
+FORKS = """
+inlet, outlet = os.pipe()
+writers = []
+for number in range(int(writer)):
+    writers.append(os.fork())
+    if not writers[-1]:
+        writer = str(number)
+        os.close(outlet)
+        os.read(inlet, 1)
+        break
+else:
+    os.close(outlet)
+    sys.exit(any([os.waitpid(process, 0)[1] for process in writers]))
 """
 
 
@@ -66,7 +85,7 @@ def is_whole(layout: Layout, descriptor: Descriptor) -> bool:
 def child(code: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
     """Start a child and wait until it is ready; at the end it must have ended well."""
     process = subprocess.Popen(
-        [sys.executable, "-c", PRELUDE + code, *map(str, arguments)],
+        [sys.executable, "-c", PRELUDE + WAIT + code, *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -84,13 +103,14 @@ def child(code: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def race(code: str, path: Path, writers: int = WRITERS) -> None:
-    """Run children at the same time; all of them must end well."""
-    with ExitStack() as stack:
-        processes = [stack.enter_context(child(code, path, number)) for number in range(writers)]
-        for process in processes:
-            assert process.stdin is not None
-            process.stdin.write(b"\n")
-            process.stdin.flush()
+    """Run processes at the same time; all of them must end well."""
+    done = subprocess.run(
+        [sys.executable, "-c", PRELUDE + FORKS + code, str(path), str(writers)],
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def run_threads(work: Callable[[int], None], count: int = WRITERS) -> None:
@@ -343,7 +363,6 @@ with Layout.open(path)._indexfile.locked():
 """
     process = subprocess.run(
         [sys.executable, "-c", PRELUDE + holder, str(layout.path), "0"],
-        input=b"\n",
         capture_output=True,
         check=False,
         timeout=PATIENCE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from tests.faults.fork_server import CRASHED, LINGERS
+from tests.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -180,13 +180,27 @@ def verbs(site: Site, name: str = "v1") -> list[Verb]:
 
 
 class Runner:
-    """The program that runs verbs."""
+    """The program that runs verbs.
+
+    Attributes:
+        processor_seconds: The limit of each verb.
+        memory: The limit of what follows a call of `begin`, in bytes of address space.
+        longest_file: The limit of each file that is written, in bytes.
+    """
+
+    def __init__(
+        self,
+        processor_seconds: int = 15,
+        memory: int = 768 * 2**20,
+        longest_file: int = 64 * 2**20,  # more than any planted layout takes
+    ) -> None:
+        self._limits = map(str, (processor_seconds, memory, longest_file))
 
     def __enter__(self) -> Self:
         # Each pool of `malloc` reserves 64 MiB of the address space, which is limited.
-        environment = {**os.environ, "MALLOC_ARENA_MAX": "2", "PYTHONWARNINGS": "error"}
+        environment = {**unmeasured(), "MALLOC_ARENA_MAX": "2", "PYTHONWARNINGS": "error"}
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("fork_server.py"))],
+            [sys.executable, str(Path(__file__).with_name("fork_server.py")), *self._limits],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
@@ -215,11 +229,24 @@ class Runner:
             swap: A folder, a target and a count: while the verb runs, the folder is swapped so
                 often for a symbolic link to the target.
         """
-        out, err = site.outer.with_name("stdout"), site.outer.with_name("stderr")
+        return self.run_in(site.out, site.outer.parent, verb, swap)
+
+    def run_in(
+        self, folder: Path, answers: Path, verb: Verb, swap: tuple[str, str, int] | None = None
+    ) -> Run:
+        """Run a verb to its end.
+
+        Args:
+            folder: The current folder of the verb.
+            answers: The folder of the files that it answers to.
+            verb: As for `run`.
+            swap: As for `run`.
+        """
+        out, err = answers / "stdout", answers / "stderr"
         request = {
             "arguments": verb.arguments,
             "environment": verb.environment,
-            "folder": str(site.out),
+            "folder": str(folder),
             "out": str(out),
             "err": str(err),
             "swap": swap,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from ocilayout.cli import main
 from ocilayout.testing.registry import LoopbackRegistry
@@ -18,7 +19,6 @@ from skills import package
 from skills.cli import main as skills_main
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
-RUN_SKILLS = "from skills.cli import main; main(prog_name='skills')"
 
 
 def section(heading: str) -> str:
@@ -43,7 +43,9 @@ def test_a_command_is_one_line_in_a_block_of_its_own(heading: str) -> None:
     assert command.startswith("python3 -m venv ")
 
 
-def test_the_command_prints_the_output_shown(tmp_path: Path) -> None:
+def test_the_command_prints_the_output_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The example of the command runs with the layout of the program above it."""
     (program,) = re.findall(
         r"^```python\n(.*?^layout\.tag[^\n]*)", README, re.DOTALL | re.MULTILINE
@@ -51,14 +53,12 @@ def test_the_command_prints_the_output_shown(tmp_path: Path) -> None:
     example = block("console", "The command")
     tmp_path.joinpath("notes.txt").write_text("Remember the milk.\n")
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
-    run = "from ocilayout.cli import main; main(prog_name='ocilayout')"
+    monkeypatch.chdir(tmp_path)
     said = ""
     for line in re.findall(r"^\$ (.*)$", example, re.MULTILINE):
         _, *arguments = shlex.split(line)
-        done = subprocess.run(
-            [sys.executable, "-c", run, *arguments],
-            cwd=tmp_path, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+        done = CliRunner().invoke(main, arguments, prog_name="ocilayout", catch_exceptions=False)
+        assert done.exit_code == 0
         said += f"$ {line}\n{done.stdout}"
     # The age of a new file depends on the machine, and so does the padding.
     aged = re.compile(r"(now|\d+ seconds?) \(file\)")
@@ -79,24 +79,21 @@ def test_every_verb_is_in_the_table() -> None:
 class Reader:
     """A reader with an empty home folder who types the lines of the README."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.home = folder / "home"
         self.home.mkdir()
-        self.folder = folder
-        inherited = {key: value for key, value in os.environ.items() if "XDG" not in key}
-        self.environment = {
-            **inherited, "HOME": str(self.home), "OCI_SKILLS_STORE": str(folder / "store"),
-        }  # fmt: skip
+        monkeypatch.chdir(folder)
+        for variable in [name for name in os.environ if "XDG" in name]:
+            monkeypatch.delenv(variable)
+        monkeypatch.setenv("HOME", str(self.home))
+        monkeypatch.setenv("OCI_SKILLS_STORE", str(folder / "store"))
 
     def type(self, line: str) -> str:
         """Run a line that begins with `skills`, and return its output."""
         program, *arguments = shlex.split(line)
         assert program == "skills"
-        done = subprocess.run(
-            [sys.executable, "-c", RUN_SKILLS, *arguments],
-            cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert (done.returncode, done.stderr) == (0, ""), line
+        done = CliRunner().invoke(skills_main, arguments, prog_name=program)
+        assert (done.exit_code, done.stderr) == (0, ""), line
         return done.stdout
 
 
@@ -110,12 +107,14 @@ def without_what_differs(text: str, host: str, digest: str) -> list[str]:
     return [re.sub(" +", " ", line) for line in text.splitlines()]
 
 
-def test_the_round_of_a_skill_prints_the_output_shown(tmp_path: Path) -> None:
+def test_the_round_of_a_skill_prints_the_output_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every line of the example of skills runs with a registry on loopback, and leaves the home
     folder empty, as it was at the start."""
     example = block("console", "Skills")
     (shown,) = set(re.findall(r"sha256:[0-9a-f]{64}", example))
-    reader = Reader(tmp_path)
+    reader = Reader(tmp_path, monkeypatch)
     with LoopbackRegistry() as registry:
         said = ""
         for line in re.findall(r"^\$ (.*)$", example, re.MULTILINE):
@@ -130,10 +129,12 @@ def test_the_round_of_a_skill_prints_the_output_shown(tmp_path: Path) -> None:
     assert list(reader.home.iterdir()) == []
 
 
-def test_the_first_try_prints_the_output_shown(tmp_path: Path) -> None:
+def test_the_first_try_prints_the_output_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The `skills` commands in the line under "Try it" print the text below it."""
     shown = block("text", "Try it")
-    reader = Reader(tmp_path)
+    reader = Reader(tmp_path, monkeypatch)
     lines = [part.strip(" )\n") for part in block("sh", "Try it").split("&&")]
     said = "".join(reader.type(line) for line in lines if line.startswith("skills "))
     made = package(tmp_path / "hello", epoch=0).index.digest

@@ -225,7 +225,7 @@ def test_a_sparse_index_is_found_and_kept(run: Run, tmp_path: Path) -> None:
     assert Digest.of(raw_index.encode()) == entry.descriptor.digest
 
 
-def test_everything_in_it_is_found(foreign: Path) -> None:
+def test_all_names_entries_and_blobs_are_read(foreign: Path) -> None:
     """Names, entries in their order, and all content; and `check` finds no error."""
     layout = Layout.open(foreign, durability="none")
     assert set(layout.tags()) == set(named(foreign))
@@ -292,7 +292,7 @@ def test_removing_one_name_leaves_the_others_whole(foreign: Path, tmp_path: Path
         assert raw(folder)["manifests"] == others
 
 
-def test_exactly_the_unreachable_goes(foreign: Path) -> None:
+def test_exactly_the_unreachable_blobs_are_deleted(foreign: Path) -> None:
     """A collection deletes content that no entry reaches, also the garbage of the other program."""
     layout = Layout.open(foreign, durability="none")
     layout.blobs.put(b"garbage", media_type="text/plain")

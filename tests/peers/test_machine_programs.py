@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from ocilayout.testing.machine import CONTENTS, check_store
-from tests.effort import EFFORT
+from tests.effort import EFFORT, examples
 from tests.peers.behaviours.finding import (
     FINDINGS,
     PLAIN,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Each step of a program takes a while.
-FEW = settings(EFFORT, max_examples=40, stateful_step_count=25)
+FEW = settings(EFFORT, max_examples=examples(40, 15), stateful_step_count=25)
 
 
 @pytest.mark.parametrize("finding", FINDINGS, ids=[finding.about for finding in FINDINGS])
@@ -34,13 +34,13 @@ def test_the_machine_finds(finding: Finding, require: Callable[[str], str]) -> N
         check_store(finding.adapter, settings=settings(FEW, max_examples=100))
 
 
-def test_of_umoci_it_finds_no_more(require: Callable[[str], str]) -> None:
+def test_it_finds_nothing_else_in_umoci(require: Callable[[str], str]) -> None:
     """Except for the listed differences, tags have the content of the model, and are whole."""
     require("umoci")
     check_store(under(UMOCI, contents=PLAIN, model=ForgetfulModel), settings=FEW)
 
 
-def test_of_skopeo_it_finds_no_more(require: Callable[[str], str]) -> None:
+def test_it_finds_nothing_else_in_skopeo(require: Callable[[str], str]) -> None:
     """Except for the listed differences, tags have the content of the model, and are whole."""
     require("skopeo")
     contents = [

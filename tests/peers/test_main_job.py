@@ -56,7 +56,7 @@ def test_build_push_pull(docker_registry: str, store: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["theirs", "127.0.0.1:5000/team/release-notes:v1"])
-def test_others_read_the_stores(
+def test_other_programs_read_the_stores(
     docker_registry: str, tmp_path: Path, name: str, run: Callable[..., str]
 ) -> None:
     """skopeo reads builds and pulls, by tag; umoci lists the tags."""

@@ -420,9 +420,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
         pending = list(roots)
         while pending:
             to = pending.pop()
-            if to.digest not in self.found:
-                self.found.add(to.digest)
-                if to.media_type in DOCUMENT_TYPES:
+            digest = to if isinstance(to, Digest) else to.digest
+            if digest not in self.found:
+                self.found.add(digest)
+                if isinstance(to, Digest):
+                    pending.extend(self._mentions(to))
+                elif to.media_type in DOCUMENT_TYPES:
                     pending.extend(self._references(to))
                 elif not is_understood(to.media_type):
                     pending.extend(self._mentions(to.digest, to.media_type))

@@ -22,6 +22,7 @@ from ocilayout.model.mediatype import DOCUMENT_TYPES, OCI_EMPTY, OCI_LAYER
 from ocilayout.registry import Repository
 from ocilayout.testing.registry import LoopbackRegistry
 from skills import LOCAL_BUILD
+from tests.effort import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -232,7 +233,7 @@ def registry() -> Iterator[LoopbackRegistry]:
 @pytest.mark.parametrize("origin", ROUTES)
 @pytest.mark.parametrize("way", ROUTES)
 @pytest.mark.parametrize("referrers", [False, True])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(10, 5))
 @given(graph=graphs(), number=st.uuids())
 def test_every_route_brings_the_same(
     registry: LoopbackRegistry,

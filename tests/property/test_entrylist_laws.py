@@ -20,8 +20,9 @@ from ocilayout.model.ijson import parse_json
 from ocilayout.model.manifest import Index
 from ocilayout.model.mediatype import OCI_MANIFEST
 from ocilayout.testing import strategies as own
+from tests.effort import examples
 
-LAW = settings(deadline=None)  # no test asserts a time
+LAW = settings(deadline=None, max_examples=settings().max_examples // examples(1, 2))
 PARTS = st.sampled_from([0, 30, 100, 300])
 WHOLE = 10**9
 DAMAGE = (

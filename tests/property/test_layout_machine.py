@@ -8,6 +8,7 @@ from itertools import count
 from hypothesis import settings
 
 from ocilayout.testing.machine import LayoutAdapter, check_store
+from tests.effort import examples
 
 STEPS = 200_000
 """What the deep profile runs at least."""
@@ -21,12 +22,12 @@ def test_a_layout_behaves_like_the_model() -> None:
         check_store(
             adapter,
             settings=settings(
-                max_examples=STEPS // 40 if deep else 30,
+                max_examples=STEPS // 40 if deep else examples(30, 15),
                 stateful_step_count=50,
             ),
             on_step=lambda: next(steps),
         )
     done = next(steps) - 1
-    assert done >= (STEPS if deep else 1000), f"only {done} steps were run"
     if deep:
+        assert done >= STEPS, f"only {done} steps were run"
         print(f"{done} steps")  # noqa: T201 # the purpose of this profile

@@ -16,6 +16,7 @@ from ocilayout.model.annotation import CONTAINERD_IMAGE_NAME, REF_NAME
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.mediatype import OCI_MANIFEST
 from skills import LOCAL_BUILD
+from tests.effort import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -260,7 +261,7 @@ def require_alike(root: RootIndex, plain: Plain, ref: str, noted: Noted) -> None
         assert meant == {str(entry.descriptor.digest)}
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=examples(400, 100))
 @given(documents, st.lists(steps, max_size=8), refs, notes)
 @example(
     [(DIGESTS[0], {REF_NAME: "1"}, {})] * 3,

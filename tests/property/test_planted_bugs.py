@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from ocilayout import OciLayoutError
 from ocilayout.testing.machine import LayoutAdapter, LayoutStore, check_store
-from tests.effort import EFFORT
+from tests.effort import EFFORT, examples
 from tests.property.bugs import BUGS, SKILL_BUGS
 from tests.property.stories import STORIES, look_for
 
@@ -47,7 +47,7 @@ def test_a_story_without_its_bug_ends_well(name: str) -> None:
 
 def test_without_a_bug_nothing_is_found() -> None:
     """The machine that finds the bugs finds nothing in the correct library."""
-    check_store(HereAdapter(), settings=settings(EFFORT, max_examples=20))
+    check_store(HereAdapter(), settings=settings(EFFORT, max_examples=examples(20, 5)))
 
 
 def test_bugs_are_many() -> None:

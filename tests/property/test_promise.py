@@ -47,6 +47,7 @@ from skills import (
     SkillService,
     package,
 )
+from tests.effort import examples
 from tests.unmeasured import unmeasured
 
 if TYPE_CHECKING:
@@ -499,7 +500,7 @@ def test_a_pull_is_never_listed_as_a_build(world: World, peer: Peer) -> None:
     run_state_machine_as_test(
         Promise,
         settings=settings(
-            max_examples=settings().max_examples // 2,
+            max_examples=settings().max_examples // examples(2, 4),
             stateful_step_count=30,
             suppress_health_check=list(HealthCheck),
         ),

@@ -19,12 +19,13 @@ from ocilayout.model.frozenmap import FrozenMap, Json
 from ocilayout.model.mediatype import OCI_MANIFEST
 from ocilayout.testing import strategies as own
 from skills import LOCAL_BUILD
+from tests.effort import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-LAW = settings(deadline=None)  # no test asserts a time
+LAW = settings(deadline=None, max_examples=settings().max_examples // examples(1, 2))
 DOCUMENTS = own.root_index_documents()
 NOTES = st.dictionaries(
     st.sampled_from(["com.example.note", "z", CREATED, LOCAL_BUILD]),

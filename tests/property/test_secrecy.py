@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from ocilayout.errors import OciLayoutError
 from ocilayout.model.mediatype import OCI_LAYER
 from ocilayout.registry import Credentials, Repository, Retry
+from tests.effort import examples
 from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def hosts() -> Iterator[tuple[Scripted, Scripted]]:
         yield registry, other
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=settings().max_examples // examples(1, 2))
 @example(reply=LEADING, identity=False, broken_tokens=False)
 @given(reply=replies(), identity=st.booleans(), broken_tokens=st.booleans())
 def test_no_secret_is_ever_shown(

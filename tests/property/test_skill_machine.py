@@ -10,6 +10,7 @@ from hypothesis import settings
 from ocilayout import OciLayoutError
 from ocilayout.testing.machine import check_store
 from skills.testing import SkillsAdapter
+from tests.effort import examples
 from tests.property.bugs import SKILL_BUGS
 from tests.property.stories import STORIES, look_for
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 def test_exactly_the_builds_are_listed() -> None:
     """No sequence of verbs lists anything else, with other programs at work in the store."""
     with SkillsAdapter() as adapter:
-        check_store(adapter, settings=settings(stateful_step_count=30, max_examples=20))
+        check_store(
+            adapter, settings=settings(stateful_step_count=30, max_examples=examples(20, 10))
+        )
 
 
 @pytest.mark.parametrize("bug", SKILL_BUGS, ids=[bug.name for bug in SKILL_BUGS])

@@ -141,7 +141,7 @@ def test_a_finding_is_as_severe_as_its_requirement() -> None:
     assert odd == {"artifact-type-form", "null-list", "noncharacter", "bad-number"}
 
 
-def test_what_agrees_has_no_faults() -> None:
+def test_the_correct_example_has_no_faults() -> None:
     """The example of the tests below has no faults before a fault is planted."""
     assert found() == []
 

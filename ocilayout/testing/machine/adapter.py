@@ -76,23 +76,23 @@ class Store(Protocol):
         ...
 
     def tag(self, name: str, target: Descriptor, notes: Mapping[str, str], /) -> None:
-        """Let a name mean content that is there, with annotations at its entry."""
+        """Tag content of the layout, with annotations for its entry."""
         ...
 
     def retag(self, old: str, name: str, /) -> None:
-        """Let a name mean what another name means, with nothing noted at its entry."""
+        """Tag the content of another tag, without annotations."""
         ...
 
     def untag(self, name: str, /) -> None:
-        """Take a name away and keep the content."""
+        """Remove a tag and keep its content."""
         ...
 
     def annotate(self, name: str, changes: Mapping[str, str | None], /) -> None:
-        """Set annotations at the entry of a name; `None` takes one away."""
+        """Set annotations of the entry of a name; `None` removes one."""
         ...
 
     def remove(self, name: str, /) -> None:
-        """Take a name away and delete what only it reached."""
+        """Remove a tag and delete the content that only it reached."""
         ...
 
     def edit(self, steps: Sequence[Step], /) -> None:
@@ -158,7 +158,7 @@ class View:
         names: All names, in the order in which the store gives them.
         meant: What each name means, but for those that mean several things; of a store that may
             be asked by full names, also what each of these means.
-        notes: What is noted at the entry of each of these names.
+        notes: The annotations of the entry of each of these names.
         referrers: What refers to each of some digests; `None` if it cannot tell.
     """
 

@@ -2,68 +2,58 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from ocilayout.testing.machine.mishap import Mishaps
 from ocilayout.testing.machine.outside import blob_path
-from ocilayout.testing.machine.side import require_same
-from ocilayout.testing.machine.stage import both, has, is_exact, many, names, some
-
-if TYPE_CHECKING:
-    from ocilayout.testing.machine.side import Side
+from ocilayout.testing.machine.side import Handle, Side, require_same
+from ocilayout.testing.machine.stage import both, handles, has, is_exact, many, names, some
 
 
 class Copies(Mishaps):
     """What is copied, by a name and by a digest."""
 
     @precondition(has("copy"))
-    @rule(at=some, by=some, which=some, renamed=st.none() | names, referrers=st.booleans())
-    def copy_a_name(
-        self, at: int, by: int, which: int, renamed: str | None, *, referrers: bool
-    ) -> None:
+    @rule(by=handles, which=some, renamed=st.none() | names, referrers=st.booleans())
+    def copy_a_name(self, by: Handle, which: int, renamed: str | None, *, referrers: bool) -> None:
         """Copy what a name means from the other layout, which shares with what is here."""
-        side, number = self.choose(at, by)
-        self._copy_a_name(side, number, self.other(at), which, renamed, referrers=referrers)
+        self._copy_a_name(by, self.other(by), which, renamed, referrers=referrers)
 
     @precondition(is_exact)
     @precondition(has("copy"))
-    @rule(at=some, by=some, which=some, part=some)
-    def copy_what_was_lost(self, at: int, by: int, which: int, part: int) -> None:
+    @rule(by=handles, which=some, part=some)
+    def copy_what_was_lost(self, by: Handle, which: int, part: int) -> None:
         """Lose a part of what is here, and copy it again."""
-        side, number = self.choose(at, by)
-        source = self.other(at)
+        source = self.other(by)
         name = self._name_to_copy(source, which)
         entry = source.model.meant([name]).get(name)
         parts = [] if entry is None else source.model.reach([entry.digest])
-        there = [digest for digest in parts if digest in side.model.blobs]
+        there = [digest for digest in parts if digest in by.model.blobs]
         if there:
-            path = blob_path(side.path, there[part % len(there)])
+            path = blob_path(by.side.path, there[part % len(there)])
             data = path.read_bytes()
             path.unlink()
-            if self._copy_a_name(side, number, source, which, None, referrers=False):
+            if self._copy_a_name(by, source, which, None, referrers=False):
                 require_same("what was lost is there", path.exists(), True)  # noqa: FBT003 # a value
             else:
                 path.write_bytes(data)
 
     @precondition(has("copy_digest"))
-    @rule(at=some, by=some, choice=many, renamed=st.none() | names, referrers=st.booleans())
+    @rule(by=handles, choice=many, renamed=st.none() | names, referrers=st.booleans())
     def copy_a_digest(
-        self, at: int, by: int, choice: int, renamed: str | None, *, referrers: bool
+        self, by: Handle, choice: int, renamed: str | None, *, referrers: bool
     ) -> None:
         """Copy an entry of the other layout by its digest."""
-        side, number = self.choose(at, by)
-        source, store = self.other(at), side.stores[number]
+        source = self.other(by)
         referrers = referrers and has("copy_referrers")(self)
         if source.model.entries:
             digest = source.model.entries[choice % len(source.model.entries)].digest
-            if renamed is not None and side.model.is_ambiguous(renamed):
+            if renamed is not None and by.model.is_ambiguous(renamed):
                 return  # as in a copy by name
             both(
-                lambda: side.model.copy(source.model, digest, renamed, referrers=referrers),
-                lambda: store.copy(source.path, str(digest), name=renamed, referrers=referrers),
+                lambda: by.model.copy(source.model, digest, renamed, referrers=referrers),
+                lambda: by.store.copy(source.path, str(digest), name=renamed, referrers=referrers),
             )
 
     def _name_to_copy(self, source: Side, which: int) -> str:
@@ -74,21 +64,22 @@ class Copies(Mishaps):
 
     def _copy_a_name(
         self,
-        side: Side,
-        number: int,
+        by: Handle,
         source: Side,
         which: int,
         renamed: str | None,
         *,
         referrers: bool,
     ) -> bool:
-        name, store = self._name_to_copy(source, which), side.stores[number]
+        name = self._name_to_copy(source, which)
         referrers = referrers and has("copy_referrers")(self)
-        if side.model.is_ambiguous(renamed or name):
+        if by.model.is_ambiguous(renamed or name):
             return False  # it is refused, but what is brought before that is the store's own choice
 
         def must() -> None:
             digest = source.model.require(name).digest
-            side.model.copy(source.model, digest, renamed or name, referrers=referrers)
+            by.model.copy(source.model, digest, renamed or name, referrers=referrers)
 
-        return both(must, lambda: store.copy(source.path, name, name=renamed, referrers=referrers))
+        return both(
+            must, lambda: by.store.copy(source.path, name, name=renamed, referrers=referrers)
+        )

@@ -6,6 +6,7 @@ import io
 import multiprocessing
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from ocilayout.errors import AmbiguousReferenceError
@@ -16,7 +17,7 @@ from ocilayout.testing.machine.sample import CONTENTS, NAME_ANNOTATION, UNCOMMON
 from ocilayout.transfer import copy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from multiprocessing.connection import Connection
     from pathlib import Path
     from types import TracebackType
@@ -160,7 +161,9 @@ class LayoutAdapter(Adapter):
             return LayoutStore(path)
         if self._process is None:
             raise RuntimeError("the other process lives only inside the with block")
-        return _Elsewhere(self._process, path)
+        elsewhere: Any = _Elsewhere(self._process, path)  # with any verb
+        store: Store = elsewhere
+        return store
 
 
 class _Process:
@@ -207,53 +210,11 @@ def _serve(pipe: Connection) -> None:
 
 
 class _Elsewhere:
-    """A store in another process."""
+    """A store in another process, which has the verbs of `Store`."""
 
     def __init__(self, process: _Process, path: Path) -> None:
         self._process, self._path = process, path
-        self._ask("open")
+        process.ask(path, "open")
 
-    def _ask(self, verb: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 # those of the verb
-        return self._process.ask(self._path, verb, *arguments, **options)
-
-    def put(self, content: Content) -> None:
-        self._ask("put", content)
-
-    def read(self, descriptor: Descriptor) -> bytes:
-        data: bytes = self._ask("read", descriptor)
-        return data
-
-    def bring(self, name: str, content: Content) -> None:
-        self._ask("bring", name, content)
-
-    def tag(self, name: str, target: Descriptor, notes: Mapping[str, str]) -> None:
-        self._ask("tag", name, target, notes)
-
-    def retag(self, old: str, name: str) -> None:
-        self._ask("retag", old, name)
-
-    def untag(self, name: str) -> None:
-        self._ask("untag", name)
-
-    def annotate(self, name: str, changes: Mapping[str, str | None]) -> None:
-        self._ask("annotate", name, changes)
-
-    def remove(self, name: str) -> None:
-        self._ask("remove", name)
-
-    def collect(self, *, prune: bool, grace: bool, dry_run: bool) -> Removed:
-        removed: Removed = self._ask("collect", prune=prune, grace=grace, dry_run=dry_run)
-        return removed
-
-    def copy(self, source: Path, ref: str, *, name: str | None, referrers: bool) -> None:
-        self._ask("copy", source, ref, name=name, referrers=referrers)
-
-    def edit(self, steps: Sequence[Step]) -> None:
-        self._ask("edit", steps)
-
-    def repair(self) -> None:
-        self._ask("repair")
-
-    def look(self) -> View:
-        view: View = self._ask("look")
-        return view
+    def __getattr__(self, verb: str) -> Callable[..., Any]:
+        return partial(self._process.ask, self._path, verb)

@@ -23,8 +23,8 @@ from ocilayout.testing.machine.outside import (
     write_blob,
     wrong_size,
 )
-from ocilayout.testing.machine.side import Side, require_same
-from ocilayout.testing.machine.stage import Stage, contents, has, is_exact, refused, some
+from ocilayout.testing.machine.side import Handle, Side, require_same
+from ocilayout.testing.machine.stage import Stage, contents, handles, has, is_exact, refused, some
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,57 +38,52 @@ class Mishaps(Stage):
 
     @precondition(is_exact)
     @precondition(has("tag", "collect"))
-    @rule(at=some, by=some, cut=st.integers(0, 200), collect=st.booleans())
-    def work_on_a_torn_index(self, at: int, by: int, cut: int, *, collect: bool) -> None:
+    @rule(by=handles, cut=st.integers(0, 200), collect=st.booleans())
+    def work_on_a_torn_index(self, by: Handle, cut: int, *, collect: bool) -> None:
         """Try to change a layout whose index was cut short: nothing may be lost."""
-        side, number = self.choose(at, by)
-        store = side.stores[number]
         root = self.adapter.contents[0].root
-        with torn_index(side.path, cut):
+        with torn_index(by.side.path, cut):
             if collect:
                 refused(
                     "a collection by a torn index",
-                    lambda: store.collect(prune=True, grace=False, dry_run=False),
+                    lambda: by.store.collect(prune=True, grace=False, dry_run=False),
                 )
             else:
-                refused("a name in a torn index", lambda: store.tag("a", root, {}))
+                refused("a name in a torn index", lambda: by.store.tag("a", root, {}))
 
     @precondition(is_exact)
     @precondition(has("copy"))
-    @rule(at=some, by=some, which=some)
-    def copy_what_has_two_meanings(self, at: int, by: int, which: int) -> None:
+    @rule(by=handles, which=some)
+    def copy_what_has_two_meanings(self, by: Handle, which: int) -> None:
         """Copy a name that another program has given twice: nothing tells what it means."""
-        side, number = self.choose(at, by)
-        source = self.other(at)
+        source = self.other(by)
         name = self.name_in(source, which)
         others = self._others(source, name)
         if others:
-            store = side.stores[number]
             with second_meaning(source.path, source.model, name, others[which % len(others)]):
                 refused(
                     "a copy of one of two things",
-                    lambda: store.copy(source.path, name, name="a", referrers=False),
+                    lambda: by.store.copy(source.path, name, name="a", referrers=False),
                 )
 
     @precondition(is_exact)
     @precondition(has("tag", "full_names"))
-    @rule(at=some, by=some, which=some, how=some)
-    def edit_what_has_two_meanings(self, at: int, by: int, which: int, how: int) -> None:
+    @rule(by=handles, which=some, how=some)
+    def edit_what_has_two_meanings(self, by: Handle, which: int, how: int) -> None:
         """Edit a name that another program has given twice: neither may be touched."""
-        side, number = self.choose(at, by)
-        name, store = self.name_in(side, which), side.stores[number]
-        others = self._others(side, name)
+        name = self.name_in(by.side, which)
+        others = self._others(by.side, name)
         if others:
             other = others[which % len(others)]
             edits: dict[str, Callable[[], object]] = {
-                "untag": lambda: store.untag(name),
-                "tag": lambda: store.tag(name, other.root, {}),
-                "remove": lambda: store.remove(name),
-                "annotate": lambda: store.annotate(name, {"org.example.note": "true"}),
+                "untag": lambda: by.store.untag(name),
+                "tag": lambda: by.store.tag(name, other.root, {}),
+                "remove": lambda: by.store.remove(name),
+                "annotate": lambda: by.store.annotate(name, {"org.example.note": "true"}),
             }
             verbs = [verb for verb in edits if has(verb)(self)]
             verb = verbs[how % len(verbs)]
-            with second_meaning(side.path, side.model, name, other):
+            with second_meaning(by.side.path, by.model, name, other):
                 refused(f"{verb} of one of two things", edits[verb])
 
     def _others(self, side: Side, name: str) -> list[Content]:
@@ -106,97 +101,87 @@ class Mishaps(Stage):
 
     @precondition(is_exact)
     @precondition(has("copy"))
-    @rule(at=some, by=some)
-    def copy_a_wrong_size(self, at: int, by: int) -> None:
+    @rule(by=handles)
+    def copy_a_wrong_size(self, by: Handle) -> None:
         """Copy what gives one blob two sizes: only one can be right."""
-        side, number = self.choose(at, by)
-        source, store = self.other(at).path, side.stores[number]
+        source = self.other(by).path
         with wrong_size(source, "two sizes"):
             refused(
                 "a copy of what has a wrong size",
-                lambda: store.copy(source, "two sizes", name="a", referrers=False),
+                lambda: by.store.copy(source, "two sizes", name="a", referrers=False),
             )
-        for digest in list_blobs(side.path) - side.model.blobs:  # what was right may have come
-            blob_path(side.path, digest).unlink()
+        for digest in list_blobs(by.side.path) - by.model.blobs:  # what was right may have come
+            blob_path(by.side.path, digest).unlink()
 
     @precondition(has("put", "read"))
-    @rule(at=some, by=some, content=contents, part=some, cut=st.booleans())
-    def damage_and_put_right(
-        self, at: int, by: int, content: Content, part: int, *, cut: bool
-    ) -> None:
+    @rule(by=handles, content=contents, part=some, cut=st.booleans())
+    def damage_and_put_right(self, by: Handle, content: Content, part: int, *, cut: bool) -> None:
         """Damage a blob on the disk: it is not read, nor believed by a collection.
 
         A put makes what was cut short whole again. Of a blob that has its length, it may believe
         that it is whole: to know would be to read it.
         """
-        side, number = self.choose(at, by)
-        self.put(side, number, content)
+        by.put(content)
         descriptor, data = content.blobs[part % len(content.blobs)]
-        store = side.stores[number]
-        require_same("what is read", store.read(descriptor), data)
-        write_blob(side.path, descriptor.digest, data[:-1] if cut else data.swapcase())
-        refused("damaged content", lambda: store.read(descriptor))
+        require_same("what is read", by.store.read(descriptor), data)
+        write_blob(by.side.path, descriptor.digest, data[:-1] if cut else data.swapcase())
+        refused("damaged content", lambda: by.store.read(descriptor))
         if has("collect")(self):
-            self._collect_by_damage(side, number, descriptor.digest)
+            self._collect_by_damage(by, descriptor.digest)
         if cut:
-            self.put(side, number, content)
-            path = blob_path(side.path, descriptor.digest)
+            by.put(content)
+            path = blob_path(by.side.path, descriptor.digest)
             require_same("content that was put again", path.read_bytes(), data)
         else:
-            write_blob(side.path, descriptor.digest, data)
+            write_blob(by.side.path, descriptor.digest, data)
 
     @precondition(is_exact)
     @precondition(has("put", "collect"))
-    @rule(at=some, by=some, content=contents, prune=st.booleans())
-    def place_old_files(self, at: int, by: int, content: Content, *, prune: bool) -> None:
+    @rule(by=handles, content=contents, prune=st.booleans())
+    def place_old_files(self, by: Handle, content: Content, *, prune: bool) -> None:
         """Place content with old times, as `rsync -a` and `tar -x` do: it is young all the same."""
-        side, number = self.choose(at, by)
-        self.put(side, number, content)
+        by.put(content)
         for descriptor, _ in (*content.beside, *content.blobs):
-            os.utime(blob_path(side.path, descriptor.digest), (0, 0))
-        side.stores[number].collect(prune=prune, grace=True, dry_run=False)
+            os.utime(blob_path(by.side.path, descriptor.digest), (0, 0))
+        by.store.collect(prune=prune, grace=True, dry_run=False)
 
     @precondition(is_exact)
     @precondition(has("put", "read", "repair"))
-    @rule(at=some, by=some, content=contents, part=some)
-    def mend_a_link(self, at: int, by: int, content: Content, part: int) -> None:
+    @rule(by=handles, content=contents, part=some)
+    def mend_a_link(self, by: Handle, content: Content, part: int) -> None:
         """Let a link stand in the place of a blob: it is not read, and mended by a copy."""
-        side, number = self.choose(at, by)
-        store = side.stores[number]
-        self.put(side, number, content)
-        side.model.repair(repeated_entries(side.path))
-        store.repair()
+        by.put(content)
+        by.model.repair(repeated_entries(by.side.path))
+        by.store.repair()
         descriptor, data = content.blobs[part % len(content.blobs)]
-        path = blob_path(side.path, descriptor.digest)
-        with link_to_blob(side.path, descriptor.digest):
-            refused("a link", lambda: store.read(descriptor))
-            store.repair()
+        path = blob_path(by.side.path, descriptor.digest)
+        with link_to_blob(by.side.path, descriptor.digest):
+            refused("a link", lambda: by.store.read(descriptor))
+            by.store.repair()
             what = "link" if path.is_symlink() else "file" if path.is_file() else "nothing"
             require_same("what lies there", what, "file")
         require_same("content that was mended", path.read_bytes(), data)
 
     @precondition(is_exact)
     @precondition(has("repair"))
-    @rule(at=some, by=some)
-    def repair_without_blobs(self, at: int, by: int) -> None:
+    @rule(by=handles)
+    def repair_without_blobs(self, by: Handle) -> None:
         """Mend a layout whose blobs are away, as where a disk is not mounted: nothing may go."""
-        side, number = self.choose(at, by)
-        if not repeated_entries(side.path):
-            with blobs_away(side.path):
-                side.stores[number].repair()
+        if not repeated_entries(by.side.path):
+            with blobs_away(by.side.path):
+                by.store.repair()
 
-    def _collect_by_damage(self, side: Side, number: int, digest: Digest) -> None:
+    def _collect_by_damage(self, by: Handle, digest: Digest) -> None:
         """Require that a collection stops where it cannot tell what an entry reaches."""
-        if any(entry.digest == digest for entry in side.model.entries):
+        if any(entry.digest == digest for entry in by.model.entries):
             refused(
                 "a collection by a damaged manifest",
-                lambda: side.stores[number].collect(prune=False, grace=False, dry_run=False),
+                lambda: by.store.collect(prune=False, grace=False, dry_run=False),
             )
 
     @precondition(is_exact)
     @precondition(has("put"))
-    @rule(at=some, by=some)
-    def put_a_lie(self, at: int, by: int) -> None:
+    @rule(by=handles)
+    def put_a_lie(self, by: Handle) -> None:
         """Bring content that is not what it says: nothing of it stays."""
-        side, number = self.choose(at, by)
-        refused("content that is not what it says", lambda: side.stores[number].put(LIE))
+        refused("content that is not what it says", lambda: by.store.put(LIE))

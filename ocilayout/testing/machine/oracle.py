@@ -267,7 +267,7 @@ class Model:
         self.tag(name, content.digest, {})
 
     def tag(self, name: str, digest: Digest, notes: Mapping[str, str]) -> None:
-        """Let a name mean content and nothing else; what it meant keeps its other name, if any."""
+        """Tag content; the content that had the tag keeps its other name, if any."""
         fresh = Entry(name, digest, dict(notes))
         place: int | None = None
         for entry in self._alike(name, self._having("name", name)):
@@ -301,7 +301,7 @@ class Model:
             self._unname(entry)
 
     def annotate(self, ref: str, changes: Mapping[str, str | None]) -> None:
-        """Change what is noted at the entries of a reference."""
+        """Change the annotations of the entries of a reference."""
         for entry in self.meaning(ref):
             merged = {**entry.notes, **changes}
             entry.notes = {key: value for key, value in merged.items() if value is not None}

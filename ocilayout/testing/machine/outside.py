@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
@@ -26,7 +26,7 @@ from ocilayout.testing.machine.sample import CONTENTS, FULL_NAMES, UNKNOWN, Cont
 from ocilayout.testing.machine.state import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from ocilayout.testing.machine.oracle import Model
@@ -115,11 +115,10 @@ def _write(layout: Path, model: Model, contents: Iterable[Content]) -> None:
 
 
 def _document_of(model: Model, entry: Entry) -> dict[str, Any]:
-    return _written(model.known[entry.digest], entry)
+    return _written(model.known[entry.digest].root, entry)
 
 
-def _written(content: Content, entry: Entry) -> dict[str, Any]:
-    root = content.root
+def _written(root: Descriptor, entry: Entry) -> dict[str, Any]:
     name = {} if entry.name is None else {REF_NAME: entry.name}
     return {
         "mediaType": root.media_type,
@@ -178,40 +177,40 @@ def link_to_blob(layout: Path, digest: Digest) -> Iterator[None]:
 
 
 @contextmanager
-def torn_index(layout: Path, cut: int) -> Iterator[None]:
-    """Cut `index.json` short for a while.
+def _other_index(layout: Path, change: Callable[[bytes], bytes]) -> Iterator[None]:
+    """Let `index.json` be another one for a while.
 
     Raises:
         AssertionError: The store has changed it.
     """
     path = layout / "index.json"
     whole = path.read_bytes()
-    torn = whole[: cut % (len(whole) - 1)]
-    path.write_bytes(torn)
+    other = change(whole)
+    path.write_bytes(other)
     os.utime(path, (0, 0))  # no writer is still at it
     yield
-    if path.read_bytes() != torn:
-        raise AssertionError("index.json, cut short, was written over")
+    if path.read_bytes() != other:
+        raise AssertionError("index.json, which no verb could have used, was written over")
     path.write_bytes(whole)
 
 
-@contextmanager
-def second_meaning(layout: Path, model: Model, name: str, content: Content) -> Iterator[None]:
-    """Let a name have one more entry, for other content, for a while.
+def torn_index(layout: Path, cut: int) -> AbstractContextManager[None]:
+    """Cut `index.json` short for a while; see `_other_index`."""
+    return _other_index(layout, lambda whole: whole[: cut % (len(whole) - 1)])
 
-    Raises:
-        AssertionError: The store has changed `index.json`.
-    """
-    path = layout / "index.json"
-    whole = path.read_bytes()
-    document = json.loads(whole)
-    document["manifests"].append(_document_of(model, Entry(name, content.digest, {})))
-    path.write_text(json.dumps(document))
-    changed = path.read_bytes()
-    yield
-    if path.read_bytes() != changed:
-        raise AssertionError("index.json, in which a name means two things, was written over")
-    path.write_bytes(whole)
+
+def second_meaning(
+    layout: Path, model: Model, name: str, content: Content
+) -> AbstractContextManager[None]:
+    """Let a name have one more entry, for other content, for a while; see `_other_index`."""
+    entry = _document_of(model, Entry(name, content.digest, {}))
+
+    def change(whole: bytes) -> bytes:
+        document = json.loads(whole)
+        document["manifests"].append(entry)
+        return json.dumps(document).encode()
+
+    return _other_index(layout, change)
 
 
 def _with_sizes() -> Content:
@@ -231,21 +230,22 @@ _WITH_SIZES: Final = _with_sizes()
 @contextmanager
 def wrong_size(layout: Path, name: str) -> Iterator[None]:
     """Let a name mean, for a while, a manifest in which a layer has a wrong size, too."""
-    path = layout / "index.json"
-    whole = path.read_bytes()
-    fresh = [(blob_path(layout, descriptor.digest), data) for descriptor, data in _WITH_SIZES.blobs]
-    fresh = [(place, data) for place, data in fresh if not place.exists()]
-    for place, data in fresh:
-        place.parent.mkdir(exist_ok=True)
-        place.write_bytes(data)
-    document = json.loads(whole)
-    entry = Entry(name, _WITH_SIZES.digest, {})
-    document["manifests"] = [_written(_WITH_SIZES, entry)]
-    path.write_text(json.dumps(document))
-    yield
-    path.write_bytes(whole)
-    for place, _ in fresh:
-        place.unlink()
+    fresh = [
+        (descriptor.digest, data)
+        for descriptor, data in _WITH_SIZES.blobs
+        if not blob_path(layout, descriptor.digest).exists()
+    ]
+    for digest, data in fresh:
+        write_blob(layout, digest, data)
+    entry = _written(_WITH_SIZES.root, Entry(name, _WITH_SIZES.digest, {}))
+
+    def change(whole: bytes) -> bytes:
+        return json.dumps({**json.loads(whole), "manifests": [entry]}).encode()
+
+    with _other_index(layout, change):
+        yield
+    for digest, _ in fresh:
+        blob_path(layout, digest).unlink()
 
 
 LIE: Final = Content(

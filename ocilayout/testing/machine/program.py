@@ -74,9 +74,7 @@ class ProgramAdapter(Adapter):
         if "create" in self.commands:
             self.run("create", path=path)
             return
-        path.joinpath("blobs").mkdir(parents=True)
-        path.joinpath("oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-        path.joinpath("index.json").write_text('{"schemaVersion":2,"manifests":[]}')
+        _make_empty(path)
 
     def open(self, path: Path, number: int) -> ProgramStore:
         """Return a handle, which is nothing but the path."""
@@ -131,10 +129,8 @@ class ProgramStore:
     def bring(self, name: str, content: Content) -> None:
         """Let the program take content from a layout that is written by hand."""
         source = self._path.with_name("source")
-        source.joinpath("blobs").mkdir(parents=True)
+        _make_empty(source)
         try:
-            source.joinpath("oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-            source.joinpath("index.json").write_text('{"schemaVersion":2,"manifests":[]}')
             store = ProgramStore(self._adapter, source)
             store.put(content)
             store.tag(_CONTENT, content.root, {})
@@ -214,6 +210,12 @@ class ProgramStore:
     def _document(self) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(self._path.joinpath("index.json").read_bytes())
         return document
+
+
+def _make_empty(path: Path) -> None:
+    path.joinpath("blobs").mkdir(parents=True)
+    path.joinpath("oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    path.joinpath("index.json").write_text('{"schemaVersion":2,"manifests":[]}')
 
 
 def _name_of(entry: dict[str, Any]) -> str | None:

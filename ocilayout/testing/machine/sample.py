@@ -116,15 +116,6 @@ def _manifest(
     return _content(title, blobs, document, algorithm)
 
 
-def _wrapping(title: str, inside: Content) -> Content:
-    """Make a manifest whose one layer is another manifest, as bytes."""
-    layer = Descriptor.of(inside.blobs[-1][1], OCI_LAYER)
-    config = Descriptor.of(_CONFIG, OCI_CONFIG)
-    blobs = [(config, _CONFIG), (layer, inside.blobs[-1][1])]
-    document = Manifest(media_type=OCI_MANIFEST, config=config, layers=[layer])
-    return _content(title, blobs, document, "sha256")
-
-
 def _index(
     title: str,
     *children: Content,
@@ -207,7 +198,7 @@ _TWO = _manifest("two", "base", "second")
 _THREE = _manifest("three", "third")
 _PAIR = _index("pair", _ONE, _TWO)
 _DOCKER = _manifest("docker", "base", "fourth", media_type=DOCKER_MANIFEST)
-_WRAPPED = _wrapping("three, as a layer", _THREE)
+_WRAPPED = _manifest("three, as a layer", _THREE.blobs[-1][1].decode())
 _SIGNATURE = _manifest("signature of one", "signed", subject=_ONE)
 _SECOND = _manifest("signature of the signature", "signed", "again", subject=_SIGNATURE)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from ocilayout.model import REF_NAME
 from ocilayout.testing.machine.outside import blob_path, fill, list_blobs
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ocilayout.model import Digest
     from ocilayout.testing.machine.adapter import Adapter, Store
     from ocilayout.testing.machine.oracle import Model
+    from ocilayout.testing.machine.sample import Content
 
 
 def require_same(what: str, found: object, wanted: object) -> None:
@@ -145,10 +146,46 @@ class Side:
         if self.adapter.exact:
             require_same("order of names", view.names, names)
             notes = {name: entry.notes for name, entry in named.items()}
-            require_same("what is noted", {name: view.notes[name] for name in asked}, notes)
+            require_same("annotations", {name: view.notes[name] for name in asked}, notes)
         if view.referrers is not None:
             referrers = {digest: tuple(self.model.referrers(digest)) for digest in view.referrers}
             require_same("referrers", view.referrers, referrers)
+
+
+@frozen
+class Handle:
+    """One of the handles on a layout.
+
+    Attributes:
+        side: The layout.
+        number: Which handle, from 0.
+    """
+
+    side: Side
+    number: int
+
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:  # noqa: ANN401, FBT001 # Hypothesis asks
+        printer.text(f"<handle {self.number} on {self.side.path.name}>")
+
+    @property
+    def model(self) -> Model:
+        """What the layout must hold."""
+        return self.side.model
+
+    @property
+    def store(self) -> Store:
+        """The store behind it."""
+        return self.side.stores[self.number]
+
+    def beside(self, other: int) -> Handle:
+        """Return one of the handles on the same layout."""
+        return Handle(self.side, other % len(self.side.stores))
+
+    def put(self, content: Content) -> None:
+        """Bring content through it, without a name."""
+        self.store.put(content)
+        self.model.put(content)
+        self.side.put[self.number] |= content.placed
 
 
 def _read_index(

@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING, Final
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from ocilayout.testing.machine.side import Side
+from ocilayout.testing.machine.side import Handle, Side
 from ocilayout.testing.machine.state import AmbiguityError, RefusalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ocilayout.testing.machine.adapter import Adapter
-    from ocilayout.testing.machine.sample import Content
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 # folders in it are made by tempfile
 """Where files cost least, on Linux."""
 
 some = st.integers(0, 9)
 """Which of several: of sides, of handles, of what is there."""
+
+handles = st.builds(lambda stage, at, by: stage.handle(at, by), st.runner(), some, some)
+"""The handles on both layouts."""
 
 many = st.integers(0, 99)
 """Which of many."""
@@ -71,25 +73,24 @@ class Stage(RuleBasedStateMachine):
         for side in self.sides:
             side.require()
 
-    @rule(at=some, by=some)
-    def reopen(self, at: int, by: int) -> None:
+    @rule(by=handles)
+    def reopen(self, by: Handle) -> None:
         """Give up a handle for a new one."""
-        side, number = self.choose(at, by)
-        side.reopen(number)
+        by.side.reopen(by.number)
 
     def teardown(self) -> None:
         """Delete everything."""
         shutil.rmtree(self._folder)
 
-    def choose(self, at: int, by: int) -> tuple[Side, int]:
-        """Return one of the sides, and the number of one of its handles."""
+    def handle(self, at: int, by: int) -> Handle:
+        """Return one of the handles on one of the sides."""
         self._on_step()
-        side = self.sides[at % 2]
-        return side, by % len(side.stores)
+        return Handle(self.sides[at % 2], 0).beside(by)
 
-    def other(self, at: int) -> Side:
-        """Return the side that is not chosen."""
-        return self.sides[at % 2 - 1]
+    def other(self, by: Handle) -> Side:
+        """Return the side that a handle is not on."""
+        left, right = self.sides
+        return right if by.side is left else left
 
     def name_in(self, side: Side, which: int) -> str:
         """Choose a name, more often from the layout than from elsewhere."""
@@ -111,12 +112,6 @@ class Stage(RuleBasedStateMachine):
         pinned = [f"{entry.name}@{entry.digest}" for entry in model.entries if entry.name]
         unclear = [name for name in names if model.is_ambiguous(name)]
         return (*names, *model.full_names(), *(4 * unclear), *names, *digests, *pinned)
-
-    def put(self, side: Side, number: int, content: Content) -> None:
-        """Bring content through a handle, without a name."""
-        side.stores[number].put(content)
-        side.model.put(content)
-        side.put[number] |= content.placed
 
 
 def has(*verbs: str) -> Callable[[Stage], bool]:

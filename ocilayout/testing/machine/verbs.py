@@ -12,10 +12,11 @@ from ocilayout.testing.machine.adapter import Step
 from ocilayout.testing.machine.copies import Copies
 from ocilayout.testing.machine.outside import add_entry, repeated_entries
 from ocilayout.testing.machine.sample import FULL_NAMES
-from ocilayout.testing.machine.side import Side, require_same
+from ocilayout.testing.machine.side import Handle, require_same
 from ocilayout.testing.machine.stage import (
     both,
     contents,
+    handles,
     has,
     is_exact,
     many,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from hypothesis import settings
 
     from ocilayout.testing.machine.adapter import Adapter
+    from ocilayout.testing.machine.oracle import Model
     from ocilayout.testing.machine.sample import Content
 
 _NOTE: Final = "org.example.note"
@@ -85,48 +87,42 @@ class StoreMachine(Copies):
     """The verbs of a store."""
 
     @precondition(has("put"))
-    @rule(at=some, by=some, content=contents)
-    def put_content(self, at: int, by: int, content: Content) -> None:
-        """Bring content without a name."""
-        side, number = self.choose(at, by)
-        self.put(side, number, content)
+    @rule(by=handles, content=contents)
+    def put_content(self, by: Handle, content: Content) -> None:
+        """Store content without a tag."""
+        by.put(content)
 
     # ------------------------------------------------------------ naming
 
     @precondition(has("bring"))
-    @rule(at=some, by=some, name=names, content=contents)
-    def bring(self, at: int, by: int, name: str, content: Content) -> None:
-        """Bring content under a name."""
-        side, number = self.choose(at, by)
-        store = side.stores[number]
-        both(lambda: side.model.bring(name, content), lambda: store.bring(name, content))
+    @rule(by=handles, name=names, content=contents)
+    def bring(self, by: Handle, name: str, content: Content) -> None:
+        """Store content under a tag."""
+        both(lambda: by.model.bring(name, content), lambda: by.store.bring(name, content))
 
     @precondition(has("put", "tag"))
-    @rule(at=some, by=some, name=names, content=contents, notes=_notes, subject=st.booleans())
+    @rule(by=handles, name=names, content=contents, notes=_notes, subject=st.booleans())
     def put_and_tag(
-        self, at: int, by: int, name: str, content: Content, notes: dict[str, str], *, subject: bool
+        self, by: Handle, name: str, content: Content, notes: dict[str, str], *, subject: bool
     ) -> None:
-        """Bring content and name it; what it is about may come along without a name."""
-        side, number = self.choose(at, by)
-        self._put_and_tag(side, number, name, content, notes, subject=subject)
+        """Store and tag content; its subject may come along untagged."""
+        self._put_and_tag(by, name, content, notes, subject=subject)
 
     @precondition(has("put", "tag"))
-    @rule(at=some, by=some, name=names, choice=st.integers(0, 99))
-    def tag_what_was_put(self, at: int, by: int, name: str, choice: int) -> None:
-        """Name what was put through a handle some time ago; it may be gone by now."""
-        side, number = self.choose(at, by)
-        put = [found for found in self.adapter.contents if found.digests <= side.put[number]]
+    @rule(by=handles, name=names, choice=st.integers(0, 99))
+    def tag_what_was_put(self, by: Handle, name: str, choice: int) -> None:
+        """Tag content that was put through a handle earlier, and may be gone by now."""
+        put = [found for found in self.adapter.contents if found.digests <= by.side.put[by.number]]
         if put:
-            self._tag_if_there(side, number, name, put[choice % len(put)])
+            self._tag_if_there(by, name, put[choice % len(put)])
 
     @precondition(has("tag"))
-    @rule(at=some, by=some, name=names, choice=some, part=some, notes=_notes)
+    @rule(by=handles, name=names, choice=some, part=some, notes=_notes)
     def tag_again(
-        self, at: int, by: int, name: str, choice: int, part: int, notes: dict[str, str]
+        self, by: Handle, name: str, choice: int, part: int, notes: dict[str, str]
     ) -> None:
-        """Name what has an entry already, named or not, or a manifest inside of it."""
-        side, number = self.choose(at, by)
-        model = side.model
+        """Tag content that has an entry already, or a manifest inside it."""
+        model = by.model
         if model.entries:
             entry = model.entries[choice % len(model.entries)]
             inside = [
@@ -134,77 +130,72 @@ class StoreMachine(Copies):
                 for found in model.reach([entry.digest])
                 if found in model.known and model.known[found].digests <= model.blobs
             ]
-            self._tag(side, number, name, inside[part % len(inside)], notes)
+            self._tag(by, name, inside[part % len(inside)], notes)
 
     @precondition(has("retag"))
-    @rule(at=some, by=some, which=many, name=names)
-    def retag(self, at: int, by: int, which: int, name: str) -> None:
-        """Give what has a name one more."""
-        side, number = self.choose(at, by)
-        old, store = self.ref_in(side, which), side.stores[number]
-        both(lambda: side.model.retag(old, name), lambda: store.retag(old, name))
+    @rule(by=handles, which=many, name=names)
+    def retag(self, by: Handle, which: int, name: str) -> None:
+        """Give tagged content one more tag."""
+        old = self.ref_in(by.side, which)
+        both(lambda: by.model.retag(old, name), lambda: by.store.retag(old, name))
 
     @precondition(has("untag"))
-    @rule(at=some, by=some, which=many)
-    def untag(self, at: int, by: int, which: int) -> None:
-        """Take a name away."""
-        side, number = self.choose(at, by)
-        name, store = self.ref_in(side, which), side.stores[number]
-        both(lambda: side.model.untag(name), lambda: store.untag(name))
+    @rule(by=handles, which=many)
+    def untag(self, by: Handle, which: int) -> None:
+        """Remove a tag."""
+        name = self.ref_in(by.side, which)
+        both(lambda: by.model.untag(name), lambda: by.store.untag(name))
 
     @precondition(has("annotate"))
-    @rule(at=some, by=some, which=many, changes=_changes)
-    def annotate(self, at: int, by: int, which: int, changes: dict[str, str | None]) -> None:
-        """Change what is noted at a name."""
-        side, number = self.choose(at, by)
-        name, store = self.ref_in(side, which), side.stores[number]
-        both(lambda: side.model.annotate(name, changes), lambda: store.annotate(name, changes))
+    @rule(by=handles, which=many, changes=_changes)
+    def annotate(self, by: Handle, which: int, changes: dict[str, str | None]) -> None:
+        """Change the annotations of an entry."""
+        name = self.ref_in(by.side, which)
+        both(lambda: by.model.annotate(name, changes), lambda: by.store.annotate(name, changes))
 
     @precondition(is_exact)
     @precondition(has("full_names"))
     @rule(
-        at=some,
+        by=handles,
         name=st.none() | names,
         full_name=st.none() | st.sampled_from(FULL_NAMES),
         choice=many,
     )
     def add_another_entry(
-        self, at: int, name: str | None, full_name: str | None, choice: int
+        self, by: Handle, name: str | None, full_name: str | None, choice: int
     ) -> None:
         """Let another program append an entry, whatever else has its names."""
-        side, _ = self.choose(at, 0)
-        there = [found for found in side.model.known.values() if found.digests <= side.model.blobs]
+        there = [found for found in by.model.known.values() if found.digests <= by.model.blobs]
         # Content that has entries already gets more of them as often as all other.
-        there += [side.model.known[entry.digest] for entry in 4 * side.model.entries]
+        there += [by.model.known[entry.digest] for entry in 4 * by.model.entries]
         if there:
             notes = {} if full_name is None else {CONTAINERD_IMAGE_NAME: full_name}
             entry = Entry(name, there[choice % len(there)].digest, notes)
-            add_entry(side.path, side.model, entry)
+            add_entry(by.side.path, by.model, entry)
 
     @precondition(has("edit"))
     @rule(
-        at=some,
-        by=some,
+        by=handles,
         choice=many,
         changes=st.lists(st.tuples(_verbs, many, names, _notes), min_size=2, max_size=4),
     )
     def edit(
         self,
-        at: int,
-        by: int,
+        by: Handle,
         choice: int,
         changes: list[tuple[Literal["tag", "untag", "annotate"], int, str, dict[str, str]]],
     ) -> None:
         """Make several changes to one content at once."""
-        side, number = self.choose(at, by)
-        model, store = side.model, side.stores[number]
+        model = by.model
         if model.entries:
             digests = [entry.digest for entry in model.entries]
             digest = (
                 max(digests, key=digests.count) if choice % 2 else digests[choice % len(digests)]
             )
             refs = [
-                ref for ref, entry in model.meant(self.refs(side)).items() if entry.digest == digest
+                ref
+                for ref, entry in model.meant(self.refs(by.side)).items()
+                if entry.digest == digest
             ]
             root = model.known[digest].root
             if has("full_names")(self):
@@ -216,64 +207,58 @@ class StoreMachine(Copies):
                 Step(verb, _one_of([*own, name] if verb == "tag" else refs, which), root, notes)
                 for verb, which, name, notes in changes
             ]
-            both(lambda: _take_steps(side, steps), lambda: store.edit(steps))
+            both(lambda: _take_steps(model, steps), lambda: by.store.edit(steps))
 
     @precondition(is_exact)
     @precondition(has("repair"))
-    @rule(at=some, by=some)
-    def repair(self, at: int, by: int) -> None:
-        """Mend what needs no guess."""
-        side, number = self.choose(at, by)
-        side.model.repair(repeated_entries(side.path))
-        side.stores[number].repair()
+    @rule(by=handles)
+    def repair(self, by: Handle) -> None:
+        """Repair what needs no guess."""
+        by.model.repair(repeated_entries(by.side.path))
+        by.store.repair()
 
     # ------------------------------------------------------------ deleting
 
     @precondition(has("remove"))
-    @rule(at=some, by=some, which=many)
-    def remove(self, at: int, by: int, which: int) -> None:
-        """Take a name away, and what only it reaches."""
-        side, number = self.choose(at, by)
-        self._remove(side, number, self.ref_in(side, which))
+    @rule(by=handles, which=many)
+    def remove(self, by: Handle, which: int) -> None:
+        """Remove a tag, and the content that only it reaches."""
+        self._remove(by, self.ref_in(by.side, which))
 
     @precondition(has("put", "tag", "remove"))
-    @rule(at=some, by=some, name=names, content=contents)
-    def put_and_remove(self, at: int, by: int, name: str, content: Content) -> None:
-        """Bring content and take it away again; what it is about stays."""
-        side, number = self.choose(at, by)
-        self._put_and_tag(side, number, name, content, {}, subject=True)
-        self._remove(side, number, name)
+    @rule(by=handles, name=names, content=contents)
+    def put_and_remove(self, by: Handle, name: str, content: Content) -> None:
+        """Store content and remove it again; its subject stays."""
+        self._put_and_tag(by, name, content, {}, subject=True)
+        self._remove(by, name)
 
     @precondition(has("put", "tag", "remove"))
-    @rule(at=some, by=some, other=some, which=some, name=names, content=contents)
+    @rule(by=handles, other=some, which=some, name=names, content=contents)
     def put_while_another_handle_removes(
-        self, at: int, by: int, other: int, which: int, name: str, content: Content
+        self, by: Handle, other: int, which: int, name: str, content: Content
     ) -> None:
-        """Bring content that shares with what is removed before it has a name."""
-        side, number = self.choose(at, by)
-        self.put(side, number, content)
-        self._remove(side, other % len(side.stores), self.name_in(side, which))
-        self._tag_if_there(side, number, name, content)
+        """Store content that shares blobs with content that is removed before it is tagged."""
+        by.put(content)
+        self._remove(by.beside(other), self.name_in(by.side, which))
+        self._tag_if_there(by, name, content)
 
     @precondition(has("put", "tag", "collect"))
-    @rule(at=some, by=some, other=some, name=names, content=contents)
+    @rule(by=handles, other=some, name=names, content=contents)
     def put_while_another_handle_collects(
-        self, at: int, by: int, other: int, name: str, content: Content
+        self, by: Handle, other: int, name: str, content: Content
     ) -> None:
-        """Bring content that is collected, as far as nothing has it, before it has a name."""
-        side, number = self.choose(at, by)
-        self.put(side, number, content)
-        side.stores[other % len(side.stores)].collect(prune=False, grace=False, dry_run=False)
-        side.model.collect(prune=False)
-        self._tag_if_there(side, number, name, content)
+        """Store content, and collect the unreferenced part of it before it is tagged."""
+        by.put(content)
+        by.beside(other).store.collect(prune=False, grace=False, dry_run=False)
+        by.model.collect(prune=False)
+        self._tag_if_there(by, name, content)
 
     @precondition(has("collect"))
-    @rule(at=some, by=some, prune=st.booleans(), dry_run=st.sampled_from([False, False, True]))
-    def collect(self, at: int, by: int, *, prune: bool, dry_run: bool) -> None:
+    @rule(by=handles, prune=st.booleans(), dry_run=st.sampled_from([False, False, True]))
+    def collect(self, by: Handle, *, prune: bool, dry_run: bool) -> None:
         """Delete what nothing reaches; or only ask what that would be."""
-        side, number = self.choose(at, by)
-        removed = side.stores[number].collect(prune=prune, grace=False, dry_run=dry_run)
-        model = side.model.twin() if dry_run else side.model
+        removed = by.store.collect(prune=prune, grace=False, dry_run=dry_run)
+        model = by.model.twin() if dry_run else by.model
         must = model.collect(prune=prune)
         if self.adapter.exact:
             unlisted = must.unlisted if removed.unlisted is None else removed.unlisted
@@ -281,22 +266,18 @@ class StoreMachine(Copies):
             require_same("collected", found, must)
 
     @precondition(has("put", "tag", "collect"))
-    @rule(at=some, by=some, name=names, content=contents, prune=st.booleans())
-    def tag_and_collect(
-        self, at: int, by: int, name: str, content: Content, *, prune: bool
-    ) -> None:
-        """Bring content under a name, and delete what nothing holds: it holds all that it names."""
-        side, number = self.choose(at, by)
-        self._put_and_tag(side, number, name, content, {}, subject=True)
-        side.stores[number].collect(prune=prune, grace=False, dry_run=False)
-        side.model.collect(prune=prune)
+    @rule(by=handles, name=names, content=contents, prune=st.booleans())
+    def tag_and_collect(self, by: Handle, name: str, content: Content, *, prune: bool) -> None:
+        """Tag content and collect garbage: the tag holds all that the content names."""
+        self._put_and_tag(by, name, content, {}, subject=True)
+        by.store.collect(prune=prune, grace=False, dry_run=False)
+        by.model.collect(prune=prune)
 
     @precondition(has("collect"))
-    @rule(at=some, by=some, prune=st.booleans())
-    def collect_nothing_young(self, at: int, by: int, *, prune: bool) -> None:
+    @rule(by=handles, prune=st.booleans())
+    def collect_nothing_young(self, by: Handle, *, prune: bool) -> None:
         """Delete what nothing reaches and is old; nothing is."""
-        side, number = self.choose(at, by)
-        removed = side.stores[number].collect(prune=prune, grace=True, dry_run=False)
+        removed = by.store.collect(prune=prune, grace=True, dry_run=False)
         if self.adapter.exact:
             nothing = (frozenset[object](), ())
             require_same("collected, of young", (removed.blobs, removed.entries), nothing)
@@ -305,48 +286,42 @@ class StoreMachine(Copies):
 
     def _put_and_tag(
         self,
-        side: Side,
-        number: int,
+        by: Handle,
         name: str,
         content: Content,
         notes: dict[str, str],
         *,
         subject: bool,
     ) -> None:
-        """Bring content and name it, and on request what it is about before it."""
-        about = side.model.known.get(content.subject) if content.subject else None
+        """Store and tag content, and on request store its subject before it."""
+        about = by.model.known.get(content.subject) if content.subject else None
         if subject and about is not None:
-            self.put(side, number, about)
-        self.put(side, number, content)
-        self._tag(side, number, name, content, notes)
+            by.put(about)
+        by.put(content)
+        self._tag(by, name, content, notes)
 
-    def _tag(
-        self, side: Side, number: int, name: str, content: Content, notes: dict[str, str]
-    ) -> None:
-        store = side.stores[number]
+    def _tag(self, by: Handle, name: str, content: Content, notes: dict[str, str]) -> None:
         both(
-            lambda: side.model.tag(name, content.digest, notes),
-            lambda: store.tag(name, content.root, notes),
+            lambda: by.model.tag(name, content.digest, notes),
+            lambda: by.store.tag(name, content.root, notes),
         )
 
-    def _tag_if_there(self, side: Side, number: int, name: str, content: Content) -> None:
-        """Name content if all of it is still there, and require a refusal if it is not."""
-        store = side.stores[number]
-        if content.digests <= side.model.blobs:
-            self._tag(side, number, name, content, {})
+    def _tag_if_there(self, by: Handle, name: str, content: Content) -> None:
+        """Tag content if all of it is still there, and require a refusal if it is not."""
+        if content.digests <= by.model.blobs:
+            self._tag(by, name, content, {})
         else:
             gone = "a name for what is gone"
-            kind = Exception if side.model.is_ambiguous(name) else LookupError
-            refused(gone, lambda: store.tag(name, content.root, {}), kind)
+            kind = Exception if by.model.is_ambiguous(name) else LookupError
+            refused(gone, lambda: by.store.tag(name, content.root, {}), kind)
 
-    def _remove(self, side: Side, number: int, name: str) -> None:
-        store = side.stores[number]
-        both(lambda: side.model.remove(name), lambda: store.remove(name))
+    def _remove(self, by: Handle, name: str) -> None:
+        both(lambda: by.model.remove(name), lambda: by.store.remove(name))
 
 
-def _take_steps(side: Side, steps: list[Step]) -> None:
+def _take_steps(model: Model, steps: list[Step]) -> None:
     """Let the model make several changes, or none."""
-    twin = side.model.twin()
+    twin = model.twin()
     for step in steps:
         if step.verb == "tag":
             twin.tag(step.ref, step.target.digest, step.notes)
@@ -354,7 +329,7 @@ def _take_steps(side: Side, steps: list[Step]) -> None:
             twin.untag(step.ref)
         else:
             twin.annotate(step.ref, step.notes)
-    side.model.entries = twin.entries
+    model.entries = twin.entries
 
 
 def _one_of(refs: list[str], which: int) -> str:

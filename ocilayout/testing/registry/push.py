@@ -95,16 +95,7 @@ def put_manifest(
     tag_by_digest: bool,
     sparse_indexes: bool,
 ) -> Answer:
-    """Store a manifest that is valid and whose parts are stored.
-
-    Args:
-        storage: The content of the registry.
-        request: The request.
-        subject_header: Whether to answer with `OCI-Subject`.
-        tag_by_digest: Whether to set the tags in the query of a push by digest, and to answer with
-            `OCI-Tag`; if not, the query is ignored.
-        sparse_indexes: Whether the manifests that an index lists may be missing.
-    """
+    """Store a manifest that is valid and whose parts are stored; see `LoopbackRegistry`."""
     data, reference = request.body, request.reference
     if len(data) > MAX_DOCUMENT:
         return refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "SIZE_INVALID")

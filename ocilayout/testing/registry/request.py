@@ -156,15 +156,10 @@ If it does not call `Proceed`, then nothing is stored, deleted or begun.
 
 @define(eq=False)
 class Rule:
-    """A fault, and the requests that meet it; `LoopbackRegistry.misbehave` makes one.
+    """A fault, and the requests that meet it; `LoopbackRegistry.misbehave` documents the others.
 
     Attributes:
-        on: The kind of request.
-        fault: The fault.
-        name: The repository, or `None` for any.
-        reference: The tag, digest or upload, or `None` for any.
         skip: How many such requests are answered correctly before the next that meets it.
-        times: How many requests meet the fault, or `None` for all.
         count: How many requests have met it so far.
 
     Raises:

@@ -71,6 +71,15 @@ class Document(Generic[M]):
     data: bytes
 
 
+def _referring() -> dict[str, SearchStrategy[Any]]:
+    """Give what all documents have that may refer to a subject."""
+    return {
+        "artifact_type": st.none() | TEXT,
+        "subject": st.none() | scalar.descriptors(),
+        "annotations": scalar.annotations(),
+    }
+
+
 def headers() -> SearchStrategy[Header]:
     """Give what may stand in `oci-layout`."""
     return st.builds(Header, extra=extras(Header))
@@ -85,12 +94,10 @@ def manifests(*, max_layers: int = 2) -> SearchStrategy[Manifest]:
     return st.builds(
         Manifest,
         media_type=st.none() | st.sampled_from(sorted(MANIFEST_TYPES)),
-        artifact_type=st.none() | TEXT,
         config=scalar.descriptors(),
         layers=st.lists(scalar.descriptors(), max_size=max_layers),
-        subject=st.none() | scalar.descriptors(),
-        annotations=scalar.annotations(),
         extra=extras(Manifest, "manifests"),
+        **_referring(),
     )
 
 
@@ -103,11 +110,9 @@ def indexes(*, max_manifests: int = 3) -> SearchStrategy[Index]:
     return st.builds(
         Index,
         media_type=st.none() | st.sampled_from(sorted(INDEX_TYPES)),
-        artifact_type=st.none() | TEXT,
         manifests=st.lists(scalar.descriptors(), max_size=max_manifests),
-        subject=st.none() | scalar.descriptors(),
-        annotations=scalar.annotations(),
         extra=extras(Index, "config", "layers"),
+        **_referring(),
     )
 
 
@@ -120,11 +125,9 @@ def artifact_manifests(*, max_blobs: int = 2) -> SearchStrategy[ArtifactManifest
     return st.builds(
         ArtifactManifest,
         media_type=st.none() | st.sampled_from(sorted(ARTIFACT_TYPES)),
-        artifact_type=st.none() | TEXT,
         blobs=st.lists(scalar.descriptors(), max_size=max_blobs),
-        subject=st.none() | scalar.descriptors(),
-        annotations=scalar.annotations(),
         extra=extras(ArtifactManifest, "manifests", "layers", "config"),
+        **_referring(),
     )
 
 

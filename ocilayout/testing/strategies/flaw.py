@@ -34,7 +34,7 @@ from ocilayout.testing.strategies.specimen import Spoiled, keys_of, noted, regis
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
-    from ocilayout.model import Json
+    from ocilayout.model import Extensible, Json
     from ocilayout.testing.strategies.draft import Members
     from ocilayout.testing.strategies.specimen import Flaw, Site, Specimen
 
@@ -192,21 +192,6 @@ def wrong_value(draw: DrawFn, specimen: Specimen) -> Spoiled:
 # ---------------------------------------------------------------- some documents
 
 
-@register(FLAWS, "unsupported-version", bearers=(Header,))
-def unsupported_version(draw: DrawFn, specimen: Specimen) -> Spoiled:
-    """Be of another version of the layout."""
-    versions = ["2.0.0", "1.0.1", "1.0", "v1.0.0", "1.0.0 ", ""]
-    specimen.members["imageLayoutVersion"] = draw(st.sampled_from(versions))
-    return Spoiled("$.imageLayoutVersion")
-
-
-@register(FLAWS, "bad-version", bearers=(Manifest, Index))
-def bad_version(draw: DrawFn, specimen: Specimen) -> Spoiled:
-    """Be of another schema."""
-    specimen.members["schemaVersion"] = draw(st.sampled_from([1, 3, 0, -2, 22]))
-    return Spoiled("$.schemaVersion")
-
-
 @register(FLAWS, "ambiguous-document", bearers=(Manifest, Index))
 def ambiguous_document(draw: DrawFn, specimen: Specimen) -> Spoiled:
     """Have a property of a document of the other kind, in whatever case."""
@@ -230,37 +215,48 @@ def bad_time(draw: DrawFn, specimen: Specimen) -> Spoiled:
     return Spoiled("$.history[0].created")
 
 
-# ---------------------------------------------------------------- descriptors
+# ---------------------------------------------------------------- properties with a wrong value
 
 
-def _describing(code: str, name: str, *values: Json) -> None:
-    """Enter a flaw of descriptors: a property that has one of some values."""
+def _saying(name: str, *values: Json, models: tuple[type[Extensible], ...] = (Descriptor,)) -> Flaw:
+    """Return a flaw: a property of some objects has one of some values."""
 
-    @register(FLAWS, code, bearers=(Manifest, Index))
     def flaw(draw: DrawFn, specimen: Specimen) -> Spoiled:
-        site = draw(specimen.sites(Descriptor))
+        site = draw(specimen.sites(*models))
         site.members[name] = draw(st.sampled_from(values))
         return Spoiled(site.at(name))
 
+    return flaw
 
-_describing(
-    "bad-media-type", "mediaType", "", "text", "text/", "/x", "a b/c", "text/plain; charset=utf-8"
+
+_BOTH: Final = (Manifest, Index)
+
+register(FLAWS, "unsupported-version", bearers=(Header,))(
+    _saying(
+        "imageLayoutVersion", *("2.0.0", "1.0.1", "1.0", "v1.0.0", "1.0.0 ", ""), models=(Header,)
+    )
 )
-_describing(
-    "bad-digest",
-    "digest",
-    *("", "sha256", "sha256:", "sha256:0123", "sha256:" + "A" * 64, "SHA256:" + "0" * 64),
-    *("sha256:" + "0" * 63, "sha512:" + "0" * 64, "sha256:../../../etc/passwd", "md5:a/b"),
+register(FLAWS, "bad-version", bearers=_BOTH)(
+    _saying("schemaVersion", *(1, 3, 0, -2, 22), models=_BOTH)
 )
-_describing("bad-size", "size", -1, 2**63, 10**30, -(2**63))
-_describing("bad-base64", "data", "%%%%", "YQ", "YQ==\n", "=", "\u00e9")
-_describing("bad-data", "data", "bm90IGl0", "")
+register(FLAWS, "bad-media-type", bearers=_BOTH)(
+    _saying("mediaType", "", "text", "text/", "/x", "a b/c", "text/plain; charset=utf-8")
+)
+register(FLAWS, "bad-digest", bearers=_BOTH)(
+    _saying(
+        "digest",
+        *("", "sha256", "sha256:", "sha256:0123", "sha256:" + "A" * 64, "SHA256:" + "0" * 64),
+        *("sha256:" + "0" * 63, "sha512:" + "0" * 64, "sha256:../../../etc/passwd", "md5:a/b"),
+    )
+)
+register(FLAWS, "bad-size", bearers=_BOTH)(_saying("size", -1, 2**63, 10**30, -(2**63)))
+register(FLAWS, "bad-base64", bearers=_BOTH)(_saying("data", "%%%%", "YQ", "YQ==\n", "=", "\u00e9"))
+register(FLAWS, "bad-data", bearers=_BOTH)(_saying("data", "bm90IGl0", ""))
 
 
 LAPSES: Final[dict[str, Flaw]] = {}
 """By the codes of what is wrong then."""
 
-_BOTH = (Manifest, Index)
 _OTHERS = {
     OCI_MANIFEST: [DOCKER_MANIFEST, "text/plain", ""],
     DOCKER_MANIFEST: [OCI_MANIFEST, "text/plain", ""],
@@ -310,20 +306,6 @@ def null_list(draw: DrawFn, specimen: Specimen) -> Spoiled:
     return Spoiled(join_place("$", name))
 
 
-@register(LAPSES, "url-form", bearers=_BOTH)
-def url_form(draw: DrawFn, specimen: Specimen) -> Spoiled:
-    """Give a URL that is none."""
-    return _url(
-        draw, specimen, "", "no scheme", "/path", "http://a b", "1http://x", "http://\u00e9"
-    )
-
-
-@register(LAPSES, "url-scheme", bearers=_BOTH)
-def url_scheme(draw: DrawFn, specimen: Specimen) -> Spoiled:
-    """Give a URL of a scheme that should not be used."""
-    return _url(draw, specimen, "ftp://example.com/a", "urn:x", "file:///etc/passwd", "x:")
-
-
 @register(LAPSES, "empty-platform", bearers=(*_BOTH, ImageConfig))
 def empty_platform(draw: DrawFn, specimen: Specimen) -> Spoiled:
     """Name no operating system, or no architecture."""
@@ -340,39 +322,51 @@ def unknown_platform(draw: DrawFn, specimen: Specimen) -> Spoiled:
     return Spoiled(site.at(name))
 
 
-@register(LAPSES, "artifact-type-form", bearers=_BOTH)
-def artifact_type_form(draw: DrawFn, specimen: Specimen) -> Spoiled:
-    """Give an artifact type that is not a media type."""
-    site = draw(specimen.sites(Manifest, Index, Descriptor))
-    types = ["dev.toolhive.skills.v1", "text", "text/plain; charset=utf-8", " "]
-    site.members["artifactType"] = draw(st.sampled_from(types))
-    return Spoiled(site.at("artifactType"))
+register(LAPSES, "artifact-type-form", bearers=_BOTH)(
+    _saying(
+        "artifactType",
+        *("dev.toolhive.skills.v1", "text", "text/plain; charset=utf-8", " "),
+        models=(*_BOTH, Descriptor),
+    )
+)
 
 
-@register(LAPSES, "annotation-key-form", bearers=_BOTH)
-def annotation_key_form(draw: DrawFn, specimen: Specimen) -> Spoiled:
-    """Add an annotation under a key that no specification defines."""
-    return _annotation(draw, specimen, "note", "a b", ".example.x", "com.", "\u00e9.example")
+def _url(*urls: str) -> Flaw:
+    """Return a lapse: the last URL of a descriptor is one of some."""
+
+    def lapse(draw: DrawFn, specimen: Specimen) -> Spoiled:
+        site = draw(specimen.sites(Descriptor))
+        before = draw(st.lists(st.just("https://example.com/a?b=%20#c"), max_size=2))
+        site.members["urls"] = [*before, draw(st.sampled_from(urls))]
+        return Spoiled(f"{site.at('urls')}[{len(before)}]")
+
+    return lapse
 
 
-@register(LAPSES, "empty-annotation-key", bearers=_BOTH)
-def empty_annotation_key(draw: DrawFn, specimen: Specimen) -> Spoiled:
-    """Note something under no key."""
-    return _annotation(draw, specimen, "")
+register(LAPSES, "url-form", bearers=_BOTH)(
+    _url("", "no scheme", "/path", "http://a b", "1http://x", "http://\u00e9")
+)
+register(LAPSES, "url-scheme", bearers=_BOTH)(
+    _url("ftp://example.com/a", "urn:x", "file:///etc/passwd", "x:")
+)
 
 
-def _url(draw: DrawFn, specimen: Specimen, *urls: str) -> Spoiled:
-    site = draw(specimen.sites(Descriptor))
-    before = draw(st.lists(st.just("https://example.com/a?b=%20#c"), max_size=2))
-    site.members["urls"] = [*before, draw(st.sampled_from(urls))]
-    return Spoiled(f"{site.at('urls')}[{len(before)}]")
+def _annotation(*keys: str) -> Flaw:
+    """Return a lapse: something has an annotation under one of some keys."""
+
+    def lapse(draw: DrawFn, specimen: Specimen) -> Spoiled:
+        site = draw(specimen.sites(*_BOTH, Descriptor))
+        key = draw(st.sampled_from(keys))
+        site.members["annotations"] = {**noted(site.members), key: draw(st.sampled_from(["", "x"]))}
+        return Spoiled(join_place(site.at("annotations"), key))
+
+    return lapse
 
 
-def _annotation(draw: DrawFn, specimen: Specimen, *keys: str) -> Spoiled:
-    site = draw(specimen.sites(Manifest, Index, Descriptor))
-    key = draw(st.sampled_from(keys))
-    site.members["annotations"] = {**noted(site.members), key: draw(st.sampled_from(["", "x"]))}
-    return Spoiled(join_place(site.at("annotations"), key))
+register(LAPSES, "annotation-key-form", bearers=_BOTH)(
+    _annotation("note", "a b", ".example.x", "com.", "\u00e9.example")
+)
+register(LAPSES, "empty-annotation-key", bearers=_BOTH)(_annotation(""))
 
 
 def _platform(draw: DrawFn, specimen: Specimen) -> tuple[Site, str]:

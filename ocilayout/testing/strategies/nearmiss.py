@@ -44,19 +44,19 @@ class NearMiss(Generic[T]):
     value: T
 
     def __repr__(self) -> str:
-        also = f", also={self.also!r}" if self.also else ""
-        return (
-            f"NearMiss(code={self.code!r}, place={self.place!r}{also}, value={_shown(self.value)})"
-        )
+        return f"{self._beginning()}{_shown(self.value)})"
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:  # noqa: ANN401, FBT001 # IPython's protocol, which Hypothesis knows
         if isinstance(self.value, bytes):
             printer.text(repr(self))
             return
-        also = f", also={self.also!r}" if self.also else ""
-        printer.text(f"NearMiss(code={self.code!r}, place={self.place!r}{also}, value=")
+        printer.text(self._beginning())
         printer.pretty(self.value)
         printer.text(")")
+
+    def _beginning(self) -> str:
+        also = f", also={self.also!r}" if self.also else ""
+        return f"NearMiss(code={self.code!r}, place={self.place!r}{also}, value="
 
     @property
     def findings(self) -> frozenset[Finding]:

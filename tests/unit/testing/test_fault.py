@@ -142,7 +142,7 @@ class TestRules:
         registry.behave()
         assert "X" not in Said(registry, "GET", BLOB).headers
 
-    def test_a_fault_of_a_test_is_a_function(self, get: Callable[..., Said]) -> None:
+    def test_a_test_can_write_a_fault_as_a_function(self, get: Callable[..., Said]) -> None:
         """It gets the request, and a function that lets the registry answer."""
 
         def shout(request: Request, proceed: Callable[[], Answer]) -> Answer:
@@ -415,7 +415,7 @@ class TestSent:
         registry.misbehave("blob", fault.cut(after))
         assert len(Said(registry, "GET", path).body) == comes
 
-    def test_the_end_of_the_registry_is_the_end_of_a_stall(self) -> None:
+    def test_stopping_the_registry_releases_a_stall(self) -> None:
         """The registry stops although a test forgot to release a fault, even a removed one."""
         with LoopbackRegistry() as registry:
             blob = registry.put_blob(NAME, DATA)

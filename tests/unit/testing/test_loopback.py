@@ -104,7 +104,7 @@ def client(registry: LoopbackRegistry) -> Iterator[Client]:
     opened.close()
 
 
-def test_it_serves_only_while_it_is_entered() -> None:
+def test_it_serves_only_inside_its_with_block() -> None:
     """Before and after its block there is no host, and leaving twice does nothing."""
     registry = LoopbackRegistry()
     with pytest.raises(RuntimeError):
@@ -122,7 +122,7 @@ def test_it_serves_only_while_it_is_entered() -> None:
     registry.__exit__(None, None, None)
 
 
-def test_the_root_of_the_api_says_which_one_it_is(client: Client) -> None:
+def test_the_root_of_the_api_names_its_version(client: Client) -> None:
     """`/v2/` answers 200; other paths and methods are refused."""
     said = client("GET", "/v2/")
     assert (said.status, said.body) == (200, b"{}")
@@ -366,7 +366,9 @@ class TestManifests:
         assert self.put(client, str(Digest.of(MANIFEST, "sha512"))).status == 201
         assert registry.tags == {}
 
-    def test_a_subject_is_noted(self, registry: LoopbackRegistry, client: Client) -> None:
+    def test_a_subject_is_confirmed_by_a_header(
+        self, registry: LoopbackRegistry, client: Client
+    ) -> None:
         """The registry answers with OCI-Subject, unless it is told to be an old one."""
         client.push(b"{}")
         subject = Descriptor.of(MANIFEST, OCI_MANIFEST)
@@ -389,7 +391,7 @@ class TestManifests:
         manifest = encode(Manifest(config=EMPTY, layers=[layer]))
         assert self.put(client, "v1", manifest).status == 201
 
-    def test_a_condition_is_kept(self, registry: LoopbackRegistry, client: Client) -> None:
+    def test_if_match_is_checked(self, registry: LoopbackRegistry, client: Client) -> None:
         """A tag that moved is not replaced by a client that saw the old one."""
         registry.put_blob(NAME, b"{}")
         registry.put_manifest(NAME, MANIFEST, tag="v1")
@@ -410,7 +412,7 @@ class TestManifests:
         assert registry.tags == {("other", "v1"): ROOT}
         assert client("GET", f"{V2}/tags/list").status == 404
 
-    def test_a_body_that_breaks_off_is_nothing(
+    def test_a_body_that_breaks_off_is_not_stored(
         self, registry: LoopbackRegistry, client: Client
     ) -> None:
         """A manifest that breaks off is not stored, even if the part is valid."""
@@ -472,7 +474,7 @@ class TestLists:
             registry.put_manifest(NAME, MANIFEST, tag=tag)
         assert self.pages(client, f"{V2}/tags/list{query}", "tags") == want
 
-    def test_a_list_of_nothing(self, registry: LoopbackRegistry, client: Client) -> None:
+    def test_an_empty_list(self, registry: LoopbackRegistry, client: Client) -> None:
         """A repository without tags has an empty list; a missing repository has none."""
         assert client("GET", f"{V2}/tags/list").codes() == ["NAME_UNKNOWN"]
         registry.put_blob(NAME, DATA)
@@ -673,7 +675,7 @@ def test_tls(tmp_path: Path) -> None:
 # ------------------------------------------------------------------ what a test learns
 
 
-def test_requests_are_noted(registry: LoopbackRegistry, client: Client) -> None:
+def test_requests_are_recorded(registry: LoopbackRegistry, client: Client) -> None:
     """A request compares like its method and path, and has all the rest."""
     client("PUT", f"{V2}/manifests/v1?a=1&a=2&b", b"body", X_Mine="yes")
     assert registry.requests == [("PUT", f"{V2}/manifests/v1")]

@@ -86,7 +86,7 @@ def test_nothing_is_loaded_before_it_is_asked_for(statement: str, absent: tuple[
 
 
 def test_a_program_that_imports_hypothesis_alone_is_given_models() -> None:
-    """Whoever has the package installed asks for a type, and imports nothing for it."""
+    """Where the package is installed, `from_type` needs no import of ours."""
     program = (
         "import hypothesis, ocilayout, sys\n"
         "print(hypothesis.find(hypothesis.strategies.from_type(ocilayout.Digest), bool))\n"

@@ -103,7 +103,7 @@ def test_a_near_miss_says_all_that_is_found() -> None:
 
 
 def test_a_defect_that_nothing_can_have_is_refused() -> None:
-    """Whoever asks for a defect that is not known, or for none, is told at once."""
+    """An unknown defect, or an empty list of them, is refused at once."""
     with pytest.raises(ValueError, match="no near-miss is known for no code at all"):
         near_misses([])
     with pytest.raises(ValueError, match=r"known for \['no-such-code'\]"):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 from tests.unit.skills.conftest import CLAUDE, CURSOR, World
+from tests.unmeasured import unmeasured
 
 NOBODY = 65534  # the number of a user that owns nothing
 
@@ -447,9 +448,8 @@ class TestRecord:
         )
         store = world.service.layout.path
         # A measurement of coverage in the child would load it.
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
         command = [sys.executable, "-c", code, str(store), str(world.home)]
-        subprocess.run(command, check=True, env=environment)
+        subprocess.run(command, check=True, env=unmeasured())
 
     def test_the_folder_may_be_removed_while_a_writer_waits(
         self, world: World, monkeypatch: pytest.MonkeyPatch
