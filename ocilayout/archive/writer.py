@@ -36,6 +36,7 @@ from ocilayout.transfer import (
     in_batches,
     missing_parts,
     opener,
+    require_chosen,
     without_missing,
 )
 
@@ -114,7 +115,7 @@ def write_archive(  # noqa: PLR0913 # as for `copy`
     def plan(some: list[str]) -> None:
         roots = [source.resolve(ref) for ref in some]
         if platform is not None:
-            roots = [select(root, platform, source.blobs.read) for root in roots]
+            roots = [_chosen(source, root, platform, limits) for root in roots]
         found, others = _plan(
             source, roots, limits, left, report, referrers=referrers, sparse=sparse
         )
@@ -174,6 +175,15 @@ def _entries(chosen: Iterable[tuple[str, Descriptor]]) -> list[Descriptor]:
     ]
 
 
+def _chosen(
+    source: Source, root: Descriptor, platform: Platform | str, limits: Limits
+) -> Descriptor:
+    budget = Budget(source.blobs.read, limits=limits, of="what is chosen from", size=None)
+    chosen = select(root, platform, source.blobs.read)
+    require_chosen(root, chosen, budget.read_if_there)
+    return chosen
+
+
 def _plan(
     source: Source,
     roots: list[Descriptor],
@@ -200,6 +210,7 @@ def _plan(
     with without_missing(missing, report, sparse=sparse) as out:
         for descriptor in walk([*roots, *others], budget.read, but=out):
             if descriptor.urls and descriptor.digest not in source.blobs:
+                report(Event(kind="missing", descriptor=descriptor))
                 continue
             new_hasher(descriptor.digest.algorithm)  # raises for content that cannot be verified
             if descriptor.media_type not in DOCUMENT_TYPES:  # those are read on the walk

@@ -138,8 +138,12 @@ def on_platform(platform: Platform | ImageConfig, place: str) -> Iterator[Proble
         platform: The platform or the config.
         place: Its JSON path.
 
+    BuildKit gives its attestations the platform `unknown/unknown`, so that nothing runs them.
+
     Spec: image-index:platform-values, config:platform-values.
     """
+    if platform.architecture == platform.os == "unknown":
+        return
     for name, value, known in (
         ("architecture", platform.architecture, _ARCHITECTURE),
         ("os", platform.os, _OS),
@@ -175,21 +179,24 @@ def on_name(name: str, place: str) -> Iterator[Problem]:
         )
 
 
-def on_nulls(document: Mapping[str, object], names: Iterable[str]) -> Iterator[Problem]:
-    """Report which lists of a document are null or absent.
+def on_nulls(
+    document: Mapping[str, object], names: Iterable[str], place: str = "$"
+) -> Iterator[Problem]:
+    """Report which lists of an object are null or absent.
 
     Args:
-        document: The document as JSON.
+        document: The object as JSON.
         names: The lists that it should have.
+        place: Its JSON path.
 
-    Spec: image-index:manifests, manifest:layers.
+    Spec: image-index:manifests, manifest:layers, config:diff-ids.
     """
     for name in names:
         if document.get(name) is None:
             yield Problem(
                 code="null-list",
                 message=f"is {'null' if name in document else 'absent'}; it should be []",
-                place=f"$.{name}",
+                place=f"{place}.{name}",
             )
 
 

@@ -198,7 +198,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "null-list": Kind(
             "warning",
             "image-index:manifests",
-            "`manifests` or `layers` is null or absent, which readers take for empty.",
+            "`manifests`, `layers` or `diff_ids` is null or absent, which readers take for empty.",
         ),
         # ------------------------------------------------ descriptors
         "bad-media-type": Kind(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from hashlib import sha256
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from attrs import define, evolve, field, frozen
 
@@ -30,7 +30,6 @@ from ocilayout.model import (
     Manifest,
     Mentions,
     Schema1Manifest,
-    decode,
     decode_text,
     document_mentions,
     dump_json,
@@ -139,10 +138,12 @@ def read_config(data: bytes) -> tuple[Problem, ...]:
         data: Its bytes, verified already.
     """
     try:
-        config = decode(data, ImageConfig)
+        raw = parse_json(data)
+        config = structure(raw, ImageConfig)
     except (DocumentError, LimitExceededError) as error:
         return tuple(problems_of(error))
-    return tuple(bounded(advice.on_platform(config, "$")))
+    nulls = advice.on_nulls(cast("dict[str, Json]", raw["rootfs"]), ["diff_ids"], "$.rootfs")
+    return tuple(bounded(chain(nulls, advice.on_platform(config, "$"))))
 
 
 class RootReading:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ocilayout.archive import Archive
 from ocilayout.cli.argument import STREAM, InArchive, InLayout, Locator
@@ -41,6 +42,7 @@ class Root:
         full_name: The full name of an image, as containerd and Docker write it, or `None`.
         descriptor: The content; `None` if the registry failed to tell.
         ref: A reference that means this content alone; a name where one does.
+        shares_name: Whether an entry with another full name has the same reference name.
         annotations: The annotations of the entry; empty for a tag.
         error: Why there is no descriptor; empty if there is one.
     """
@@ -49,6 +51,7 @@ class Root:
     full_name: str | None = None
     descriptor: Descriptor | None
     ref: str
+    shares_name: bool = False
     annotations: FrozenMap[str, str] = field(default=FrozenMap())
     error: str = ""
 
@@ -59,8 +62,9 @@ class Root:
 
     @property
     def label(self) -> str:
-        """What tables call it: its full name where the reference name is missing or ambiguous."""
-        known = self.name if self.ref == self.name else self.full_name or self.name
+        """What tables call it: its full name where the reference name is missing or shared."""
+        alone = self.ref == self.name and not self.shares_name
+        known = self.name if alone else self.full_name or self.name
         return known or "(no name)"
 
 
@@ -166,7 +170,11 @@ class Operand:
             OciLayoutError: The source cannot be read.
         """
         if isinstance(source, Layout | Archive):
-            return tuple(sorted((_entry_root(*pair) for pair in source.refs()), key=_order))
+            roots = [_entry_root(*pair) for pair in source.refs()]
+            named = {(root.name, root.full_name) for root in roots}
+            times = Counter(name for name, _ in named)
+            roots = [evolve(root, shares_name=times[root.name] > 1) for root in roots]
+            return tuple(sorted(roots, key=_order))
         with thread_pool(_JOBS) as workers:
             return tuple(workers.map(lambda tag: _tag_root(source, tag), source.tags()))
 

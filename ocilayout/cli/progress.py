@@ -105,7 +105,7 @@ class Account:
             )
 
     def text(self) -> str:
-        """Return the totals for people."""
+        """Return the totals for people, as one or more lines."""
         total = self._totals()
         text = f"{counted(total['copied'], 'blob')} copied ({size_text(total['copiedBytes'])})"
         if total["skipped"]:

@@ -22,6 +22,7 @@ from ocilayout.model import (
 )
 from ocilayout.transfer.event import ignore
 from ocilayout.transfer.left_behind import LeftBehind
+from ocilayout.transfer.missing import require_chosen
 from ocilayout.transfer.plan import Plan
 from ocilayout.transfer.remote import RemoteBlobs, RemoteSource
 
@@ -169,7 +170,8 @@ def copy_all(  # noqa: PLR0913 # as for `copy`
         def find(ref: str) -> tuple[Descriptor, list[Descriptor]]:
             root = plan.resolve(ref)
             if platform is not None:
-                root = select(root, platform, plan.load)
+                index, root = root, select(root, platform, plan.load)
+                require_chosen(index, root, plan.read_if_there)
             if not referrers:
                 return root, []
             found = with_referrers(root, plan.read_if_there, source.referrers, limits=limits)

@@ -17,7 +17,7 @@ from ocilayout.transfer.event import Event
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ocilayout.model import Digest, Read
+    from ocilayout.model import Digest, Document, Read
     from ocilayout.transfer.event import Report
 
 
@@ -99,6 +99,31 @@ def without_missing(
         raise
 
 
+def require_chosen(
+    root: Descriptor, chosen: Descriptor, read: Callable[[Descriptor], Document | None]
+) -> None:
+    """Refuse the manifest for a platform if the source does not have it.
+
+    Args:
+        root: The index that was searched for the platform, or the manifest itself.
+        chosen: The manifest.
+        read: Returns a document, or `None` for one that is missing.
+
+    Raises:
+        BlobNotFoundError: It is missing; the error names the platforms that there are.
+    """
+    if chosen.digest == root.digest or read(chosen) is not None:
+        return
+    index = read(root)
+    entries = index.manifests if isinstance(index, Index) else ()
+    platform = next((one.platform for one in entries if one.digest == chosen.digest), None)
+    there = [str(one.platform) for one in entries if one.platform and read(one) is not None]
+    raise BlobNotFoundError(
+        f"{root.digest} lists {platform or 'the manifest'} {chosen.digest}, which is not there;"
+        f" there is {some(there) if there else 'none of its platforms'}"
+    )
+
+
 def _not_there(missing: list[MissingPart]) -> BlobNotFoundError:
     """Return the error of a copy that is not sparse, for at least one part."""
     first = missing[0]
@@ -108,11 +133,15 @@ def _not_there(missing: list[MissingPart]) -> BlobNotFoundError:
             f"there is no blob {first.descriptor.digest}, which the {noun} {first.parent.digest}"
             " is made of; bring it, or copy other content"
         )
-    entries = {part.entry.digest: part for part in missing if part.entry is not None}
+    entries = {
+        part.entry.digest: part
+        for part in missing
+        if part.entry is not None and part.parent.digest == first.parent.digest
+    }
     listed = some(map(_describe, entries.values()))
     return BlobNotFoundError(
         f"{first.parent.digest} lists what is not there: {listed}; choose a platform that is there,"
-        " or make a sparse copy, which leaves these out and keeps the index as it is"
+        " or make a sparse copy (`--sparse`), which leaves these out and keeps the index as it is"
     )
 
 

@@ -127,8 +127,8 @@ def buildkit(path: Path, *names: str, artifact: bool, scratch: bool = False) -> 
     writer = Writer(path, indent=2)
     images, attestations = [], []
     for platform in ("amd64", "arm64"):
-        root = {"rootfs": {"type": "layers", "diff_ids": None}, "history": None}
-        empty = {"config": root, "manifest": {"layers": None}}
+        root: Entry = {"rootfs": {"type": "layers", "diff_ids": None}}
+        empty: Entry = {"config": {**root, "history": None}, "manifest": {"layers": None}}
         image = on(writer.image("built", platform, **(empty if scratch else {})), platform)
         predicate = "https://slsa.dev/provenance/v1"
         statement = writer.blob(
@@ -144,8 +144,10 @@ def buildkit(path: Path, *names: str, artifact: bool, scratch: bool = False) -> 
                 subject=plain(image),
             )
         else:
-            root = {"rootfs": {"type": "layers", "diff_ids": [statement["digest"]]}, "config": {}}
-            about = writer.artifact(writer.blob({**UNKNOWN, **root}, CONFIG), statement)
+            root["rootfs"]["diff_ids"] = [statement["digest"]]
+            about = writer.artifact(
+                writer.blob({**UNKNOWN, "config": {}, **root}, CONFIG), statement
+            )
         noted = {
             "vnd.docker.reference.digest": image["digest"],
             "vnd.docker.reference.type": "attestation-manifest",

@@ -235,8 +235,8 @@ def umoci(path: Path) -> None:
     umoci f5d1219 `oci/cas/dir`: temporary folders in the layout, files for their owner only.
     """
     writer = Writer(path)
-    empty = {"config": {"rootfs": {"type": "layers", "diff_ids": []}, "history": []}}
-    base = writer.image("base", **empty, manifest={"layers": []})
+    empty = {"rootfs": {"type": "layers", "diff_ids": []}, "history": []}
+    base = writer.image("base", config=empty, manifest={"layers": []})
     image = writer.image("umoci")
     (path / ".umoci-123456").mkdir()
     writer.finish(called(base, "base"), called(image, "v1"), called(image, "latest"))
