@@ -210,7 +210,6 @@ def _plan(
     with without_missing(missing, report, sparse=sparse) as out:
         for descriptor in walk([*roots, *others], budget.read, but=out):
             if descriptor.urls and descriptor.digest not in source.blobs:
-                report(Event(kind="missing", descriptor=descriptor))
                 continue
             new_hasher(descriptor.digest.algorithm)  # raises for content that cannot be verified
             if descriptor.media_type not in DOCUMENT_TYPES:  # those are read on the walk

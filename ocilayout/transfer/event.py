@@ -20,11 +20,10 @@ class Event:
     Attributes:
         kind: In a sparse copy, `missing` for each entry of an index that the source does not have
             whole. Then `planned` for all content that the target will hold. Then, for each of
-            these, `skipped` if the target has it, `missing` if only its `urls` lead to it, or else
-            `started`, any number of `bytes`, and `done`. These come again if another process
-            deletes content before it is tagged. At the end `left` for each document that names, in
-            a property or a media type that is not understood, content of the source that was not
-            copied.
+            these, `skipped` if the target has it, or else `started`, any number of `bytes`, and
+            `done`. These come again if another process deletes content before it is tagged. At the
+            end `left` for each document that names, in a property or a media type that is not
+            understood, content of the source that was not copied.
         descriptor: The content.
         count: For `bytes`, how many bytes were just read; 0 otherwise.
         digests: For `left`, the content that was not copied, sorted; empty otherwise.

@@ -133,14 +133,12 @@ def _not_there(missing: list[MissingPart]) -> BlobNotFoundError:
             f"there is no blob {first.descriptor.digest}, which the {noun} {first.parent.digest}"
             " is made of; bring it, or copy other content"
         )
-    entries = {
-        part.entry.digest: part
-        for part in missing
-        if part.entry is not None and part.parent.digest == first.parent.digest
-    }
+    entries = {part.entry.digest: part for part in missing if part.entry is not None}
     listed = some(map(_describe, entries.values()))
+    indexes = {part.parent.digest for part in missing if part.parent.media_type in INDEX_TYPES}
+    lists = f"and {len(indexes) - 1} more list" if len(indexes) > 1 else "lists"
     return BlobNotFoundError(
-        f"{first.parent.digest} lists what is not there: {listed}; choose a platform that is there,"
+        f"{first.parent.digest} {lists} what is not there: {listed}; choose a platform that is there,"
         " or make a sparse copy (`--sparse`), which leaves these out and keeps the index as it is"
     )
 

@@ -292,8 +292,7 @@ class Plan:
         if descriptor.urls and descriptor.digest not in self._source.blobs:
             # A blob that only its `urls` lead to is not fetched: the author of the manifest would
             # choose the hosts that we talk to.
-            there = self._near is not None and self._near.blobs.holds(descriptor)
-            self._report(Event(kind="skipped" if there else "missing", descriptor=descriptor))
+            self._report(Event(kind="skipped", descriptor=descriptor))
             return
         late = LateStream(lambda: self._open(descriptor))
         with closing(ReportingStream(late, descriptor, self._report)) as stream:

@@ -32,7 +32,7 @@ def test_totals() -> None:
     tell(account, B, "skipped")
     tell(account, C, "skipped")
     assert account.data() == {
-        "copied": 1, "copiedBytes": 1024, "skipped": 2, "skippedBytes": 5120,
+        "copied": 1, "copiedBytes": 1024, "skipped": 2, "skippedBytes": 5120, "missing": [],
     }  # fmt: skip
     assert account.text() == "1 blob copied (1.0 KiB), 2 there already (5.0 KiB)"
 
