@@ -139,7 +139,8 @@ def _not_there(missing: list[MissingPart]) -> BlobNotFoundError:
     lists = f"and {len(indexes) - 1} more list" if len(indexes) > 1 else "lists"
     return BlobNotFoundError(
         f"{first.parent.digest} {lists} what is not there: {listed}; choose a platform that is"
-        " there, or make a sparse copy (`--sparse`), which leaves these out and keeps the index as it is"
+        " there, or make a sparse copy (`--sparse`), which leaves these out and keeps the index as"
+        " it is"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
@@ -102,7 +103,8 @@ class Writer:
 
     def signature(self, subject: Entry, **more: Any) -> Entry:
         """Write a bundle of Sigstore about a subject, as `cosign sign` of version 3 attaches it."""
-        bundle = self.blob({"mediaType": BUNDLE, "of": subject["digest"]}, BUNDLE)
+        payload = base64.b64encode(json.dumps({"subject": subject["digest"]}).encode()).decode()
+        bundle = self.blob({"mediaType": BUNDLE, "dsseEnvelope": {"payload": payload}}, BUNDLE)
         kind = {"artifactType": BUNDLE, "subject": plain(subject)}
         return {**self.artifact(self.blob(b"{}", EMPTY), bundle, **kind), **more}
 
