@@ -232,14 +232,16 @@ def sif_artifact(path: Path) -> None:
 def umoci(path: Path) -> None:
     """`umoci new`, `repack` and a second tag: an image without layers, and garbage of its writer.
 
-    umoci f5d1219 `oci/cas/dir`: temporary folders in the layout, files for their owner only.
+    umoci 0.4.7, as it was run: no document says its media type, and files are for their owner only;
+    a writer that died leaves its temporary folder.
     """
     writer = Writer(path)
     empty = {"rootfs": {"type": "layers", "diff_ids": []}, "history": []}
-    base = writer.image("base", config=empty, manifest={"layers": []})
-    image = writer.image("umoci")
+    base = writer.image("base", typed=False, config=empty, manifest={"layers": []})
+    image = writer.image("umoci", typed=False)
     (path / ".umoci-123456").mkdir()
-    writer.finish(called(base, "base"), called(image, "v1"), called(image, "latest"))
+    tagged = (called(base, "base"), called(image, "v1"), called(image, "latest"))
+    writer.finish(*tagged, mediaType=None)
     for file in (path / "index.json", *writer.blobs.iterdir()):
         file.chmod(0o600)
 
@@ -254,11 +256,12 @@ def skopeo_copy(path: Path) -> None:
     writer = Writer(path)
     images = [on(writer.image(one, one, absent=True), one) for one in ("amd64", "arm64")]
     lost, here = writer.image("old"), called(writer.image("new"), "team/x@v1")
-    writer.finish(lost, here, called(writer.index(*images), "all"))
+    writer.finish(lost, here, called(writer.index(*images), "all"), mediaType=None)
 
 
 @shape
 def podman_save(path: Path) -> None:
     """`podman save --format oci-archive`: the whole name of the image as the name of the entry."""
     writer = Writer(path)
-    writer.finish(called(writer.image("podman"), "docker.io/library/alpine:latest"))
+    entry = called(writer.image("podman"), "docker.io/library/alpine:latest")
+    writer.finish(entry, mediaType=None)

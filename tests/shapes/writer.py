@@ -69,7 +69,8 @@ class Writer:
             text: What the only file of the layer says.
             platform: The architecture, and the variant after a slash.
             options: `docker` for media types of Docker, `plain` for a layer that is not
-                compressed, `absent` to write nothing; `config` and `manifest` hold more fields.
+                compressed, `absent` to write nothing, `typed=False` for a manifest that does not say
+                its media type; `config` and `manifest` hold more fields.
         """
         docker, absent = options.get("docker", False), options.get("absent", False)
         tar = layer_tar(text)
@@ -86,15 +87,16 @@ class Writer:
             "history": [{"created": EPOCH, "created_by": "COPY file / # a program"}],
             **options.get("config", {}),
         }
+        media_type = DOCKER_MANIFEST if docker else MANIFEST
         document = {
             "schemaVersion": 2,
-            "mediaType": DOCKER_MANIFEST if docker else MANIFEST,
+            **({"mediaType": media_type} if options.get("typed", True) else {}),
             "config": self.blob(config, DOCKER_CONFIG if docker else CONFIG, absent=absent),
             **options.get("manifest", {}),
         }
         if "layers" not in document:
             document["layers"] = [self.blob(data, layer_type, absent=absent)]
-        return self.blob(document, document["mediaType"], absent=absent)
+        return self.blob(document, media_type, absent=absent)
 
     def artifact(self, config: Entry, *layers: Entry, **more: Any) -> Entry:
         """Write a manifest of any content and return its descriptor."""
