@@ -275,6 +275,7 @@ def test_it_is_copied_whole(command: Command, shape: str, kind: str) -> None:
         if digest in arrives(command.folder, shape)
     }
     assert ("left out" in said) == (shape in SPARSE)
+    assert said.splitlines()[-1].startswith("Not there, ") == (shape in SPARSE)
     assert ("urls" in said) == (shape == "docker_save_windows" and kind == "oci")
 
 

@@ -69,8 +69,8 @@ class Writer:
             text: What the only file of the layer says.
             platform: The architecture, and the variant after a slash.
             options: `docker` for media types of Docker, `plain` for a layer that is not
-                compressed, `absent` to write nothing, `typed=False` for a manifest that does not say
-                its media type; `config` and `manifest` hold more fields.
+                compressed, `absent` to write nothing, `typed=False` for a manifest that does not
+                say its media type; `config` and `manifest` hold more fields.
         """
         docker, absent = options.get("docker", False), options.get("absent", False)
         tar = layer_tar(text)
