@@ -115,7 +115,9 @@ class Row:
         platforms = ", ".join(self.platforms[:_MOST_PLATFORMS])
         if len(self.platforms) > _MOST_PLATFORMS:
             platforms += f" and {len(self.platforms) - _MOST_PLATFORMS} more"
-        age = "" if self.created is None else age_text(self.created, now)
+        # Reproducible builds say the epoch, and Go's zero time is before it: neither is an age.
+        dated = self.created is not None and self.created.timestamp() > 0
+        age = age_text(self.created, now) if self.created is not None and dated else ""
         counts = ((self.missing, "missing"), (self.wrong_size, "of wrong size"))
         content = ", ".join(f"{count} {what}" for count, what in counts if count)
         if self.complete:
