@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 from ocilayout.errors import MAX_PROBLEMS, DocumentError, LimitExceededError, Problem, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 
 MAX_OF_KIND: Final = 10_000
@@ -212,3 +212,9 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     }
 )
 """All kinds by their codes."""
+
+
+def with_errors(problems: Iterable[Problem], errors: Collection[Problem]) -> list[Problem]:
+    """Return problems and then errors, without the problems at a place that has an error."""
+    places = {error.place for error in errors}
+    return [*(problem for problem in problems if problem.place not in places), *errors]

@@ -20,7 +20,8 @@ from attrs import define, evolve, field
 from ocilayout.check import probe
 from ocilayout.check.finding import classified, failure, problem_at, summed
 from ocilayout.check.probe import path_text, place_of
-from ocilayout.check.reading import RootReading, read_header
+from ocilayout.check.reading import read_header
+from ocilayout.check.rootreading import RootReading
 from ocilayout.check.survey import Survey, mismatch
 from ocilayout.errors import DocumentError, LimitExceededError
 from ocilayout.layout import (

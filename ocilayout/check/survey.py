@@ -18,6 +18,7 @@ from attrs import define, evolve, field
 
 from ocilayout.check import probe
 from ocilayout.check.finding import classified, failure, problem_at, summed
+from ocilayout.check.occurrence import occurrence_of
 from ocilayout.check.probe import (
     AS_IT_IS,
     Outlook,
@@ -25,7 +26,7 @@ from ocilayout.check.probe import (
     place_of,
     referrers_among,
 )
-from ocilayout.check.reading import read_config, read_document, reference_to
+from ocilayout.check.reading import read_config, read_document
 from ocilayout.errors import LimitExceededError, OciLayoutError
 from ocilayout.layout import Blobs, following_links, named_in
 from ocilayout.model import (
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from ocilayout.check.reading import Occurrence
+    from ocilayout.check.occurrence import Occurrence
     from ocilayout.errors import Problem
     from ocilayout.model import Descriptor
 
@@ -180,7 +181,7 @@ class Survey:
                 if digest not in self:
                     message = f"refers to {subject}, without an entry"
                     yield problem_at("unlisted-referrer", message, place_of(digest))
-                    yield from self.note(reference_to(referrer, place_of(digest)))
+                    yield from self.note(occurrence_of(referrer, place_of(digest), "part"))
                     yield from self.graph()
             reached = [*self._new]
             self._new.clear()
