@@ -37,18 +37,15 @@ from ocilayout.model.graph import (
     with_referrers,
 )
 from ocilayout.model.ijson import (
-    count_nodes,
-    decode_text,
     parse_json,
     parse_value,
     require_ijson,
-    require_length,
-    require_nodes,
     scan,
     scan_bounded,
     scan_cut,
     surely_ijson,
 )
+from ocilayout.model.jsontext import count_nodes, decode_text, require_length, require_nodes
 from ocilayout.model.limit import (
     DEFAULT_LIMITS,
     MAX_DEPTH,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.model.document import decode_document, require_document_size
 from ocilayout.model.graph import successors
-from ocilayout.model.ijson import count_nodes
+from ocilayout.model.jsontext import count_nodes
 from ocilayout.model.limit import DEFAULT_LIMITS, NODE, Limits, require_at_most
 from ocilayout.model.manifest import Index, Manifest
 

@@ -2,7 +2,7 @@
 
 It accepts UTF-8 without a byte order mark, and refuses duplicate properties, NaN, numbers beyond
 the range of a double, lone surrogates, and text behind the document; size, depth and the number of
-values are limited. Deviation: noncharacters are read, and integers that a double would round, as a
+values are limited (`jsontext`). Deviation: noncharacters are read, and integers that a double would round, as a
 size has 64 bits; a check reports both. A parsed value hides duplicates and surrogates from the
 parser's caller, so they are searched for afterwards, with `require_ijson`.
 """
@@ -26,7 +26,8 @@ from ocilayout.errors import (
     wrong_type,
 )
 from ocilayout.model.frozenmap import Json
-from ocilayout.model.limit import MAX_DEPTH, MAX_DOCUMENT, MAX_NODES, NODE
+from ocilayout.model.jsontext import decode_text, require_nodes
+from ocilayout.model.limit import MAX_DEPTH, MAX_DOCUMENT, MAX_NODES
 from ocilayout.model.surrogate import has_surrogate, surrogate_error
 
 if TYPE_CHECKING:
@@ -35,11 +36,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# RFC 8259 section 7: string = quotation-mark *char quotation-mark, where a char is a backslash with
-# the character that it escapes, or any other but these two. Deviation: control characters pass, as
-# the parser refuses them. The quantifiers are possessive (`*+`), so that no text takes quadratic
-# time.
-_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 # The escape of half a surrogate pair, \uD800 to \uDFFF; two of them may be a whole pair.
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _FIRST_GUESS: Final = 4096  # of the length of a value, in characters
@@ -84,77 +80,6 @@ def parse_value(data: bytes, *, limit: int = MAX_DOCUMENT, nodes: int = MAX_NODE
     document: Json = _decode(text)
     require_ijson(document, text)
     return document
-
-
-def require_length(length: int, limit: int) -> None:
-    """Refuse a document that is too long, before it is read where its length is known before.
-
-    Args:
-        length: Its length, in bytes.
-        limit: The largest accepted length.
-
-    Raises:
-        LimitExceededError: It is too long.
-
-    Spec: considerations:limits.
-    """
-    if length > limit:
-        raise LimitExceededError(
-            f"the document has {length} bytes, the limit is {limit}", what="document", limit=limit
-        )
-
-
-def decode_text(data: bytes, *, limit: int = MAX_DOCUMENT) -> str:
-    """Return the text of a document.
-
-    Raises:
-        DocumentError: The bytes are not UTF-8, or begin with a byte order mark.
-        LimitExceededError: They are too many.
-    """
-    require_length(len(data), limit)
-    if data.startswith(b"\xef\xbb\xbf"):
-        raise DocumentError.of("bad-encoding", "begins with a byte order mark")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise DocumentError.of(
-            "bad-encoding", f"is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}"
-        ) from None
-
-
-def count_nodes(text: str) -> int:
-    """Return how many nodes a JSON text has.
-
-    Characters in strings may be counted as nodes, too, where all together are few for the size.
-    """
-    count = _count_node_characters(text)
-    return count if count * NODE < len(text) else _count_node_characters(_STRING.sub("", text))
-
-
-def require_nodes(text: str, limit: int = MAX_NODES) -> None:
-    """Refuse a text that would take far more memory than its size when it is parsed.
-
-    Args:
-        text: JSON, or the beginning of it.
-        limit: The largest accepted number of nodes.
-
-    Raises:
-        LimitExceededError: The text has more.
-
-    Spec: considerations:limits.
-    """
-    # Strings are left out only where it matters, as that takes ten times as long.
-    if len(text) > limit and _count_node_characters(text) > limit and count_nodes(text) > limit:
-        raise LimitExceededError(
-            f"the document holds more than {limit} values; split it, or move the large parts to a"
-            " blob of their own",
-            what="nodes",
-            limit=limit,
-        )
-
-
-def _count_node_characters(text: str) -> int:
-    return sum(map(text.count, ",:[{"))
 
 
 def _translated(read: Callable[P, T]) -> Callable[P, T]:
