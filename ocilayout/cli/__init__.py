@@ -51,13 +51,19 @@ __all__ = [
 
 _MODULES = ("extra", "argument", "connection", "option", "progress", "terminal")
 
+if not TYPE_CHECKING:  # with it in sight, type checkers would accept any name
 
-def __getattr__(name: str) -> object:
-    if name == "main":  # where click is missing, it says so in one line and without a traceback
-        from ocilayout.cli.extra import command_of  # noqa: PLC0415 # only where it is needed
+    def __getattr__(name: str) -> object:
+        """Load a name of the door when it is first used."""
+        if name == "main":  # where click is missing, it says so in one line and without a traceback
+            from ocilayout.cli.extra import command_of  # noqa: PLC0415 # only where it is needed
 
-        return command_of("ocilayout.cli.command")
-    for module in _MODULES if name in __all__ else ():
-        if name in (names := vars(import_module(f"{__name__}.{module}"))):
-            return names[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return command_of("ocilayout.cli.command")
+        for module in _MODULES if name in __all__ else ():
+            if name in (names := vars(import_module(f"{__name__}.{module}"))):
+                return names[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

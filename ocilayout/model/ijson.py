@@ -1,10 +1,10 @@
 """The reader of I-JSON, RFC 7493: the JSON that no two programs read differently.
 
 It accepts UTF-8 without a byte order mark, and refuses duplicate properties, NaN, numbers beyond
-the range of a double, lone surrogates, and text behind the document; size, depth and the number of
-values are limited (`jsontext`). Deviation: noncharacters are read, and integers that a double would round, as a
-size has 64 bits; a check reports both. A parsed value hides duplicates and surrogates from the
-parser's caller, so they are searched for afterwards, with `require_ijson`.
+the range of a double, lone surrogates, and text behind the document. The depth is limited here,
+size and number of values in `jsontext`. Deviation: noncharacters are read, and integers that a
+double would round, as a size has 64 bits; a check reports both. A parsed value hides duplicates and
+surrogates from the parser's caller, so they are searched for afterwards, with `require_ijson`.
 """
 
 from __future__ import annotations

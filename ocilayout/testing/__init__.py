@@ -23,3 +23,7 @@ if not TYPE_CHECKING:  # with it in sight, type checkers would accept any name
         if name in __all__:
             return import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -274,7 +274,7 @@ def _names(
 ) -> dict[str, str | None]:
     """Return the tag of each in the target, by its reference in the source."""
     chosen = target_names(source, names, platform)
-    if isinstance(names, Mapping):  # `None` is no choice here, and no tag in an archive
+    if isinstance(names, Mapping):  # where `None` is the default name, not no tag
         return {ref: name or arriving_name(source, ref) for ref, name in chosen.items()}
     return chosen
 

@@ -7,13 +7,11 @@ recorded before it begins, so that after a kill the next writer can tell what it
 from skills.install.clients import ALL, CLIENTS, require_clients
 from skills.install.installed import InstalledSkill
 from skills.install.installer import Installer
-from skills.install.record import default_state
 
 __all__ = [
     "ALL",
     "CLIENTS",
     "InstalledSkill",
     "Installer",
-    "default_state",
     "require_clients",
 ]

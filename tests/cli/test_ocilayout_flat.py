@@ -75,7 +75,7 @@ def flat(request: pytest.FixtureRequest, command: Command) -> Flat:
     flat = Flat(command.folder / "flat")
     for architecture in ("amd64", "arm64", "s390x"):
         flat.add(architecture, name, said=said)
-    flat.entries.append(flat.entries[1])  # an equal entry is no other one
+    flat.entries.append(flat.entries[1])  # a repeated entry is not another image
     flat.write()
     return flat
 

@@ -145,7 +145,7 @@ def jib(path: Path) -> None:
 def regctl_copy(path: Path) -> None:
     """`regctl image copy --referrers --digest-tags`: referrers in a list under a fallback tag.
 
-    regclient 725072f `scheme/ocidir`: referrers and children are no entries; each entry has its
+    regclient 725072f `scheme/ocidir`: referrers and children are not entries; each entry has its
     time; files are for their owner only.
     """
     writer = Writer(path)

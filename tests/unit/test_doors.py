@@ -27,9 +27,27 @@ def imported_from(door: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("room", ["model", "layout", "transfer"])
-def test_a_door_exports_what_other_rooms_import(room: str) -> None:
-    door = f"ocilayout.{room}"
+@pytest.mark.parametrize(
+    "door",
+    [
+        "ocilayout.model",
+        "ocilayout.layout",
+        "ocilayout.transfer",
+        "ocilayout.archive",
+        "ocilayout.cli",
+        "skills.model",
+        "skills.packaging",
+        "skills.install",
+        "skills.store",
+    ],
+)
+def test_a_door_exports_what_other_rooms_import(door: str) -> None:
     exported = import_module(door).__all__
     assert set(exported) == imported_from(door)
     assert len(exported) == len(set(exported))
+
+
+@pytest.mark.parametrize("door", ["ocilayout.cli", "ocilayout.testing"])
+def test_dir_lists_what_a_lazy_door_exports(door: str) -> None:
+    module = import_module(door)
+    assert dir(module) == sorted(module.__all__)

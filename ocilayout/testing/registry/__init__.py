@@ -4,7 +4,7 @@ It behaves correctly until a test tells it not to:
 
     from ocilayout.testing.registry import LoopbackRegistry, fault
 
-    def test_a_cut_download_is_no_download():
+    def test_a_cut_download_is_not_kept():
         with LoopbackRegistry() as registry:
             layer = registry.put_blob("team/app", b"layer of the test")
             registry.misbehave("GET blob", fault.cut(after=5))

@@ -150,7 +150,7 @@ def too_many_nodes(draw: DrawFn, specimen: Specimen) -> Spoiled:
 
 @register(FLAWS, "wrong-type")
 def wrong_type(draw: DrawFn, specimen: Specimen) -> Spoiled:
-    """Give a property a value of another JSON type, or be no object at all."""
+    """Give a property a value of another JSON type, or have a document that is not an object."""
     site = draw(specimen.sites())
     name = draw(st.sampled_from(["", *site.known()]))
     if name:

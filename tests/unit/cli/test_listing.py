@@ -170,7 +170,7 @@ def test_what_is_elsewhere(layout: Layout) -> None:
     assert cut.cells(datetime.now(UTC))[-1] == "1 of wrong size"
 
 
-def test_what_is_no_document(layout: Layout) -> None:
+def test_a_blob_that_is_not_a_document(layout: Layout) -> None:
     """A name may mean any blob, whose row has its size alone."""
     blob = layout.blobs.put(b"text", media_type="text/plain")
     found = row(layout, blob)

@@ -224,7 +224,7 @@ def test_how_a_command_ends(number: int, status: int, said: str) -> None:
     assert (done.exit_code, done.stderr) == (status, said)
 
 
-def test_a_stream_that_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_that_is_not_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that replaces standard output gets the answer in its stream."""
     monkeypatch.setattr(sys, "stdout", stream := io.StringIO())
     with pytest.raises(click.ClickException, match="ours"):

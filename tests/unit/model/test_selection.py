@@ -310,7 +310,7 @@ class TestChoose:
         assert manifest == inside.manifests[1].plain()
 
     def test_the_first_of_equals_is_not_meant(self, layout: Layout) -> None:
-        """The error shows digests and platforms; the better one of two is no such case."""
+        """The error shows digests and platforms; a better one of two is chosen."""
         first, second, third = self.roots(layout, "linux/arm/v7", "linux/armhf", "linux/arm/v8")
         with pytest.raises(AmbiguousReferenceError) as caught:
             choose("v1", [first, second, third], "linux/arm/v7", layout.blobs.read)

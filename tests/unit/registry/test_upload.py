@@ -269,7 +269,7 @@ def test_a_stream_that_cannot_go_back_fails_with_the_reason(
 
 
 @pytest.mark.parametrize("chunk_size", [None, 300])
-def test_a_lost_answer_to_the_last_put_is_no_loss(
+def test_a_lost_answer_to_the_last_put_loses_nothing(
     registry: Scripted, store: Store, chunk_size: int | None
 ) -> None:
     """The registry has the blob, so nothing is sent again, not even from a pipe."""

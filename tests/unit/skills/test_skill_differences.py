@@ -89,7 +89,7 @@ def a_byte_order_mark(folder: Path) -> None:
 
 
 @row("S-04")
-def a_body_that_is_no_utf_8(folder: Path) -> None:
+def a_body_that_is_not_utf_8(folder: Path) -> None:
     write(folder, FRONT.encode() + b"a\nb\xff\n")
     assert only_error(folder).startswith("SKILL.md line 6: the byte 0xff")
 

@@ -22,9 +22,8 @@ from skills import (
     RecordError,
     SkillService,
 )
-from skills.install import default_state
 from skills.install.installed import Document, Operation
-from skills.install.record import Record, open_record, read_record
+from skills.install.record import Record, default_state, open_record, read_record
 from skills.install.swap import Move, inode_of
 
 if TYPE_CHECKING:
