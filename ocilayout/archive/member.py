@@ -73,12 +73,12 @@ class Member:
     """One member of a tar.
 
     Attributes:
-        name: Its name as it stands there.
+        name: Its name as the header has it.
         path: Its name without `./` and needless slashes; empty for the root.
         kind: What it is; `other` is a link, a device, or of an unknown type.
         offset: Where its content begins in the tar, in bytes.
         size: How long its content is, in bytes.
-        link: What a symbolic link leads to, as it stands there; empty for anything else.
+        link: What a symbolic link leads to, as the header has it; empty for anything else.
     """
 
     name: str

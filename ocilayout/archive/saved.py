@@ -65,7 +65,7 @@ class SavedImage:
     Attributes:
         config: The bytes of its config.
         layers: The digest of each layer unpacked, with the layer, from the base up.
-        names: Its names as they stand there.
+        names: Its names as the archive has them.
     """
 
     config: bytes

@@ -1,4 +1,4 @@
-"""A descriptor where a check comes upon it: what it names, at which place and in which role.
+"""An occurrence: a descriptor at one place of the layout, as a check finds it.
 
 Pure. A descriptor that is broken elsewhere still counts if its digest is valid.
 """

@@ -2,7 +2,7 @@
 
 The file is locked while its writer is alive, so garbage collection can tell whether it is dead.
 Where `blobs` is on another file system, a rename cannot lead there; then the content is copied to a
-second temporary file beside the blob, which is renamed.
+second temporary file next to the blob, which is renamed.
 """
 
 from __future__ import annotations
@@ -99,11 +99,11 @@ class NewBlob:
         """Place the blob on another file system: copy it there, then rename the copy."""
         with (
             Folder.open(path.parent, root=self.root) as folder,
-            _new_blob(self.root, folder, ".tmp") as beside,
+            _new_blob(self.root, folder, ".tmp") as second,
         ):
             self.file.seek(0)
-            shutil.copyfileobj(self.file, beside.file, CHUNK)
-            beside._rename(path)  # noqa: SLF001 # of the same class
+            shutil.copyfileobj(self.file, second.file, CHUNK)
+            second._rename(path)  # noqa: SLF001 # of the same class
 
 
 @contextmanager

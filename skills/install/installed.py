@@ -214,7 +214,7 @@ class Document:
         return next((skill for skill in self.skills if skill.key == key), None)
 
     def owner(self, path: Path) -> Entry | None:
-        """Return the skill that is installed in a folder; `None` if there is not any."""
+        """Return the skill that is installed in a folder; `None` if there is none."""
         owners = (skill for skill in self.skills for target in skill.targets if target.path == path)
         return next(owners, None)
 

@@ -270,7 +270,7 @@ async def _within(
         return await anyio.to_thread.run_sync(called, abandon_on_cancel=True)
     raise HTTPException(
         HTTPStatus.GATEWAY_TIMEOUT,
-        f"it is not done after {seconds:g} seconds, and goes on; look later for its result",
+        f"it takes longer than {seconds:g} seconds and continues; look later for its result",
     )
 
 

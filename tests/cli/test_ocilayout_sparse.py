@@ -28,7 +28,7 @@ def test_the_error_names_the_platform_and_the_way_out(command: Command) -> None:
 
 @pytest.mark.parametrize("target", ["oci:new", "oci-archive:new.tar"])
 def test_sparse(command: Command, target: str) -> None:
-    """What is there is copied, and what is left out is told, to people and programs."""
+    """Platforms that exist are copied, and those left out are listed, in text and JSON."""
     assert "left out: linux/arm64" in command.text("cp", "--sparse", "oci:sparse:app", target)
     data = command.answer("cp", "--sparse", "oci:sparse:app", target)
     assert [one["platform"] for one in data["missing"]] == ["linux/arm64"]

@@ -314,7 +314,7 @@ def test_tls_needs_the_authority(start_registry: StartRegistry, tmp_path: Path) 
 
 
 class TokenServer:
-    """A token server as the distribution-spec describes it: everybody pulls, ann may also push."""
+    """A token server as the distribution-spec describes it: anyone may pull, ann may also push."""
 
     def __init__(self, folder: Path) -> None:
         authority = trustme.CA()

@@ -392,7 +392,7 @@ class TestErrors:
         assert client.service.layout.tags() == ()
 
     def test_a_missing_registry_is_a_bad_gateway(self, client: Client) -> None:
-        """Nobody listens at the port of a registry that has ended."""
+        """Nothing listens at the port of a registry that has ended."""
         with Fixed(200) as gone:
             pass
         client.service.build(client.skill(), tag=gone.reference)

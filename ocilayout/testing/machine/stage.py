@@ -22,7 +22,7 @@ _MEMORY: Final = Path("/dev/shm")  # noqa: S108 # folders in it are made by temp
 """Where files cost least, on Linux."""
 
 some = st.integers(0, 9)
-"""Which of several: of sides, of handles, of what is there."""
+"""A choice among several sides, handles or references."""
 
 handles = st.builds(lambda stage, at, by: stage.handle(at, by), st.runner(), some, some)
 """The handles on both layouts."""
@@ -103,7 +103,7 @@ class Stage(RuleBasedStateMachine):
         return refs[which % len(refs)]
 
     def refs(self, side: Side) -> tuple[str, ...]:
-        """Return all references to what is there, and those more than once that matter most."""
+        """Return all references to content, repeating those that matter most."""
         model = side.model
         names = model.names()
         if not has("full_names")(self):

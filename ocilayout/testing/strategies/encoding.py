@@ -64,7 +64,7 @@ class Document(Generic[M]):
 
     Attributes:
         model: What it says.
-        data: The bytes, by no means always those that `encode` gives.
+        data: The bytes, which often differ from those that `encode` gives.
     """
 
     model: M

@@ -140,7 +140,7 @@ class Tree:
         """Return a tree that differs in some places.
 
         Args:
-            nodes: What is there instead, by paths; `None` takes away.
+            nodes: The new nodes by their paths; `None` removes a node.
         """
         merged: dict[str, Node | None] = {**self.nodes, **nodes}
         return Tree({name: node for name, node in merged.items() if node is not None})

@@ -107,7 +107,7 @@ def objects(
 
     Args:
         required: The properties that all have.
-        choices: Those that some have.
+        choices: The properties that some of them have.
         model: What says which properties are known.
         others: Names that must not be given besides, in lower case.
     """

@@ -56,7 +56,7 @@ def test_a_tree_is_written_as_it_says(tmp_path: Path) -> None:
 
 
 def test_a_tree_is_written_to_a_place_that_is_free(tmp_path: Path) -> None:
-    """What is there already is not written over."""
+    """Existing files are not overwritten."""
     with pytest.raises(FileExistsError):
         TREE.write(tmp_path)
 

@@ -235,7 +235,7 @@ class TestAgain:
 
     @pytest.mark.parametrize("how", ["file", "folder"])
     def test_missing_files_are_restored(self, world: World, how: str) -> None:
-        """Nobody loses anything by it, so no force is needed; the record alone is not believed."""
+        """No files are lost, so no force is needed; the record alone is not believed."""
         world.build()
         first = world.install()
         if how == "file":
