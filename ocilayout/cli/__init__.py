@@ -18,17 +18,19 @@ if TYPE_CHECKING:
     from ocilayout.cli.option import offered, safe_names
     from ocilayout.cli.progress import accounted
     from ocilayout.cli.terminal import (
+        DIGEST,
         Failing,
         answer,
+        digest_cell,
         examples,
         json_option,
         printable,
-        short,
         size_text,
         table,
     )
 
 __all__ = [
+    "DIGEST",
     "SKILLS_EXTRAS",
     "Access",
     "Failing",
@@ -36,6 +38,7 @@ __all__ = [
     "accounted",
     "answer",
     "command_of",
+    "digest_cell",
     "examples",
     "json_option",
     "main",
@@ -43,7 +46,6 @@ __all__ = [
     "printable",
     "read_duration",
     "safe_names",
-    "short",
     "size_text",
     "table",
     "warn",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ocilayout.check import find_requirement, iter_notes, named_notes, search_notes
-from ocilayout.cli.terminal import answer, counted, json_option, say, table
+from ocilayout.cli.terminal import answer, counted, flow, json_option, say, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,12 +53,14 @@ def _show_list(notes: list[Note]) -> None:
     others = [note for note in notes if note.kind != "behaviour"]
     behaviours = [note for note in notes if note.kind == "behaviour"]
     if others:
-        table([("NAME", "LEVEL", "ABOUT"), *((n.name, _level(n), n.about) for n in others)])
+        rows = [(note.name, _level(note), note.about) for note in others]
+        table([("NAME", "LEVEL", "ABOUT"), *rows], drop=("LEVEL",), prose="ABOUT")
     if behaviours:
         if others:
             say("")
-        rows = ((note.name, note.about, _done(note)) for note in behaviours)
-        table([("CASE", "ABOUT", "WHAT PROGRAMS DO"), *rows])
+        rows = [(note.name, note.about, _done(note)) for note in behaviours]
+        heading = ("CASE", "ABOUT", "WHAT PROGRAMS DO")
+        table([heading, *rows], drop=("ABOUT",), prose="WHAT PROGRAMS DO")
     pages = dict.fromkeys(note.page for note in notes if note.kind != "decision")
     folders = dict.fromkeys(note.page.parent for note in notes if note.kind == "decision")
     say(f"\n{counted(len(notes), 'note')}; `ocilayout explain NAME` shows one whole. The pages:")
@@ -104,7 +106,8 @@ def _whole_text(note: Note) -> str:
 
 
 def _line(noun: str, text: str, width: int) -> str:
-    return f"{_INDENT}{noun:<{width}}{_LINK.sub(_SPELLED, text)}"
+    line = f"{_INDENT}{noun:<{width}}{_LINK.sub(_SPELLED, text)}"
+    return flow(line, indent=len(_INDENT) + width)
 
 
 def _row_data(note: Note) -> dict[str, object]:

@@ -14,7 +14,7 @@ from attrs import frozen
 
 from ocilayout.archive import Archive
 from ocilayout.cli.operand import Root
-from ocilayout.cli.terminal import content_data, counted, one_line, printable, short, size_text
+from ocilayout.cli.terminal import content_data, counted, digest_cell, one_line, size_text
 from ocilayout.cli.tree import IMAGE_CONFIGS, Kind, graph_of, platform_text
 from ocilayout.errors import (
     BlobNotFoundError,
@@ -36,10 +36,14 @@ from ocilayout.model import (
 )
 
 if TYPE_CHECKING:
+    from ocilayout.cli.columns import Cell
     from ocilayout.cli.operand import Source
     from ocilayout.model import Descriptor, Document
 
 HEADING: Final = ("NAME", "DIGEST", "KIND", "PLATFORMS", "SIZE", "AGE", "CONTENT")
+
+DROPPED: Final = ("KIND", "AGE", "CONTENT", "PLATFORMS", "SIZE")
+"""The columns that are dropped where the table is too wide, in this order."""
 
 TimeSource = Literal["entry", "document", "config", "file"]
 
@@ -111,26 +115,33 @@ class Row:
             "error": self.error or None,
         }
 
-    def cells(self, now: datetime) -> tuple[str, ...]:
+    def cells(self, now: datetime) -> tuple[Cell, ...]:
         """Return the row for people, in the columns of `HEADING`."""
-        platforms = ", ".join(self.platforms[:_MOST_PLATFORMS])
-        if len(self.platforms) > _MOST_PLATFORMS:
-            platforms += f" and {len(self.platforms) - _MOST_PLATFORMS} more"
+        digest = "" if self.root.descriptor is None else digest_cell(self.root.descriptor.digest)
+        kind = self.kind if self.artifact_type is None else (self.artifact_type, "artifact")
         age = "" if self.created is None else age_text(self.created, now)
         counts = ((self.missing, "missing"), (self.wrong_size, "of wrong size"))
         content = ", ".join(f"{count} {what}" for count, what in counts if count)
         if self.complete:
             content = "whole"
-        cells = (
+        return (
             self.root.label,
-            "" if self.root.descriptor is None else short(self.root.descriptor.digest),
-            self.artifact_type or self.kind,
-            platforms,
+            digest,
+            kind,
+            self._platforms_cell(),
             size_text(self.size),
-            f"{age} (file)" if self.created_from == "file" else age,
+            (f"{age} (file)", f"~{age}") if self.created_from == "file" else age,
             "unreadable" if self.error else content,
         )
-        return tuple(map(printable, cells))
+
+    def _platforms_cell(self) -> Cell:
+        if not self.platforms:
+            return ""
+        first, *others = self.platforms
+        text = ", ".join(self.platforms[:_MOST_PLATFORMS])
+        if len(self.platforms) > _MOST_PLATFORMS:
+            text += f" and {len(self.platforms) - _MOST_PLATFORMS} more"
+        return text, f"{first} +{len(others)}" if others else first
 
 
 def row_of(source: Source, root: Root, *, limits: Limits = DEFAULT_LIMITS) -> Row:

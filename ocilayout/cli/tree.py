@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Final, Literal
 from attrs import evolve, frozen
 
 from ocilayout.archive import Archive
-from ocilayout.cli.terminal import content_data, one_line, printable, short, size_text
+from ocilayout.cli.columns import GAP, Cell, brief, fit, full
+from ocilayout.cli.terminal import (
+    content_data,
+    digest_cell,
+    one_line,
+    printable,
+    short,
+    size_text,
+)
 from ocilayout.errors import BlobNotFoundError, OciLayoutError
 from ocilayout.layout import Layout, in_any_size
 from ocilayout.model import (
@@ -46,6 +54,9 @@ _ENTRY: Final = 16 * 1024
 _UNKNOWN: Final = "unknown"  # the platform that BuildKit gives to attestations
 _LINES: Final = ("├── ", "└── ", "│   ", "    ")
 _ASCII: Final = ("|-- ", "`-- ", "|   ", "    ")
+
+_DROPPED: Final = ("media type", "artifact type", "subject", "size", "platform", "role")
+"""The parts of a line that are dropped where it is too wide, in this order."""
 
 Kind = Literal["manifest", "index", "blob"]
 Mark = Literal["missing", "elsewhere", "wrong size", "shared", "unreadable", "drawn above"]
@@ -138,14 +149,37 @@ class Line:
     Attributes:
         guide: The lines of the drawing before it.
         name: The name of an entry; empty on lines below one.
-        text: What the content is.
+        parts: What the content is, each part by what it says, without empty ones.
         marks: Its marks.
     """
 
     guide: str
     name: str
-    text: str
+    parts: dict[str, Cell]
     marks: tuple[Mark, ...]
+
+    def texts(self, width: int | None, ellipsis: str) -> tuple[str, list[str]]:
+        """Return its name and the texts of its parts, as many and as long as fit beside the marks.
+
+        Args:
+            width: The width of the terminal, in cells; `None` if it is not one.
+            ellipsis: What stands where something was cut.
+        """
+        if width is None:
+            return self.name, [full(cell) for cell in self.parts.values()]
+        parts = {"name": self.name, **self.parts} if self.name else {**self.parts}
+        if "digest" in parts:  # in the form that is the same on every line
+            parts["digest"] = brief(parts["digest"])
+        keys = [*parts]
+        room = width - len(self.guide) - sum(GAP + len(mark) for mark in self.marks)
+        (texts,) = fit(
+            [[*parts.values()]],
+            room,
+            drop=[keys.index(key) for key in _DROPPED if key in keys],
+            whole=[keys.index(key) for key in ("digest",) if key in keys],
+            ellipsis=ellipsis,
+        )
+        return (texts[0], texts[1:]) if self.name else ("", texts)
 
 
 def graph_of(
@@ -270,7 +304,8 @@ def draw(roots: Iterable[Root], nodes: dict[Digest, Node], *, plain: bool) -> It
     for root in roots:
         name = printable(root.label)
         if root.descriptor is None:
-            yield Line(guide="", name=name, text=printable(root.error), marks=("unreadable",))
+            failed = {"error": printable(root.error)}
+            yield Line(guide="", name=name, parts=failed, marks=("unreadable",))
             continue
         pending = [("", "", name, root.descriptor, "")]
         while pending:
@@ -281,7 +316,7 @@ def draw(roots: Iterable[Root], nodes: dict[Digest, Node], *, plain: bool) -> It
             yield Line(
                 guide=guide,
                 name=name,
-                text=_text(descriptor, node, role or node.kind),
+                parts=_parts(descriptor, node, role or node.kind),
                 marks=_marks(descriptor, node, again=again),
             )
             parts = () if again else node.parts
@@ -302,18 +337,19 @@ def _role(parent: Node, position: int, part: Descriptor) -> str:
     return "layer" if position else "config"
 
 
-def _text(descriptor: Descriptor, node: Node, role: str) -> str:
-    parts = [
-        role,
-        short(descriptor.digest),
-        size_text(descriptor.size),
-        platform_text(descriptor.platform),
-        descriptor.annotations.get(TITLE, ""),
-        node.artifact_type or "",
-        descriptor.media_type if kind_of(descriptor) == "blob" else "",
-        "" if node.subject is None else f"about {short(node.subject.digest)}",
-    ]
-    return printable("  ".join(part for part in parts if part))
+def _parts(descriptor: Descriptor, node: Node, role: str) -> dict[str, Cell]:
+    is_blob = kind_of(descriptor) == "blob"
+    parts: dict[str, Cell] = {
+        "role": role,
+        "digest": digest_cell(descriptor.digest),
+        "size": size_text(descriptor.size),
+        "platform": platform_text(descriptor.platform),
+        "title": printable(descriptor.annotations.get(TITLE, "")),
+        "artifact type": printable(node.artifact_type or ""),
+        "media type": printable(descriptor.media_type) if is_blob else "",
+        "subject": "" if node.subject is None else f"about {short(node.subject.digest)}",
+    }
+    return {key: cell for key, cell in parts.items() if cell}
 
 
 def _marks(descriptor: Descriptor, node: Node, *, again: bool) -> tuple[Mark, ...]:

@@ -10,7 +10,7 @@ import click
 from ocilayout.check import iter_problems
 from ocilayout.cli import option
 from ocilayout.cli.argument import read_by, read_duration
-from ocilayout.cli.terminal import answer, counted, json_option, printable, say, size_text
+from ocilayout.cli.terminal import answer, counted, flow, json_option, printable, say, size_text
 from ocilayout.layout import Layout
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ocilayout.errors import Problem, Severity
 
 _SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "note")
+_HANGING: Final = 2  # so that the path of a blob fits 80 columns
 _COLOURS: Final = {"error": "red", "warning": "yellow"}
 
 
@@ -88,8 +89,10 @@ def repair(
         counts[problem.severity] += problem.count
     if not as_json:
         for action in report.actions:
-            style = click.style("would do" if dry_run else "done", fg="green")
-            say(f"{style}  {action.code}  {printable(f'{action.place}: {action.message}')}")
+            did = "would do" if dry_run else "done"
+            text = printable(f"{action.code}  {action.place}: {action.message}")
+            said = flow(f"{did}  {text}", indent=_HANGING)
+            say(click.style(did, fg="green") + said[len(did) :])
         for problem in report.remaining:
             _say_problem(problem)
     data = {
@@ -176,10 +179,11 @@ def gc(
 
 
 def _say_problem(problem: Problem) -> None:
-    severity = click.style(f"{problem.severity:<7}", fg=_COLOURS.get(problem.severity))
     requirement = f" ({problem.requirement})" if problem.requirement else ""
-    text = printable(f"{problem.place}: {problem.message}{requirement}")
-    say(f"{severity}  {problem.code}  {text}")
+    text = printable(f"{problem.code}  {problem.place}: {problem.message}{requirement}")
+    severity = problem.severity
+    said = flow(f"{severity:<7}  {text}", indent=_HANGING)
+    say(click.style(severity, fg=_COLOURS.get(severity)) + said[len(severity) :])
 
 
 def _problem_data(problem: Problem) -> dict[str, str | None]:

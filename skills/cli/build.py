@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ocilayout.cli import answer, json_option, printable, short, table
+from ocilayout.cli import DIGEST, answer, digest_cell, json_option, printable, table
 from skills.cli.arguments import name_argument, service_of
 from skills.errors import SkillFolderError, ValidationError
 from skills.model import SKILL_MD, check_name
@@ -80,8 +80,8 @@ def list_(store: Path | None, *, as_json: bool) -> None:
     elif not built:
         answer(None, "No locally-built skill artifacts found", as_json=False)
     else:
-        rows = [(one.tag, f"{short(one.digest)}...", one.name, one.version) for one in built]
-        table([("TAG", "DIGEST", "NAME", "VERSION"), *rows])
+        rows = [(one.tag, digest_cell(one.digest), one.name, one.version) for one in built]
+        table([("TAG", DIGEST, "NAME", "VERSION"), *rows], drop=("NAME", "VERSION"))
 
 
 @builds.command()

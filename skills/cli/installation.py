@@ -125,7 +125,7 @@ def list_(
         answer([installed_answer(skill) for skill in skills])
     elif skills:
         heading = ("NAME", "VERSION", "SCOPE", "STATUS", "CLIENTS", "REFERENCE")
-        table([heading, *map(_row, skills)])
+        table([heading, *map(_row, skills)], drop=("SCOPE", "VERSION", "REFERENCE", "CLIENTS"))
     elif scope or client or project_root:
         answer(None, "No skills found matching filters", as_json=False)
     else:

@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ocilayout.cli import (
+    DIGEST,
+    accounted,
+    answer,
+    digest_cell,
+    json_option,
+    printable,
+    size_text,
+    table,
+)
 from ocilayout.cli import access as registry_access
-from ocilayout.cli import accounted, answer, json_option, printable, short, size_text, table
 from skills.cli.arguments import (
     connected,
     name_argument,
@@ -103,13 +112,14 @@ def list_(store: Path | None, *, as_json: bool) -> None:
         rows = [
             (
                 skill.reference,
-                f"{short(skill.digest)}...",
+                digest_cell(skill.digest),
                 size_text(skill.size),
                 "missing" if skill.pulled is None else time_text(skill.pulled),
             )
             for skill in skills
         ]
-        table([("REFERENCE", "DIGEST", "SIZE", "PULLED"), *rows])
+        heading = ("REFERENCE", DIGEST, "SIZE", "PULLED")
+        table([heading, *rows], drop=("SIZE", "PULLED"))
 
 
 @cache.command()
