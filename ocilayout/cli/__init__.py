@@ -15,14 +15,13 @@ if TYPE_CHECKING:
     from ocilayout.cli.command import main
     from ocilayout.cli.connection import Access, access, warn
     from ocilayout.cli.extra import SKILLS_EXTRAS, command_of
+    from ocilayout.cli.group import Failing, Verbs, examples
     from ocilayout.cli.option import offered, safe_names
     from ocilayout.cli.progress import accounted
     from ocilayout.cli.terminal import (
         DIGEST,
-        Failing,
         answer,
         digest_cell,
-        examples,
         json_option,
         printable,
         size_text,
@@ -34,6 +33,7 @@ __all__ = [
     "SKILLS_EXTRAS",
     "Access",
     "Failing",
+    "Verbs",
     "access",
     "accounted",
     "answer",
@@ -51,7 +51,7 @@ __all__ = [
     "warn",
 ]
 
-_MODULES = ("extra", "argument", "connection", "option", "progress", "terminal")
+_MODULES = ("extra", "argument", "connection", "group", "option", "progress", "terminal")
 
 
 def __getattr__(name: str) -> object:

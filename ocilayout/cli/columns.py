@@ -2,8 +2,8 @@
 
 What is too wide is made narrower in steps, and only as far as it must be: cells take their brief
 form, then columns are dropped, both in the order that the table states, and at last the widest
-column is cut. Widths are in cells of the terminal, of which a wide character takes two and a
-combining mark none.
+column is cut: sentences at their ends before names in the middle. Widths are in cells of the
+terminal, of which a wide character takes two and a combining mark none.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def fit(
             del columns[at], widths[at]
     cuttable = [at for at in widths if at not in whole and widths[at] > _LEAST]
     while cuttable and excess() > 0:
-        widest = max(cuttable, key=lambda at: widths[at])
+        widest = max(cuttable, key=lambda at: (at in prose, widths[at]))
         widths[widest] -= 1
         cuttable = [at for at in cuttable if widths[at] > _LEAST]
     for at, column in columns.items():

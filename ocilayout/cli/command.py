@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from ocilayout.cli.terminal import Failing, examples
+from ocilayout.cli.group import Failing, examples
 
 _VERBS: Final = {
     "init": ("change", "./layout", "./scratch --durability none"),

@@ -1,26 +1,20 @@
-"""The terminal: how the commands answer, fail and end.
+"""The terminal: how the commands write what they answer.
 
-An answer goes to standard output, as text for people or with `--json` as data for programs; an
-error is one line on standard error. Exit status: 0 done, 1 failed, 2 usage error; 130 after
-Ctrl-C and 141 when the reader of a pipe is gone, as for programs that a signal ends. Tables are
-fitted to a terminal, and are plain aligned text everywhere else.
+An answer goes to standard output, as text for people or with `--json` as data for programs. Tables
+and long lines are fitted to a terminal, and are plain text in full everywhere else.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import re
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
 from ocilayout.cli.columns import GAP, fit, full, terminal_width
-from ocilayout.cli.extra import advice
-from ocilayout.errors import OciLayoutError
 from ocilayout.layout import acting, describe
 
 if TYPE_CHECKING:
@@ -28,12 +22,6 @@ if TYPE_CHECKING:
 
     from ocilayout.cli.columns import Cell
     from ocilayout.model import Descriptor
-
-INTERRUPTED: Final = 130
-"""The exit status that shells report of a program that SIGINT ended."""
-
-UNREAD: Final = 141
-"""The exit status that shells report of a program that SIGPIPE ended."""
 
 _MORE: Final = " ..."
 _LONGEST_ERROR: Final = 1000  # characters; a document may have thousands of problems
@@ -53,53 +41,6 @@ DIGEST: Final = "DIGEST"
 """The heading of the column with digests, which are never cut, so that they can be copied."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
-
-
-def examples(*lines: str) -> str:
-    """Return the end of a help: examples, one a line."""
-    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
-
-
-class Failing(click.Group):
-    """A group of commands that reports an error in one line and sets the exit status.
-
-    Attributes:
-        failures: The errors that are reported so; any other is a defect and shows its traceback.
-    """
-
-    failures: ClassVar[tuple[type[Exception], ...]] = (OciLayoutError, OSError)
-
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 # as click has it
-        """Run the command.
-
-        Raises:
-            ClickException: It failed.
-            Exit: It was interrupted, or the reader of its answer is gone.
-        """
-        if os.environ.get("NO_COLOR"):
-            ctx.color = False
-        _write_anything()
-        try:
-            return self._invoke(ctx)
-        except KeyboardInterrupt:
-            ctx.exit(INTERRUPTED)
-        except BrokenPipeError:
-            _discard_stdout()
-            ctx.exit(UNREAD)
-        except ModuleNotFoundError as error:
-            message = advice(error)
-            if message is None:
-                raise
-            raise click.ClickException(message) from error
-        except self.failures as error:
-            raise click.ClickException(one_line(error)) from error
-
-    def _invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
-        try:
-            return super().invoke(ctx)
-        finally:
-            with acting("write", "standard output"):
-                sys.stdout.flush()  # here, where it may fail
 
 
 def answer(data: object, text: str = "", *, as_json: bool = True, err: bool = False) -> None:
@@ -161,7 +102,14 @@ def table(rows: Sequence[Sequence[Cell]], *, drop: Sequence[str] = (), prose: st
         say(click.style(line, bold=True) if number == 0 else line)
 
 
-def flow(text: str, *, indent: int) -> str:
+def line_of(*cells: Cell) -> str:
+    """Return cells in one line, made printable, as many as fit a terminal; see `fit`."""
+    width = terminal_width() if sys.stdout.isatty() else sys.maxsize
+    (texts,) = fit([list(map(_printable_cell, cells))], width, ellipsis=ellipsis())
+    return (" " * GAP).join(texts)
+
+
+def flow(text: str, *, indent: int = 0) -> str:
     """Return a line as it is, or on a terminal broken between words, each line after it indented.
 
     No word is broken, so a path or a digest that is longer than the line can be copied.
@@ -174,7 +122,6 @@ def flow(text: str, *, indent: int) -> str:
         subsequent_indent=" " * indent,
         break_long_words=False,
         break_on_hyphens=False,
-        drop_whitespace=True,
     )
     return "\n".join(lines)
 
@@ -277,17 +224,3 @@ def _is_empty(rows: Sequence[Sequence[Cell]], heading: str) -> bool:
 
 def _printable_cell(cell: Cell) -> Cell:
     return printable(cell) if isinstance(cell, str) else (printable(cell[0]), printable(cell[1]))
-
-
-def _write_anything() -> None:
-    """Escape what the encoding of a stream lacks, since paths and names may have any character."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _discard_stdout() -> None:
-    """Discard what is still buffered, on which the interpreter would fail when it ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)

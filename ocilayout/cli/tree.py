@@ -161,6 +161,8 @@ class Line:
     def texts(self, width: int | None, ellipsis: str) -> tuple[str, list[str]]:
         """Return its name and the texts of its parts, as many and as long as fit beside the marks.
 
+        On a terminal the digests of all lines have their brief form.
+
         Args:
             width: The width of the terminal, in cells; `None` if it is not one.
             ellipsis: What stands where something was cut.
@@ -168,7 +170,7 @@ class Line:
         if width is None:
             return self.name, [full(cell) for cell in self.parts.values()]
         parts = {"name": self.name, **self.parts} if self.name else {**self.parts}
-        if "digest" in parts:  # in the form that is the same on every line
+        if "digest" in parts:
             parts["digest"] = brief(parts["digest"])
         keys = [*parts]
         room = width - len(self.guide) - sum(GAP + len(mark) for mark in self.marks)
@@ -304,7 +306,7 @@ def draw(roots: Iterable[Root], nodes: dict[Digest, Node], *, plain: bool) -> It
     for root in roots:
         name = printable(root.label)
         if root.descriptor is None:
-            failed = {"error": printable(root.error)}
+            failed: dict[str, Cell] = {"error": printable(root.error)}
             yield Line(guide="", name=name, parts=failed, marks=("unreadable",))
             continue
         pending = [("", "", name, root.descriptor, "")]

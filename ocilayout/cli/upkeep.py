@@ -10,7 +10,17 @@ import click
 from ocilayout.check import iter_problems
 from ocilayout.cli import option
 from ocilayout.cli.argument import read_by, read_duration
-from ocilayout.cli.terminal import answer, counted, flow, json_option, printable, say, size_text
+from ocilayout.cli.terminal import (
+    answer,
+    counted,
+    flow,
+    json_option,
+    line_of,
+    printable,
+    say,
+    short,
+    size_text,
+)
 from ocilayout.layout import Layout
 
 if TYPE_CHECKING:
@@ -152,9 +162,9 @@ def gc(
             err=True,
         )
     gone = [
-        *(f"entry  {descriptor.digest}" for descriptor in report.dropped),
-        *(f"blob   {digest}" for digest in report.removed),
-        *(f"file   {name}" for name in report.temporaries),
+        *(line_of("entry", (one.digest, short(one.digest))) for one in report.dropped),
+        *(line_of("blob ", (digest, short(digest))) for digest in report.removed),
+        *(line_of("file ", name) for name in report.temporaries),
     ]
     what = ", ".join(
         [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ocilayout.cli import DIGEST, answer, digest_cell, json_option, printable, table
+from ocilayout.cli import DIGEST, Verbs, answer, digest_cell, json_option, printable, table
 from skills.cli.arguments import name_argument, service_of
 from skills.errors import SkillFolderError, ValidationError
 from skills.model import SKILL_MD, check_name
@@ -60,7 +60,7 @@ def build(
     answer(result_answer(result), result.reference, as_json=as_json)
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Verbs, invoke_without_command=True)
 @json_option
 @click.pass_context
 def builds(ctx: click.Context, *, as_json: bool) -> None:

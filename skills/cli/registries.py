@@ -9,6 +9,7 @@ import click
 
 from ocilayout.cli import (
     DIGEST,
+    Verbs,
     accounted,
     answer,
     digest_cell,
@@ -89,7 +90,7 @@ def push(store: Path | None, reference: str, access: Access, *, as_json: bool) -
     answer(result_answer(result), text, as_json=as_json)
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Verbs, invoke_without_command=True)
 @json_option
 @click.pass_context
 def cache(ctx: click.Context, *, as_json: bool) -> None:

@@ -38,8 +38,8 @@ def test_the_first_minutes(shell: Command) -> None:
     assert program("build", "hello") == "hello\n"
     (build,) = shell.answer("builds")
     assert program("builds") == (
-        "TAG     DIGEST                   NAME    VERSION\n"
-        f"hello   {build['digest'][:19]}...   hello   0.1.0\n"
+        "TAG     DIGEST                NAME    VERSION\n"
+        f"hello   {build['digest'][:19]}   hello   0.1.0\n"
     )
     assert shell.text("builds", "list") == program("builds")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocilayout import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Descriptor, Index, Layout, Manifest
-from ocilayout.cli.operand import Root
 from ocilayout.cli.columns import full
+from ocilayout.cli.operand import Root
 from ocilayout.cli.tree import draw, graph_of, reached
 
 if TYPE_CHECKING:
