@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import click
 from attrs import field, frozen
 
-from ocilayout.archive import Archive
-from ocilayout.cli.argument import STREAM, InArchive, InLayout, Locator
+from ocilayout.archive import Archive, DockerArchive
+from ocilayout.cli.argument import STREAM, InArchive, InDockerArchive, InLayout, Locator
 from ocilayout.cli.connection import Access
 from ocilayout.cli.terminal import one_line
 from ocilayout.errors import DocumentError, OciLayoutError, ReferenceNotFoundError
-from ocilayout.layout import Layout, acting, are_one_image, thread_pool, write_hashed
+from ocilayout.layout import Layout, View, acting, are_one_image, thread_pool, write_hashed
 from ocilayout.model import (
     OCTET_STREAM,
     Descriptor,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ocilayout.model import Platform
     from ocilayout.registry import Repository
 
-    Source = Layout | Archive | Repository
+    Source = Layout | Archive | DockerArchive | Repository
 
 _JOBS: Final = 8  # how many tags of a registry are resolved at once
 _MOST_NAMES: Final = 10  # that an error lists
@@ -99,9 +99,10 @@ class Operand:
         if isinstance(self.locator, InLayout):
             yield Layout.open(self.locator.path)
         elif isinstance(self.locator, InArchive):
+            kind = DockerArchive if isinstance(self.locator, InDockerArchive) else Archive
             with (
                 _input(self.locator.path) as file,
-                Archive.open(file, unpack_limit=self.access.unpack_limit) as archive,
+                kind.open(file, unpack_limit=self.access.unpack_limit) as archive,
             ):
                 yield archive
         else:
@@ -123,7 +124,7 @@ class Operand:
         name = self.locator.name
         if name is None:
             return self._only(source, platform)
-        return in_full(source, name) if isinstance(source, Layout | Archive) else name
+        return in_full(source, name) if isinstance(source, View) else name
 
     def resolve(self, source: Source, platform: Platform | None = None) -> Descriptor:
         """Return the plain descriptor of a manifest, an index or any other blob.
@@ -137,7 +138,7 @@ class Operand:
             OciLayoutError: As `resolve` and `alternatives` of the source say.
         """
         name = self.choose(source, platform)
-        if isinstance(source, Layout | Archive):
+        if isinstance(source, View):
             with suggesting_names(source):
                 if platform is None:
                     return source.resolve(name)
@@ -175,7 +176,7 @@ class Operand:
         Raises:
             OciLayoutError: The source cannot be read.
         """
-        if isinstance(source, Layout | Archive):
+        if isinstance(source, View):
             return tuple(sorted((_entry_root(*pair) for pair in source.refs()), key=_order))
         with thread_pool(_JOBS) as workers:
             return tuple(workers.map(lambda tag: _tag_root(source, tag), source.tags()))
@@ -188,17 +189,17 @@ class Operand:
         Raises:
             OciLayoutError: As `roots` says.
         """
-        if self.locator.name is None and not isinstance(source, Layout | Archive):
+        if self.locator.name is None and not isinstance(source, View):
             return list(source.tags())
         return [root.ref for root in self.roots(source) if untagged or root.is_named]
 
     def _only(self, source: Source, platform: Platform | None) -> str:
         roots: dict[str, RootEntry | None]
-        if isinstance(source, Layout | Archive):
+        if isinstance(source, View):
             roots = {**dict(source.refs())}  # an entry that is repeated counts once
         else:
             roots = dict.fromkeys(source.tags())
-        if len(roots) == 1:
+        if len(roots) == 1 or (isinstance(source, DockerArchive) and len(source.images) == 1):
             return next(iter(roots))
         if not roots:
             raise ReferenceNotFoundError(f"{self.locator} has no entry")
@@ -216,7 +217,7 @@ class Operand:
         )
 
 
-def in_full(source: Layout | Archive, name: str) -> str:
+def in_full(source: Layout | Archive | DockerArchive, name: str) -> str:
     """Return a reference with its digest in full where it is abbreviated.
 
     The beginning of a digest, alone or as in `NAME@DIGEST`, means the only digest that begins with
@@ -241,7 +242,7 @@ def in_full(source: Layout | Archive, name: str) -> str:
 
 
 @contextmanager
-def suggesting_names(source: Layout | Archive) -> Iterator[None]:
+def suggesting_names(source: Layout | Archive | DockerArchive) -> Iterator[None]:
     """Add to an error about a missing name which names there are.
 
     Raises:
@@ -278,7 +279,7 @@ def _input(path: str) -> Iterator[str | BinaryIO]:
 
 def _entry_roots(source: Source, ref: str) -> tuple[Root, ...]:
     """Return the entries that a name means; none for a digest, which means content."""
-    if not isinstance(source, Layout | Archive) or is_digest(ref):
+    if not isinstance(source, View) or is_digest(ref):
         return ()
     return tuple(_entry_root(*pair) for pair in source.refs(name=ref))
 
