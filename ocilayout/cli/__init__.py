@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ocilayout.cli.connection import Access, access, warn
     from ocilayout.cli.extra import SKILLS_EXTRAS, command_of
     from ocilayout.cli.group import Failing, Verbs, examples
+    from ocilayout.cli.operand import in_full
     from ocilayout.cli.option import offered, safe_names
     from ocilayout.cli.progress import accounted
     from ocilayout.cli.terminal import (
@@ -40,6 +41,7 @@ __all__ = [
     "command_of",
     "digest_cell",
     "examples",
+    "in_full",
     "json_option",
     "main",
     "offered",
@@ -51,7 +53,7 @@ __all__ = [
     "warn",
 ]
 
-_MODULES = ("extra", "argument", "connection", "group", "option", "progress", "terminal")
+_MODULES = ("extra", "argument", "connection", "group", "operand", "option", "progress", "terminal")
 
 
 def __getattr__(name: str) -> object:

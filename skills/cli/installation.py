@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ocilayout.cli import access as registry_access
-from ocilayout.cli import accounted, answer, json_option, table
+from ocilayout.cli import accounted, answer, in_full, json_option, table
 from skills.cli.arguments import (
     complete_clients,
     complete_name,
@@ -72,7 +72,7 @@ def install(
     """
     with connected(store, access) as service, accounted() as account:
         skill = service.install(
-            Path(source) if _PATH.match(source) else source,
+            Path(source) if _PATH.match(source) else in_full(service.layout, source),
             clients=clients.split(",") if clients else (),
             on_event=account.tell,
             **options,

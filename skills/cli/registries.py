@@ -13,6 +13,7 @@ from ocilayout.cli import (
     accounted,
     answer,
     digest_cell,
+    in_full,
     json_option,
     printable,
     size_text,
@@ -50,6 +51,7 @@ def content(
     A skill that is not in the store is pulled first, and stays there.
     """
     with connected(store, access) as service, accounted() as account:
+        reference = in_full(service.layout, reference)
         skill = service.get_content(reference, refresh=refresh, on_event=account.tell)
     answer(content_answer(skill), _content_text(skill), as_json=as_json)
 
