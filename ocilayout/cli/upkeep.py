@@ -21,6 +21,7 @@ from ocilayout.cli.terminal import (
     short,
     size_text,
 )
+from ocilayout.cli.work import Hashing, waiting
 from ocilayout.layout import Layout
 
 if TYPE_CHECKING:
@@ -65,12 +66,14 @@ def check(
     """
     problems: list[dict[str, str | None]] = []
     counts: Counter[Severity] = Counter()
-    for problem in iter_problems(path, content=not no_content, jobs=jobs):
-        counts[problem.severity] += problem.count
-        if as_json:
-            problems.append(_problem_data(problem))
-        else:
-            _say_problem(problem)
+    with Hashing(path).shown() as work:
+        for problem in iter_problems(path, content=not no_content, jobs=jobs, on_hash=work.tell):
+            counts[problem.severity] += problem.count
+            if as_json:
+                problems.append(_problem_data(problem))
+            else:
+                with work.removed():
+                    _say_problem(problem)
     data = {"problems": problems, **_counts_data(counts)}
     answer(data, _summary(counts), as_json=as_json)
     if any(counts[each] for each in _SEVERITIES[: _SEVERITIES.index(fail_on) + 1]):
@@ -93,7 +96,8 @@ def repair(
     exit status is 1 while errors remain, such as blobs in quarantine.
     """
     layout = Layout(path, durability=writing.durability, lock_timeout=writing.lock_timeout)
-    report = layout.repair(dry_run=dry_run)
+    with Hashing(path).shown() as work:
+        report = layout.repair(dry_run=dry_run, on_hash=work.tell)
     counts: Counter[Severity] = Counter()
     for problem in report.remaining:
         counts[problem.severity] += problem.count
@@ -154,7 +158,9 @@ def gc(
     Temporary files left behind by writers that died go, too. It shows what it removed, and how much
     space that freed.
     """
-    report = writing.open(path).collect(grace=grace, untagged=untagged, dry_run=dry_run)
+    layout = writing.open(path)
+    with waiting("looking for blobs that no entry reaches"):
+        report = layout.collect(grace=grace, untagged=untagged, dry_run=dry_run)
     for descriptor in report.unlisted:
         click.echo(
             f"{descriptor.digest} has no entry and stays because its subject does;"
