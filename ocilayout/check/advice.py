@@ -139,8 +139,12 @@ def on_document(document: Document) -> Iterator[Problem]:
 def on_platform(platform: Platform | ImageConfig, place: str) -> Iterator[Problem]:
     """Report what is unwise in a platform, or in a config that names one.
 
+    BuildKit gives its attestations the platform `unknown/unknown`, so that nothing runs them.
+
     Spec: image-index:platform-values, config:platform-values.
     """
+    if platform.architecture == platform.os == "unknown":
+        return
     for name, value, known in (
         ("architecture", platform.architecture, ARCHITECTURES),
         ("os", platform.os, SYSTEMS),
@@ -166,17 +170,19 @@ def on_name(name: str, place: str) -> Iterator[Problem]:
         yield problem_at("name-form", f"{name!r} is outside the ref.name grammar", place)
 
 
-def on_nulls(document: Mapping[str, object], names: Iterable[str]) -> Iterator[Problem]:
-    """Report which lists of a document are null or absent.
+def on_nulls(
+    document: Mapping[str, object], names: Iterable[str], place: str = "$"
+) -> Iterator[Problem]:
+    """Report which lists of an object are null or absent.
 
-    Spec: image-index:manifests, manifest:layers.
+    Spec: image-index:manifests, manifest:layers, config:diff-ids.
     """
     for name in names:
         if document.get(name) is None:
             yield problem_at(
                 "null-list",
                 f"is {'null' if name in document else 'absent'}; it should be []",
-                f"$.{name}",
+                f"{place}.{name}",
             )
 
 

@@ -105,9 +105,11 @@ def _problems(
     yield from summed(_root_index(root, survey), "index.json")
     yield from survey.graph()
     yield from survey.unlisted()
-    yield from Holding(
-        root, survey, content=content, jobs=jobs, on_hash=on_hash or (lambda *_: None)
-    ).problems()
+    yield from Holding(root, survey, content=content, jobs=jobs, on_hash=on_hash).problems()
+
+
+def _ignore(digest: Digest, count: int | None) -> None:
+    del digest, count
 
 
 def _header(root: Path) -> Iterator[Problem]:
@@ -170,7 +172,7 @@ class Holding:
     survey: Survey
     content: bool = field(kw_only=True)
     jobs: int = field(kw_only=True)
-    on_hash: OnHash = field(kw_only=True)
+    on_hash: OnHash | None = field(default=None, kw_only=True)
     _shared: int = field(default=0, init=False)
     """The bits of a mode that let others than its owner read `index.json`."""
 
@@ -223,7 +225,7 @@ class Holding:
                 workers.shutdown(cancel_futures=True)
 
     def _hash(self, digest: Digest, stop: Event) -> Digest | None:
-        tell = partial(self.on_hash, digest)
+        tell = partial(self.on_hash or _ignore, digest)
         tell(0)
         try:
             path = self.root / place_of(digest)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from hashlib import sha256
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from attrs import define, evolve, field, frozen
 
@@ -157,7 +157,11 @@ def _problems_in(data: bytes, model: type[ImageConfig | Header]) -> tuple[Proble
         document = structure(raw, model)
     except (DocumentError, LimitExceededError) as error:
         return tuple(_besides(careless, problems_of(error)))
-    unwise = advice.on_platform(document, "$") if isinstance(document, ImageConfig) else ()
+    unwise: Iterable[Problem] = ()
+    if isinstance(document, ImageConfig):
+        rootfs = cast("dict[str, Json]", raw["rootfs"])
+        nulls = advice.on_nulls(rootfs, ["diff_ids"], "$.rootfs")
+        unwise = chain(nulls, advice.on_platform(document, "$"))
     return (*careless, *bounded(unwise))
 
 

@@ -191,7 +191,7 @@ def _report(
     failures = [{"source": ref, "error": str(error)} for ref, error in failed.items()]
     answer(
         {"entries": entries, "failed": failures, **account.data()},
-        "\n".join(map(printable, [*lines, account.text()])),
+        "\n".join(map(printable, [*lines, *account.text().splitlines()])),
         as_json=as_json,
         err=isinstance(target, InArchive) and target.path == STREAM,
     )

@@ -118,7 +118,9 @@ class Row:
         """Return the row for people, in the columns of `HEADING`."""
         digest = "" if self.root.descriptor is None else digest_cell(self.root.descriptor.digest)
         kind = self.kind if self.artifact_type is None else (self.artifact_type, "artifact")
-        age = "" if self.created is None else age_text(self.created, now)
+        # Reproducible builds say the epoch, and Go's zero time is before it: neither is an age.
+        dated = self.created is not None and self.created.timestamp() > 0
+        age = age_text(self.created, now) if self.created is not None and dated else ""
         counts = ((self.missing, "missing"), (self.wrong_size, "of wrong size"))
         content = ", ".join(f"{count} {what}" for count, what in counts if count)
         if self.complete:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ocilayout.archive import Archive, DockerArchive
 from ocilayout.cli.argument import (
@@ -57,6 +58,7 @@ class Root:
         full_name: The full name of an image, as containerd and Docker write it, or `None`.
         descriptor: The content; `None` if the registry failed to tell.
         ref: A reference that means this content alone; a name where one does.
+        shares_name: Whether an entry with another full name has the same reference name.
         annotations: The annotations of the entry; empty for a tag.
         error: Why there is no descriptor; empty if there is one.
     """
@@ -65,6 +67,7 @@ class Root:
     full_name: str | None = None
     descriptor: Descriptor | None
     ref: str
+    shares_name: bool = False
     annotations: FrozenMap[str, str] = field(default=FrozenMap())
     error: str = ""
 
@@ -75,8 +78,9 @@ class Root:
 
     @property
     def label(self) -> str:
-        """What tables call it: its full name where the reference name is missing or ambiguous."""
-        known = self.name if self.ref == self.name else self.full_name or self.name
+        """What tables call it: its full name where the reference name is missing or shared."""
+        alone = self.ref == self.name and not self.shares_name
+        known = self.name if alone else self.full_name or self.name
         return known or "(no name)"
 
 
@@ -190,7 +194,11 @@ class Operand:
             OciLayoutError: The source cannot be read.
         """
         if isinstance(source, View):
-            return tuple(sorted((_entry_root(*pair) for pair in source.refs()), key=_order))
+            roots = [_entry_root(*pair) for pair in source.refs()]
+            named = {(root.name, root.full_name) for root in roots}
+            times = Counter(name for name, _ in named)
+            roots = [evolve(root, shares_name=times[root.name] > 1) for root in roots]
+            return tuple(sorted(roots, key=_order))
         with thread_pool(_JOBS) as workers:
             return tuple(workers.map(lambda tag: _tag_root(source, tag), source.tags()))
 

@@ -24,7 +24,7 @@ from ocilayout.model import Descriptor, Digest, decode_document, document_type, 
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ocilayout.check import RepairReport
     from ocilayout.layout.rootindex import RootIndex

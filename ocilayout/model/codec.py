@@ -177,8 +177,11 @@ def _object(model: type[Extensible]) -> Callable[[Any, Any], Extensible]:
             if member is not None:
                 attribute, structure = member
                 try:
-                    if item is not None:
-                        values[attribute.name] = structure(item, attribute.type)
+                    given = (
+                        [] if item is None and attribute.default == () else item
+                    )  # as Go writes it
+                    if given is not None:
+                        values[attribute.name] = structure(given, attribute.type)
                 except DocumentError as error:
                     problems.extend(error.at(place_of(attribute)).problems)
             elif name.casefold() in folded:
@@ -205,7 +208,8 @@ def _each_problem(
 ) -> Iterator[Problem]:
     """Give the problems of the properties of an object, each validated on its own."""
     for attribute in attributes:
-        if required(attribute) and document.get(json_key(attribute)) is None:
+        absent = document.get(json_key(attribute)) is None and attribute.name not in values
+        if required(attribute) and absent:
             place = place_of(attribute)
             yield Problem(code="missing-property", message="is required", place=place)
         elif attribute.validator is not None and values.get(attribute.name) is not None:

@@ -170,10 +170,10 @@ def wrong_type(draw: DrawFn, specimen: Specimen) -> Spoiled:
 
 @register(FLAWS, "missing-property")
 def missing_property(draw: DrawFn, specimen: Specimen) -> Spoiled:
-    """Leave out what is required, or say null."""
+    """Leave out what is required, or say null; for a list, null is only a lapse."""
     site = draw(specimen.sites())
     name = draw(st.sampled_from(site.required()))
-    if draw(st.booleans()):
+    if not isinstance(site.members[name], list) and draw(st.booleans()):
         site.members[name] = None
     else:
         del site.members[name]

@@ -322,6 +322,15 @@ def _(store: Store) -> str:
     return place_of(document["digest"]) + "$.layers"
 
 
+@breaks("warning", "null-list", "diff_ids")
+def _(store: Store) -> str:
+    rootfs = {"type": "layers", "diff_ids": None}
+    config = store.document(json.dumps({**CONFIG, "rootfs": rootfs}).encode(), OCI_CONFIG)
+    store.enter(store.manifest(config=config))
+    store.path(str(Digest.of(json.dumps(CONFIG).encode()))).unlink()
+    return place_of(config["digest"]) + "$.rootfs.diff_ids"
+
+
 @breaks("warning", "null-list", "an index in a blob")
 def _(store: Store) -> str:
     document = store.enter(store.document(b'{"schemaVersion":2}', OCI_INDEX))

@@ -7,6 +7,7 @@ import threading
 from typing import Literal
 
 import pytest
+from attrs import evolve
 
 from ocilayout.cli.progress import Account, accounted
 from ocilayout.model.descriptor import Descriptor
@@ -32,25 +33,34 @@ def test_totals() -> None:
     tell(account, B, "skipped")
     tell(account, C, "skipped")
     assert account.data() == {
-        "copied": 1, "copiedBytes": 1024, "skipped": 2, "skippedBytes": 5120,
+        "copied": 1, "copiedBytes": 1024, "skipped": 2, "skippedBytes": 5120, "missing": [],
     }  # fmt: skip
     assert account.text() == "1 blob copied (1.0 KiB), 2 there already (5.0 KiB)"
+
+
+def test_foreign_layers() -> None:
+    """Content that only its `urls` lead to is not called content that the target has."""
+    account = Account()
+    foreign = evolve(B, urls=["https://example.com/b"])
+    for descriptor in (A, foreign):
+        tell(account, descriptor, "planned", "skipped")
+    assert account.text() == (
+        "0 blobs copied (0 B), 1 there already (1.0 KiB),"
+        " 1 not copied, which `urls` lead to (2.0 KiB)"
+    )
 
 
 def test_what_comes_again_counts_once() -> None:
     """A copy that is repeated, since another process deleted content, is one copy."""
     account = Account()
-    seen: list[tuple[int, int]] = []
-    account.watcher = lambda moved, planned: seen.append((moved, planned))
     tell(account, A, "planned", "started", "bytes", "bytes", "done")
     tell(account, A, "planned", "started", "bytes")
-    assert seen == [
-        (0, 1024), (0, 1024), (512, 1024), (1024, 1024), (1024, 1024),
-        (1024, 1024), (0, 1024), (512, 1024),
-    ]  # fmt: skip
+    assert "0 of 1 blob" in account.lines(80, 24)[-1]
+    assert " 50%" in account.lines(80, 24)[-1]
     tell(account, A, "bytes", "done")
     assert account.data()["copied"] == 1
     tell(account, A, "planned", "skipped")
+    assert "1 of 1 blob" in account.lines(80, 24)[-1]
     assert account.text() == "1 blob copied (1.0 KiB)"
 
 

@@ -84,6 +84,12 @@ def test_null_means_absent() -> None:
     assert found.config == ContainerConfig()
 
 
+@pytest.mark.spec("config:diff-ids")
+def test_null_layers_are_none() -> None:
+    """BuildKit writes `null` for the layers of what is built from nothing; absence is an error."""
+    assert decoded(rootfs={"type": "layers", "diff_ids": None}).rootfs == RootFs()
+
+
 @pytest.mark.spec("config:created")
 @pytest.mark.parametrize(
     "time",
