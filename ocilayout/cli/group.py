@@ -103,7 +103,10 @@ class Failing(Verbs):
 
         def command() -> int:
             try:
-                status = super(Failing, self).main(args, standalone_mode=False, **options)
+                with self._reporting():
+                    status = super(Failing, self).main(args, standalone_mode=False, **options)
+            except click.exceptions.Exit as done:
+                return done.exit_code
             except click.Abort:  # Ctrl-C, or the end of standard input, at a prompt
                 return INTERRUPTED
             except click.ClickException as error:
@@ -121,7 +124,7 @@ class Failing(Verbs):
             ClickException: The answer cannot be written.
             Exit: It was written, or its reader is gone.
         """
-        with self._reporting():
+        with self._reporting(), acting("write", "standard output"):
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:

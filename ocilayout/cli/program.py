@@ -42,6 +42,8 @@ def run(command: Callable[[], int]) -> NoReturn:
         raise KeyboardInterrupt
 
     try:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # while the program was loaded
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         for name in _ENDING:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is signal.SIG_DFL:
@@ -50,6 +52,8 @@ def run(command: Callable[[], int]) -> NoReturn:
         status = command()
     except KeyboardInterrupt:
         status = INTERRUPTED
+    except SystemExit as done:  # click, where a shell asked for completion
+        status = done.code if isinstance(done.code, int) else 1
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _discard_unwritten()
     sys.exit(_BY_SIGNAL + received[0] if received and status == INTERRUPTED else status)
