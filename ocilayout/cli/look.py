@@ -150,8 +150,8 @@ def tree(operand: Operand, *, as_json: bool) -> None:
         return
     width = terminal_width() if sys.stdout.isatty() else None
     for line in draw(roots, nodes, plain=not can_write("│")):
-        name, texts = line.texts(width, ellipsis())
-        marks = [click.style(mark, fg=_COLOURS.get(mark)) for mark in line.marks]
+        name, texts, texted = line.texts(width, ellipsis())
+        marks = [click.style(mark, fg=_COLOURS.get(mark)) for mark in texted]
         say(line.guide + "  ".join([click.style(name, bold=True)] * bool(name) + texts + marks))
 
 

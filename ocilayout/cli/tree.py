@@ -57,6 +57,9 @@ _ASCII: Final = ("|-- ", "`-- ", "|   ", "    ")
 _DROPPED: Final = ("media type", "artifact type", "subject", "size", "platform", "role")
 """The parts of a line that are dropped where it is too wide, in this order."""
 
+_NARROW: Final = 60  # columns, below which marks are brief
+_BRIEF_MARKS: Final = {"drawn above": "above"}
+
 Kind = Literal["manifest", "index", "blob"]
 Mark = Literal["missing", "elsewhere", "wrong size", "shared", "unreadable", "drawn above"]
 State = Literal["here", "missing", "elsewhere", "wrong size"]
@@ -157,8 +160,8 @@ class Line:
     parts: dict[str, Cell]
     marks: tuple[Mark, ...]
 
-    def texts(self, width: int | None, ellipsis: str) -> tuple[str, list[str]]:
-        """Return its name and the texts of its parts, as many and as long as fit beside the marks.
+    def texts(self, width: int | None, ellipsis: str) -> tuple[str, list[str], list[str]]:
+        """Return its name, the texts of its parts as far as they fit, and those of its marks.
 
         On a terminal the digests of all lines have their brief form.
 
@@ -167,12 +170,13 @@ class Line:
             ellipsis: What stands where something was cut.
         """
         if width is None:
-            return self.name, [full(cell) for cell in self.parts.values()]
+            return self.name, [full(cell) for cell in self.parts.values()], [*self.marks]
+        marks = [_BRIEF_MARKS.get(mark, mark) if width < _NARROW else mark for mark in self.marks]
         parts = {"name": self.name, **self.parts} if self.name else {**self.parts}
         if "digest" in parts:
             parts["digest"] = brief(parts["digest"])
         keys = [*parts]
-        room = width - len(self.guide) - sum(GAP + len(mark) for mark in self.marks)
+        room = width - len(self.guide) - sum(GAP + len(mark) for mark in marks)
         (texts,) = fit(
             [[*parts.values()]],
             room,
@@ -180,7 +184,7 @@ class Line:
             whole=[keys.index(key) for key in ("digest",) if key in keys],
             ellipsis=ellipsis,
         )
-        return (texts[0], texts[1:]) if self.name else ("", texts)
+        return (texts[0], texts[1:], marks) if self.name else ("", texts, marks)
 
 
 def graph_of(

@@ -219,8 +219,8 @@ class _Row:
 
 
 def _drawn(rows: list[_Row], width: int) -> list[str]:
-    """Return rows as lines of a width: the time left goes first, then the rate; bars fill it."""
-    cells = fit([row.cells() for row in rows], width, drop=(4, 3))
+    """Return rows as lines of a width: the time left goes first, then the rate and the size; bars fill it."""
+    cells = fit([row.cells() for row in rows], width, drop=(4, 3, 2))
     room = width - GAP - cell_width((" " * GAP).join(cells[0]))
     if room >= _BAR[0]:
         bar = min(room, _BAR[1])

@@ -35,9 +35,9 @@ def init(path: Path, description: str, *, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def validate(ctx: click.Context, path: Path, *, as_json: bool) -> None:
-    """Check the folder of a skill: errors must be fixed, warnings should be.
+    """Check the folder of a skill.
 
-    The exit status is 1 if there are errors.
+    Errors must be fixed, warnings should be. The exit status is 1 if there are errors.
     """
     result = check(_folder(path))
     lines = [f"Error: {printable(text)}" for text in result.errors]
@@ -64,7 +64,10 @@ def build(
 @json_option
 @click.pass_context
 def builds(ctx: click.Context, *, as_json: bool) -> None:
-    """List the skills that were built in this store, without those that were only pulled."""
+    """List the skills that were built in this store.
+
+    Skills that were only pulled are not among them.
+    """
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_, as_json=as_json)
 

@@ -100,7 +100,10 @@ def uninstall(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Remove a skill from all clients, and the folders that were made for it."""
+    """Remove a skill from all clients.
+
+    The folders that were made for it go, too.
+    """
     service_of(store).uninstall(name, scope=scope, project_root=project_root, force=force)
     answer({"uninstalled": name}, f"Uninstalled {name}", as_json=as_json)
 

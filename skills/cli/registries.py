@@ -85,7 +85,10 @@ def pull(
 @json_option
 @click.pass_obj
 def push(store: Path | None, reference: str, access: Access, *, as_json: bool) -> None:
-    """Push a skill of the store to the registry that its reference names."""
+    """Push a skill of the store to a registry.
+
+    The reference names the registry.
+    """
     with connected(store, access) as service, accounted() as account:
         result = service.push(reference, on_event=account.tell)
     text = f"Pushed {result.reference} {result.digest}"
@@ -96,7 +99,10 @@ def push(store: Path | None, reference: str, access: Access, *, as_json: bool) -
 @json_option
 @click.pass_context
 def cache(ctx: click.Context, *, as_json: bool) -> None:
-    """List the skills that were pulled into the store, without local builds."""
+    """List the skills that were pulled into the store.
+
+    Local builds are not among them.
+    """
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_, as_json=as_json)
 
