@@ -119,7 +119,7 @@ def repair(
         **_counts_data(counts),
     }
     did = counted(len(report.actions), "repair")
-    answer(data, f"{did}; left: {_summary(counts)}", as_json=as_json)
+    answer(data, flow(f"{did}; left: {_summary(counts)}"), as_json=as_json)
     if counts["error"]:
         ctx.exit(1)
 
@@ -191,7 +191,7 @@ def gc(
         "unlisted": [descriptor.digest for descriptor in report.unlisted],
         "dryRun": dry_run,
     }
-    answer(data, "\n".join(map(printable, [*gone, text])), as_json=as_json)
+    answer(data, "\n".join([*gone, flow(text)]), as_json=as_json)
 
 
 def _say_problem(problem: Problem) -> None:

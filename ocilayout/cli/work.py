@@ -219,7 +219,7 @@ class _Row:
 
 
 def _drawn(rows: list[_Row], width: int) -> list[str]:
-    """Return rows as lines of a width: the time left goes first, then the rate and the size; bars fill it."""
+    """Return rows as lines: the time left goes first, then rate and size; bars fill the width."""
     cells = fit([row.cells() for row in rows], width, drop=(4, 3, 2))
     room = width - GAP - cell_width((" " * GAP).join(cells[0]))
     if room >= _BAR[0]:
