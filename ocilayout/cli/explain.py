@@ -116,9 +116,7 @@ def _line(noun: str, text: str, width: int) -> str:
 def _page_text(markdown: str) -> str:
     """Return a page whose paragraphs fit the terminal; lists, tables and code stay as they are."""
     paragraphs = markdown.rstrip().split("\n\n")
-    return "\n\n".join(
-        text if _AS_IT_IS.search(text) else flow(" ".join(text.split("\n"))) for text in paragraphs
-    )
+    return "\n\n".join(text if _AS_IT_IS.search(text) else flow(text) for text in paragraphs)
 
 
 def _row_data(note: Note) -> dict[str, object]:

@@ -441,7 +441,7 @@ class TestPlaces:
             layout.blobs.put(data, media_type=OCI_LAYER)
         error = command.error("cat", "lay", Digest.of(text)[:13])
         one, two = sorted((Digest.of(text), Digest.of(other)))
-        common = len(os.path.commonprefix([one, two]))
+        common = len(os.path.commonprefix([one, two]))  # noqa: RUF071 # characters are meant
         assert error == (
             f"2 digests begin with {Digest.of(text)[:13]};"
             f" write more of one: {one[: common + 4]}, {two[: common + 4]}"
@@ -469,7 +469,7 @@ class TestPlaces:
         command.text("untag", "lay", f"solo@{beginning}")
         assert "solo" not in layout.tags()
         command.text("rm", "lay", beginning)
-        assert layout.tags() == ["v1"]
+        assert layout.tags() == ("v1",)
 
     def test_digits_without_an_algorithm(self, command: Command, layout: Layout) -> None:
         """Fewer than 12 of them are a name, a name comes first, and several digests are refused."""

@@ -154,7 +154,7 @@ def test_metadata_that_is_empty_is_left_out(shell: Command) -> None:
     shell.run("build", "hello")
     (build,) = shell.answer("builds")
     assert sorted(build) == ["description", "digest", "name", "tag"]
-    assert shell.run("builds").stdout.splitlines()[1].endswith("...   hello")
+    assert shell.run("builds").stdout.splitlines()[1].endswith("   hello")
 
 
 @pytest.mark.parametrize("arguments", [["nothing"], ["builds", "remove"], ["build", "--what"]])
