@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ocilayout.cli import main
+from _ocilayout_command import ocilayout
 
 if __name__ == "__main__":
-    main()
+    ocilayout()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skills.cli import main
+from _ocilayout_command import skills
 
 if __name__ == "__main__":
-    main()
+    skills()

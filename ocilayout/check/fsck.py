@@ -12,6 +12,8 @@ import re
 import stat
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Final
 
@@ -34,7 +36,6 @@ from ocilayout.layout import (
 from ocilayout.model import MAX_HEADER, Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from ocilayout.errors import Problem
 
     Step = tuple[list[Problem], Digest | None]
+
+OnHash = Callable[[Digest, int | None], object]
 
 # descriptor.md, algorithm; see `digest`.
 _ALGORITHM = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*")
@@ -53,7 +56,11 @@ _PATIENCE: Final = 20
 
 
 def iter_problems(
-    root: Path, *, content: bool = True, jobs: int | None = None
+    root: Path,
+    *,
+    content: bool = True,
+    jobs: int | None = None,
+    on_hash: OnHash | None = None,
 ) -> Iterator[Problem]:
     """Report what is wrong with a folder as a layout, also if it is not one.
 
@@ -67,6 +74,9 @@ def iter_problems(
         root: The folder.
         content: Whether to hash blobs that are not documents. Documents are always verified.
         jobs: How many blobs are hashed at once, >= 1; by default one for each processor, 8 at most.
+        on_hash: Called by the threads that hash, for each blob that is not a document: with its
+            digest and 0, then with the number of bytes of each piece, at last with `None`. What it
+            raises ends the iteration.
 
     Raises:
         OSError: The folder cannot be read.
@@ -77,7 +87,8 @@ def iter_problems(
     if jobs < 1:
         raise ValueError(f"jobs is 1 or more, not {jobs}")
     with acting("list", root), os.scandir(root):  # fails here, not when a problem is asked for
-        return _problems(root, Survey(root, content=content), content=content, jobs=jobs)
+        survey = Survey(root, content=content)
+        return _problems(root, survey, content=content, jobs=jobs, on_hash=on_hash)
 
 
 def iter_left(root: Path, outlook: Outlook) -> Iterator[Problem]:
@@ -88,12 +99,18 @@ def iter_left(root: Path, outlook: Outlook) -> Iterator[Problem]:
     return _problems(root, Survey(root, content=False, outlook=outlook), content=False, jobs=1)
 
 
-def _problems(root: Path, survey: Survey, *, content: bool, jobs: int) -> Iterator[Problem]:
+def _problems(
+    root: Path, survey: Survey, *, content: bool, jobs: int, on_hash: OnHash | None = None
+) -> Iterator[Problem]:
     yield from _header(root)
     yield from summed(_root_index(root, survey), "index.json")
     yield from survey.graph()
     yield from survey.unlisted()
-    yield from Holding(root, survey, content=content, jobs=jobs).problems()
+    yield from Holding(root, survey, content=content, jobs=jobs, on_hash=on_hash).problems()
+
+
+def _ignore(digest: Digest, count: int | None) -> None:
+    del digest, count
 
 
 def _header(root: Path) -> Iterator[Problem]:
@@ -147,6 +164,7 @@ class Holding:
         survey: The references to blobs, after the graph was walked to the end.
         content: Whether blobs are hashed.
         jobs: How many are hashed at once, >= 1.
+        on_hash: As for `iter_problems`.
 
     Spec: image-layout:blob-names, image-layout:blob-content, image-layout:links.
     """
@@ -155,6 +173,7 @@ class Holding:
     survey: Survey
     content: bool = field(kw_only=True)
     jobs: int = field(kw_only=True)
+    on_hash: OnHash | None = field(default=None, kw_only=True)
     _shared: int = field(default=0, init=False)
     """The bits of a mode that let others than its owner read `index.json`."""
 
@@ -196,10 +215,7 @@ class Holding:
                 for problems, digest in self._steps():
                     task = None
                     if digest is not None:
-                        path = self.root / place_of(digest)
-                        task = workers.submit(
-                            probe.fingerprint, path, digest.algorithm, stopped=stop.is_set
-                        )
+                        task = workers.submit(self._hash, digest, stop)
                     window.append((problems, digest, task))
                     while window and (len(window) > 2 * self.jobs or window[0][2] is None):
                         yield from settle()
@@ -208,6 +224,15 @@ class Holding:
             finally:  # the caller may stop early
                 stop.set()
                 workers.shutdown(cancel_futures=True)
+
+    def _hash(self, digest: Digest, stop: Event) -> Digest | None:
+        tell = partial(self.on_hash or _ignore, digest)
+        tell(0)
+        try:
+            path = self.root / place_of(digest)
+            return probe.fingerprint(path, digest.algorithm, stopped=stop.is_set, on_bytes=tell)
+        finally:
+            tell(None)
 
     def _steps(self) -> Iterator[Step]:
         """Give the problems of each file, and its digest if it is to be hashed."""

@@ -108,6 +108,7 @@ def fingerprint(
     *,
     follow: bool = False,
     stopped: Callable[[], bool] = lambda: False,
+    on_bytes: Callable[[int], object] = lambda _: None,
 ) -> Digest | None:
     """Return the digest of a file's content, computed in pieces of 1 MiB.
 
@@ -116,6 +117,7 @@ def fingerprint(
         algorithm: One that can be computed here.
         follow: Whether it may be a symbolic link.
         stopped: Called before each piece; once it returns true, the result is `None`.
+        on_bytes: Called with the number of bytes of each piece that was hashed.
 
     Raises:
         OSError: It cannot be read, or is not a regular file.
@@ -128,6 +130,7 @@ def fingerprint(
             if not data:
                 return Digest.parse(f"{algorithm}:{hasher.hexdigest()}")
             hasher.update(data)
+            on_bytes(len(data))
     return None
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, evolve, field, frozen
 
 from ocilayout.check import probe
-from ocilayout.check.fsck import iter_left, iter_problems
+from ocilayout.check.fsck import OnHash, iter_left, iter_problems
 from ocilayout.check.probe import Outlook, path_text, place_of, referrers_among
 from ocilayout.errors import (
     DocumentError,
@@ -81,7 +81,12 @@ class RepairReport:
 
 
 def repair_folder(
-    root: Path, indexfile: IndexFile, blobs: Blobs, *, dry_run: bool = False
+    root: Path,
+    indexfile: IndexFile,
+    blobs: Blobs,
+    *,
+    dry_run: bool = False,
+    on_hash: OnHash | None = None,
 ) -> RepairReport:
     """Repair what can be repaired without guessing.
 
@@ -99,8 +104,8 @@ def repair_folder(
     `index.json` is not taken for a broken layout. Where the file system refuses, the problem
     remains and says why, and the rest is done. A second repair finds nothing to do.
 
-    Blobs are hashed without the lock, and checked again under it before they are changed. A dry run
-    changes nothing, and reports what would be done.
+    Blobs are hashed without the lock, `on_hash` being told as by `iter_problems`, and checked again
+    under it before they are changed. A dry run reports what would be done.
 
     Raises:
         LockTimeoutError: Another writer held the lock for too long.
@@ -108,7 +113,7 @@ def repair_folder(
 
     Spec: image-layout:blobs-folder, image-layout:blob-content.
     """
-    before = tuple(iter_problems(root))
+    before = tuple(iter_problems(root, on_hash=on_hash))
     if {"missing-header", "missing-index"} <= {problem.code for problem in before}:
         return RepairReport(actions=(), remaining=before)
     work = _Repair(root, indexfile, blobs, dry_run=dry_run)

@@ -15,41 +15,45 @@ if TYPE_CHECKING:
     from ocilayout.cli.command import main
     from ocilayout.cli.connection import Access, access, warn
     from ocilayout.cli.extra import SKILLS_EXTRAS, command_of
+    from ocilayout.cli.group import Failing, Verbs, examples
+    from ocilayout.cli.operand import in_full
     from ocilayout.cli.option import offered, safe_names
     from ocilayout.cli.progress import accounted
     from ocilayout.cli.terminal import (
-        Failing,
+        DIGEST,
         answer,
-        examples,
+        digest_cell,
         json_option,
         printable,
-        short,
         size_text,
         table,
     )
 
 __all__ = [
+    "DIGEST",
     "SKILLS_EXTRAS",
     "Access",
     "Failing",
+    "Verbs",
     "access",
     "accounted",
     "answer",
     "command_of",
+    "digest_cell",
     "examples",
+    "in_full",
     "json_option",
     "main",
     "offered",
     "printable",
     "read_duration",
     "safe_names",
-    "short",
     "size_text",
     "table",
     "warn",
 ]
 
-_MODULES = ("extra", "argument", "connection", "option", "progress", "terminal")
+_MODULES = ("extra", "argument", "connection", "group", "operand", "option", "progress", "terminal")
 
 if not TYPE_CHECKING:  # with it in sight, type checkers would accept any name
 

@@ -29,6 +29,8 @@ STREAM: Final = "-"
 """The file name that means standard input or output."""
 
 _REGISTRY: Final = "docker://"
+_ALGORITHM: Final = r"(?:sha256|sha384|sha512|blake3)"
+_BEGINNING: Final = re.compile(rf"{_ALGORITHM}:[0-9a-f]{{6,}}|[0-9a-f]{{12,}}")
 _FORMS: Final = (
     "oci:PATH[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME] or"
     " docker://HOST/REPO[:TAG|@DIGEST]"
@@ -118,13 +120,22 @@ def parse_locator(text: str) -> Locator:
     raise InvalidNameError(f"{text!r} is not a locator; write {_FORMS}")
 
 
+def begins_digest(text: str) -> bool:
+    """Tell whether text may be the beginning of a digest, as tables show it.
+
+    It has at least 6 digits behind an algorithm, or at least 12 without one.
+    """
+    return _BEGINNING.fullmatch(text) is not None
+
+
 def _split(text: str) -> tuple[str, str | None]:
     path, colon, name = text.partition(":")
     if not colon:
         return text, None
     before, at, algorithm = path.rpartition("@")
-    if at and is_digest(f"{algorithm}:{name}"):
-        return before, f"{algorithm}:{name}"
+    digest = f"{algorithm}:{name}"
+    if at and (is_digest(digest) or begins_digest(digest)):
+        return before, digest
     return path, name
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from ocilayout.cli.terminal import Failing, examples
+from ocilayout.cli.group import Failing, examples
 
 _VERBS: Final = {
     "init": ("change", "./layout", "./scratch --durability none"),
@@ -18,9 +18,9 @@ _VERBS: Final = {
     "inspect": (
         "look",
         "./layout v1",
-        "docker://ghcr.io/org/app:v1 --config --platform linux/arm64",
+        "docker://ghcr.io/org/app:v1 --platform linux/arm64",
     ),
-    "cat": ("look", "./layout sha256:44136fa355b3 | jq .", "oci-archive:app.tar v1 > index.json"),
+    "cat": ("look", "./layout 44136fa355b3 | jq .", "oci-archive:app.tar v1 > index.json"),
     "tree": ("look", "./layout v1", "docker://ghcr.io/org/app:v1 --json"),
     "referrers": (
         "look",
@@ -30,7 +30,7 @@ _VERBS: Final = {
     "tag": (
         "change",
         "./layout v1 stable latest",
-        "./layout sha256:44136fa355b3 v2 --annotation org.example.team=core",
+        "./layout 44136fa355b3 v2 --annotation org.example.team=core",
     ),
     "untag": ("change", "./layout latest", "./layout v1 v2"),
     "annotate": (
@@ -38,7 +38,7 @@ _VERBS: Final = {
         "./layout v1 org.example.team=core",
         "./layout v1 --remove org.example.team",
     ),
-    "rm": ("change", "./layout v1", "./layout sha256:44136fa355b3"),
+    "rm": ("change", "./layout v1", "./layout 44136fa355b3"),
     "cp": (
         "cp",
         "docker://ghcr.io/org/app:v1 oci:./layout",
@@ -81,7 +81,9 @@ def main() -> None:
 
     PATH is the folder of a layout. SOURCE is such a path, that of an archive, or a locator:
     oci:PATH[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME] or
-    docker://HOST/REPO[:TAG|@DIGEST]. NAME is a name, a digest, or the beginning of a digest;
-    without it the only entry is meant. Exit status: 0 done, 1 failed or problems found, 2 usage
-    error.
+    docker://HOST/REPO[:TAG|@DIGEST]. NAME is a name, a digest, or the beginning of one: 12 digits,
+    as tables show them; without it the only entry is meant.
+
+    Exit status: 0 done, 1 failed or problems found, 2 usage error, and 128 plus the number of the
+    signal that ended it, such as 130 after Ctrl-C.
     """

@@ -27,6 +27,7 @@ from ocilayout.cli.argument import (
 )
 from ocilayout.cli.terminal import printable
 from ocilayout.errors import AuthError
+from ocilayout.layout import acting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -171,7 +172,8 @@ class Access:
         password = os.environ.get(variable)
         if self.password_stdin:
             # Only this line: what follows it is another password, or an archive.
-            line = sys.stdin.buffer.readline().decode(errors="surrogateescape")
+            with acting("read", "standard input"):
+                line = sys.stdin.buffer.readline().decode(errors="surrogateescape")
             password = line.rstrip("\r\n") or None
         elif password is None and sys.stdin.isatty():
             password = str(click.prompt(f"Password of {username}", hide_input=True, err=True))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ocilayout.check import find_requirement, iter_notes, named_notes, search_notes
-from ocilayout.cli.terminal import answer, counted, json_option, say, table
+from ocilayout.cli.terminal import answer, counted, flow, json_option, say, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ocilayout.check import Note
 
 _LINK: Final = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
+_AS_IT_IS: Final = re.compile(r"^(?:[ |>#]|[-*] |[0-9]+[.] |```)", re.MULTILINE)
 _SPELLED: Final = r"\1 (spec-notes/\2)"
 _INDENT: Final = "  "
 
@@ -53,15 +54,18 @@ def _show_list(notes: list[Note]) -> None:
     others = [note for note in notes if note.kind != "behaviour"]
     behaviours = [note for note in notes if note.kind == "behaviour"]
     if others:
-        table([("NAME", "LEVEL", "ABOUT"), *((n.name, _level(n), n.about) for n in others)])
+        rows = [(note.name, _level(note), note.about) for note in others]
+        table([("NAME", "LEVEL", "ABOUT"), *rows], drop=("LEVEL",), prose="ABOUT")
     if behaviours:
         if others:
             say("")
-        rows = ((note.name, note.about, _done(note)) for note in behaviours)
-        table([("CASE", "ABOUT", "WHAT PROGRAMS DO"), *rows])
+        rows = [(note.name, note.about, _done(note)) for note in behaviours]
+        heading = ("CASE", "ABOUT", "WHAT PROGRAMS DO")
+        table([heading, *rows], drop=("ABOUT",), prose="WHAT PROGRAMS DO")
     pages = dict.fromkeys(note.page for note in notes if note.kind != "decision")
     folders = dict.fromkeys(note.page.parent for note in notes if note.kind == "decision")
-    say(f"\n{counted(len(notes), 'note')}; `ocilayout explain NAME` shows one whole. The pages:")
+    shown = f"{counted(len(notes), 'note')}; `ocilayout explain NAME` shows one whole. The pages:"
+    say("\n" + flow(shown))
     for path in (*pages, *folders):
         answer(None, f"{_INDENT}{path}", as_json=False)
 
@@ -81,7 +85,7 @@ def _done(note: Note) -> str:
 def _whole_text(note: Note) -> str:
     page = ("page", str(note.page))
     if note.kind == "decision":
-        return f"{note.details['text'].rstrip()}\n\n{_line(*page, width=8)}"
+        return f"{_page_text(note.details['text'])}\n\n{_line(*page, width=8)}"
     if note.kind == "requirement":
         row = find_requirement(note.name)
         parts: Iterable[tuple[str, str]] = [
@@ -104,7 +108,15 @@ def _whole_text(note: Note) -> str:
 
 
 def _line(noun: str, text: str, width: int) -> str:
-    return f"{_INDENT}{noun:<{width}}{_LINK.sub(_SPELLED, text)}"
+    line = f"{_INDENT}{noun:<{width}}{_LINK.sub(_SPELLED, text)}"
+    # A path alone stays on the line of its noun, and the terminal breaks it.
+    return flow(line, indent=len(_INDENT) + width) if " " in text else line
+
+
+def _page_text(markdown: str) -> str:
+    """Return a page whose paragraphs fit the terminal; lists, tables and code stay as they are."""
+    paragraphs = markdown.rstrip().split("\n\n")
+    return "\n\n".join(text if _AS_IT_IS.search(text) else flow(text) for text in paragraphs)
 
 
 def _row_data(note: Note) -> dict[str, object]:

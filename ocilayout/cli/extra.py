@@ -9,6 +9,8 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from ocilayout.cli.program import INTERRUPTED
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -48,6 +50,8 @@ def command_of(module: str, *, extras: str | None = None) -> Callable[..., Any]:
     """
     try:
         command: Callable[..., Any] = import_module(module).main
+    except KeyboardInterrupt:  # Ctrl-C while it is loaded
+        sys.exit(INTERRUPTED)
     except ModuleNotFoundError as error:
         message = advice(error, extras=extras)
         if message is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from attrs import frozen
 
 from ocilayout.cli.operand import Root
-from ocilayout.cli.terminal import content_data, counted, one_line, printable, short, size_text
+from ocilayout.cli.terminal import content_data, counted, digest_cell, one_line, size_text
 from ocilayout.cli.tree import IMAGE_CONFIGS, Kind, graph_of, platform_text
 from ocilayout.errors import (
     BlobNotFoundError,
@@ -35,10 +35,14 @@ from ocilayout.model import (
 )
 
 if TYPE_CHECKING:
+    from ocilayout.cli.columns import Cell
     from ocilayout.cli.operand import Source
     from ocilayout.model import Descriptor, Document
 
 HEADING: Final = ("NAME", "DIGEST", "KIND", "PLATFORMS", "SIZE", "AGE", "CONTENT")
+
+DROPPED: Final = ("KIND", "AGE", "CONTENT", "PLATFORMS", "SIZE")
+"""The columns that are dropped where the table is too wide, in this order."""
 
 TimeSource = Literal["entry", "document", "config", "file"]
 
@@ -110,11 +114,10 @@ class Row:
             "error": self.error or None,
         }
 
-    def cells(self, now: datetime) -> tuple[str, ...]:
+    def cells(self, now: datetime) -> tuple[Cell, ...]:
         """Return the row for people, in the columns of `HEADING`."""
-        platforms = ", ".join(self.platforms[:_MOST_PLATFORMS])
-        if len(self.platforms) > _MOST_PLATFORMS:
-            platforms += f" and {len(self.platforms) - _MOST_PLATFORMS} more"
+        digest = "" if self.root.descriptor is None else digest_cell(self.root.descriptor.digest)
+        kind = self.kind if self.artifact_type is None else (self.artifact_type, "artifact")
         # Reproducible builds say the epoch, and Go's zero time is before it: neither is an age.
         dated = self.created is not None and self.created.timestamp() > 0
         age = age_text(self.created, now) if self.created is not None and dated else ""
@@ -122,16 +125,24 @@ class Row:
         content = ", ".join(f"{count} {what}" for count, what in counts if count)
         if self.complete:
             content = "whole"
-        cells = (
+        return (
             self.root.label,
-            "" if self.root.descriptor is None else short(self.root.descriptor.digest),
-            self.artifact_type or self.kind,
-            platforms,
+            digest,
+            kind,
+            self._platforms_cell(),
             size_text(self.size),
-            f"{age} (file)" if self.created_from == "file" else age,
+            (f"{age} (file)", f"~{age}") if self.created_from == "file" else age,
             "unreadable" if self.error else content,
         )
-        return tuple(map(printable, cells))
+
+    def _platforms_cell(self) -> Cell:
+        if not self.platforms:
+            return ""
+        first, *others = self.platforms
+        text = ", ".join(self.platforms[:_MOST_PLATFORMS])
+        if len(self.platforms) > _MOST_PLATFORMS:
+            text += f" and {len(self.platforms) - _MOST_PLATFORMS} more"
+        return text, f"{first} +{len(others)}" if others else first
 
 
 def row_of(source: Source, root: Root, *, limits: Limits = DEFAULT_LIMITS) -> Row:

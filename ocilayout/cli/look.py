@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ocilayout.cli import option
-from ocilayout.cli.listing import HEADING, row_of
+from ocilayout.cli.columns import terminal_width
+from ocilayout.cli.listing import DROPPED, HEADING, row_of
 from ocilayout.cli.terminal import (
+    DIGEST,
     answer,
     can_write,
     content_data,
+    digest_cell,
+    ellipsis,
     json_option,
     printable,
     say,
-    short,
     size_text,
     table,
 )
@@ -68,7 +71,7 @@ def ls(operand: Operand, *, untagged: bool, quiet: bool, as_json: bool) -> None:
         answer([row.data() for row in rows])
     elif rows:
         now = datetime.now(UTC)
-        table([HEADING, *(row.cells(now) for row in rows)])
+        table([HEADING, *(row.cells(now) for row in rows)], drop=DROPPED)
         for row in rows:
             if row.error:
                 say(printable(f"{row.root.ref}: {row.error}"), err=True)
@@ -145,10 +148,11 @@ def tree(operand: Operand, *, as_json: bool) -> None:
         data = [node.data() for node in reached(roots, nodes)]
         answer({"roots": [_root_data(root) for root in roots], "nodes": data})
         return
+    width = terminal_width() if sys.stdout.isatty() else None
     for line in draw(roots, nodes, plain=not can_write("│")):
-        marks = [click.style(mark, fg=_COLOURS.get(mark)) for mark in line.marks]
-        name = [click.style(line.name, bold=True)] if line.name else []
-        say(line.guide + "  ".join([*name, line.text, *marks]))
+        name, texts, texted = line.texts(width, ellipsis())
+        marks = [click.style(mark, fg=_COLOURS.get(mark)) for mark in texted]
+        say(line.guide + "  ".join([click.style(name, bold=True)] * bool(name) + texts + marks))
 
 
 @click.command()
@@ -171,10 +175,10 @@ def referrers(operand: Operand, *, artifact_type: str | None, as_json: bool) -> 
         answer([_referrer_data(descriptor) for descriptor in manifests])
     elif manifests:
         rows = [
-            (short(one.digest), printable(one.artifact_type or one.media_type), size_text(one.size))
+            (digest_cell(one.digest), one.artifact_type or one.media_type, size_text(one.size))
             for one in manifests
         ]
-        table([("DIGEST", "TYPE", "SIZE"), *rows])
+        table([(DIGEST, "TYPE", "SIZE"), *rows], drop=("SIZE",))
     else:
         say(f"Nothing refers to {digest}")
 

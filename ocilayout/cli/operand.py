@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 import sys
 import tempfile
 from collections import Counter
@@ -13,7 +13,14 @@ import click
 from attrs import evolve, field, frozen
 
 from ocilayout.archive import Archive, DockerArchive
-from ocilayout.cli.argument import STREAM, InArchive, InDockerArchive, InLayout, Locator
+from ocilayout.cli.argument import (
+    STREAM,
+    InArchive,
+    InDockerArchive,
+    InLayout,
+    Locator,
+    begins_digest,
+)
 from ocilayout.cli.connection import Access
 from ocilayout.cli.terminal import one_line
 from ocilayout.errors import DocumentError, OciLayoutError, ReferenceNotFoundError
@@ -39,8 +46,7 @@ if TYPE_CHECKING:
 
 _JOBS: Final = 8  # how many tags of a registry are resolved at once
 _MOST_NAMES: Final = 10  # that an error lists
-# The beginning of a digest, as tables show it. A name may look like one, too, and comes first.
-_ABBREVIATED: Final = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-f]{6,}")
+_MORE: Final = 4  # digits that an error shows of digests with the same beginning, behind it
 
 
 @frozen(kw_only=True)
@@ -116,8 +122,8 @@ class Operand:
     def choose(self, source: Source, platform: Platform | None = None) -> str:
         """Return the name or the digest of the locator, or else the reference of the only entry.
 
-        A digest may be abbreviated; see `in_full`. Entries for several platforms that are one image
-        count as one entry if a platform is given.
+        A digest in a layout may be abbreviated; see `in_full`. Entries for several platforms that
+        are one image count as one entry if a platform is given.
 
         Raises:
             ReferenceNotFoundError: No name was given, and there is not exactly one entry; or
@@ -128,7 +134,14 @@ class Operand:
         name = self.locator.name
         if name is None:
             return self._only(source, platform)
-        return in_full(source, name) if isinstance(source, View) else name
+        if isinstance(source, View):
+            return in_full(source, name)
+        if ":" in name and begins_digest(name) and not is_digest(name):
+            raise ReferenceNotFoundError(
+                f"{name} is the beginning of a digest, and a registry finds content by a whole one;"
+                " give a tag, or the digest that `ocilayout ls --json` shows"
+            )
+        return name
 
     def resolve(self, source: Source, platform: Platform | None = None) -> Descriptor:
         """Return the plain descriptor of a manifest, an index or any other blob.
@@ -228,24 +241,35 @@ class Operand:
 def in_full(source: Layout | Archive | DockerArchive, name: str) -> str:
     """Return a reference with its digest in full where it is abbreviated.
 
-    The beginning of a digest, alone or as in `NAME@DIGEST`, means the only digest that begins with
-    it, unless it is a name.
+    The beginning of a digest, alone or as in `NAME@DIGEST`, with or without its algorithm, means
+    the only digest that begins with it, unless it is a name; see `begins_digest`.
 
     Raises:
         ReferenceNotFoundError: Several digests begin with it.
         OciLayoutError: The source cannot be read.
     """
     before, sign, beginning = name.rpartition("@")
-    if not _ABBREVIATED.fullmatch(beginning) or is_digest(beginning) or source.entries(name=name):
+    if not begins_digest(beginning) or is_digest(beginning) or source.entries(name=name):
         return name
     known: set[str] = {
         entry.descriptor.digest for entry in source.entries(name=before if sign else None)
     }
     if not sign:
         known.update(source.blobs)
-    matches = sorted(digest for digest in known if digest.startswith(beginning))
+    _, colon, _ = beginning.rpartition(":")
+    matches = sorted(
+        digest
+        for digest in known
+        if digest.startswith(beginning)
+        or (not colon and digest.partition(":")[2].startswith(beginning))
+    )
     if len(matches) > 1:
-        raise ReferenceNotFoundError(f"{len(matches)} digests begin with {beginning}; give more")
+        digits = [match.rpartition(":")[2] for match in matches]
+        shown = len(os.path.commonprefix(digits)) + _MORE  # noqa: RUF071 # characters are meant
+        listed = _listed((_cut(match, shown) for match in matches), str)
+        raise ReferenceNotFoundError(
+            f"{len(matches)} digests begin with {beginning}; write more of one: {listed}"
+        )
     return f"{before}{sign}{matches[0]}" if matches else name
 
 
@@ -334,6 +358,11 @@ def _shown(source: Source, ref: str, entry: RootEntry | None) -> str:
         return repr(ref)
     platform = platform_text(entry.descriptor, source.blobs.read)
     return f"{ref} ({platform})" if platform else ref
+
+
+def _cut(digest: str, digits: int) -> str:
+    algorithm, _, encoded = digest.partition(":")
+    return f"{algorithm}:{encoded[:digits]}"
 
 
 def _listed(refs: Iterable[str], show: Callable[[str], str]) -> str:

@@ -1,18 +1,16 @@
-"""Progress: an account of what a copy does, and a bar that shows it on a terminal."""
+"""Progress: an account of what a copy does, which is shown on a terminal."""
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from ocilayout.cli.terminal import counted, size_text
+from ocilayout.cli.work import Work
 from ocilayout.errors import some
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from ocilayout.model import Descriptor, Digest
     from ocilayout.transfer import Event
@@ -21,28 +19,19 @@ if TYPE_CHECKING:
 _MOST_DIGESTS: Final = 3  # that a sentence lists
 
 
-class Account:
+class Account(Work):
     """What a copy did so far, by its events, which may come from any number of threads.
 
     A step that is repeated, because another process deleted content meanwhile, counts once.
-
-    Attributes:
-        watcher: Called after every step, by one thread at a time, with the number of bytes that
-            were copied and that of all planned ones.
     """
 
     def __init__(self) -> None:
-        self.watcher: Callable[[int, int], object] = lambda *_: None
-        self._lock = threading.Lock()
-        self._stopped = False
+        super().__init__()
         self._sizes: dict[Digest, int] = {}
-        self._moved: dict[Digest, int] = {}
         self._copied: set[Digest] = set()
         self._left_behind: dict[Digest, Event] = {}
         self._missing: dict[Digest, Descriptor] = {}
         self._elsewhere: dict[Digest, int] = {}  # the sizes of blobs that `urls` lead to
-        self._planned_bytes = 0
-        self._moved_bytes = 0
 
     def tell(self, event: Event) -> None:
         """Record an event; `on_event` of a copy.
@@ -50,32 +39,25 @@ class Account:
         Raises:
             KeyboardInterrupt: The account was stopped; this ends the transfer.
         """
-        if self._stopped:
-            raise KeyboardInterrupt
+        self.require_going()
         digest, size = event.descriptor.digest, event.descriptor.size
-        with self._lock:
-            if event.kind == "left":
-                self._left_behind[digest] = event
-            elif event.kind == "missing":
-                self._missing[digest] = event.descriptor
-            elif event.kind == "planned":
-                self._planned_bytes += 0 if digest in self._sizes else size
-                self._sizes[digest] = size
-            elif event.kind == "bytes":
-                self._move(digest, self._moved[digest] + event.count)
-            elif event.kind == "started":
-                self._move(digest, 0)
-            else:
-                self._move(digest, size)
-                if event.kind == "done":
-                    self._copied.add(digest)
-                elif event.descriptor.urls:
-                    self._elsewhere[digest] = size
-            self.watcher(self._moved_bytes, self._planned_bytes)
-
-    def stop(self) -> None:
-        """End every transfer at its next step."""
-        self._stopped = True
+        if event.kind == "left":
+            self._left_behind[digest] = event
+        elif event.kind == "missing":
+            self._missing[digest] = event.descriptor
+        elif event.kind == "planned":
+            self._sizes[digest] = size
+            self.plan(digest, size)
+        elif event.kind == "bytes":
+            self.move(digest, event.count)
+        elif event.kind == "started":
+            self.begin(digest, size)
+        else:
+            if event.kind == "done":
+                self._copied.add(digest)
+            elif event.descriptor.urls:
+                self._elsewhere[digest] = size
+            self.end(digest, size)
 
     def data(self) -> dict[str, object]:
         """Return the totals for programs, and what a sparse copy left out."""
@@ -124,61 +106,10 @@ class Account:
             text += f"\nNot there, and left out: {listed}"
         return text
 
-    def _move(self, digest: Digest, moved: int) -> None:
-        self._moved_bytes += moved - self._moved.get(digest, 0)
-        self._moved[digest] = moved
-
 
 @contextmanager
 def accounted() -> Iterator[Account]:
-    """Give an account, which is drawn on standard error if that is a terminal.
-
-    Ctrl-C stops it, so that no thread goes on copying a large blob.
-    """
+    """Give an account, which is drawn on standard error if that is a terminal."""
     account = Account()
-    with _stopping(account):
-        if sys.stderr.isatty():
-            with _drawing(account):
-                yield account
-        else:
-            yield account
-
-
-@contextmanager
-def _stopping(account: Account) -> Iterator[None]:
-    def stop(number: int, frame: object) -> NoReturn:
-        del number, frame
-        account.stop()
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():  # where no signal arrives
-        yield
-        return
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _drawing(account: Account) -> Iterator[None]:
-    from rich.console import Console  # noqa: PLC0415 # not loaded before it is needed
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    columns = (
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        account.watcher = lambda moved, planned: bar.update(task, completed=moved, total=planned)
-        yield
+    with account.shown():
+        yield account

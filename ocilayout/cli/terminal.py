@@ -1,36 +1,27 @@
-"""The terminal: how the commands answer, fail and end.
+"""The terminal: how the commands write what they answer.
 
-An answer goes to standard output, as text for people or with `--json` as data for programs; an
-error is one line on standard error. Exit status: 0 done, 1 failed, 2 usage error; 130 after
-Ctrl-C and 141 when the reader of a pipe is gone, as for programs that a signal ends. Tables are
-fitted to a terminal, and are plain aligned text everywhere else.
+An answer goes to standard output, as text for people or with `--json` as data for programs. Tables
+and long lines are fitted to a terminal, and are plain text in full everywhere else.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import re
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TextIO
+import textwrap
+from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
-from ocilayout.cli.extra import advice
-from ocilayout.errors import OciLayoutError
+from ocilayout.cli.columns import GAP, fit, full, terminal_width
 from ocilayout.layout import acting, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ocilayout.cli.columns import Cell
     from ocilayout.model import Descriptor
-
-INTERRUPTED: Final = 130
-"""The exit status that shells report of a program that SIGINT ended."""
-
-UNREAD: Final = 141
-"""The exit status that shells report of a program that SIGPIPE ended."""
 
 _MORE: Final = " ..."
 _LONGEST_ERROR: Final = 1000  # characters; a document may have thousands of problems
@@ -44,55 +35,12 @@ _IGNORABLE: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _SHORT_DIGEST: Final = 12  # digits
+_PLAIN_GAP: Final = 3  # between the columns of a table that is not on a terminal
+
+DIGEST: Final = "DIGEST"
+"""The heading of the column with digests, which are never cut, so that they can be copied."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
-
-
-def examples(*lines: str) -> str:
-    """Return the end of a help: examples, one a line."""
-    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
-
-
-class Failing(click.Group):
-    """A group of commands that reports an error in one line and sets the exit status.
-
-    Attributes:
-        failures: The errors that are reported so; any other is a defect and shows its traceback.
-    """
-
-    failures: ClassVar[tuple[type[Exception], ...]] = (OciLayoutError, OSError)
-
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 # as click has it
-        """Run the command.
-
-        Raises:
-            ClickException: It failed.
-            Exit: It was interrupted, or the reader of its answer is gone.
-        """
-        if os.environ.get("NO_COLOR"):
-            ctx.color = False
-        _write_anything()
-        try:
-            return self._invoke(ctx)
-        except KeyboardInterrupt:
-            ctx.exit(INTERRUPTED)
-        except BrokenPipeError:
-            _discard_stdout()
-            ctx.exit(UNREAD)
-        except ModuleNotFoundError as error:
-            message = advice(error)
-            if message is None:
-                raise
-            raise click.ClickException(message) from error
-        except self.failures as error:
-            raise click.ClickException(one_line(error)) from error
-
-    def _invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
-        try:
-            return super().invoke(ctx)
-        finally:
-            with acting("write", "standard output"):
-                sys.stdout.flush()  # here, where it may fail
 
 
 def answer(data: object, text: str = "", *, as_json: bool = True, err: bool = False) -> None:
@@ -119,20 +67,63 @@ def answer(data: object, text: str = "", *, as_json: bool = True, err: bool = Fa
         say("\n".join(map(printable, text.split("\n"))), err=err)
 
 
-def table(rows: Sequence[Sequence[str]]) -> None:
-    """Write a table to standard output, fitted to the terminal if it is one.
+def table(rows: Sequence[Sequence[Cell]], *, drop: Sequence[str] = (), prose: str = "") -> None:
+    """Write a table to standard output, one line a row.
+
+    On a terminal it is made to fit as `fit` says; a digest is never cut. Anywhere else all columns
+    are written in full.
 
     Args:
         rows: The cells, row by row; the first row is the heading. They are made printable.
+        drop: The headings of the columns that may be dropped, in this order. A column without any
+            content goes before all of them.
+        prose: The heading of a column with sentences, which are cut at their ends.
     """
-    rows = [[printable(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        _draw(rows)
-        return
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        say("   ".join(cells).rstrip())
+    rows = [[_printable_cell(cell) for cell in row] for row in rows]
+    headings = [full(cell) for cell in rows[0]]
+    drop = [heading for heading in headings if heading in drop and _is_empty(rows, heading)] + [
+        heading for heading in drop if not _is_empty(rows, heading)
+    ]
+    on_terminal = sys.stdout.isatty()
+    if on_terminal:
+        lines = fit(
+            rows,
+            terminal_width(),
+            shorten=_at(headings, (DIGEST, *drop)),
+            drop=_at(headings, drop),
+            whole=_at(headings, (DIGEST,)),
+            prose=_at(headings, (prose,)),
+            ellipsis=ellipsis(),
+        )
+    else:
+        lines = fit(rows, sys.maxsize)
+    for number, cells in enumerate(lines):
+        line = (" " * (GAP if on_terminal else _PLAIN_GAP)).join(cells).rstrip()
+        say(click.style(line, bold=True) if number == 0 else line)
+
+
+def line_of(*cells: Cell) -> str:
+    """Return cells in one line, made printable, as many as fit a terminal; see `fit`."""
+    width = terminal_width() if sys.stdout.isatty() else sys.maxsize
+    (texts,) = fit([list(map(_printable_cell, cells))], width, ellipsis=ellipsis())
+    return (" " * GAP).join(texts)
+
+
+def flow(text: str, *, indent: int = 0) -> str:
+    """Return a line as it is, or on a terminal broken between words, each line after it indented.
+
+    No word is broken, so a path or a digest that is longer than the line can be copied.
+    """
+    if not sys.stdout.isatty():
+        return text
+    lines = textwrap.wrap(
+        text,
+        terminal_width(),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines)
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -207,34 +198,29 @@ def short(digest: str) -> str:
     return f"{algorithm}:{encoded[:_SHORT_DIGEST]}"
 
 
+def digest_cell(digest: str) -> Cell:
+    """Return the cell of a digest: its beginning, and without its algorithm if that is sha256."""
+    return short(digest), short(digest).removeprefix("sha256:")
+
+
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """Return a number with its noun, such as `1 blob` or `2 blobs`."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
-def _draw(rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console  # noqa: PLC0415 # not loaded before it is needed
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    heading, *body = rows
-    drawn = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    for cell in heading:
-        drawn.add_column(cell, overflow="fold")
-    for row in body:
-        drawn.add_row(*(Text(cell) for cell in row))  # never as markup, which a name may look like
-    Console().print(drawn)
+def ellipsis() -> str:
+    """Return what stands where text was cut, in the encoding of standard output."""
+    return "…" if can_write("…") else "..."
 
 
-def _write_anything() -> None:
-    """Escape what the encoding of a stream lacks, since paths and names may have any character."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+def _at(headings: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    return [headings.index(heading) for heading in wanted if heading in headings]
 
 
-def _discard_stdout() -> None:
-    """Discard what is still buffered, on which the interpreter would fail when it ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+def _is_empty(rows: Sequence[Sequence[Cell]], heading: str) -> bool:
+    at = [full(cell) for cell in rows[0]].index(heading)
+    return not any(full(row[at]) for row in rows[1:])
+
+
+def _printable_cell(cell: Cell) -> Cell:
+    return printable(cell) if isinstance(cell, str) else (printable(cell[0]), printable(cell[1]))

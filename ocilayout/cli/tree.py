@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import evolve, frozen
 
-from ocilayout.cli.terminal import content_data, one_line, printable, short, size_text
+from ocilayout.cli.columns import GAP, Cell, brief, fit, full
+from ocilayout.cli.terminal import (
+    content_data,
+    digest_cell,
+    one_line,
+    printable,
+    short,
+    size_text,
+)
 from ocilayout.errors import BlobNotFoundError, OciLayoutError
 from ocilayout.layout import View, in_any_size
 from ocilayout.model import (
@@ -45,6 +53,12 @@ _ENTRY: Final = 16 * 1024
 _UNKNOWN: Final = "unknown"  # the platform that BuildKit gives to attestations
 _LINES: Final = ("├── ", "└── ", "│   ", "    ")
 _ASCII: Final = ("|-- ", "`-- ", "|   ", "    ")
+
+_DROPPED: Final = ("media type", "artifact type", "subject", "size", "platform", "role")
+"""The parts of a line that are dropped where it is too wide, in this order."""
+
+_NARROW: Final = 60  # columns, below which marks are brief
+_BRIEF_MARKS: Final = {"drawn above": "above"}
 
 Kind = Literal["manifest", "index", "blob"]
 Mark = Literal["missing", "elsewhere", "wrong size", "shared", "unreadable", "drawn above"]
@@ -137,14 +151,40 @@ class Line:
     Attributes:
         guide: The lines of the drawing before it.
         name: The name of an entry; empty on lines below one.
-        text: What the content is.
+        parts: What the content is, each part by what it says, without empty ones.
         marks: Its marks.
     """
 
     guide: str
     name: str
-    text: str
+    parts: dict[str, Cell]
     marks: tuple[Mark, ...]
+
+    def texts(self, width: int | None, ellipsis: str) -> tuple[str, list[str], list[str]]:
+        """Return its name, the texts of its parts as far as they fit, and those of its marks.
+
+        On a terminal the digests of all lines have their brief form.
+
+        Args:
+            width: The width of the terminal, in cells; `None` if it is not one.
+            ellipsis: What stands where something was cut.
+        """
+        if width is None:
+            return self.name, [full(cell) for cell in self.parts.values()], [*self.marks]
+        marks = [_BRIEF_MARKS.get(mark, mark) if width < _NARROW else mark for mark in self.marks]
+        parts = {"name": self.name, **self.parts} if self.name else {**self.parts}
+        if "digest" in parts:
+            parts["digest"] = brief(parts["digest"])
+        keys = [*parts]
+        room = width - len(self.guide) - sum(GAP + len(mark) for mark in marks)
+        (texts,) = fit(
+            [[*parts.values()]],
+            room,
+            drop=[keys.index(key) for key in _DROPPED if key in keys],
+            whole=[keys.index(key) for key in ("digest",) if key in keys],
+            ellipsis=ellipsis,
+        )
+        return (texts[0], texts[1:], marks) if self.name else ("", texts, marks)
 
 
 def graph_of(
@@ -269,7 +309,8 @@ def draw(roots: Iterable[Root], nodes: dict[Digest, Node], *, plain: bool) -> It
     for root in roots:
         name = printable(root.label)
         if root.descriptor is None:
-            yield Line(guide="", name=name, text=printable(root.error), marks=("unreadable",))
+            failed: dict[str, Cell] = {"error": printable(root.error)}
+            yield Line(guide="", name=name, parts=failed, marks=("unreadable",))
             continue
         pending = [("", "", name, root.descriptor, "")]
         while pending:
@@ -280,7 +321,7 @@ def draw(roots: Iterable[Root], nodes: dict[Digest, Node], *, plain: bool) -> It
             yield Line(
                 guide=guide,
                 name=name,
-                text=_text(descriptor, node, role or node.kind),
+                parts=_parts(descriptor, node, role or node.kind),
                 marks=_marks(descriptor, node, again=again),
             )
             parts = () if again else node.parts
@@ -301,18 +342,19 @@ def _role(parent: Node, position: int, part: Descriptor) -> str:
     return "layer" if position else "config"
 
 
-def _text(descriptor: Descriptor, node: Node, role: str) -> str:
-    parts = [
-        role,
-        short(descriptor.digest),
-        size_text(descriptor.size),
-        platform_text(descriptor.platform),
-        descriptor.annotations.get(TITLE, ""),
-        node.artifact_type or "",
-        descriptor.media_type if kind_of(descriptor) == "blob" else "",
-        "" if node.subject is None else f"about {short(node.subject.digest)}",
-    ]
-    return printable("  ".join(part for part in parts if part))
+def _parts(descriptor: Descriptor, node: Node, role: str) -> dict[str, Cell]:
+    is_blob = kind_of(descriptor) == "blob"
+    parts: dict[str, Cell] = {
+        "role": role,
+        "digest": digest_cell(descriptor.digest),
+        "size": size_text(descriptor.size),
+        "platform": platform_text(descriptor.platform),
+        "title": printable(descriptor.annotations.get(TITLE, "")),
+        "artifact type": printable(node.artifact_type or ""),
+        "media type": printable(descriptor.media_type) if is_blob else "",
+        "subject": "" if node.subject is None else f"about {short(node.subject.digest)}",
+    }
+    return {key: cell for key, cell in parts.items() if cell}
 
 
 def _marks(descriptor: Descriptor, node: Node, *, again: bool) -> tuple[Mark, ...]:

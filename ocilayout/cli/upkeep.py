@@ -10,7 +10,18 @@ import click
 from ocilayout.check import iter_problems
 from ocilayout.cli import option
 from ocilayout.cli.argument import read_by, read_duration
-from ocilayout.cli.terminal import answer, counted, json_option, printable, say, size_text
+from ocilayout.cli.terminal import (
+    answer,
+    counted,
+    flow,
+    json_option,
+    line_of,
+    printable,
+    say,
+    short,
+    size_text,
+)
+from ocilayout.cli.work import Hashing, waiting
 from ocilayout.layout import Layout
 
 if TYPE_CHECKING:
@@ -21,6 +32,7 @@ if TYPE_CHECKING:
     from ocilayout.errors import Problem, Severity
 
 _SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "note")
+_HANGING: Final = 2  # so that the path of a blob fits 80 columns
 _COLOURS: Final = {"error": "red", "warning": "yellow"}
 
 
@@ -54,12 +66,14 @@ def check(
     """
     problems: list[dict[str, str | None]] = []
     counts: Counter[Severity] = Counter()
-    for problem in iter_problems(path, content=not no_content, jobs=jobs):
-        counts[problem.severity] += problem.count
-        if as_json:
-            problems.append(_problem_data(problem))
-        else:
-            _say_problem(problem)
+    with Hashing(path).shown() as work:
+        for problem in iter_problems(path, content=not no_content, jobs=jobs, on_hash=work.tell):
+            counts[problem.severity] += problem.count
+            if as_json:
+                problems.append(_problem_data(problem))
+            else:
+                with work.removed():
+                    _say_problem(problem)
     data = {"problems": problems, **_counts_data(counts)}
     answer(data, _summary(counts), as_json=as_json)
     if any(counts[each] for each in _SEVERITIES[: _SEVERITIES.index(fail_on) + 1]):
@@ -82,14 +96,17 @@ def repair(
     exit status is 1 while errors remain, such as blobs in quarantine.
     """
     layout = Layout(path, durability=writing.durability, lock_timeout=writing.lock_timeout)
-    report = layout.repair(dry_run=dry_run)
+    with Hashing(path).shown() as work:
+        report = layout.repair(dry_run=dry_run, on_hash=work.tell)
     counts: Counter[Severity] = Counter()
     for problem in report.remaining:
         counts[problem.severity] += problem.count
     if not as_json:
         for action in report.actions:
-            style = click.style("would do" if dry_run else "done", fg="green")
-            say(f"{style}  {action.code}  {printable(f'{action.place}: {action.message}')}")
+            did = "would do" if dry_run else "done"
+            text = printable(f"{action.code}  {action.place}: {action.message}")
+            said = flow(f"{did}  {text}", indent=_HANGING)
+            say(click.style(did, fg="green") + said[len(did) :])
         for problem in report.remaining:
             _say_problem(problem)
     data = {
@@ -102,7 +119,7 @@ def repair(
         **_counts_data(counts),
     }
     did = counted(len(report.actions), "repair")
-    answer(data, f"{did}; left: {_summary(counts)}", as_json=as_json)
+    answer(data, flow(f"{did}; left: {_summary(counts)}"), as_json=as_json)
     if counts["error"]:
         ctx.exit(1)
 
@@ -141,7 +158,9 @@ def gc(
     Temporary files left behind by writers that died go, too. It shows what it removed, and how much
     space that freed.
     """
-    report = writing.open(path).collect(grace=grace, untagged=untagged, dry_run=dry_run)
+    layout = writing.open(path)
+    with waiting("looking for blobs that no entry reaches"):
+        report = layout.collect(grace=grace, untagged=untagged, dry_run=dry_run)
     for descriptor in report.unlisted:
         click.echo(
             f"{descriptor.digest} has no entry and stays because its subject does;"
@@ -149,9 +168,9 @@ def gc(
             err=True,
         )
     gone = [
-        *(f"entry  {descriptor.digest}" for descriptor in report.dropped),
-        *(f"blob   {digest}" for digest in report.removed),
-        *(f"file   {name}" for name in report.temporaries),
+        *(line_of("entry", (one.digest, short(one.digest))) for one in report.dropped),
+        *(line_of("blob ", (digest, short(digest))) for digest in report.removed),
+        *(line_of("file ", name) for name in report.temporaries),
     ]
     what = ", ".join(
         [
@@ -172,14 +191,15 @@ def gc(
         "unlisted": [descriptor.digest for descriptor in report.unlisted],
         "dryRun": dry_run,
     }
-    answer(data, "\n".join(map(printable, [*gone, text])), as_json=as_json)
+    answer(data, "\n".join([*gone, flow(text)]), as_json=as_json)
 
 
 def _say_problem(problem: Problem) -> None:
-    severity = click.style(f"{problem.severity:<7}", fg=_COLOURS.get(problem.severity))
     requirement = f" ({problem.requirement})" if problem.requirement else ""
-    text = printable(f"{problem.place}: {problem.message}{requirement}")
-    say(f"{severity}  {problem.code}  {text}")
+    text = printable(f"{problem.code}  {problem.place}: {problem.message}{requirement}")
+    severity = problem.severity
+    said = flow(f"{severity:<7}  {text}", indent=_HANGING)
+    say(click.style(severity, fg=_COLOURS.get(severity)) + said[len(severity) :])
 
 
 def _problem_data(problem: Problem) -> dict[str, str | None]:

@@ -24,7 +24,7 @@ from ocilayout.model import Descriptor, Digest, decode_document, document_type, 
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ocilayout.check import RepairReport
     from ocilayout.layout.rootindex import RootIndex
@@ -343,7 +343,12 @@ class Layout(View[Blobs]):
 
         return tuple(iter_problems(self.path, content=content))
 
-    def repair(self, *, dry_run: bool = False) -> RepairReport:
+    def repair(
+        self,
+        *,
+        dry_run: bool = False,
+        on_hash: Callable[[Digest, int | None], object] | None = None,
+    ) -> RepairReport:
         """Repair the layout as far as that needs no guess, and report what was done.
 
         A repair restores a missing `blobs/`, drops repeated entries and untagged entries whose
@@ -353,6 +358,7 @@ class Layout(View[Blobs]):
 
         Args:
             dry_run: Whether to change nothing, and report what would be done.
+            on_hash: As for `ocilayout.check.iter_problems`.
 
         Raises:
             LockTimeoutError: Another writer held the lock for too long.
@@ -360,7 +366,9 @@ class Layout(View[Blobs]):
         """
         from ocilayout.check import repair_folder  # noqa: PLC0415 # as in `check`
 
-        return repair_folder(self.path, self._indexfile, self.blobs, dry_run=dry_run)
+        return repair_folder(
+            self.path, self._indexfile, self.blobs, dry_run=dry_run, on_hash=on_hash
+        )
 
     # ------------------------------------------------------------ inside
 

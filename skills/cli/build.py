@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ocilayout.cli import answer, json_option, printable, short, table
+from ocilayout.cli import DIGEST, Verbs, answer, digest_cell, json_option, printable, table
 from skills.cli.arguments import name_argument, service_of
 from skills.errors import SkillFolderError, ValidationError
 from skills.model import SKILL_MD, check_name
@@ -35,9 +35,9 @@ def init(path: Path, description: str, *, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def validate(ctx: click.Context, path: Path, *, as_json: bool) -> None:
-    """Check the folder of a skill: errors must be fixed, warnings should be.
+    """Check the folder of a skill.
 
-    The exit status is 1 if there are errors.
+    Errors must be fixed, warnings should be. The exit status is 1 if there are errors.
     """
     result = check(_folder(path))
     lines = [f"Error: {printable(text)}" for text in result.errors]
@@ -60,11 +60,14 @@ def build(
     answer(result_answer(result), result.reference, as_json=as_json)
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Verbs, invoke_without_command=True)
 @json_option
 @click.pass_context
 def builds(ctx: click.Context, *, as_json: bool) -> None:
-    """List the skills that were built in this store, without those that were only pulled."""
+    """List the skills that were built in this store.
+
+    Skills that were only pulled are not among them.
+    """
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_, as_json=as_json)
 
@@ -80,8 +83,8 @@ def list_(store: Path | None, *, as_json: bool) -> None:
     elif not built:
         answer(None, "No locally-built skill artifacts found", as_json=False)
     else:
-        rows = [(one.tag, f"{short(one.digest)}...", one.name, one.version) for one in built]
-        table([("TAG", "DIGEST", "NAME", "VERSION"), *rows])
+        rows = [(one.tag, digest_cell(one.digest), one.name, one.version) for one in built]
+        table([("TAG", DIGEST, "NAME", "VERSION"), *rows], drop=("NAME", "VERSION"))
 
 
 @builds.command()

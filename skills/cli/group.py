@@ -89,10 +89,11 @@ def serve(
     *,
     as_json: bool,
 ) -> None:
-    """Serve the store and the installed skills over HTTP, as ToolHive does.
+    """Serve the store and the installed skills over HTTP.
 
-    There is no login: any program that reaches the server can build, push and install as you. It
-    listens on loopback unless --host is given, and refuses requests from pages of other sites.
+    Requests and answers are those of ToolHive. There is no login: any program that reaches the
+    server can build, push and install as you. It listens on loopback unless --host is given, and
+    refuses requests from pages of other sites.
     """
     from skills.server import application, bind, server_of, url_of  # noqa: PLC0415 # an extra
 

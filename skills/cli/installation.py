@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ocilayout.cli import access as registry_access
-from ocilayout.cli import accounted, answer, json_option, table
+from ocilayout.cli import accounted, answer, in_full, json_option, table
 from skills.cli.arguments import (
     complete_clients,
     complete_name,
@@ -72,7 +72,7 @@ def install(
     """
     with connected(store, access) as service, accounted() as account:
         skill = service.install(
-            Path(source) if _PATH.match(source) else source,
+            Path(source) if _PATH.match(source) else in_full(service.layout, source),
             clients=clients.split(",") if clients else (),
             on_event=account.tell,
             **options,
@@ -100,7 +100,10 @@ def uninstall(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Remove a skill from all clients, and the folders that were made for it."""
+    """Remove a skill from all clients.
+
+    The folders that were made for it go, too.
+    """
     service_of(store).uninstall(name, scope=scope, project_root=project_root, force=force)
     answer({"uninstalled": name}, f"Uninstalled {name}", as_json=as_json)
 
@@ -125,7 +128,7 @@ def list_(
         answer([installed_answer(skill) for skill in skills])
     elif skills:
         heading = ("NAME", "VERSION", "SCOPE", "STATUS", "CLIENTS", "REFERENCE")
-        table([heading, *map(_row, skills)])
+        table([heading, *map(_row, skills)], drop=("SCOPE", "VERSION", "REFERENCE", "CLIENTS"))
     elif scope or client or project_root:
         answer(None, "No skills found matching filters", as_json=False)
     else:

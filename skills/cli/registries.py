@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ocilayout.cli import (
+    DIGEST,
+    Verbs,
+    accounted,
+    answer,
+    digest_cell,
+    in_full,
+    json_option,
+    printable,
+    size_text,
+    table,
+)
 from ocilayout.cli import access as registry_access
-from ocilayout.cli import accounted, answer, json_option, printable, short, size_text, table
 from skills.cli.arguments import (
     connected,
     name_argument,
@@ -40,6 +51,7 @@ def content(
     A skill that is not in the store is pulled first, and stays there.
     """
     with connected(store, access) as service, accounted() as account:
+        reference = in_full(service.layout, reference)
         skill = service.get_content(reference, refresh=refresh, on_event=account.tell)
     answer(content_answer(skill), _content_text(skill), as_json=as_json)
 
@@ -73,18 +85,24 @@ def pull(
 @json_option
 @click.pass_obj
 def push(store: Path | None, reference: str, access: Access, *, as_json: bool) -> None:
-    """Push a skill of the store to the registry that its reference names."""
+    """Push a skill of the store to a registry.
+
+    The reference names the registry.
+    """
     with connected(store, access) as service, accounted() as account:
         result = service.push(reference, on_event=account.tell)
     text = f"Pushed {result.reference} {result.digest}"
     answer(result_answer(result), text, as_json=as_json)
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Verbs, invoke_without_command=True)
 @json_option
 @click.pass_context
 def cache(ctx: click.Context, *, as_json: bool) -> None:
-    """List the skills that were pulled into the store, without local builds."""
+    """List the skills that were pulled into the store.
+
+    Local builds are not among them.
+    """
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_, as_json=as_json)
 
@@ -103,13 +121,14 @@ def list_(store: Path | None, *, as_json: bool) -> None:
         rows = [
             (
                 skill.reference,
-                f"{short(skill.digest)}...",
+                digest_cell(skill.digest),
                 size_text(skill.size),
                 "missing" if skill.pulled is None else time_text(skill.pulled),
             )
             for skill in skills
         ]
-        table([("REFERENCE", "DIGEST", "SIZE", "PULLED"), *rows])
+        heading = ("REFERENCE", DIGEST, "SIZE", "PULLED")
+        table([heading, *rows], drop=("SIZE", "PULLED"))
 
 
 @cache.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -439,7 +440,55 @@ class TestPlaces:
         for data in (text, other):
             layout.blobs.put(data, media_type=OCI_LAYER)
         error = command.error("cat", "lay", Digest.of(text)[:13])
-        assert error == f"2 digests begin with {Digest.of(text)[:13]}; give more"
+        one, two = sorted((Digest.of(text), Digest.of(other)))
+        common = len(os.path.commonprefix([one, two]))  # noqa: RUF071 # characters are meant
+        assert error == (
+            f"2 digests begin with {Digest.of(text)[:13]};"
+            f" write more of one: {one[: common + 4]}, {two[: common + 4]}"
+        )
+
+    @pytest.mark.parametrize("algorithm", ["sha256:", ""], ids=["with", "without"])
+    def test_what_tables_show_is_taken_by_every_verb(
+        self, command: Command, layout: Layout, algorithm: str
+    ) -> None:
+        """The first 12 digits mean the digest, with or without its algorithm, also in a locator."""
+        image = layout.resolve("solo")
+        beginning = algorithm + image.digest.encoded[:12]
+        for verb in ("ls", "inspect", "tree", "referrers"):
+            command.text(verb, "lay", beginning)
+            command.text(verb, f"oci:lay:{beginning}")
+        assert command.text("cat", "lay", beginning) == layout.blobs.read(image).decode()
+        command.text("cp", f"oci:lay:{beginning}", "oci:one")
+        command.text("cp", f"oci:lay:{beginning}", "oci-archive:one.tar:named")
+        command.text("cp", f"oci-archive:one.tar:{beginning}", "oci:two:new")
+        assert Layout.open("two").resolve("new") == image
+        if algorithm:
+            command.text("cat", f"oci:lay@{beginning}")
+        command.text("tag", "lay", beginning, "again")
+        command.text("annotate", "lay", f"solo@{beginning}", "a.b=c")
+        command.text("untag", "lay", f"solo@{beginning}")
+        assert "solo" not in layout.tags()
+        command.text("rm", "lay", beginning)
+        assert layout.tags() == ("v1",)
+
+    def test_digits_without_an_algorithm(self, command: Command, layout: Layout) -> None:
+        """Fewer than 12 of them are a name, a name comes first, and several digests are refused."""
+        digits = layout.resolve("solo").digest.encoded[:12]
+        assert "there is no entry named" in command.error("cat", "lay", digits[:11])
+        Layout.open("lay").tag(digits, layout.resolve("v1"))
+        assert command.answer("inspect", "lay", digits)["name"] == digits
+        for end in ("0" * 52, "1" * 52):
+            layout.path.joinpath("blobs/sha256", "abcdefabcdef" + end).touch()
+        error = command.error("cat", "lay", "abcdefabcdef")
+        assert error == (
+            "2 digests begin with abcdefabcdef; write more of one:"
+            " sha256:abcdefabcdef0000, sha256:abcdefabcdef1111"
+        )
+
+    def test_a_registry_takes_whole_digests(self, command: Command) -> None:
+        """The beginning of one is refused before anything is asked."""
+        error = command.error("cat", "docker://127.0.0.1:1/a", "sha256:44136fa355b3")
+        assert "a registry finds content by a whole one" in error
 
     def test_names_are_given_once(self, command: Command, layout: Layout) -> None:
         """A name in the locator and another as an argument is wrong use."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
-import select
 import shlex
 import shutil
 import signal
@@ -19,125 +17,18 @@ import click
 import pytest
 from click.shell_completion import ShellComplete
 
-from ocilayout import OCI_LAYER, Layout, Manifest
+from ocilayout import Layout, Manifest
 from ocilayout.cli import main
 from ocilayout.model.mediatype import OCI_EMPTY, OCTET_STREAM
+from tests.cli.running import LARGE, put_large, start
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
 
-PROGRAM = [sys.executable, "-c", "from ocilayout.cli import main; main(prog_name='ocilayout')"]
 VERBS = [
     "init", "ls", "inspect", "cat", "tree", "referrers", "tag", "untag", "annotate", "rm", "cp",
     "check", "explain", "repair", "gc",
 ]  # fmt: skip
-LARGE = 4 * 2**20  # more than any pipe holds, in bytes
-
-
-def start(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
-    """Start the command as a program of its own."""
-    return subprocess.Popen([*PROGRAM, *arguments], **options)  # type: ignore[call-overload,no-any-return] # any of its options
-
-
-def put_large(layout: Layout) -> None:
-    """Give an artifact with a large layer the name `large`."""
-    layer = layout.blobs.put(os.urandom(LARGE), media_type=OCI_LAYER)
-    config = layout.blobs.put(b"{}", media_type=OCI_EMPTY)
-    manifest = Manifest(artifact_type="a/b", config=config, layers=[layer])
-    layout.tag("large", layout.put_manifest(manifest))
-
-
-class Terminal:
-    """A program on a terminal of its own, which is read to its end."""
-
-    def __init__(self, *arguments: str, rows: str = "80", **environment: str) -> None:
-        control, terminal = pty.openpty()
-        self.process = start(
-            *arguments,
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            start_new_session=True,
-            env={**os.environ, "TERM": "xterm", "COLUMNS": rows, **environment},
-        )
-        os.close(terminal)
-        self._control = control
-
-    def until(self, text: str) -> str:
-        """Read until some text was written."""
-        return self._read(text.encode())
-
-    def type(self, text: str) -> None:
-        """Type text."""
-        os.write(self._control, text.encode())
-
-    def end(self, status: int = 0) -> str:
-        """Read to the end, and expect an exit status."""
-        said = self._read(None)
-        os.close(self._control)
-        assert self.process.wait() == status, said
-        return said
-
-    def _read(self, until: bytes | None) -> str:
-        said = b""
-        while until is None or until not in said:
-            assert select.select([self._control], [], [], 60)[0], said
-            try:
-                data = os.read(self._control, 65536)
-            except OSError:  # how Linux tells the end of a terminal
-                data = b""
-            if not data:
-                assert until is None, said
-                break
-            said += data
-        return said.decode().replace("\r\n", "\n")
-
-
-class TestTerminal:
-    def test_a_table(self, command: Command, layout: Layout) -> None:
-        """A table fits the terminal and has a bold heading; names are not taken for markup."""
-        Layout.open("lay", strict_names=False).tag("[red]x", layout.resolve("solo"))
-        said = Terminal("ls", "lay", rows="60").end()
-        assert "\x1b[1m" in said
-        assert "[red]x" in said
-        plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
-        assert max(map(len, plain.splitlines())) <= 60
-        assert command.lines("ls", "lay") != plain.splitlines()
-
-    def test_colours(self, command: Command, layout: Layout) -> None:
-        """Marks have a colour, unless colours are switched off."""
-        assert "\x1b[36mshared\x1b[0m" in Terminal("tree", "lay").end()
-        assert "\x1b" not in Terminal("tree", "lay", NO_COLOR="1").end()
-        assert "\x1b" not in command.text("tree", "lay")
-        assert layout.tags()
-
-    def test_progress(self, command: Command, layout: Layout) -> None:
-        """A copy draws a bar, removes it at the end, and leaves its answer."""
-        put_large(layout)
-        said = Terminal("cp", "oci:lay:large", "oci-archive:large.tar").end()
-        assert "\x1b[?25l" in said
-        assert "\x1b[?25h" in said  # the cursor is there again
-        assert "4.2 MiB" in said or "4.0/4.0 MiB" in said or "/4.0 MiB" in said
-        assert said.rstrip().splitlines()[-1].endswith("3 blobs copied (4.0 MiB)")
-        said = Terminal("cp", "oci:lay:large", "oci:new", "--json").end()
-        assert '"copied": 3' in said
-        assert command.run("cp", "oci:lay:large", "oci:newer").stderr == ""
-
-    def test_a_password_is_asked_for(self, command: Command) -> None:
-        """A user without a password is asked for it, and it is not shown."""
-        terminal = Terminal("ls", "docker://127.0.0.1:1/app", "--username", "ann")
-        terminal.until("Password of ann: ")
-        terminal.type("secret\n")
-        said = terminal.end(1)
-        assert "secret" not in said
-        assert "Error: " in said
-        assert command.folder.exists()
-
-    def test_an_archive_does_not_go_to_a_terminal(self, layout: Layout) -> None:
-        """An archive on a terminal is wrong use."""
-        said = Terminal("cp", "oci:lay:v1", "oci-archive:-").end(2)
-        assert "standard output is a terminal" in said
-        assert layout.tags()
 
 
 class TestEnds:

@@ -122,7 +122,10 @@ def test_platforms(layout: Layout) -> None:
     ]
     index = row(layout, layout.put_manifest(Index(manifests=children)))
     assert index.platforms == ("linux/arm/v7", "linux/amd64", "linux/arm64", "linux/s390x")
-    assert index.cells(NOW)[3] == "linux/arm/v7, linux/amd64, linux/arm64 and 1 more"
+    assert index.cells(NOW)[3] == (
+        "linux/arm/v7, linux/amd64, linux/arm64 and 1 more",
+        "linux/arm/v7 +3",
+    )
     assert row(layout, manifest).platforms == ("linux/arm/v7",)
     assert row(layout, put(layout, b"{}", OCI_EMPTY)).platforms == ()
     # What an entry says counts where the config says nothing.

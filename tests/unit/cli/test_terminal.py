@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ocilayout.cli.group import Failing
 from ocilayout.cli.terminal import (
-    Failing,
     answer,
     can_write,
     counted,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocilayout import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Descriptor, Index, Layout, Manifest
+from ocilayout.cli.columns import full
 from ocilayout.cli.operand import Root
 from ocilayout.cli.tree import draw, graph_of, reached
 
@@ -27,7 +28,7 @@ def drawn(layout: Layout, *roots: Root, plain: bool = True) -> list[str]:
         " ".join(
             [
                 line.guide + line.name,
-                line.text.split("  ")[0],
+                full(line.parts["role"]),
                 *(f"[{mark}]" for mark in line.marks),
             ]
         )
