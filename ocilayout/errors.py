@@ -102,6 +102,10 @@ class OciLayoutError(Exception):
         return make, (type(self), *self.args), self.__dict__
 
 
+class ArgumentError(OciLayoutError, TypeError):
+    """An argument has a type that the function does not take; the message names both."""
+
+
 class DocumentError(OciLayoutError, ValueError):
     """Bytes or values break the specification.
 

@@ -111,6 +111,7 @@ from ocilayout.model.stream import (
     Seekable,
     VerifiedReader,
     is_seekable,
+    read_bytes,
 )
 from ocilayout.model.surrogate import has_surrogate, replace_surrogates
 
@@ -212,6 +213,7 @@ __all__ = [
     "new_hasher",
     "parse_json",
     "platform_text",
+    "read_bytes",
     "replace_surrogates",
     "require_at_most",
     "require_document_size",

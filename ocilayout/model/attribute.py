@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import NOTHING, field, fields, frozen, validators
@@ -109,6 +110,18 @@ def to_tuple(values: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(values)
 
 
+def to_date_time(value: str | datetime | None) -> str | None:
+    """Convert a time with a zone to the text of an RFC 3339 date-time."""
+    if not isinstance(value, datetime):
+        return value
+    if value.utcoffset() is None:
+        raise DocumentError.of(
+            "bad-time", "a datetime needs a time zone; UTC is datetime.now(timezone.utc)"
+        )
+    text = value.isoformat()
+    return f"{text.removesuffix('+00:00')}Z" if text.endswith("+00:00") else text
+
+
 def to_map(values: Mapping[str, Any]) -> FrozenMap[str, Any]:
     """Convert a mapping."""
     if isinstance(values, FrozenMap):
@@ -145,6 +158,16 @@ def date_time(_: object, attribute: Attribute[Any], value: object) -> None:
         raise _wrong_type(attribute, "a string", value)
     if _DATE_TIME.fullmatch(value) is None:
         raise invalid(attribute, "bad-time", f"{value!r} is not an RFC 3339 date-time")
+
+
+def created() -> Any:  # noqa: ANN401 # as `attrs.field`
+    """Define the time at which something was made, which the constructor takes as a `datetime`."""
+    return field(
+        default=None,
+        converter=to_date_time,
+        validator=validators.optional(date_time),
+        metadata=key(),
+    )
 
 
 def size(_: object, attribute: Attribute[Any], value: object) -> None:

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Never, Protocol, Self
 
 from ocilayout.errors import DocumentError, UnsupportedDigestError, wrong_type
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +91,7 @@ class Digest(str):
         return str.__new__(cls, text)
 
     @classmethod
+    @checked
     def of(cls, data: bytes | bytearray | memoryview, algorithm: str = "sha256") -> Self:
         """Compute the digest of bytes.
 

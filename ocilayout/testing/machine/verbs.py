@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from ocilayout.model import CONTAINERD_IMAGE_NAME
+from ocilayout.signature import checked
 from ocilayout.testing.machine.adapter import Step
 from ocilayout.testing.machine.copies import Copies
 from ocilayout.testing.machine.outside import add_entry, repeated_entries
@@ -57,6 +58,7 @@ _notes = _noted("")
 _changes = _noted(None)
 
 
+@checked
 def check_store(
     adapter: Adapter,
     *,
