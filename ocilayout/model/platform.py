@@ -21,7 +21,6 @@ from ocilayout.model.processor import (
     normal_system,
     suitable_variants,
 )
-from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     Fit = tuple[int, int, bool]
@@ -65,7 +64,6 @@ class Platform(fields.Extensible):
     variant: str | None = fields.optional(fields.text)
 
     @classmethod
-    @checked
     def parse(cls, text: str) -> Platform:
         """Read a platform from its text, in the normal form.
 
