@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import types
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from functools import wraps
 from importlib import import_module
 from typing import (
@@ -41,8 +41,17 @@ _T = TypeVar("_T")
 
 # Where names are found that the module of a function imports for type checkers alone: here, or in
 # a room that is imported, as it is if there is an instance of its class.
-_ELSEWHERE: Final = ("typing", "collections.abc", "pathlib", "datetime", "ocilayout.model")
+_ELSEWHERE: Final = (
+    *("builtins", "collections.abc", "typing", "pathlib", "datetime"),
+    "ocilayout.model",
+)
 _MODULES: Final = ("os", "ssl")
+
+_DOCUMENT: Final = "Extensible"
+"""The class of all documents, of which users know only the subclasses."""
+
+_UNDIVIDED: Final = (str, bytes, bytearray, io.IOBase)
+"""What Python iterates over, and still is not several arguments."""
 
 _STREAMS: Final = {"Readable": "read", "Seekable": "read", "Writable": "write"}
 """The protocols of streams, each with the method that it needs."""
@@ -212,7 +221,7 @@ class _Names(dict[str, Any]):
             return import_module(name)
         rooms = [room for room in sorted(sys.modules) if room.startswith("ocilayout.")]
         rooms.sort(key=lambda room: not room.startswith(self._room))  # its own first
-        for elsewhere in (*_ELSEWHERE, *rooms):
+        for elsewhere in (*_ELSEWHERE, *rooms, "hypothesis"):
             module = import_module(elsewhere)
             if hasattr(module, name):
                 return getattr(module, name)
@@ -248,12 +257,14 @@ def _kind_of(annotation: Any) -> _Kind:  # noqa: ANN401, C901, PLR0911 # a table
         return _number(origin)
     if isinstance(origin, type) and issubclass(origin, str) and hasattr(origin, "parse"):
         return _text(origin)
-    if isinstance(origin, type) and issubclass(origin, Iterable) and arguments:
+    if isinstance(origin, type) and issubclass(origin, Iterable | Container) and arguments:
         return _container(origin, arguments)
     return _instance(origin)
 
 
 def _noun_of(origin: Any) -> str:  # noqa: ANN401 # a class or a protocol
+    if origin.__name__ == _DOCUMENT:
+        return "a document, such as a Manifest"
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", origin.__name__).split()
     plain = origin.__module__.startswith(("collections", "typing"))
     return _NOUNS.get(origin) or _article(" ".join(words).lower() if plain else origin.__name__)
@@ -303,6 +314,8 @@ def _subclass(bound: Any) -> _Kind:  # noqa: ANN401 # a class or a type variable
             return value
         _misfit(value)
 
+    if parent.__name__ == _DOCUMENT:
+        return _Kind("the class of a document, such as Manifest", fit)
     return _Kind(f"a subclass of {parent.__name__}", fit)
 
 
@@ -339,9 +352,11 @@ def _container(origin: Any, arguments: tuple[Any, ...]) -> _Kind:  # noqa: ANN40
     def fit(value: object) -> object:
         if of_strings and isinstance(value, str):
             raise _MisfitError(f"one string; give [{value!r}]")
-        if isinstance(value, str | bytes | bytearray) or not isinstance(value, origin):
+        if isinstance(value, _UNDIVIDED) or not isinstance(value, origin):
             _misfit(value)
-        if of_strings and isinstance(value, Iterator):  # names, of which all are needed at once
+        if (
+            isinstance(value, Iterator) and members[0].noun != "bytes"
+        ):  # a body is read as it is sent
             value = tuple(value)
         if length is not None and len(cast("tuple[object, ...]", value)) != length:
             raise _MisfitError(f"one of {len(cast('tuple[object, ...]', value))} members")

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TextIO
 
 import click
 
-from ocilayout.cli.extra import advice
 from ocilayout.errors import OciLayoutError
+from ocilayout.extra import advice
 from ocilayout.layout import acting, describe
 
 if TYPE_CHECKING:

@@ -323,7 +323,10 @@ class Layout(View[Blobs]):
             OSError: The file system refused.
         """
         if not isinstance(grace, timedelta):
-            grace = timedelta(seconds=grace)
+            try:
+                grace = timedelta(seconds=grace)
+            except (OverflowError, ValueError):
+                raise ValueError(f"grace must be a number of seconds, not {grace}") from None
         collection = GarbageCollection(
             self.path, indexfile=self._indexfile, blobs=self.blobs, grace=grace
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from io import IOBase
 from typing import TYPE_CHECKING, Any
 
 from attrs import NOTHING, field, fields, frozen, validators
@@ -105,7 +106,7 @@ def to_tuple(values: Iterable[Any]) -> tuple[Any, ...]:
     """Convert a sequence other than a string."""
     if type(values) is tuple:
         return values
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+    if isinstance(values, str | bytes | Mapping | IOBase) or not isinstance(values, Iterable):
         raise wrong_type("a sequence", values)
     return tuple(values)
 
@@ -116,7 +117,9 @@ def to_date_time(value: str | datetime | None) -> str | None:
         return value
     if value.utcoffset() is None:
         raise DocumentError.of(
-            "bad-time", "a datetime needs a time zone; UTC is datetime.now(timezone.utc)"
+            "bad-time",
+            "a datetime needs a time zone; UTC is datetime.now(timezone.utc)",
+            "$.created",
         )
     text = value.isoformat()
     return f"{text.removesuffix('+00:00')}Z" if text.endswith("+00:00") else text
@@ -160,14 +163,7 @@ def date_time(_: object, attribute: Attribute[Any], value: object) -> None:
         raise invalid(attribute, "bad-time", f"{value!r} is not an RFC 3339 date-time")
 
 
-def created() -> Any:  # noqa: ANN401 # as `attrs.field`
-    """Define the time at which something was made, which the constructor takes as a `datetime`."""
-    return field(
-        default=None,
-        converter=to_date_time,
-        validator=validators.optional(date_time),
-        metadata=key(),
-    )
+maybe_date_time: Validator = validators.optional(date_time)
 
 
 def size(_: object, attribute: Attribute[Any], value: object) -> None:
@@ -196,7 +192,7 @@ def one_of(choices: Iterable[str]) -> Validator:
     known = frozenset(choices)
 
     def check(_: object, attribute: Attribute[Any], value: object) -> None:
-        if value not in known:
+        if not isinstance(value, str) or value not in known:
             raise invalid(
                 attribute, "wrong-value", f"must be {' or '.join(sorted(known))}, found {value!r}"
             )

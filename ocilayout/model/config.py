@@ -134,7 +134,12 @@ class History(fields.Extensible):
     Spec: config:history, config:created.
     """
 
-    created: str | None = fields.created()
+    created: str | None = field(
+        default=None,
+        converter=fields.to_date_time,
+        validator=fields.maybe_date_time,
+        metadata=fields.key(),
+    )
     created_by: str | None = fields.optional(fields.text, "created_by")
     author: str | None = fields.optional(fields.text)
     comment: str | None = fields.optional(fields.text)
@@ -165,7 +170,12 @@ class ImageConfig(fields.Extensible):
         manifest:config-type.
     """
 
-    created: str | None = fields.created()
+    created: str | None = field(
+        default=None,
+        converter=fields.to_date_time,
+        validator=fields.maybe_date_time,
+        metadata=fields.key(),
+    )
     author: str | None = fields.optional(fields.text)
     architecture: str = field(validator=fields.text)
     os: str = field(validator=fields.text)

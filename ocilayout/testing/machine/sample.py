@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 Blob = tuple[Descriptor, bytes]
 
 
+@checked
 @frozen
 class Content:
     """A manifest, an index or a document of an unknown type, with all that it is made of.
