@@ -108,73 +108,99 @@ def checked(thing: _T) -> _T:
     is a digest where a digest alone is taken.
     """
     if not isinstance(thing, type):
-        return cast("_T", _checked_function(cast("FunctionType", thing), ""))
+        return cast("_T", _checked_function(cast("FunctionType", thing)))
     for name, member in list(vars(thing).items()):
         if name.startswith("_") and name != "__init__":
             continue
         if isinstance(member, classmethod | staticmethod):
-            inner = cast("FunctionType", member.__func__)
-            wrapped: Any = type(member)(_checked_function(inner, thing.__name__))
+            inner = _checked_function(cast("FunctionType", member.__func__))
+            setattr(thing, name, type(member)(inner))
         elif inspect.isfunction(member):
-            wrapped = _checked_function(member, thing.__name__)
-        else:
-            continue
-        setattr(thing, name, wrapped)
+            setattr(thing, name, _checked_function(member))
     return thing
 
 
-def _checked_function(function: FunctionType, owner: str) -> FunctionType:
-    name = ".".join(part for part in (owner, function.__name__) if part not in ("", "__init__"))
-    kinds: list[_Kind] = []
-    places: list[str] = []
-    by_name: dict[str, _Kind] = {}
-
-    def read() -> None:
-        """Read the signature; at the first call, when all rooms are imported."""
-        names = _Names(function.__module__)
-        found = [
-            (parameter, _kind_of(names.evaluate(parameter.annotation)))
-            for parameter in inspect.signature(function).parameters.values()
-        ]
-        positional = [
-            (parameter.name, kind)
-            for parameter, kind in found
-            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        ]
-        by_name.update({parameter.name: kind for parameter, kind in found})
-        places[:] = [place for place, _ in positional]
-        kinds[:] = [kind for _, kind in positional]
+def _checked_function(function: FunctionType) -> FunctionType:
+    signature = _Signature(function)
 
     @wraps(function)
     def call(*args: Any, **options: Any) -> Any:  # noqa: ANN401 # those of the function
-        if not by_name:
-            read()
-        fitted: list[Any] | None = None
-        for position, (value, kind) in enumerate(zip(args, kinds, strict=False)):
-            if type(value) not in kind.plain:
-                fit = _fit(value, kind, name, places[position])
-                if fit is not value:
-                    fitted = list(args) if fitted is None else fitted
-                    fitted[position] = fit
-        for option, value in options.items():
-            known = by_name.get(option)  # Python itself refuses an option that is unknown
-            if known is not None and type(value) not in known.plain:
-                options[option] = _fit(value, known, name, option)
-        return function(*(args if fitted is None else fitted), **options)
+        # Nearly all arguments are of just the type that is expected; that is seen here at once.
+        bound, positional, by_name = signature.plain
+        for value, plain in zip(args[bound:], positional, strict=False):
+            if type(value) not in plain:
+                break
+        else:
+            for option, value in options.items():
+                if type(value) not in by_name.get(option, ()):
+                    break
+            else:
+                return function(*args, **options)
+        args, options = signature.fit(args, options)
+        return function(*args, **options)
 
     return cast("FunctionType", call)
 
 
-def _fit(value: object, kind: _Kind, function: str, argument: str) -> object:
-    try:
-        return kind.fit(value)
-    except _MisfitError as error:
-        raise ArgumentError(
-            f"{function}: {error.inside}{argument} must be {error.noun or kind.noun},"
-            f" not {error.found}"
-        ) from None
-    except _ChoiceError as error:
-        raise ValueError(f"{function}: {argument} must be {kind.noun}, not {error}") from None
+class _Signature:
+    """What a function takes; read when it is first called, as all rooms are imported then.
+
+    Attributes:
+        plain: How many arguments Python binds; then the types of the others that fit as they are,
+            by position and by name.
+    """
+
+    def __init__(self, function: FunctionType) -> None:
+        self._function = function
+        self._positional: list[str] = []
+        self._kinds: dict[str, _Kind] = {}
+        self.plain: tuple[int, list[Container[type]], dict[str, Container[type]]] = (0, [()], {})
+
+    def _read(self) -> None:
+        names = _Names(self._function.__module__)
+        parameters = inspect.signature(self._function).parameters.values()
+        self._kinds = {
+            parameter.name: _kind_of(names.evaluate(parameter.annotation))
+            for parameter in parameters
+        }
+        self._positional = [
+            parameter.name
+            for parameter in parameters
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        ]
+        by_name: dict[str, Container[type]] = {
+            name: kind.plain for name, kind in self._kinds.items()
+        }
+        bound = int(self._positional[:1] in (["self"], ["cls"]))
+        self.plain = (bound, [by_name[name] for name in self._positional[bound:]], by_name)
+
+    def fit(
+        self, args: tuple[Any, ...], options: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return arguments as the function gets them."""
+        if not self._kinds:
+            self._read()
+        taken = zip(self._positional, args, strict=False)
+        fitted = tuple(self._fit(name, value) for name, value in taken)
+        return (
+            (*fitted, *args[len(fitted) :]),
+            {name: self._fit(name, value) for name, value in options.items()},
+        )
+
+    def _fit(self, argument: str, value: object) -> object:
+        kind = self._kinds.get(argument)
+        if kind is None:  # Python itself refuses it
+            return value
+        function = self._function.__qualname__.removesuffix(".__init__")
+        try:
+            return kind.fit(value)
+        except _MisfitError as error:
+            raise ArgumentError(
+                f"{function}: {error.inside}{argument} must be {error.noun or kind.noun},"
+                f" not {error.found}"
+            ) from None
+        except _ChoiceError as error:
+            raise ValueError(f"{function}: {argument} must be {kind.noun}, not {error}") from None
 
 
 class _ChoiceError(Exception):
@@ -363,7 +389,9 @@ def _container(origin: Any, arguments: tuple[Any, ...]) -> _Kind:  # noqa: ANN40
         _fit_members(value, members)
         return value
 
-    return _Kind(_noun_of(origin) + " of strings" * of_strings, fit)
+    # Our own maps are made of what fits.
+    plain = frozenset({origin}) if origin.__module__.startswith("ocilayout.") else frozenset()
+    return _Kind(_noun_of(origin) + " of strings" * of_strings, fit, plain)
 
 
 def _fit_members(value: object, kinds: list[_Kind]) -> None:

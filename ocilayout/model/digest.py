@@ -72,6 +72,8 @@ class Digest(str):
             DocumentError: The text is outside the grammar, or the length or the alphabet of the
                 encoded part is not that of its registered algorithm.
         """
+        if type(text) is cls:
+            return text
         if not isinstance(text, str):
             raise wrong_type("a digest", text)
         if _SHA256.fullmatch(text):  # nearly all are, and need no look at the general grammar
