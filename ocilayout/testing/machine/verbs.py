@@ -97,13 +97,14 @@ def check_store(
     start = time.monotonic()
     failed: list[float] = []
 
+    def deadline() -> float:
+        return max(start + _WHOLE, failed[0] + _SHRINKING)
+
     def end(*, is_bug: bool) -> None:
         if is_bug:
             failed.append(time.monotonic())
-        elif failed and not report_multiple_bugs:
-            # Only where a sequence ends well: elsewhere Hypothesis would find the store flaky.
-            if time.monotonic() > max(start + _WHOLE, failed[0] + _SHRINKING):
-                raise _EnoughError
+        elif failed and not report_multiple_bugs and time.monotonic() > deadline():
+            raise _EnoughError  # at the end: after fewer draws, Hypothesis would find it flaky
 
     def begin() -> StoreMachine:
         return StoreMachine(adapter, folder=folder, on_step=on_step, on_end=end)
