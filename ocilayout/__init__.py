@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ocilayout.check import Action, RepairReport
     from ocilayout.errors import (
         AmbiguousReferenceError,
+        ArgumentError,
         AuthError,
         BlobNotFoundError,
         DigestMismatchError,
@@ -92,6 +93,7 @@ __all__ = [
     "Action",
     "AmbiguousReferenceError",
     "Archive",
+    "ArgumentError",
     "ArtifactManifest",
     "AuthError",
     "BlobNotFoundError",

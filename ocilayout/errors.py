@@ -11,9 +11,10 @@ import json
 import re
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol, get_args
 
 from attrs import evolve, field, frozen
+from attrs.validators import in_, instance_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,12 +72,15 @@ class Problem:
             counted and not listed.
     """
 
-    code: str
-    message: str = field(converter=_shortened)
-    place: str = "$"
-    severity: Severity = "error"
-    requirement: str = ""
-    count: int = 1
+    code: str = field(validator=instance_of(str))
+    message: str = field(validator=instance_of(str))
+    place: str = field(default="$", validator=instance_of(str))
+    severity: Severity = field(default="error", validator=in_(get_args(Severity)))
+    requirement: str = field(default="", validator=instance_of(str))
+    count: int = field(default=1, validator=instance_of(int))
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "message", _shortened(self.message))
 
     def under(self, place: str) -> Problem:
         """Return the same problem with its place in an enclosing document.
@@ -84,7 +88,8 @@ class Problem:
         Args:
             place: The JSON path of the value that has the problem.
         """
-        return evolve(self, place=place + self.place.removeprefix("$"))
+        above = evolve(self, place=place)
+        return evolve(above, place=above.place + self.place.removeprefix("$"))
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message} [{self.code}]"
@@ -100,6 +105,10 @@ class OciLayoutError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         make = copyreg.__newobj__  # type: ignore[attr-defined] # typeshed does not have it
         return make, (type(self), *self.args), self.__dict__
+
+
+class ArgumentError(OciLayoutError, TypeError):
+    """An argument has a type that the function does not take; the message names both."""
 
 
 class DocumentError(OciLayoutError, ValueError):

@@ -13,6 +13,7 @@ from ocilayout.archive.window import open_window
 from ocilayout.errors import BlobNotFoundError, DocumentError, NotALayoutError, read_from
 from ocilayout.layout import MAX_ROOT_INDEX, RootIndex, View
 from ocilayout.model import MAX_HEADER, Digest, Header, VerifiedReader, decode, require_size
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     import os
@@ -94,6 +95,7 @@ class Inventory:
         self.blobs[digest] = (member.offset, member.size)
 
 
+@checked
 class ArchiveBlobs:
     """The content-addressed members of one archive.
 
@@ -165,6 +167,7 @@ class ArchiveBlobs:
         return place
 
 
+@checked
 class Archive(View[ArchiveBlobs]):
     """An OCI image layout inside a tar, plain or compressed with gzip; `open` returns one.
 

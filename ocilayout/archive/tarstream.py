@@ -12,7 +12,7 @@ import secrets
 import stat
 import tarfile
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ocilayout.layout import File, acting, new_file, path_of
 from ocilayout.model import CHUNK
@@ -29,6 +29,14 @@ _SHOWN: Final = 40
 """How much of the name of a target the name of its temporary file has, in characters."""
 
 
+class Writable(Protocol):
+    """A stream that takes bytes."""
+
+    def write(self, data: bytes | memoryview, /) -> int | None:
+        """Write bytes, and return how many of them were written."""
+        ...
+
+
 class TarStream:
     """Members, written one after another: files, folders and symbolic links.
 
@@ -36,7 +44,7 @@ class TarStream:
         file: The file to write to; it need not be able to seek, and is not closed.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Writable) -> None:
         self._file = file
         name = getattr(file, "name", None)
         self._name = name if isinstance(name, str) else "the archive"
@@ -90,7 +98,7 @@ class TarStream:
 
 
 @contextmanager
-def open_target(file: str | os.PathLike[str] | BinaryIO) -> Iterator[BinaryIO]:
+def open_target(file: str | os.PathLike[str] | Writable) -> Iterator[Writable]:
     """Give a file to write to: the given one, or one at a path.
 
     A regular file appears at its path, or replaces the one there and takes over its owner, group

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from ocilayout.archive.reader import BLOBS, HEADER, INDEX
 from ocilayout.archive.tarstream import TarStream, open_target
@@ -28,6 +28,7 @@ from ocilayout.model import (
     walk,
     with_referrers,
 )
+from ocilayout.signature import checked
 from ocilayout.transfer import (
     Event,
     LeftBehind,
@@ -43,14 +44,16 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping
 
+    from ocilayout.archive.tarstream import Writable
     from ocilayout.model import Platform, Source
     from ocilayout.transfer import MissingPart, Report
 
 
+@checked
 def write_archive(  # noqa: PLR0913 # as for `copy`
     source: Source,
     names: Iterable[str] | Mapping[str, str | None] | None,
-    file: str | os.PathLike[str] | BinaryIO,
+    file: str | os.PathLike[str] | Writable,
     *,
     platform: Platform | str | None = None,
     referrers: bool = False,
@@ -88,7 +91,7 @@ def write_archive(  # noqa: PLR0913 # as for `copy`
             `copy_all`.
 
     Raises:
-        TypeError: The names are one text.
+        ArgumentError: An argument has another type; so has one string, where names are taken.
         InvalidNameError: A name in the archive breaks the grammar of names.
         ReferenceNotFoundError: The source does not have a name, a digest or the platform.
         AmbiguousReferenceError: Entries of different content have one name.

@@ -1,6 +1,6 @@
-"""Extras: what to say when a package is missing that an extra of the distribution brings.
+"""Commands that say which extra is missing for them.
 
-This module imports the standard library alone, so it works where no extra is installed.
+This module imports nothing that an extra brings.
 """
 
 from __future__ import annotations
@@ -10,32 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from ocilayout.cli.program import INTERRUPTED
+from ocilayout.extra import advice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_EXTRAS: Final = {
-    "anyio": "server",
-    "click": "cli",
-    "platformdirs": "skills",
-    "rich": "cli",
-    "ruamel": "skills",
-    "starlette": "server",
-    "urllib3": "registry",
-    "uvicorn": "server",
-}
-
 SKILLS_EXTRAS: Final = "skills,cli"
 """What the command `skills` needs."""
-
-
-def advice(error: ModuleNotFoundError, *, extras: str | None = None) -> str | None:
-    """Return how to install a missing module, or `None` if no extra brings it."""
-    package = (error.name or "").partition(".")[0]
-    extra = _EXTRAS.get(package)
-    if extra is None:
-        return None
-    return f"{package} is not installed; pip install 'ocilayout[{extras or extra}]' brings it"
 
 
 def command_of(module: str, *, extras: str | None = None) -> Callable[..., Any]:

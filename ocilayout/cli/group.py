@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import click
 
 from ocilayout.cli.columns import terminal_width
-from ocilayout.cli.extra import advice
 from ocilayout.cli.program import INTERRUPTED, UNREAD, discard, run
 from ocilayout.cli.terminal import one_line
 from ocilayout.errors import OciLayoutError
+from ocilayout.extra import advice
 from ocilayout.layout import acting
 
 if TYPE_CHECKING:

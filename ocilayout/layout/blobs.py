@@ -30,6 +30,7 @@ from ocilayout.model import (
     require_size,
     verify,
 )
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -42,6 +43,7 @@ MAX_READ: Final = 1024**3
 """The largest blob that `Blobs.read` returns unless it is told otherwise, in bytes."""
 
 
+@checked
 class Blobs:
     """The content-addressed files of one layout.
 
@@ -57,6 +59,7 @@ class Blobs:
 
     Raises:
         BlobNotFoundError: A method got the digest of a missing blob.
+        DocumentError: A method got text that is not a digest.
 
     Spec: image-layout:blob-names, image-layout:blobs-folder, image-layout:links.
     """
@@ -68,7 +71,7 @@ class Blobs:
         self.put_here: set[Digest] = set()
         self._synced = SyncedFiles(root / "blobs")
 
-    def path(self, digest: Digest) -> Path:
+    def path(self, digest: Digest | str) -> Path:
         """Return the path of the blob of a digest, whether it exists or not."""
         return Path(self._name(digest))
 
@@ -108,15 +111,15 @@ class Blobs:
                             digests.append(digest)
         return sorted(digests)
 
-    def size(self, digest: Digest) -> int:
+    def size(self, digest: Digest | str) -> int:
         """Return the size of a blob on disk, in bytes."""
         return self._status(digest).st_size
 
-    def modified(self, digest: Digest) -> float:
+    def modified(self, digest: Digest | str) -> float:
         """Return the modification time of a blob, in seconds since 1970: when it was put last."""
         return self._status(digest).st_mtime
 
-    def changed(self, digest: Digest) -> float:
+    def changed(self, digest: Digest | str) -> float:
         """Return when a blob was written, placed or refreshed last; see `clock.changed`.
 
         Returns:
@@ -272,20 +275,20 @@ class Blobs:
             raise
         return File(number, "rb", path)
 
-    def quarantine_path(self, digest: Digest) -> Path:
+    def quarantine_path(self, digest: Digest | str) -> Path:
         """Return the path to which a repair moves the blob of a digest if it is damaged."""
-        return self._root / "quarantine" / digest.replace(":", "-", 1)
+        return self._root / "quarantine" / Digest.parse(digest).replace(":", "-", 1)
 
-    def is_quarantined(self, digest: Digest) -> bool:
+    def is_quarantined(self, digest: Digest | str) -> bool:
         """Return whether a repair moved a damaged blob of a digest to quarantine."""
         return os.path.lexists(self.quarantine_path(digest))
 
-    def _name(self, digest: Digest) -> str:
+    def _name(self, digest: Digest | str) -> str:
         # A string: a check or a collection asks for every blob, and a `Path` takes longer to make
         # than a file to open.
-        return f"{self._folder}/{digest.replace(':', '/', 1)}"
+        return f"{self._folder}/{Digest.parse(digest).replace(':', '/', 1)}"
 
-    def delete(self, digest: Digest) -> None:
+    def delete(self, digest: Digest | str) -> None:
         """Delete a blob, whether an entry needs it or not; see `Layout.remove`.
 
         Raises:
@@ -293,6 +296,7 @@ class Blobs:
                 other layouts, and not deleted.
             OSError: The file system refused.
         """
+        digest = Digest.parse(digest)
         if self._lstat(digest) is None:
             raise _missing(digest)
         with (
@@ -326,18 +330,18 @@ class Blobs:
         )
         return {digest for digest, status in statuses.items() if status is None}
 
-    def _status(self, digest: Digest) -> os.stat_result:
+    def _status(self, digest: Digest | str) -> os.stat_result:
         status = self._stat(digest)
         if status is None:
             raise _missing(digest)
         return status
 
-    def _stat(self, digest: Digest) -> os.stat_result | None:
+    def _stat(self, digest: Digest | str) -> os.stat_result | None:
         """Return the status of the file of a blob, or `None` if there is no blob."""
         status = self._lstat(digest)
         return status if status is not None and stat.S_ISREG(status.st_mode) else None
 
-    def _lstat(self, digest: Digest) -> os.stat_result | None:
+    def _lstat(self, digest: Digest | str) -> os.stat_result | None:
         """Return the status of whatever file has the path of a blob, or `None` if there is none."""
         look = os.stat if self._follow else os.lstat
         try:
@@ -360,7 +364,7 @@ class Blobs:
         return result
 
 
-def _missing(digest: Digest) -> BlobNotFoundError:
+def _missing(digest: Digest | str) -> BlobNotFoundError:
     return BlobNotFoundError(f"there is no blob {digest}")
 
 

@@ -107,13 +107,10 @@ def target_names(
         platform: As for `all_names`.
 
     Raises:
-        TypeError: The names are one string.
         AmbiguousReferenceError: As for `all_names`.
         InvalidNameError: As for `all_names`.
         DocumentError: The root index or an entry breaks the specification.
     """
-    if isinstance(names, str):
-        raise TypeError(f"names is a list of names, not one string; give [{names!r}]")
     if names is None:
         return all_names(source, platform)
     if isinstance(names, Mapping):

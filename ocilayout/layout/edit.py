@@ -6,28 +6,32 @@ applies the changes under the writer lock to the root index as it is then.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.layout.garbage import only_reached, sweep
 from ocilayout.layout.reach import held, roots_of
-from ocilayout.model import require_ref_name, require_size, walk
+from ocilayout.model import Descriptor, Digest, require_ref_name, require_size, walk
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ocilayout.layout.blobs import Blobs
     from ocilayout.layout.indexfile import IndexFile
     from ocilayout.layout.rootindex import RootIndex
-    from ocilayout.model import Descriptor, Digest, Read
-
-    Change = Callable[[RootIndex], None]
-    When = Callable[[RootIndex], bool]
-    Target = Descriptor | Digest | str
+    from ocilayout.model import Read
 
 
+Change = Callable[["RootIndex"], None]
+When = Callable[["RootIndex"], bool]
+Target = Descriptor | Digest | str
+
+
+@checked
 class Edit:
     """Changes that become visible together, or not at all; `Layout.edit` begins them.
 

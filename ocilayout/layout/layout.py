@@ -21,6 +21,7 @@ from ocilayout.layout.garbage import CollectReport, GarbageCollection, Untagged
 from ocilayout.layout.indexfile import IndexFile
 from ocilayout.layout.view import View
 from ocilayout.model import Descriptor, Digest, decode_document, document_type, encode
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     import os
@@ -35,6 +36,7 @@ Durability = Literal["commit", "none"]
 _HOUR = timedelta(hours=1)
 
 
+@checked
 class Layout(View[Blobs]):
     """An OCI image layout in a folder.
 
@@ -48,7 +50,7 @@ class Layout(View[Blobs]):
 
     def __init__(
         self,
-        path: Path,
+        path: str | os.PathLike[str],
         *,
         durability: Durability = "commit",
         lock_timeout: float = 30.0,
@@ -62,8 +64,6 @@ class Layout(View[Blobs]):
             OSError: The path has characters that no path can have.
             ValueError: The durability is not one of the two.
         """
-        if durability not in ("commit", "none"):
-            raise ValueError(f"durability is 'commit' or 'none', not {durability!r}")
         self.path = path_of(path).absolute()
         self.blobs = Blobs(self.path, follow_links=follow_links)
         self.strict_names = strict_names
@@ -298,7 +298,7 @@ class Layout(View[Blobs]):
     def collect(
         self,
         *,
-        grace: timedelta = _HOUR,
+        grace: timedelta | float = _HOUR,
         untagged: Untagged = "keep",
         dry_run: bool = False,
     ) -> CollectReport:
@@ -307,8 +307,8 @@ class Layout(View[Blobs]):
         `reach` defines what an entry reaches, and `GarbageCollection` what stays for other reasons.
 
         Args:
-            grace: The age below which blobs and untagged entries stay: another process may have put
-                a blob that it has not tagged yet.
+            grace: The age below which blobs and untagged entries stay, as a `timedelta` or in
+                seconds: another process may have put a blob that it has not tagged yet.
             untagged: `keep` lets untagged entries hold blobs like any others; `prune` drops those
                 that no other entry reaches, unless they refer to content that stays, or are young.
             dry_run: Whether to change nothing, and report what would go.
@@ -319,8 +319,14 @@ class Layout(View[Blobs]):
             DocumentError: A reachable manifest, or `index.json`, breaks the specification.
             LimitExceededError: One of these is too large.
             LockTimeoutError: Another writer held the lock for too long.
+            ValueError: The seconds are not a number, or more than a `timedelta` can have.
             OSError: The file system refused.
         """
+        if not isinstance(grace, timedelta):
+            try:
+                grace = timedelta(seconds=grace)
+            except (OverflowError, ValueError):
+                raise ValueError(f"grace must be a number of seconds, not {grace}") from None
         collection = GarbageCollection(
             self.path, indexfile=self._indexfile, blobs=self.blobs, grace=grace
         )

@@ -23,7 +23,7 @@ from ocilayout.layout.disk import File, acting, flock, write_all
 from ocilayout.layout.ownership import mode_for_writers
 from ocilayout.layout.pool import thread_pool
 from ocilayout.layout.realfolder import Folder, make_folders
-from ocilayout.model import CHUNK, Digest, Verifier, new_hasher
+from ocilayout.model import CHUNK, Digest, Verifier, new_hasher, read_bytes
 
 if TYPE_CHECKING:
     import io
@@ -236,12 +236,12 @@ def write_hashed(
 
 def _read_piece(source: Readable, size: int) -> bytes:
     """Read `size` bytes, in as many reads as it takes; fewer only at the end of the stream."""
-    data = source.read(size)
+    data = read_bytes(source, size)
     if not data or len(data) == size:
         return data
     parts = [data]
     left = size - len(data)
-    while left and (data := source.read(left)):
+    while left and (data := read_bytes(source, left)):
         parts.append(data)
         left -= len(data)
     return b"".join(parts)

@@ -35,6 +35,7 @@ from ocilayout.model import (
     require_document_size,
     walk,
 )
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -48,6 +49,7 @@ T = TypeVar("T")
 B = TypeVar("B", bound=SourceBlobs)
 
 
+@checked
 class View(ABC, Generic[B]):
     """The reading verbs of a layout.
 

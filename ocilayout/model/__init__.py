@@ -109,6 +109,7 @@ from ocilayout.model.stream import (
     Seekable,
     VerifiedReader,
     is_seekable,
+    read_bytes,
 )
 from ocilayout.model.surrogate import has_surrogate, replace_surrogates
 
@@ -211,6 +212,7 @@ __all__ = [
     "parse_json",
     "parse_value",
     "platform_text",
+    "read_bytes",
     "replace_surrogates",
     "require_at_most",
     "require_document_size",

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from io import IOBase
 from typing import TYPE_CHECKING, Any
 
 from attrs import NOTHING, field, fields, frozen, validators
@@ -104,9 +106,23 @@ def to_tuple(values: Iterable[Any]) -> tuple[Any, ...]:
     """Convert a sequence other than a string."""
     if type(values) is tuple:
         return values
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+    if isinstance(values, str | bytes | Mapping | IOBase) or not isinstance(values, Iterable):
         raise wrong_type("a sequence", values)
     return tuple(values)
+
+
+def to_date_time(value: str | datetime | None) -> str | None:
+    """Convert a time with a zone to the text of an RFC 3339 date-time."""
+    if not isinstance(value, datetime):
+        return value
+    if value.utcoffset() is None:
+        raise DocumentError.of(
+            "bad-time",
+            "a datetime needs a time zone; UTC is datetime.now(timezone.utc)",
+            "$.created",
+        )
+    text = value.isoformat()
+    return f"{text.removesuffix('+00:00')}Z" if text.endswith("+00:00") else text
 
 
 def to_map(values: Mapping[str, Any]) -> FrozenMap[str, Any]:
@@ -147,6 +163,9 @@ def date_time(_: object, attribute: Attribute[Any], value: object) -> None:
         raise invalid(attribute, "bad-time", f"{value!r} is not an RFC 3339 date-time")
 
 
+maybe_date_time: Validator = validators.optional(date_time)
+
+
 def size(_: object, attribute: Attribute[Any], value: object) -> None:
     """Require a number of bytes: an integer from 0 to 2**63 - 1.
 
@@ -173,7 +192,7 @@ def one_of(choices: Iterable[str]) -> Validator:
     known = frozenset(choices)
 
     def check(_: object, attribute: Attribute[Any], value: object) -> None:
-        if value not in known:
+        if not isinstance(value, str) or value not in known:
             raise invalid(
                 attribute, "wrong-value", f"must be {' or '.join(sorted(known))}, found {value!r}"
             )

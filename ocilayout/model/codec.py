@@ -31,6 +31,7 @@ from ocilayout.model.gojson import dump_json
 from ocilayout.model.ijson import parse_json
 from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import UNSUPPORTED_VERSION
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Extensible)
 
 
+@checked
 def decode(data: bytes, model: type[M], *, limit: int = MAX_DOCUMENT) -> M:
     """Read a document.
 
@@ -72,6 +74,7 @@ def structure(value: Json, model: type[M]) -> M:
     return _converter.structure(value, model)
 
 
+@checked
 def encode(model: Extensible) -> bytes:
     """Write a document: compact, properties in the order of the specification's Go types.
 

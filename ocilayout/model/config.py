@@ -5,12 +5,18 @@ A store does not read it; programs that write images and artifacts use it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from attrs import field, frozen
 
+from ocilayout.errors import DocumentError
 from ocilayout.model import attribute as fields
 from ocilayout.model.digest import Digest
 from ocilayout.model.frozenmap import FrozenJson, FrozenMap
 from ocilayout.model.platform import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @frozen(kw_only=True)
@@ -69,13 +75,28 @@ class ContainerConfig(fields.Extensible):
     stop_signal: str | None = fields.optional(fields.text, "StopSignal")
 
 
+def _to_digests(values: Iterable[Digest | str]) -> tuple[Digest, ...]:
+    """Convert a sequence of digests or of their texts.
+
+    Raises:
+        DocumentError: It is not a sequence, or a text is not a valid digest.
+    """
+    digests = []
+    for position, value in enumerate(fields.to_tuple(values)):
+        try:
+            digests.append(Digest.parse(value))
+        except DocumentError as error:
+            raise error.at(f"$.diff_ids[{position}]") from None
+    return tuple(digests)
+
+
 @frozen(kw_only=True)
 class RootFs(fields.Extensible):
     """The layers of an image, by the digests of their uncompressed tar files.
 
     Attributes:
         type: Always `layers`.
-        diff_ids: The digests, from the base layer up.
+        diff_ids: The digests, from the base layer up. The constructor accepts their text.
 
     Raises:
         DocumentError: A value breaks the specification.
@@ -90,8 +111,7 @@ class RootFs(fields.Extensible):
     )
     diff_ids: tuple[Digest, ...] = field(
         default=(),
-        converter=fields.to_tuple,
-        validator=fields.each(Digest),
+        converter=_to_digests,
         metadata=fields.key("diff_ids", always=True, required=True),
     )
 
@@ -101,7 +121,8 @@ class History(fields.Extensible):
     """A step of the build of an image.
 
     Attributes:
-        created: The time of the step, as the text of an RFC 3339 date-time.
+        created: The time of the step, as the text of an RFC 3339 date-time. The constructor accepts
+            a `datetime` with a zone.
         created_by: The command.
         author: The author.
         comment: A message.
@@ -113,7 +134,12 @@ class History(fields.Extensible):
     Spec: config:history, config:created.
     """
 
-    created: str | None = fields.optional(fields.date_time)
+    created: str | None = field(
+        default=None,
+        converter=fields.to_date_time,
+        validator=fields.maybe_date_time,
+        metadata=fields.key(),
+    )
     created_by: str | None = fields.optional(fields.text, "created_by")
     author: str | None = fields.optional(fields.text)
     comment: str | None = fields.optional(fields.text)
@@ -125,7 +151,8 @@ class ImageConfig(fields.Extensible):
     """An image configuration.
 
     Attributes:
-        created: The time of the build, as the text of an RFC 3339 date-time.
+        created: The time of the build, as the text of an RFC 3339 date-time. The constructor
+            accepts a `datetime` with a zone.
         author: The author.
         architecture: A GOARCH value.
         os: A GOOS value.
@@ -143,7 +170,12 @@ class ImageConfig(fields.Extensible):
         manifest:config-type.
     """
 
-    created: str | None = fields.optional(fields.date_time)
+    created: str | None = field(
+        default=None,
+        converter=fields.to_date_time,
+        validator=fields.maybe_date_time,
+        metadata=fields.key(),
+    )
     author: str | None = fields.optional(fields.text)
     architecture: str = field(validator=fields.text)
     os: str = field(validator=fields.text)

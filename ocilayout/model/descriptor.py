@@ -12,6 +12,7 @@ from ocilayout.model.digest import Digest, new_hasher
 from ocilayout.model.frozenmap import FrozenMap
 from ocilayout.model.mediatype import is_media_type
 from ocilayout.model.platform import Platform
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from attrs import Attribute
@@ -88,6 +89,7 @@ class Descriptor(fields.Extensible):
             raise DocumentError.of("bad-data", "differs from the digest or the size", "$.data")
 
     @classmethod
+    @checked
     def of(cls, data: bytes, media_type: str, algorithm: str = "sha256") -> Descriptor:
         """Return the descriptor of bytes.
 

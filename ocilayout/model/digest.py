@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Never, Protocol, Self
 
 from ocilayout.errors import DocumentError, UnsupportedDigestError, wrong_type
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +72,8 @@ class Digest(str):
             DocumentError: The text is outside the grammar, or the length or the alphabet of the
                 encoded part is not that of its registered algorithm.
         """
+        if type(text) is cls:
+            return text
         if not isinstance(text, str):
             raise wrong_type("a digest", text)
         if _SHA256.fullmatch(text):  # nearly all are, and need no look at the general grammar
@@ -90,6 +93,7 @@ class Digest(str):
         return str.__new__(cls, text)
 
     @classmethod
+    @checked
     def of(cls, data: bytes | bytearray | memoryview, algorithm: str = "sha256") -> Self:
         """Compute the digest of bytes.
 

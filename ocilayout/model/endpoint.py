@@ -33,6 +33,7 @@ class SourceBlobs(Protocol):
         ...
 
 
+@runtime_checkable
 class Source(Protocol):
     """A `Layout`, an `Archive`, a `DockerArchive` or a `Repository`."""
 

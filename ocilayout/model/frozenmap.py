@@ -28,7 +28,12 @@ class FrozenMap(Mapping[K, V_co]):
     _items: dict[K, V_co]
 
     def __init__(self, items: Mapping[K, V_co] | Iterable[tuple[K, V_co]] = (), /) -> None:
-        object.__setattr__(self, "_items", dict(items))
+        try:
+            object.__setattr__(self, "_items", dict(items))
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"items must be a mapping or pairs with keys that can be hashed, not {items!r}"
+            ) from None
 
     def __getitem__(self, key: K) -> V_co:
         return self._items[key]

@@ -7,6 +7,7 @@ from typing import Final
 from attrs import frozen
 
 from ocilayout.errors import LimitExceededError
+from ocilayout.signature import checked
 
 MAX_DOCUMENT: Final = 4 * 1024 * 1024
 """The largest document in a blob that is read, in bytes; registries have the same limit."""
@@ -25,6 +26,7 @@ MAX_NODES: Final = MAX_DOCUMENT // NODE
 each."""
 
 
+@checked
 @frozen(kw_only=True)
 class Limits:
     """The most that is accepted of content from elsewhere.

@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from ocilayout.errors import DocumentError, InvalidNameError
 from ocilayout.model.digest import Digest, is_digest
+from ocilayout.signature import checked
 
 # image-spec annotations.md, org.opencontainers.image.ref.name:
 #   ref       ::= component ("/" component)*
@@ -107,6 +108,14 @@ def _canonical_host(host: str) -> str:
     return DOCKER_HUB if host in _HUB_NAMES else host
 
 
+def _to_digest(digest: Digest | str | None) -> Digest | None:
+    try:
+        return None if digest is None else Digest.parse(digest)
+    except DocumentError as error:
+        raise InvalidNameError(error.problems[0].message) from None
+
+
+@checked
 @frozen(kw_only=True)
 class Reference:
     """A reference to content in a registry.
@@ -117,6 +126,7 @@ class Reference:
         repository: The path of the repository, such as `org/skill`.
         tag: The tag, or `None`.
         digest: The digest, or `None`; if both are given, the digest decides, the tag is a comment.
+            The constructor accepts its text.
 
     Raises:
         InvalidNameError: A part is outside its grammar.
@@ -127,7 +137,7 @@ class Reference:
     host: str = field(converter=_canonical_host)
     repository: str
     tag: str | None = None
-    digest: Digest | None = None
+    digest: Digest | None = field(default=None, converter=_to_digest)
 
     def __attrs_post_init__(self) -> None:
         if _HOST.fullmatch(self.host) is None or not _is_host(self.host):
@@ -140,8 +150,6 @@ class Reference:
                 f"{self.repository!r} is not a repository of Docker Hub, but"
                 f" library/{self.repository} is"
             )
-        if self.digest is not None and not isinstance(self.digest, Digest):
-            raise InvalidNameError(f"{self.digest!r} is not a valid digest")
         require_repository(self.repository)
         if self.tag is not None:
             require_tag(self.tag)

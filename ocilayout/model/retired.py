@@ -15,6 +15,7 @@ from ocilayout.model.descriptor import Descriptor, to_digest
 from ocilayout.model.digest import Digest
 from ocilayout.model.frozenmap import FrozenMap
 from ocilayout.model.mediatype import ARTIFACT_TYPES, DOCKER_LAYER_GZIP, SCHEMA1_TYPES
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,6 +85,7 @@ class Schema1Manifest(fields.Extensible):
     def __attrs_post_init__(self) -> None:
         fields.require_without(self.extra, "manifests", "layers", "config", "blobs")
 
+    @checked
     def sized(self, size: Callable[[Digest], int]) -> Schema1Manifest:
         """Return the same manifest with the sizes of its layers, 0 for a missing one."""
         sizes = {layer.blob_sum: 0 for layer in self.fs_layers}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import os
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from ocilayout.errors import ArgumentError
 from ocilayout.model.descriptor import Verifier
+from ocilayout.signature import name_of
 
 if TYPE_CHECKING:
     from ocilayout.model.descriptor import Descriptor
@@ -37,6 +39,18 @@ class Seekable(Readable, Protocol):
     def seek(self, position: int, /) -> int:
         """Go to a position that `tell` returned."""
         ...
+
+
+def read_bytes(stream: Readable, size: int) -> bytes:
+    """Read from a stream that a caller gave.
+
+    Raises:
+        ArgumentError: It gives something else than bytes, such as text, or `None` for want of data.
+    """
+    data: object = stream.read(size)
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise ArgumentError(f"the stream must give bytes, not {name_of(data)}")
+    return cast("bytes", data)
 
 
 def is_seekable(stream: Readable) -> bool:

@@ -5,11 +5,14 @@ certificates that Docker and Podman keep. Copying a graph is left to `ocilayout.
 in to other programs.
 """
 
-from ocilayout.registry.address import Proxies
-from ocilayout.registry.credential import CredentialFinder, Credentials, find_credentials
-from ocilayout.registry.repository import Repository
-from ocilayout.registry.retry import Retry, Timeouts
-from ocilayout.registry.trust import find_certs
+from ocilayout.extra import naming_extra
+
+with naming_extra():
+    from ocilayout.registry.address import Proxies
+    from ocilayout.registry.credential import CredentialFinder, Credentials, find_credentials
+    from ocilayout.registry.repository import Repository
+    from ocilayout.registry.retry import Retry, Timeouts
+    from ocilayout.registry.trust import find_certs
 
 __all__ = [
     "CredentialFinder",

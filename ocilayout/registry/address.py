@@ -16,6 +16,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
 from ocilayout.errors import InvalidNameError, RegistryError
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,6 +88,7 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+@checked
 @frozen(kw_only=True, repr=False)
 class Proxies:
     """The proxies to use; by default none.

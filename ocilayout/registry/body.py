@@ -19,6 +19,7 @@ from ocilayout.model import (
     Verifier,
     is_seekable,
     new_hasher,
+    read_bytes,
     verify,
 )
 from ocilayout.registry.transport import BodyFailedError
@@ -103,7 +104,7 @@ class BlobBody:
     def _read(self, size: int) -> bytes:
         if size <= 0:
             return b""
-        data = self._file.read(size)
+        data = read_bytes(self._file, size)
         self.position += len(data)
         # After seeking back, only bytes beyond those that were hashed before are new.
         new = self.position - self._verifier.seen
@@ -112,7 +113,7 @@ class BlobBody:
         # The last bytes are returned only after all bytes were verified, so that a registry never
         # gets the whole of wrong content. One byte more shows whether the file is longer.
         if not self._verified and (not data or self.complete):
-            self._verifier.update(self._file.read(1) if data else b"")
+            self._verifier.update(read_bytes(self._file, 1) if data else b"")
             self._verifier.finish()
             self._verified = True
         return data
@@ -167,7 +168,7 @@ def open_body(
             start = _find_start(file)
             if start is None:
                 copy = stack.enter_context(tempfile.TemporaryFile())
-                while data := file.read(CHUNK):
+                while data := read_bytes(file, CHUNK):
                     copy.write(data)
                 copy.seek(0)
                 file, start = copy, (copy, 0)
@@ -189,7 +190,7 @@ def _find_start(file: Readable) -> tuple[Seekable, int] | None:
 def _describe(file: Seekable, start: int, media_type: str) -> Descriptor:
     hasher = new_hasher("sha256")
     size = 0
-    while data := file.read(CHUNK):
+    while data := read_bytes(file, CHUNK):
         hasher.update(data)
         size += len(data)
     file.seek(start)

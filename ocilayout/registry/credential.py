@@ -23,6 +23,7 @@ from attrs import field, frozen
 from ocilayout.errors import AuthError, DocumentError, InvalidNameError, OciLayoutError
 from ocilayout.model import DOCKER_HUB, MAX_DOCUMENT, Reference, parse_json
 from ocilayout.registry.setting import read_setting
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,6 +40,7 @@ _NOT_FOUND: Final = "credentials not found"
 _TOKEN_USER: Final = "<token>"  # noqa: S105 # a helper's user name when the secret is a token
 
 
+@checked
 @frozen
 class Credentials:
     """A user of a registry.
@@ -98,6 +100,7 @@ class Secrets:
         return any(form in text for form in self._forms)
 
 
+@checked
 def find_credentials(
     name: str,
     *,

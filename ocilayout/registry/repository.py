@@ -34,6 +34,7 @@ from ocilayout.registry.response import ANY_MANIFEST
 from ocilayout.registry.session import OK_OR_MISSING, Session
 from ocilayout.registry.transport import Transport
 from ocilayout.registry.trust import Trust
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     import os
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 _DOCKER_HUB_API: Final = "registry-1.docker.io"
 
 
+@checked
 class Repository:
     """A repository of a registry; safe to use from several threads.
 

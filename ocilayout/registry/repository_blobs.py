@@ -38,11 +38,13 @@ from ocilayout.registry.response import ANY_MANIFEST
 from ocilayout.registry.session import OK_OR_MISSING, Session
 from ocilayout.registry.tagging import push_manifest, require_tagged
 from ocilayout.registry.upload import BlobUpload, UploadLocation, begin_upload, mount_blob
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from ocilayout.registry.auth import Actions
 
 
+@checked
 class RepositoryBlobs:
     """The content of one repository; reached as `Repository.blobs`.
 

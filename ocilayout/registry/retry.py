@@ -15,9 +15,12 @@ from typing import Final
 
 from attrs import frozen
 
+from ocilayout.signature import checked
+
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 
 
+@checked
 @frozen(kw_only=True)
 class Timeouts:
     """The longest waits for a registry, in seconds, each above 0.
@@ -54,6 +57,7 @@ class Timeouts:
         return cls(connect=timeout, read=timeout, stall=timeout)
 
 
+@checked
 @frozen(kw_only=True)
 class Retry:
     """When to send a request again, and how long to wait before.

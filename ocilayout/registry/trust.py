@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from ocilayout.registry.setting import MAX_CERTIFICATES, read_setting
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -93,6 +94,7 @@ class Trust:
         return [(path, path.with_suffix(".key")) for path in listed if path.suffix == ".cert"]
 
 
+@checked
 def find_certs(host: str, environ: Mapping[str, str] | None = None) -> Path | None:
     """Return the folder of certificates that Podman and Docker use for a registry, if any.
 

@@ -27,6 +27,7 @@ from ocilayout.model import (
     require_ref_name,
     with_referrers,
 )
+from ocilayout.signature import checked
 from ocilayout.transfer.event import ignore
 from ocilayout.transfer.left_behind import LeftBehind
 from ocilayout.transfer.plan import Plan
@@ -45,6 +46,7 @@ JOBS: Final = 4
 """How many transfers run at a time by default."""
 
 
+@checked
 def copy(  # noqa: PLR0913 # each is an option by its name
     source: Source,
     ref: str,
@@ -118,6 +120,7 @@ def copy(  # noqa: PLR0913 # each is an option by its name
     return found[ref]
 
 
+@checked
 def copy_all(  # noqa: PLR0913 # as for `copy`
     source: Source,
     names: Iterable[str] | Mapping[str, str | None] | None,
@@ -156,7 +159,7 @@ def copy_all(  # noqa: PLR0913 # as for `copy`
         A plain descriptor of each that was copied, by its reference in the source.
 
     Raises:
-        TypeError: The names are one string.
+        ArgumentError: An argument has another type; so has one string, where names are taken.
         AmbiguousReferenceError: All entries are copied, and some have one reference name for
             different content, without full names that tell them apart. Nothing was copied.
         OciLayoutError: As for `copy`.

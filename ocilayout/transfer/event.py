@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Literal, cast
 from attrs import field, frozen
 
 from ocilayout.model import Descriptor, Digest, is_seekable
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from ocilayout.model import Readable, Seekable
 
 
+@checked
 @frozen(kw_only=True)
 class Event:
     """A step of a copy, or of writing an archive.

@@ -20,6 +20,7 @@ from ocilayout.errors import (
 from ocilayout.model.descriptor import Descriptor
 
 TREE = {
+    "ArgumentError": (OciLayoutError, TypeError),
     "DocumentError": (OciLayoutError, ValueError),
     "UnsupportedVersionError": (DocumentError,),
     "LimitExceededError": (OciLayoutError,),

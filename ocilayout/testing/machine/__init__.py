@@ -11,28 +11,31 @@ fails. A sequence that finds a difference is shrunk to the shortest one that doe
 An adapter says what the store can do, and opens it; `Adapter` is what to begin with.
 """
 
-from ocilayout.testing.machine.adapter import (
-    VERBS,
-    Adapter,
-    Removed,
-    Step,
-    Store,
-    View,
-)
-from ocilayout.testing.machine.layoutstore import LayoutAdapter, LayoutStore
-from ocilayout.testing.machine.oracle import Model
-from ocilayout.testing.machine.program import ProgramAdapter, ProgramError
-from ocilayout.testing.machine.sample import (
-    CONTENTS,
-    FULL_NAMES,
-    NAMES,
-    UNCOMMON,
-    Content,
-    content_of,
-    contents_of,
-)
-from ocilayout.testing.machine.state import AmbiguityError, Entry, RefusalError
-from ocilayout.testing.machine.verbs import StoreMachine, check_store
+from ocilayout.extra import naming_extra
+
+with naming_extra():
+    from ocilayout.testing.machine.adapter import (
+        VERBS,
+        Adapter,
+        Removed,
+        Step,
+        Store,
+        View,
+    )
+    from ocilayout.testing.machine.layoutstore import LayoutAdapter, LayoutStore
+    from ocilayout.testing.machine.oracle import Model
+    from ocilayout.testing.machine.program import ProgramAdapter, ProgramError
+    from ocilayout.testing.machine.sample import (
+        CONTENTS,
+        FULL_NAMES,
+        NAMES,
+        UNCOMMON,
+        Content,
+        content_of,
+        contents_of,
+    )
+    from ocilayout.testing.machine.state import AmbiguityError, Entry, RefusalError
+    from ocilayout.testing.machine.verbs import StoreMachine, check_store
 
 __all__ = [
     "CONTENTS",

@@ -37,6 +37,7 @@ from ocilayout.model import (
     fallback_tag,
     successors,
 )
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 Blob = tuple[Descriptor, bytes]
 
 
+@checked
 @frozen
 class Content:
     """A manifest, an index or a document of an unknown type, with all that it is made of.
@@ -142,6 +144,7 @@ def _content(
     return content_of(title, [*blobs, (root, data)])
 
 
+@checked
 def content_of(title: str, blobs: Iterable[Blob], beside: Iterable[Blob] = ()) -> Content:
     """Make content of blobs.
 
@@ -161,6 +164,7 @@ def content_of(title: str, blobs: Iterable[Blob], beside: Iterable[Blob] = ()) -
     )
 
 
+@checked
 def contents_of(title: str, blobs: Iterable[Blob]) -> tuple[Content, ...]:
     """Make content of each manifest and index among blobs.
 

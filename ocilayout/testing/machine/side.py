@@ -39,6 +39,8 @@ class Side:
         model: What it must hold.
         stores: Its handles.
         put: The digests that were put through each handle, there or not.
+        opened: How many acts there were when each handle was opened.
+        acts: How many rules chose a handle of this layout.
     """
 
     adapter: Adapter
@@ -46,6 +48,8 @@ class Side:
     model: Model
     stores: list[Store] = field(factory=list)
     put: list[set[Digest]] = field(factory=list)
+    opened: list[int] = field(factory=list)
+    acts: int = 0
     _shell: dict[str, Any] = field(factory=dict)
     _mode: int = 0
     _seen: bytes = b""
@@ -71,11 +75,13 @@ class Side:
             self.adapter.open(self.path, number) for number in range(self.adapter.handles)
         ]
         self.put = [set() for _ in self.stores]
+        self.opened = [0 for _ in self.stores]
 
     def reopen(self, number: int) -> None:
         """Give up a handle for a new one."""
         self.stores[number] = self.adapter.open(self.path, number)
         self.put[number] = set()
+        self.opened[number] = self.acts
 
     def require(self) -> None:
         """Require that the files, and what the store says of them, are what the model says.

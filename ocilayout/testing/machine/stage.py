@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Protocol
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.errors import HypothesisException
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ocilayout.testing.machine.side import Handle, Side
 from ocilayout.testing.machine.state import AmbiguityError, RefusalError
+from ocilayout.testing.machine.workplace import workplace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from hypothesis import settings
 
     from ocilayout.testing.machine.adapter import Adapter
-
-_MEMORY: Final = Path("/dev/shm")  # noqa: S108 # folders in it are made by tempfile
-"""Where files cost least, on Linux."""
 
 some = st.integers(0, 9)
 """A choice among several sides, handles or references."""
 
 handles = st.builds(lambda stage, at, by: stage.handle(at, by), st.runner(), some, some)
 """The handles on both layouts."""
+
+stale = st.runner().flatmap(lambda stage: st.sampled_from(stage.stale_handles()))
+"""The handles that are not as a new one would be."""
 
 many = st.integers(0, 99)
 """Which of many."""
@@ -34,6 +38,14 @@ _beginnings = st.sampled_from(["empty", "filled", "with full names", "with full 
 
 names = st.runner().flatmap(lambda machine: st.sampled_from(machine.adapter.names))
 contents = st.runner().flatmap(lambda machine: st.sampled_from(machine.adapter.contents))
+
+
+class OnEnd(Protocol):
+    """Called at the end of a sequence of verbs."""
+
+    def __call__(self, *, is_bug: bool) -> object:
+        """Take notice of whether the sequence found a bug."""
+        ...
 
 
 class Stage(RuleBasedStateMachine):
@@ -45,15 +57,20 @@ class Stage(RuleBasedStateMachine):
     """
 
     def __init__(
-        self, adapter: Adapter, *, folder: Path | None, on_step: Callable[[], object]
+        self,
+        adapter: Adapter,
+        *,
+        folder: Path | None,
+        on_step: Callable[[], object],
+        on_end: OnEnd = lambda *, is_bug: None,  # noqa: ARG005 # the name of an argument counts
     ) -> None:
         super().__init__()
         self.adapter = adapter
         self.sides: list[Side] = []
         self._on_step = on_step
-        if folder is None and _MEMORY.is_dir():
-            folder = _MEMORY
-        self._folder = Path(tempfile.mkdtemp(prefix="store-machine-", dir=folder))
+        self._on_end = on_end
+        self._open = ExitStack()
+        self._folder = self._open.enter_context(workplace(folder))
 
     @initialize(begun=st.tuples(_beginnings, _beginnings))
     def create(self, begun: tuple[str, str]) -> None:
@@ -73,19 +90,43 @@ class Stage(RuleBasedStateMachine):
         for side in self.sides:
             side.require()
 
-    @rule(by=handles)
+    def check_invariants(
+        self, settings: settings, output: Callable[[str], object], *more: dict[str, float]
+    ) -> None:
+        """Check the invariant as Hypothesis does, without a line for it in a failing sequence."""
+        del output
+        super().check_invariants(settings, lambda _: None, *more)
+
+    @precondition(lambda stage: stage.stale_handles())
+    @rule(by=stale)
     def reopen(self, by: Handle) -> None:
         """Give up a handle for a new one."""
+        self._on_step()
         by.side.reopen(by.number)
 
     def teardown(self) -> None:
         """Delete everything."""
-        shutil.rmtree(self._folder)
+        self._open.close()
+        error = sys.exc_info()[1]  # as this is called while it passes
+        self._on_end(
+            is_bug=isinstance(error, Exception) and not isinstance(error, HypothesisException)
+        )
 
     def handle(self, at: int, by: int) -> Handle:
         """Return one of the handles on one of the sides."""
         self._on_step()
-        return Handle(self.sides[at % 2], 0).beside(by)
+        side = self.sides[at % 2]
+        side.acts += 1
+        return Handle(side, 0).beside(by)
+
+    def stale_handles(self) -> list[Handle]:
+        """Return the handles that were opened before something was done; another differs."""
+        return [
+            Handle(side, number)
+            for side in self.sides
+            for number, opened in enumerate(side.opened)
+            if opened < side.acts
+        ]
 
     def other(self, by: Handle) -> Side:
         """Return the side that a handle is not on."""

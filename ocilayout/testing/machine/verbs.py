@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from hypothesis import HealthCheck, Phase, seed
+from hypothesis import settings as Settings  # noqa: N812 # an argument has its name
 from hypothesis import strategies as st
+from hypothesis.database import InMemoryExampleDatabase
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from ocilayout.model import CONTAINERD_IMAGE_NAME
+from ocilayout.signature import checked
 from ocilayout.testing.machine.adapter import Step
 from ocilayout.testing.machine.copies import Copies
 from ocilayout.testing.machine.outside import add_entry, repeated_entries
@@ -36,6 +41,12 @@ if TYPE_CHECKING:
     from ocilayout.testing.machine.oracle import Model
     from ocilayout.testing.machine.sample import Content
 
+_WHOLE: Final = 45.0
+"""When the search for a shorter sequence ends, in seconds from the beginning."""
+
+_SHRINKING: Final = 10.0
+"""How long it lasts at least, in seconds."""
+
 _NOTE: Final = "org.example.note"
 
 
@@ -57,30 +68,71 @@ _notes = _noted("")
 _changes = _noted(None)
 
 
+@checked
 def check_store(
     adapter: Adapter,
     *,
     settings: settings | None = None,
     folder: Path | None = None,
     on_step: Callable[[], object] = lambda: None,
+    report_multiple_bugs: bool = False,
 ) -> None:
     """Run a store against the model.
 
     Args:
         adapter: Opens the store.
-        settings: How long: `max_examples` sequences of `stateful_step_count` verbs each.
+        settings: How long: `max_examples` sequences of `stateful_step_count` verbs each. A sequence
+            has no deadline.
         folder: Where to work; by default where files cost least.
         on_step: Called before every verb, so that they can be counted.
+        report_multiple_bugs: Whether to look for more bugs after the first, however long that and
+            the search for a short sequence for each takes. By default that search ends
+            45 seconds after the beginning, or 10 seconds after a bug that is found later.
 
     Raises:
         AssertionError: The store holds something else than it must; the shortest sequence of verbs
             that was found to bring it about is printed.
         Exception: Whatever a verb raised that it must not.
     """
-    run_state_machine_as_test(
-        lambda: StoreMachine(adapter, folder=folder, on_step=on_step),  # type: ignore[arg-type] # a factory will do, as its documentation says
-        settings=settings,
+    start = time.monotonic()
+    failed: list[float] = []
+
+    def deadline() -> float:
+        return max(start + _WHOLE, failed[0] + _SHRINKING)
+
+    def end(*, is_bug: bool) -> None:
+        if is_bug:
+            failed.append(time.monotonic())
+        elif failed and not report_multiple_bugs and time.monotonic() > deadline():
+            raise _EnoughError  # at the end: after fewer draws, Hypothesis would find it flaky
+
+    def begin() -> StoreMachine:
+        return StoreMachine(adapter, folder=folder, on_step=on_step, on_end=end)
+
+    how = Settings(
+        settings,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=report_multiple_bugs,
     )
+    if how.derandomize:  # which forbids a database
+        how = Settings(how, derandomize=False)
+        seed(0)(begin)
+    how = Settings(how, database=how.database or InMemoryExampleDatabase())
+    try:
+        _run(begin, how)
+    except _EnoughError:  # the shortest sequence so far is in the database
+        failed.clear()
+        _run(begin, Settings(how, phases=[Phase.reuse]))
+
+
+class _EnoughError(BaseException):
+    """Ends the search for a short sequence; Hypothesis lets it pass."""
+
+
+def _run(begin: Callable[[], StoreMachine], how: Settings) -> None:
+    # A factory will do, as the documentation says.
+    run_state_machine_as_test(begin, settings=how)  # type: ignore[arg-type]
 
 
 class StoreMachine(Copies):

@@ -15,6 +15,7 @@ from ocilayout.model import (
     Manifest,
     encode,
 )
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _EMPTY = Descriptor.of(b"{}", OCI_EMPTY)
 
 
+@checked
 def nested(depth: int) -> Iterator[bytes]:
     """Yield indexes, each inside the next, around one manifest.
 
@@ -37,6 +39,7 @@ def nested(depth: int) -> Iterator[bytes]:
         yield data
 
 
+@checked
 def wide(children: int) -> Iterator[bytes]:
     """Yield different manifests, and an index of all of them.
 
@@ -51,6 +54,7 @@ def wide(children: int) -> Iterator[bytes]:
     yield encode(Index(manifests=manifests))
 
 
+@checked
 def layered(layers: int) -> Iterator[bytes]:
     """Yield a manifest of many layers, which are missing.
 
@@ -64,6 +68,7 @@ def layered(layers: int) -> Iterator[bytes]:
     yield encode(Manifest(config=_EMPTY, layers=descriptors))
 
 
+@checked
 def huge(size: int) -> Iterator[bytes]:
     """Yield a manifest of many bytes.
 
@@ -73,6 +78,7 @@ def huge(size: int) -> Iterator[bytes]:
     yield encode(Manifest(config=_EMPTY, annotations={"note": "x" * size}))
 
 
+@checked
 def deep(depth: int) -> Iterator[bytes]:
     """Yield a manifest with an unknown property of nested arrays.
 

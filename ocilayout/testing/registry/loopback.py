@@ -6,6 +6,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Self
 
+from ocilayout.signature import checked
 from ocilayout.testing.registry.fault import Stall
 from ocilayout.testing.registry.pull import (
     get_blob,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Storage, Request], Answer]
 
 
+@checked
 class LoopbackRegistry(Storage):
     """A registry on loopback to test clients with; it serves inside its `with` block.
 

@@ -7,11 +7,12 @@ import binascii
 import json
 import secrets
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 from urllib.parse import parse_qs
 
 from attrs import define, field
 
+from ocilayout.signature import checked
 from ocilayout.testing.registry.reply import Answer, refusal, reply
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _READS: Final = frozenset({"GET", "HEAD"})
 
 
+@runtime_checkable
 class Auth(Protocol):
     """Decides which requests are allowed."""
 
@@ -39,6 +41,7 @@ class Auth(Protocol):
         ...
 
 
+@checked
 @define
 class BasicAuth:
     """Allows requests with the name and the password of a user.
@@ -63,6 +66,7 @@ class BasicAuth:
         return refusal(HTTPStatus.NOT_FOUND, "UNSUPPORTED")
 
 
+@checked
 @define
 class Token:
     """A token that was issued.
@@ -80,6 +84,7 @@ class Token:
     left: int | None = None
 
 
+@checked
 @define
 class TokenAuth:
     """Allows requests with a token for what they do, which `/token` issues to users.

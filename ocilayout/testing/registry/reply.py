@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
+from ocilayout.signature import checked
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -27,6 +29,7 @@ class HangUpError(Exception):
     """Raised by a fault to close the connection at once, before or while an answer is sent."""
 
 
+@checked
 @define
 class Answer:
     """What is sent back.
@@ -74,6 +77,7 @@ class Answer:
         self.set_header("Content-Length", str(len(data)))
 
 
+@checked
 def reply(
     status: int,
     body: Content | Iterable[bytes] = b"",
@@ -100,6 +104,7 @@ def reply(
     return answer
 
 
+@checked
 def refusal(
     status: int, code: str, message: str = "", *, headers: Mapping[str, str] | None = None
 ) -> Answer:

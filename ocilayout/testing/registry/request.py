@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from attrs import define, field
 
+from ocilayout.signature import checked
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from email.message import Message
@@ -154,6 +156,7 @@ If it does not call `Proceed`, then nothing is stored, deleted or begun.
 """
 
 
+@checked
 @define(eq=False)
 class Rule:
     """A fault, and the requests that meet it; `LoopbackRegistry.misbehave` documents the others.

@@ -20,6 +20,7 @@ from ocilayout.model import (
     new_hasher,
     successors,
 )
+from ocilayout.signature import checked
 from ocilayout.testing.registry.reply import PIECE
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ocilayout.testing.registry.reply import Content
 
 
+@checked
 class Storage:
     """The content of a registry, which a test may read and change while the registry serves.
 

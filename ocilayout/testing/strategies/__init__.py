@@ -11,36 +11,39 @@ a document by a `flaw`, or the rest of a layout by a `damage`.
 
 # No `from __future__ import annotations`: a strategy has that name.
 
-from ocilayout.testing.strategies.draft import layouts
-from ocilayout.testing.strategies.encoding import (
-    Document,
-    artifact_manifests,
-    configs,
-    container_configs,
-    documents,
-    headers,
-    histories,
-    indexes,
-    manifests,
-    root_index_documents,
-    root_indexes,
-    rootfs,
-    schema1_manifests,
-)
-from ocilayout.testing.strategies.filetree import File, Folder, Link, Node, Tree
-from ocilayout.testing.strategies.nearmiss import Finding, NearMiss
-from ocilayout.testing.strategies.scalar import (
-    annotations,
-    descriptors,
-    digests,
-    media_types,
-    platforms,
-    ref_names,
-    references,
-    root_entries,
-)
-from ocilayout.testing.strategies.spoil import CODES, broken_documents, near_misses
-from ocilayout.testing.strategies.text import json_values
+from ocilayout.extra import naming_extra
+
+with naming_extra():
+    from ocilayout.testing.strategies.draft import layouts
+    from ocilayout.testing.strategies.encoding import (
+        Document,
+        artifact_manifests,
+        configs,
+        container_configs,
+        documents,
+        headers,
+        histories,
+        indexes,
+        manifests,
+        root_index_documents,
+        root_indexes,
+        rootfs,
+        schema1_manifests,
+    )
+    from ocilayout.testing.strategies.filetree import File, Folder, Link, Node, Tree
+    from ocilayout.testing.strategies.nearmiss import Finding, NearMiss
+    from ocilayout.testing.strategies.scalar import (
+        annotations,
+        descriptors,
+        digests,
+        media_types,
+        platforms,
+        ref_names,
+        references,
+        root_entries,
+    )
+    from ocilayout.testing.strategies.spoil import CODES, broken_documents, near_misses
+    from ocilayout.testing.strategies.text import json_values
 
 __all__ = [
     "CODES",

@@ -29,6 +29,7 @@ from ocilayout.model import (
     Manifest,
     is_digest,
 )
+from ocilayout.signature import checked
 from ocilayout.testing.strategies.filetree import File, Folder, Tree
 from ocilayout.testing.strategies.scalar import computable, ref_names
 from ocilayout.testing.strategies.text import TEXT, extras
@@ -175,6 +176,7 @@ class _Sketch:
     extra: dict[str, Any]
 
 
+@checked
 def layouts(
     *, max_documents: int = 4, max_leaves: int = 3, sparse: bool = False, strays: bool = False
 ) -> SearchStrategy[Tree]:

@@ -34,6 +34,7 @@ from ocilayout.model import (
     dump_json,
     encode,
 )
+from ocilayout.signature import checked
 from ocilayout.testing.strategies import scalar
 from ocilayout.testing.strategies.scalar import digests, media_types, ref_names
 from ocilayout.testing.strategies.text import (
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Extensible)
 
 
+@checked
 @frozen(kw_only=True)
 class Document(Generic[M]):
     """A valid document: what it says, and one way to write it.
@@ -85,6 +87,7 @@ def headers() -> SearchStrategy[Header]:
     return st.builds(Header, extra=extras(Header))
 
 
+@checked
 def manifests(*, max_layers: int = 2) -> SearchStrategy[Manifest]:
     """Give manifests, OCI and Docker ones, with and without a subject.
 
@@ -101,6 +104,7 @@ def manifests(*, max_layers: int = 2) -> SearchStrategy[Manifest]:
     )
 
 
+@checked
 def indexes(*, max_manifests: int = 3) -> SearchStrategy[Index]:
     """Give indexes and Docker manifest lists, with and without a subject.
 
@@ -116,6 +120,7 @@ def indexes(*, max_manifests: int = 3) -> SearchStrategy[Index]:
     )
 
 
+@checked
 def artifact_manifests(*, max_blobs: int = 2) -> SearchStrategy[ArtifactManifest]:
     """Give artifact manifests of both retired types, with and without a subject.
 
@@ -131,6 +136,7 @@ def artifact_manifests(*, max_blobs: int = 2) -> SearchStrategy[ArtifactManifest
     )
 
 
+@checked
 def schema1_manifests(*, max_layers: int = 3) -> SearchStrategy[Schema1Manifest]:
     """Give Docker's manifests of schema 1, some of which list a layer several times.
 
@@ -147,6 +153,7 @@ def schema1_manifests(*, max_layers: int = 3) -> SearchStrategy[Schema1Manifest]
     )
 
 
+@checked
 def configs(*, max_layers: int = 2, max_history: int = 2) -> SearchStrategy[ImageConfig]:
     """Give image configurations.
 
@@ -189,6 +196,7 @@ def container_configs() -> SearchStrategy[ContainerConfig]:
     )
 
 
+@checked
 def rootfs(*, max_layers: int = 2) -> SearchStrategy[RootFs]:
     """Give the part of a configuration that names the layers.
 
@@ -213,6 +221,7 @@ def histories() -> SearchStrategy[History]:
     )
 
 
+@checked
 @st.composite
 def documents(draw: DrawFn, models: SearchStrategy[M]) -> Document[M]:
     """Give documents as bytes: in any order, with white space, escapes, and null for absence.
@@ -251,6 +260,7 @@ def _times() -> SearchStrategy[str]:
 _MAX_INT64 = 2**63 - 1
 
 
+@checked
 def root_index_documents(*, max_entries: int = 6) -> SearchStrategy[dict[str, Json]]:
     """Give root indexes as parsed JSON, with all that tools are known to leave in them.
 
@@ -265,6 +275,7 @@ def root_index_documents(*, max_entries: int = 6) -> SearchStrategy[dict[str, Js
     return st.deferred(lambda: _root_index_documents(max_entries))
 
 
+@checked
 def root_indexes(*, max_entries: int = 6) -> SearchStrategy[RootIndex]:
     """Give root indexes that can be edited.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from ocilayout.model import FrozenMap
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,7 @@ FILE_MODE = 0o644
 FOLDER_MODE = 0o755
 
 
+@checked
 @frozen
 class File:
     """A file, where its bytes alone do not say all.
@@ -39,6 +41,7 @@ class File:
         return self.data + b" " * self.spaces
 
 
+@checked
 @frozen
 class Folder:
     """A folder that is to be there also if nothing is in it.
@@ -50,6 +53,7 @@ class Folder:
     mode: int = field(default=FOLDER_MODE, kw_only=True, repr=oct)
 
 
+@checked
 @frozen
 class Link:
     """A symbolic link.
@@ -69,6 +73,7 @@ def _frozen(nodes: Mapping[str, Node]) -> FrozenMap[str, Node]:
     return FrozenMap(nodes)
 
 
+@checked
 @frozen
 class Tree:
     """A folder, such as a layout.

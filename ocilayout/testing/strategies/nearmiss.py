@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from attrs import frozen
 
+from ocilayout.signature import checked
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
@@ -26,6 +28,7 @@ class Finding(NamedTuple):
     place: str
 
 
+@checked
 @frozen(kw_only=True, repr=False)
 class NearMiss(Generic[T]):
     """Something valid but for one defect.

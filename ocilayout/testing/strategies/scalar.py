@@ -22,6 +22,7 @@ from ocilayout.model import (
     Reference,
     is_ref_name,
 )
+from ocilayout.signature import checked
 from ocilayout.testing.strategies.text import KEYS, TEXT, extras, texts
 
 _BYTES = {"sha256": 32, "sha384": 48, "sha512": 64, "blake3": 32}
@@ -44,6 +45,7 @@ def computable() -> tuple[str, ...]:
     )
 
 
+@checked
 def digests(algorithms: Sequence[str] = _ALGORITHMS) -> SearchStrategy[Digest]:
     """Give digests, of no content in particular.
 
@@ -122,6 +124,7 @@ def references() -> SearchStrategy[Reference]:
     )
 
 
+@checked
 def annotations(*, max_size: int = 40) -> SearchStrategy[FrozenMap[str, str]]:
     """Give annotations: none, a few, or many.
 
@@ -148,6 +151,7 @@ def platforms() -> SearchStrategy[Platform]:
     )
 
 
+@checked
 def descriptors(types: SearchStrategy[str] | None = None) -> SearchStrategy[Descriptor]:
     """Give descriptors, some of which embed their content; without it nothing has their digest.
 

@@ -20,6 +20,7 @@ from ocilayout.model import (
     Index,
     Manifest,
 )
+from ocilayout.signature import checked
 from ocilayout.testing.strategies.carrier import fresh, manifest
 from ocilayout.testing.strategies.damage import DAMAGES, Damaged
 from ocilayout.testing.strategies.draft import Draft, drafts, path_of, written
@@ -54,6 +55,7 @@ _IMPOSSIBLE: Final = {
 }
 
 
+@checked
 def broken_documents(
     model: type[Extensible], codes: Iterable[str] | None = None
 ) -> SearchStrategy[NearMiss[bytes]]:
@@ -82,6 +84,7 @@ def _broken_document(draw: DrawFn, model: type[Extensible], codes: list[str]) ->
     return NearMiss(code=code, place=spoiled.place, value=value)
 
 
+@checked
 def near_misses(
     codes: Iterable[str] | None = None, *, max_documents: int = 2, max_leaves: int = 2
 ) -> SearchStrategy[NearMiss[Tree]]:

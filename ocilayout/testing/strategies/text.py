@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hypothesis import strategies as st
 
 from ocilayout.model import CREATED, TITLE, Extensible, known_keys
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -45,6 +46,7 @@ ORDERS: Final = st.integers(0, 3)
 """What `ordered` takes for an order."""
 
 
+@checked
 def json_values(*, max_leaves: int = 5) -> SearchStrategy[Json]:
     """Give JSON values of every kind, nested; numbers are doubles.
 

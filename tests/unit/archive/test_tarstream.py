@@ -7,7 +7,7 @@ import io
 import os
 import tarfile
 import threading
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -16,6 +16,8 @@ from ocilayout.archive.tarstream import TarStream, _header, open_target
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from ocilayout.archive.tarstream import Writable
 
 
 class Reluctant(io.RawIOBase):
@@ -31,7 +33,7 @@ class Reluctant(io.RawIOBase):
         return None if self._limit is None else min(len(data), self._limit)
 
 
-def write(file: BinaryIO) -> None:
+def write(file: Writable) -> None:
     """Write one member of each kind."""
     tar = TarStream(file)
     tar.add("a", b"abc")
@@ -110,14 +112,14 @@ def test_a_file_that_takes_a_part() -> None:
     """What a raw file leaves of a write is written again, and nothing twice."""
     plain, reluctant = io.BytesIO(), Reluctant(7)
     write(plain)
-    write(cast("BinaryIO", reluctant))
+    write(cast("Writable", reluctant))
     assert reluctant.taken == plain.getvalue()
 
 
 def test_a_file_that_does_not_wait() -> None:
     """A file that takes nothing now is an error, and not a loop."""
     with pytest.raises(BlockingIOError) as caught:
-        write(cast("BinaryIO", Reluctant(None)))
+        write(cast("Writable", Reluctant(None)))
     assert caught.value.errno == errno.EAGAIN
 
 

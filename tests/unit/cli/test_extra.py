@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import ocilayout.cli
-from ocilayout.cli.extra import advice, command_of
+from ocilayout.cli.extra import command_of
+from ocilayout.extra import advice
 
 if TYPE_CHECKING:
     from pathlib import Path

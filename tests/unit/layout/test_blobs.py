@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ocilayout.errors import (
+    ArgumentError,
     BlobNotFoundError,
     DigestMismatchError,
+    DocumentError,
     IntegrityError,
     LimitExceededError,
     SizeMismatchError,
@@ -449,3 +453,51 @@ def test_deleting_a_link_leaves_its_target(linked: Blobs, root: Path, tmp_path: 
     assert sweep(root, linked, [described().digest]) == [described().digest]
     assert list(linked) == []
     assert (tmp_path / "shared").read_bytes() == DATA
+
+
+class Whole:
+    """A stream that can only be read as a whole."""
+
+    def read(self) -> bytes:
+        return DATA
+
+
+class Odd:
+    """A stream that gives something else than bytes."""
+
+    def __init__(self, data: object) -> None:
+        self.data = data
+
+    def read(self, size: int) -> Any:
+        del size
+        return self.data
+
+    def close(self) -> None: ...
+
+
+def test_a_stream_is_read_in_pieces(layout: Layout) -> None:
+    """A gzip stream gives what it unpacks to; a stream that takes no size is refused by name."""
+    with gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(DATA))) as stream:
+        assert layout.blobs.put(stream, media_type=TEXT).digest == Digest.of(DATA)
+    with pytest.raises(ArgumentError, match=r"source must be .* whose read\(\) takes no argument"):
+        layout.blobs.put(Whole(), media_type=TEXT)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("data", ["text", None, 5])
+def test_a_stream_gives_bytes(layout: Layout, data: object) -> None:
+    """Text, and `None` from a file that does not wait, are errors and not the end of a blob."""
+    with pytest.raises(ArgumentError, match="the stream must give bytes, not"):
+        layout.blobs.put(Odd(data), media_type=TEXT)
+    assert list(layout.blobs) == []
+
+
+def test_text_is_a_digest(layout: Layout) -> None:
+    """Wherever a digest is taken, its text will do, and other text is refused."""
+    found = str(layout.blobs.put(DATA, media_type=TEXT).digest)
+    assert layout.blobs.path(found).read_bytes() == DATA
+    assert layout.blobs.size(found) == len(DATA)
+    layout.blobs.delete(found)
+    assert list(layout.blobs) == []
+    for verb in (layout.blobs.path, layout.blobs.size, layout.blobs.delete):
+        with pytest.raises(DocumentError, match="not a valid digest"):
+            verb("../../oci-layout")

@@ -451,3 +451,13 @@ def test_an_unreadable_document_stops_a_deletion(
 
     with pytest.raises(BlobNotFoundError):
         goes(dropped, kept, refuse)
+
+
+def test_the_grace_period_is_a_number_of_seconds_too(layout: Layout) -> None:
+    """Seconds are a `timedelta`; what is not a number of seconds is refused by name."""
+    put(layout, "garbage", age=60)
+    assert layout.collect(grace=3600).young == 3
+    for wrong in (float("nan"), float("inf"), 1e300):
+        with pytest.raises(ValueError, match="grace must be a number of seconds"):
+            layout.collect(grace=wrong)
+    assert len(layout.collect(grace=30.5).removed) == 3

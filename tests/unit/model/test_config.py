@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -175,3 +176,31 @@ def test_the_constructor_refuses_a_value_of_another_type(
     with pytest.raises(DocumentError) as caught:
         model(**values)
     assert [(found.code, found.place) for found in caught.value.problems] == [("wrong-type", place)]
+
+
+def test_a_datetime_with_a_zone_is_a_time() -> None:
+    """`created` takes a `datetime`; UTC is written as `Z`, other zones as their offset."""
+    east = timezone(timedelta(hours=5, minutes=30))
+    assert History(created=datetime(2026, 1, 2, tzinfo=UTC)).created == "2026-01-02T00:00:00Z"
+    found = ImageConfig(
+        architecture="amd64",
+        os="linux",
+        rootfs=RootFs(),
+        created=datetime(2026, 1, 2, 3, 4, 5, 6, east),
+    )
+    assert found.created == "2026-01-02T03:04:05.000006+05:30"
+
+
+def test_a_datetime_without_a_zone_is_refused() -> None:
+    with pytest.raises(DocumentError, match="needs a time zone") as caught:
+        History(created=datetime(2026, 1, 2))  # noqa: DTZ001 # that is the test
+    assert caught.value.problems[0].place == "$.created"
+
+
+def test_diff_ids_are_taken_as_text() -> None:
+    """Text is a digest, and a text that is not a digest is named by its place."""
+    text = "sha256:" + "a" * 64
+    assert type(RootFs(diff_ids=[text]).diff_ids[0]) is Digest
+    with pytest.raises(DocumentError) as caught:
+        RootFs(diff_ids=[text, "x"])
+    assert caught.value.problems[0].place == "$.diff_ids[1]"

@@ -124,4 +124,4 @@ class TestConstructor:
         found = Reference(host="x.io", repository="a", digest=DIGEST)
         assert isinstance(found.digest, Digest)
         with pytest.raises(InvalidNameError):
-            Reference(host="x.io", repository="a", digest="x")  # type: ignore[arg-type]
+            Reference(host="x.io", repository="a", digest="x")

@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ocilayout.model import OCI_MANIFEST, Digest
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ocilayout.testing.registry.request import Fault, Proceed, Request
 
 
+@checked
 def before(action: Callable[[], object]) -> Fault:
     """Do something else first, then answer correctly.
 
@@ -30,6 +32,7 @@ def before(action: Callable[[], object]) -> Fault:
     return fault
 
 
+@checked
 def after(action: Callable[[], object]) -> Fault:
     """Do what was asked, then something else, then answer.
 
@@ -39,6 +42,7 @@ def after(action: Callable[[], object]) -> Fault:
     return _changed(lambda _: action())
 
 
+@checked
 def ignore(*, header: str | None = None, query: str | None = None) -> Fault:
     """Ignore a part of the request.
 
@@ -57,6 +61,7 @@ def ignore(*, header: str | None = None, query: str | None = None) -> Fault:
     return fault
 
 
+@checked
 def header(name: str, value: str | None) -> Fault:
     """Replace a header.
 
@@ -67,6 +72,7 @@ def header(name: str, value: str | None) -> Fault:
     return _changed(lambda answer: answer.set_header(name, value))
 
 
+@checked
 def status(value: int) -> Fault:
     """Replace the status, with the headers and the body of the right one.
 
@@ -80,6 +86,7 @@ def status(value: int) -> Fault:
     return _changed(change)
 
 
+@checked
 def body(data: bytes) -> Fault:
     """Replace the body, with the right length.
 
@@ -89,6 +96,7 @@ def body(data: bytes) -> Fault:
     return _rewritten(lambda _: data)
 
 
+@checked
 def flip(at: int = 0) -> Fault:
     """Change one bit of the body.
 
@@ -104,6 +112,7 @@ def flip(at: int = 0) -> Fault:
     return _rewritten(change)
 
 
+@checked
 def grow(data: bytes = b"\0") -> Fault:
     """Append bytes to the body, with the right length.
 
@@ -113,6 +122,7 @@ def grow(data: bytes = b"\0") -> Fault:
     return _rewritten(lambda body: body + data)
 
 
+@checked
 def shrink(by: int = 1) -> Fault:
     """Leave out the last bytes of the body, with the right length.
 
@@ -122,6 +132,7 @@ def shrink(by: int = 1) -> Fault:
     return _rewritten(lambda data: data[:-by])
 
 
+@checked
 def rewrite(change: Callable[[Any], Any]) -> Fault:
     """Replace the JSON document in the body.
 
@@ -131,6 +142,7 @@ def rewrite(change: Callable[[Any], Any]) -> Fault:
     return _rewritten(lambda data: json.dumps(change(json.loads(data))).encode())
 
 
+@checked
 def gzip() -> Fault:
     """Compress the body, with `Content-Encoding`, although the client did not ask for it."""
 
@@ -141,6 +153,7 @@ def gzip() -> Fault:
     return _changed(change)
 
 
+@checked
 def endless(key: str = "tags") -> Fault:
     """Send a list without end, with one new entry on each page.
 

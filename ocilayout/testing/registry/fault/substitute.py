@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from ocilayout.model import Digest, is_digest
+from ocilayout.signature import checked
 from ocilayout.testing.registry.reply import Answer, HangUpError, refusal, reply
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ocilayout.testing.registry.request import Fault, Proceed, Request
 
 
+@checked
 def answer(
     status: int,
     body: bytes = b"",
@@ -33,6 +35,7 @@ def answer(
     return lambda _request, _proceed: reply(status, body, media_type=media_type, headers=headers)
 
 
+@checked
 def refuse(
     status: int, code: str = "UNKNOWN", *, headers: Mapping[str, str] | None = None
 ) -> Fault:
@@ -46,6 +49,7 @@ def refuse(
     return lambda _request, _proceed: refusal(status, code, headers=headers)
 
 
+@checked
 def redirect(
     to: str, *, status: int = HTTPStatus.TEMPORARY_REDIRECT, keep_path: bool = False
 ) -> Fault:
@@ -63,6 +67,7 @@ def redirect(
     return fault
 
 
+@checked
 def redirect_forever(status: int = HTTPStatus.TEMPORARY_REDIRECT) -> Fault:
     """Redirect to the same place again and again, with another query each time.
 
@@ -77,6 +82,7 @@ def redirect_forever(status: int = HTTPStatus.TEMPORARY_REDIRECT) -> Fault:
     return fault
 
 
+@checked
 def pretend(digest: str | None = None) -> Fault:
     """Answer a PUT of a manifest or of an upload with 201, and store nothing.
 
@@ -97,6 +103,7 @@ def pretend(digest: str | None = None) -> Fault:
     return fault
 
 
+@checked
 def raw(data: bytes) -> Fault:
     """Send any bytes as an answer, and close the connection.
 
@@ -106,6 +113,7 @@ def raw(data: bytes) -> Fault:
     return lambda _request, _proceed: Answer(raw=data)
 
 
+@checked
 def hang_up(*, received: int | None = None) -> Fault:
     """Close the connection instead of answering.
 

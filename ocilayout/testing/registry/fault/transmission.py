@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from ocilayout.signature import checked
 from ocilayout.testing.registry.reply import Answer, HangUpError
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from ocilayout.testing.registry.request import Fault, Proceed, Request
 
 
+@checked
 def cut(after: int) -> Fault:
     """Close the connection in the middle of the body.
 
@@ -31,6 +33,7 @@ def cut(after: int) -> Fault:
     return _sent(pieces)
 
 
+@checked
 def promise(length: int) -> Fault:
     """Send another Content-Length than the body has, and close the connection after the body.
 
@@ -50,6 +53,7 @@ def promise(length: int) -> Fault:
     return fault
 
 
+@checked
 def overflow(data: bytes = b"\0") -> Fault:
     """Send more bytes than the Content-Length says.
 
@@ -65,6 +69,7 @@ def overflow(data: bytes = b"\0") -> Fault:
     return _sent(pieces)
 
 
+@checked
 def chunked(*, broken_after: int | None = None, size: int = 1000) -> Fault:
     """Send a body in chunks, without its length.
 
@@ -94,6 +99,7 @@ def chunked(*, broken_after: int | None = None, size: int = 1000) -> Fault:
     return fault
 
 
+@checked
 class Stall:
     """Stop in the middle of the body until the test says to go on.
 
