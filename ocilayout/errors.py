@@ -358,6 +358,8 @@ class RegistryError(OciLayoutError):
     Attributes:
         status: The HTTP status, or `None` where the registry did not answer.
         codes: The error codes of the distribution-spec in the body, such as `MANIFEST_UNKNOWN`.
+        repository: The repository that the request was for, `host/path`, or `None` where that is
+            not known.
 
     Spec: distribution:errors.
     """
@@ -366,6 +368,7 @@ class RegistryError(OciLayoutError):
         self, message: str, *, status: int | None = None, codes: Iterable[str] = ()
     ) -> None:
         self.status = status
+        self.repository: str | None = None
         self.codes = tuple(codes)
         super().__init__(message)
 
@@ -403,3 +406,7 @@ class TransportError(RegistryError):
 
     Spec: distribution:redirects.
     """
+
+
+class TlsError(TransportError):
+    """TLS failed: the certificate is not trusted, or the other side does not speak it."""

@@ -33,7 +33,7 @@ from ocilayout.model.digest import Digest
 from ocilayout.model.limit import DEFAULT_LIMITS, MAX_DEPTH, MAX_DOCUMENT, Limits
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
-from ocilayout.registry import Credentials, Repository, Retry
+from ocilayout.registry import Credentials, Patience, Repository
 from ocilayout.testing.registry import (
     Answer,
     Fault,
@@ -126,7 +126,7 @@ class Lab:
             f"{self.registry.host}/{NAME}",
             credentials=ANN,
             timeout=self.timeout,
-            retry=Retry(sleep=lambda _: None),
+            patience=Patience(sleep=lambda _: None),
             limits=self.limits,
             chunk_size=chunk_size,
         )

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocilayout.errors import AuthError, InvalidNameError
-from ocilayout.registry import Credentials, Repository, Retry, find_credentials
+from ocilayout.registry import Credentials, Patience, Repository, find_credentials
 from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen
 
 if TYPE_CHECKING:
@@ -302,13 +302,13 @@ def test_an_identity_token_is_not_redirected() -> None:
         challenge = f'Bearer realm="http://{registry.host}/token"'
         registry.default = Reply(401, {"WWW-Authenticate": challenge})
         name = f"{registry.host}/org/app"
-        retry = Retry(sleep=lambda _: None)
-        with Repository(name, credentials=credentials, retry=retry) as repository:
+        patience = Patience(sleep=lambda _: None)
+        with Repository(name, credentials=credentials, patience=patience) as repository:
             with pytest.raises(Exception, match="token server"):
                 repository.tags()
             registry.default = Reply(401, {"WWW-Authenticate": "Basic"})
         with (
-            Repository(name, credentials=credentials, retry=retry) as repository,
+            Repository(name, credentials=credentials, patience=patience) as repository,
             pytest.raises(AuthError, match="user name and a password"),
         ):
             repository.tags()

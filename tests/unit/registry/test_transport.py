@@ -133,7 +133,7 @@ def test_what_is_not_http_is_one_of_our_errors(greeting: bytes) -> None:
         port = listener.getsockname()[1]
         try:
             with (
-                Repository(f"127.0.0.1:{port}/org/app", timeout=60, retry=AT_ONCE) as repository,
+                Repository(f"127.0.0.1:{port}/org/app", timeout=60, patience=AT_ONCE) as repository,
                 pytest.raises(RegistryError),
             ):
                 repository.tags()
@@ -199,7 +199,7 @@ def test_tls_is_verified_against_the_given_authority(
     assert trusting.tags() == ("a",)
     with (
         Repository(
-            f"{secure.host}/org/app", plain_http=False, timeout=60, retry=AT_ONCE
+            f"{secure.host}/org/app", plain_http=False, timeout=60, patience=AT_ONCE
         ) as stranger,
         pytest.raises(TransportError, match="ca_certs"),
     ):
@@ -210,7 +210,7 @@ def test_tls_to_a_plain_server_is_a_transport_error(registry: Scripted) -> None:
     """Speaking TLS to a server that does not says what to try."""
     with (
         Repository(
-            f"{registry.host}/org/app", plain_http=False, timeout=60, retry=AT_ONCE
+            f"{registry.host}/org/app", plain_http=False, timeout=60, patience=AT_ONCE
         ) as repository,
         pytest.raises(TransportError, match="plain_http"),
     ):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ocilayout.errors import AuthError, RateLimitedError, RegistryError, TransportError
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.mediatype import OCI_LAYER
-from ocilayout.registry import Credentials, Repository, Retry, Timeouts
+from ocilayout.registry import Credentials, Patience, Repository, Timeouts
 from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def slept() -> list[float]:
 
 @pytest.fixture
 def repo(registry: Scripted, slept: list[float]) -> Iterator[Repository]:
-    retry = Retry(sleep=slept.append, uniform=lambda: 0.5, now=lambda: NOW)
-    with Repository(f"{registry.host}/org/app", retry=retry, timeout=60) as repository:
+    patience = Patience(sleep=slept.append, uniform=lambda: 0.5, now=lambda: NOW)
+    with Repository(f"{registry.host}/org/app", patience=patience, timeout=60) as repository:
         yield repository
 
 
@@ -48,8 +48,8 @@ def test_no_wait_is_longer_than_the_longest(
     attempt: int, random: float, asked: float | None
 ) -> None:
     """Every wait is between nothing and the longest, and what is asked for is kept or refused."""
-    retry = Retry(uniform=lambda: random, longest=60.0)
-    delay = retry.delay(attempt, asked)
+    patience = Patience(uniform=lambda: random, longest=60.0)
+    delay = patience.delay(attempt, asked)
     if asked is not None and asked > 60:
         assert delay is None
     else:
@@ -75,7 +75,7 @@ def test_no_wait_is_longer_than_the_longest(
 )
 def test_retry_after_is_seconds_or_a_date(text: str | None, asked: float | None) -> None:
     """Both forms of RFC 9110 are read, and what is neither says nothing."""
-    assert Retry(now=lambda: NOW).parse_retry_after(text) == asked
+    assert Patience(now=lambda: NOW).parse_retry_after(text) == asked
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
@@ -161,7 +161,7 @@ def test_a_deletion_whose_answer_was_lost_is_done(registry: Scripted, lost: list
     def fresh() -> Repository:
         ann = Credentials("ann", "open-sesame")
         return Repository(
-            f"{registry.host}/org/app", credentials=ann, retry=Retry(sleep=lambda _: None)
+            f"{registry.host}/org/app", credentials=ann, patience=Patience(sleep=lambda _: None)
         )
 
     paths = (f"blobs/{BLOB.digest}", "manifests/v1", f"manifests/{BLOB.digest}")
@@ -189,7 +189,7 @@ def test_the_number_of_lost_deletions_is_limited(registry: Scripted, repo: Repos
     registry.default = hang_up
     with pytest.raises(TransportError):
         repo.blobs.delete(BLOB.digest)
-    assert len(registry.seen) == Retry().attempts
+    assert len(registry.seen) == Patience().attempts
 
 
 def test_a_trickle_is_not_an_answer(registry: Scripted) -> None:
@@ -207,7 +207,7 @@ def test_a_trickle_is_not_an_answer(registry: Scripted) -> None:
     repo = Repository(
         f"{registry.host}/org/app",
         timeout=Timeouts(connect=60, read=60, stall=0.2),
-        retry=Retry(attempts=1),
+        patience=Patience(attempts=1),
     )
     wanted = Descriptor(media_type=OCI_LAYER, digest=BLOB.digest, size=1_000_000)
     try:
