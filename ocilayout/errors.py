@@ -409,4 +409,19 @@ class TransportError(RegistryError):
 
 
 class TlsError(TransportError):
-    """TLS failed: the certificate is not trusted, or the other side does not speak it."""
+    """TLS failed: the certificate is not trusted, or the other side does not speak it.
+
+    Attributes:
+        failure: What failed, without what to do about it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        failure: str = "",
+        status: int | None = None,
+        codes: Iterable[str] = (),
+    ) -> None:
+        self.failure = failure or message
+        super().__init__(message, status=status, codes=codes)

@@ -108,23 +108,24 @@ class Access:
         try:
             yield
         except RegistryError as error:
-            options = self._options_against(error)
-            if not options or repository not in {None, error.repository}:
+            advice = self._advice(error)
+            if advice is None or repository not in {None, error.repository}:
                 raise
-            named = " or ".join(f"--{self.prefix}{option}" for option in options)
-            raise type(error)(
-                f"{error} ({named})", status=error.status, codes=error.codes
-            ) from None
+            raise type(error)(advice, status=error.status, codes=error.codes) from None
 
-    def _options_against(self, error: RegistryError) -> tuple[str, ...]:
-        """Return the options that may help against an error."""
+    def _advice(self, error: RegistryError) -> str | None:
+        """Return an error's text with the options that may help, or `None` if none would."""
+        option = f"--{self.prefix}"
         if isinstance(error, AuthError) and self.username is None:
-            return ("username", "authfile")
+            return f"{error}: {option}username and {option}password-stdin"
         if isinstance(error, TlsError):
-            return ("ca-file", "plain-http")
+            return (
+                f"{error.failure}; give {option}ca-file for a registry with an authority of its"
+                f" own, or {option}plain-http for one without TLS"
+            )
         if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and self.chunk_size is None:
-            return ("chunk-size",)
-        return ()
+            return f"{error}: {option}chunk-size"
+        return None
 
     def connect(self, name: str) -> Repository:
         """Return a repository, to be closed, by its name `host/path`; see `connector`."""
@@ -246,7 +247,7 @@ class _Seconds(click.FloatRange):
 
     def convert(
         self,
-        value: Any,
+        value: Any,  # noqa: ANN401 # as in the base class
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> float:

@@ -115,10 +115,10 @@ def find_credentials(
 
     The sources, in this order: `$DOCKER_AUTH_CONFIG`, which holds the text of a file;
     `$REGISTRY_AUTH_FILE`, or else `containers/auth.json` in `$XDG_RUNTIME_DIR` (without it
-    `/run/containers/$UID/auth.json`) and in `$XDG_CONFIG_HOME` or `~/.config`; and `config.json` in `$DOCKER_CONFIG` or `~/.docker`. The
-    first source with credentials for the repository decides. Within a file the order is: the
-    helper for this registry; the longest key that is the repository, a path above it or the
-    registry; the helper for all registries.
+    `/run/containers/$UID/auth.json`) and in `$XDG_CONFIG_HOME` or `~/.config`; and `config.json` in
+    `$DOCKER_CONFIG` or `~/.docker`. The first source with credentials for the repository decides.
+    Within a file the order is: the helper for this registry; the longest key that is the
+    repository, a path above it or the registry; the helper for all registries.
 
     Args:
         name: `host/path`.
@@ -167,11 +167,10 @@ def _paths(environ: Mapping[str, str]) -> Iterator[Path]:
     if named := environ.get("REGISTRY_AUTH_FILE"):
         yield Path(named)
     else:
-        # Without it Podman uses a folder of the user there.
-        runtime = environ.get("XDG_RUNTIME_DIR")
-        folder = Path(runtime, "containers") if runtime else Path(_RUNTIME, str(os.getuid()))
-        if runtime or os.access(folder / "auth.json", os.R_OK):
-            yield folder / "auth.json"
+        if runtime := environ.get("XDG_RUNTIME_DIR"):
+            yield Path(runtime, "containers/auth.json")
+        elif os.access(own := Path(_RUNTIME, str(os.getuid()), "auth.json"), os.R_OK):
+            yield own  # where Podman stores logins then
         if config := environ.get("XDG_CONFIG_HOME") or (home and f"{home}/.config"):
             yield Path(config, "containers/auth.json")
     if folder := environ.get("DOCKER_CONFIG") or (home and f"{home}/.docker"):

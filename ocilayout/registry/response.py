@@ -277,9 +277,11 @@ def connection_error(url: str, error: Exception) -> TransportError:
     if isinstance(error, LocationValueError):
         return TransportError("the registry's host is not an address that can be connected to")
     if isinstance(error, SSLError | ssl.SSLError):
+        failure = f"{origin(url)}: TLS failed, {error}"
         return TlsError(
-            f"{origin(url)}: TLS failed, {error}; a registry may have an authority of its own,"
-            " which has to be trusted, or no TLS"
+            f"{failure}; give ca_certs for a registry with an authority of its own, or plain_http"
+            " for one without TLS",
+            failure=failure,
         )
     if isinstance(error, ProxyError):
         reason = (

@@ -228,7 +228,11 @@ class Session:
         response = send(sent)
         # A challenge of another origin, reached by a redirect, must not draw out credentials.
         if ours and origin(response.url) == self._origin:
-            renewed = self._authorize(response, actions, sent, named=url.startswith(self.base))
+            try:
+                renewed = self._authorize(response, actions, sent, named=url.startswith(self.base))
+            except BaseException:
+                response.close()
+                raise
             if renewed not in {None, sent}:
                 response.drain()
                 if not (body is None or isinstance(body, bytes) or body.rewind()):

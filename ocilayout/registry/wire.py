@@ -43,8 +43,7 @@ class _Meter(io.RawIOBase):
         # A reference that keeps the socket open while the answer is read, as http.client relies on.
         self._raw = connection.makefile("rb", buffering=0)
         self._timeout = connection.gettimeout()
-        self._left = 0
-        self._until = 0.0
+        self.allow(_MAX_HEAD)  # for the answer of a proxy, which is read without `begin`
 
     def allow(self, size: int) -> None:
         """Allow so many bytes from now on, within the timeout of the connection."""

@@ -799,11 +799,6 @@ PUSHES: dict[str, Row] = {
         RegistryError,
         "413",
     ),
-    "a manifest is taken for later": (
-        lambda lab: lab.lie("PUT manifest", fault.answer(202)),
-        RegistryError,
-        "202",
-    ),
     "a manifest is answered with a redirect to a file": (
         lambda lab: lab.lie("PUT manifest", fault.redirect("file:///tmp/x")),
         RegistryError,
@@ -1022,6 +1017,9 @@ BEARABLE: dict[str, Callable[[Lab], object]] = {
         "PATCH upload", fault.hang_up(received=1000), times=1
     ).lie("GET upload", fault.header("Range", "0-99999999")),
     "the last answer is lost": lambda lab: lab.lie("PUT upload", fault.after(hang_up), times=1),
+    "a manifest is stored and said to come later": lambda lab: lab.lie(
+        "PUT manifest", fault.status(202)
+    ),
     "the answer to a manifest is lost": lambda lab: lab.lie(
         "PUT manifest", fault.after(hang_up), times=1
     ),
@@ -1096,7 +1094,7 @@ LISTS: dict[str, Row] = {
         "cannot be read",
     ),
     "tags are too much for a page": (
-        lambda lab: lab.lie("tags", fault.body(b" " * (MAX_DOCUMENT + 1))),
+        lambda lab: lab.limit(listed=10).lie("tags", fault.body(b" " * (MAX_DOCUMENT + 1))),
         LimitExceededError,
         "bytes",
     ),
