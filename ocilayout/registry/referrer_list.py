@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ocilayout.registry.response import Response
 
 _NO_API: Final = (
-    frozenset(range(300, 500)) - {HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS}
+    frozenset(range(201, 500)) - {HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS}
 ) | {HTTPStatus.NOT_IMPLEMENTED}
 """The responses of registries without the referrers API, which the specification wants to be 404.
 

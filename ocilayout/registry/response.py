@@ -9,6 +9,7 @@ import http.client
 import re
 import ssl
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from urllib3.exceptions import (
@@ -38,6 +39,7 @@ from ocilayout.model import (
     Digest,
     decode_document,
     document_type,
+    parse_json,
 )
 from ocilayout.registry.address import origin
 
@@ -263,9 +265,11 @@ class Response:
             media_type = document_type(data)
             decode_document(data, Descriptor.of(data, media_type))
         except (DocumentError, LimitExceededError):
-            raise RegistryError(
-                "the registry answers with neither a manifest nor an index", status=self.status
-            ) from None
+            what = "neither a manifest nor an index"
+            with suppress(DocumentError, LimitExceededError):
+                if parse_json(data).get("schemaVersion") == 1:
+                    what = "an image of Docker's schema 1 that cannot be read; push it again"
+            raise RegistryError(f"the registry answers with {what}", status=self.status) from None
         return media_type
 
 

@@ -143,7 +143,7 @@ class Transport:
             InvalidNameError: The proxy that the environment names is not an http or https address.
             TransportError: The connection failed, or a certificate was not accepted.
             RegistryError: A redirect has no usable address, leads from https to http, or is one too
-                many.
+                many; with `origin` such a redirect is returned.
             OSError: The body could not be read.
 
         Spec: distribution:redirects, distribution:redirect-credentials, distribution:http,
@@ -163,18 +163,13 @@ class Transport:
             if not redirected or not _may_follow(method, response.status, body):
                 return response
             response.drain()
-            target = join(url, response.header("Location"), status=response.status)
+            redirects += 1
+            target = _redirect_target(url, response, follow=follow, redirects=redirects)
+            if target is None:
+                return response
             if origin(target) != origin(url):
-                if follow == "origin":
-                    return response
                 authorization = None  # for good, even if a later redirect leads back
             url = target
-            redirects += 1
-            if redirects > _MAX_REDIRECTS:
-                raise RegistryError(
-                    f"{origin(url)} is behind more than {_MAX_REDIRECTS} redirects; not followed",
-                    status=response.status,
-                )
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -277,6 +272,26 @@ class Transport:
             )
         bound(manager)
         return manager
+
+
+def _redirect_target(url: str, response: Response, *, follow: Follow, redirects: int) -> str | None:
+    """Return where a redirect leads, or `None` if it is not to be followed.
+
+    Raises:
+        RegistryError: It leads nowhere, or is one too many; and every redirect is to be followed.
+    """
+    try:
+        target = join(url, response.header("Location"), status=response.status)
+        if redirects > _MAX_REDIRECTS:
+            raise RegistryError(
+                f"{origin(target)} is behind more than {_MAX_REDIRECTS} redirects; not followed",
+                status=response.status,
+            )
+    except RegistryError:
+        if follow == "origin":
+            return None
+        raise
+    return None if follow == "origin" and origin(target) != origin(url) else target
 
 
 def _may_resend_after_error(error: Exception, *, harmless: bool) -> bool:

@@ -113,7 +113,8 @@ class BlobUpload:
                 farthest = max(farthest, self.body.position)
                 if self._recover(error, failures):
                     return
-                chunked = True
+                # Only what the registry kept needs chunks; it may not take any.
+                chunked = self.chunk_size is not None or self.body.position > 0
             else:
                 return
 

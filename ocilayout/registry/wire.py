@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _MAX_HEAD: Final = 256 * 1024
 """The most bytes of all heads before a body; others have limits of 8 to 300 KiB."""
 
+_VERSION: Final = b"HTTP/"
 _MAX_FRAMING: Final = 64 * 1024
 """The most bytes of framing in one read of a body, apart from what is read ahead."""
 
@@ -77,7 +78,7 @@ class _Answer(http.client.HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         self._meter = _Meter(sock)
         self.fp.close()
-        self.fp = io.BufferedReader(self._meter)
+        self.fp: io.BufferedReader = io.BufferedReader(self._meter)
 
     def begin(self) -> None:
         """Read the head, and the interim answers before it, all of which http.client knows is 100.
@@ -87,6 +88,11 @@ class _Answer(http.client.HTTPResponse):
             HTTPException: It is too long, or is not HTTP.
         """
         self._meter.allow(_MAX_HEAD)
+        # What comes first may be the body of an error behind the answer to a HEAD, where none may
+        # be. It has no end of a line, for which http.client would wait.
+        first = self.fp.peek(1)[: len(_VERSION)]
+        if not _VERSION.startswith(first):
+            raise http.client.BadStatusLine("")
         super().begin()
         while HTTPStatus.SWITCHING_PROTOCOLS < self.status < HTTPStatus.OK:
             self.headers = None  # type: ignore[assignment] # begin reads another one
