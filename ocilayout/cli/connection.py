@@ -117,7 +117,9 @@ class Access:
         """Return an error's text with the options that may help, or `None` if none would."""
         option = f"--{self.prefix}"
         if isinstance(error, AuthError) and self.username is None:
-            return f"{error}: {option}username and {option}password-stdin"
+            # The errors of the library name its own arguments.
+            text = str(error).replace("pass Credentials", "name a user")
+            return f"{text}: {option}username and {option}password-stdin"
         if isinstance(error, TlsError):
             return (
                 f"{error.failure}; give {option}ca-file for a registry with an authority of its"

@@ -176,7 +176,7 @@ class Authenticator:
                     )
                 raise self._error(f"asks for {', '.join(names)}, known are Basic and Bearer")
             if self._credentials is None or self._identity:
-                raise self._error("wants a user name and a password; log in, or give them")
+                raise self._error("wants a user name and a password; pass Credentials")
             self._basic = self._credentials.basic()
             return self._basic
 

@@ -63,7 +63,7 @@ def denial(*, logged_in: bool, offered: bool = True) -> str:
         offered: Whether they were sent.
     """
     if not logged_in:
-        reason = "does not allow anonymous access; log in, or give a user name and a password"
+        reason = "does not allow anonymous access; pass Credentials, or log in"
     elif offered:
         reason = "refuses these credentials; check the user name, the password and its rights"
     else:

@@ -282,16 +282,18 @@ def _redirect_target(url: str, response: Response, *, follow: Follow, redirects:
     """
     try:
         target = join(url, response.header("Location"), status=response.status)
-        if redirects > _MAX_REDIRECTS:
-            raise RegistryError(
-                f"{origin(target)} is behind more than {_MAX_REDIRECTS} redirects; not followed",
-                status=response.status,
-            )
     except RegistryError:
         if follow == "origin":
             return None
         raise
-    return None if follow == "origin" and origin(target) != origin(url) else target
+    if follow == "origin":
+        return target if origin(target) == origin(url) and redirects <= _MAX_REDIRECTS else None
+    if redirects > _MAX_REDIRECTS:
+        raise RegistryError(
+            f"{origin(target)} is behind more than {_MAX_REDIRECTS} redirects; not followed",
+            status=response.status,
+        )
+    return target
 
 
 def _may_resend_after_error(error: Exception, *, harmless: bool) -> bool:

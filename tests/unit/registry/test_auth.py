@@ -95,7 +95,7 @@ def test_basic_is_sent_once_it_was_asked_for(registry: Scripted, ann: Repository
 @pytest.mark.parametrize(
     ("demand", "text"),
     [
-        ({"WWW-Authenticate": 'Basic realm="x"'}, "wants a user name"),
+        ({"WWW-Authenticate": 'Basic realm="x"'}, "pass Credentials"),
         ({"WWW-Authenticate": "Negotiate, NTLM abc="}, "asks for negotiate, ntlm"),
         ({"WWW-Authenticate": "Digest, YW5uOm9wZW4"}, "asks for digest, another scheme, known"),
         ({}, "does not allow anonymous"),
