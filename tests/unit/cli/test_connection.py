@@ -192,7 +192,7 @@ def test_what_is_not_enough(
 REFUSALS: dict[str, tuple[RegistryError, str]] = {
     "no login": (
         AuthError("no; pass Credentials"),
-        "^no; name a user: --to-username and --to-pass",
+        "^no; name a user: --to-user.* and --to-pass",
     ),
     "TLS": (
         TlsError("no; give ca_certs", failure="no"),
