@@ -367,6 +367,8 @@ class RegistryError(OciLayoutError):
     Attributes:
         status: The HTTP status, or `None` where the registry did not answer.
         codes: The error codes of the distribution-spec in the body, such as `MANIFEST_UNKNOWN`.
+        repository: The repository that the request was for, `host/path`, or `None` where that is
+            not known.
 
     Spec: distribution:errors.
     """
@@ -375,6 +377,7 @@ class RegistryError(OciLayoutError):
         self, message: str, *, status: int | None = None, codes: Iterable[str] = ()
     ) -> None:
         self.status = status
+        self.repository: str | None = None
         self.codes = tuple(codes)
         super().__init__(message)
 
@@ -412,3 +415,22 @@ class TransportError(RegistryError):
 
     Spec: distribution:redirects.
     """
+
+
+class TlsError(TransportError):
+    """TLS failed: the certificate is not trusted, or the other side does not speak it.
+
+    Attributes:
+        failure: What failed, without what to do about it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        failure: str = "",
+        status: int | None = None,
+        codes: Iterable[str] = (),
+    ) -> None:
+        self.failure = failure or message
+        super().__init__(message, status=status, codes=codes)

@@ -106,15 +106,15 @@ def write_archive(  # noqa: PLR0913 # as for `copy`
     Spec: image-layout:transports, image-layout:archive.
     """
     named = target_names(source, names, platform)
-    for name in named.values():
-        if name is not None:
-            require_ref_name(name)
     left = LeftBehind(remote=not isinstance(source, View))
     report = on_event or ignore
     chosen: list[tuple[str, Descriptor]] = []  # with their names; empty for an untagged entry
     blobs: dict[Digest, Descriptor] = {}
 
     def plan(some: list[str]) -> None:
+        for name in (named[ref] for ref in some):
+            if name is not None:
+                require_ref_name(name)
         roots = [resolve_for(source, ref, platform) for ref in some]
         found, others = _plan(
             source, roots, limits, left, report, referrers=referrers, sparse=sparse

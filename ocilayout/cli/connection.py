@@ -6,10 +6,13 @@ One of these options is for archives: how much a compressed one may unpack to. T
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import sys
 from contextlib import contextmanager
 from functools import partial, wraps
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,11 +29,12 @@ from ocilayout.cli.argument import (
     read_size,
 )
 from ocilayout.cli.terminal import printable
-from ocilayout.errors import AuthError
+from ocilayout.errors import AuthError, RegistryError, TlsError
 from ocilayout.layout import acting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import BinaryIO
 
     from ocilayout.registry import CredentialFinder, Credentials, Repository
 
@@ -55,6 +59,9 @@ class Access:
     cert_dir: Path | None = None
     proxy: str | None = None
     timeout: float = 30.0
+    least_rate: int = 1024
+    retries: int = 7
+    retry_wait: float = 0.1
     chunk_size: int | None = None
     authfile: Path | None = None
     no_login: bool = False
@@ -87,26 +94,46 @@ class Access:
             AuthError: The block raised it; it says which options were missing.
             UsageError: As `connector` says; so are the others.
         """
-        with self.connect(locator.repository) as repository, self.explaining():
+        name = locator.repository
+        with self.connect(name) as repository, self.explaining(repository.name):
             try:
                 yield repository
             finally:
                 warn(repository)
 
     @contextmanager
-    def explaining(self) -> Iterator[None]:
-        """Add to an error of authentication which options are missing.
+    def explaining(self, repository: str | None = None) -> Iterator[None]:
+        """Add to an error of a registry the options that may help.
+
+        Args:
+            repository: The repository that the options are for; `None` for every one.
 
         Raises:
-            AuthError: The block raised it.
+            RegistryError: The block raised it.
         """
         try:
             yield
-        except AuthError as error:
-            if self.username is not None:
+        except RegistryError as error:
+            advice = self._advice(error)
+            if advice is None or repository not in {None, error.repository}:
                 raise
-            how = f"--{self.prefix}username and --{self.prefix}password-stdin"
-            raise AuthError(f"{error}: {how}", status=error.status, codes=error.codes) from None
+            raise type(error)(advice, status=error.status, codes=error.codes) from None
+
+    def _advice(self, error: RegistryError) -> str | None:
+        """Return an error's text with the options that may help, or `None` if none would."""
+        option = f"--{self.prefix}"
+        if isinstance(error, AuthError) and self.username is None:
+            # The errors of the library name its own arguments.
+            text = str(error).replace("pass Credentials", "name a user")
+            return f"{text}: {option}username and {option}password-stdin"
+        if isinstance(error, TlsError):
+            return (
+                f"{error.failure}; give {option}ca-file for a registry with an authority of its"
+                f" own, or {option}plain-http for one without TLS"
+            )
+        if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and self.chunk_size is None:
+            return f"{error}: {option}chunk-size"
+        return None
 
     def connect(self, name: str) -> Repository:
         """Return a repository, to be closed, by its name `host/path`; see `connector`."""
@@ -123,13 +150,20 @@ class Access:
                 is asked for now.
         """
         from ocilayout.registry import (  # noqa: PLC0415 # see the module's docstring
+            Patience,
             Proxies,
             Repository,
+            Timeouts,
             find_certs,
         )
 
         credentials = self._credentials()
         proxies = None if self.proxy is None else Proxies(http=self.proxy, https=self.proxy)
+        timeouts = Timeouts(
+            connect=self.timeout, read=self.timeout, stall=self.timeout, least_rate=self.least_rate
+        )
+        longest = max(self.retry_wait, Patience().longest)
+        patience = Patience(attempts=self.retries + 1, pause=self.retry_wait, longest=longest)
 
         def connect(name: str) -> Repository:
             return Repository(
@@ -140,7 +174,8 @@ class Access:
                 client_cert=self.client_cert,
                 certs=self.cert_dir or find_certs(name.partition("/")[0]),
                 proxies=proxies,
-                timeout=self.timeout,
+                timeout=timeouts,
+                patience=patience,
                 chunk_size=self.chunk_size,
             )
 
@@ -171,10 +206,9 @@ class Access:
         variable = f"OCILAYOUT_{self.prefix}PASSWORD".upper().replace("-", "_")
         password = os.environ.get(variable)
         if self.password_stdin:
-            # Only this line: what follows it is another password, or an archive.
             with acting("read", "standard input"):
-                line = sys.stdin.buffer.readline().decode(errors="surrogateescape")
-            password = line.rstrip("\r\n") or None
+                is_key = username == _KEY_USER
+                password = _read_password(sys.stdin.buffer, is_key=is_key) or None
         elif password is None and sys.stdin.isatty():
             password = str(click.prompt(f"Password of {username}", hide_input=True, err=True))
         if password is None:
@@ -185,12 +219,58 @@ class Access:
         return password
 
 
+def _read_password(file: BinaryIO, *, is_key: bool) -> str:
+    """Read a password: a line, or a key of Google's registries, which is JSON of several lines.
+
+    No more is read: what follows is another password, or an archive.
+
+    Raises:
+        UsageError: The key is not complete.
+    """
+    data = file.readline()
+    # A registry may want the key under another name; its first line is a bracket alone.
+    if is_key or data.strip() == b"{":
+        while not _is_json(data):
+            line = file.readline()
+            if not line or len(data) > _MAX_KEY:
+                raise click.UsageError("the key on standard input is not complete JSON")
+            data += line
+    return data.decode(errors="surrogateescape").rstrip("\r\n")
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def warn(repository: Repository) -> None:
     """Show the warnings of a registry on standard error."""
     for text in repository.warnings:
         click.echo(f"Warning of {repository.name}: {printable(text)}", err=True)
 
 
+class _Seconds(click.FloatRange):
+    """A number of seconds; unlike its base class it refuses NaN."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 # as in the base class
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Return the number."""
+        seconds = float(super().convert(value, param, ctx))
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is not a number of seconds", param, ctx)
+        return seconds
+
+
+_KEY_USER: Final = "_json_key"
+_MAX_KEY: Final = 64 * 1024  # bytes
+_MAX_SECONDS: Final = 7 * 86400.0
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 _OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "plain_http": {
@@ -214,11 +294,32 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "help": "Reach the registry through this proxy, or through none if it is empty.",
     },
     "timeout": {
-        "type": click.FloatRange(min=0, min_open=True),
+        "type": _Seconds(min=0, min_open=True, max=_MAX_SECONDS),
         "default": 30.0,
         "show_default": True,
         "metavar": "SECONDS",
         "help": "How long to wait for the registry.",
+    },
+    "least_rate": {
+        "callback": read_by(read_size),
+        "default": "1KiB",
+        "show_default": True,
+        "metavar": "SIZE",
+        "help": "Give content up that comes slower than this in a second.",
+    },
+    "retries": {
+        "type": click.IntRange(min=0, max=1000),
+        "default": 7,
+        "show_default": True,
+        "metavar": "NUMBER",
+        "help": "How often to send a request again that failed in a way that may pass.",
+    },
+    "retry_wait": {
+        "type": _Seconds(min=0, max=_MAX_SECONDS),
+        "default": 0.1,
+        "show_default": True,
+        "metavar": "SECONDS",
+        "help": "How long to wait before that, doubled each time up to a minute.",
     },
     "chunk_size": {
         "callback": read_by(read_chunk_size),
@@ -236,7 +337,7 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
     },
     "password_stdin": {
         "is_flag": True,
-        "help": "Read the password from a line of standard input.",
+        "help": "Read the password from a line of standard input; a JSON key may have several.",
     },
     "unpack_limit": {
         "callback": read_by(read_size),

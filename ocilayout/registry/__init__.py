@@ -10,16 +10,16 @@ from ocilayout.extra import naming_extra
 with naming_extra():
     from ocilayout.registry.address import Proxies
     from ocilayout.registry.credential import CredentialFinder, Credentials, find_credentials
+    from ocilayout.registry.patience import Patience, Timeouts
     from ocilayout.registry.repository import Repository
-    from ocilayout.registry.retry import Retry, Timeouts
     from ocilayout.registry.trust import find_certs
 
 __all__ = [
     "CredentialFinder",
     "Credentials",
+    "Patience",
     "Proxies",
     "Repository",
-    "Retry",
     "Timeouts",
     "find_certs",
     "find_credentials",

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
-from attrs import frozen
+from attrs import field, frozen
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
@@ -111,24 +111,25 @@ class Proxies:
     http: str = ""
     https: str = ""
     bypass: str = ""
+    _checked_late: bool = field(default=False, alias="checked_late")
 
     def __attrs_post_init__(self) -> None:
         for text in (self.http, self.https):
-            if text:
+            if text and not self._checked_late:
                 _parse_proxy(text)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Proxies:
         """Read `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`; lower-case names take precedence.
 
+        A proxy of a kind that is not known here, such as `socks5://`, is an error only once a host
+        has to be reached through it.
+
         A CGI program ignores `HTTP_PROXY` in capitals, which a client sets there with a `Proxy`
         header.
 
         Args:
             environ: The environment variables; those of this process if `None`.
-
-        Raises:
-            InvalidNameError: A proxy is not an http or https address.
         """
         variables = os.environ if environ is None else environ
 
@@ -137,10 +138,15 @@ class Proxies:
 
         cgi = "REQUEST_METHOD" in variables
         http = variables.get("http_proxy", "") if cgi else value("HTTP_PROXY")
-        return cls(http=http, https=value("HTTPS_PROXY"), bypass=value("NO_PROXY"))
+        https, bypass = value("HTTPS_PROXY"), value("NO_PROXY")
+        return cls(http=http, https=https, bypass=bypass, checked_late=True)
 
     def choose(self, url: str) -> str | None:
-        """Return the address of the proxy to reach an address through, or `None`."""
+        """Return the address of the proxy to reach an address through, or `None`.
+
+        Raises:
+            InvalidNameError: The proxy is not an http or https address.
+        """
         target = parse_url(url)
         proxy = self.https if target.scheme == "https" else self.http
         host = (target.host or "").strip("[]").lower()

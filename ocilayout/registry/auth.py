@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ocilayout.registry.response import Response
     from ocilayout.registry.transport import Transport
 
-Actions = Literal["pull", "pull,push", "delete"]
+Actions = Literal["pull", "pull,push", "*"]
 """The actions of a request on its repository, as a scope names them."""
 
 _MAX_TOKEN_RESPONSE: Final = 1024 * 1024  # bytes
@@ -71,6 +71,7 @@ class Authenticator:
         repository: The path of the repository.
         name: The argument for a finder of credentials, which is called at the first challenge.
         credentials: As for `Repository`.
+        plain_http: Whether the caller said that nothing need be encrypted.
         clock: Returns the time in seconds, for the age of tokens.
 
     Spec: distribution:authentication.
@@ -84,6 +85,7 @@ class Authenticator:
         repository: str,
         name: str = "",
         credentials: Credentials | CredentialFinder | None = None,
+        plain_http: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transport = transport
@@ -98,17 +100,22 @@ class Authenticator:
             self._use(credentials)
         else:
             self._find = credentials
+        self._plain_http = plain_http
         self._clock = clock
         self._lock = threading.RLock()
         self._basic: str | None = None
         self._bearer: Challenge | None = None
-        self._extra: dict[Actions, tuple[str, ...]] = {}
         self._tokens: dict[Actions, _Token] = {}
 
     @property
     def logged_in(self) -> bool:
         """Whether there are credentials."""
         return self._credentials is not None
+
+    @property
+    def may_log_in(self) -> bool:
+        """Whether there are credentials, or may be some once they are looked for."""
+        return self._credentials is not None or self._find is not None
 
     def reveals(self, text: str) -> bool:
         """Tell whether a text contains a secret, so that it must not be shown."""
@@ -129,8 +136,14 @@ class Authenticator:
                 return f"Bearer {token.value}"
             return self._fetch(self._bearer, actions)
 
-    def renew(self, actions: Actions, texts: Iterable[str]) -> str:
-        """Return the value of `Authorization` that meets the challenges of a 401.
+    def renew(self, actions: Actions, texts: Iterable[str], *, extra: bool = True) -> str:
+        """Return the value of `Authorization` that meets the challenges of a refusal.
+
+        Args:
+            actions: The actions to be authorized for.
+            texts: The values of `WWW-Authenticate`; what cannot be read in them is skipped.
+            extra: Whether to ask for scopes that the challenge names beyond the repository's own.
+                They are for this request alone: the next one may not be given them.
 
         Raises:
             AuthError: There are no credentials that the registry would accept, or they would have
@@ -138,23 +151,30 @@ class Authenticator:
             RegistryError: The token server failed.
         """
         challenges = [challenge for text in texts for challenge in parse_challenges(text)]
-        bearer = next((one for one in challenges if one.scheme == "bearer"), None)
+        bearers = [one for one in challenges if one.scheme == "bearer"]
+        # One whose realm cannot be read is of use only to name it in the error.
+        bearer = next((one for one in bearers if "realm" in one.parameters), None)
+        schemes = {challenge.scheme for challenge in challenges}
+        if bearer is None and bearers and "basic" not in schemes:
+            bearer = bearers[0]
         with self._lock:
             if self._find is not None:
                 find, self._find = self._find, None
                 self._use(find(self._name))
             if bearer is not None:
+                scopes = self._extra_scopes(bearer, actions) if extra else ()
+                authorization = self._fetch(bearer, actions, scopes)
                 self._bearer = bearer
-                self._extra[actions] = self._extra_scopes(bearer, actions)
-                return self._fetch(bearer, actions)
-            schemes = {challenge.scheme for challenge in challenges}
+                return authorization
             if "basic" not in schemes:
                 # A word that is not registered may be a secret that the registry sends back.
                 names = sorted(schemes & _REGISTERED_SCHEMES)
                 names += ["another scheme"] * bool(schemes - _REGISTERED_SCHEMES)
-                raise self._error(
-                    f"asks for {', '.join(names) or 'nothing'}, known are Basic and Bearer"
-                )
+                if not names:
+                    raise self._error(
+                        "asks for credentials in a WWW-Authenticate that cannot be read"
+                    )
+                raise self._error(f"asks for {', '.join(names)}, known are Basic and Bearer")
             if self._credentials is None or self._identity:
                 raise self._error("wants a user name and a password; pass Credentials")
             self._basic = self._credentials.basic()
@@ -177,12 +197,12 @@ class Authenticator:
         asked = challenge.parameters.get("scope", "").split()
         return tuple(scope for scope in asked if not _covers(self._own_scope(actions), scope))
 
-    def _fetch(self, challenge: Challenge, actions: Actions) -> str:
-        scopes = (self._own_scope(actions), *self._extra.get(actions, ()))
+    def _fetch(self, challenge: Challenge, actions: Actions, extra: tuple[str, ...] = ()) -> str:
         asked_at = self._clock()
-        token, life = self._request_token(challenge, scopes)
+        token, life = self._request_token(challenge, (self._own_scope(actions), *extra))
         self._secrets.add(token)
-        self._tokens[actions] = _Token(token, asked_at + life - _MARGIN)
+        if not extra:
+            self._tokens[actions] = _Token(token, asked_at + life - _MARGIN)
         return f"Bearer {token}"
 
     def _request_token(self, challenge: Challenge, scopes: Iterable[str]) -> tuple[str, float]:
@@ -240,16 +260,20 @@ class Authenticator:
                 "Content-Type": "application/x-www-form-urlencoded",
             },
             body=urlencode(form).encode(),
-            follow=False,
+            follow="nowhere",
         )
 
     def _require_realm(self, realm: str) -> str:
         parsed = parse_address(realm)
         own = parse_address(self._registry)
         if parsed is None or own is None:
-            raise self._error("names no token server that can be asked")
+            raise self._error(
+                "names no token server that can be asked, or its WWW-Authenticate cannot be read"
+            )
         both_here = is_loopback(own.host or "") and is_loopback(parsed.host or "")
-        if parsed.scheme == "http" and not (own.scheme == "http" and both_here):
+        # Where the registry itself may be asked in the clear, Basic would go out in the clear, too.
+        plain = own.scheme == "http" and (both_here or self._plain_http or not self.logged_in)
+        if parsed.scheme == "http" and not plain:
             raise self._error(
                 f"wants a token from {origin(parsed.url)}, which is not encrypted; nothing was sent"
                 " there"

@@ -37,6 +37,7 @@ _HUB_SERVER: Final = "https://index.docker.io/v1/"
 _HELPER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HELPER_TIMEOUT: Final = 30.0  # seconds; the helper may ask the user on the screen
 _NOT_FOUND: Final = "credentials not found"
+_RUNTIME: Final = "/run/containers"
 _TOKEN_USER: Final = "<token>"  # noqa: S105 # a helper's user name when the secret is a token
 
 
@@ -53,7 +54,7 @@ class Credentials:
             password are not used.
 
     Raises:
-        InvalidNameError: The user name has a colon.
+        InvalidNameError: The user name has a colon, or a text cannot be written in UTF-8.
     """
 
     username: str
@@ -63,6 +64,11 @@ class Credentials:
     def __attrs_post_init__(self) -> None:
         if ":" in self.username:
             raise InvalidNameError("a user name must not have a colon")
+        try:
+            f"{self.username}{self.password}{self.identity_token}".encode()
+        except UnicodeEncodeError:
+            # Not chained: the reason has the text.
+            raise InvalidNameError("the user or the password is not in UTF-8") from None
 
     def basic(self) -> str:
         """Return the value of `Authorization` for Basic authentication: RFC 7617, in UTF-8."""
@@ -111,11 +117,11 @@ def find_credentials(
     """Return the credentials for a repository from the logins of Docker and Podman.
 
     The sources, in this order: `$DOCKER_AUTH_CONFIG`, which holds the text of a file;
-    `$REGISTRY_AUTH_FILE`, or else `containers/auth.json` in `$XDG_RUNTIME_DIR` and in
-    `$XDG_CONFIG_HOME` or `~/.config`; and `config.json` in `$DOCKER_CONFIG` or `~/.docker`. The
-    first source with credentials for the repository decides. Within a file the order is: the
-    helper for this registry; the longest key that is the repository, a path above it or the
-    registry; the helper for all registries.
+    `$REGISTRY_AUTH_FILE`, or else `containers/auth.json` in `$XDG_RUNTIME_DIR` (without it
+    `/run/containers/$UID/auth.json`) and in `$XDG_CONFIG_HOME` or `~/.config`; and `config.json` in
+    `$DOCKER_CONFIG` or `~/.docker`. The first source with credentials for the repository decides.
+    Within a file the order is: the helper for this registry; the longest key that is the
+    repository, a path above it or the registry; the helper for all registries.
 
     Args:
         name: `host/path`.
@@ -166,6 +172,8 @@ def _paths(environ: Mapping[str, str]) -> Iterator[Path]:
     else:
         if runtime := environ.get("XDG_RUNTIME_DIR"):
             yield Path(runtime, "containers/auth.json")
+        elif os.access(own := Path(_RUNTIME, str(os.getuid()), "auth.json"), os.R_OK):
+            yield own  # where Podman stores logins then
         if config := environ.get("XDG_CONFIG_HOME") or (home and f"{home}/.config"):
             yield Path(config, "containers/auth.json")
     if folder := environ.get("DOCKER_CONFIG") or (home and f"{home}/.docker"):
@@ -231,8 +239,9 @@ class _Logins:
         return Credentials(name, password)
 
     def _decode(self, auth: str) -> tuple[str, str]:
+        coded = "".join(auth.split()).rstrip("=")  # may be wrapped, and without its padding
         try:
-            pair = base64.b64decode(auth, validate=True).decode()
+            pair = base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True).decode()
         except (binascii.Error, ValueError):
             pair = ""
         name, colon, password = pair.partition(":")

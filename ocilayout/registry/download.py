@@ -97,10 +97,10 @@ class Download:
         if self._position - self._begun_at >= _PROGRESS:
             self._attempts = 0
         self._attempts += 1
-        if self._attempts >= self.session.retry.attempts:
+        if self._attempts >= self.session.patience.attempts:
             raise error
         if self._attempts > 1:
-            self.session.retry.sleep(self.session.retry.backoff(self._attempts))
+            self.session.patience.sleep(self.session.patience.backoff(self._attempts))
         self._begun_at = self._position
         response = self.session.request(
             "GET",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from ocilayout.errors import DocumentError, RegistryError
-from ocilayout.model import MAX_DOCUMENT, parse_json, require_at_most
+from ocilayout.model import MAX_DOCUMENT, MAX_NODES, parse_json, require_at_most
 from ocilayout.registry.address import join, origin
 
 if TYPE_CHECKING:
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
     from ocilayout.registry.response import Response
     from ocilayout.registry.session import Session
+    from ocilayout.registry.transport import Follow
+
+_PAGE: Final = 1000
+"""The number of tags to ask for at once: the most that many registries give."""
+
+_TAG_SIZE: Final = 128 + len('"",\n\t\t')
+"""The most bytes of a tag in a list."""
 
 
 def iter_pages(
@@ -23,6 +30,7 @@ def iter_pages(
     of: str,
     accept: Collection[int] = frozenset({HTTPStatus.OK}),
     headers: Mapping[str, str] | None = None,
+    follow: Follow = "anywhere",
 ) -> Iterator[Response]:
     """Yield the pages of a list, each open until the next is asked for.
 
@@ -44,7 +52,7 @@ def iter_pages(
             raise RegistryError(f"{name} leads in a circle", status=HTTPStatus.OK)
         visited.add(url)
         require_at_most(session.limits.pages, len(visited), of=name, unit="pages")
-        with session.request("GET", url, accept=accept, headers=headers) as response:
+        with session.request("GET", url, accept=accept, headers=headers, follow=follow) as response:
             url = _next_page(response, session.base, of)
             yield response
         accept = {HTTPStatus.OK}
@@ -85,17 +93,35 @@ def list_tags(session: Session) -> set[str]:
     Spec: distribution:tags.
     """
     tags: set[str] = set()
-    for page in iter_pages(session, "tags/list", of="tags"):
-        tags.update(_read_tags(page))
+    for page in _tag_pages(session):
+        tags.update(_read_tags(page, session.limits.listed))
         require_at_most(
             session.limits.listed, len(tags), of="the registry's list of tags", unit="tags"
         )
     return tags
 
 
-def _read_tags(page: Response) -> list[str]:
+def _tag_pages(session: Session) -> Iterator[Response]:
+    """Yield the pages of tags: of a size that we ask for, or that the registry likes better."""
+    sized = iter_pages(
+        session,
+        f"tags/list?n={_PAGE}",
+        of="tags",
+        accept={HTTPStatus.OK, HTTPStatus.BAD_REQUEST},
+    )
+    for page in sized:
+        if page.status == HTTPStatus.BAD_REQUEST:  # fewer are allowed
+            yield from iter_pages(session, "tags/list", of="tags")
+            return
+        yield page
+
+
+def _read_tags(page: Response, limit: int) -> list[str]:
+    """Return the tags of a page, which may be all if the registry knows no pages."""
+    size = max(MAX_DOCUMENT, limit * _TAG_SIZE)
     try:
-        tags = parse_json(page.read_all(MAX_DOCUMENT)).get("tags")
+        data = page.read_all(size)
+        tags = parse_json(data, limit=size, nodes=max(MAX_NODES, 2 * limit)).get("tags")
     except DocumentError as error:
         raise RegistryError(
             f"the list of tags cannot be read: {error}", status=page.status

@@ -19,6 +19,7 @@ from attrs import evolve
 from ocilayout.errors import (
     AuthError,
     DocumentError,
+    LimitExceededError,
     OciLayoutError,
     RateLimitedError,
     RegistryError,
@@ -39,13 +40,21 @@ from ocilayout.model import (
 )
 from ocilayout.registry.page import iter_pages
 from ocilayout.registry.response import ANY_MANIFEST
-from ocilayout.registry.session import OK_OR_MISSING, STORED, Session
+from ocilayout.registry.session import MANIFEST_STORED, OK_OR_MISSING, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ocilayout.model import Descriptor, Document
     from ocilayout.registry.response import Response
+
+_NO_API: Final = (
+    frozenset(range(201, 500)) - {HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS}
+) | {HTTPStatus.NOT_IMPLEMENTED}
+"""The responses of registries without the referrers API, which the specification wants to be 404.
+
+Other 5xx are failures of a registry that may have it: to read the fallback tag then would hide
+signatures."""
 
 _ATTEMPTS: Final = 8
 _PAUSE: Final = 0.02  # seconds; the longest pause before the second attempt, doubled for each next
@@ -109,10 +118,13 @@ def remove_referrer(session: Session, subject: Digest, referrer: Digest) -> None
     Spec: distribution:delete.
     """
     with session.request(
-        "GET", f"referrers/{subject}", accept=OK_OR_MISSING, headers={"Accept": OCI_INDEX}
+        "GET",
+        f"referrers/{subject}",
+        accept=_NO_API | {HTTPStatus.OK},
+        headers={"Accept": OCI_INDEX},
+        follow="origin",
     ) as response:
-        response.drain()
-        if response.status == HTTPStatus.OK:
+        if _read_page(response) is not None:
             return
 
     def change(current: Index) -> Index | None:
@@ -167,7 +179,7 @@ def _change_list(
     tag = fallback_tag(subject)
     for attempt in range(_ATTEMPTS):
         if attempt:
-            session.retry.sleep(session.retry.uniform() * _PAUSE * 2**attempt)
+            session.patience.sleep(session.patience.uniform() * _PAUSE * 2**attempt)
         current, etag = _read_list(session, tag)
         if current is None:
             return False
@@ -186,17 +198,21 @@ def _iter_referrers(
         session,
         f"referrers/{digest}{query}",
         of="referrers",
-        accept=OK_OR_MISSING,
+        accept=_NO_API | {HTTPStatus.OK},
         headers={"Accept": OCI_INDEX},
+        follow="origin",
     )
-    for page in pages:
-        if page.status == HTTPStatus.NOT_FOUND:
+    for number, page in enumerate(pages):
+        found = _read_page(page)
+        if found is not None:
+            filtered = "artifacttype" in (page.header("OCI-Filters-Applied") or "").lower()
+            yield from _of_type(found.manifests, artifact_type, filtered=filtered)
+        elif number:
+            raise RegistryError("the list of referrers cannot be read", status=page.status)
+        else:
             current, _ = _read_list(session, fallback_tag(digest))
             yield from _of_type(() if current is None else current.manifests, artifact_type)
-        else:
-            filtered = "artifacttype" in (page.header("OCI-Filters-Applied") or "").lower()
-            manifests = _decode_page(page).manifests
-            yield from _of_type(manifests, artifact_type, filtered=filtered)
+            return
 
 
 def _of_type(
@@ -209,10 +225,21 @@ def _of_type(
             yield descriptor
 
 
-def _decode_page(page: Response) -> Index:
+def _read_page(page: Response) -> Index | None:
+    """Return a page of the referrers API, or `None` if the answer is not one.
+
+    Raises:
+        RegistryError: It says that it is an index, and cannot be read.
+    """
+    if page.status != HTTPStatus.OK:
+        return None
     try:
         return decode(page.read_all(MAX_DOCUMENT), Index)
-    except DocumentError as error:
+    except (DocumentError, LimitExceededError) as error:
+        if page.media_type() != OCI_INDEX:  # a web page
+            return None
+        if isinstance(error, LimitExceededError):
+            raise
         raise RegistryError(
             f"the list of referrers cannot be read: {error}", status=page.status
         ) from error
@@ -248,7 +275,7 @@ def _write_list(session: Session, tag: str, index: Index, etag: str | None) -> N
     session.request(
         "PUT",
         f"manifests/{tag}",
-        accept=STORED | {HTTPStatus.PRECONDITION_FAILED},
+        accept=MANIFEST_STORED | {HTTPStatus.PRECONDITION_FAILED},
         headers={
             "Content-Type": index.media_type or OCI_INDEX,
             "Content-Length": str(len(data)),

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ocilayout.model import Json
+    from ocilayout.registry.patience import Patience
     from ocilayout.registry.response import Response
-    from ocilayout.registry.retry import Retry
 
 _MAX_BODY: Final = 64 * 1024  # bytes
 _MAX_ENTRIES: Final = 16
@@ -40,7 +40,8 @@ _ADVICE: Final[dict[str | int, str]] = {
     "TOOMANYREQUESTS": "come back later, or log in for a higher limit",
     "UNSUPPORTED": _UNSUPPORTED,
     HTTPStatus.METHOD_NOT_ALLOWED: _UNSUPPORTED,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "it is larger than the registry or its proxy takes",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "it is larger than the registry or its proxy takes in one"
+    " request; a blob can be sent in chunks",
     HTTPStatus.INTERNAL_SERVER_ERROR: "that is the registry's own failure; try again later",
     HTTPStatus.BAD_GATEWAY: _UNREACHABLE,
     HTTPStatus.SERVICE_UNAVAILABLE: "the registry is not available; try again later",
@@ -52,21 +53,33 @@ DENIED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 """The statuses of a request that needs other credentials."""
 
 
-def denial(*, logged_in: bool) -> str:
-    """Return what to do about a denied request, as the rest of a sentence on the server."""
-    if logged_in:
-        return "refuses these credentials; check the user name, the password and its rights"
-    return "does not allow anonymous access; pass Credentials, or log in"
+def denial(*, logged_in: bool, offered: bool = True) -> str:
+    """Return what to do about a denied request, as the rest of a sentence on the server.
+
+    Many registries deny what does not exist, so as not to tell that it does not.
+
+    Args:
+        logged_in: Whether there are credentials.
+        offered: Whether they were sent.
+    """
+    if not logged_in:
+        reason = "does not allow anonymous access; pass Credentials, or log in"
+    elif offered:
+        reason = "refuses these credentials; check the user name, the password and its rights"
+    else:
+        reason = "denies access and asks for no credentials, so none were sent"
+    return f"{reason}; the repository may not exist, either"
 
 
 def status_error(
     response: Response,
     method: str,
     *,
+    registry: str,
     repository: str,
-    logged_in: bool,
+    denied: str,
     reveals: Callable[[str], bool],
-    retry: Retry,
+    patience: Patience,
 ) -> RegistryError:
     """Return the error for a response whose status is a failure.
 
@@ -78,11 +91,19 @@ def status_error(
     messages = dict.fromkeys(text for _, text in entries if text and not reveals(text))
     details = ": ".join(filter(None, (", ".join(codes), shown("; ".join(messages)))))
     details = f" ({details})" if details else ""
+    if status in DENIED and host != registry:
+        # Credentials do not go there, so others would not help.
+        error = AuthError if status == HTTPStatus.UNAUTHORIZED else RegistryError
+        return error(
+            f"{host}, to which {registry} redirects, answers {status}{details} to {method}; its"
+            " address may have expired, or something on the way blocks it: try again",
+            status=status,
+            codes=codes,
+        )
     if status in DENIED:
-        reason = denial(logged_in=logged_in)
-        return AuthError(f"{host} {reason}{details}", status=status, codes=codes)
+        return AuthError(f"{host} {denied}{details}", status=status, codes=codes)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        wait = retry.parse_retry_after(response.header("Retry-After"))
+        wait = patience.parse_retry_after(response.header("Retry-After"))
         when = "later" if wait is None else f"in {wait:.0f} seconds"
         return RateLimitedError(
             f"{host} has had too many requests; come back {when}{details}",

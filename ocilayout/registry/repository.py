@@ -31,7 +31,7 @@ from ocilayout.registry.page import list_tags
 from ocilayout.registry.referrer_list import list_referrers, read_subject, remove_referrer
 from ocilayout.registry.repository_blobs import RepositoryBlobs
 from ocilayout.registry.response import ANY_MANIFEST
-from ocilayout.registry.session import OK_OR_MISSING, Session
+from ocilayout.registry.session import HEAD_ANSWERED, OK_OR_MISSING, Session
 from ocilayout.registry.transport import Transport
 from ocilayout.registry.trust import Trust
 from ocilayout.signature import checked
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ocilayout.model import Document
     from ocilayout.registry.address import Proxies
     from ocilayout.registry.credential import CredentialFinder, Credentials
-    from ocilayout.registry.retry import Retry, Timeouts
+    from ocilayout.registry.patience import Patience, Timeouts
     from ocilayout.registry.trust import File
 
 _DOCKER_HUB_API: Final = "registry-1.docker.io"
@@ -71,7 +71,7 @@ class Repository:
             certificate and `*.key` its key.
         proxies: The proxies to use; those of the environment if `None`.
         timeout: The longest waits, in seconds; a number stands for each of them.
-        retry: When to send requests again; by default four times at most.
+        patience: When to send requests again, and how often.
         limits: How large and how many documents may be.
         chunk_size: The size of the chunks that blobs are sent in, in bytes; `None` sends them
             in one piece.
@@ -97,7 +97,7 @@ class Repository:
         certs: str | os.PathLike[str] | None = None,
         proxies: Proxies | None = None,
         timeout: float | Timeouts = 30.0,
-        retry: Retry | None = None,
+        patience: Patience | None = None,
         limits: Limits = DEFAULT_LIMITS,
         chunk_size: int | None = None,
     ) -> None:
@@ -109,11 +109,11 @@ class Repository:
             )
         self.name = str(reference)
         host = reference.host
-        if plain_http is None:
-            plain_http = is_loopback(re.sub(r":[0-9]+$", "", host))
+        loopback = is_loopback(re.sub(r":[0-9]+$", "", host))
         if host == DOCKER_HUB:
             host = _DOCKER_HUB_API
-        registry = f"{'http' if plain_http else 'https'}://{host}"
+        encrypted = not loopback if plain_http is None else not plain_http
+        registry = f"{'https' if encrypted else 'http'}://{host}"
         try:
             origin(registry)
         except ValueError:
@@ -123,7 +123,7 @@ class Repository:
             registry=registry,
             trust=Trust(ca_certs=ca_certs, client_cert=client_cert, folder=certs),
             timeout=timeout,
-            retry=retry,
+            patience=patience,
             proxies=proxies,
         )
         self._session = Session(
@@ -132,6 +132,7 @@ class Repository:
             repository=reference.repository,
             name=self.name,
             credentials=credentials,
+            plain_http=plain_http is True,
             limits=limits,
         )
         self.blobs = RepositoryBlobs(self._session, chunk_size=chunk_size)
@@ -203,7 +204,7 @@ class Repository:
         response = self._session.request(
             "HEAD",
             f"manifests/{name}",
-            accept=OK_OR_MISSING | {HTTPStatus.METHOD_NOT_ALLOWED},
+            accept=HEAD_ANSWERED,
             headers={"Accept": ANY_MANIFEST},
         )
         if response.status == HTTPStatus.NOT_FOUND:

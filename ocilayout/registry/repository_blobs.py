@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ocilayout.errors import (
     BlobNotFoundError,
     DocumentError,
+    RateLimitedError,
     RegistryError,
     UnsupportedDigestError,
 )
@@ -74,7 +75,7 @@ class RepositoryBlobs:
                 return False
         if not isinstance(digest, Digest):
             return False
-        response = self._session.request("HEAD", f"blobs/{digest}", accept=OK_OR_MISSING)
+        response = self._session.look(f"blobs/{digest}")
         return response.status == HTTPStatus.OK
 
     def holds(self, descriptor: Descriptor) -> bool:
@@ -84,7 +85,7 @@ class RepositoryBlobs:
 
         Spec: distribution:head.
         """
-        return self._holds(descriptor, "pull")
+        return self._is_there(descriptor, "pull")
 
     def size(self, digest: Digest) -> int:
         """Return the size that the registry states for a blob, in bytes.
@@ -95,7 +96,7 @@ class RepositoryBlobs:
             RegistryError: The registry states no size.
         """
         digest = Digest.parse(digest)  # a caller without types may pass any text
-        response = self._session.request("HEAD", f"blobs/{digest}", accept=OK_OR_MISSING)
+        response = self._session.look(f"blobs/{digest}")
         if response.status == HTTPStatus.NOT_FOUND:
             raise _missing(digest)
         size = response.content_length()
@@ -275,7 +276,7 @@ class RepositoryBlobs:
                 session=self._session,
                 body=body,
                 location=location or begin_upload(self._session, descriptor),
-                is_stored=lambda: self._holds(descriptor, "pull,push"),
+                is_stored=lambda: self._is_there(descriptor, "pull,push"),
                 chunk_size=self._chunk_size,
             ).run()
         return descriptor
@@ -319,11 +320,9 @@ class RepositoryBlobs:
                 add_referrer(self._session, document.subject.digest, descriptor, document)
         require_tagged(response, descriptor, tag)
 
-    def _holds(self, descriptor: Descriptor, actions: Actions) -> bool:
+    def _is_there(self, descriptor: Descriptor, actions: Actions) -> bool:
         headers = {"Accept": ANY_MANIFEST} if descriptor.media_type in DOCUMENT_TYPES else {}
-        response = self._session.request(
-            "HEAD", _path(descriptor), accept=OK_OR_MISSING, actions=actions, headers=headers
-        )
+        response = self._session.look(_path(descriptor), actions=actions, headers=headers)
         size = response.content_length()
         return response.status == HTTPStatus.OK and size in {None, descriptor.size}
 
@@ -331,8 +330,13 @@ class RepositoryBlobs:
         self, descriptor: Descriptor, mount_from: str | None
     ) -> tuple[bool, UploadLocation | None]:
         """Tell whether content is stored, perhaps by mounting it now, and else where to send it."""
-        if self._holds(descriptor, "pull,push"):
-            return True, None
+        # A refusal to look is not one to write; what forbids both is said when it is sent.
+        try:
+            if self._is_there(descriptor, "pull,push"):
+                return True, None
+        except RegistryError as error:
+            if error.status is None or isinstance(error, RateLimitedError):
+                raise
         if mount_from is None or descriptor.media_type in DOCUMENT_TYPES:
             return False, None
         location = mount_blob(self._session, descriptor, mount_from)

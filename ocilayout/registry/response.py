@@ -9,6 +9,7 @@ import http.client
 import re
 import ssl
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from urllib3.exceptions import (
@@ -26,6 +27,7 @@ from ocilayout.errors import (
     DocumentError,
     LimitExceededError,
     RegistryError,
+    TlsError,
     TransportError,
 )
 from ocilayout.model import (
@@ -37,6 +39,7 @@ from ocilayout.model import (
     Digest,
     decode_document,
     document_type,
+    parse_json,
 )
 from ocilayout.registry.address import origin
 
@@ -45,7 +48,8 @@ if TYPE_CHECKING:
 
     from urllib3 import BaseHTTPResponse
 
-_SLOWEST: Final = 1024  # bytes a second
+    from ocilayout.registry.patience import Timeouts
+
 _MAX_DRAIN: Final = 64 * 1024  # bytes; to read more costs more than another connection
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")  # below 2**63
 
@@ -64,7 +68,7 @@ class Response:
         response: The response of urllib3, its body unread.
         url: The address that it came from, after all redirects; also an attribute. Unlike
             `origin(url)` it may hold secrets.
-        stall: The time over which the body has to bring 1 KiB a second, in seconds.
+        timeouts: The least rate of the body, and the time over which it has to keep to it.
 
     Attributes:
         status: The HTTP status.
@@ -72,12 +76,12 @@ class Response:
             was asked.
     """
 
-    def __init__(self, response: BaseHTTPResponse, url: str, *, stall: float) -> None:
+    def __init__(self, response: BaseHTTPResponse, url: str, *, timeouts: Timeouts) -> None:
         self.status = response.status
         self.url = url
         self.repeated = False
         self._response = response
-        self._stall = stall
+        self._timeouts = timeouts
         self._waited = 0.0
         self._received = 0
 
@@ -106,10 +110,14 @@ class Response:
         # Only waiting for the registry counts, as the caller may be slow as well.
         self._waited += time.monotonic() - before
         self._received += len(data)
-        if self._waited > self._stall:
-            if data and self._received < _SLOWEST * self._stall:
+        stall, least = self._timeouts.stall, self._timeouts.least_rate
+        if self._waited > stall:
+            if data and self._received < least * stall:
                 self.close()
-                raise TransportError(f"{origin(self.url)}: the content has stalled")
+                raise TransportError(
+                    f"{origin(self.url)}: the content comes slower than {least:.0f} bytes a second;"
+                    " it has stalled"
+                )
             self._waited, self._received = 0.0, 0
         return data
 
@@ -257,9 +265,11 @@ class Response:
             media_type = document_type(data)
             decode_document(data, Descriptor.of(data, media_type))
         except (DocumentError, LimitExceededError):
-            raise RegistryError(
-                "the registry answers with neither a manifest nor an index", status=self.status
-            ) from None
+            what = "neither a manifest nor an index"
+            with suppress(DocumentError, LimitExceededError):
+                if parse_json(data).get("schemaVersion") == 1:
+                    what = "an image of Docker's schema 1 that cannot be read; push it again"
+            raise RegistryError(f"the registry answers with {what}", status=self.status) from None
         return media_type
 
 
@@ -271,11 +281,13 @@ def connection_error(url: str, error: Exception) -> TransportError:
     if isinstance(error, LocationValueError):
         return TransportError("the registry's host is not an address that can be connected to")
     if isinstance(error, SSLError | ssl.SSLError):
-        reason = (
-            f"TLS failed, {error}; give ca_certs for a registry with an authority of its own, or"
-            " plain_http for one without TLS"
+        failure = f"{origin(url)}: TLS failed, {error}"
+        return TlsError(
+            f"{failure}; give ca_certs for a registry with an authority of its own, or plain_http"
+            " for one without TLS",
+            failure=failure,
         )
-    elif isinstance(error, ProxyError):
+    if isinstance(error, ProxyError):
         reason = (
             "the proxy that leads there cannot be reached or refuses; look at HTTPS_PROXY,"
             " HTTP_PROXY and NO_PROXY"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from ocilayout.errors import DigestMismatchError, RegistryError
-from ocilayout.registry.session import STORED, Session
+from ocilayout.registry.session import MANIFEST_STORED, Session
 
 if TYPE_CHECKING:
     from ocilayout.model import Descriptor
@@ -53,7 +53,7 @@ def push_manifest(
         return session.request(
             "PUT",
             f"manifests/{name}",
-            accept=STORED,
+            accept=MANIFEST_STORED,
             headers={"Content-Type": descriptor.media_type, "Content-Length": str(len(data))},
             body=data,
         )

@@ -2,8 +2,8 @@
 
 Redirects are followed here, where it is known which origin the credentials are for; no other sees
 them. Every failure of a connection becomes a `TransportError`. A request is sent again only where
-that is safe: it never arrived, it was refused before anything was done, or its method is
-idempotent.
+that is safe: it never arrived, it was refused before anything was done, its method is idempotent,
+or the caller says that it does no harm.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 from contextvars import ContextVar
 from http import HTTPStatus
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import urllib3
 from urllib3.exceptions import NameResolutionError, NewConnectionError, ProtocolError
@@ -20,12 +20,13 @@ from urllib3.util import make_headers, parse_url
 
 from ocilayout.errors import RegistryError
 from ocilayout.registry.address import Proxies, join, origin
+from ocilayout.registry.patience import Patience, Timeouts
 from ocilayout.registry.response import CONNECTION_ERRORS, Response, connection_error
-from ocilayout.registry.retry import Retry, Timeouts
 from ocilayout.registry.trust import Trust
+from ocilayout.registry.wire import bound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _SAME_METHOD: Final = frozenset({HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT})
 _REDIRECTS: Final = _SAME_METHOD | {
@@ -36,18 +37,6 @@ _REDIRECTS: Final = _SAME_METHOD | {
 _MAX_REDIRECTS: Final = 5
 _BLOCK: Final = 128 * 1024  # bytes of a body that are sent at a time
 _CONNECTIONS: Final = 16  # that are kept open to one host
-
-TRANSIENT: Final = frozenset(
-    {
-        HTTPStatus.REQUEST_TIMEOUT,
-        HTTPStatus.TOO_MANY_REQUESTS,
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        HTTPStatus.BAD_GATEWAY,
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        HTTPStatus.GATEWAY_TIMEOUT,
-    }
-)
-"""The statuses of failures that may be over when the request is sent again."""
 
 _OUR_REQUEST: Final = ContextVar("a request of ours", default=False)
 
@@ -78,6 +67,10 @@ class BodyFailedError(Exception):
         super().__init__(reason)
 
 
+Follow = Literal["anywhere", "origin", "nowhere"]
+"""Which redirects to follow: all, those to the same origin, or none."""
+
+
 class Body(Protocol):
     """A request's body that is not held in memory."""
 
@@ -101,11 +94,10 @@ class Transport:
         registry: The address of the registry, the only host to see the client certificate.
         trust: The certificates; the authorities of the operating system if `None`.
         timeout: The longest waits, in seconds.
-        retry: When to send a request again; also an attribute.
+        patience: When to send a request again; also an attribute.
         proxies: The proxies; those of the environment if `None`.
 
     Raises:
-        InvalidNameError: A proxy of the environment is not an address.
         OSError: A file of certificates cannot be read.
         ValueError: A timeout is not above 0.
     """
@@ -116,10 +108,10 @@ class Transport:
         registry: str = "",
         trust: Trust | None = None,
         timeout: float | Timeouts = 30.0,
-        retry: Retry | None = None,
+        patience: Patience | None = None,
         proxies: Proxies | None = None,
     ) -> None:
-        self.retry = Retry() if retry is None else retry
+        self.patience = Patience() if patience is None else patience
         self._registry = registry and origin(registry)
         self._timeouts = Timeouts.of(timeout)
         self._trust = Trust() if trust is None else trust
@@ -136,20 +128,22 @@ class Transport:
         headers: Mapping[str, str],
         authorization: str | None = None,
         body: bytes | Body | None = None,
-        once: bool = False,
-        follow: bool = True,
+        accept: Collection[int] = frozenset(),
+        again: bool | None = None,
+        follow: Follow = "anywhere",
     ) -> Response:
         """Send a request and follow redirects.
 
         A redirect is followed if the request can be sent again: GET and HEAD always, others if the
-        status keeps the method and the body is in memory; none if `follow` is false, as it must be
-        for a body with a secret. `authorization` is for the origin of `url` only. A body that is a
-        stream needs a Content-Length in `headers`. For the rest see `Session.request`.
+        status keeps the method and the body is in memory. `follow` must be `nowhere` for a body
+        with a secret. `authorization` is for the origin of `url` only. A body that is a stream
+        needs a Content-Length in `headers`. For the rest see `Session.request`.
 
         Raises:
+            InvalidNameError: The proxy that the environment names is not an http or https address.
             TransportError: The connection failed, or a certificate was not accepted.
             RegistryError: A redirect has no usable address, leads from https to http, or is one too
-                many.
+                many; with `origin` such a redirect is returned.
             OSError: The body could not be read.
 
         Spec: distribution:redirects, distribution:redirect-credentials, distribution:http,
@@ -161,24 +155,21 @@ class Transport:
             if authorization is not None:
                 sent["Authorization"] = authorization
             try:
-                response = self._send(method, url, sent, body, once=once)
+                response = self._send(method, url, sent, body, accept=accept, again=again)
             except BodyFailedError as error:
                 raise error.reason from None
             repeated = response.repeated = response.repeated or repeated
-            redirected = follow and response.status in _REDIRECTS
+            redirected = follow != "nowhere" and response.status in _REDIRECTS
             if not redirected or not _may_follow(method, response.status, body):
                 return response
             response.drain()
-            target = join(url, response.header("Location"), status=response.status)
+            redirects += 1
+            target = _redirect_target(url, response, follow=follow, redirects=redirects)
+            if target is None:
+                return response
             if origin(target) != origin(url):
                 authorization = None  # for good, even if a later redirect leads back
             url = target
-            redirects += 1
-            if redirects > _MAX_REDIRECTS:
-                raise RegistryError(
-                    f"{origin(url)} is behind more than {_MAX_REDIRECTS} redirects; not followed",
-                    status=response.status,
-                )
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -193,31 +184,36 @@ class Transport:
         headers: Mapping[str, str],
         body: bytes | Body | None,
         *,
-        once: bool,
+        accept: Collection[int],
+        again: bool | None,
     ) -> Response:
         """Send a request to one host, again while that is safe and attempts are left."""
-        attempts = 1 if once else self.retry.attempts
+        attempts = 1 if again is False else self.patience.attempts
+        harmless = _is_idempotent(method, body) if again is None else again
         repeated = False
         for attempt in range(1, attempts):
             try:
                 response = self._send_once(method, url, headers, body)
             except CONNECTION_ERRORS as error:
-                if not _may_resend_after_error(method, body, error):
+                if not _may_resend_after_error(error, harmless=harmless):
                     raise connection_error(url, error) from None
                 repeated = repeated or not isinstance(error, NewConnectionError)
-                delay = self.retry.backoff(attempt)
+                delay = self.patience.backoff(attempt)
             else:
                 response.repeated = repeated
-                if not _may_resend_after_status(method, body, response.status):
+                refused = response.status == HTTPStatus.TOO_MANY_REQUESTS  # nothing was done
+                safe = harmless or (refused and _is_in_memory(body))
+                passing = response.status in self.patience.statuses
+                if not (safe and passing) or response.status in accept:
                     return response
-                asked = self.retry.parse_retry_after(response.header("Retry-After"))
-                allowed = self.retry.delay(attempt, asked)
+                asked = self.patience.parse_retry_after(response.header("Retry-After"))
+                allowed = self.patience.delay(attempt, asked)
                 if allowed is None:
                     return response
                 response.drain()
                 repeated = repeated or response.status != HTTPStatus.TOO_MANY_REQUESTS
                 delay = allowed
-            self.retry.sleep(delay)
+            self.patience.sleep(delay)
         try:
             response = self._send_once(method, url, headers, body)
         except CONNECTION_ERRORS as error:
@@ -241,7 +237,7 @@ class Transport:
             )
         finally:
             _OUR_REQUEST.reset(before)
-        return Response(response, url, stall=self._timeouts.stall)
+        return Response(response, url, timeouts=self._timeouts)
 
     def _pool(self, url: str) -> urllib3.PoolManager:
         """Return the connections to an address, through its proxy if it has one."""
@@ -264,29 +260,47 @@ class Transport:
         if scheme == "https":  # loading the authorities takes a while
             options["ssl_context"] = self._trust.context(own=own)
         if proxy is None:
-            return urllib3.PoolManager(**options)
-        parsed = parse_url(proxy)
-        if parsed.scheme == "https":
-            options["proxy_ssl_context"] = Trust().context(own=False)
-        return urllib3.ProxyManager(
-            parsed._replace(auth=None).url,
-            proxy_headers=make_headers(proxy_basic_auth=parsed.auth) if parsed.auth else None,
-            **options,
+            manager = urllib3.PoolManager(**options)
+        else:
+            parsed = parse_url(proxy)
+            if parsed.scheme == "https":
+                options["proxy_ssl_context"] = Trust().context(own=False)
+            manager = urllib3.ProxyManager(
+                parsed._replace(auth=None).url,
+                proxy_headers=make_headers(proxy_basic_auth=parsed.auth) if parsed.auth else None,
+                **options,
+            )
+        bound(manager)
+        return manager
+
+
+def _redirect_target(url: str, response: Response, *, follow: Follow, redirects: int) -> str | None:
+    """Return where a redirect leads, or `None` if it is not to be followed.
+
+    Raises:
+        RegistryError: It leads nowhere, or is one too many; and every redirect is to be followed.
+    """
+    try:
+        target = join(url, response.header("Location"), status=response.status)
+    except RegistryError:
+        if follow == "origin":
+            return None
+        raise
+    if follow == "origin":
+        return target if origin(target) == origin(url) and redirects <= _MAX_REDIRECTS else None
+    if redirects > _MAX_REDIRECTS:
+        raise RegistryError(
+            f"{origin(target)} is behind more than {_MAX_REDIRECTS} redirects; not followed",
+            status=response.status,
         )
+    return target
 
 
-def _may_resend_after_error(method: str, body: bytes | Body | None, error: Exception) -> bool:
+def _may_resend_after_error(error: Exception, *, harmless: bool) -> bool:
     """Tell whether a request may be sent again after its connection failed."""
     if isinstance(error, NewConnectionError):  # nothing was sent
         return not isinstance(error, NameResolutionError)
-    return isinstance(error, ProtocolError) and _is_idempotent(method, body)
-
-
-def _may_resend_after_status(method: str, body: bytes | Body | None, status: int) -> bool:
-    """Tell whether a request may be sent again after a response with this status."""
-    if status == HTTPStatus.TOO_MANY_REQUESTS:  # nothing was done
-        return _is_in_memory(body)
-    return status in TRANSIENT and _is_idempotent(method, body)
+    return isinstance(error, ProtocolError) and harmless
 
 
 def _may_follow(method: str, status: int, body: bytes | Body | None) -> bool:

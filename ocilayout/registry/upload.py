@@ -12,14 +12,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
-from attrs import define
+from attrs import define, field
 
 from ocilayout.errors import AuthError, RateLimitedError, RegistryError, TransportError
 from ocilayout.model import OCTET_STREAM
 from ocilayout.registry.address import join
 from ocilayout.registry.body import BlobBody, BodyPart
 from ocilayout.registry.session import STORED, Session
-from ocilayout.registry.transport import TRANSIENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,11 +26,19 @@ if TYPE_CHECKING:
     from ocilayout.model import Descriptor
     from ocilayout.registry.response import Response
 
-_RESUMABLE: Final = TRANSIENT | {
-    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,  # a chunk out of order
-    HTTPStatus.NOT_FOUND,  # the registry forgot the upload
-}
-"""The statuses after which an upload may go on."""
+_RESUMABLE: Final = frozenset(
+    {
+        HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,  # a chunk out of order
+        HTTPStatus.NOT_FOUND,  # the registry forgot the upload
+    }
+)
+"""The statuses after which an upload may go on, besides those of failures that pass."""
+
+_LATER: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+_NOT_MOUNTED: Final = (
+    frozenset(range(200, 600)) - _LATER - {HTTPStatus.CREATED, HTTPStatus.UNAUTHORIZED}
+)
+"""The responses to a mount that mean an upload; 200 and 204 do not say that a blob was mounted."""
 
 _CANCELLED: Final = {HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT}
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
@@ -62,6 +69,9 @@ class BlobUpload:
         is_stored: Asks the registry whether it has the blob.
         chunk_size: The size of the chunks, in bytes; `None` sends one piece, as long as nothing
             fails.
+
+    Attributes:
+        told: Whether to believe the registry about how much it has.
     """
 
     session: Session
@@ -69,6 +79,7 @@ class BlobUpload:
     location: UploadLocation
     is_stored: Callable[[], bool]
     chunk_size: int | None = None
+    told: bool = field(default=True, init=False)
 
     @property
     def _descriptor(self) -> Descriptor:
@@ -95,16 +106,25 @@ class BlobUpload:
                 else:
                     self._send_whole()
             except (TransportError, RegistryError) as error:
-                if not _is_resumable(error):
+                if not self._is_resumable(error):
                     raise
                 # Progress starts the count of failures again.
                 failures = 1 if self.body.position > farthest else failures + 1
                 farthest = max(farthest, self.body.position)
                 if self._recover(error, failures):
                     return
-                chunked = True
+                # Only what the registry kept needs chunks; it may not take any.
+                chunked = self.chunk_size is not None or self.body.position > 0
             else:
                 return
+
+    def _is_resumable(self, error: RegistryError) -> bool:
+        """Tell whether an upload may go on after a failure."""
+        if isinstance(error, AuthError):
+            return False
+        if isinstance(error, TransportError | _ChunkLostError):
+            return True
+        return error.status in _RESUMABLE or error.status in self.session.patience.statuses
 
     def _cancel(self, error: Exception) -> None:
         """Tell the registry to forget the upload, unless it would not listen.
@@ -121,7 +141,7 @@ class BlobUpload:
                 accept=_CANCELLED,
                 actions="pull,push",
                 headers={"Content-Length": "0"},
-                once=True,
+                again=False,
             )
 
     def _follow(self, response: Response) -> None:
@@ -156,7 +176,7 @@ class BlobUpload:
                     "Content-Range": f"{start}-{start + length - 1}",
                 },
                 body=BodyPart(self.body, length),
-                once=True,
+                again=False,
             )
             self._follow(response)
             self._require_stored(response, start + length)
@@ -164,13 +184,17 @@ class BlobUpload:
 
     def _require_stored(self, response: Response, position: int) -> None:
         """Fail if a chunk was not stored as a whole."""
-        stored = _stored_size(response)
+        stored = _stored_size(response) if self.told else None
         if self.body.position != position:
             raise TransportError(
                 f"the registry answered before it had all of a chunk of {self._descriptor.digest}",
                 status=response.status,
             )
-        if stored is not None and stored != position:
+        if stored is not None and stored < position and self._ask_size() < 0:
+            # ECR says the end of the first chunk each time, and 404 to who asks. The chunk was
+            # accepted; whether all of them were is up to the digest at the end.
+            self.told = False
+        elif stored is not None and stored != position:
             raise _ChunkLostError(
                 f"the registry took {stored} bytes of {self._descriptor.digest} where {position}"
                 " were sent",
@@ -186,7 +210,7 @@ class BlobUpload:
             accept=STORED,
             headers=headers,
             body=body,
-            once=True,
+            again=False,
         )
         if not self.body.complete:
             raise RegistryError(
@@ -202,14 +226,14 @@ class BlobUpload:
         Returns:
             Whether the upload is done, as the registry has the blob.
         """
-        retry = self.session.retry
-        if failures >= retry.attempts:
+        patience = self.session.patience
+        if failures >= patience.attempts:
             raise error
         asked = error.retry_after if isinstance(error, RateLimitedError) else None
-        delay = retry.delay(failures, asked)
+        delay = patience.delay(failures, asked)
         if delay is None:
             raise error
-        retry.sleep(delay)
+        patience.sleep(delay)
         if self.body.complete and self.is_stored():
             return True  # only the response was lost
         if self.body.seek(self._ask_size()):
@@ -254,11 +278,15 @@ def begin_upload(session: Session, descriptor: Descriptor) -> UploadLocation:
     algorithm = descriptor.digest.algorithm
     query = "" if algorithm == "sha256" else f"?{urlencode({'digest-algorithm': algorithm})}"
     where = f"blobs/uploads/{query}"
-    return _read_location(session.request("POST", where, accept={HTTPStatus.ACCEPTED}))
+    # An upload that the registry began and that is not used harms nothing.
+    response = session.request("POST", where, accept={HTTPStatus.ACCEPTED}, again=True)
+    return _read_location(response)
 
 
 def mount_blob(session: Session, descriptor: Descriptor, repository: str) -> UploadLocation | None:
     """Ask the registry to take a blob from another of its repositories.
+
+    Whatever it answers but 201, and if it does not answer, the blob is to be sent.
 
     Returns:
         `None` if the blob is stored now, else where to send it.
@@ -274,13 +302,18 @@ def mount_blob(session: Session, descriptor: Descriptor, repository: str) -> Upl
         response = session.request(
             "POST",
             f"blobs/uploads/?{query}",
-            accept={HTTPStatus.ACCEPTED, *STORED},
+            accept=_NOT_MOUNTED | {HTTPStatus.CREATED},
+            again=True,
         )
-    except AuthError:
-        # The credentials may not read the other repository, but may still write to this one.
+        if response.status == HTTPStatus.ACCEPTED:
+            return _read_location(response)
+    except RateLimitedError:
+        raise
+    except RegistryError:
+        # Among others the credentials may not read there, but may still write here.
         return begin_upload(session, descriptor)
-    if response.status == HTTPStatus.ACCEPTED:
-        return _read_location(response)
+    if response.status != HTTPStatus.CREATED:
+        return begin_upload(session, descriptor)
     response.require_digest(descriptor)
     return None
 
@@ -293,13 +326,6 @@ def _read_location(response: Response) -> UploadLocation:
 
 class _ChunkLostError(RegistryError):
     """The registry has another part of the upload than was sent."""
-
-
-def _is_resumable(error: RegistryError) -> bool:
-    """Tell whether an upload may go on after a failure."""
-    if isinstance(error, AuthError):
-        return False
-    return isinstance(error, TransportError | _ChunkLostError) or error.status in _RESUMABLE
 
 
 def _stored_size(response: Response) -> int | None:

@@ -168,7 +168,10 @@ def copy_all(  # noqa: PLR0913 # as for `copy`
     Spec: annotations:same-name.
     """
     names = _names(source, names, platform)
-    _require_names(target, names.values())
+    if on_error is None:
+        _require_names(target, names.values())
+    else:
+        names = _allowed_names(target, names, on_error)
     done: dict[str, Descriptor] = {}
     left = LeftBehind(remote=isinstance(source, Remote))
     report = on_event or ignore
@@ -280,6 +283,23 @@ def _names(
     if isinstance(names, Mapping):  # where `None` is the default name, not no tag
         return {ref: name or arriving_name(source, ref) for ref, name in chosen.items()}
     return chosen
+
+
+def _allowed_names(
+    target: Layout | Remote,
+    names: Mapping[str, str | None],
+    on_error: Callable[[str, OciLayoutError], None],
+) -> dict[str, str | None]:
+    """Return the references whose names the target can have; the others are reported."""
+    allowed = {}
+    for ref, name in names.items():
+        try:
+            _require_names(target, [name])
+        except InvalidNameError as error:
+            on_error(ref, error)
+        else:
+            allowed[ref] = name
+    return allowed
 
 
 def _require_names(target: Layout | Remote, names: Iterable[str | None]) -> None:

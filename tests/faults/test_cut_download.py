@@ -24,7 +24,7 @@ from ocilayout.model.codec import encode
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.manifest import Manifest
 from ocilayout.model.mediatype import OCI_LAYER, OCI_MANIFEST
-from ocilayout.registry import Repository, Retry
+from ocilayout.registry import Patience, Repository
 from ocilayout.testing.registry.wire import LoopbackServer
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def repository(server: Cutter, **how: Any) -> Repository:
-    retry = Retry(sleep=lambda _: None, **how)
-    return Repository(f"127.0.0.1:{server.server_port}/org/app", retry=retry, timeout=20)
+    patience = Patience(sleep=lambda _: None, **how)
+    return Repository(f"127.0.0.1:{server.server_port}/org/app", patience=patience, timeout=20)
 
 
 @pytest.fixture

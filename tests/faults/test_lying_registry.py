@@ -33,7 +33,7 @@ from ocilayout.model.digest import Digest
 from ocilayout.model.limit import DEFAULT_LIMITS, MAX_DEPTH, MAX_DOCUMENT, Limits
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
-from ocilayout.registry import Credentials, Repository, Retry
+from ocilayout.registry import Credentials, Patience, Repository
 from ocilayout.testing.registry import (
     Answer,
     Fault,
@@ -59,6 +59,7 @@ ANN = Credentials("ann", "open-sesame")
 OTHER = str(Digest.of(b"something else"))
 CONFIG = b'{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}'
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+SMALL = b"X: y\r\n"
 HTML = b"<!doctype html><title>Sign in</title>"
 
 
@@ -126,7 +127,7 @@ class Lab:
             f"{self.registry.host}/{NAME}",
             credentials=ANN,
             timeout=self.timeout,
-            retry=Retry(sleep=lambda _: None),
+            patience=Patience(sleep=lambda _: None),
             limits=self.limits,
             chunk_size=chunk_size,
         )
@@ -333,6 +334,36 @@ PULLS: dict[str, Row] = {
         TransportError,
         "not HTTP",
     ),
+    "interim answers are more than a head": (
+        lambda lab: lab.lie("GET blob", fault.raw(b"HTTP/1.1 100 Continue\r\n\r\n" * 20_000)),
+        TransportError,
+        "not HTTP",
+    ),
+    "early hints are more than a head": (
+        lambda lab: lab.lie("GET blob", fault.raw(b"HTTP/1.1 103 Hints\r\nA: b\r\n\r\n" * 20_000)),
+        TransportError,
+        "not HTTP",
+    ),
+    "an interim answer has headers without end": (
+        lambda lab: lab.lie("GET blob", fault.raw(b"HTTP/1.1 100 Continue\r\n" + SMALL * 50_000)),
+        TransportError,
+        "not HTTP",
+    ),
+    "trailers have no end": (
+        lambda lab: lab.lie("GET blob", fault.raw(CHUNKED + b"0\r\n" + SMALL * 50_000)),
+        TransportError,
+        "not HTTP",
+    ),
+    "a chunk has an extension without end": (
+        lambda lab: lab.lie("GET blob", fault.raw(CHUNKED + b"5;" + b"x" * 300_000)),
+        TransportError,
+        "not HTTP",
+    ),
+    "what comes is an error without a head": (
+        lambda lab: lab.lie("GET blob", fault.raw(b'{"errors":[{"code":"DENIED"}]}')),
+        TransportError,
+        "not HTTP",
+    ),
     "a status is too small": (
         lambda lab: lab.lie("GET blob", fault.status(99)),
         TransportError,
@@ -428,6 +459,14 @@ PULLS: dict[str, Row] = {
         AuthError,
         None,
     ),
+    "a redirect leads to a host that refuses": (
+        lambda lab: (
+            lab.lie("GET blob", fault.redirect(lab.other.url, keep_path=True)),
+            lab.other.misbehave("GET blob", fault.refuse(403, "DENIED")),
+        ),
+        RegistryError,
+        "to which .* redirects, answers 403",
+    ),
     "redirects go round": (
         lambda lab: lab.lie("GET blob", fault.redirect("", keep_path=True)),
         RegistryError,
@@ -464,6 +503,26 @@ PULLS: dict[str, Row] = {
         "Location",
     ),
     # who we are
+    "it denies everything and asks nothing": (
+        lambda lab: lab.lie("manifest", fault.refuse(403, "DENIED")),
+        AuthError,
+        "none were sent; the repository may not exist.*DENIED",
+    ),
+    "it wants a login and asks for none": (
+        lambda lab: lab.lie("manifest", fault.refuse(401)),
+        AuthError,
+        "none were sent",
+    ),
+    "it asks with nothing that can be read": (
+        lambda lab: lab.lie("manifest", fault.refuse(401, headers={"WWW-Authenticate": "(x)"})),
+        AuthError,
+        "WWW-Authenticate that cannot be read",
+    ),
+    "it asks for a scope that is not given": (
+        lambda lab: lab.guard().lie("token", fault.refuse(403, "DENIED")),
+        AuthError,
+        "token server .* refuses these credentials",
+    ),
     "it asks who we are for ever": (
         lambda lab: lab.lie(
             "GET blob", fault.refuse(401, headers={"WWW-Authenticate": 'Basic realm="x"'})
@@ -759,6 +818,38 @@ PUSHES: dict[str, Row] = {
         AuthError,
         "DENIED",
     ),
+    "uploads are never begun": (
+        lambda lab: lab.lie("POST uploads", fault.hang_up()),
+        TransportError,
+        "broke",
+    ),
+    "uploads are never to be begun yet": (
+        lambda lab: lab.lie("POST uploads", fault.refuse(503, "UNAVAILABLE")),
+        RegistryError,
+        "503",
+    ),
+    "uploads are not taken": (
+        lambda lab: lab.lie("POST uploads", fault.refuse(405, "UNSUPPORTED")),
+        RegistryError,
+        "UNSUPPORTED",
+    ),
+    "blobs are too large for it": (
+        lambda lab: lab.lie("PUT upload", fault.refuse(413)),
+        RegistryError,
+        "can be sent in chunks",
+    ),
+    "it takes a manifest for another one": (
+        lambda lab: lab.lie("PUT manifest", fault.pretend(OTHER)).lie(
+            "PUT manifest", fault.status(202)
+        ),
+        DigestMismatchError,
+        OTHER,
+    ),
+    "it takes no manifests": (
+        lambda lab: lab.lie("PUT manifest", fault.answer(405)),
+        RegistryError,
+        "405",
+    ),
     "uploads are lost each time": (
         lambda lab: lab.lie("upload", fault.before(lab.registry.uploads.clear)),
         RegistryError,
@@ -798,11 +889,6 @@ PUSHES: dict[str, Row] = {
         lambda lab: lab.lie("PUT manifest", fault.refuse(413, "SIZE_INVALID")),
         RegistryError,
         "413",
-    ),
-    "a manifest is taken for later": (
-        lambda lab: lab.lie("PUT manifest", fault.answer(202)),
-        RegistryError,
-        "202",
     ),
     "a manifest is answered with a redirect to a file": (
         lambda lab: lab.lie("PUT manifest", fault.redirect("file:///tmp/x")),
@@ -1021,7 +1107,39 @@ BEARABLE: dict[str, Callable[[Lab], object]] = {
     "it has more than was sent": lambda lab: lab.lie(
         "PATCH upload", fault.hang_up(received=1000), times=1
     ).lie("GET upload", fault.header("Range", "0-99999999")),
+    "it says that it took less, and no status": lambda lab: (
+        lab.lie("PATCH upload", fault.header("Range", "0-9"))
+        .lie("PATCH upload", fault.status(201))
+        .lie("GET upload", fault.refuse(404, "BLOB_UPLOAD_UNKNOWN"))
+    ),
+    "the beginning of an upload is lost": lambda lab: lab.lie(
+        "POST uploads", fault.hang_up(), times=3
+    ),
+    "the answer to the beginning of an upload is lost": lambda lab: lab.lie(
+        "POST uploads", fault.after(hang_up), times=3
+    ),
+    **{
+        f"an upload is begun after {status}": lambda lab, status=status: lab.lie(  # type: ignore[misc]
+            "POST uploads", fault.refuse(status), times=3
+        )
+        for status in (408, 429, 500, 502, 503, 504)
+    },
+    **{
+        f"it answers {status} to HEAD": lambda lab, status=status: lab.lie(  # type: ignore[misc]
+            "HEAD blob", fault.refuse(status)
+        )
+        for status in (400, 403, 405, 500, 501)
+    },
+    **{
+        f"it answers {status} to HEAD and GET": lambda lab, status=status: (  # type: ignore[misc]
+            lab.lie("HEAD blob", fault.refuse(status)).lie("GET blob", fault.refuse(status))
+        )
+        for status in (400, 403, 405, 501)
+    },
     "the last answer is lost": lambda lab: lab.lie("PUT upload", fault.after(hang_up), times=1),
+    "a manifest is stored and said to come later": lambda lab: lab.lie(
+        "PUT manifest", fault.status(202)
+    ),
     "the answer to a manifest is lost": lambda lab: lab.lie(
         "PUT manifest", fault.after(hang_up), times=1
     ),
@@ -1096,7 +1214,7 @@ LISTS: dict[str, Row] = {
         "cannot be read",
     ),
     "tags are too much for a page": (
-        lambda lab: lab.lie("tags", fault.body(b" " * (MAX_DOCUMENT + 1))),
+        lambda lab: lab.limit(listed=10).lie("tags", fault.body(b" " * (MAX_DOCUMENT + 1))),
         LimitExceededError,
         "bytes",
     ),
@@ -1148,6 +1266,40 @@ def test_a_false_list_is_refused(
         assert lab.other.requests == []
         lab.registry.behave()
         assert ask() == (("right", "v1"), ())
+
+
+NO_LISTS: dict[str, Callable[[Lab], Fault]] = {
+    **{
+        f"answers {status}": lambda _, status=status: fault.refuse(status)  # type: ignore[misc]
+        for status in (400, 403, 404, 405, 406, 410, 415, 422, 501)
+    },
+    "is a web page": lambda _: fault.answer(200, HTML, media_type="text/html"),
+    "is some JSON": lambda _: fault.answer(200, b"{}", media_type="application/json"),
+    "is nothing": lambda _: fault.answer(204),
+    "leads to another host": lambda lab: fault.redirect(lab.other.url, keep_path=True),
+    "leads to a file": lambda _: fault.redirect("file:///etc/passwd"),
+    "leads nowhere": lambda _: fault.answer(307),
+    "leads in a circle": lambda _: fault.redirect_forever(302),
+}
+
+
+@pytest.mark.spec("distribution:referrers-fallback")
+@pytest.mark.parametrize("how", NO_LISTS.values(), ids=NO_LISTS)
+def test_what_is_no_referrers_api_is_not_an_error(lab: Lab, how: Callable[[Lab], Fault]) -> None:
+    """The fallback tag is read, no other host is asked, and a copy takes the referrers along."""
+    about = Manifest(
+        artifact_type="a/b", config=Descriptor.of(CONFIG, OCI_CONFIG), subject=lab.root
+    )
+    data = encode(about)
+    listed = Descriptor.of(data, OCI_MANIFEST)
+    tag = str(lab.root.digest).replace(":", "-")
+    lab.registry.put_manifests(NAME, [data, encode(Index(manifests=[listed]))], tag=tag)
+    lab.lie("referrers", how(lab))
+    with lab.open() as repository:
+        assert [one.digest for one in repository.referrers(lab.root.digest)] == [listed.digest]
+        copy(repository, "v1", lab.target, referrers=True)
+    assert [one.digest for one in lab.target.referrers(lab.root.digest)] == [listed.digest]
+    assert lab.other.requests == []
 
 
 @pytest.mark.parametrize("on", ["tags", "referrers"])
@@ -1254,6 +1406,24 @@ HARMLESS: dict[str, Callable[[Lab], object]] = {
     "no header says a digest": lambda lab: lab.lie(
         "manifest", fault.header("Docker-Content-Digest", None)
     ),
+    **{
+        f"a question is written {demand}": lambda lab, demand=demand: lab.lie(  # type: ignore[misc]
+            "manifest", fault.refuse(401, headers={"WWW-Authenticate": demand}), times=1
+        )
+        for demand in (
+            "Basic realm=/",
+            "Basic realm=a/b?c=d",
+            'Basic realm="a", realm="b"',
+            '(x), Basic realm="a"',
+            'Basic realm="a", charset="open',
+        )
+    },
+    **{
+        f"{status} answers HEAD": lambda lab, status=status: lab.lie(  # type: ignore[misc]
+            "HEAD manifest", fault.refuse(status)
+        )
+        for status in (400, 403, 500, 501)
+    },
     "HEAD is not there": lambda lab: lab.lie("HEAD manifest", fault.refuse(405)),
     "tokens expire on the way": lambda lab: lab.guard().lie(
         "blob", fault.after(lab.tokens.expire), times=1

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ocilayout.errors import OciLayoutError
 from ocilayout.model.mediatype import OCI_LAYER
-from ocilayout.registry import Credentials, Repository, Retry
+from ocilayout.registry import Credentials, Patience, Repository
 from tests.effort import examples
 from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen
 
@@ -27,7 +27,7 @@ PASSWORD = "open-sesame/+%"
 IDENTITY = "identity-of-ann"
 TOKEN = "token-of-ann"
 PAIR = base64.b64encode(f"ann:{PASSWORD}".encode()).decode()
-AT_ONCE = Retry(attempts=2, sleep=lambda _: None)
+AT_ONCE = Patience(attempts=2, sleep=lambda _: None)
 
 WAYS: list[Callable[[str], str]] = [
     str,
@@ -111,7 +111,7 @@ def test_no_secret_is_ever_shown(
         records = stack.enter_context(_logged())
         repo = stack.enter_context(
             Repository(
-                f"{registry.host}/org/app", credentials=credentials, retry=AT_ONCE, timeout=60
+                f"{registry.host}/org/app", credentials=credentials, patience=AT_ONCE, timeout=60
             )
         )
         for act in (

@@ -36,7 +36,7 @@ from ocilayout import (
     write_archive,
 )
 from ocilayout.archive.reader import ArchiveBlobs
-from ocilayout.registry import Proxies, Repository, Retry, Timeouts
+from ocilayout.registry import Patience, Proxies, Repository, Timeouts
 from ocilayout.registry.repository_blobs import RepositoryBlobs
 from ocilayout.signature import _Names
 from ocilayout.testing import machine, registry, strategies
@@ -153,7 +153,7 @@ class World:
         self.registry = stack.enter_context(LoopbackRegistry())
         self.registry.put_blob("team/app", DATA)
         self.repository = stack.enter_context(
-            Repository(f"{self.registry.host}/team/app", retry=Retry(attempts=1))
+            Repository(f"{self.registry.host}/team/app", patience=Patience(attempts=1))
         )
         write_archive(self.layout, [str(DESCRIPTOR.digest)], path / "a.tar")
         self.archive = stack.enter_context(Archive.open(path / "a.tar"))
@@ -179,7 +179,7 @@ class World:
             "Proxies": Proxies,
             "Repository": lambda: self.repository,
             "RepositoryBlobs": lambda: self.repository.blobs,
-            "Retry": Retry,
+            "Patience": Patience,
             "Rule": lambda: registry.Rule("GET blob", fault.gzip()),
             "Schema1Manifest": Schema1Manifest,
             "Stall": fault.Stall,

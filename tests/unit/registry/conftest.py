@@ -31,14 +31,14 @@ def other() -> Iterator[Scripted]:
 
 @pytest.fixture
 def repo(registry: Scripted) -> Iterator[Repository]:
-    with Repository(f"{registry.host}/org/app", timeout=60, retry=AT_ONCE) as repository:
+    with Repository(f"{registry.host}/org/app", timeout=60, patience=AT_ONCE) as repository:
         yield repository
 
 
 @pytest.fixture
 def ann(registry: Scripted) -> Iterator[Repository]:
     with Repository(
-        f"{registry.host}/org/app", credentials=ANN, timeout=60, retry=AT_ONCE
+        f"{registry.host}/org/app", credentials=ANN, timeout=60, patience=AT_ONCE
     ) as repository:
         yield repository
 
@@ -66,6 +66,6 @@ def trusting(secure: Scripted, authority: trustme.CA, tmp_path: Path) -> Iterato
         ca_certs=pem,
         credentials=ANN,
         timeout=60,
-        retry=AT_ONCE,
+        patience=AT_ONCE,
     ) as repository:
         yield repository

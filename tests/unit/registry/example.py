@@ -15,7 +15,7 @@ from ocilayout.model.mediatype import (
     OCI_LAYER,
     OCI_MANIFEST,
 )
-from ocilayout.registry import Credentials, Retry
+from ocilayout.registry import Credentials, Patience
 from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ BLOB = Descriptor.of(LAYER, OCI_LAYER)
 EMPTY = Descriptor.of(b"", OCI_LAYER)
 UPLOAD = "/v2/org/app/blobs/uploads/"
 ANN = Credentials("ann", "open-sesame")
-AT_ONCE = Retry(sleep=lambda _: None)
+AT_ONCE = Patience(sleep=lambda _: None)
 
 
 def described(data: bytes = MANIFEST, media_type: str = OCI_MANIFEST, **headers: str) -> Reply:

@@ -7,11 +7,11 @@ import base64
 import pytest
 
 from ocilayout.errors import InvalidNameError, TransportError
-from ocilayout.registry import Proxies, Repository, Retry
+from ocilayout.registry import Patience, Proxies, Repository
 from tests.unit.registry.scripted import Reply, Scripted
 
 PROXY = "http://proxy:3128"
-AT_ONCE = Retry(sleep=lambda _: None)
+AT_ONCE = Patience(sleep=lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_tls_goes_through_a_tunnel_or_not_at_all() -> None:
     with Scripted() as proxy:
         proxies = Proxies(https=f"http://{proxy.host}")
         with (
-            Repository("registry.invalid/a/b", proxies=proxies, retry=AT_ONCE) as repository,
+            Repository("registry.invalid/a/b", proxies=proxies, patience=AT_ONCE) as repository,
             pytest.raises(TransportError, match="HTTPS_PROXY"),
         ):
             repository.tags()

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocilayout.errors import AuthError, InvalidNameError
-from ocilayout.registry import Credentials, Repository, Retry, find_credentials
+from ocilayout.registry import Credentials, Patience, Repository, find_credentials
 from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen
 
 if TYPE_CHECKING:
@@ -302,13 +302,13 @@ def test_an_identity_token_is_not_redirected() -> None:
         challenge = f'Bearer realm="http://{registry.host}/token"'
         registry.default = Reply(401, {"WWW-Authenticate": challenge})
         name = f"{registry.host}/org/app"
-        retry = Retry(sleep=lambda _: None)
-        with Repository(name, credentials=credentials, retry=retry) as repository:
+        patience = Patience(sleep=lambda _: None)
+        with Repository(name, credentials=credentials, patience=patience) as repository:
             with pytest.raises(Exception, match="token server"):
                 repository.tags()
             registry.default = Reply(401, {"WWW-Authenticate": "Basic"})
         with (
-            Repository(name, credentials=credentials, retry=retry) as repository,
+            Repository(name, credentials=credentials, patience=patience) as repository,
             pytest.raises(AuthError, match="user name and a password"),
         ):
             repository.tags()
@@ -340,3 +340,38 @@ def test_a_user_name_with_a_colon_is_refused() -> None:
     """A name that Basic would cut short is refused."""
     with pytest.raises(InvalidNameError, match="colon"):
         Credentials("ann:admin", "x")
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfff"])
+def test_credentials_are_in_utf_8(text: str) -> None:
+    """A text that cannot be sent is refused when it is given, and not shown."""
+    for how in ((text, "x", ""), ("x", text, ""), ("", "", text)):
+        with pytest.raises(InvalidNameError, match="UTF-8") as caught:
+            Credentials(how[0], how[1], identity_token=how[2])
+        assert text not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["s", "se", "sec", "s" * 80])
+def test_an_auth_may_be_wrapped_and_without_padding(tmp_path: Path, password: str) -> None:
+    """As `base64` and other programs write it."""
+    full = base64.encodebytes(f"ann:{password}".encode()).decode()
+    for auth in (full, full.rstrip(), full.rstrip().rstrip("="), full.replace("\n", "\r\n ")):
+        file = tmp_path / "auth.json"
+        file.write_text(json.dumps({"auths": {"ghcr.io": {"auth": auth}}}))
+        found = find_credentials("ghcr.io/org/app", files=(file,), environ={})
+        assert found == Credentials("ann", password)
+
+
+def test_podman_s_logins_are_found_without_xdg_runtime_dir(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are in a folder of the user then; with the variable that folder is not looked at."""
+    monkeypatch.setattr("ocilayout.registry.credential._RUNTIME", str(tmp_path / "run"))
+    folder = tmp_path / "run" / str(os.getuid())
+    assert find_credentials("ghcr.io/org/app", environ={}) is None
+    folder.mkdir(parents=True)
+    auth = base64.b64encode(b"ann:secret").decode()
+    (folder / "auth.json").write_text(json.dumps({"auths": {"ghcr.io": {"auth": auth}}}))
+    assert find_credentials("ghcr.io/org/app", environ={}) == Credentials("ann", "secret")
+    elsewhere = {"XDG_RUNTIME_DIR": str(tmp_path / "other")}
+    assert find_credentials("ghcr.io/org/app", environ=elsewhere) is None

@@ -18,18 +18,18 @@ from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_LAYER, OCI_MANIFEST
 from ocilayout.model.reference import fallback_tag
-from ocilayout.registry import Repository, Retry
+from ocilayout.registry import Patience, Repository
 from ocilayout.testing.registry import Fault, LoopbackRegistry, fault
 from tests.unit.registry.scripted import Reply, Scripted
 
-AT_ONCE = Retry(sleep=lambda _: None)
+AT_ONCE = Patience(sleep=lambda _: None)
 DATA = bytes(range(256)) * 4
 BLOB = Descriptor.of(DATA, OCI_LAYER)
 BASE = "/v2/org/app/blobs/"
 
 
 def repository(registry: Scripted, **how: Any) -> Repository:
-    return Repository(f"{registry.host}/org/app", timeout=60, retry=AT_ONCE, **how)
+    return Repository(f"{registry.host}/org/app", timeout=60, patience=AT_ONCE, **how)
 
 
 @pytest.mark.spec("distribution:delete-done")
@@ -95,7 +95,7 @@ def test_what_cannot_be_read_can_be_deleted(spoil: Fault) -> None:
     with LoopbackRegistry() as server:
         stored = server.put_manifest("org/app", Manifest(config=BLOB))
         server.misbehave("GET manifest", spoil)
-        with Repository(f"{server.host}/org/app", retry=AT_ONCE) as repo:
+        with Repository(f"{server.host}/org/app", patience=AT_ONCE) as repo:
             repo.delete(stored)
         assert server.manifests == {}
 

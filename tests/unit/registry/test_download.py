@@ -11,17 +11,17 @@ from ocilayout.errors import (
 )
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.mediatype import OCI_LAYER
-from ocilayout.registry import Repository, Retry
+from ocilayout.registry import Patience, Repository
 from tests.unit.registry.scripted import Reply, Scripted
 
-AT_ONCE = Retry(sleep=lambda _: None)
+AT_ONCE = Patience(sleep=lambda _: None)
 DATA = bytes(range(256)) * 4
 BLOB = Descriptor.of(DATA, OCI_LAYER)
 BASE = "/v2/org/app/blobs/"
 
 
 def repository(registry: Scripted, **how: Any) -> Repository:
-    return Repository(f"{registry.host}/org/app", timeout=60, retry=AT_ONCE, **how)
+    return Repository(f"{registry.host}/org/app", timeout=60, patience=AT_ONCE, **how)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tests.unit.registry.scripted import Reply, Scripted
 def test_tags_follow_pages_and_are_sorted_bytewise(registry: Scripted, repo: Repository) -> None:
     """All pages are read, relative and absolute ones, and the tags come sorted bytewise."""
     pages = {
-        "": page("b", "B", link='<?n=1>; title=x; rel="Next last"'),
+        "1000": page("b", "B", link='<?n=1>; title=x; rel="Next last"'),
         "1": page("a", "_", link=f"<http://{registry.host}/v2/org/app/tags/list?n=2>; rel=next"),
         "2": page("b", "10", "9", link='</elsewhere>; rel="prev"'),
     }

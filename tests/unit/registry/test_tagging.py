@@ -15,7 +15,7 @@ from ocilayout.model.digest import Digest
 from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
 from ocilayout.model.reference import fallback_tag
-from ocilayout.registry import Repository, Retry
+from ocilayout.registry import Patience, Repository
 from ocilayout.testing.registry import Fault, LoopbackRegistry, fault
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def registry() -> Iterator[LoopbackRegistry]:
 
 @pytest.fixture
 def repo(registry: LoopbackRegistry) -> Iterator[Repository]:
-    with Repository(f"{registry.host}/{NAME}", retry=Retry(sleep=lambda _: None)) as repository:
+    with Repository(
+        f"{registry.host}/{NAME}", patience=Patience(sleep=lambda _: None)
+    ) as repository:
         yield repository
 
 

@@ -10,14 +10,14 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from ocilayout.errors import RegistryError, TransportError
-from ocilayout.registry import Repository, Retry, find_certs
+from ocilayout.registry import Patience, Repository, find_certs
 from tests.unit.registry.scripted import Reply, Scripted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-AT_ONCE = Retry(sleep=lambda _: None)
+AT_ONCE = Patience(sleep=lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def guarded(authority: trustme.CA) -> Iterator[Scripted]:
 
 
 def named(name: str = "ghcr.io/org/app", /, **how: Any) -> Repository:
-    return Repository(name, plain_http=False, timeout=60, retry=AT_ONCE, **how)
+    return Repository(name, plain_http=False, timeout=60, patience=AT_ONCE, **how)
 
 
 def tags(server: Scripted, **how: Any) -> tuple[str, ...]:

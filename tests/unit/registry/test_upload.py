@@ -25,7 +25,7 @@ from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.manifest import Manifest
 from ocilayout.model.mediatype import OCI_EMPTY, OCI_LAYER
-from ocilayout.registry import Repository, Retry
+from ocilayout.registry import Patience, Repository
 from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Failure = Callable[[Seen, Handler], Reply | None]
 
-AT_ONCE = Retry(sleep=lambda _: None)
+AT_ONCE = Patience(sleep=lambda _: None)
 DATA = bytes(range(256)) * 4
 BLOB = Descriptor.of(DATA, OCI_LAYER)
 BASE = "/v2/org/app/blobs/"
@@ -119,7 +119,7 @@ def store(registry: Scripted) -> Store:
 
 
 def repository(registry: Scripted, **how: Any) -> Repository:
-    return Repository(f"{registry.host}/org/app", timeout=60, retry=AT_ONCE, **how)
+    return Repository(f"{registry.host}/org/app", timeout=60, patience=AT_ONCE, **how)
 
 
 def parts(registry: Scripted) -> list[tuple[str, str | None, int]]:
@@ -351,7 +351,7 @@ def test_the_number_of_failures_is_limited(registry: Scripted, store: Store) -> 
     store.failures = dict.fromkeys(range(1, 100), lambda *_: Reply(502))
     with repository(registry) as repo, pytest.raises(RegistryError, match="502"):
         repo.blobs.put(io.BytesIO(DATA), media_type=OCI_LAYER)
-    assert len(parts(registry)) <= 5
+    assert len(parts(registry)) <= Patience().attempts + 1
 
 
 def test_a_refusal_is_final(registry: Scripted, store: Store) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ocilayout.errors import AuthError, RateLimitedError, RegistryError, TransportError
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.mediatype import OCI_LAYER
-from ocilayout.registry import Credentials, Repository, Retry, Timeouts
+from ocilayout.registry import Credentials, Patience, Repository, Timeouts
 from tests.unit.registry.scripted import Handler, Reply, Scripted, Seen
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def slept() -> list[float]:
 
 @pytest.fixture
 def repo(registry: Scripted, slept: list[float]) -> Iterator[Repository]:
-    retry = Retry(sleep=slept.append, uniform=lambda: 0.5, now=lambda: NOW)
-    with Repository(f"{registry.host}/org/app", retry=retry, timeout=60) as repository:
+    patience = Patience(attempts=4, sleep=slept.append, uniform=lambda: 0.5, now=lambda: NOW)
+    with Repository(f"{registry.host}/org/app", patience=patience, timeout=60) as repository:
         yield repository
 
 
@@ -48,8 +48,8 @@ def test_no_wait_is_longer_than_the_longest(
     attempt: int, random: float, asked: float | None
 ) -> None:
     """Every wait is between nothing and the longest, and what is asked for is kept or refused."""
-    retry = Retry(uniform=lambda: random, longest=60.0)
-    delay = retry.delay(attempt, asked)
+    patience = Patience(uniform=lambda: random, longest=60.0)
+    delay = patience.delay(attempt, asked)
     if asked is not None and asked > 60:
         assert delay is None
     else:
@@ -75,7 +75,7 @@ def test_no_wait_is_longer_than_the_longest(
 )
 def test_retry_after_is_seconds_or_a_date(text: str | None, asked: float | None) -> None:
     """Both forms of RFC 9110 are read, and what is neither says nothing."""
-    assert Retry(now=lambda: NOW).parse_retry_after(text) == asked
+    assert Patience(now=lambda: NOW).parse_retry_after(text) == asked
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
@@ -85,7 +85,7 @@ def test_a_failure_that_passes_is_waited_for(
     """A request that can be repeated is, after pauses that grow."""
     registry.routes[TAGS] = [Reply(status), Reply(status), LISTED]
     assert repo.tags() == ("a",)
-    assert slept == [0.05, 0.1]
+    assert slept == pytest.approx([0.075, 0.15])
 
 
 @pytest.mark.spec("distribution:retry-after")
@@ -99,7 +99,7 @@ def test_what_the_registry_asks_for_is_waited(
         LISTED,
     ]
     assert repo.tags() == ("a",)
-    assert slept == [7.05, 20.1]
+    assert slept == pytest.approx([7.075, 20.15])
 
 
 def test_no_wait_is_endless(registry: Scripted, repo: Repository, slept: list[float]) -> None:
@@ -122,22 +122,54 @@ def test_the_number_of_attempts_is_limited(registry: Scripted, repo: Repository)
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 501])
 def test_a_refusal_is_not_asked_again(registry: Scripted, repo: Repository, status: int) -> None:
     """What will not pass is not repeated."""
-    registry.routes[TAGS] = Reply(status)
-    with pytest.raises(RegistryError):
-        repo.tags()
-    assert len(registry.seen) == 1
+    registry.routes["GET /v2/org/app/manifests/v1"] = Reply(status)
+    with pytest.raises((RegistryError, LookupError)):
+        repo.fetch("v1")
+    assert registry.asked().count("GET /v2/org/app/manifests/v1") == 1
 
 
-def test_a_post_is_repeated_only_if_nothing_was_done(
-    registry: Scripted, repo: Repository, slept: list[float]
-) -> None:
-    """After 429 nothing was done; after 503 that is unknown."""
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_an_upload_is_begun_again(registry: Scripted, repo: Repository, status: int) -> None:
+    """An upload that was begun and is not used harms nothing, so the POST is sent again."""
     post = "POST /v2/org/app/blobs/uploads/"
-    registry.routes[post] = [Reply(429), Reply(503)]
-    with pytest.raises(RegistryError, match="503"):
-        repo.blobs.put(b"x", media_type=OCI_LAYER)
-    assert registry.asked().count(post) == 2
-    assert len(slept) == 1
+    begun = Reply(202, {"Location": "/v2/org/app/blobs/uploads/1"})
+    registry.routes[post] = [Reply(status), hang_up, begun]
+    registry.routes["PUT /v2/org/app/blobs/uploads/1"] = Reply(201)
+    repo.blobs.put(b"x", media_type=OCI_LAYER)
+    assert registry.asked().count(post) == 3
+
+
+@pytest.mark.parametrize("status", [418, 503, 408, 429])
+def test_the_statuses_to_wait_for_are_told(
+    registry: Scripted, slept: list[float], status: int
+) -> None:
+    """Only the statuses of the policy are waited for."""
+    registry.routes[TAGS] = [Reply(status), LISTED]
+    patience = Patience(statuses={418, 503}, sleep=slept.append)
+    with Repository(f"{registry.host}/org/app", patience=patience) as repo:
+        if status in {418, 503}:
+            assert repo.tags() == ("a",)
+        else:
+            with pytest.raises(RegistryError):
+                repo.tags()
+    assert len(slept) == (status in {418, 503})
+
+
+@given(st.lists(st.floats(0, 1), min_size=7, max_size=7))
+def test_the_default_outlasts_some_seconds(random: list[float]) -> None:
+    """Whatever the random part is, the waits add up to 6 seconds and to less than 13."""
+    patience = Patience(uniform=iter(random).__next__)
+    waited = sum(patience.backoff(attempt) for attempt in range(1, patience.attempts))
+    assert 6 <= waited < 13
+
+
+@pytest.mark.parametrize(
+    "how", [{"attempts": 0}, {"pause": -1.0}, {"pause": float("nan")}, {"longest": float("inf")}]
+)
+def test_a_policy_that_makes_no_sense_is_refused(how: dict[str, Any]) -> None:
+    """There is one attempt at least, and no wait is negative or endless."""
+    with pytest.raises(ValueError, match=r"once at least|finite"):
+        Patience(**how)
 
 
 def hang_up(_: Seen, handler: Handler) -> None:
@@ -161,7 +193,7 @@ def test_a_deletion_whose_answer_was_lost_is_done(registry: Scripted, lost: list
     def fresh() -> Repository:
         ann = Credentials("ann", "open-sesame")
         return Repository(
-            f"{registry.host}/org/app", credentials=ann, retry=Retry(sleep=lambda _: None)
+            f"{registry.host}/org/app", credentials=ann, patience=Patience(sleep=lambda _: None)
         )
 
     paths = (f"blobs/{BLOB.digest}", "manifests/v1", f"manifests/{BLOB.digest}")
@@ -189,7 +221,7 @@ def test_the_number_of_lost_deletions_is_limited(registry: Scripted, repo: Repos
     registry.default = hang_up
     with pytest.raises(TransportError):
         repo.blobs.delete(BLOB.digest)
-    assert len(registry.seen) == Retry().attempts
+    assert len(registry.seen) == 4
 
 
 def test_a_trickle_is_not_an_answer(registry: Scripted) -> None:
@@ -207,7 +239,7 @@ def test_a_trickle_is_not_an_answer(registry: Scripted) -> None:
     repo = Repository(
         f"{registry.host}/org/app",
         timeout=Timeouts(connect=60, read=60, stall=0.2),
-        retry=Retry(attempts=1),
+        patience=Patience(attempts=1),
     )
     wanted = Descriptor(media_type=OCI_LAYER, digest=BLOB.digest, size=1_000_000)
     try:
@@ -220,8 +252,11 @@ def test_a_trickle_is_not_an_answer(registry: Scripted) -> None:
 @pytest.mark.parametrize("name", ["connect", "read", "stall"])
 def test_every_timeout_is_above_zero(name: str) -> None:
     """A wait that would not be one is refused."""
-    with pytest.raises(ValueError, match="above 0"):
-        Timeouts(**{name: 0})
+    for value in (0, -1, float("inf"), float("nan"), 1e300):
+        with pytest.raises(ValueError, match="above 0"):
+            Timeouts(**{name: value})
+    with pytest.raises(ValueError, match="bytes a second"):
+        Timeouts(least_rate=-1)
     with pytest.raises(ValueError, match="above 0"):
         Repository("ghcr.io/org/app", timeout=float("nan"))
     with pytest.raises(ValueError, match="above 0"):
