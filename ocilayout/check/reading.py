@@ -11,9 +11,10 @@ from hashlib import sha256
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve, frozen
 
 from ocilayout.check import advice
+from ocilayout.check.bearer import Bearers
 from ocilayout.check.finding import MAX_OF_KIND, bounded, problem_at, problems_of
 from ocilayout.errors import (
     MAX_PROBLEMS,
@@ -69,6 +70,7 @@ class Occurrence:
         size: Its size in bytes, `None` where the descriptor does not have one.
         place: The place of the descriptor.
         role: What the descriptor is: an entry with or without a name, a part, or a subject.
+        attestation: Whether it is an attestation or a part of one, without a platform.
     """
 
     digest: Digest
@@ -76,6 +78,7 @@ class Occurrence:
     size: int | None
     place: str
     role: Role
+    attestation: bool = False
 
 
 @frozen
@@ -132,6 +135,11 @@ def read_document(data: bytes, media_type: str) -> Reading:
     )
     problems.extend(bounded(unwise))
     references = tuple(_reference(descriptor, place, role) for place, descriptor, role in parts)
+    marked = next((to.place for to in references if to.attestation), None)
+    if marked is not None:
+        problems.append(advice.on_attestation(marked))
+    if advice.has_statements(document):
+        references = tuple(evolve(to, attestation=True) for to in references)
     if isinstance(document, Schema1Manifest):  # which does not have the sizes of layers
         references = tuple(
             evolve(to, size=None, place=f"$.fsLayers ({to.digest})") for to in references
@@ -139,9 +147,14 @@ def read_document(data: bytes, media_type: str) -> Reading:
     return Reading(tuple(problems), references, frozenset(document_mentions(document)))
 
 
-def read_config(data: bytes) -> tuple[Problem, ...]:
-    """Return the problems of an image configuration."""
-    return _problems_in(data, ImageConfig)
+def read_config(data: bytes, *, attestation: bool = False) -> tuple[Problem, ...]:
+    """Return the problems of an image configuration.
+
+    Args:
+        data: Its bytes, verified already.
+        attestation: Whether it is that of an attestation.
+    """
+    return _problems_in(data, ImageConfig, attestation=attestation)
 
 
 def read_header(data: bytes) -> tuple[Problem, ...]:
@@ -149,7 +162,9 @@ def read_header(data: bytes) -> tuple[Problem, ...]:
     return _problems_in(data, Header)
 
 
-def _problems_in(data: bytes, model: type[ImageConfig | Header]) -> tuple[Problem, ...]:
+def _problems_in(
+    data: bytes, model: type[ImageConfig | Header], *, attestation: bool = False
+) -> tuple[Problem, ...]:
     careless: list[Problem] = []
     try:
         raw = parse_json(data)
@@ -157,8 +172,20 @@ def _problems_in(data: bytes, model: type[ImageConfig | Header]) -> tuple[Proble
         document = structure(raw, model)
     except (DocumentError, LimitExceededError) as error:
         return tuple(_besides(careless, problems_of(error)))
-    unwise = advice.on_platform(document, "$") if isinstance(document, ImageConfig) else ()
+    unwise: Iterable[Problem] = ()
+    if isinstance(document, ImageConfig):
+        unwise = _on_config(document, raw, attestation=attestation)
     return (*careless, *bounded(unwise))
+
+
+def _on_config(
+    config: ImageConfig, raw: dict[str, Json], *, attestation: bool
+) -> Iterator[Problem]:
+    if not (attestation and advice.is_unknown(config)):
+        yield from advice.on_platform(config, "$")
+    rootfs = raw.get("rootfs")
+    if isinstance(rootfs, dict):
+        yield from advice.on_nulls(rootfs, ("diff_ids",), "$.rootfs")
 
 
 def _careless(raw: dict[str, Json], data: bytes) -> list[Problem]:
@@ -202,7 +229,8 @@ class RootReading:
         self.complete = True
         self.named: set[Digest] = set()
         self._seen: dict[bytes, int] = {}  # by a hash of the entry
-        self._names: dict[str, _Bearers] = {}
+        self._names: dict[str, Bearers] = {}
+        self._attested = False
 
     def shell(self) -> Iterator[Problem]:
         """Report what is wrong with the document apart from its entries."""
@@ -279,6 +307,9 @@ class RootReading:
 
     def _on_entry(self, descriptor: Descriptor, name: str | None, place: str) -> Iterator[Problem]:
         yield from advice.on_descriptor(descriptor, place)
+        if not self._attested and advice.is_attestation(descriptor):
+            self._attested = True
+            yield advice.on_attestation(place)
         if name is not None:
             yield from advice.on_name(name, place)
         if name:
@@ -295,7 +326,7 @@ class RootReading:
 
     def _on_name(self, name: str, descriptor: Descriptor, place: str) -> Iterator[Problem]:
         full = descriptor.annotations.get(CONTAINERD_IMAGE_NAME)
-        bearers = self._names.setdefault(name, _Bearers())
+        bearers = self._names.setdefault(name, Bearers())
         other = bearers.other_than(descriptor.digest)
         if other is not None:
             told_apart = full is not None and bearers.are_told_apart(descriptor.digest, full)
@@ -305,39 +336,6 @@ class RootReading:
                 join_place(f"{place}.annotations", REF_NAME),
             )
         bearers.take(descriptor.digest, full)
-
-
-@define
-class _Bearers:
-    """The digests of the entries with one name, as far as they are needed to compare the next one.
-
-    Two different digests are enough: any other digest differs from at least one of them.
-
-    Attributes:
-        digests: The first two digests, in document order.
-        full_names: The first two digests of each full name; `None` stands for entries without one.
-    """
-
-    digests: list[str] = field(factory=list)
-    full_names: dict[str | None, list[str]] = field(factory=dict)
-
-    def take(self, digest: str, full: str | None) -> None:
-        """Remember an entry."""
-        for digests in (self.digests, self.full_names.setdefault(full, [])):
-            if len(digests) < 2 and digest not in digests:  # noqa: PLR2004 # as above
-                digests.append(digest)
-
-    def other_than(self, digest: str) -> str | None:
-        """Return the first other digest, if there is one."""
-        return _other(self.digests, digest)
-
-    def are_told_apart(self, digest: str, full: str) -> bool:
-        """Tell whether all entries with other digests have another full name."""
-        return all(_other(self.full_names.get(key, []), digest) is None for key in (None, full))
-
-
-def _other(digests: Iterable[str], digest: str) -> str | None:
-    return next((other for other in digests if other != digest), None)
 
 
 def _parts(document: Document) -> Iterator[tuple[str, Descriptor, Role]]:
@@ -367,6 +365,7 @@ def _reference(descriptor: Descriptor, place: str, role: Role) -> Occurrence:
         size=descriptor.size,
         place=place,
         role=role,
+        attestation=advice.is_attestation(descriptor),
     )
 
 

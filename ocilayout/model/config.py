@@ -92,7 +92,7 @@ class RootFs(fields.Extensible):
         default=(),
         converter=fields.to_tuple,
         validator=fields.each(Digest),
-        metadata=fields.key("diff_ids", always=True, required=True),
+        metadata=fields.key("diff_ids", always=True),
     )
 
 
