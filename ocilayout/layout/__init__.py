@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ocilayout.layout.blobs import Blobs
+from ocilayout.layout.blobs import Blobs, cannot_exist
 from ocilayout.layout.choice import (
     all_names,
     arriving_name,
@@ -46,6 +46,7 @@ __all__ = [
     "all_names",
     "are_one_image",
     "arriving_name",
+    "cannot_exist",
     "describe",
     "entries_of",
     "entry_digest",

@@ -15,6 +15,7 @@ from attrs import frozen
 
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.layout import clock
+from ocilayout.layout.blobs import cannot_exist
 from ocilayout.layout.reach import held, roots_at, roots_beside, roots_of
 from ocilayout.layout.realfolder import OwnFolders
 from ocilayout.layout.temporary import temporary_files
@@ -209,6 +210,8 @@ class GarbageCollection:
 
     def _may_be_young(self, digest: Digest) -> bool:
         """Return whether an untagged entry is young, or its blob not reachable for now."""
+        if cannot_exist(digest):
+            return False
         if digest in self._blobs:
             return self._is_young(digest)
         if os.path.lexists(self._blobs.path(digest)) or self._blobs.is_quarantined(digest):

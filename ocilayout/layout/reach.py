@@ -23,6 +23,7 @@ from ocilayout.errors import (
     LimitExceededError,
     SizeMismatchError,
 )
+from ocilayout.layout.blobs import cannot_exist
 from ocilayout.model import (
     DOCUMENT_TYPES,
     JSON_HEAD,
@@ -241,6 +242,8 @@ class _Search:
 
     def _require_absent(self, digest: Digest) -> None:
         """Refuse to go on where content is not simply missing."""
+        if cannot_exist(digest):
+            return
         if os.path.lexists(self._blobs.path(digest)):
             self._refuse(digest, "is not a regular file, nor a link to one; repair the layout")
         if self._blobs.is_quarantined(digest):
