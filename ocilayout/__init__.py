@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         UnsupportedDigestError,
         UnsupportedVersionError,
     )
-    from ocilayout.layout import Blobs, CollectReport, Edit, Layout, RootEntry
+    from ocilayout.layout import Blobs, CollectReport, Edit, Holder, Layout, RemoveReport, RootEntry
     from ocilayout.model import (
         CONTAINERD_IMAGE_NAME,
         CREATED,
@@ -107,6 +107,7 @@ __all__ = [
     "FrozenMap",
     "Header",
     "History",
+    "Holder",
     "ImageConfig",
     "Index",
     "IntegrityError",
@@ -126,6 +127,7 @@ __all__ = [
     "Reference",
     "ReferenceNotFoundError",
     "RegistryError",
+    "RemoveReport",
     "RepairReport",
     "RootEntry",
     "RootFs",

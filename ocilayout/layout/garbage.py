@@ -97,6 +97,12 @@ def only_reached(
     return [digest for digest in order if digest not in live and digest.verifiable]
 
 
+def is_shared(root: Path, algorithm: str) -> bool:
+    """Return whether the blobs of an algorithm are behind a link, where nothing is deleted."""
+    blobs = root / "blobs"
+    return blobs.is_symlink() or (blobs / algorithm).is_symlink()
+
+
 def sweep(root: Path, blobs: Blobs, digests: Iterable[Digest]) -> list[Digest]:
     """Delete blobs; an edit by another process that needs one of them will fail, and say so.
 
@@ -154,7 +160,7 @@ class GarbageCollection:
             live = held(roots_of(index), self._blobs)
             unlisted[:] = live.unlisted
             algorithms = {digest.algorithm for digest in live.others}
-            shared = set(filter(self._is_shared, algorithms))
+            shared = {one for one in algorithms if is_shared(self._root, one)}
             unreached = [
                 digest
                 for digest in live.others
@@ -186,11 +192,6 @@ class GarbageCollection:
             unlisted=tuple(unlisted),
             temporaries=tuple(sorted(temporaries)),
         )
-
-    def _is_shared(self, algorithm: str) -> bool:
-        """Return whether the blobs of an algorithm are behind a link, where nothing is deleted."""
-        blobs = self._root / "blobs"
-        return blobs.is_symlink() or (blobs / algorithm).is_symlink()
 
     def _prunable(self, index: RootIndex) -> list[Descriptor]:
         """Return the untagged entries that no other entry holds, and that are not young."""
