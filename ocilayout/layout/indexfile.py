@@ -216,7 +216,7 @@ class IndexFile:
 
 @contextmanager
 def _explaining_space(size: int) -> Iterator[None]:
-    """Let the error of a full disk say how an edit that frees space can be made.
+    """Let the error of a full disk say how an edit can be made that would free space.
 
     The old file is never overwritten in place to do without space: a process that is killed
     meanwhile would leave an index that cannot be read.
@@ -226,9 +226,9 @@ def _explaining_space(size: int) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             error.strerror = (
-                f"{error.strerror}; nothing is changed, since the new index of {size} bytes is"
-                " written before anything is deleted. Free as much elsewhere, or collect garbage,"
-                " which needs no space for blobs that no entry reaches"
+                f"{error.strerror}; the index stays as it was, and nothing is deleted before a new"
+                f" one is written. Free {size} bytes elsewhere, or collect garbage, which needs no"
+                " space to delete what no entry reaches"
             )
         raise
 
