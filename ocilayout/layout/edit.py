@@ -159,6 +159,7 @@ class Edit:
 
     def _plan_removal(self, root: RootIndex) -> list[Digest]:
         """Return the blobs to delete, and report what becomes of them and of the others."""
+        removed = {descriptor.digest for descriptor in self._dropped}
         going = {descriptor.digest for descriptor in walk(self._dropped, self._read)}
         self._trace = Trace(going)
         doomed = [
@@ -172,7 +173,7 @@ class Edit:
             removed=tuple(sorted(gone)),
             freed=sum(gone.values()),
             kept=sum(kept.values()),
-            holders=holders(root, self._trace, kept) if kept else (),
+            holders=holders(root, self._trace, removed, kept) if kept else (),
         )
         return doomed
 

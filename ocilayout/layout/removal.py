@@ -33,8 +33,8 @@ class Holder:
         ref: A reference that means its content alone.
         entry: The entry.
         how: `part` if its content is a part of what was removed; `referrer` if it refers to that as
-            its subject, or to such a referrer; otherwise `other`, as for a tag that has parts in
-            common.
+            its subject, or to such a referrer; otherwise `other`, as for another tag of the same
+            content, or of content that has parts in common.
     """
 
     ref: str
@@ -69,22 +69,24 @@ def sizes_of(digests: Iterable[Digest], blobs: Blobs) -> dict[Digest, int]:
     return sizes
 
 
-def holders(index: RootIndex, trace: Trace, kept: Iterable[Digest]) -> tuple[Holder, ...]:
+def holders(
+    index: RootIndex, trace: Trace, removed: Collection[Digest], kept: Iterable[Digest]
+) -> tuple[Holder, ...]:
     """Return the entries that hold on to content.
 
     Args:
         index: The root index after the removal.
         trace: The ways to all that was removed, or would have been.
+        removed: The content of the removed entries.
         kept: The blobs of it that stay.
     """
     above = _upward(kept, trace.holding)
+    parts = trace.of.difference(removed)
     about = _upward(trace.of, trace.about).difference(trace.of)
-    found = (
-        (ref, entry) for ref, entry in index.refs() if above and entry.descriptor.digest in above
-    )
     return tuple(
-        Holder(ref=ref, entry=entry, how=_how(entry.descriptor.digest, trace.of, about))
-        for ref, entry in found
+        Holder(ref=ref, entry=entry, how=_how(entry.descriptor.digest, parts, about))
+        for ref, entry in index.refs()
+        if entry.descriptor.digest in above
     )
 
 

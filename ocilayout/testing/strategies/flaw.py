@@ -322,6 +322,18 @@ def unknown_platform(draw: DrawFn, specimen: Specimen) -> Spoiled:
     return Spoiled(site.at(name))
 
 
+@register(LAPSES, "attestation-platform", bearers=_BOTH)
+def attestation_platform(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Mark a descriptor as that of an attestation, as BuildKit does."""
+    site = draw(specimen.sites(Descriptor))
+    site.members["platform"] = {"architecture": "unknown", "os": "unknown"}
+    site.members["annotations"] = {
+        **noted(site.members),
+        "vnd.docker.reference.type": "attestation-manifest",
+    }
+    return Spoiled(site.at("platform"))
+
+
 register(LAPSES, "artifact-type-form", bearers=_BOTH)(
     _saying(
         "artifactType",

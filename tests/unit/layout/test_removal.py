@@ -67,13 +67,13 @@ def test_other_tags_hold_what_they_share(layout: Layout) -> None:
 
 
 def test_another_tag_of_the_same_content(layout: Layout) -> None:
-    """It keeps all of it, as a part of what was removed."""
+    """It keeps all of it, and is not a part of it that should go as well."""
     root = put(layout, "one")
     layout.tag("v1", root)
     layout.tag("v2", root)
     report = layout.remove("v1")
     assert (report.removed, report.freed, report.kept) == ((), 0, size(layout, root))
-    assert held(report) == [("v2", "part")]
+    assert held(report) == [("v2", "other")]
 
 
 @pytest.mark.parametrize("nested", [False, True])
