@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ocilayout.archive import Archive, write_archive
+    from ocilayout.archive import Archive, DockerArchive, write_archive, write_docker_archive
     from ocilayout.check import Action, RepairReport
     from ocilayout.errors import (
         AmbiguousReferenceError,
@@ -101,6 +101,7 @@ __all__ = [
     "Descriptor",
     "Digest",
     "DigestMismatchError",
+    "DockerArchive",
     "DocumentError",
     "Edit",
     "Event",
@@ -141,6 +142,7 @@ __all__ = [
     "decode",
     "encode",
     "write_archive",
+    "write_docker_archive",
 ]
 
 # From the lowest up, so that a name is found before a room is imported that it does not need.

@@ -41,6 +41,7 @@ _NUMBERS: Final = {
 }
 _SIZE: Final = _NUMBERS["size"]
 _CHECKSUM: Final = slice(148, 156)
+_LINK: Final = slice(157, 257)
 _PREFIX: Final = slice(345, 500)
 
 # What GNU tar has in place of a prefix: two times and an offset, then fields of sparse files.
@@ -54,12 +55,13 @@ _REFUSED: Final = {b"S": "a sparse file", b"X": "a header of Solaris tar"}
 # on behind a NUL is another number to each.
 _OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
 
-_COMPRESSIONS: Final = {
+COMPRESSIONS: Final = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"\xfd7zXZ\0": "xz",
     b"BZh": "bzip2",
     b"\x04\x22\x4d\x18": "lz4",
 }
+"""What compressed content begins with, and the program for it; gzip is read here."""
 
 
 @frozen
@@ -70,11 +72,13 @@ class Block:
         name: The name in it, which an extended header may replace.
         kind: The type of the member, one byte.
         size: The size of its content, in bytes.
+        link: What it leads to, if it is a link; an extended header may replace that, too.
     """
 
     name: bytes
     kind: bytes
     size: int
+    link: bytes
 
 
 def read_block(window: Window, offset: int, place: str) -> Block | None:
@@ -119,7 +123,7 @@ def _block(data: bytes) -> Block:
     kind = data[156:157]
     if kind in _REFUSED:
         raise refused(_REFUSED[kind], readable(name))
-    return Block(name, kind, size or 0)
+    return Block(name, kind, size or 0, text_of(data[_LINK]))
 
 
 def _prefix(data: bytes) -> bytes:
@@ -181,12 +185,13 @@ def truncated(place: str) -> DocumentError:
 
 
 def _not_a_tar(window: Window, data: bytes) -> NotALayoutError:
-    begin = f"{window.name} is not an OCI archive: it is"
-    for magic, program in _COMPRESSIONS.items():
+    begin = f"{window.name} is not {window.kind}: it is"
+    scheme = "docker-archive" if window.kind == "a Docker archive" else "oci-archive"
+    for magic, program in COMPRESSIONS.items():
         if data.startswith(magic):
             file = shlex.quote(window.name) if window.owned else "FILE"
             return NotALayoutError(
                 f"{begin} compressed with {program}, which is not supported; unpack it on the way:"
-                f" {program} -dc {file} | ocilayout cp oci-archive:- oci:FOLDER"
+                f" {program} -dc {file} | ocilayout cp {scheme}:- oci:FOLDER"
             )
     return NotALayoutError(f"{begin} neither a tar nor a tar compressed with gzip")

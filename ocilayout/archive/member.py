@@ -3,8 +3,8 @@
 Headers are read where they lie, and content is not. `tarfile` is not used, because it
 takes a damaged header for the end, reads extended headers of any size into memory, and takes the
 times in a GNU header for the front of a path. Where two readers of a tar are known to disagree
-on what it holds, it is refused. Links, sparse files and owners have no
-meaning here.
+on what it holds, it is refused. Hard links, sparse files and owners
+have no meaning here.
 
 Formats: POSIX.1-2017, pax, ustar Interchange Format and pax Extended Header; GNU tar manual,
 Basic Tar Format.
@@ -50,6 +50,7 @@ Kind = Literal["file", "folder", "other"]
 
 _FILES: Final = frozenset({b"0", b"\0", b"7"})
 _FOLDER: Final = b"5"
+_SYMBOLIC_LINK: Final = b"2"
 # Links, devices, folders and FIFOs are headers alone.
 _BARE: Final = frozenset({b"1", b"2", b"3", b"4", b"5", b"6"})
 _PAX, _PAX_GLOBAL, _GNU_NAME, _GNU_LINK = b"x", b"g", b"L", b"K"
@@ -77,6 +78,7 @@ class Member:
         kind: What it is; `other` is a link, a device, or of an unknown type.
         offset: Where its content begins in the tar, in bytes.
         size: How long its content is, in bytes.
+        link: What a symbolic link leads to, as it stands there; empty for anything else.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Member:
     kind: Kind
     offset: int
     size: int
+    link: str = ""
 
 
 @define
@@ -92,6 +95,7 @@ class _Extension:
 
     kinds: set[bytes] = field(factory=set)
     name: bytes | None = None
+    link: bytes | None = None
     size: int | None = None
 
     def take(self, kind: bytes, data: bytes, count: Callable[[], None], place: str) -> None:
@@ -111,9 +115,12 @@ class _Extension:
         self.kinds.add(kind)
         if kind == _GNU_NAME:
             self.name = text_of(data) or None
+        elif kind == _GNU_LINK:
+            self.link = text_of(data)
         elif kind == _PAX:
             records = _records(data, count, place)
             self.name = records.get(b"path")
+            self.link = records.get(b"linkpath", self.link)
             if b"size" in records:
                 self.size = int(records[b"size"])
 
@@ -196,7 +203,15 @@ def _member(header: Block, says: _Extension, offset: int, place: str) -> Member:
         kind = "file"
     if size and (kind == "folder" or header.kind in _BARE):
         raise damaged("it has content and is not a file: some readers skip that", name)
-    return Member(name=name, path="/".join(parts), kind=kind, offset=offset, size=size)
+    link = header.link if says.link is None else says.link
+    return Member(
+        name=name,
+        path="/".join(parts),
+        kind=kind,
+        offset=offset,
+        size=size,
+        link=readable(link) if header.kind == _SYMBOLIC_LINK else "",
+    )
 
 
 def _read_extension(window: Window, offset: int, size: int, place: str) -> bytes:

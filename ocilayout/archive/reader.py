@@ -75,7 +75,7 @@ class Inventory:
         elif base == HEADER:
             self._hint = f"; there is one in {folder!r}, pack what is in that folder"
         elif member.path == "manifest.json" and not self._hint:
-            self._hint = "; it is an image of Docker, which saves layouts since version 25 only"
+            self._hint = "; it is an image of Docker without a layout: read docker-archive:FILE"
 
     def _take_blob(self, member: Member) -> None:
         parts = member.path.split("/")

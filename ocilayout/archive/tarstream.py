@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from ocilayout.model import Readable
 
 _FILE_MODE: Final = 0o644
-_FOLDER_MODE: Final = 0o755
+_MODES: Final = {tarfile.DIRTYPE: 0o755, tarfile.SYMTYPE: 0o777}
 _SHOWN: Final = 40
 """How much of the name of a target the name of its temporary file has, in characters."""
 
 
 class TarStream:
-    """Members, written one after another.
+    """Members, written one after another: files, folders and symbolic links.
 
     Args:
         file: The file to write to; it need not be able to seek, and is not closed.
@@ -51,6 +51,10 @@ class TarStream:
     def add_folder(self, name: str) -> None:
         """Write a folder."""
         self._write(_header(name, 0, tarfile.DIRTYPE))
+
+    def add_link(self, name: str, target: str) -> None:
+        """Write a symbolic link."""
+        self._write(_header(name, 0, tarfile.SYMTYPE, target))
 
     def add_stream(self, name: str, size: int, content: Readable) -> None:
         """Write a file, holding no more than a part of it at a time.
@@ -129,11 +133,12 @@ def _status(path: Path) -> os.stat_result | None:
         return None
 
 
-def _header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+def _header(name: str, size: int, kind: bytes = tarfile.REGTYPE, target: str = "") -> bytes:
     header = tarfile.TarInfo(name)
     header.type = kind
+    header.linkname = target
     header.size = size
-    header.mode = _FOLDER_MODE if kind == tarfile.DIRTYPE else _FILE_MODE
+    header.mode = _MODES.get(kind, _FILE_MODE)
     try:
         return header.tobuf(tarfile.USTAR_FORMAT)
     except ValueError:

@@ -13,7 +13,7 @@ import stat
 import tempfile
 import threading
 import zlib
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from ocilayout.errors import DocumentError, LimitExceededError, NotALayoutError
 from ocilayout.layout import acting, path_of
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-_GZIP: Final = b"\x1f\x8b"
+GZIP: Final = b"\x1f\x8b"
+"""What a gzip stream begins with."""
+
+Kind = Literal["an OCI archive", "a Docker archive"]
 
 LEAST_UNPACKED: Final = 256 * 1024 * 1024
 """The size that any archive may unpack to by default, in bytes."""
@@ -50,6 +53,7 @@ class Window:
         file: An open binary file that can seek. Its position is kept.
         name: Its name for messages; also an attribute.
         owned: Whether the file is closed with this window; also an attribute.
+        kind: What it should be, for messages; also an attribute.
 
     Attributes:
         size: How long it is, in bytes.
@@ -58,10 +62,13 @@ class Window:
         OSError: The file cannot seek.
     """
 
-    def __init__(self, file: BinaryIO, name: str, *, owned: bool) -> None:
+    def __init__(
+        self, file: BinaryIO, name: str, *, owned: bool, kind: Kind = "an OCI archive"
+    ) -> None:
         self.name = name
         self._file = file
         self.owned = owned
+        self.kind: Kind = kind
         self._lock = threading.Lock()
         self._start = file.tell()
         self.size = file.seek(0, os.SEEK_END) - self._start
@@ -128,7 +135,10 @@ class Section:
 
 
 def open_window(
-    path_or_file: str | os.PathLike[str] | BinaryIO, *, unpack_limit: int | None
+    path_or_file: str | os.PathLike[str] | BinaryIO,
+    *,
+    unpack_limit: int | None,
+    kind: Kind = "an OCI archive",
 ) -> Window:
     """Open a file, unpacked if it is compressed with gzip.
 
@@ -137,6 +147,7 @@ def open_window(
             read from its position, and not closed.
         unpack_limit: How much gzip may unpack to, in bytes; by default 100 times its size, and
             256 MiB at least.
+        kind: What the file should be, for messages.
 
     Raises:
         NotALayoutError: The path is not that of a regular file.
@@ -145,12 +156,12 @@ def open_window(
         OSError: The file cannot be read, or the temporary file cannot be written.
     """
     if isinstance(path_or_file, str | os.PathLike):
-        window = _open_path(path_of(path_or_file))
+        window = _open_path(path_of(path_or_file), kind)
     else:
         name = getattr(path_or_file, "name", None)
         name = name if isinstance(name, str) else "the open file"
-        window = Window(path_or_file, name, owned=False)
-    if window.read(0, len(_GZIP)) != _GZIP:
+        window = Window(path_or_file, name, owned=False, kind=kind)
+    if window.read(0, len(GZIP)) != GZIP:
         return window
     try:
         return _unpacked(window, unpack_limit)
@@ -158,20 +169,25 @@ def open_window(
         window.close()
 
 
-def _open_path(path: Path) -> Window:
+def default_limit(size: int) -> int:
+    """Return how much content of a size may unpack to by default, both in bytes."""
+    return max(LEAST_UNPACKED, MOST_TIMES * size)
+
+
+def _open_path(path: Path, kind: Kind) -> Window:
     try:
         with acting("read", path):
             number = os.open(path, _FLAGS)
     except (FileNotFoundError, NotADirectoryError):
-        raise NotALayoutError(f"{path} is not an OCI archive: there is no such file") from None
+        raise NotALayoutError(f"{path} is not {kind}: there is no such file") from None
     mode = os.fstat(number).st_mode
     if not stat.S_ISREG(mode):
         os.close(number)
         what = "it is not a regular file"
         if stat.S_ISDIR(mode):
             what = "it is a folder; a layout in a folder is written oci:PATH"
-        raise NotALayoutError(f"{path} is not an OCI archive: {what}")
-    return Window(io.FileIO(number), str(path), owned=True)
+        raise NotALayoutError(f"{path} is not {kind}: {what}")
+    return Window(io.FileIO(number), str(path), owned=True, kind=kind)
 
 
 def _unpacked(window: Window, limit: int | None) -> Window:
@@ -180,7 +196,7 @@ def _unpacked(window: Window, limit: int | None) -> Window:
     try:
         _unpack(window, target, limit)
         target.seek(0)
-        return Window(target, window.name, owned=True)
+        return Window(target, window.name, owned=True, kind=window.kind)
     except BaseException:
         target.close()
         raise
@@ -189,7 +205,7 @@ def _unpacked(window: Window, limit: int | None) -> Window:
 def _unpack(window: Window, target: io.FileIO, limit: int | None) -> None:
     raise_it = ""
     if limit is None:
-        limit = max(LEAST_UNPACKED, MOST_TIMES * window.size)
+        limit = default_limit(window.size)
         raise_it = (
             f", {limit // max(window.size, 1)} times its size; if it is meant to, allow more with"
             " unpack_limit, which commands take as --unpack-limit (cp: --from-unpack-limit)"

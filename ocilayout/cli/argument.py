@@ -1,10 +1,10 @@
 """Arguments: what the text of an argument means, and how click is told of a wrong one.
 
 A locator says where content is, written as skopeo writes it: `oci:PATH[:NAME]` is a layout in a
-folder, `oci-archive:FILE[:NAME]` one inside a tar, `docker://HOST/REPO[:TAG|@DIGEST]` a repository
-of a registry. A name may contain colons and `@`, so the path ends at the first colon and cannot
-contain one; a path that is an argument of its own can. Each function here that reads text raises
-ValueError for wrong text.
+folder, `oci-archive:FILE[:NAME]` one inside a tar, `docker-archive:FILE[:NAME]` a tar of `docker
+save`, `docker://HOST/REPO[:TAG|@DIGEST]` a repository of a registry. A name may contain colons and
+`@`, so the path ends at the first colon and cannot contain one; a path that is an argument of its
+own can. Each function here that reads text raises ValueError for wrong text.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ STREAM: Final = "-"
 """The file name that means standard input or output."""
 
 _REGISTRY: Final = "docker://"
-_FORMS: Final = "oci:PATH[:NAME], oci-archive:FILE[:NAME] or docker://HOST/REPO[:TAG|@DIGEST]"
+_FORMS: Final = (
+    "oci:PATH[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME] or"
+    " docker://HOST/REPO[:TAG|@DIGEST]"
+)
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION: Final = re.compile(r"([0-9]{1,9})([smhdw]?)")
 _BYTES: Final = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -65,6 +68,12 @@ class InArchive(_InFiles):
     scheme = "oci-archive:"
 
 
+class InDockerArchive(InArchive):
+    """Content of a tar of `docker save`."""
+
+    scheme = "docker-archive:"
+
+
 @frozen
 class InRegistry:
     """Content of a repository.
@@ -83,6 +92,8 @@ class InRegistry:
 
 Locator = InLayout | InArchive | InRegistry
 
+_FILES: Final = (InLayout, InArchive, InDockerArchive)
+
 
 def parse_locator(text: str) -> Locator:
     """Read a locator.
@@ -97,7 +108,7 @@ def parse_locator(text: str) -> Locator:
         reference = Reference.parse(text.removeprefix(_REGISTRY))
         name = reference.digest or reference.tag
         return InRegistry(str(evolve(reference, tag=None, digest=None)), name)
-    for kind in (InLayout, InArchive):
+    for kind in _FILES:
         if text.startswith(kind.scheme):
             path, name = _split(text.removeprefix(kind.scheme))
             if not path:
@@ -131,7 +142,7 @@ def read_source(text: str) -> Locator:
         InvalidNameError: The text begins like a locator and is not one.
         OSError: The file system cannot tell whether the path is that of an archive.
     """
-    if text.startswith((InLayout.scheme, InArchive.scheme, _REGISTRY)):
+    if text.startswith((*(kind.scheme for kind in _FILES), _REGISTRY)):
         return parse_locator(text)
     with acting("look at", text):
         if text == STREAM or Path(text).is_file() or Path(text).is_fifo():

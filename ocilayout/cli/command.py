@@ -80,7 +80,8 @@ def main() -> None:
     """Look into OCI image layouts, change, copy, check and repair them.
 
     PATH is the folder of a layout. SOURCE is such a path, that of an archive, or a locator:
-    oci:PATH[:NAME], oci-archive:FILE[:NAME] or docker://HOST/REPO[:TAG|@DIGEST]. NAME is a name, a
-    digest, or the beginning of a digest; without it the only entry is meant. Exit status: 0 done, 1
-    failed or problems found, 2 usage error.
+    oci:PATH[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME] or
+    docker://HOST/REPO[:TAG|@DIGEST]. NAME is a name, a digest, or the beginning of a digest;
+    without it the only entry is meant. Exit status: 0 done, 1 failed or problems found, 2 usage
+    error.
     """

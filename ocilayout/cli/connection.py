@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ocilayout.cli.argument import (
     InArchive,
@@ -72,6 +72,11 @@ class Access:
             if not isinstance(locator, InArchive if for_archive else InRegistry):
                 noun = "an archive" if for_archive else "a registry"
                 raise click.UsageError(f"{option} is for {noun}, and {locator} is not one")
+
+    def without_unpack_limit(self) -> Access:
+        """Return the same without the option for archives, where that says how layers unpack."""
+        given = tuple(option for option in self.given if not option.endswith("unpack-limit"))
+        return evolve(self, given=given)
 
     @contextmanager
     def repository(self, locator: InRegistry) -> Iterator[Repository]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 from attrs import evolve
 
-from ocilayout.archive import write_archive
+from ocilayout.archive import DockerArchive, docker_names, write_archive, write_docker_archive
 from ocilayout.cli import option
 from ocilayout.cli.argument import (
     STREAM,
     InArchive,
+    InDockerArchive,
     InLayout,
     InRegistry,
     Locator,
@@ -85,17 +86,22 @@ def cp(  # noqa: PLR0913 # as many as there are options
 ) -> None:
     """Copy content between layouts, archives and registries.
 
-    Both are written oci:PATH[:NAME], oci-archive:FILE[:NAME] or docker://HOST/REPO[:TAG|@DIGEST].
-    Without a name SOURCE means its only entry, and in TARGET it keeps its name. Content that is
-    named by its digest arrives without a name, by NAME@DIGEST with it. With --all an entry whose
-    name is missing or ambiguous goes by its full name. A layout is created if TARGET is missing; an
-    archive is replaced as a whole. "oci-archive:-" is standard input or output.
+    Both are written oci:PATH[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME] or
+    docker://HOST/REPO[:TAG|@DIGEST]. Without a name SOURCE means its only entry, and in TARGET it
+    keeps its name. Content that is named by its digest arrives without a name, by NAME@DIGEST with
+    it. With --all an entry whose name is missing or ambiguous goes by its full name. A layout is
+    created if TARGET is missing; an archive is replaced as a whole. "oci-archive:-" is standard
+    input or output.
+
+    docker-archive: is a tar of "docker save". In it an image has names such as app:v1, and
+    docker-archive:FILE:@N is the image at a position, from 0.
 
     Passwords are asked for, or read from standard input as a line each, that of SOURCE first.
     """
     _require_sense(source, target, everything=everything, keep_going=keep_going)
     to_access.require_use(target)
-    operand = Operand(source, from_access)
+    unpacks = isinstance(target, InDockerArchive)
+    operand = Operand(source, from_access.without_unpack_limit() if unpacks else from_access)
     with operand.open() as opened, accounted() as account:
         names = _names(opened, operand, target, platform, everything=everything)
         failed: dict[str, OciLayoutError] = {}
@@ -127,11 +133,22 @@ def cp(  # noqa: PLR0913 # as many as there are options
         elif isinstance(target, InRegistry):
             with to_access.repository(target) as repository:
                 arrived = copied_to(repository)
+        elif isinstance(target, InDockerArchive):
+            names = _docker_names(opened, source, target, names)
+            arrived = write_docker_archive(
+                opened,
+                names,
+                _output(target),
+                platform=platform,
+                on_event=account.tell,
+                on_error=on_error,
+                unpack_limit=from_access.unpack_limit,
+            )
         else:
             write_archive(
                 opened,
                 names,
-                sys.stdout.buffer if target.path == STREAM else target.path,
+                _output(target),
                 platform=platform,
                 referrers=referrers,
                 sparse=sparse,
@@ -174,7 +191,7 @@ def _report(
     failures = [{"source": ref, "error": str(error)} for ref, error in failed.items()]
     answer(
         {"entries": entries, "failed": failures, **account.data()},
-        "\n".join(map(printable, [*lines, account.text()])),
+        "\n".join(map(printable, [*lines, *account.text().splitlines()])),
         as_json=as_json,
         err=isinstance(target, InArchive) and target.path == STREAM,
     )
@@ -202,6 +219,9 @@ def _require_sense(source: Locator, target: Locator, *, everything: bool, keep_g
             "lock_timeout",
             "any_name",
         )
+    if isinstance(target, InDockerArchive):
+        refuse("to copy what refers to content; a Docker archive has no place for it", "referrers")
+        refuse("how an index is copied; a Docker archive has no place for one", "sparse")
     if isinstance(target, InArchive):
         refuse("how many transfers run at a time; an archive is written in one go", "jobs")
         if target.path == STREAM and sys.stdout.isatty():
@@ -216,7 +236,24 @@ def _names(
     *,
     everything: bool,
 ) -> dict[str, str | None]:
-    if everything:
+    ref = None if everything else operand.choose(source, platform)
+    only = operand.locator.name is None and target.name is None
+    if ref is None or (only and isinstance(source, DockerArchive)):  # it may have several names
         return all_names(source, platform)
-    ref = operand.choose(source, platform)
     return {ref: target.name or arriving_name(source, ref)}
+
+
+def _docker_names(
+    opened: Source, source: Locator, target: InDockerArchive, names: dict[str, str | None]
+) -> dict[str, str | None]:
+    """Return the names that images get in a Docker archive, where a name has a repository."""
+    if target.name is not None:
+        return docker_names(opened, dict.fromkeys(names, target.name))
+    if isinstance(source, InRegistry):
+        whole = {ref: None if is_digest(ref) else f"{source.repository}:{ref}" for ref in names}
+        return docker_names(opened, whole)
+    return docker_names(opened, list(names))
+
+
+def _output(target: InArchive) -> str | BinaryIO:
+    return sys.stdout.buffer if target.path == STREAM else target.path

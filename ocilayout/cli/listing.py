@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final, Literal
 from attrs import frozen
 
 from ocilayout import model
-from ocilayout.archive import Archive
 from ocilayout.cli.operand import Root
 from ocilayout.cli.terminal import content_data, counted, one_line, printable, short, size_text
 from ocilayout.cli.tree import IMAGE_CONFIGS, Kind, graph_of, platform_text
@@ -24,7 +23,7 @@ from ocilayout.errors import (
     OciLayoutError,
     UnsupportedDigestError,
 )
-from ocilayout.layout import Layout
+from ocilayout.layout import Layout, View
 from ocilayout.model import (
     CREATED,
     DEFAULT_LIMITS,
@@ -149,7 +148,7 @@ def row_of(source: Source, root: Root, *, limits: Limits = DEFAULT_LIMITS) -> Ro
     node = nodes[root.descriptor.digest]
     config, error = _config_of(source, node.document)
     states = None
-    if isinstance(source, Layout | Archive):
+    if isinstance(source, View):
         states = Counter(state for one in nodes.values() for state in one.states.values())
     created, created_from = _created(source, root, node.document, config)
     return Row(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ocilayout.archive import Archive
 from ocilayout.cli import option
 from ocilayout.cli.listing import HEADING, row_of
 from ocilayout.cli.terminal import (
@@ -25,7 +24,7 @@ from ocilayout.cli.terminal import (
 )
 from ocilayout.cli.tree import draw, graph_of, reached
 from ocilayout.errors import DocumentError, read_from
-from ocilayout.layout import Layout, acting, thread_pool
+from ocilayout.layout import View, acting, thread_pool
 from ocilayout.model import (
     CHUNK,
     DOCUMENT_TYPES,
@@ -140,7 +139,7 @@ def tree(operand: Operand, *, as_json: bool) -> None:
     """
     with operand.open() as source:
         roots = operand.roots(source)
-        local = isinstance(source, Layout | Archive)
+        local = isinstance(source, View)
         nodes = graph_of(source, operand.all_roots(source) if local else roots, roots)
     if as_json:
         data = [node.data() for node in reached(roots, nodes)]

@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from ocilayout.archive import Archive
-from ocilayout.cli.argument import STREAM, InArchive, InLayout, Locator
+from ocilayout.archive import Archive, DockerArchive
+from ocilayout.cli.argument import STREAM, InArchive, InDockerArchive, InLayout, Locator
 from ocilayout.cli.connection import Access
 from ocilayout.cli.terminal import one_line
 from ocilayout.errors import DocumentError, OciLayoutError, ReferenceNotFoundError
-from ocilayout.layout import Layout, acting, are_one_image, thread_pool, write_hashed
+from ocilayout.layout import Layout, View, acting, are_one_image, thread_pool, write_hashed
 from ocilayout.model import (
     OCTET_STREAM,
     Descriptor,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from ocilayout.model import Platform
     from ocilayout.registry import Repository
 
-    Source = Layout | Archive | Repository
+    Source = Layout | Archive | DockerArchive | Repository
 
 _JOBS: Final = 8  # how many tags of a registry are resolved at once
 _MOST_NAMES: Final = 10  # that an error lists
@@ -51,6 +52,7 @@ class Root:
         full_name: The full name of an image, as containerd and Docker write it, or `None`.
         descriptor: The content; `None` if the registry failed to tell.
         ref: A reference that means this content alone; a name where one does.
+        shares_name: Whether an entry with another full name has the same reference name.
         annotations: The annotations of the entry; empty for a tag.
         error: Why there is no descriptor; empty if there is one.
     """
@@ -59,6 +61,7 @@ class Root:
     full_name: str | None = None
     descriptor: Descriptor | None
     ref: str
+    shares_name: bool = False
     annotations: FrozenMap[str, str] = field(default=FrozenMap())
     error: str = ""
 
@@ -69,8 +72,9 @@ class Root:
 
     @property
     def label(self) -> str:
-        """What tables call it: its full name where the reference name is missing or ambiguous."""
-        known = self.name if self.ref == self.name else self.full_name or self.name
+        """What tables call it: its full name where the reference name is missing or shared."""
+        alone = self.ref == self.name and not self.shares_name
+        known = self.name if alone else self.full_name or self.name
         return known or "(no name)"
 
 
@@ -99,9 +103,10 @@ class Operand:
         if isinstance(self.locator, InLayout):
             yield Layout.open(self.locator.path)
         elif isinstance(self.locator, InArchive):
+            kind = DockerArchive if isinstance(self.locator, InDockerArchive) else Archive
             with (
                 _input(self.locator.path) as file,
-                Archive.open(file, unpack_limit=self.access.unpack_limit) as archive,
+                kind.open(file, unpack_limit=self.access.unpack_limit) as archive,
             ):
                 yield archive
         else:
@@ -123,7 +128,7 @@ class Operand:
         name = self.locator.name
         if name is None:
             return self._only(source, platform)
-        return in_full(source, name) if isinstance(source, Layout | Archive) else name
+        return in_full(source, name) if isinstance(source, View) else name
 
     def resolve(self, source: Source, platform: Platform | None = None) -> Descriptor:
         """Return the plain descriptor of a manifest, an index or any other blob.
@@ -137,7 +142,7 @@ class Operand:
             OciLayoutError: As `resolve` and `alternatives` of the source say.
         """
         name = self.choose(source, platform)
-        if isinstance(source, Layout | Archive):
+        if isinstance(source, View):
             with suggesting_names(source):
                 if platform is None:
                     return source.resolve(name)
@@ -175,8 +180,12 @@ class Operand:
         Raises:
             OciLayoutError: The source cannot be read.
         """
-        if isinstance(source, Layout | Archive):
-            return tuple(sorted((_entry_root(*pair) for pair in source.refs()), key=_order))
+        if isinstance(source, View):
+            roots = [_entry_root(*pair) for pair in source.refs()]
+            named = {(root.name, root.full_name) for root in roots}
+            times = Counter(name for name, _ in named)
+            roots = [evolve(root, shares_name=times[root.name] > 1) for root in roots]
+            return tuple(sorted(roots, key=_order))
         with thread_pool(_JOBS) as workers:
             return tuple(workers.map(lambda tag: _tag_root(source, tag), source.tags()))
 
@@ -188,17 +197,17 @@ class Operand:
         Raises:
             OciLayoutError: As `roots` says.
         """
-        if self.locator.name is None and not isinstance(source, Layout | Archive):
+        if self.locator.name is None and not isinstance(source, View):
             return list(source.tags())
         return [root.ref for root in self.roots(source) if untagged or root.is_named]
 
     def _only(self, source: Source, platform: Platform | None) -> str:
         roots: dict[str, RootEntry | None]
-        if isinstance(source, Layout | Archive):
+        if isinstance(source, View):
             roots = {**dict(source.refs())}  # an entry that is repeated counts once
         else:
             roots = dict.fromkeys(source.tags())
-        if len(roots) == 1:
+        if len(roots) == 1 or (isinstance(source, DockerArchive) and len(source.images) == 1):
             return next(iter(roots))
         if not roots:
             raise ReferenceNotFoundError(f"{self.locator} has no entry")
@@ -216,7 +225,7 @@ class Operand:
         )
 
 
-def in_full(source: Layout | Archive, name: str) -> str:
+def in_full(source: Layout | Archive | DockerArchive, name: str) -> str:
     """Return a reference with its digest in full where it is abbreviated.
 
     The beginning of a digest, alone or as in `NAME@DIGEST`, means the only digest that begins with
@@ -241,7 +250,7 @@ def in_full(source: Layout | Archive, name: str) -> str:
 
 
 @contextmanager
-def suggesting_names(source: Layout | Archive) -> Iterator[None]:
+def suggesting_names(source: Layout | Archive | DockerArchive) -> Iterator[None]:
     """Add to an error about a missing name which names there are.
 
     Raises:
@@ -278,7 +287,7 @@ def _input(path: str) -> Iterator[str | BinaryIO]:
 
 def _entry_roots(source: Source, ref: str) -> tuple[Root, ...]:
     """Return the entries that a name means; none for a digest, which means content."""
-    if not isinstance(source, Layout | Archive) or is_digest(ref):
+    if not isinstance(source, View) or is_digest(ref):
         return ()
     return tuple(_entry_root(*pair) for pair in source.refs(name=ref))
 

@@ -40,6 +40,7 @@ class Account:
         self._copied: set[Digest] = set()
         self._left_behind: dict[Digest, Event] = {}
         self._missing: dict[Digest, Descriptor] = {}
+        self._elsewhere: dict[Digest, int] = {}  # the sizes of blobs that `urls` lead to
         self._planned_bytes = 0
         self._moved_bytes = 0
 
@@ -68,6 +69,8 @@ class Account:
                 self._move(digest, size)
                 if event.kind == "done":
                     self._copied.add(digest)
+                elif event.descriptor.urls:
+                    self._elsewhere[digest] = size
             self.watcher(self._moved_bytes, self._planned_bytes)
 
     def stop(self) -> None:
@@ -105,11 +108,16 @@ class Account:
             )
 
     def text(self) -> str:
-        """Return the totals for people."""
+        """Return the totals for people, as one or more lines."""
         total = self._totals()
         text = f"{counted(total['copied'], 'blob')} copied ({size_text(total['copiedBytes'])})"
-        if total["skipped"]:
-            text += f", {total['skipped']} there already ({size_text(total['skippedBytes'])})"
+        elsewhere = len(self._elsewhere.keys() - self._copied)
+        size = sum(size for digest, size in self._elsewhere.items() if digest not in self._copied)
+        if total["skipped"] > elsewhere:
+            already = size_text(total["skippedBytes"] - size)
+            text += f", {total['skipped'] - elsewhere} there already ({already})"
+        if elsewhere:
+            text += f", {elsewhere} not copied, which `urls` lead to ({size_text(size)})"
         if self._missing:
             entries = self._missing.values()
             listed = some(str(entry.platform or entry.digest) for entry in entries)

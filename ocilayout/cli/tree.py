@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import evolve, frozen
 
-from ocilayout.archive import Archive
 from ocilayout.cli.terminal import content_data, one_line, printable, short, size_text
 from ocilayout.errors import BlobNotFoundError, OciLayoutError
-from ocilayout.layout import Layout, in_any_size
+from ocilayout.layout import View, in_any_size
 from ocilayout.model import (
     DEFAULT_LIMITS,
     DOCKER_CONFIG,
@@ -175,7 +174,7 @@ def graph_of(
 
     def read(descriptor: Descriptor) -> Document | None:
         try:
-            if isinstance(source, Layout | Archive):
+            if isinstance(source, View):
                 # In a layout a descriptor of a wrong size is told, and its content shown.
                 document = in_any_size(budget.read_if_there, descriptor, source.blobs)
             else:
@@ -222,7 +221,7 @@ def graph_of(
 def _states(source: Source, contents: Iterable[Descriptor]) -> dict[Digest, dict[int, State]]:
     """Return whether a layout or an archive has content, by digest and by size."""
     states: dict[Digest, dict[int, State]] = {}
-    if not isinstance(source, Layout | Archive):
+    if not isinstance(source, View):
         return states
     for descriptor in contents:
         state: State

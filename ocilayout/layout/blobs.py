@@ -375,8 +375,9 @@ def _missing(digest: Digest) -> BlobNotFoundError:
 
 def _irregular(descriptor: Descriptor, mode: int) -> IntegrityError:
     noun = noun_of(mode)
+    way_out = "; `ocilayout repair` puts a copy in its place" if stat.S_ISLNK(mode) else ""
     return IntegrityError(
-        f"in place of the blob {descriptor.digest} is {noun}; it is not followed",
+        f"in place of the blob {descriptor.digest} is {noun}; it is not followed{way_out}",
         descriptor=descriptor,
         actual=noun,
     )

@@ -135,7 +135,7 @@ def arriving_name(source: Source, ref: str) -> str | None:
     entries = source.entries(name=ref) if isinstance(source, View) else ()
     if not entries or any(ref in (entry.name, entry.full_name) for entry in entries):
         return ref
-    return ref.rpartition("@")[0] or None
+    return ref.rpartition("@")[0] or None if "@" in ref else ref
 
 
 def entries_of(source: Source, refs: Iterable[str]) -> Iterator[RootEntry]:

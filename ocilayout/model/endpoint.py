@@ -34,7 +34,7 @@ class SourceBlobs(Protocol):
 
 
 class Source(Protocol):
-    """A `Layout`, an `Archive` or a `Repository`."""
+    """A `Layout`, an `Archive`, a `DockerArchive` or a `Repository`."""
 
     @property
     def blobs(self) -> SourceBlobs:

@@ -66,12 +66,23 @@ def parse_json(
     Spec: considerations:json, considerations:duplicate-keys, considerations:numbers,
         considerations:texts, considerations:limits, annotations:unique-keys.
     """
-    text = decode_text(data, limit=limit)
-    require_nodes(text, nodes)
-    document = _decode(text)
-    require_ijson(document, text)
+    document = parse_value(data, limit=limit, nodes=nodes)
     if not isinstance(document, dict):
         raise wrong_type("an object", document)
+    return document
+
+
+def parse_value(data: bytes, *, limit: int = MAX_DOCUMENT, nodes: int = MAX_NODES) -> Json:
+    """Read bytes as one JSON value of any type; see `parse_json`.
+
+    Raises:
+        DocumentError: The bytes are not I-JSON.
+        LimitExceededError: As for `parse_json`.
+    """
+    text = decode_text(data, limit=limit)
+    require_nodes(text, nodes)
+    document: Json = _decode(text)
+    require_ijson(document, text)
     return document
 
 

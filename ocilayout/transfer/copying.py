@@ -64,7 +64,7 @@ def copy(  # noqa: PLR0913 # each is an option by its name
     can do that.
 
     Args:
-        source: A `Layout`, an `Archive` or a `Repository`.
+        source: A `Layout`, an `Archive`, a `DockerArchive` or a `Repository`.
         ref: A name, a full name, a digest or `NAME@DIGEST` in the source.
         target: A `Layout` or a `Repository`.
         name: The tag in the target. By default `ref` if that is a name or a full name, NAME for
@@ -137,7 +137,7 @@ def copy_all(  # noqa: PLR0913 # as for `copy`
     before have their tags, and what was stored is not transferred again by the next call.
 
     Args:
-        source: A `Layout`, an `Archive` or a `Repository`.
+        source: A `Layout`, an `Archive`, a `DockerArchive` or a `Repository`.
         names: References in the source. A mapping gives the tag of each in the target, `None`
             as for `copy`. `None` for all entries of a layout or an archive, tagged or not, and all
             tags of a repository; an entry whose reference name is missing or ambiguous goes by its

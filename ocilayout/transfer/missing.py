@@ -110,9 +110,12 @@ def _not_there(missing: list[MissingPart]) -> BlobNotFoundError:
         )
     entries = {part.entry.digest: part for part in missing if part.entry is not None}
     listed = some(map(_describe, entries.values()))
+    indexes = {part.parent.digest for part in missing if part.parent.media_type in INDEX_TYPES}
+    lists = f"and {len(indexes) - 1} more list" if len(indexes) > 1 else "lists"
     return BlobNotFoundError(
-        f"{first.parent.digest} lists what is not there: {listed}; choose a platform that is there,"
-        " or make a sparse copy, which leaves these out and keeps the index as it is"
+        f"{first.parent.digest} {lists} what is not there: {listed}; choose a platform that is"
+        " there, or make a sparse copy (`--sparse`), which leaves these out and keeps the index as"
+        " it is"
     )
 
 

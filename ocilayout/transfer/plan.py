@@ -12,7 +12,7 @@ from functools import partial
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
-from ocilayout.errors import BlobNotFoundError, IntegrityError
+from ocilayout.errors import BlobNotFoundError, IntegrityError, RegistryError
 from ocilayout.layout import Layout
 from ocilayout.model import (
     DOCUMENT_TYPES,
@@ -134,7 +134,17 @@ class Plan:
         # A registry stores what is sent under a tag under its digest, too. Sending such a root
         # by digest first would be a request for nothing.
         by_tag = {root.digest for _, root in tags if self._goes_by_tag(root)}
-        put_and_bind(lambda: self.carry_out(roots, but=by_tag), lambda: self._tag_all(tags))
+        try:
+            put_and_bind(lambda: self.carry_out(roots, but=by_tag), lambda: self._tag_all(tags))
+        except RegistryError as error:
+            if not self._sparse or "MANIFEST_BLOB_UNKNOWN" not in error.codes:
+                raise
+            raise RegistryError(
+                f"{error}; this registry takes no sparse index: copy a platform that is there"
+                " (`--platform`)",
+                status=error.status,
+                codes=error.codes,
+            ) from None
 
     def carry_out(self, roots: list[Descriptor], *, but: Collection[Digest] = ()) -> None:
         """Transfer graphs without tagging them.

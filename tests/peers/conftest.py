@@ -12,6 +12,7 @@ import subprocess
 import tarfile
 import time
 from contextlib import ExitStack
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -61,16 +62,18 @@ class Attempt(Protocol):
 
 
 @pytest.fixture(scope="session")
-def attempt(require: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Attempt:
-    """Return a function that runs a program; all tests share one store of buildah.
+def attempt(
+    require: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Attempt]:
+    """Return a function that runs a program; all tests share one store of buildah and podman.
 
     That store needs neither mounts nor a daemon, so root needs no privileges beyond the file
     system.
     """
     store = tmp_path_factory.mktemp("buildah")
-    options = {
-        "buildah": ("--root", store / "root", "--runroot", store / "run", "--storage-driver", "vfs")
-    }
+    stored = ("--root", store / "root", "--storage-driver", "vfs")
+    short = TemporaryDirectory()  # podman takes no path of more than 50 characters here
+    options = dict.fromkeys(("buildah", "podman"), (*stored, "--runroot", short.name))
 
     def attempt(
         program: str, *arguments: str | Path, cwd: Path | None = None
@@ -84,7 +87,8 @@ def attempt(require: Callable[[str], str], tmp_path_factory: pytest.TempPathFact
             env={**os.environ, "TMPDIR": str(store)},
         )
 
-    return attempt
+    with short:
+        yield attempt
 
 
 @pytest.fixture(scope="session")

@@ -101,6 +101,8 @@ def names_in_short(data: bytes) -> tuple[str, ...]:
     """Return the names of a root index, by the simplest code that follows the rules."""
     document = parse_json(data)
     entries = document.pop("manifests", None) or []
+    if document.get("schemaVersion") is None:  # which readers take for 2
+        document["schemaVersion"] = 2
     require_without(structure(document, Index).extra, "config", "layers")
     assert isinstance(entries, list)
     names = {check_entry(entry) for entry in entries}

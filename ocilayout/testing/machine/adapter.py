@@ -173,6 +173,7 @@ class Adapter(ABC):
 
     Attributes:
         verbs: Those of `VERBS` that it has.
+        prunes: Whether its `collect` drops entries without names when it is asked to.
         exact: Whether all that is in `index.json` and `blobs/` must be what the model says. If not,
             names must mean what the model says, and be whole.
         handles: How many handles are used side by side.
@@ -183,6 +184,7 @@ class Adapter(ABC):
 
     verbs: Collection[str] = VERBS
     exact: bool = True
+    prunes: bool = True
     handles: int = 1
     model: type[Model] = Model
     contents: Sequence[Content] = CONTENTS

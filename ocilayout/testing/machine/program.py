@@ -53,6 +53,7 @@ class ProgramAdapter(Adapter):
     """
 
     exact = False
+    prunes = False
 
     def __init__(
         self,

@@ -259,7 +259,7 @@ class StoreMachine(Copies):
         """Delete what nothing reaches; or only ask what that would be."""
         removed = by.store.collect(prune=prune, grace=False, dry_run=dry_run)
         model = by.model.twin() if dry_run else by.model
-        must = model.collect(prune=prune)
+        must = model.collect(prune=prune and self.adapter.prunes)
         if self.adapter.exact:
             unlisted = must.unlisted if removed.unlisted is None else removed.unlisted
             found = Collected(removed.blobs, removed.entries, unlisted)
@@ -271,7 +271,7 @@ class StoreMachine(Copies):
         """Tag content and collect garbage: the tag holds all that the content names."""
         self._put_and_tag(by, name, content, {}, subject=True)
         by.store.collect(prune=prune, grace=False, dry_run=False)
-        by.model.collect(prune=prune)
+        by.model.collect(prune=prune and self.adapter.prunes)
 
     @precondition(has("collect"))
     @rule(by=handles, prune=st.booleans())

@@ -179,6 +179,22 @@ def test_headers_that_say_nothing_here() -> None:
     assert [member.name for member in members(data)] == ["x"]
 
 
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_where_symbolic_links_lead(form: Literal[0, 1, 2]) -> None:
+    """A symbolic link says what it leads to, however long that is; nothing else says so."""
+    long = "../" + "d" * 150 if form != tarfile.USTAR_FORMAT else "../d"
+    infos = []
+    for kind, target in (
+        (tarfile.SYMTYPE, "../a"),
+        (tarfile.SYMTYPE, long),
+        (tarfile.LNKTYPE, "b"),
+    ):
+        info = tarfile.TarInfo("x")
+        info.type, info.linkname = kind, target
+        infos.append(info.tobuf(form))
+    assert [member.link for member in members(b"".join(infos))] == ["../a", long, ""]
+
+
 def test_what_lies_behind_the_end_is_not_read() -> None:
     """Two empty blocks end a tar; one at the very end of the file does, too."""
     assert [member.name for member in members(header("x") + END + b"?" * 512)] == ["x"]

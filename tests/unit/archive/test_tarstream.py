@@ -38,6 +38,7 @@ def write(file: BinaryIO) -> None:
     tar.add_folder("b")
     tar.add_stream("b/c", 512, io.BytesIO(b"x" * 512))
     tar.add("b/" + "d" * 150, b"")
+    tar.add_link("b/e", "../a")
     tar.finish()
 
 
@@ -61,12 +62,14 @@ def members(data: bytes) -> Iterator[tarfile.TarInfo]:
 
 
 def test_members(expected: bytes) -> None:
-    """Files and folders have fixed modes, no owner and no time, and stand in the order written."""
+    """Each kind has a fixed mode, no owner and no time; members stand in the order written."""
     found = list(members(expected))
     assert [(member.name, member.size, member.mode) for member in found] == [
         ("a", 3, 0o644), ("b", 0, 0o755), ("b/c", 512, 0o644), ("b/" + "d" * 150, 0, 0o644),
+        ("b/e", 0, 0o777),
     ]  # fmt: skip
-    assert [member.isdir() for member in found] == [False, True, False, False]
+    assert [member.isdir() for member in found] == [False, True, False, False, False]
+    assert [member.linkname for member in found if member.issym()] == ["../a"]
     for member in found:
         assert (member.uid, member.gid, member.uname, member.gname) == (0, 0, "", "")
         assert member.mtime == 0

@@ -7,6 +7,7 @@ import threading
 from typing import Literal
 
 import pytest
+from attrs import evolve
 
 from ocilayout.cli.progress import Account, accounted
 from ocilayout.model.descriptor import Descriptor
@@ -32,9 +33,21 @@ def test_totals() -> None:
     tell(account, B, "skipped")
     tell(account, C, "skipped")
     assert account.data() == {
-        "copied": 1, "copiedBytes": 1024, "skipped": 2, "skippedBytes": 5120,
+        "copied": 1, "copiedBytes": 1024, "skipped": 2, "skippedBytes": 5120, "missing": [],
     }  # fmt: skip
     assert account.text() == "1 blob copied (1.0 KiB), 2 there already (5.0 KiB)"
+
+
+def test_foreign_layers() -> None:
+    """Content that only its `urls` lead to is not called content that the target has."""
+    account = Account()
+    foreign = evolve(B, urls=["https://example.com/b"])
+    for descriptor in (A, foreign):
+        tell(account, descriptor, "planned", "skipped")
+    assert account.text() == (
+        "0 blobs copied (0 B), 1 there already (1.0 KiB),"
+        " 1 not copied, which `urls` lead to (2.0 KiB)"
+    )
 
 
 def test_what_comes_again_counts_once() -> None:
