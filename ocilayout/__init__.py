@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         UnsupportedDigestError,
         UnsupportedVersionError,
     )
-    from ocilayout.layout import Blobs, CollectReport, Edit, Layout, RootEntry
+    from ocilayout.layout import Blobs, CollectReport, Edit, Holder, Layout, RemoveReport, RootEntry
     from ocilayout.model import (
         CONTAINERD_IMAGE_NAME,
         CREATED,
@@ -111,6 +111,7 @@ __all__ = [
     "FrozenMap",
     "Header",
     "History",
+    "Holder",
     "ImageConfig",
     "Index",
     "IntegrityError",
@@ -130,6 +131,7 @@ __all__ = [
     "Reference",
     "ReferenceNotFoundError",
     "RegistryError",
+    "RemoveReport",
     "RepairReport",
     "RootEntry",
     "RootFs",

@@ -40,6 +40,12 @@ _URI = re.compile(
 
 _EMPTY: Final = b"{}"
 
+# How BuildKit marks the attestations of an index: they do not run anywhere.
+_REFERENCE_TYPE: Final = "vnd.docker.reference.type"
+_ATTESTATION: Final = "attestation-manifest"
+_IN_TOTO: Final = "application/vnd.in-toto+json"
+_UNKNOWN: Final = "unknown"
+
 # Unicode, section 23.7: the 66 noncharacters, and how JSON escapes them.
 _NONCHARACTERS: Final = "\ufdd0-\ufdef" + "".join(
     chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF)
@@ -105,7 +111,7 @@ def on_descriptor(descriptor: Descriptor, place: str) -> Iterator[Problem]:
         manifest:empty-descriptor.
     """
     yield from _on_annotations(descriptor.annotations, f"{place}.annotations")
-    if descriptor.platform is not None:
+    if descriptor.platform is not None and not is_attestation(descriptor):
         yield from on_platform(descriptor.platform, f"{place}.platform")
     yield from _on_artifact_type(descriptor.artifact_type, place)
     yield from _on_urls(descriptor.urls, f"{place}.urls")
@@ -139,12 +145,8 @@ def on_document(document: Document) -> Iterator[Problem]:
 def on_platform(platform: Platform | ImageConfig, place: str) -> Iterator[Problem]:
     """Report what is unwise in a platform, or in a config that names one.
 
-    BuildKit gives its attestations the platform `unknown/unknown`, so that nothing runs them.
-
     Spec: image-index:platform-values, config:platform-values.
     """
-    if platform.architecture == platform.os == "unknown":
-        return
     for name, value, known in (
         ("architecture", platform.architecture, ARCHITECTURES),
         ("os", platform.os, SYSTEMS),
@@ -156,6 +158,32 @@ def on_platform(platform: Platform | ImageConfig, place: str) -> Iterator[Proble
             yield problem_at(
                 "unknown-platform", f"{value!r} is not a known value of {go}", f"{place}.{name}"
             )
+
+
+def is_attestation(descriptor: Descriptor) -> bool:
+    """Tell whether a descriptor is that of an attestation, which BuildKit gives no platform."""
+    marked = descriptor.annotations.get(_REFERENCE_TYPE) == _ATTESTATION
+    return marked and descriptor.platform is not None and is_unknown(descriptor.platform)
+
+
+def has_statements(document: Document) -> bool:
+    """Tell whether a manifest is made of statements about other content, and of nothing else."""
+    layers = document.layers if isinstance(document, Manifest) else ()
+    return bool(layers) and all(layer.media_type == _IN_TOTO for layer in layers)
+
+
+def is_unknown(platform: Platform | ImageConfig) -> bool:
+    """Tell whether a platform says that it is not one."""
+    return platform.os == platform.architecture == _UNKNOWN
+
+
+def on_attestation(place: str) -> Problem:
+    """Report the first attestation of an index, by the place of its descriptor."""
+    return problem_at(
+        "attestation-platform",
+        "unknown/unknown is not a platform; BuildKit marks attestations so",
+        f"{place}.platform",
+    )
 
 
 def on_name(name: str, place: str) -> Iterator[Problem]:
@@ -173,7 +201,7 @@ def on_name(name: str, place: str) -> Iterator[Problem]:
 def on_nulls(
     document: Mapping[str, object], names: Iterable[str], place: str = "$"
 ) -> Iterator[Problem]:
-    """Report which lists of an object are null or absent.
+    """Report which lists of a document, or of an object in it, are null or absent.
 
     Spec: image-index:manifests, manifest:layers, config:diff-ids.
     """

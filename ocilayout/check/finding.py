@@ -181,6 +181,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "url-scheme": Kind("warning", "descriptor:urls-scheme"),
         "empty-platform": Kind("warning", _PLATFORM),
         "unknown-platform": Kind("warning", _PLATFORM),
+        "attestation-platform": Kind("note", _PLATFORM),
         "artifact-type-form": Kind("warning", "manifest:artifact-type-form"),
         "annotation-key-form": Kind("warning", "annotations:key-form"),
         "empty-annotation-key": Kind("warning", "annotations:key-form"),

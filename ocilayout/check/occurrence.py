@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
 
+from ocilayout.check import advice
 from ocilayout.errors import DocumentError
 from ocilayout.model import Descriptor, Digest, structure
 
@@ -28,6 +29,7 @@ class Occurrence:
         size: Its size in bytes, `None` where the descriptor does not have one.
         place: The place of the descriptor.
         role: What the descriptor is: an entry with or without a name, a part, or a subject.
+        attestation: Whether it is an attestation or a part of one, without a platform.
     """
 
     digest: Digest
@@ -35,6 +37,7 @@ class Occurrence:
     size: int | None
     place: str
     role: Role
+    attestation: bool = False
 
 
 def occurrence_of(descriptor: Descriptor, place: str, role: Role) -> Occurrence:
@@ -45,6 +48,7 @@ def occurrence_of(descriptor: Descriptor, place: str, role: Role) -> Occurrence:
         size=descriptor.size,
         place=place,
         role=role,
+        attestation=advice.is_attestation(descriptor),
     )
 
 

@@ -7,7 +7,7 @@ is one problem and not one for each blob behind it. Places are JSON paths.
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, frozen
 
@@ -95,6 +95,11 @@ def read_document(data: bytes, media_type: str) -> Reading:
     )
     problems.extend(bounded(unwise))
     references = tuple(occurrence_of(descriptor, place, role) for place, descriptor, role in parts)
+    marked = next((to.place for to in references if to.attestation), None)
+    if marked is not None:
+        problems.append(advice.on_attestation(marked))
+    if advice.has_statements(document):
+        references = tuple(evolve(to, attestation=True) for to in references)
     if isinstance(document, Schema1Manifest):  # which does not have the sizes of layers
         references = tuple(
             evolve(to, size=None, place=f"$.fsLayers ({to.digest})") for to in references
@@ -102,9 +107,14 @@ def read_document(data: bytes, media_type: str) -> Reading:
     return Reading(tuple(problems), references, frozenset(document_mentions(document)))
 
 
-def read_config(data: bytes) -> tuple[Problem, ...]:
-    """Return the problems of an image configuration."""
-    return _problems_in(data, ImageConfig)
+def read_config(data: bytes, *, attestation: bool = False) -> tuple[Problem, ...]:
+    """Return the problems of an image configuration.
+
+    Args:
+        data: Its bytes, verified already.
+        attestation: Whether it is that of an attestation.
+    """
+    return _problems_in(data, ImageConfig, attestation=attestation)
 
 
 def read_header(data: bytes) -> tuple[Problem, ...]:
@@ -112,7 +122,9 @@ def read_header(data: bytes) -> tuple[Problem, ...]:
     return _problems_in(data, Header)
 
 
-def _problems_in(data: bytes, model: type[ImageConfig | Header]) -> tuple[Problem, ...]:
+def _problems_in(
+    data: bytes, model: type[ImageConfig | Header], *, attestation: bool = False
+) -> tuple[Problem, ...]:
     careless: list[Problem] = []
     try:
         raw = parse_json(data)
@@ -122,10 +134,18 @@ def _problems_in(data: bytes, model: type[ImageConfig | Header]) -> tuple[Proble
         return tuple(with_errors(careless, problems_of(error)))
     unwise: Iterable[Problem] = ()
     if isinstance(document, ImageConfig):
-        rootfs = cast("dict[str, Json]", raw["rootfs"])
-        nulls = advice.on_nulls(rootfs, ["diff_ids"], "$.rootfs")
-        unwise = chain(nulls, advice.on_platform(document, "$"))
+        unwise = _on_config(document, raw, attestation=attestation)
     return (*careless, *bounded(unwise))
+
+
+def _on_config(
+    config: ImageConfig, raw: dict[str, Json], *, attestation: bool
+) -> Iterator[Problem]:
+    if not (attestation and advice.is_unknown(config)):
+        yield from advice.on_platform(config, "$")
+    rootfs = raw.get("rootfs")
+    if isinstance(rootfs, dict):
+        yield from advice.on_nulls(rootfs, ("diff_ids",), "$.rootfs")
 
 
 def _careless(raw: dict[str, Json], data: bytes) -> list[Problem]:
@@ -145,6 +165,11 @@ def _parts(document: Document) -> Iterator[tuple[str, Descriptor, Role]]:
         yield f"$.{name}[{number}]", descriptor, "part"
     if document.subject is not None:
         yield "$.subject", document.subject, "subject"
+
+
+def reference_to(descriptor: Descriptor, place: str) -> Occurrence:
+    """Return a reference to content without a descriptor in the layout."""
+    return occurrence_of(descriptor, place, "part")
 
 
 def _valid_references(raw: Mapping[str, Json]) -> Iterator[Occurrence]:

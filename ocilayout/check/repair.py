@@ -29,6 +29,7 @@ from ocilayout.layout import (
     Blobs,
     File,
     OwnFolders,
+    cannot_exist,
     describe,
     entry_digest,
     fsync,
@@ -262,7 +263,7 @@ class _Repair:
         """Tell whether content is missing and not in quarantine, though its algorithm has blobs."""
         try:
             digest = Digest.parse(text)
-            return (
+            return cannot_exist(digest) or (
                 digest.algorithm in there
                 and probe.status(self.blobs.path(digest)) is None
                 and probe.status(self.blobs.quarantine_path(digest)) is None

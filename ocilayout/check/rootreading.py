@@ -77,6 +77,7 @@ class RootReading:
         self.named: set[Digest] = set()
         self._seen: dict[bytes, int] = {}  # by a hash of the entry
         self._names: dict[str, Bearers] = {}
+        self._attested = False
 
     def shell(self) -> Iterator[Problem]:
         """Report what is wrong with the document apart from its entries."""
@@ -153,6 +154,9 @@ class RootReading:
 
     def _on_entry(self, descriptor: Descriptor, name: str | None, place: str) -> Iterator[Problem]:
         yield from advice.on_descriptor(descriptor, place)
+        if not self._attested and advice.is_attestation(descriptor):
+            self._attested = True
+            yield advice.on_attestation(place)
         if name is not None:
             yield from advice.on_name(name, place)
         if name:

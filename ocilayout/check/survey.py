@@ -339,7 +339,10 @@ class Survey:
 
     def _read(self, data: bytes, reference: Occurrence, place: str) -> Iterator[Problem]:
         if reference.media_type == OCI_CONFIG:
-            yield from (classified(problem, place) for problem in read_config(data))
+            yield from (
+                classified(problem, place)
+                for problem in read_config(data, attestation=reference.attestation)
+            )
             return
         reading = read_document(data, reference.media_type)
         yield from (classified(problem, place) for problem in reading.problems)
@@ -347,7 +350,8 @@ class Survey:
         if reading.references is None:
             self.complete = False
         for part in reading.references or ():
-            yield from self.note(evolve(part, place=place + part.place))
+            attestation = part.attestation or reference.attestation
+            yield from self.note(evolve(part, place=place + part.place, attestation=attestation))
 
 
 def mismatch(digest: Digest, actual: Digest) -> Problem:

@@ -113,10 +113,9 @@ def parse_locator(text: str) -> Locator:
     for kind in _FILES:
         if text.startswith(kind.scheme):
             path, name = _split(text.removeprefix(kind.scheme))
-            if not path or name == "":
-                what = "path" if not path else "name"
-                raise InvalidNameError(f"{text!r} has an empty {what}; write {_FORMS}")
-            return kind(path, name)
+            if not path:
+                raise InvalidNameError(f"{text!r} has an empty path; write {_FORMS}")
+            return kind(path, name or None)  # containers/image prints `oci:PATH:` for no name
     raise InvalidNameError(f"{text!r} is not a locator; write {_FORMS}")
 
 

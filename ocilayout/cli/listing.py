@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import frozen
 
+from ocilayout import model
 from ocilayout.cli.operand import Root
 from ocilayout.cli.terminal import content_data, counted, digest_cell, one_line, size_text
 from ocilayout.cli.tree import IMAGE_CONFIGS, Kind, graph_of, platform_text
@@ -47,6 +48,8 @@ DROPPED: Final = ("KIND", "AGE", "CONTENT", "PLATFORMS", "SIZE")
 TimeSource = Literal["entry", "document", "config", "file"]
 
 _MOST_PLATFORMS: Final = 3  # in a cell
+_LAST_YEAR: Final = 1980  # without ages
+_NO_AGE: Final = "-"
 _UNITS: Final = (
     ("year", 365.25 * 86400),
     ("month", 30.44 * 86400),
@@ -118,9 +121,8 @@ class Row:
         """Return the row for people, in the columns of `HEADING`."""
         digest = "" if self.root.descriptor is None else digest_cell(self.root.descriptor.digest)
         kind = self.kind if self.artifact_type is None else (self.artifact_type, "artifact")
-        # Reproducible builds say the epoch, and Go's zero time is before it: neither is an age.
-        dated = self.created is not None and self.created.timestamp() > 0
-        age = age_text(self.created, now) if self.created is not None and dated else ""
+        age = "" if self.created is None else age_text(self.created, now)
+        dated = self.created_from == "file" and age != _NO_AGE
         counts = ((self.missing, "missing"), (self.wrong_size, "of wrong size"))
         content = ", ".join(f"{count} {what}" for count, what in counts if count)
         if self.complete:
@@ -131,7 +133,7 @@ class Row:
             kind,
             self._platforms_cell(),
             size_text(self.size),
-            (f"{age} (file)", f"~{age}") if self.created_from == "file" else age,
+            (f"{age} (file)", f"~{age}") if dated else age,
             "unreadable" if self.error else content,
         )
 
@@ -164,7 +166,7 @@ def row_of(source: Source, root: Root, *, limits: Limits = DEFAULT_LIMITS) -> Ro
         root=root,
         kind=node.kind,
         artifact_type=node.artifact_type,
-        platforms=_platforms(root.descriptor, node.document, config),
+        platforms=_platforms(source, root.descriptor, node.document, config),
         # Where descriptors give one digest different sizes, the first one counts.
         size=sum(one.descriptor.size for one in nodes.values()),
         created=created,
@@ -176,7 +178,12 @@ def row_of(source: Source, root: Root, *, limits: Limits = DEFAULT_LIMITS) -> Ro
 
 
 def age_text(created: datetime, now: datetime) -> str:
-    """Return how long ago a time was, in its largest unit, such as `3 days`."""
+    """Return how long ago a time was, in its largest unit, such as `3 days`.
+
+    Times up to 1980 have no age: reproducible builds write the beginning of 1970 or of 1980.
+    """
+    if created.year <= _LAST_YEAR:
+        return _NO_AGE
     seconds = max((now - created).total_seconds(), 0.0)
     for name, length in _UNITS:
         if seconds >= length:
@@ -200,13 +207,19 @@ def _config_of(source: Source, document: Document | None) -> tuple[ImageConfig |
 
 
 def _platforms(
-    descriptor: Descriptor, document: Document | None, config: ImageConfig | None
+    source: Source,
+    descriptor: Descriptor,
+    document: Document | None,
+    config: ImageConfig | None,
 ) -> tuple[str, ...]:
     if isinstance(document, Index):
         texts = map(platform_text, (child.platform for child in document.manifests))
         return tuple(text for text in dict.fromkeys(texts) if text)
     own = platform_text(config.platform) if config is not None else ""
-    return tuple(filter(None, [own or platform_text(descriptor.platform)]))
+    text = own or platform_text(descriptor.platform)
+    if not text and isinstance(document, Manifest) and document.config.media_type in IMAGE_CONFIGS:
+        text = model.platform_text(descriptor, source.blobs.read)  # of a config with other faults
+    return (text,) if text else ()
 
 
 def _created(

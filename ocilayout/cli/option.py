@@ -114,6 +114,9 @@ class Writing:
         )
 
 
+dry_run = click.option(
+    "--dry-run", is_flag=True, help="Change nothing, and show what would be done."
+)
 any_name = click.option("--any-name", is_flag=True, help="Allow names that other programs refuse.")
 
 

@@ -82,7 +82,7 @@ def check(
 
 @click.command()
 @option.folder
-@click.option("--dry-run", is_flag=True, help="Change nothing, and show what would be done.")
+@option.dry_run
 @option.writing
 @json_option
 @click.pass_context
@@ -141,7 +141,7 @@ def repair(
     show_default=True,
     help="Keep untagged entries, or prune those that nothing needs.",
 )
-@click.option("--dry-run", is_flag=True, help="Change nothing, and show what would be removed.")
+@option.dry_run
 @option.writing
 @json_option
 def gc(

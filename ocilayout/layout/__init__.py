@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ocilayout.layout.blobs import Blobs
+from ocilayout.layout.blobs import Blobs, cannot_exist
 from ocilayout.layout.choice import (
     all_names,
     arriving_name,
@@ -21,6 +21,7 @@ from ocilayout.layout.newfile import new_file
 from ocilayout.layout.pool import thread_pool
 from ocilayout.layout.reach import following_links, named_in, subjects
 from ocilayout.layout.realfolder import ABSENT, OwnFolders, make_folders
+from ocilayout.layout.removal import Holder, RemoveReport
 from ocilayout.layout.rootentry import RootEntry, entry_digest, is_worth_keeping
 from ocilayout.layout.rootindex import MAX_ROOT_INDEX, RootIndex, parse_root
 from ocilayout.layout.temporary import TemporaryFile, is_beside_blobs, temporary_files
@@ -35,9 +36,11 @@ __all__ = [
     "Durability",
     "Edit",
     "File",
+    "Holder",
     "IndexFile",
     "Layout",
     "OwnFolders",
+    "RemoveReport",
     "RootEntry",
     "RootIndex",
     "TemporaryFile",
@@ -46,6 +49,7 @@ __all__ = [
     "all_names",
     "are_one_image",
     "arriving_name",
+    "cannot_exist",
     "describe",
     "entries_of",
     "entry_digest",

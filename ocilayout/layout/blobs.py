@@ -43,6 +43,15 @@ MAX_READ: Final = 1024**3
 """The largest blob that `Blobs.read` returns unless it is told otherwise, in bytes."""
 
 
+_MAX_NAME: Final = 255
+"""The longest name of a file that file systems have, in bytes."""
+
+
+def cannot_exist(digest: Digest) -> bool:
+    """Return whether the parts of a digest are too long for names, so that its blob is missing."""
+    return max(len(digest.algorithm), len(digest.encoded)) > _MAX_NAME
+
+
 @checked
 class Blobs:
     """The content-addressed files of one layout.

@@ -11,8 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ocilayout.errors import BlobNotFoundError
-from ocilayout.layout.garbage import only_reached, sweep
-from ocilayout.layout.reach import held, roots_of
+from ocilayout.layout.garbage import is_shared, only_reached, sweep
+from ocilayout.layout.reach import Trace, held, roots_of
+from ocilayout.layout.removal import RemoveReport, holders, sizes_of
 from ocilayout.model import Descriptor, Digest, require_ref_name, require_size, walk
 from ocilayout.signature import checked
 
@@ -39,6 +40,9 @@ class Edit:
     left it. If it returns False, this change is left out; an exception gives up the whole edit. It
     may be called again, if a writer without a lock came between.
 
+    Attributes:
+        report: What became of the content of removed entries, once the edit is made.
+
     Raises:
         InvalidNameError: A verb got a name that breaks the grammar, or a target that is a name.
         ReferenceNotFoundError: A verb got a target that the layout does not have.
@@ -53,6 +57,7 @@ class Edit:
         read: Read,
         describe: Callable[[Target], Descriptor],
         strict_names: bool,
+        dry_run: bool,
     ) -> None:
         self._root = root
         self._indexfile = indexfile
@@ -60,6 +65,9 @@ class Edit:
         self._read = read
         self._describe = describe
         self._strict_names = strict_names
+        self._dry_run = dry_run
+        self.report = RemoveReport()
+        self._trace: Trace | None = None
         self._changes: list[Change] = []
         self._targets: list[Descriptor] = []
         self._dropped: list[Descriptor] = []
@@ -120,14 +128,16 @@ class Edit:
             AmbiguousReferenceError: A reference means entries of different content.
             InvalidNameError: Annotations try to set the name.
             LockTimeoutError: Another writer held the lock for too long.
-            OSError: The file system refused.
+            OSError: The file system refused. If it is about a blob that cannot be deleted, the
+                changes are made, and a garbage collection deletes the rest.
 
         Spec: image-layout:missing-blobs, image-layout:writers.
         """
         reached: list[Digest] = []
-        if self._indexfile.durable or self._blobs.put_here:
+        durable = self._indexfile.durable and not self._dry_run
+        if durable or self._blobs.put_here:
             reached = [descriptor.digest for descriptor in walk(self._targets, self._read)]
-        if self._indexfile.durable:
+        if durable:
             self._blobs.sync(reached)  # most of the work, before the lock is taken
         put_here = self._blobs.put_here.intersection(reached)
         doomed: list[Digest] = []
@@ -139,20 +149,52 @@ class Edit:
 
         def check(root: RootIndex) -> None:
             # Since the sync, another process may have deleted a blob, and a third put it again.
-            missing = self._blobs.sync(reached) if self._indexfile.durable else None
+            missing = self._blobs.sync(reached) if durable else None
             self._require_present(put_here, missing)
             doomed.clear()
+            self.report = RemoveReport()
             if self._dropped:
-                doomed.extend(only_reached(self._dropped, self._read, partial(self._hold, root)))
+                doomed.extend(self._plan_removal(root))
 
-        def after() -> None:
-            sweep(self._root, self._blobs, doomed)
+        if self._dry_run:
+            self._indexfile.rehearse(change, check=check)
+        else:
+            self._indexfile.edit(change, check=check, after=lambda: self._delete(doomed))
 
-        self._indexfile.edit(change, check=check, after=after)
+    def _plan_removal(self, root: RootIndex) -> list[Digest]:
+        """Return the blobs to delete, and report what becomes of them and of the others."""
+        removed = {descriptor.digest for descriptor in self._dropped}
+        going = {descriptor.digest for descriptor in walk(self._dropped, self._read)}
+        self._trace = Trace(going)
+        doomed = [
+            digest
+            for digest in only_reached(self._dropped, self._read, partial(self._hold, root))
+            if not is_shared(self._root, digest.algorithm)
+        ]
+        gone = sizes_of(doomed, self._blobs)
+        kept = sizes_of(going.difference(doomed), self._blobs)
+        self.report = RemoveReport(
+            removed=tuple(sorted(gone)),
+            freed=sum(gone.values()),
+            kept=sum(kept.values()),
+            holders=holders(root, self._trace, removed, kept) if kept else (),
+        )
+        return doomed
 
     def _hold(self, root: RootIndex, more: list[Descriptor]) -> set[Digest]:
         removed = {descriptor.digest for descriptor in self._dropped}
-        return held([*roots_of(root), *more], self._blobs, removed=removed).digests
+        roots = [*roots_of(root), *more]
+        return held(roots, self._blobs, removed=removed, trace=self._trace).digests
+
+    def _delete(self, doomed: list[Digest]) -> None:
+        try:
+            sweep(self._root, self._blobs, doomed)
+        except OSError as error:
+            error.strerror = (
+                f"{error.strerror}; the entries are removed all the same, and a garbage collection"
+                " deletes the blobs that are left"
+            )
+            raise
 
     def _record(self, change: Change, when: When | None) -> None:
         if when is None:

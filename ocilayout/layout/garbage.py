@@ -15,6 +15,7 @@ from attrs import frozen
 
 from ocilayout.errors import BlobNotFoundError
 from ocilayout.layout import clock
+from ocilayout.layout.blobs import cannot_exist
 from ocilayout.layout.reach import held, roots_at, roots_beside, roots_of
 from ocilayout.layout.realfolder import OwnFolders
 from ocilayout.layout.temporary import temporary_files
@@ -98,6 +99,12 @@ def only_reached(
     return [digest for digest in order if digest not in live and digest.verifiable]
 
 
+def is_shared(root: Path, algorithm: str) -> bool:
+    """Return whether the blobs of an algorithm are behind a link, where nothing is deleted."""
+    blobs = root / "blobs"
+    return blobs.is_symlink() or (blobs / algorithm).is_symlink()
+
+
 def sweep(root: Path, blobs: Blobs, digests: Iterable[Digest]) -> list[Digest]:
     """Delete blobs; an edit by another process that needs one of them will fail, and say so.
 
@@ -155,7 +162,7 @@ class GarbageCollection:
             live = held(roots_of(index), self._blobs)
             unlisted[:] = live.unlisted
             algorithms = {digest.algorithm for digest in live.others}
-            shared = set(filter(self._is_shared, algorithms))
+            shared = {one for one in algorithms if is_shared(self._root, one)}
             unreached = [
                 digest
                 for digest in live.others
@@ -188,11 +195,6 @@ class GarbageCollection:
             temporaries=tuple(sorted(temporaries)),
         )
 
-    def _is_shared(self, algorithm: str) -> bool:
-        """Return whether the blobs of an algorithm are behind a link, where nothing is deleted."""
-        blobs = self._root / "blobs"
-        return blobs.is_symlink() or (blobs / algorithm).is_symlink()
-
     def _prunable(self, index: RootIndex) -> list[Descriptor]:
         """Return the untagged entries that no other entry holds, and that are not young."""
         untagged: list[Descriptor] = []
@@ -211,6 +213,8 @@ class GarbageCollection:
 
     def _may_be_young(self, digest: Digest) -> bool:
         """Return whether an untagged entry is young, or its blob not reachable for now."""
+        if cannot_exist(digest):
+            return False
         if digest in self._blobs:
             return self._is_young(digest)
         if os.path.lexists(self._blobs.path(digest)) or self._blobs.is_quarantined(digest):

@@ -12,9 +12,11 @@ look and the rename a change by such a program can be lost.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import DocumentError, LimitExceededError, LockTimeoutError, read_from
@@ -25,7 +27,7 @@ from ocilayout.layout.rootindex import MAX_ROOT_INDEX, RootIndex
 from ocilayout.model import require_length
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -141,6 +143,22 @@ class IndexFile:
                     )
             after()
 
+    def rehearse(
+        self, change: Callable[[RootIndex], None], *, check: Callable[[RootIndex], None]
+    ) -> None:
+        """Do what `edit` does, but lock and write nothing.
+
+        Raises:
+            DocumentError: The document does not parse.
+            LimitExceededError: It would become too large to be read.
+            OSError: The file system refused.
+            Exception: An error of `change` or `check`.
+        """
+        document = self.fresh()
+        change(document)
+        check(document)
+        document.encode()
+
     def _read(self) -> tuple[_Identity, RootIndex]:
         begun = time.monotonic()
         deadline = begun + _TORN_READ
@@ -178,8 +196,12 @@ class IndexFile:
         temporary = f"index.json.{os.getpid()}-{secrets.token_hex(8)}.tmp"
         with acting("read", self._path):
             old = self._path.stat()
-        with new_file(self._path, temporary, root=self._root, like=old) as new:
-            new.write(document.encode())
+        data = document.encode()
+        with (
+            _explaining_space(len(data)),
+            new_file(self._path, temporary, root=self._root, like=old) as new,
+        ):
+            new.write(data)
             if self.durable:
                 new.force()
             if self._identity() != identity:
@@ -190,6 +212,25 @@ class IndexFile:
     def _identity(self) -> _Identity:
         with acting("read", self._path):
             return _identity_of(self._path.stat())
+
+
+@contextmanager
+def _explaining_space(size: int) -> Iterator[None]:
+    """Let the error of a full disk say how an edit can be made that would free space.
+
+    The old file is never overwritten in place to do without space: a process that is killed
+    meanwhile would leave an index that cannot be read.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            error.strerror = (
+                f"{error.strerror}; the index stays as it was, and nothing is deleted before a new"
+                f" one is written. Free {size} bytes elsewhere, or collect garbage, which needs no"
+                " space to delete what no entry reaches"
+            )
+        raise
 
 
 def _identity_of(status: os.stat_result) -> _Identity:

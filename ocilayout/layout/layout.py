@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ocilayout.check import RepairReport
+    from ocilayout.layout.removal import RemoveReport
     from ocilayout.layout.rootindex import RootIndex
     from ocilayout.model import Index, Manifest
 
@@ -259,13 +260,17 @@ class Layout(View[Blobs]):
         with self.edit() as edit:
             edit.annotate(name, changes)
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, *, dry_run: bool = False) -> RemoveReport:
         """Remove an entry, then delete the blobs that only it reaches.
 
         Blobs that another entry reaches stay, whether that entry is named or untagged.
 
         Args:
             name: As for `untag`. A digest removes all entries of that content, named or untagged.
+            dry_run: Whether to change nothing, and report what would go.
+
+        Returns:
+            What was deleted, and which entries hold on to the rest.
 
         Raises:
             ReferenceNotFoundError: It means no entry.
@@ -274,12 +279,17 @@ class Layout(View[Blobs]):
                 Nothing was changed; `untag` removes the name alone.
             OciLayoutError: As for `Edit.commit`.
         """
-        with self.edit() as edit:
+        with self.edit(dry_run=dry_run) as edit:
             edit.remove(name)
+        return edit.report
 
     @contextmanager
-    def edit(self) -> Iterator[Edit]:
+    def edit(self, *, dry_run: bool = False) -> Iterator[Edit]:
         """Make several changes at once, at the end of the block, or none if it raises; see `Edit`.
+
+        Args:
+            dry_run: Whether to lock and write nothing, and only raise the errors and report what
+                the changes would come to.
 
         Raises:
             OciLayoutError: As `Edit.commit` does.
@@ -291,6 +301,7 @@ class Layout(View[Blobs]):
             read=self._read_if_there,
             describe=self._describe,
             strict_names=self.strict_names,
+            dry_run=dry_run,
         )
         yield edit
         edit.commit()

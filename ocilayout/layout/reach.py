@@ -13,7 +13,7 @@ import os
 from operator import attrgetter
 from typing import TYPE_CHECKING, NoReturn, cast
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from ocilayout.errors import (
     BlobNotFoundError,
@@ -23,6 +23,7 @@ from ocilayout.errors import (
     LimitExceededError,
     SizeMismatchError,
 )
+from ocilayout.layout.blobs import cannot_exist
 from ocilayout.model import (
     DOCUMENT_TYPES,
     JSON_HEAD,
@@ -48,7 +49,7 @@ from ocilayout.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from ocilayout.layout.blobs import Blobs
     from ocilayout.layout.rootindex import RootIndex
@@ -57,6 +58,32 @@ if TYPE_CHECKING:
 Pointer = Descriptor | Digest
 """A reference to content: a descriptor, or the digest alone where it stands in an unknown property
 or in a document of an unknown type."""
+
+
+@frozen
+class Trace:
+    """The ways that lead to some content, as a search finds them.
+
+    Attributes:
+        of: The content.
+        holding: What refers to content, by the digest of that. Of other leaves of the graph, which
+            are many, nothing is noted.
+        about: The same for what refers to it as its subject.
+    """
+
+    of: set[Digest]
+    holding: dict[Digest, list[Digest]] = field(factory=dict)
+    about: dict[Digest, list[Digest]] = field(factory=dict)
+
+    def note(self, digest: Digest, to: Pointer) -> None:
+        """Note that content refers to other content."""
+        target = to if isinstance(to, Digest) else to.digest
+        if isinstance(to, Digest) or to.media_type in DOCUMENT_TYPES or target in self.of:
+            self.holding.setdefault(target, []).append(digest)
+
+    def note_subject(self, digest: Digest, subject: Digest) -> None:
+        """Note that content has a subject."""
+        self.about.setdefault(subject, []).append(digest)
 
 
 @frozen(kw_only=True)
@@ -75,13 +102,20 @@ class Held:
     others: tuple[Digest, ...]
 
 
-def held(roots: Iterable[Pointer], blobs: Blobs, *, removed: Collection[Digest] = ()) -> Held:
+def held(
+    roots: Iterable[Pointer],
+    blobs: Blobs,
+    *,
+    removed: Collection[Digest] = (),
+    trace: Trace | None = None,
+) -> Held:
     """Return what roots hold on to.
 
     Args:
         roots: The roots.
         blobs: The content of the layout.
         removed: Manifests that go although their subject stays, since they were removed by name.
+        trace: Where the ways to some content are noted.
 
     Raises:
         IntegrityError: A reachable document is damaged, or is in quarantine.
@@ -90,7 +124,7 @@ def held(roots: Iterable[Pointer], blobs: Blobs, *, removed: Collection[Digest] 
 
     Spec: image-layout:garbage, image-layout:unlisted-referrers, media-types:unknown.
     """
-    search = _Search(blobs)
+    search = _Search(blobs, trace)
     search.reach(roots)
     others = blobs.others(search.found, links=True)
     about: dict[Digest, list[Descriptor]] = {}
@@ -149,10 +183,11 @@ class _Search:
         order: The same, in the order in which it was reached.
     """
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, trace: Trace | None = None) -> None:
         self.found: set[Digest] = set()
         self.order: list[Digest] = []
         self._blobs = blobs
+        self._trace = trace
         # Each reference counts, so what was read for one of another type is read again.
         self._opened: set[tuple[Digest, str]] = set()
         self._searched: set[tuple[Digest, bool, bool]] = set()
@@ -169,7 +204,7 @@ class _Search:
                 # One reference may name what another calls a layer, so it is looked into. Its
                 # first bytes are believed then, since most layers are large and not documents.
                 kind = OCI_LAYER if digest in self._opaque else ""
-                pending.extend(self._mentions(digest, kind))
+                pending.extend(self._noted(digest, self._mentions(digest, kind)))
                 continue
             to = pending.pop()
             digest = to if isinstance(to, Digest) else to.digest
@@ -180,11 +215,11 @@ class _Search:
             if isinstance(to, Digest):
                 named.append(to)
             elif to.media_type in DOCUMENT_TYPES:
-                pending.extend(self._references(to))
+                pending.extend(self._noted(digest, self._references(to)))
             elif is_understood(to.media_type):
                 self._opaque.add(digest)
             else:
-                pending.extend(self._mentions(digest, to.media_type))
+                pending.extend(self._noted(digest, self._mentions(digest, to.media_type)))
 
     def reach_unlisted(self, descriptor: Descriptor) -> None:
         """Add what an unlisted manifest reaches, also if it breaks the specification."""
@@ -192,6 +227,13 @@ class _Search:
             self.reach([descriptor])
         except (DocumentError, LimitExceededError):
             self.reach([descriptor.digest])
+
+    def _noted(self, digest: Digest, found: Sequence[Pointer]) -> Sequence[Pointer]:
+        """Note what content refers to, as far as the ways to it are asked for."""
+        if self._trace is not None:
+            for to in found:
+                self._trace.note(digest, to)
+        return found
 
     def _references(self, descriptor: Descriptor) -> list[Pointer]:
         opened = (descriptor.digest, descriptor.media_type)
@@ -205,7 +247,10 @@ class _Search:
                 return []
             data = descriptor.data
         self._opened.add(opened)
-        return references(decode_document(data, descriptor))
+        document = decode_document(data, descriptor)
+        if self._trace is not None and document.subject is not None:
+            self._trace.note_subject(descriptor.digest, document.subject.digest)
+        return references(document)
 
     def _read(self, descriptor: Descriptor) -> bytes:
         try:  # without a look before: a collection comes by here for every document
@@ -241,6 +286,8 @@ class _Search:
 
     def _require_absent(self, digest: Digest) -> None:
         """Refuse to go on where content is not simply missing."""
+        if cannot_exist(digest):
+            return
         if os.path.lexists(self._blobs.path(digest)):
             self._refuse(digest, "is not a regular file, nor a link to one; repair the layout")
         if self._blobs.is_quarantined(digest):

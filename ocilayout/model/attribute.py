@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from io import IOBase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import NOTHING, field, fields, frozen, validators
 
@@ -27,6 +27,7 @@ Validator = Callable[[object, "Attribute[Any]", Any], None]
 _KEY = "json"
 _ALWAYS = "always"
 _REQUIRED = "required"
+_PART = "part"
 _NOTHING: FrozenMap[str, FrozenJson] = FrozenMap()
 MAX_INT64 = 2**63 - 1
 
@@ -46,7 +47,7 @@ _DATE_TIME = re.compile(
 
 
 def key(
-    name: str | None = None, *, always: bool = False, required: bool = False
+    name: str | None = None, *, always: bool = False, required: bool = False, part: bool = False
 ) -> dict[str, str | bool | None]:
     """Return the metadata of a field.
 
@@ -54,19 +55,29 @@ def key(
         name: The JSON key, where it is not the field's name in camel case.
         always: Whether an empty value is written, too.
         required: Whether a document must have the property, although the constructor has a default.
+        part: Whether it holds descriptors that are not entries of an index.
     """
-    return {_KEY: name, _ALWAYS: always, _REQUIRED: required}
+    return {_KEY: name, _ALWAYS: always, _REQUIRED: required, _PART: part}
 
 
-def optional(validator: Validator, name: str | None = None, *, default: str | None = None) -> Any:  # noqa: ANN401 # as `attrs.field`
+def optional(
+    validator: Validator,
+    name: str | None = None,
+    *,
+    default: str | None = None,
+    part: bool = False,
+) -> Any:  # noqa: ANN401 # as `attrs.field`
     """Define a field that may be `None`.
 
     Args:
         validator: The validator of any other value.
         name: The JSON key, as for `key`.
         default: The value where the caller of the constructor gives none.
+        part: As for `key`.
     """
-    return field(default=default, validator=validators.optional(validator), metadata=key(name))
+    return field(
+        default=default, validator=validators.optional(validator), metadata=key(name, part=part)
+    )
 
 
 def json_key(attribute: Attribute[Any]) -> str:
@@ -91,6 +102,11 @@ def always(attribute: Attribute[Any]) -> bool:
 def required(attribute: Attribute[Any]) -> bool:
     """Tell whether a document must have a field."""
     return attribute.default is NOTHING or bool(attribute.metadata.get(_REQUIRED))
+
+
+def holds_parts(attribute: Attribute[Any]) -> bool:
+    """Tell whether a field holds descriptors that are not entries of an index."""
+    return bool(attribute.metadata.get(_PART))
 
 
 def invalid(attribute: Attribute[Any], code: str, message: str) -> DocumentError:
@@ -260,7 +276,9 @@ def known_keys(model: type) -> dict[str, str]:
     }
 
 
-def _require_unknown(model: object, _: Attribute[Any], value: FrozenMap[str, FrozenJson]) -> None:
+def _require_unknown(
+    model: Extensible, _: Attribute[Any], value: FrozenMap[str, FrozenJson]
+) -> None:
     if value is _NOTHING:  # as nearly always, and asked for each model
         return
     known = known_keys(type(model))
@@ -268,6 +286,8 @@ def _require_unknown(model: object, _: Attribute[Any], value: FrozenMap[str, Fro
         if not isinstance(name, str):
             raise wrong_type("a string", name)
         twin = known.get(name.casefold())
+        if twin == name and name in type(model).foreign and getattr(model, name) is None:
+            continue
         if twin is not None:
             raise DocumentError.of(
                 "case-variant" if twin != name else "known-property",
@@ -282,6 +302,7 @@ class Extensible:
 
     Attributes:
         extra: The unknown properties by their JSON keys; kept when read, written back by `encode`.
+        foreign: The known properties that are unknown ones in some places, where any value is kept.
 
     Raises:
         DocumentError: A value breaks the specification, or an extra property is a known property
@@ -290,6 +311,7 @@ class Extensible:
     Spec: considerations:unknown-properties.
     """
 
+    foreign: ClassVar[frozenset[str]] = frozenset()
     extra: FrozenMap[str, FrozenJson] = field(
         default=FrozenMap(), converter=to_json_map, validator=_require_unknown
     )

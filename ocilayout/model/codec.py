@@ -24,7 +24,16 @@ from ocilayout.errors import (
     join_place,
     wrong_type,
 )
-from ocilayout.model.attribute import Extensible, always, json_key, known_keys, place_of, required
+from ocilayout.model.attribute import (
+    Extensible,
+    always,
+    holds_parts,
+    json_key,
+    known_keys,
+    place_of,
+    required,
+)
+from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.digest import Digest
 from ocilayout.model.frozenmap import FrozenMap, Json, thaw
 from ocilayout.model.gojson import dump_json
@@ -37,6 +46,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from attrs import Attribute
+
+    Structure = Callable[[Any, Any], Any]
 
 M = TypeVar("M", bound=Extensible)
 
@@ -113,9 +124,9 @@ def _structure_bytes(value: object, _: type) -> bytes:
         raise DocumentError.of("bad-base64", "is not base64") from None
 
 
-def _array(kind: Any) -> Callable[[Any, Any], Any]:  # noqa: ANN401
+def _array(kind: Any, hook_of_member: Structure | None = None) -> Structure:  # noqa: ANN401
     member = get_args(kind)[0]
-    structure = _converter.get_structure_hook(member)
+    structure = hook_of_member or _converter.get_structure_hook(member)
 
     def hook(value: object, _: type) -> object:
         if not isinstance(value, list):
@@ -136,7 +147,7 @@ def _array(kind: Any) -> Callable[[Any, Any], Any]:  # noqa: ANN401
     return hook
 
 
-def _map(kind: Any) -> Callable[[Any, Any], Any]:  # noqa: ANN401
+def _map(kind: Any) -> Structure:  # noqa: ANN401
     of_strings = get_args(kind)[1] is str
 
     def hook(value: object, _: type) -> object:
@@ -156,9 +167,34 @@ def _map(kind: Any) -> Callable[[Any, Any], Any]:  # noqa: ANN401
     return hook
 
 
-def _object(model: type[Extensible]) -> Callable[[Any, Any], Extensible]:
+def _hook_of(attribute: Attribute[Any]) -> Structure:
+    if not holds_parts(attribute):
+        return _converter.get_structure_hook(attribute.type)
+    return _array(attribute.type, _part) if _is_array(attribute.type) else _part
+
+
+def _part(value: Any, kind: type) -> Descriptor:  # noqa: ANN401
+    """Read a descriptor that is not an entry of an index.
+
+    Properties that are defined for entries alone are unknown ones here; what is not valid is kept.
+    """
+    structure = _converter.get_structure_hook(Descriptor)
+    try:
+        return cast("Descriptor", structure(value, kind))
+    except DocumentError:
+        foreign = Descriptor.foreign.intersection(value if isinstance(value, dict) else ())
+        if not foreign:
+            raise
+    bare = {name: item for name, item in value.items() if name not in foreign}
+    descriptor: Descriptor = structure(bare, kind)
+    unknown: dict[str, Any] = {name: value[name] for name in foreign}
+    unknown.update(descriptor.extra)
+    return attrs.evolve(descriptor, extra=unknown)
+
+
+def _object(model: type[Extensible]) -> Structure:
     members = {
-        json_key(attribute): (attribute, _converter.get_structure_hook(attribute.type))
+        json_key(attribute): (attribute, _hook_of(attribute))
         for attribute in attrs.fields(attrs.resolve_types(model))
         if attribute.name != "extra"
     }
@@ -180,11 +216,8 @@ def _object(model: type[Extensible]) -> Callable[[Any, Any], Extensible]:
             if member is not None:
                 attribute, structure = member
                 try:
-                    given = (
-                        [] if item is None and attribute.default == () else item
-                    )  # as Go writes it
-                    if given is not None:
-                        values[attribute.name] = structure(given, attribute.type)
+                    if item is not None:
+                        values[attribute.name] = structure(item, attribute.type)
                 except DocumentError as error:
                     problems.extend(error.at(place_of(attribute)).problems)
             elif name.casefold() in folded:
@@ -211,8 +244,7 @@ def _each_problem(
 ) -> Iterator[Problem]:
     """Give the problems of the properties of an object, each validated on its own."""
     for attribute in attributes:
-        absent = document.get(json_key(attribute)) is None and attribute.name not in values
-        if required(attribute) and absent:
+        if required(attribute) and document.get(json_key(attribute)) is None:
             place = place_of(attribute)
             yield Problem(code="missing-property", message="is required", place=place)
         elif attribute.validator is not None and values.get(attribute.name) is not None:

@@ -112,7 +112,7 @@ class RootFs(fields.Extensible):
     diff_ids: tuple[Digest, ...] = field(
         default=(),
         converter=_to_digests,
-        metadata=fields.key("diff_ids", always=True, required=True),
+        metadata=fields.key("diff_ids", always=True),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import field, frozen
 
@@ -55,7 +55,8 @@ class Descriptor(fields.Extensible):
         urls: Other sources of the content, in document order. Not fetched by default.
         annotations: Metadata of this reference, not of the content.
         data: The content itself, embedded; it agrees with digest and size.
-        platform: The platform that the content runs on, in an index.
+        platform: The platform that the content runs on. It is defined for the entries of an index;
+            elsewhere a value that is not a platform is kept as an unknown property.
         artifact_type: The type of the artifact, where the content is the manifest of an artifact.
 
     Raises:
@@ -65,6 +66,7 @@ class Descriptor(fields.Extensible):
         descriptor:data.
     """
 
+    foreign: ClassVar[frozenset[str]] = frozenset({"platform"})
     media_type: str = field(validator=_require_media_type)
     digest: Digest = field(converter=to_digest, validator=fields.instance(Digest))
     size: int = field(validator=fields.size)

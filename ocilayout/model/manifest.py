@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
-from ocilayout.errors import UnsupportedVersionError
+from ocilayout.errors import UnsupportedVersionError, wrong_type
 from ocilayout.model import attribute as fields
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.frozenmap import FrozenMap
@@ -78,13 +78,18 @@ class Index(fields.Extensible):
         validator=fields.each(Descriptor),
         metadata=fields.key(always=True),
     )
-    subject: Descriptor | None = fields.optional(fields.instance(Descriptor))
+    subject: Descriptor | None = fields.optional(fields.instance(Descriptor), part=True)
     annotations: FrozenMap[str, str] = field(
         default=FrozenMap(), converter=fields.to_map, validator=fields.strings
     )
 
     def __attrs_post_init__(self) -> None:
         fields.require_without(self.extra, "config", "layers")
+        for position, entry in enumerate(self.manifests):
+            if "platform" in entry.extra:  # as the constructor of a descriptor allows
+                raise wrong_type("a platform", entry.extra["platform"]).at(
+                    f"$.manifests[{position}].platform"
+                )
 
 
 @frozen(kw_only=True)
@@ -111,14 +116,16 @@ class Manifest(fields.Extensible):
     )
     media_type: str | None = fields.optional(fields.one_of(MANIFEST_TYPES), default=OCI_MANIFEST)
     artifact_type: str | None = fields.optional(fields.text)
-    config: Descriptor = field(validator=fields.instance(Descriptor))
+    config: Descriptor = field(
+        validator=fields.instance(Descriptor), metadata=fields.key(part=True)
+    )
     layers: tuple[Descriptor, ...] = field(
         default=(),
         converter=fields.to_tuple,
         validator=fields.each(Descriptor),
-        metadata=fields.key(always=True),
+        metadata=fields.key(always=True, part=True),
     )
-    subject: Descriptor | None = fields.optional(fields.instance(Descriptor))
+    subject: Descriptor | None = fields.optional(fields.instance(Descriptor), part=True)
     annotations: FrozenMap[str, str] = field(
         default=FrozenMap(), converter=fields.to_map, validator=fields.strings
     )

@@ -38,9 +38,12 @@ class ArtifactManifest(fields.Extensible):
     media_type: str | None = fields.optional(fields.one_of(ARTIFACT_TYPES))
     artifact_type: str | None = fields.optional(fields.text)
     blobs: tuple[Descriptor, ...] = field(
-        default=(), converter=fields.to_tuple, validator=fields.each(Descriptor)
+        default=(),
+        converter=fields.to_tuple,
+        validator=fields.each(Descriptor),
+        metadata=fields.key(part=True),
     )
-    subject: Descriptor | None = fields.optional(fields.instance(Descriptor))
+    subject: Descriptor | None = fields.optional(fields.instance(Descriptor), part=True)
     annotations: FrozenMap[str, str] = field(
         default=FrozenMap(), converter=fields.to_map, validator=fields.strings
     )

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from ocilayout.model.digest import Digest
     from ocilayout.model.frozenmap import Json
+    from ocilayout.model.platform import Fit
 
     Read = Callable[[Descriptor], bytes]
 
@@ -60,12 +61,13 @@ def select(root: Descriptor, platform: Platform | str, read: Read) -> Descriptor
 
     Returns:
         A plain descriptor of a manifest: the one that suits best, as `fit` says, and of several
-        that suit equally well, the first.
+        that suit equally well, the first. What is missing is chosen only if all that fits is.
 
     Raises:
         ReferenceNotFoundError: No manifest fits; the error lists the platforms that there are.
         DocumentError: The text is not a valid platform, or a document breaks the specification.
-        Exception: Any error of `read`; but an index in an index, or a config, may be missing.
+        Exception: Any error of `read`; but an index in an index, a config, or a manifest that does
+            not suit alone, may be missing.
 
     Spec: image-index:platform-values, image-index:first-match, manifest:unknown-config,
         manifest:config-type.
@@ -124,14 +126,22 @@ def _fitting(
     if isinstance(wanted, str):
         wanted = Platform.parse(wanted)
     roots = list(roots)
-    candidates = [candidate for root in roots for candidate in _candidates(root, read)]
-    best = _best(candidates, wanted)
+    candidates: list[_Candidate] = []
+    missing: list[BlobNotFoundError] = []
+    for root in roots:
+        try:
+            candidates += _candidates(root, read)
+        except BlobNotFoundError as error:
+            missing.append(error)
+    best, there = _best(candidates, wanted, read)
     # In an index, what says its platform comes first, and mostly no config is read. A root whose
     # platform is only in its config may be meant as well as one whose entry says it.
-    if not best or len({root.digest for root in roots}) > 1:
+    if not there or len({root.digest for root in roots}) > 1:
         candidates = [_with_platform(candidate, read) for candidate in candidates]
-        best = _best(candidates, wanted)
+        best, _ = _best(candidates, wanted, read)
     if not best:
+        if missing:
+            raise missing[0]
         known = sorted({str(candidate.platform) for candidate in candidates if candidate.platform})
         raise ReferenceNotFoundError(
             f"{name} has nothing for {wanted};"
@@ -140,15 +150,41 @@ def _fitting(
     return best
 
 
-def _best(candidates: list[_Candidate], wanted: Platform) -> list[_Candidate]:
-    """Return the manifests whose platforms suit best, in order."""
-    fits = [
-        (rank, candidate)
-        for candidate in candidates
-        if candidate.platform is not None and (rank := fit(candidate.platform, wanted)) is not None
-    ]
-    most = max((rank for rank, _ in fits), default=None)
-    return [candidate for rank, candidate in fits if rank == most]
+def _best(
+    candidates: list[_Candidate], wanted: Platform, read: Read
+) -> tuple[list[_Candidate], bool]:
+    """Return the manifests whose platforms suit best, in order, and whether they may be there.
+
+    Where manifests are missing, as in layouts of `docker save`, those count that are there. One
+    that is certain to fit alone is not looked for.
+    """
+    ranks: dict[Fit, list[_Candidate]] = {}
+    for candidate in candidates:
+        if candidate.platform is not None and (rank := fit(candidate.platform, wanted)) is not None:
+            ranks.setdefault(rank, []).append(candidate)
+    best = [ranks[rank] for rank in sorted(ranks, reverse=True)]
+    if not best:
+        return [], False
+    if sum(map(len, best)) == 1 and all(one.platform is not None for one in candidates):
+        return best[0], True
+    for some in best:
+        there = [candidate for candidate in some if _is_there(candidate.descriptor, read)]
+        if there:
+            return there, True
+    return best[0], False
+
+
+def _is_there(descriptor: Descriptor, read: Read) -> bool:
+    """Return whether a manifest can be read; other content, which may be large, is not read."""
+    if descriptor.media_type not in DOCUMENT_TYPES or descriptor.size > MAX_DOCUMENT:
+        return True
+    try:
+        read(descriptor)
+    except BlobNotFoundError:
+        return False
+    except OciLayoutError:
+        pass  # its reader gets the error
+    return True
 
 
 def _candidates(root: Descriptor, read: Read) -> Iterator[_Candidate]:

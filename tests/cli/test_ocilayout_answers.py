@@ -41,13 +41,14 @@ def test_every_key_is_documented(command: Command, layout: Layout) -> None:
     sparse = sparse_layout(command.folder / "sparse")
     absent = Descriptor.of(b"absent", OCI_CONFIG)
     sparse.tag("lost", sparse.put_manifest(Manifest(config=absent, layers=[])))
+    layout.tag("moved", layout.resolve("solo"))
     answers = {
         "init": run("init", "new"),
         "ls": run("ls", "lay"),
         "inspect": run("inspect", "lay", "v1"),
         "tree": run("tree", "lay"),
         "referrers": run("referrers", "lay", "v1"),
-        "tag": run("tag", "lay", "v1", "v2"),
+        "tag": run("tag", "lay", "v1", "v2", "moved"),
         "untag": run("untag", "lay", "v2"),
         "annotate": run("annotate", "lay", "v1", "a=b"),
         "cp": run("cp", "--sparse", "--all", "--keep-going", "oci:sparse", "oci:other", status=1),

@@ -209,7 +209,7 @@ class TestMisuse:
         [
             (["lay", "oci:new"], "'lay' is not a locator; write oci:PATH[:NAME]"),
             (["oci:lay:v1", "new"], "'new' is not a locator"),
-            (["oci:lay:v1", "oci:new:"], "has an empty name"),
+            (["oci:lay:v1", "oci::"], "has an empty path"),
             (["oci:lay:v1", f"oci:new@{Digest.of(b'')}"], "names the target by a digest"),
             (["--all", "oci:lay:v1", "oci:new"], "leave out the name"),
             (["--all", "oci:lay", "oci:new:v1"], "leave out the name"),

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ocilayout import Digest, Layout, write_archive
-from tests.cli.conftest import share_name
+from ocilayout import Digest, Index, Layout, write_archive
+from ocilayout.cli.terminal import size_text
+from tests.cli.conftest import put_image, share_name
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Command
 
 
@@ -45,7 +51,20 @@ class TestTag:
             "digest": digest,
             "mediaType": layout.resolve("v1").media_type,
             "size": layout.resolve("v1").size,
+            "moved": [],
+            "dryRun": False,
         }
+
+    def test_a_name_that_moves(self, command: Command, layout: Layout) -> None:
+        """The answer has the names that meant other content, and what that was."""
+        old, new = layout.resolve("solo").digest, layout.resolve("v1").digest
+        assert command.lines("tag", "lay", "v1", "v1", "solo", "fresh") == [
+            f"Tagged {new[:19]} as v1, solo, fresh",
+            f"solo was {old[:19]}",
+        ]
+        assert command.answer("tag", "lay", old, "solo")["moved"] == [
+            {"name": "solo", "digest": new}
+        ]
 
     def test_by_digest_with_annotations(self, command: Command, layout: Layout) -> None:
         """A digest, or its beginning, is a target, and the new entries have the annotations."""
@@ -90,7 +109,7 @@ class TestUntag:
     def test_for_programs(self, command: Command, layout: Layout) -> None:
         """The JSON lists the names that were removed; a missing one removes none."""
         assert "'nope'" in command.error("untag", "lay", "v1", "nope")
-        assert command.answer("untag", "lay", "v1") == {"untagged": ["v1"]}
+        assert command.answer("untag", "lay", "v1") == {"untagged": ["v1"], "dryRun": False}
         assert layout.tags() == ("solo",)
 
 
@@ -101,6 +120,7 @@ class TestAnnotate:
         assert command.answer("annotate", "lay", "v1", "c=", "--remove", "b", "--remove", "x") == {
             "name": "v1",
             "annotations": {"a": "x=y", "c": ""},
+            "dryRun": False,
         }
         assert dict(layout.entry("v1").annotations) == {"a": "x=y", "c": ""}
         said = command.text("annotate", "lay", "v1", "--remove", "a", "--remove", "c")
@@ -122,7 +142,11 @@ class TestRm:
         """Entries are removed, also if given twice; blobs that another entry reaches stay."""
         before = set(layout.blobs)
         layout.tag("other", layout.resolve("solo"))
-        assert command.text("rm", "lay", "other", "solo", "other") == "Removed other, solo\n"
+        assert command.lines("rm", "lay", "other", "solo", "other") == [
+            "Removed other, solo: 0 blobs, 0 B freed",
+            "2.6 KiB stay, held by v1 and 1 untagged entry",
+            "To free what no tag needs, once it is an hour old: ocilayout gc --untagged prune lay",
+        ]
         assert layout.tags() == ("v1",)
         assert set(layout.blobs) == before
 
@@ -130,10 +154,114 @@ class TestRm:
         """Blobs that nothing else reaches are deleted."""
         blob = layout.blobs.put(b"three", media_type="text/plain")
         layout.tag("blob", blob)
-        assert command.answer("rm", "lay", "blob") == {"removed": ["blob"]}
+        assert command.answer("rm", "lay", "blob") == {
+            "removed": ["blob"],
+            "blobs": [blob.digest],
+            "freed": 5,
+            "kept": 0,
+            "heldBy": [],
+            "dryRun": False,
+        }
         assert blob.digest not in layout.blobs
         assert "'nope'" in command.error("rm", "lay", "solo", "nope")
         assert "solo" in layout.tags()
+
+    def test_what_holds_the_rest(self, command: Command, layout: Layout) -> None:
+        """Parts with names, referrers and other tags are told apart, with what frees them."""
+        index, part = layout.resolve("v1"), layout.resolve("solo")
+        referrer = layout.entries()[-1].descriptor
+        said = command.answer("rm", "lay", "v1", "--dry-run")
+        assert [(one["name"], one["digest"], one["how"]) for one in said["heldBy"]] == [
+            ("solo", part.digest, "part"),
+            (None, referrer.digest, "referrer"),
+        ]
+        assert (said["freed"], said["blobs"]) == (0, [])
+        assert command.lines("rm", "lay", "v1")[1:] == [
+            f"{size_text(said['kept'])} stay, held by solo and 1 untagged entry",
+            "To free what no tag needs, once it is an hour old: ocilayout gc --untagged prune lay",
+            "To remove its parts and referrers: ocilayout rm lay solo",
+        ]
+        assert index.digest in layout.blobs
+        command.text("gc", "--untagged", "prune", "--grace", "0s", "lay")
+        assert set(layout.blobs) == {one.digest for one in layout.walk(part)}
+
+    def test_children_that_are_entries(self, command: Command) -> None:
+        """Layouts of oras-go list the children of an index: it says so, and the command frees."""
+        layout = Layout.create("oras dir")
+        images = [put_image(layout, "amd64", b"one"), put_image(layout, "arm64", b"two")]
+        layout.tag("v1", layout.put_manifest(Index(manifests=images)))
+        with layout.edit() as edit:
+            for image in images:
+                edit.add(image)
+        said = command.lines("rm", "oras dir", "v1")
+        assert said[0].startswith("Removed v1: 1 blob, ")
+        assert said[1].endswith(" stay, held by 2 untagged entries")
+        verb, *arguments = shlex.split(said[2].partition(": ocilayout ")[2])
+        command.text(verb, *arguments, "--grace", "0s")
+        assert set(layout.blobs) == set()
+
+    def test_a_blob_that_cannot_be_deleted(
+        self, command: Command, layout: Layout, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The error says that the entry is gone all the same, and what deletes the rest."""
+        layout.tag("blob", layout.blobs.put(b"three", media_type="text/plain"))
+
+        def refuse(*_: object, **__: object) -> None:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+        monkeypatch.setattr(os, "unlink", refuse)
+        error = command.error("rm", "lay", "blob")
+        assert "cannot delete" in error
+        assert "the entries are removed all the same, and a garbage collection deletes" in error
+        assert "blob" not in layout.tags()
+
+
+class TestDryRun:
+    """A dry run says what would happen; it takes no lock and writes nothing."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (["rm", "lay", "blob"], ["Would remove blob: 1 blob, 5 B freed"]),
+            (["untag", "lay", "v1", "solo"], ["Would untag v1, solo"]),
+            (["tag", "lay", "blob", "solo"], ["Would tag {blob} as solo", "solo is {solo}"]),
+            (["tag", "lay", "blob", "new"], ["Would tag {blob} as new"]),
+            (["annotate", "lay", "v1", "a=b"], ["Would leave v1 with:", "a=b"]),
+        ],
+    )
+    def test_nothing_is_written(
+        self, command: Command, layout: Layout, arguments: list[str], said: list[str]
+    ) -> None:
+        """No file is made or changed, also where another writer holds the lock."""
+        layout.tag("blob", layout.blobs.put(b"three", media_type="text/plain"))
+        digests = {name: layout.resolve(name).digest[:19] for name in ("blob", "solo")}
+        expected = [line.format(**digests) for line in said]
+        layout.path.joinpath("index.json.lock").unlink()
+        before = state(layout.path)
+        assert command.lines(*arguments, "--dry-run") == expected
+        assert command.answer(*arguments, "--dry-run")["dryRun"]
+        assert state(layout.path) == before
+        with layout.path.joinpath("index.json.lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            assert command.lines(*arguments, "--dry-run", "--lock-timeout", "0") == expected
+
+    @pytest.mark.usefixtures("layout")
+    @pytest.mark.parametrize("verb", ["rm", "untag"])
+    def test_what_would_fail(self, command: Command, verb: str) -> None:
+        """An error is the same as without it."""
+        assert command.error(verb, "lay", "nope", "--dry-run") == command.error(verb, "lay", "nope")
+        assert "grammar" in command.error("tag", "lay", "v1", "._", "--dry-run")
+        key = "org.opencontainers.image.ref.name=x"
+        assert "the name itself" in command.error("annotate", "lay", "v1", key, "--dry-run")
+
+
+def state(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """Return what would show a change of any file in a folder."""
+    return {
+        str(path.relative_to(folder)): (status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+        for path in [folder, *folder.rglob("*")]
+        for status in [path.lstat()]
+    }
 
 
 @pytest.mark.parametrize(

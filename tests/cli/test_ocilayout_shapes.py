@@ -55,6 +55,7 @@ class Expected:
 TEN: Final = {"linux/amd64", "linux/arm/v5", "linux/s390x"}  # and seven more
 AMD64: Final = {"linux/amd64"}
 MISSING: Final = {"missing-blob"}
+ATTESTED = {"attestation-platform"}
 FIELD: Final = {
     "docker_save": Expected(labels=("latest",), platforms=TEN, findings=MISSING),
     "docker_save_two": Expected(
@@ -65,9 +66,11 @@ FIELD: Final = {
     "docker_save_windows": Expected(
         labels=("ltsc2022",), platforms={"windows(10.0.20348.2340)/amd64"}, findings=MISSING
     ),
-    "buildkit_oci": Expected(labels=("docker.io/library/app:v1", "docker.io/team/app:v1")),
-    "buildkit_artifact": Expected(labels=("v1",)),
-    "buildkit_unnamed": Expected(unnamed=1, findings={"null-list"}),
+    "buildkit_oci": Expected(
+        labels=("docker.io/library/app:v1", "docker.io/team/app:v1"), findings=ATTESTED
+    ),
+    "buildkit_artifact": Expected(labels=("v1",), findings=ATTESTED),
+    "buildkit_unnamed": Expected(unnamed=1, findings={"null-list", *ATTESTED}),
     "buildkit_cache": Expected(labels=("latest",), platforms=()),
     "cosign_save": Expected(
         unnamed=3, platforms=AMD64, findings={"annotation-key-form", "empty-platform"}

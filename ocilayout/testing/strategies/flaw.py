@@ -170,10 +170,10 @@ def wrong_type(draw: DrawFn, specimen: Specimen) -> Spoiled:
 
 @register(FLAWS, "missing-property")
 def missing_property(draw: DrawFn, specimen: Specimen) -> Spoiled:
-    """Leave out what is required, or say null; for a list, null is only a lapse."""
+    """Leave out what is required, or say null."""
     site = draw(specimen.sites())
     name = draw(st.sampled_from(site.required()))
-    if not isinstance(site.members[name], list) and draw(st.booleans()):
+    if draw(st.booleans()):
         site.members[name] = None
     else:
         del site.members[name]
@@ -320,6 +320,18 @@ def unknown_platform(draw: DrawFn, specimen: Specimen) -> Spoiled:
     site, name = _platform(draw, specimen)
     site.members[name] = draw(st.sampled_from(["Linux", "x86_64", "aarch64", " ", "macOS"]))
     return Spoiled(site.at(name))
+
+
+@register(LAPSES, "attestation-platform", bearers=_BOTH)
+def attestation_platform(draw: DrawFn, specimen: Specimen) -> Spoiled:
+    """Mark a descriptor as that of an attestation, as BuildKit does."""
+    site = draw(specimen.sites(Descriptor))
+    site.members["platform"] = {"architecture": "unknown", "os": "unknown"}
+    site.members["annotations"] = {
+        **noted(site.members),
+        "vnd.docker.reference.type": "attestation-manifest",
+    }
+    return Spoiled(site.at("platform"))
 
 
 register(LAPSES, "artifact-type-form", bearers=_BOTH)(

@@ -59,7 +59,7 @@ class Site:
 
     def known(self) -> list[str]:
         """Return the properties that are there and that the model knows, in document order."""
-        keys = keys_of(self.model)
+        keys = set(keys_of(self.model)) - foreign(self.model, self.place)
         return [name for name in self.members if name in keys]
 
     def required(self) -> list[str]:
@@ -76,12 +76,19 @@ def keys_of(model: type[Extensible]) -> list[str]:
     return [json_key(attribute) for attribute in fields(model) if attribute.name != "extra"]
 
 
+def foreign(model: type[Extensible], place: str) -> frozenset[str]:
+    """Return the properties of a model that may have any value at a place."""
+    return frozenset() if place.startswith("$.manifests[") else model.foreign
+
+
 def sites(document: Members, model: type[Extensible], place: str = "$") -> Iterator[Site]:
     """Give the objects of a document, from the outside in."""
     yield Site(place, document, model)
     for name, part in _PARTS.get(model, {}).items():
         value: Any = document.get(name)
         inside = join_place(place, name)
+        if name in foreign(model, place):
+            continue
         if isinstance(value, dict):
             yield from sites(value, part, inside)
         for number, item in enumerate(value if isinstance(value, list) else ()):

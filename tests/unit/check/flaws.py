@@ -322,12 +322,20 @@ def _(store: Store) -> str:
     return place_of(document["digest"]) + "$.layers"
 
 
-@breaks("warning", "null-list", "diff_ids")
+@breaks("warning", "null-list", "null diff_ids")
 def _(store: Store) -> str:
-    rootfs = {"type": "layers", "diff_ids": None}
-    config = store.document(json.dumps({**CONFIG, "rootfs": rootfs}).encode(), OCI_CONFIG)
+    return _config_place(store, {"type": "layers", "diff_ids": None})
+
+
+@breaks("warning", "null-list", "absent diff_ids")
+def _(store: Store) -> str:
+    return _config_place(store, {"type": "layers"})
+
+
+def _config_place(store: Store, rootfs: Json) -> str:
+    config = store.put(json.dumps({**CONFIG, "rootfs": rootfs}).encode(), OCI_CONFIG)
     store.enter(store.manifest(config=config))
-    store.path(str(Digest.of(json.dumps(CONFIG).encode()))).unlink()
+    store.path(Digest.of(json.dumps(CONFIG).encode())).unlink()
     return place_of(config["digest"]) + "$.rootfs.diff_ids"
 
 
@@ -383,6 +391,20 @@ breaks_descriptor(
     "warning",
     how="architecture",
     platform={"os": "linux", "architecture": "x86_64"},
+)
+breaks_descriptor(
+    "unknown-platform",
+    ".platform.os",
+    "warning",
+    how="unknown without a mark",
+    platform={"os": "unknown", "architecture": "arm"},
+)
+breaks_descriptor(
+    "attestation-platform",
+    ".platform",
+    "note",
+    platform={"os": "unknown", "architecture": "unknown"},
+    annotations={"vnd.docker.reference.type": "attestation-manifest"},
 )
 breaks_descriptor("artifact-type-form", ".artifactType", "warning", artifactType="skill")
 breaks_descriptor(

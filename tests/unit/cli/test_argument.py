@@ -33,6 +33,8 @@ DIGEST = str(Digest.of(b""))
     ("text", "locator"),
     [
         ("oci:a/b", InLayout("a/b")),
+        ("oci:a/b:", InLayout("a/b")),
+        ("oci-archive:a.tar:", InArchive("a.tar")),
         ("oci:/a/b:v1", InLayout("/a/b", "v1")),
         ("oci:a:ghcr.io/org/app:v1", InLayout("a", "ghcr.io/org/app:v1")),
         ("oci:a:b@c+d", InLayout("a", "b@c+d")),
@@ -54,14 +56,14 @@ DIGEST = str(Digest.of(b""))
     ],
 )
 def test_what_a_locator_means(text: str, locator: Locator) -> None:
-    """A path ends at the first colon, but for that of a digest behind `@`."""
+    """A path ends at the first colon, but for that of a digest behind `@`; a name may be empty."""
     assert read_source(text) == locator
     assert parse_locator(text) == locator
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a", "./oci:a", "oci:", "oci::v1", "oci:a:", "oci-archive:", "docker://", "docker:a",
+    ["", "a", "./oci:a", "oci:", "oci::", "oci::v1", "oci-archive:", "docker://", "docker:a",
      "docker://A", "dir:a", f"oci:@{DIGEST}"],
 )  # fmt: skip
 def test_what_is_not_a_locator(text: str) -> None:

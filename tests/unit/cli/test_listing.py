@@ -72,6 +72,28 @@ def test_ages(ago: timedelta, text: str) -> None:
     assert age_text(NOW - ago, NOW) == text
 
 
+@pytest.mark.parametrize(
+    "time",
+    [
+        datetime(1970, 1, 1, tzinfo=UTC),
+        datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC),
+        datetime(1979, 12, 31, tzinfo=UTC),
+        datetime(1980, 1, 1, 0, 0, 1, tzinfo=UTC),
+        datetime(1, 1, 2, tzinfo=UTC),
+    ],
+)
+def test_a_time_of_reproducible_builds_has_no_age(layout: Layout, time: datetime) -> None:
+    """A dash is shown for the epoch of Unix or of DOS, whoever says it; programs get the time."""
+    config = b'{"os":"x","architecture":"y","rootfs":{"type":"layers"},"created":"%s"}'
+    said = row(layout, put(layout, config % time.isoformat().encode()))
+    assert "-" in said.cells(NOW)
+    assert not any("year" in cell for cell in said.cells(NOW))
+    assert said.data()["created"] == time.isoformat()
+    undated = put(layout, b"{}")
+    os.utime(layout.blobs.path(undated.digest), (1, 1))
+    assert "-" in row(layout, undated).cells(NOW)
+
+
 def test_who_says_when(layout: Layout) -> None:
     """The time is that of the entry, else of the document, the config, or the file."""
     config = b'{"os":"x","architecture":"y","rootfs":{"type":"layers","diff_ids":[]},"created":'
@@ -133,6 +155,23 @@ def test_platforms(layout: Layout) -> None:
         media_type=OCI_MANIFEST, digest=(other := put(layout, b"[]")).digest, size=other.size,
         platform=Platform(os="linux", architecture="arm64"),
     )).platforms == ("linux/arm64",)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b'"rootfs":{"type":"layers","diff_ids":null},"history":null,"config":null',
+        b'"rootfs":{"type":"layers"},"config":{"Labels":null,"Env":null},"os.features":null',
+        b'"rootfs":null',
+        b'"config":{"Labels":{"a":null}}',
+        b'"created":"yesterday"',
+        b'"x":0',
+    ],
+)
+def test_the_platform_of_an_odd_config(layout: Layout, rest: bytes) -> None:
+    """The platform is shown wherever a copy for a platform finds it."""
+    descriptor = put(layout, b'{"os":"linux","architecture":"s390x",' + rest + b"}")
+    assert row(layout, descriptor).platforms == ("linux/s390x",)
 
 
 def test_configs_that_are_not_read(layout: Layout) -> None:

@@ -349,3 +349,78 @@ def test_the_platform_of_content_as_text(layout: Layout) -> None:
     path = layout.path / "blobs" / "sha256" / image.digest.encoded
     path.write_bytes(b"damaged")
     assert platform_text(image, layout.blobs.read) == ""
+
+
+class TestMissing:
+    """What the source does not have is not chosen where something that it has fits."""
+
+    @pytest.mark.spec("image-layout:missing-blobs")
+    @pytest.mark.parametrize(
+        ("offered", "missing", "wanted", "place"),
+        [
+            (["linux/arm/v7", "linux/arm/v6"], [0], "linux/arm/v7", 1),
+            (["linux/arm/v5", "linux/arm/v7", "linux/arm/v6"], [1, 2], "linux/arm/v7", 0),
+            (["linux/amd64/v3", "linux/amd64"], [0], "linux/amd64/v3", 1),
+            (["linux/arm64", "linux/arm64"], [0], "linux/arm64", 1),
+            (
+                ["windows(10.0.20348.2)/amd64", "windows(10.0.20348.1)/amd64"],
+                [0],
+                "windows/amd64",
+                1,
+            ),
+            (["linux/arm/v7", "linux/arm/v6"], [1], "linux/arm/v7", 0),
+            (["linux/arm/v7", "linux/arm/v6"], [0, 1], "linux/arm/v7", 0),
+        ],
+    )
+    def test_what_is_there_is_chosen(
+        self, layout: Layout, offered: list[str], missing: list[int], wanted: str, place: int
+    ) -> None:
+        """The best of what is there is chosen, and the best of all only if nothing is there."""
+        root = put_index(layout, *offered)
+        index = layout.read_manifest(root)
+        assert isinstance(index, Index)
+        for one in missing:
+            layout.blobs.delete(index.manifests[one].digest)
+        assert select(root, wanted, layout.blobs.read) == index.manifests[place].plain()
+
+    def test_a_platform_in_a_config(self, layout: Layout) -> None:
+        """What says its platform in the config is chosen where what the index says is missing."""
+        config = b'{"os": "linux", "architecture": "arm64"}'
+        there = put_image(layout, "0", config=config, config_type=OCI_CONFIG)
+        gone = put_image(layout, "1")
+        root = layout.put_manifest(Index(manifests=[at(gone, "linux/arm64"), there]))
+        assert chosen(layout, root, "linux/arm64") == 1
+        layout.blobs.delete(gone.digest)
+        assert chosen(layout, root, "linux/arm64") == 0
+
+    def test_a_missing_root(self, layout: Layout) -> None:
+        """A root that is missing is not chosen; if nothing else fits, the error is about it."""
+        gone = put_index(layout, "linux/amd64")
+        layout.blobs.delete(gone.digest)
+        there = at(put_image(layout, "x"), "linux/amd64")
+        found = choose("name", [gone, there], "linux/amd64", layout.blobs.read)
+        assert found == (there.plain(), there)
+        with pytest.raises(BlobNotFoundError, match=str(gone.digest)):
+            choose("name", [gone, there], "linux/arm64", layout.blobs.read)
+
+    def test_what_is_not_a_manifest_is_not_read(self, layout: Layout) -> None:
+        """Only documents are read to see whether they are there: other content may be large."""
+        parts = [
+            Descriptor(
+                media_type="application/x.disk",
+                digest=f"sha256:{number:064x}",
+                size=2**40,
+                platform=Platform.parse("linux/amd64"),
+            )
+            for number in (1, 2)
+        ]
+        root = layout.put_manifest(Index(manifests=parts))
+        assert select(root, "linux/amd64", layout.blobs.read) == parts[0].plain()
+
+    def test_the_reader_of_a_damaged_manifest_gets_the_error(self, layout: Layout) -> None:
+        """A damaged manifest is there, and no other platform is put in its place."""
+        root = put_index(layout, "linux/arm/v7", "linux/arm/v6")
+        index = layout.read_manifest(root)
+        assert isinstance(index, Index)
+        layout.blobs.path(index.manifests[0].digest).write_bytes(b"x" * index.manifests[0].size)
+        assert select(root, "linux/arm/v7", layout.blobs.read) == index.manifests[0].plain()

@@ -209,3 +209,30 @@ def test_an_archive_is_not_replaced_by_an_empty_one(source: Layout, tmp_path: Pa
     write_archive(source, ["app"], tmp_path / "x.tar", on_error=failed.__setitem__)
     assert sorted(failed) == ["app"]
     assert (tmp_path / "x.tar").read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", ["layout", "archive", "registry"])
+def test_a_platform_that_is_not_there_gives_way_to_one_that_fits(
+    source: Layout, target: Layout, tmp_path: Path, kind: str
+) -> None:
+    """Where v7 is listed and missing and v6 is there, a copy for v7 takes v6."""
+    seventh, sixth = (
+        evolve(image(source, f"arm{variant}"), platform=Platform.parse(f"linux/arm/{variant}"))
+        for variant in ("v7", "v6")
+    )
+    source.tag("app", source.put_manifest(Index(manifests=[seventh, sixth])))
+    source.blobs.delete(seventh.digest)
+    if kind == "archive":
+        write_archive(source, ["app"], tmp_path / "x.tar", sparse=True)
+        with Archive.open(tmp_path / "x.tar") as archive:
+            assert copy(archive, "app", target, platform="linux/arm/v7") == sixth.plain()
+    elif kind == "registry":
+        with (
+            LoopbackRegistry(sparse_indexes=True) as server,
+            Repository(f"{server.host}/team/app") as repository,
+        ):
+            copy(source, "app", repository, sparse=True)
+            assert copy(repository, "app", target, platform="linux/arm/v7") == sixth.plain()
+    else:
+        assert copy(source, "app", target, platform="linux/arm/v7") == sixth.plain()
+    assert target.resolve("app") == sixth.plain()
