@@ -45,6 +45,7 @@ from ocilayout.model import (
     require_at_most,
     require_size,
 )
+from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     import os
@@ -122,6 +123,7 @@ class DockerBlobs:
         return content
 
 
+@checked
 class DockerArchive(View[DockerBlobs]):
     """Images as `docker save` writes them, of any version, plain or compressed with gzip.
 

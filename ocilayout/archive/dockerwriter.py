@@ -50,6 +50,7 @@ from ocilayout.model import (
     require_document_size,
     require_size,
 )
+from ocilayout.signature import checked
 from ocilayout.transfer import Event, ReportingStream, ignore
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class _Image:
     names: set[str] = field(factory=set)
 
 
+@checked
 def write_docker_archive(
     source: Source,
     names: Iterable[str] | Mapping[str, str | None] | None,

@@ -221,7 +221,7 @@ class Blobs:
         """
         verifier = Verifier(descriptor) if verify else None  # before the file is opened
         try:
-            file = self.open_unverified(descriptor)
+            file = self._open(descriptor)
         except BlobNotFoundError:
             if descriptor.data is None:
                 raise
@@ -253,7 +253,7 @@ class Blobs:
         """
         new_hasher(descriptor.digest.algorithm)  # content that cannot be verified is not opened
         try:
-            file: Readable = self.open_unverified(descriptor)
+            file: Readable = self._open(descriptor)
         except BlobNotFoundError:
             if descriptor.data is None:
                 raise
@@ -266,6 +266,9 @@ class Blobs:
         Raises:
             IntegrityError: Its size is not as the descriptor says, or it is not a regular file.
         """
+        return self._open(descriptor)
+
+    def _open(self, descriptor: Descriptor) -> File:
         path = self._name(descriptor.digest)
         try:
             number, status = look_and_open(path, follow=self._follow)

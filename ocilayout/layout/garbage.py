@@ -20,7 +20,6 @@ from ocilayout.layout.reach import held, roots_at, roots_beside, roots_of
 from ocilayout.layout.realfolder import OwnFolders
 from ocilayout.layout.temporary import temporary_files
 from ocilayout.model import Descriptor, Digest, successors, walk
-from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 Untagged = Literal["keep", "prune"]
 
 
-@checked
 @frozen(kw_only=True)
 class CollectReport:
     """What a garbage collection removed, or would remove.

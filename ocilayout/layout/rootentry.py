@@ -20,7 +20,6 @@ from ocilayout.model import (
     known_keys,
     structure,
 )
-from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Mapping
@@ -34,7 +33,6 @@ _PLATFORM_NAMES = frozenset(known_keys(Platform).values())
 _NOTHING: Final[dict[str, Json]] = {}
 
 
-@checked
 @frozen(kw_only=True)
 class RootEntry:
     """An entry of a root index.

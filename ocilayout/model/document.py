@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.errors import BlobNotFoundError, DocumentError, LimitExceededError
-from ocilayout.model.codec import decode
+from ocilayout.model.codec import structure
 from ocilayout.model.ijson import parse_json
 from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import Index, Manifest
@@ -89,7 +89,7 @@ def decode_document(
     """
     require_document_type(descriptor)
     try:  # not `with read_from(...)`: a garbage collection decodes every document of a store
-        document: Document = decode(data, MODELS[descriptor.media_type])
+        document: Document = structure(parse_json(data), MODELS[descriptor.media_type])
         if document.media_type not in (None, descriptor.media_type):
             raise DocumentError.of(
                 "media-type-differs",

@@ -27,6 +27,7 @@ from ocilayout import (
     Archive,
     ArgumentError,
     Descriptor,
+    DockerArchive,
     Layout,
     OciLayoutError,
     Platform,
@@ -34,13 +35,14 @@ from ocilayout import (
     Schema1Manifest,
     copy_all,
     write_archive,
+    write_docker_archive,
 )
 from ocilayout.archive.reader import ArchiveBlobs
 from ocilayout.registry import Patience, Proxies, Repository, Timeouts
 from ocilayout.registry.repository_blobs import RepositoryBlobs
 from ocilayout.signature import _Names
 from ocilayout.testing import machine, registry, strategies
-from ocilayout.testing.machine import CONTENTS, LayoutAdapter, LayoutStore, Model
+from ocilayout.testing.machine import CONTENTS, LayoutAdapter
 from ocilayout.testing.registry import Answer, LoopbackRegistry, bomb, fault
 from ocilayout.testing.strategies import Tree
 
@@ -61,7 +63,17 @@ FOREIGN: Final = {"Adapter", "Auth", "Request", "Store", "StoreMachine"}
 
 BOMBS: Final = ("nested", "wide", "layered", "huge", "deep")
 
-INSIDE: Final = {"Archive", "Blobs", "Edit", "Finding", "Storage", *FOREIGN}
+RESULTS: Final = {"CollectReport", "Holder", "RemoveReport", "RootEntry"}
+INSIDE: Final = {
+    "Archive",
+    "Blobs",
+    "DockerArchive",
+    "Edit",
+    "Finding",
+    "Storage",
+    *RESULTS,
+    *FOREIGN,
+}
 """Classes whose instances programs do not make."""
 
 TAKEN_ABROAD: Final = {"check_store.settings", "LoopbackRegistry.ssl_context", "documents.models"}
@@ -123,7 +135,9 @@ def _methods(of: type, home: str) -> Iterator[tuple[str, Called]]:
 
 
 def _public() -> Iterator[tuple[str, Called]]:
-    for door in (ocilayout, ocilayout.registry, machine, registry, strategies, fault, bomb):
+    for verb in ("check_store", "content_of", "contents_of"):
+        yield f"testing.machine.{verb}", getattr(machine, verb)
+    for door in (ocilayout, ocilayout.registry, registry, strategies, fault, bomb):
         for name in getattr(door, "__all__", BOMBS):
             found = getattr(door, name)
             home = "" if door is ocilayout else f"{door.__name__.removeprefix('ocilayout.')}."
@@ -157,12 +171,15 @@ class World:
         )
         write_archive(self.layout, [str(DESCRIPTOR.digest)], path / "a.tar")
         self.archive = stack.enter_context(Archive.open(path / "a.tar"))
+        write_docker_archive(self.layout, {}, path / "d.tar")
+        self.saved = stack.enter_context(DockerArchive.open(path / "d.tar"))
         self.edit = self.layout.edit().__enter__()  # and never committed
 
     def owner(self, name: str) -> object:
         """Return an instance of a class."""
         made: dict[str, Callable[[], object]] = {
             "Archive": lambda: self.archive,
+            "DockerArchive": lambda: self.saved,
             "ArchiveBlobs": lambda: self.archive.blobs,
             "Answer": Answer,
             "BasicAuth": lambda: registry.BasicAuth({}),
@@ -170,12 +187,8 @@ class World:
             "Edit": lambda: self.edit,
             "FrozenMap": lambda: ocilayout.FrozenMap({}),
             "Layout": lambda: self.layout,
-            "LayoutAdapter": LayoutAdapter,
-            "LayoutStore": lambda: LayoutStore(self.layout.path),
             "LoopbackRegistry": lambda: self.registry,
-            "Model": lambda: Model({content.digest: content for content in CONTENTS}),
             "Problem": lambda: Problem(code="a", message="b"),
-            "ProgramAdapter": lambda: machine.ProgramAdapter({}, missing="x"),
             "Proxies": Proxies,
             "Repository": lambda: self.repository,
             "RepositoryBlobs": lambda: self.repository.blobs,
@@ -249,7 +262,8 @@ def _wrong_for(annotation: str) -> Iterator[tuple[str, object]]:
     if words & {"object", "Any", "Json", "T", "M"} - ({"M"} if "type" in words else set()):
         return
     for kind, (make, allowed) in WRONG.items():
-        if not words & allowed and not (kind == "a class" and "type" in words):
+        fits = kind in ("a list", "a dict") and "Collection[int]" in annotation
+        if not words & allowed and not fits and not (kind == "a class" and "type" in words):
             yield kind, make()
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 from attrs import frozen
 
 from ocilayout.model import Descriptor, Digest
-from ocilayout.signature import checked
 from ocilayout.testing.machine.oracle import Model
 from ocilayout.testing.machine.sample import CONTENTS, NAMES
 
@@ -38,7 +37,6 @@ other programs give full names to entries, and one name to several; and `retag`,
 full names."""
 
 
-@checked
 @frozen
 class Step:
     """One of several changes.
@@ -136,7 +134,6 @@ class Store(Protocol):
         ...
 
 
-@checked
 @frozen
 class Removed:
     """What a collection says that it removed, or would.
@@ -153,7 +150,6 @@ class Removed:
     unlisted: tuple[Digest, ...] | None = None
 
 
-@checked
 @frozen
 class View:
     """What a store says that it holds, by its own verbs of reading.

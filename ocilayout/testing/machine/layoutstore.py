@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Self
 from ocilayout.errors import AmbiguousReferenceError
 from ocilayout.layout import Layout
 from ocilayout.model import DOCUMENT_TYPES
-from ocilayout.signature import checked
 from ocilayout.testing.machine.adapter import Adapter, Removed, View
 from ocilayout.testing.machine.sample import CONTENTS, NAME_ANNOTATION, UNCOMMON
 from ocilayout.transfer import copy
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from ocilayout.testing.machine.sample import Content
 
 
-@checked
 class LayoutStore:
     """A `Layout` as the machine drives it."""
 
@@ -127,7 +125,6 @@ class LayoutStore:
         )
 
 
-@checked
 class LayoutAdapter(Adapter):
     """Puts `Layout` under the machine: two handles here and one in another process.
 

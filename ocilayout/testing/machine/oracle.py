@@ -22,7 +22,6 @@ from ocilayout.model import (
     Digest,
     fallback_tag,
 )
-from ocilayout.signature import checked
 from ocilayout.testing.machine.sample import NAME_ANNOTATION, UNKNOWN
 from ocilayout.testing.machine.state import AmbiguityError, Collected, Entry, RefusalError
 
@@ -47,7 +46,6 @@ class Held:
     unlisted: tuple[Digest, ...]
 
 
-@checked
 @define
 class Model:
     """One store.

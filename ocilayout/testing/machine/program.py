@@ -13,7 +13,6 @@ import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
 from ocilayout.model import REF_NAME, Descriptor
-from ocilayout.signature import checked
 from ocilayout.testing.machine.adapter import Adapter, Removed, View
 from ocilayout.testing.machine.oracle import Model
 from ocilayout.testing.machine.outside import blob_path, write_blob
@@ -39,7 +38,6 @@ class ProgramError(Exception):
     """
 
 
-@checked
 class ProgramAdapter(Adapter):
     """Puts a program under the machine.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from attrs import define, field, frozen
 
 from ocilayout.model import CONTAINERD_IMAGE_NAME, Digest
-from ocilayout.signature import checked
 
 
 class RefusalError(LookupError):
@@ -16,7 +15,6 @@ class AmbiguityError(RefusalError):
     """A store must not do that: a name means entries of different content."""
 
 
-@checked
 @define(eq=False)
 class Entry:
     """An entry of the root index.
