@@ -112,7 +112,7 @@ def check_store(
     how = Settings(
         settings,
         deadline=None,
-        suppress_health_check=[*HealthCheck.__members__.values()],
+        suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType] # it leaves out deprecated ones
         report_multiple_bugs=report_multiple_bugs,
     )
     if how.derandomize:  # which forbids a database
