@@ -115,10 +115,11 @@ def check_store(
         suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType] # it leaves out deprecated ones
         report_multiple_bugs=report_multiple_bugs,
     )
-    if how.derandomize:  # which forbids a database
-        how = Settings(how, derandomize=False)
-        seed(0)(begin)
-    how = Settings(how, database=how.database or InMemoryExampleDatabase())
+    if Phase.shrink in how.phases:  # and what is found has to be kept
+        if how.derandomize:  # which forbids a database
+            how = Settings(how, derandomize=False)
+            seed(0)(begin)
+        how = Settings(how, database=how.database or InMemoryExampleDatabase())
     try:
         _run(begin, how)
     except _EnoughError:  # the shortest sequence so far is in the database
