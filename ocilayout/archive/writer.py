@@ -91,7 +91,7 @@ def write_archive(  # noqa: PLR0913 # as for `copy`
             `copy_all`.
 
     Raises:
-        ArgumentError: An argument has another type; so has one string, where names are taken.
+        TypeError: An argument has another type, as one string has where names are taken.
         InvalidNameError: A name in the archive breaks the grammar of names.
         ReferenceNotFoundError: The source does not have a name, a digest or the platform.
         AmbiguousReferenceError: Entries of different content have one name.

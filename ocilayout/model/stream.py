@@ -45,7 +45,7 @@ def read_bytes(stream: Readable, size: int) -> bytes:
     """Read from a stream that a caller gave.
 
     Raises:
-        ArgumentError: It gives something else than bytes, such as text, or `None` for want of data.
+        TypeError: It gives something else than bytes, such as text, or `None` for want of data.
     """
     data: object = stream.read(size)
     if not isinstance(data, bytes | bytearray | memoryview):

@@ -159,7 +159,7 @@ def copy_all(  # noqa: PLR0913 # as for `copy`
         A plain descriptor of each that was copied, by its reference in the source.
 
     Raises:
-        ArgumentError: An argument has another type; so has one string, where names are taken.
+        TypeError: An argument has another type, as one string has where names are taken.
         AmbiguousReferenceError: All entries are copied, and some have one reference name for
             different content, without full names that tell them apart. Nothing was copied.
         OciLayoutError: As for `copy`.

@@ -91,11 +91,11 @@ class Stage(RuleBasedStateMachine):
             side.require()
 
     def check_invariants(
-        self, settings: settings, output: Callable[[str], object], *more: dict[str, float]
+        self, settings: settings, output: Callable[[str], object], runtimes: dict[str, float]
     ) -> None:
         """Check the invariant as Hypothesis does, without a line for it in a failing sequence."""
         del output
-        super().check_invariants(settings, lambda _: None, *more)
+        super().check_invariants(settings, lambda _: None, runtimes)
 
     @precondition(lambda stage: stage.stale_handles())
     @rule(by=stale)

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from ocilayout.testing.machine import LayoutAdapter, LayoutStore, StoreMachine, check_store, verbs
 from ocilayout.testing.machine.workplace import workplace
@@ -61,6 +61,24 @@ def test_a_bug_is_shown_alone_by_what_was_done(
     assert any(line.startswith("state.create(") for line in lines)
     assert not any("layouts_are_what_they_must_be" in line for line in lines)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bug_that_does_not_show_again_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A run that found a bug never passes, even if the sequence passes when it is run again."""
+    ran = []
+
+    def run(begin: object, how: settings) -> None:
+        del begin
+        ran.append(how.phases)
+        if len(ran) == 1:
+            raise verbs._EnoughError
+
+    monkeypatch.setattr(verbs, "_run", run)
+    with pytest.raises(AssertionError, match="the same one passed"):
+        check_store(ForgetfulAdapter(), folder=tmp_path)
+    assert ran[1] == (Phase.reuse,)
 
 
 def test_a_handle_is_opened_again_where_that_makes_a_difference(tmp_path: Path) -> None:
