@@ -117,6 +117,7 @@ class Transport:
         self._trust = Trust() if trust is None else trust
         self._trust.require()
         self._proxies = Proxies.from_environment() if proxies is None else proxies
+        self._unsteady: set[str] = set()
         self._pools: dict[tuple[str | None, str, bool], urllib3.PoolManager] = {}
         self._lock = Lock()
 
@@ -191,10 +192,13 @@ class Transport:
         attempts = 1 if again is False else self.patience.attempts
         harmless = _is_idempotent(method, body) if again is None else again
         repeated = False
+        if again is False and origin(url) in self._unsteady:
+            self._pool(url).clear()
         for attempt in range(1, attempts):
             try:
                 response = self._send_once(method, url, headers, body)
             except CONNECTION_ERRORS as error:
+                self._note_loss(url, error)
                 if not _may_resend_after_error(error, harmless=harmless):
                     raise connection_error(url, error) from None
                 repeated = repeated or not isinstance(error, NewConnectionError)
@@ -217,9 +221,20 @@ class Transport:
         try:
             response = self._send_once(method, url, headers, body)
         except CONNECTION_ERRORS as error:
+            self._note_loss(url, error)
             raise connection_error(url, error) from None
         response.repeated = repeated
         return response
+
+    def _note_loss(self, url: str, error: Exception) -> None:
+        """Use no connection again that was open when one of the same host was lost.
+
+        A host may end each behind its answer, or may have been restarted. From now on a request
+        that is not sent again gets a connection of its own.
+        """
+        if isinstance(error, ProtocolError):
+            self._unsteady.add(origin(url))
+            self._pool(url).clear()
 
     def _send_once(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | Body | None
