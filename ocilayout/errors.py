@@ -7,8 +7,6 @@ system reported it.
 from __future__ import annotations
 
 import copyreg
-import json
-import re
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal, Protocol, get_args
@@ -19,9 +17,6 @@ from attrs.validators import in_, instance_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# A name that a JSON path takes after a dot; any other is written in brackets, as a JSON string.
-_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
 Severity = Literal["error", "warning", "note"]
 
 MAX_PROBLEMS: Final = 100
@@ -30,11 +25,11 @@ MAX_PROBLEMS: Final = 100
 # What a document says ends in messages, so their length is bounded.
 _MOST_SHOWN: Final = 10  # problems in the message of an error
 MOST_LISTED: Final = 4  # names or digests in the message of an error
-_LONGEST_NAME: Final = 200  # of a property in a place, in characters
 _LONGEST_MESSAGE: Final = 1000  # in characters
 
 
-def _shortened(text: str, longest: int = _LONGEST_MESSAGE) -> str:
+def shortened(text: str, longest: int = _LONGEST_MESSAGE) -> str:
+    """Return a text that a document says, cut to a number of characters."""
     return text if len(text) <= longest else f"{text[:longest]}\u2026"
 
 
@@ -80,7 +75,7 @@ class Problem:
     count: int = field(default=1, validator=instance_of(int))
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "message", _shortened(self.message))
+        object.__setattr__(self, "message", shortened(self.message))
 
     def under(self, place: str) -> Problem:
         """Return the same problem with its place in an enclosing document.
@@ -148,35 +143,6 @@ class DocumentError(OciLayoutError, ValueError):
     def read_from(self, source: str) -> DocumentError:
         """Return the same error with its source in the message, unless it has a source already."""
         return self if self.source else type(self)(self.problems, source=source)
-
-
-def join_place(place: str, name: str) -> str:
-    """Return the JSON path of a property, given the path of its object.
-
-    A name longer than 200 characters is cut, so that places stay short.
-    """
-    if len(name) <= _LONGEST_NAME and _PLAIN_NAME.fullmatch(name):
-        return f"{place}.{name}"
-    return f"{place}[{json.dumps(_shortened(name, _LONGEST_NAME))}]"
-
-
-_JSON_NOUNS = {
-    "NoneType": "null",
-    "bool": "a boolean",
-    "dict": "an object",
-    "float": "a number",
-    "int": "an integer",
-    "list": "an array",
-    "str": "a string",
-}
-
-
-def wrong_type(expected: str, value: object) -> DocumentError:
-    """Return the error of a value of the wrong type, named as JSON names it."""
-    actual = type(value).__name__
-    return DocumentError.of(
-        "wrong-type", f"expected {expected}, found {_JSON_NOUNS.get(actual, actual)}"
-    )
 
 
 class UnsupportedVersionError(DocumentError):
@@ -306,12 +272,10 @@ class AmbiguousReferenceError(OciLayoutError):
         self.name = name
         self.digests = tuple(digests)
         self.full_names = tuple(full_names) or (None,) * len(self.digests)
-        self.platforms = tuple(platforms)
-        self.platforms += ("",) * (len(self.digests) - len(self.platforms))
+        self.platforms = (*platforms, *[""] * len(self.digests))[: len(self.digests)]
         said: dict[tuple[str, str | None], str] = {}
-        for digest, full, platform in zip(
-            self.digests, self.full_names, self.platforms, strict=True
-        ):
+        known = zip(self.digests, self.full_names, self.platforms, strict=True)
+        for digest, full, platform in known:
             said.setdefault((digest, full), platform)
         apart = len({full for _, full in said}) == len(said)  # then no platform is needed
         content = some(

@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.archive.saved import MOST_PARTS, REPOSITORIES, SavedImage, texts
-from ocilayout.errors import DocumentError, wrong_type
-from ocilayout.model import DEFAULT_LIMITS, dump_json, parse_json, require_at_most
+from ocilayout.errors import DocumentError
+from ocilayout.model import DEFAULT_LIMITS, dump_json, parse_json, require_at_most, wrong_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from attrs import frozen
 from ocilayout.archive.member import Member, iter_members
 from ocilayout.archive.packed import HEAD, Unpacked, compression_of, too_large
 from ocilayout.archive.window import default_limit
-from ocilayout.errors import DocumentError, wrong_type
+from ocilayout.errors import DocumentError
 from ocilayout.model import (
     CHUNK,
     DEFAULT_LIMITS,
@@ -29,6 +29,7 @@ from ocilayout.model import (
     parse_value,
     require_at_most,
     require_length,
+    wrong_type,
 )
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ocilayout.check.finding import problem_at
-from ocilayout.errors import join_place
 from ocilayout.model import (
     ARCHITECTURES,
     OCI_EMPTY,
@@ -21,6 +20,7 @@ from ocilayout.model import (
     is_digest,
     is_media_type,
     is_ref_name,
+    join_place,
 )
 
 if TYPE_CHECKING:

@@ -39,7 +39,6 @@ from ocilayout.layout import (
     temporary_files,
 )
 from ocilayout.model import OCTET_STREAM, Descriptor, Digest, dump_json
-from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
@@ -54,7 +53,6 @@ _ENTRIES: Final = frozenset({"duplicate-entry", "dangling-entry", "unlisted-refe
 _FILES: Final = frozenset({"leftover", "missing-blobs-folder"})
 
 
-@checked
 @frozen(kw_only=True)
 class Action:
     """One action of a repair, done or to be done.
@@ -70,7 +68,6 @@ class Action:
     message: str
 
 
-@checked
 @frozen(kw_only=True)
 class RepairReport:
     """What a repair did, and what remains.

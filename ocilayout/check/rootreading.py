@@ -14,14 +14,7 @@ from ocilayout.check import advice
 from ocilayout.check.bearer import Bearers
 from ocilayout.check.finding import MAX_OF_KIND, bounded, problem_at, problems_of, with_errors
 from ocilayout.check.occurrence import occurrence_if_digest, occurrence_of
-from ocilayout.errors import (
-    MAX_PROBLEMS,
-    DocumentError,
-    LimitExceededError,
-    Problem,
-    join_place,
-    wrong_type,
-)
+from ocilayout.errors import MAX_PROBLEMS, DocumentError, LimitExceededError, Problem
 from ocilayout.layout import DEPTH, MAX_ROOT_INDEX, find_array, iter_parts, parse_root
 from ocilayout.model import (
     CONTAINERD_IMAGE_NAME,
@@ -32,10 +25,12 @@ from ocilayout.model import (
     decode_text,
     dump_json,
     extra_mentions,
+    join_place,
     parse_json,
     require_ijson,
     require_without,
     structure,
+    wrong_type,
 )
 
 if TYPE_CHECKING:

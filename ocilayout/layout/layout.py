@@ -42,7 +42,7 @@ class Layout(View[Blobs]):
     """An OCI image layout in a folder.
 
     Attributes:
-        path: The folder, as an absolute path, so that the process may change its folder.
+        path: The folder, as an absolute path.
         blobs: The blobs.
         strict_names: Whether names that are written must follow the ref.name grammar.
 
@@ -68,8 +68,9 @@ class Layout(View[Blobs]):
         self.path = path_of(path).absolute()
         self.blobs = Blobs(self.path, follow_links=follow_links)
         self.strict_names = strict_names
-        durable = durability == "commit"
-        self._indexfile = IndexFile(self.path, durable=durable, lock_timeout=lock_timeout)
+        self._indexfile = IndexFile(
+            self.path, durable=durability == "commit", lock_timeout=lock_timeout
+        )
         self.name_annotations = frozenset(name_annotations)
 
     @property
@@ -80,8 +81,6 @@ class Layout(View[Blobs]):
     @name_annotations.setter
     def name_annotations(self, keys: frozenset[str]) -> None:
         self._indexfile.name_annotations = keys
-
-    # ------------------------------------------------------------ creating and opening
 
     @classmethod
     def create(
@@ -170,8 +169,6 @@ class Layout(View[Blobs]):
             create_layout(layout.path, layout._indexfile, complete=True)
         require_layout(layout.path, layout._indexfile)
         return layout
-
-    # ------------------------------------------------------------ writing
 
     def put_manifest(
         self,
@@ -386,8 +383,6 @@ class Layout(View[Blobs]):
         return repair_folder(
             self.path, self._indexfile, self.blobs, dry_run=dry_run, on_hash=on_hash
         )
-
-    # ------------------------------------------------------------ inside
 
     def _snapshot(self) -> RootIndex:
         return self._indexfile.snapshot()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from attrs import frozen
 
-from ocilayout.errors import DocumentError, InvalidNameError, join_place, wrong_type
+from ocilayout.errors import DocumentError, InvalidNameError
 from ocilayout.model import (
     CONTAINERD_IMAGE_NAME,
     REF_NAME,
@@ -17,8 +17,10 @@ from ocilayout.model import (
     Index,
     Json,
     Platform,
+    join_place,
     known_keys,
     structure,
+    wrong_type,
 )
 
 if TYPE_CHECKING:

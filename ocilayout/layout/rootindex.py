@@ -10,7 +10,7 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, cast
 
-from ocilayout.errors import DocumentError, LimitExceededError, ReferenceNotFoundError, wrong_type
+from ocilayout.errors import DocumentError, LimitExceededError, ReferenceNotFoundError
 from ocilayout.layout.entrylist import DENSE, EntryList, find_array
 from ocilayout.layout.lookup import Lookup
 from ocilayout.layout.rootentry import (
@@ -39,6 +39,7 @@ from ocilayout.model import (
     parse_json,
     require_without,
     structure,
+    wrong_type,
 )
 
 if TYPE_CHECKING:

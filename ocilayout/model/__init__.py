@@ -88,6 +88,7 @@ from ocilayout.model.mention import (
     extra_mentions,
     search_mentions,
 )
+from ocilayout.model.place import join_place, wrong_type
 from ocilayout.model.platform import Platform
 from ocilayout.model.processor import ARCHITECTURES, SYSTEMS
 from ocilayout.model.reference import (
@@ -205,6 +206,7 @@ __all__ = [
     "is_seekable",
     "is_tag",
     "is_understood",
+    "join_place",
     "json_key",
     "known_keys",
     "may_be_document",
@@ -236,4 +238,5 @@ __all__ = [
     "verify",
     "walk",
     "with_referrers",
+    "wrong_type",
 ]

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import NOTHING, field, fields, frozen, validators
 
-from ocilayout.errors import DocumentError, join_place, wrong_type
+from ocilayout.errors import DocumentError
 from ocilayout.model.frozenmap import FrozenJson, FrozenMap, Json, freeze
+from ocilayout.model.place import join_place, wrong_type
 from ocilayout.model.surrogate import has_surrogate, surrogate_error
 
 if TYPE_CHECKING:

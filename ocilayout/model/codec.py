@@ -16,14 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, get_args, get_origi
 import attrs
 from cattrs import Converter
 
-from ocilayout.errors import (
-    MAX_PROBLEMS,
-    DocumentError,
-    Problem,
-    UnsupportedVersionError,
-    join_place,
-    wrong_type,
-)
+from ocilayout.errors import MAX_PROBLEMS, DocumentError, Problem, UnsupportedVersionError
 from ocilayout.model.attribute import (
     Extensible,
     always,
@@ -40,6 +33,7 @@ from ocilayout.model.gojson import dump_json
 from ocilayout.model.ijson import parse_json
 from ocilayout.model.limit import MAX_DOCUMENT
 from ocilayout.model.manifest import UNSUPPORTED_VERSION
+from ocilayout.model.place import join_place, wrong_type
 from ocilayout.signature import checked
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Never, Protocol, Self
 
-from ocilayout.errors import DocumentError, UnsupportedDigestError, wrong_type
+from ocilayout.errors import DocumentError, UnsupportedDigestError
+from ocilayout.model.place import wrong_type
 from ocilayout.signature import checked
 
 if TYPE_CHECKING:

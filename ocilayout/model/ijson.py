@@ -17,17 +17,11 @@ from functools import wraps
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 
-from ocilayout.errors import (
-    MAX_PROBLEMS,
-    DocumentError,
-    LimitExceededError,
-    Problem,
-    join_place,
-    wrong_type,
-)
+from ocilayout.errors import MAX_PROBLEMS, DocumentError, LimitExceededError, Problem
 from ocilayout.model.frozenmap import Json
 from ocilayout.model.jsontext import decode_text, require_nodes
 from ocilayout.model.limit import MAX_DEPTH, MAX_DOCUMENT, MAX_NODES
+from ocilayout.model.place import join_place, wrong_type
 from ocilayout.model.surrogate import has_surrogate, surrogate_error
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
-from ocilayout.errors import UnsupportedVersionError, wrong_type
+from ocilayout.errors import UnsupportedVersionError
 from ocilayout.model import attribute as fields
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.frozenmap import FrozenMap
 from ocilayout.model.mediatype import INDEX_TYPES, MANIFEST_TYPES, OCI_INDEX, OCI_MANIFEST
+from ocilayout.model.place import wrong_type
 
 if TYPE_CHECKING:
     from attrs import Attribute

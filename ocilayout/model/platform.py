@@ -12,8 +12,9 @@ from urllib.parse import quote, unquote
 
 from attrs import field, frozen
 
-from ocilayout.errors import DocumentError, wrong_type
+from ocilayout.errors import DocumentError
 from ocilayout.model import attribute as fields
+from ocilayout.model.place import wrong_type
 from ocilayout.model.processor import (
     is_architecture,
     is_system,

@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from ocilayout.errors import ArgumentError
+from ocilayout.kind import name_of
 from ocilayout.model.descriptor import Verifier
-from ocilayout.signature import name_of
 
 if TYPE_CHECKING:
     from ocilayout.model.descriptor import Descriptor

@@ -73,7 +73,7 @@ class TestNoActionOnWarnings:
         """The answer is used as it is, and no further request is sent."""
         with answering() as (host, seen), Repository(f"{host}/a/b") as repository:
             assert repository.tags() == ("v1",)
-        assert [(method, path) for method, path, _ in seen] == [("GET", "/v2/a/b/tags/list")]
+        assert [(method, path) for method, path, _ in seen] == [("GET", "/v2/a/b/tags/list?n=1000")]
 
 
 @pytest.mark.spec("distribution:upload", "distribution:location", "distribution:begin")

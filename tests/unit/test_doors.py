@@ -11,6 +11,7 @@ import pytest
 import ocilayout
 
 PACKAGE = Path(ocilayout.__file__).parent
+SCRIPT = PACKAGE.parent / "_ocilayout_command.py"
 
 
 def imported_from(door: str) -> set[str]:
@@ -18,8 +19,7 @@ def imported_from(door: str) -> set[str]:
     room = PACKAGE.parent.joinpath(*door.split("."))
     return {
         alias.name
-        for package in ("ocilayout", "skills")
-        for path in (PACKAGE.parent / package).rglob("*.py")
+        for path in [*PACKAGE.rglob("*.py"), *PACKAGE.parent.glob("skills/**/*.py"), SCRIPT]
         if room not in path.parents
         for node in ast.walk(ast.parse(path.read_bytes()))
         if isinstance(node, ast.ImportFrom) and node.module == door

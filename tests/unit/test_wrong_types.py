@@ -63,7 +63,7 @@ FOREIGN: Final = {"Adapter", "Auth", "Request", "Store", "StoreMachine"}
 
 BOMBS: Final = ("nested", "wide", "layered", "huge", "deep")
 
-RESULTS: Final = {"CollectReport", "Holder", "RemoveReport", "RootEntry"}
+RESULTS: Final = {"Action", "RepairReport", "CollectReport", "Holder", "RemoveReport", "RootEntry"}
 INSIDE: Final = {
     "Archive",
     "Blobs",

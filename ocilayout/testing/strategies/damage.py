@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from attrs import frozen
 from hypothesis import strategies as st
 
-from ocilayout.errors import MAX_PROBLEMS, join_place
+from ocilayout.errors import MAX_PROBLEMS
 from ocilayout.model import (
     CONTAINERD_IMAGE_NAME,
     OCI_EMPTY,
@@ -21,6 +21,7 @@ from ocilayout.model import (
     OCTET_STREAM,
     REF_NAME,
     is_digest,
+    join_place,
 )
 from ocilayout.testing.strategies.carrier import ANYWHERE, INSIDE, carry, fresh, index, manifest
 from ocilayout.testing.strategies.draft import LEFTOVERS, path_of

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from hypothesis import strategies as st
 
-from ocilayout.errors import join_place
 from ocilayout.model import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
@@ -26,6 +25,7 @@ from ocilayout.model import (
     Manifest,
     Platform,
     RootFs,
+    join_place,
 )
 from ocilayout.testing.strategies.draft import written
 from ocilayout.testing.strategies.filetree import File

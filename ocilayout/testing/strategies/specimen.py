@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from attrs import fields, frozen
 from hypothesis import strategies as st
 
-from ocilayout.errors import join_place
 from ocilayout.model import (
     ContainerConfig,
     Descriptor,
@@ -19,6 +18,7 @@ from ocilayout.model import (
     Manifest,
     Platform,
     RootFs,
+    join_place,
     json_key,
     required,
 )
