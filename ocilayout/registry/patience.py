@@ -85,8 +85,9 @@ class Patience:
     With the defaults a failure is outlasted that is over in six seconds.
 
     Attributes:
-        attempts: How often a request is sent in all, 1 or more. For a transfer that broke off:
-            how often in sequence without making progress.
+        attempts: How often a request is sent in all, 1 or more; half as often to a host that is not
+            reached at all. For a transfer that broke off: how often in sequence without making
+            progress.
         pause: The longest wait before the second attempt, in seconds; doubled for each further
             one. The actual wait is a random part of it, at least half, so that many clients do not
             come back at once.

@@ -199,9 +199,12 @@ class Transport:
                 response = self._send_once(method, url, headers, body)
             except CONNECTION_ERRORS as error:
                 self._note_loss(url, error)
-                if not _may_resend_after_error(error, harmless=harmless):
+                unreached = isinstance(error, NewConnectionError)
+                # A host that was never reached is more often a wrong name than a restart.
+                given_up = unreached and 2 * attempt >= attempts
+                if given_up or not _may_resend_after_error(error, harmless=harmless):
                     raise connection_error(url, error) from None
-                repeated = repeated or not isinstance(error, NewConnectionError)
+                repeated = repeated or not unreached
                 delay = self.patience.backoff(attempt)
             else:
                 response.repeated = repeated

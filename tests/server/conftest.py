@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attrs import frozen
 
+from ocilayout.registry import Patience, Repository
 from ocilayout.testing.registry import LoopbackRegistry
 from skills import SkillService
 from skills.server import PREFIX, application, bind, server_of
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from ocilayout import Reference
 
 
 @frozen
@@ -76,6 +79,12 @@ def running() -> Iterator[Running]:
         found.stop()
 
 
+def at_once(reference: Reference) -> Repository:
+    """Return the repository of a reference, whose failures are not waited out."""
+    patience = Patience(sleep=lambda _: None)
+    return Repository(f"{reference.host}/{reference.repository}", patience=patience)
+
+
 class Client:
     """A home, a store and a registry; a service with them, and requests to it."""
 
@@ -85,7 +94,9 @@ class Client:
         self.home.mkdir()
         self.registry = registry
         self.reference = f"{registry.host}/team/hello:v1"
-        self.service = SkillService.open(folder / "store", home=self.home, durability="none")
+        self.service = SkillService.open(
+            folder / "store", registry=at_once, home=self.home, durability="none"
+        )
         self.running = running
         self.serve()
 

@@ -46,9 +46,7 @@ def serving(folder: Path, *arguments: str, given: str = "") -> Iterator[subproce
             process.kill()
 
 
-@pytest.mark.parametrize(
-    ("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)]
-)
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_it_serves_until_a_signal_ends_it(
     tmp_path: Path, sent: signal.Signals, status: int
 ) -> None:

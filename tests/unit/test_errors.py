@@ -40,6 +40,7 @@ TREE = {
     "AuthError": (RegistryError,),
     "RateLimitedError": (RegistryError,),
     "TransportError": (RegistryError,),
+    "TlsError": (errors.TransportError,),
 }
 
 

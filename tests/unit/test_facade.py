@@ -54,7 +54,7 @@ def test_a_name_is_imported_when_it_is_used() -> None:
     assert done.stdout.splitlines() == [
         "set()",
         "True set()",
-        "['errors', 'model', 'signature']",
+        "['errors', 'kind', 'model', 'signature']",
         "True False",
         "True",
     ]

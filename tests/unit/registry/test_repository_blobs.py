@@ -349,6 +349,7 @@ def test_a_registry_that_answers_before_it_has_the_whole_blob_is_caught(
 
         def answer() -> None:
             connection, _ = listener.accept()
+            listener.close()  # or the cancellation of the upload would wait for an answer
             with connection:
                 connection.recv(100_000)
                 connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
