@@ -37,6 +37,7 @@ from ocilayout.transfer import (
     in_batches,
     missing_parts,
     opener,
+    require_chosen,
     without_missing,
 )
 
@@ -116,8 +117,13 @@ def write_archive(  # noqa: PLR0913 # as for `copy`
             if name is not None:
                 require_ref_name(name)
         roots = [resolve_for(source, ref, platform) for ref in some]
+        budget = Budget(
+            source.blobs.read, limits=limits, of="what is written", size=source.blobs.size
+        )
+        for ref, root in zip(some, roots, strict=True):
+            require_chosen(ref, root, platform, budget.read_if_there)
         found, others = _plan(
-            source, roots, limits, left, report, referrers=referrers, sparse=sparse
+            source, roots, budget, left, report, limits=limits, referrers=referrers, sparse=sparse
         )
         blobs.update(found)
         left.note_entries(entries_of(source, [*some, *(other.digest for other in others)]))
@@ -177,15 +183,15 @@ def _entries(chosen: Iterable[tuple[str, Descriptor]]) -> list[Descriptor]:
 def _plan(
     source: Source,
     roots: list[Descriptor],
-    limits: Limits,
+    budget: Budget,
     left: LeftBehind,
     report: Report,
     *,
+    limits: Limits,
     referrers: bool,
     sparse: bool,
 ) -> tuple[dict[Digest, Descriptor], list[Descriptor]]:
     """Return all content of some roots, found to be there in its size, and the referrers."""
-    budget = Budget(source.blobs.read, limits=limits, of="what is written", size=source.blobs.size)
     others: list[Descriptor] = []
     for root in roots if referrers else ():
         others += with_referrers(root, budget.read_if_there, source.referrers, limits=limits)[1:]

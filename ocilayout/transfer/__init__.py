@@ -11,7 +11,7 @@ from __future__ import annotations
 from ocilayout.transfer.copying import copy, copy_all, in_batches, transfer
 from ocilayout.transfer.event import Event, Report, ReportingStream, ignore
 from ocilayout.transfer.left_behind import LeftBehind, opener
-from ocilayout.transfer.missing import MissingPart, missing_parts, without_missing
+from ocilayout.transfer.missing import MissingPart, missing_parts, require_chosen, without_missing
 from ocilayout.transfer.plan import put_and_bind
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "missing_parts",
     "opener",
     "put_and_bind",
+    "require_chosen",
     "transfer",
     "without_missing",
 ]

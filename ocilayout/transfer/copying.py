@@ -30,6 +30,7 @@ from ocilayout.model import (
 from ocilayout.signature import checked
 from ocilayout.transfer.event import ignore
 from ocilayout.transfer.left_behind import LeftBehind
+from ocilayout.transfer.missing import require_chosen
 from ocilayout.transfer.plan import Plan
 
 if TYPE_CHECKING:
@@ -181,6 +182,7 @@ def copy_all(  # noqa: PLR0913 # as for `copy`
 
         def find(ref: str) -> tuple[Descriptor, list[Descriptor]]:
             root = resolve_for(source, ref, platform, resolve=plan.resolve, read=plan.load)
+            require_chosen(ref, root, platform, plan.read_if_there)
             if not referrers:
                 return root, []
             found = with_referrers(root, plan.read_if_there, source.referrers, limits=limits)

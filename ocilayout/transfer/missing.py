@@ -17,7 +17,7 @@ from ocilayout.transfer.event import Event
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ocilayout.model import Digest, Read
+    from ocilayout.model import Digest, Platform, Read
     from ocilayout.transfer.event import Report
 
 
@@ -97,6 +97,28 @@ def without_missing(
         if missing:
             raise _not_there(missing) from None
         raise
+
+
+def require_chosen(
+    ref: str, manifest: Descriptor, platform: Platform | str | None, read: Read
+) -> None:
+    """Refuse the manifest that was chosen for a platform if it is missing.
+
+    Args:
+        ref: The reference that was searched for the platform.
+        manifest: The manifest.
+        platform: The platform, or its text; `None` if none was asked for.
+        read: Returns a document, or `None` for one that is missing.
+
+    Raises:
+        BlobNotFoundError: It is missing.
+    """
+    if platform is None or manifest.media_type not in DOCUMENT_TYPES or read(manifest):
+        return
+    raise BlobNotFoundError(
+        f"{ref} lists {manifest.digest} for {platform}, which is not there, as is nothing else that"
+        " fits; `tree` shows what is there"
+    )
 
 
 def _not_there(missing: list[MissingPart]) -> BlobNotFoundError:
