@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
@@ -19,15 +19,15 @@ from attrs import frozen
 from ocilayout.archive.dockername import docker_reference
 from ocilayout.archive.legacy import is_legacy, iter_legacy
 from ocilayout.archive.saved import MANIFEST, MOST_PARTS, Files, SavedImage, iter_saved
+from ocilayout.archive.tarview import PlacedBlobs, TarView
 from ocilayout.archive.window import open_window
 from ocilayout.errors import (
-    BlobNotFoundError,
     InvalidNameError,
     NotALayoutError,
     ReferenceNotFoundError,
     read_from,
 )
-from ocilayout.layout import RootIndex, View
+from ocilayout.layout import RootIndex
 from ocilayout.model import (
     CONTAINERD_IMAGE_NAME,
     DEFAULT_LIMITS,
@@ -39,11 +39,9 @@ from ocilayout.model import (
     Digest,
     Json,
     Readable,
-    VerifiedReader,
     dump_json,
     is_digest,
     require_at_most,
-    require_size,
 )
 from ocilayout.signature import checked
 
@@ -65,66 +63,18 @@ class Content:
     open: Callable[[], Readable]
 
 
-class DockerBlobs:
-    """The manifests, the configs and the unpacked layers of the images in a tar.
+class DockerBlobs(PlacedBlobs[Content]):
+    """The manifests, the configs and the unpacked layers of the images in a tar."""
 
-    Iterating gives the digests of all blobs, sorted.
-    """
+    def _size_at(self, place: Content) -> int:
+        return place.size
 
-    def __init__(self, contents: dict[Digest, Content]) -> None:
-        self._contents = contents
-
-    def __contains__(self, digest: object) -> bool:
-        return isinstance(digest, str) and digest in self._contents
-
-    def __iter__(self) -> Iterator[Digest]:
-        return iter(sorted(self._contents))
-
-    def size(self, digest: Digest) -> int:
-        """Return the size of a blob, in bytes.
-
-        Raises:
-            BlobNotFoundError: There is no such blob.
-        """
-        return self._content(digest).size
-
-    def read(self, descriptor: Descriptor, *, verify: bool = True) -> bytes:
-        """Return a blob's bytes; see `ArchiveBlobs.read`.
-
-        Raises:
-            OciLayoutError: As for `open`.
-        """
-        if not verify:
-            with closing(self._whole(descriptor).open()) as raw:
-                return raw.read(descriptor.size)
-        with self.open(descriptor) as stream:
-            return stream.readall()
-
-    def open(self, descriptor: Descriptor) -> VerifiedReader:
-        """Open a blob for reading; it is verified at the end of the stream.
-
-        Raises:
-            BlobNotFoundError: There is no such blob.
-            IntegrityError: As for `ArchiveBlobs.open`.
-            UnsupportedDigestError: The digest's algorithm cannot be computed here.
-            DocumentError: From the stream's `read`: the layer is compressed, and damaged.
-        """
-        return VerifiedReader(self._whole(descriptor).open(), descriptor)
-
-    def _whole(self, descriptor: Descriptor) -> Content:
-        content = self._content(descriptor.digest)
-        require_size(descriptor, content.size)
-        return content
-
-    def _content(self, digest: Digest) -> Content:
-        content = self._contents.get(digest)
-        if content is None:
-            raise BlobNotFoundError(f"there is no blob {digest}")
-        return content
+    def _open_at(self, place: Content) -> Readable:
+        return place.open()
 
 
 @checked
-class DockerArchive(View[DockerBlobs]):
+class DockerArchive(TarView[DockerBlobs]):
     """Images as `docker save` writes them, of any version, plain or compressed with gzip.
 
     An image has an entry for each of its names, which stand in the archive as
@@ -227,22 +177,6 @@ class DockerArchive(View[DockerBlobs]):
             AmbiguousReferenceError: It means images of different content.
         """
         return super().resolve(self._known(name_or_digest))
-
-    def close(self) -> None:
-        """Close the archive; the file too, unless it was given open."""
-        self._window.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _snapshot(self) -> RootIndex:
-        return self._root
-
-    def _read_unverified(self, descriptor: Descriptor) -> bytes:
-        return self.blobs.read(descriptor, verify=False)
 
     def _known(self, name: str) -> str:
         """Return the reference of the root index for what a name means to Docker."""

@@ -5,23 +5,22 @@ The headers of all members are read once, to find the two documents and the blob
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from ocilayout.archive.member import iter_members
+from ocilayout.archive.tarview import PlacedBlobs, TarView
 from ocilayout.archive.window import open_window
-from ocilayout.errors import BlobNotFoundError, DocumentError, NotALayoutError, read_from
-from ocilayout.layout import MAX_ROOT_INDEX, RootIndex, View
-from ocilayout.model import MAX_HEADER, Digest, Header, VerifiedReader, decode, require_size
+from ocilayout.errors import DocumentError, NotALayoutError, read_from
+from ocilayout.layout import MAX_ROOT_INDEX, RootIndex
+from ocilayout.model import MAX_HEADER, Digest, Header, decode
 from ocilayout.signature import checked
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
 
     from ocilayout.archive.member import Member
     from ocilayout.archive.window import Window
-    from ocilayout.model import Descriptor
+    from ocilayout.model import Readable
 
 HEADER: Final = "oci-layout"
 INDEX: Final = "index.json"
@@ -95,80 +94,27 @@ class Inventory:
         self.blobs[digest] = (member.offset, member.size)
 
 
-@checked
-class ArchiveBlobs:
-    """The content-addressed members of one archive.
-
-    Iterating gives the digests of all blobs, sorted.
+class ArchiveBlobs(PlacedBlobs[tuple[int, int]]):
+    """The content-addressed members of one archive; a place is an offset and a size in bytes.
 
     Args:
         window: The tar.
-        places: Offset and size of each blob in it, in bytes.
+        places: The place of each blob.
     """
 
     def __init__(self, window: Window, places: dict[Digest, tuple[int, int]]) -> None:
+        super().__init__(places)
         self._window = window
-        self._places = places
 
-    def __contains__(self, digest: object) -> bool:
-        return isinstance(digest, str) and digest in self._places
+    def _size_at(self, place: tuple[int, int]) -> int:
+        return place[1]
 
-    def __iter__(self) -> Iterator[Digest]:
-        return iter(sorted(self._places))
-
-    def size(self, digest: Digest) -> int:
-        """Return the size of a blob, in bytes.
-
-        Raises:
-            BlobNotFoundError: There is no such blob.
-        """
-        return self._place(digest)[1]
-
-    def read(self, descriptor: Descriptor, *, verify: bool = True) -> bytes:
-        """Return a blob's bytes, or those that are embedded in the descriptor of a missing blob.
-
-        Args:
-            descriptor: Which blob.
-            verify: Whether to compare the digest. Without it only the size is compared.
-
-        Raises:
-            BlobNotFoundError: There is no such blob.
-            IntegrityError: It is not what the descriptor says.
-            UnsupportedDigestError: The digest's algorithm cannot be computed here.
-        """
-        if not verify and descriptor.digest in self:
-            return self._window.read(*self._whole(descriptor))
-        with self.open(descriptor) as stream:
-            return stream.readall()
-
-    def open(self, descriptor: Descriptor) -> VerifiedReader:
-        """Open a blob, or the bytes in the descriptor of a missing one; verified at the end.
-
-        Any number of streams may be read at once. They end with the archive.
-
-        Raises:
-            OciLayoutError: As for `read`; another content is found by the stream's `read`.
-
-        Spec: descriptor:data.
-        """
-        if descriptor.data is not None and descriptor.digest not in self:
-            return VerifiedReader(io.BytesIO(descriptor.data), descriptor)
-        return VerifiedReader(self._window.section(*self._whole(descriptor)), descriptor)
-
-    def _whole(self, descriptor: Descriptor) -> tuple[int, int]:
-        place = self._place(descriptor.digest)
-        require_size(descriptor, place[1])
-        return place
-
-    def _place(self, digest: Digest) -> tuple[int, int]:
-        place = self._places.get(digest)
-        if place is None:
-            raise BlobNotFoundError(f"there is no blob {digest}")
-        return place
+    def _open_at(self, place: tuple[int, int]) -> Readable:
+        return self._window.section(*place)
 
 
 @checked
-class Archive(View[ArchiveBlobs]):
+class Archive(TarView[ArchiveBlobs]):
     """An OCI image layout inside a tar, plain or compressed with gzip; `open` returns one.
 
     A handle holds the file open until it is closed, and may be shared by threads. It needs
@@ -226,22 +172,6 @@ class Archive(View[ArchiveBlobs]):
         except BaseException:
             window.close()
             raise
-
-    def close(self) -> None:
-        """Close the archive; the file too, unless it was given open."""
-        self._window.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _snapshot(self) -> RootIndex:
-        return self._root
-
-    def _read_unverified(self, descriptor: Descriptor) -> bytes:
-        return self.blobs.read(descriptor, verify=False)
 
 
 def _require_file(member: Member) -> None:
