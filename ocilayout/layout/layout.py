@@ -63,14 +63,13 @@ class Layout(View[Blobs]):
 
         Raises:
             OSError: The path has characters that no path can have.
-            ValueError: The durability is not one of the two.
+            ValueError: The durability is unknown.
         """
         self.path = path_of(path).absolute()
         self.blobs = Blobs(self.path, follow_links=follow_links)
         self.strict_names = strict_names
-        self._indexfile = IndexFile(
-            self.path, durable=durability == "commit", lock_timeout=lock_timeout
-        )
+        durable = durability == "commit"
+        self._indexfile = IndexFile(self.path, durable=durable, lock_timeout=lock_timeout)
         self.name_annotations = frozenset(name_annotations)
 
     @property
@@ -285,8 +284,7 @@ class Layout(View[Blobs]):
         """Make several changes at once, at the end of the block, or none if it raises; see `Edit`.
 
         Args:
-            dry_run: Whether to lock and write nothing, and only raise the errors and report what
-                the changes would come to.
+            dry_run: Whether to lock and write nothing, and only report what would change.
 
         Raises:
             OciLayoutError: As `Edit.commit` does.
@@ -380,9 +378,8 @@ class Layout(View[Blobs]):
         """
         from ocilayout.check import repair_folder  # noqa: PLC0415 # as in `check`
 
-        return repair_folder(
-            self.path, self._indexfile, self.blobs, dry_run=dry_run, on_hash=on_hash
-        )
+        inside = (self.path, self._indexfile, self.blobs)
+        return repair_folder(*inside, dry_run=dry_run, on_hash=on_hash)
 
     def _snapshot(self) -> RootIndex:
         return self._indexfile.snapshot()
