@@ -331,7 +331,8 @@ def _image(source: Source, ref: str, platform: Platform | str | None, limits: Li
         ).read_from(str(root.digest))
     for layer in manifest.layers:
         require_at_most(limits.blob, layer.size, of=str(layer.digest), unit="bytes")
-        require_size(layer, source.blobs.size(layer.digest))
+        if layer.data is None or layer.digest in source.blobs:
+            require_size(layer, source.blobs.size(layer.digest))
     return _Image(manifest.config, data, list(zip(diff_ids, manifest.layers, strict=True)))
 
 
@@ -341,7 +342,7 @@ def _only_image(ref: str, root: Descriptor, budget: Budget) -> Descriptor:
     children = index.manifests if isinstance(index, Index) else ()
     images = [one for one in children if one.platform is None or one.platform.os != _UNKNOWN]
     if len(images) == 1:
-        return images[0].plain()
+        return images[0].located()
     known = sorted({str(one.platform) for one in images if one.platform is not None})
     raise ReferenceNotFoundError(
         f"{ref} is an index of {len(images)} images, and a Docker archive has no indexes;"

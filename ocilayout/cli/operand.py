@@ -24,7 +24,15 @@ from ocilayout.cli.argument import (
 from ocilayout.cli.connection import Access
 from ocilayout.cli.terminal import one_line
 from ocilayout.errors import DocumentError, OciLayoutError, ReferenceNotFoundError
-from ocilayout.layout import Layout, View, acting, are_one_image, thread_pool, write_hashed
+from ocilayout.layout import (
+    Layout,
+    View,
+    acting,
+    are_one_image,
+    embedded,
+    thread_pool,
+    write_hashed,
+)
 from ocilayout.model import (
     OCTET_STREAM,
     Descriptor,
@@ -158,7 +166,7 @@ class Operand:
         if isinstance(source, View):
             with suggesting_names(source):
                 if platform is None:
-                    return source.resolve(name)
+                    return embedded(source, source.resolve(name))
                 roots = source.alternatives(name)
         else:
             roots = (_resolve_remote(source, name),)

@@ -6,6 +6,7 @@ from ocilayout.layout.blobs import Blobs, cannot_exist
 from ocilayout.layout.choice import (
     all_names,
     arriving_name,
+    embedded,
     entries_of,
     resolve_for,
     target_names,
@@ -51,6 +52,7 @@ __all__ = [
     "arriving_name",
     "cannot_exist",
     "describe",
+    "embedded",
     "entries_of",
     "entry_digest",
     "find_array",

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NoReturn
 
+from attrs import evolve
+
 from ocilayout.errors import (
     MOST_LISTED,
     AmbiguousReferenceError,
@@ -33,7 +35,9 @@ def resolve_for(
     resolve: Callable[[str], Descriptor] | None = None,
     read: Callable[[Descriptor], bytes] | None = None,
 ) -> Descriptor:
-    """Return the plain descriptor that a reference means: with a platform, of the manifest for it.
+    """Return the descriptor that a reference means: with a platform, of the manifest for it.
+
+    It is plain, but for `data` where an entry or an index embeds the content.
 
     Args:
         source: A layout, an archive or a repository.
@@ -49,9 +53,23 @@ def resolve_for(
     """
     resolve = resolve or source.resolve
     if platform is None:
-        return resolve(ref)
+        return embedded(source, resolve(ref))
     roots = source.alternatives(ref) if isinstance(source, View) else (resolve(ref),)
     return choose(ref, roots, platform, read or source.blobs.read)[0]
+
+
+def embedded(source: Source, root: Descriptor) -> Descriptor:
+    """Return a descriptor with the `data` of an entry of a source, if there is no such blob.
+
+    Raises:
+        DocumentError: The root index or an entry breaks the specification.
+
+    Spec: descriptor:data.
+    """
+    if not isinstance(source, View) or root.digest in source.blobs:
+        return root
+    found = (entry.descriptor for entry in source.entries(name=root.digest))
+    return next((evolve(root, data=one.data) for one in found if one.data is not None), root)
 
 
 def all_names(source: Source, platform: Platform | str | None = None) -> dict[str, str | None]:

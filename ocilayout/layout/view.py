@@ -145,7 +145,7 @@ class View(ABC, Generic[B]):
         are such parts.
 
         Returns:
-            Descriptors with the platform of their entry, and otherwise plain.
+            Descriptors with the platform and the `data` of their entry, and otherwise plain.
 
         Raises:
             Exception: As `resolve` raises, if entries of different content are not one image.
@@ -163,7 +163,11 @@ class View(ABC, Generic[B]):
             same.setdefault(entry.descriptor.digest, []).append(entry)
         right = {digest: self._right(found) for digest, found in same.items()}
         return tuple(
-            evolve(right[entry.descriptor.digest], platform=entry.descriptor.platform)
+            evolve(
+                right[entry.descriptor.digest],
+                platform=entry.descriptor.platform,
+                data=entry.descriptor.data,
+            )
             for entry in entries
         )
 

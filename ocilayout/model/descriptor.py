@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ocilayout.errors import DigestMismatchError, DocumentError, SizeMismatchError
 from ocilayout.model import attribute as fields
@@ -107,6 +107,11 @@ class Descriptor(fields.Extensible):
         if not (self.urls or self.annotations or self.extra) and others == (None, None, None):
             return self
         return Descriptor(media_type=self.media_type, digest=self.digest, size=self.size)
+
+    def located(self) -> Descriptor:
+        """Return a plain descriptor that keeps `data`, which stands in for a missing blob."""
+        plain = self.plain()
+        return plain if self.data is None else evolve(plain, data=self.data)
 
 
 class Verifier:

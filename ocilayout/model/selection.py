@@ -60,8 +60,9 @@ def select(root: Descriptor, platform: Platform | str, read: Read) -> Descriptor
         read: Returns the bytes of a blob, verified.
 
     Returns:
-        A plain descriptor of a manifest: the one that suits best, as `fit` says, and of several
-        that suit equally well, the first. What is missing is chosen only if all that fits is.
+        A descriptor of a manifest, plain but for its `data`: the one that suits best, as `fit`
+        says, and of several that suit equally well, the first. What is missing is chosen only if
+        all that fits is.
 
     Raises:
         ReferenceNotFoundError: No manifest fits; the error lists the platforms that there are.
@@ -72,7 +73,7 @@ def select(root: Descriptor, platform: Platform | str, read: Read) -> Descriptor
     Spec: image-index:platform-values, image-index:first-match, manifest:unknown-config,
         manifest:config-type.
     """
-    return _fitting([root], platform, read, root.digest)[0].descriptor.plain()
+    return _fitting([root], platform, read, root.digest)[0].descriptor.located()
 
 
 def choose(
@@ -90,7 +91,7 @@ def choose(
         read: As for `select`.
 
     Returns:
-        A plain descriptor of the manifest, and the root that it is or is in.
+        A descriptor of the manifest, plain but for its `data`, and the root that it is or is in.
 
     Raises:
         AmbiguousReferenceError: Different roots suit equally well.
@@ -103,7 +104,7 @@ def choose(
             [candidate.root.digest for candidate in best],
             platforms=[str(candidate.platform) for candidate in best],
         )
-    return best[0].descriptor.plain(), best[0].root
+    return best[0].descriptor.located(), best[0].root
 
 
 def platform_text(descriptor: Descriptor, read: Read) -> str:

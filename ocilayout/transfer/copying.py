@@ -194,7 +194,7 @@ def copy_all(  # noqa: PLR0913 # as for `copy`
         left.note_entries(entries_of(source, [*some, *(other.digest for other in others)]))
         plan.run(named, others)
         plan.note_named(left)
-        done.update((ref, root) for ref, (root, _) in found.items())
+        done.update((ref, root.plain()) for ref, (root, _) in found.items())
 
     with thread_pool(jobs) as workers:
         in_batches(names, lambda some: copy_some(some, workers), on_error)

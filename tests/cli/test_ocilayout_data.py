@@ -12,11 +12,15 @@ from attrs import evolve
 
 from ocilayout import (
     OCI_CONFIG,
+    OCI_INDEX,
     OCI_LAYER,
     OCI_MANIFEST,
+    REF_NAME,
     Archive,
     BlobNotFoundError,
     Descriptor,
+    Digest,
+    DockerArchive,
     Layout,
 )
 from ocilayout.registry import Repository
@@ -94,3 +98,43 @@ def test_an_archive_and_a_registry_embed_it_too(command: Command, layout: Layout
         repository.blobs.open(config) as stream,
     ):
         assert stream.read(len(CONFIG)) == CONFIG
+
+
+@pytest.mark.spec("descriptor:data")
+def test_a_document_that_an_index_or_an_entry_embeds_is_read_from_there(command: Command) -> None:
+    """No blob is in the layout at all: not the index, the manifest, the config or the layer."""
+    layer = b"layer"
+    config = (
+        b'{"os":"linux","architecture":"arm64","rootfs":{"type":"layers","diff_ids":["%s"]}}'
+        % Digest.of(layer).encode()
+    )
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": embedded(config, OCI_CONFIG),
+        "layers": [embedded(layer, OCI_LAYER)],
+    }
+    child = embedded(json.dumps(manifest).encode(), OCI_MANIFEST)
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [child]}
+    entries = [
+        {**embedded(json.dumps(index).encode(), OCI_INDEX), "annotations": {REF_NAME: "all"}},
+        {**child, "annotations": {REF_NAME: "one"}},
+    ]
+    lay = Layout.create(command.folder / "bare", durability="none").path
+    (lay / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": entries}))
+    arm = ("--platform", "linux/arm64")
+    shown = command.answer("inspect", "bare", "all", "--config", *arm)
+    assert shown["document"] == json.loads(config)
+    assert command.answer("inspect", "bare", "one")["document"] == manifest
+    for position, given in enumerate([("all",), ("all", *arm), ("one",), ("one", *arm)]):
+        name, *options = given
+        command.text("cp", f"oci:bare:{name}", f"oci:new{position}", *options)
+        new = Layout.open(f"new{position}")
+        assert new.blobs.read(Descriptor.of(layer, OCI_LAYER)) == layer
+        assert "data" not in json.loads((new.path / "index.json").read_text())["manifests"][0]
+        command.text("cp", f"oci:bare:{name}", f"oci-archive:new{position}.tar", *options)
+        command.text(
+            "cp", f"oci:bare:{name}", f"docker-archive:docker{position}.tar:a/b:1", *options
+        )
+        with DockerArchive.open(f"docker{position}.tar") as docker:
+            assert docker.blobs.read(Descriptor.of(layer, OCI_LAYER)) == layer
