@@ -11,6 +11,7 @@ from skills import (
     InstalledSkill,
     SkillService,
 )
+from tests.unit.skills.example import write_skill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,11 +68,27 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+def service(tmp_path: Path) -> SkillService:
+    return SkillService.open(tmp_path / "store", durability="none")
 
 
 @pytest.fixture
 def registry() -> Iterator[LoopbackRegistry]:
     with LoopbackRegistry() as running:
         yield running
+
+
+@pytest.fixture
+def remote(registry: LoopbackRegistry, tmp_path: Path) -> str:
+    """Push a skill from another store and return its reference."""
+    reference = f"{registry.host}/team/hello:v1"
+    origin = SkillService.open(tmp_path / "origin", durability="none")
+    origin.build(write_skill(tmp_path / "there"), tag=reference)
+    origin.push(reference)
+    registry.requests.clear()
+    return reference
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)

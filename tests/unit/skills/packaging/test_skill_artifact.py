@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,10 +15,8 @@ from ocilayout import (
     Digest,
     DigestMismatchError,
     Index,
-    Layout,
     Manifest,
 )
-from ocilayout.testing.registry import LoopbackRegistry
 from skills import (
     LayerError,
     NotASkillError,
@@ -30,66 +26,10 @@ from skills import (
 )
 from skills.packaging.folder import MAX_LAYER
 from skills.packaging.skill_artifact import read_artifact
-from skills.packaging.tar_writer import write_tar
+from tests.unit.skills.example import TEXT, config, layer, write_skill
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-TEXT = "---\nname: hello\ndescription: Says hello\nversion: 1.2\nlicense: MIT\n---\n# Hello\n"
-LABELS = {
-    "dev.toolhive.skills.name": "hello",
-    "dev.toolhive.skills.description": "Says hello",
-    "dev.toolhive.skills.version": "1.2",
-    "dev.toolhive.skills.license": "MIT",
-}
-
-
-def write_skill(folder: Path, name: str = "hello", text: str = TEXT) -> Path:
-    """Write a skill of two files and return its folder."""
-    path = folder / name
-    (path / "docs").mkdir(parents=True, exist_ok=True)
-    (path / "SKILL.md").write_text(text)
-    (path / "docs" / "SKILL.md").write_text("another")
-    return path
-
-
-@pytest.fixture
-def service(tmp_path: Path) -> SkillService:
-    return SkillService.open(tmp_path / "store", durability="none")
-
-
-@pytest.fixture
-def registry() -> Iterator[LoopbackRegistry]:
-    with LoopbackRegistry() as running:
-        yield running
-
-
-@pytest.fixture
-def remote(registry: LoopbackRegistry, tmp_path: Path) -> str:
-    """Push a skill from another store and return its reference."""
-    reference = f"{registry.host}/team/hello:v1"
-    origin = SkillService.open(tmp_path / "origin", durability="none")
-    origin.build(write_skill(tmp_path / "there"), tag=reference)
-    origin.push(reference)
-    registry.requests.clear()
-    return reference
-
-
-def config(layout: Layout, labels: object = None, **changes: object) -> Descriptor:
-    """Store an image config with labels."""
-    document: dict[str, Any] = {
-        "architecture": "amd64",
-        "os": "linux",
-        "config": {"Labels": LABELS if labels is None else labels},
-        "rootfs": {"type": "layers", "diff_ids": []},
-    }
-    return layout.blobs.put(json.dumps(document | changes).encode(), media_type=OCI_CONFIG)
-
-
-def layer(layout: Layout, files: dict[str, bytes]) -> Descriptor:
-    """Store a layer of files."""
-    return layout.blobs.put(gzip.compress(write_tar(files, 0)), media_type=OCI_LAYER_GZIP)
 
 
 class TestContent:
