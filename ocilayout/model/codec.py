@@ -164,26 +164,30 @@ def _map(kind: Any) -> Structure:  # noqa: ANN401
 def _hook_of(attribute: Attribute[Any]) -> Structure:
     if not holds_parts(attribute):
         return _converter.get_structure_hook(attribute.type)
-    return _array(attribute.type, _part) if _is_array(attribute.type) else _part
+    return _array(attribute.type, _part()) if _is_array(attribute.type) else _part()
 
 
-def _part(value: Any, kind: type) -> Descriptor:  # noqa: ANN401
-    """Read a descriptor that is not an entry of an index.
+def _part() -> Structure:
+    """Return the reader of a descriptor that is not an entry of an index.
 
     Properties that are defined for entries alone are unknown ones here; what is not valid is kept.
     """
     structure = _converter.get_structure_hook(Descriptor)
-    try:
-        return cast("Descriptor", structure(value, kind))
-    except DocumentError:
-        foreign = Descriptor.foreign.intersection(value if isinstance(value, dict) else ())
-        if not foreign:
-            raise
-    bare = {name: item for name, item in value.items() if name not in foreign}
-    descriptor: Descriptor = structure(bare, kind)
-    unknown: dict[str, Any] = {name: value[name] for name in foreign}
-    unknown.update(descriptor.extra)
-    return attrs.evolve(descriptor, extra=unknown)
+
+    def hook(value: Any, kind: type) -> Descriptor:  # noqa: ANN401
+        try:
+            return cast("Descriptor", structure(value, kind))
+        except DocumentError:
+            foreign = Descriptor.foreign.intersection(value if isinstance(value, dict) else ())
+            if not foreign:
+                raise
+        bare = {name: item for name, item in value.items() if name not in foreign}
+        descriptor: Descriptor = structure(bare, kind)
+        unknown: dict[str, Any] = {name: value[name] for name in foreign}
+        unknown.update(descriptor.extra)
+        return attrs.evolve(descriptor, extra=unknown)
+
+    return hook
 
 
 def _object(model: type[Extensible]) -> Structure:
