@@ -41,6 +41,8 @@ def brief(cell: Cell) -> str:
 
 def cell_width(text: str) -> int:
     """Return the width of text, in cells."""
+    if text.isascii() and text.isprintable():  # as nearly always; rich takes a while to load
+        return len(text)
     from rich.cells import cell_len  # noqa: PLC0415 # not loaded before it is needed
 
     return cell_len(text)
