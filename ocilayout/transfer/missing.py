@@ -49,14 +49,18 @@ def missing_parts(
     """
     missing: list[MissingPart] = []
     entries: dict[Digest, Descriptor] = {}
-    for parent in walk(roots, read):
+    absent: set[Digest] = set()  # documents, which the walk would ask a registry for again
+    for parent in walk(roots, read, but=absent):
         document = read(parent) if parent.media_type in DOCUMENT_TYPES else None
         for part in successors(document) if document is not None else ():
             entry = part if isinstance(document, Index) else entries.get(parent.digest)
             if entry is not None:
                 entries.setdefault(part.digest, entry)
-            absent = read(part) is None if part.media_type in DOCUMENT_TYPES else is_missing(part)
-            if absent:
+            if part.media_type not in DOCUMENT_TYPES:
+                gone = is_missing(part)
+            elif gone := part.digest in absent or read(part) is None:
+                absent.add(part.digest)
+            if gone:
                 missing.append(MissingPart(descriptor=part, parent=parent, entry=entry))
     return missing
 
