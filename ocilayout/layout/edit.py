@@ -18,7 +18,7 @@ from ocilayout.model import Descriptor, Digest, require_ref_name, require_size, 
 from ocilayout.signature import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from ocilayout.layout.blobs import Blobs
@@ -67,7 +67,6 @@ class Edit:
         self._strict_names = strict_names
         self._dry_run = dry_run
         self.report = RemoveReport()
-        self._trace: Trace | None = None
         self._changes: list[Change] = []
         self._targets: list[Descriptor] = []
         self._dropped: list[Descriptor] = []
@@ -163,28 +162,28 @@ class Edit:
 
     def _plan_removal(self, root: RootIndex) -> list[Digest]:
         """Return the blobs to delete, and report what becomes of them and of the others."""
-        removed = {descriptor.digest for descriptor in self._dropped}
-        going = {descriptor.digest for descriptor in walk(self._dropped, self._read)}
-        self._trace = Trace(going)
-        doomed = [
-            digest
-            for digest in only_reached(self._dropped, self._read, partial(self._hold, root))
-            if not is_shared(self._root, digest.algorithm)
-        ]
+        trace = Trace(set())
+        only = only_reached(self._dropped, self._read, partial(self._hold, root, trace))
+        algorithms = {digest.algorithm for digest in only}
+        deletable = {one for one in algorithms if not is_shared(self._root, one)}
+        doomed = [digest for digest in only if digest.algorithm in deletable]
         gone = sizes_of(doomed, self._blobs)
-        kept = sizes_of(going.difference(doomed), self._blobs)
+        kept = sizes_of(trace.of.difference(doomed), self._blobs)
+        removed = {descriptor.digest for descriptor in self._dropped}
         self.report = RemoveReport(
             removed=tuple(sorted(gone)),
             freed=sum(gone.values()),
             kept=sum(kept.values()),
-            holders=holders(root, self._trace, removed, kept) if kept else (),
+            holders=holders(root, trace, removed, kept) if kept else (),
         )
         return doomed
 
-    def _hold(self, root: RootIndex, more: list[Descriptor]) -> set[Digest]:
+    def _hold(
+        self, root: RootIndex, trace: Trace, more: list[Descriptor], going: Collection[Digest]
+    ) -> set[Digest]:
+        trace.of.update(going)
         removed = {descriptor.digest for descriptor in self._dropped}
-        roots = [*roots_of(root), *more]
-        return held(roots, self._blobs, removed=removed, trace=self._trace).digests
+        return held([*roots_of(root), *more], self._blobs, removed=removed, trace=trace).digests
 
     def _delete(self, doomed: list[Digest]) -> None:
         try:

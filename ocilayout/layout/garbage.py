@@ -22,7 +22,7 @@ from ocilayout.layout.temporary import temporary_files
 from ocilayout.model import Descriptor, Digest, successors, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator
+    from collections.abc import Callable, Collection, Container, Iterable, Iterator
     from datetime import timedelta
     from pathlib import Path
 
@@ -59,11 +59,12 @@ class CollectReport:
 def only_reached(
     dropped: Iterable[Descriptor],
     read: Read,
-    hold: Callable[[list[Descriptor]], Container[Digest]],
+    hold: Callable[[list[Descriptor], Collection[Digest]], Container[Digest]],
 ) -> list[Digest]:
     """Return the blobs that only dropped roots reach, parents before their parts.
 
-    `hold` returns what the remaining roots and some more hold, as `reach.held` does.
+    `hold` returns what the remaining roots and some more hold, as `reach.held` does; it is also
+    given all that the dropped roots reach.
 
     The subject of a dropped root stays with all its parts, and so does content that the root only
     names in a place that is not understood. A blob that cannot be verified here is never deleted,
@@ -93,7 +94,7 @@ def only_reached(
         order = list(sorter.static_order())
     except CycleError:  # possible only with digests that cannot be verified; no order is better
         order = list(going)
-    live = hold([subject for subject in subjects if subject.digest not in going])
+    live = hold([subject for subject in subjects if subject.digest not in going], going)
     return [digest for digest in order if digest not in live and digest.verifiable]
 
 

@@ -360,7 +360,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @bug("a deleted build leaves a dangling entry", "toolhive-core, section 8.4")
 def _(patch: pytest.MonkeyPatch) -> None:
-    def others(self: Any, index: RootIndex, more: Any) -> Any:
+    def others(self: Any, index: RootIndex, trace: Any, more: Any, going: Any) -> Any:
+        trace.of.update(going)
         removed = {descriptor.digest for descriptor in self._dropped}
         entries = [one.descriptor for one in index.entries()]
         roots = [to for to in entries if to.digest not in removed]
@@ -373,7 +374,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 @bug("deleted content takes its subject along", "oras-go: a subject is a successor")
 def _(patch: pytest.MonkeyPatch) -> None:
     def subjects_too(dropped: Any, read: Any, hold: Any) -> list[Any]:
-        live = hold([])
+        live = hold([], ())
         going = walk(dropped, read, subjects=True)
         return [to.digest for to in going if to.digest not in live and to.digest.verifiable]
 

@@ -29,7 +29,7 @@ from ocilayout.model.retired import ArtifactManifest
 from ocilayout.testing import strategies as own
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from ocilayout.model.graph import Document
 
@@ -233,7 +233,7 @@ class TestSuccessors:
 def goes(graph: Graph, dropped: list[Link], kept: list[Link]) -> list[Digest]:
     """Return the content that is deleted with the dropped roots; the other roots hold theirs."""
 
-    def hold(more: list[Descriptor]) -> set[Digest]:
+    def hold(more: list[Descriptor], _: Collection[Digest]) -> set[Digest]:
         roots = [*(link.descriptor for link in kept), *more]
         return {found.digest for found in walk(roots, graph.read, subjects=True)}
 

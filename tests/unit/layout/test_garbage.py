@@ -23,7 +23,7 @@ from ocilayout.model.manifest import Index, Manifest
 from ocilayout.model.mediatype import OCI_CONFIG, OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from ocilayout.model.graph import Document, Read
@@ -372,7 +372,7 @@ def read(descriptor: Descriptor) -> Document | None:
 def goes(dropped: list[Descriptor], kept: list[Descriptor], read: Read = read) -> list[Digest]:
     """Return what goes with dropped roots where kept roots hold what they reach."""
 
-    def hold(more: list[Descriptor]) -> set[Digest]:
+    def hold(more: list[Descriptor], _: Collection[Digest]) -> set[Digest]:
         return {found.digest for found in walk([*kept, *more], read, subjects=True)}
 
     return only_reached(dropped, read, hold)
@@ -413,7 +413,7 @@ def test_the_subject_of_a_dropped_root_stays() -> None:
 def test_a_subject_that_is_dropped_itself_is_not_held() -> None:
     asked: list[list[Descriptor]] = []
 
-    def hold(more: list[Descriptor]) -> set[Digest]:
+    def hold(more: list[Descriptor], _: Collection[Digest]) -> set[Digest]:
         asked.append(more)
         return set()
 
