@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import field, frozen
 
-from ocilayout.check.requirement import NOTHING, cells_of, installed_notes, iter_requirements
+from ocilayout.check.requirement import (
+    NOTHING,
+    Requirement,
+    cells_of,
+    installed_notes,
+    iter_requirements,
+)
 from ocilayout.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _TITLE: Final = "# "
 _NUMBER = re.compile(r"[0-9]{1,4}")
@@ -33,6 +39,7 @@ class Note:
         about: What it is about, in Markdown.
         details: The rest of it, by the nouns of its parts; a decision has its whole page.
         page: Where it is to be read.
+        row: The whole row of a requirement; `None` for other notes.
     """
 
     kind: Literal["requirement", "problem", "decision", "behaviour"]
@@ -40,6 +47,7 @@ class Note:
     about: str
     details: Mapping[str, str] = field(factory=dict)
     page: Path
+    row: Requirement | None = None
 
 
 def iter_notes(folder: Path | None = None) -> Iterator[Note]:
@@ -60,6 +68,7 @@ def iter_notes(folder: Path | None = None) -> Iterator[Note]:
             about=row.text,
             details={"level": row.level, "here": row.ours},
             page=folder / f"{row.page}.md",
+            row=row,
         )
     yield from _problems(folder / "problems.md")
     for page in sorted((folder / "decisions").glob("*.md")):
@@ -106,16 +115,17 @@ def _behaviours(page: Path) -> Iterator[Note]:
             )
 
 
-def named_notes(name: str) -> list[Note]:
+def named_notes(name: str, notes: Iterable[Note] | None = None) -> list[Note]:
     """Return the notes with a name, and after a problem also the requirement that it is about.
 
     Args:
         name: An id, a code, a case, or a number with or without its zeros.
+        notes: The notes to look through; by default all.
 
     Raises:
         OSError: A page cannot be read.
     """
-    notes = list(iter_notes())
+    notes = list(iter_notes() if notes is None else notes)
     if _NUMBER.fullmatch(name):
         name = name.zfill(4)
     found = [note for note in notes if note.name == name]
@@ -123,19 +133,20 @@ def named_notes(name: str) -> list[Note]:
     return found + [note for note in notes if note.name in about]
 
 
-def search_notes(*words: str) -> list[Note]:
+def search_notes(*words: str, notes: Iterable[Note] | None = None) -> list[Note]:
     """Return the notes with all of some words, those first that have them in their names.
 
     A word is found in any case and number, and where it is the beginning of another.
 
     Args:
         words: Words, or texts of several words.
+        notes: As for `named_notes`.
 
     Raises:
         NotFoundError: There is no such note; the error has the names that are most like it.
         OSError: A page cannot be read.
     """
-    notes = list(iter_notes())
+    notes = list(iter_notes() if notes is None else notes)
     text = " ".join(words)
     stems = [_stem(word) for word in _WORD.findall(text.lower())]
     found = [note for note in notes if stems and _has(stems, _searched(note))]

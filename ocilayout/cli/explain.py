@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from ocilayout.check import find_requirement, iter_notes, named_notes, search_notes
+from ocilayout.check import iter_notes, named_notes, search_notes
 from ocilayout.cli.terminal import answer, counted, flow, json_option, say, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
-    from ocilayout.check import Note
+    from ocilayout.check import Note, Requirement
 
 _LINK: Final = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
 _AS_IT_IS: Final = re.compile(r"^(?:[ |>#]|[-*] |[0-9]+[.] |```)", re.MULTILINE)
@@ -38,12 +39,14 @@ def explain(words: tuple[str, ...], *, as_json: bool) -> None:
     searched for together, also in what other programs do with odd layouts. Without an argument
     everything is listed. The answer has the paths of the pages.
     """
-    named = named_notes(words[0]) if len(words) == 1 else []
-    notes = named or (search_notes(*words) if words else list(iter_notes()))
+    every = list(iter_notes())
+    named = named_notes(words[0], every) if len(words) == 1 else []
+    notes = named or (search_notes(*words, notes=every) if words else every)
     whole = bool(named) or len(notes) == 1
     if as_json:
-        only = notes[0] if len(named) == 1 and named[0].kind == "requirement" else None
-        answer({"notes": list(map(_note_data, notes))} if only is None else _row_data(only))
+        row = named[0].row if len(named) == 1 else None
+        data = _row_data(row, named[0].page) if row is not None else {}
+        answer(data or {"notes": list(map(_note_data, notes))})
     elif whole:
         answer(None, "\n\n".join(map(_whole_text, notes)), as_json=False)
     else:
@@ -86,8 +89,8 @@ def _whole_text(note: Note) -> str:
     page = ("page", str(note.page))
     if note.kind == "decision":
         return f"{_page_text(note.details['text'])}\n\n{_line(*page, width=8)}"
-    if note.kind == "requirement":
-        row = find_requirement(note.name)
+    if note.row is not None:
+        row = note.row
         parts: Iterable[tuple[str, str]] = [
             ("asks", row.text),
             ("here", row.ours),
@@ -119,8 +122,7 @@ def _page_text(markdown: str) -> str:
     return "\n\n".join(text if _AS_IT_IS.search(text) else flow(text) for text in paragraphs)
 
 
-def _row_data(note: Note) -> dict[str, object]:
-    row = find_requirement(note.name)
+def _row_data(row: Requirement, page: Path) -> dict[str, object]:
     return {
         "id": row.id,
         "level": row.level,
@@ -128,7 +130,7 @@ def _row_data(note: Note) -> dict[str, object]:
         "here": row.ours,
         "modules": list(row.modules),
         "tests": list(row.tests),
-        "page": str(note.page),
+        "page": str(page),
     }
 
 
