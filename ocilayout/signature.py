@@ -162,7 +162,7 @@ class _Names(dict[str, Any]):
             return import_module(name)
         rooms = [room for room in sorted(sys.modules) if room.startswith("ocilayout.")]
         rooms.sort(key=lambda room: not room.startswith(self._room))  # its own first
-        for elsewhere in (*_ELSEWHERE, *rooms, "hypothesis"):
+        for elsewhere in (*_ELSEWHERE, *rooms):
             module = import_module(elsewhere)
             if hasattr(module, name):
                 return getattr(module, name)

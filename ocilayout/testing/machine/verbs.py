@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hypothesis import settings
-
     from ocilayout.testing.machine.adapter import Adapter
     from ocilayout.testing.machine.oracle import Model
     from ocilayout.testing.machine.sample import Content
@@ -72,7 +70,7 @@ _changes = _noted(None)
 def check_store(
     adapter: Adapter,
     *,
-    settings: settings | None = None,
+    settings: Settings | None = None,
     folder: Path | None = None,
     on_step: Callable[[], object] = lambda: None,
     report_multiple_bugs: bool = False,
