@@ -49,7 +49,7 @@ def resolve_for(
     Raises:
         ReferenceNotFoundError: There is no such reference, or no manifest fits.
         AmbiguousReferenceError: Entries of different content are meant.
-        Exception: As `resolve` raises, and as `ocilayout.model.select` does.
+        Exception: As `resolve` raises, and as `ocilayout.model.choose` does.
     """
     resolve = resolve or source.resolve
     if platform is None:

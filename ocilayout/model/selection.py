@@ -48,54 +48,38 @@ class _Candidate:
     root: Descriptor
 
 
-def select(root: Descriptor, platform: Platform | str, read: Read) -> Descriptor:
-    """Return the manifest for a platform: one in an index, or the given manifest.
+def choose(
+    name: str, roots: Iterable[Descriptor], platform: Platform | str, read: Read
+) -> tuple[Descriptor, Descriptor]:
+    """Choose the manifest for a platform: one in an index, or a root itself.
 
     Indexes in an index are searched, too. The platform of a manifest is read from its index; where
     the index has none or an empty one, and for a manifest that is given itself, from its config.
 
+    Several roots are as one image index together, as entries of a layout are that have one name in
+    common, or none. Unlike in an index, nothing says that the first of them is meant if several
+    suit equally well.
+
     Args:
-        root: An index, or a manifest; its descriptor may have a platform.
+        name: What the roots are called in errors.
+        roots: Manifests and indexes; their descriptors may have platforms.
         platform: The wanted platform, or its text; `Platform.parse` has the form.
         read: Returns the bytes of a blob, verified.
 
     Returns:
-        A descriptor of a manifest, plain but for its `data`: the one that suits best, as `fit`
-        says, and of several that suit equally well, the first. What is missing is chosen only if
-        all that fits is.
+        A descriptor of the manifest, plain but for its `data`, and the root that it is or is in:
+        the one that suits best, as `fit` says, and of several in one index that suit equally well,
+        the first. What is missing is chosen only if all that fits is.
 
     Raises:
         ReferenceNotFoundError: No manifest fits; the error lists the platforms that there are.
+        AmbiguousReferenceError: Different roots suit equally well.
         DocumentError: The text is not a valid platform, or a document breaks the specification.
         Exception: Any error of `read`; but an index in an index, a config, or a manifest that does
             not suit alone, may be missing.
 
     Spec: image-index:platform-values, image-index:first-match, manifest:unknown-config,
         manifest:config-type.
-    """
-    return _fitting([root], platform, read, root.digest)[0].descriptor.located()
-
-
-def choose(
-    name: str, roots: Iterable[Descriptor], platform: Platform | str, read: Read
-) -> tuple[Descriptor, Descriptor]:
-    """Select the manifest for a platform among roots that are as one image index together.
-
-    So are entries of a layout that have one name in common, or none. Unlike in an image index,
-    nothing says that the first of them is meant if several suit equally well.
-
-    Args:
-        name: What the roots are called in errors.
-        roots: Manifests and indexes; their descriptors may have platforms.
-        platform: As for `select`.
-        read: As for `select`.
-
-    Returns:
-        A descriptor of the manifest, plain but for its `data`, and the root that it is or is in.
-
-    Raises:
-        AmbiguousReferenceError: Different roots suit equally well.
-        Exception: As `select` raises.
     """
     best = _fitting(roots, platform, read, name)
     if len({candidate.root.digest for candidate in best}) > 1:

@@ -23,10 +23,18 @@ from ocilayout import (
     Platform,
     ReferenceNotFoundError,
 )
-from ocilayout.model.selection import choose, platform_text, select
+from ocilayout.model.selection import choose, platform_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+
+def select(
+    root: Descriptor, platform: Platform | str, read: Callable[[Descriptor], bytes]
+) -> Descriptor:
+    """Return the manifest for a platform that one root means."""
+    return choose(root.digest, [root], platform, read)[0]
 
 
 @pytest.fixture
