@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ocilayout import Layout
 from tests.cli.running import Terminal, put_large
 
 if TYPE_CHECKING:
-    from ocilayout import Layout
     from tests.cli.conftest import Command
 
 SCRIPTS = {
@@ -240,6 +240,8 @@ class TestExtras:
         self, layout: Layout, missing: str, extra: str, call: tuple[str, ...]
     ) -> None:
         """`python -m` says in one line which extra brings it, as the scripts do."""
+        # The width of this name takes rich to tell.
+        Layout.open("lay", strict_names=False).tag("größe", layout.resolve("solo"))
         done = subprocess.run(
             [sys.executable, "-c", WITH.format(missing, [*call]) + RUN.format(call[0])],
             capture_output=True,
