@@ -343,7 +343,8 @@ def _only_image(ref: str, root: Descriptor, budget: Budget) -> Descriptor:
     images = [one for one in children if one.platform is None or one.platform.os != _UNKNOWN]
     if len(images) == 1:
         return images[0].located()
-    known = sorted({str(one.platform) for one in images if one.platform is not None})
+    there = [one for one in images if budget.read_if_there(one) is not None]
+    known = sorted({str(one.platform) for one in there if one.platform is not None})
     raise ReferenceNotFoundError(
         f"{ref} is an index of {len(images)} images, and a Docker archive has no indexes;"
         f" choose one with platform: {', '.join(known) or 'none is named'}"

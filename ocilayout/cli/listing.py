@@ -33,16 +33,18 @@ from ocilayout.model import (
     Limits,
     Manifest,
     decode,
+    members,
 )
 
 if TYPE_CHECKING:
     from ocilayout.cli.columns import Cell
     from ocilayout.cli.operand import Source
-    from ocilayout.model import Descriptor, Document
+    from ocilayout.cli.tree import Node
+    from ocilayout.model import Descriptor, Digest, Document
 
 HEADING: Final = ("NAME", "DIGEST", "KIND", "PLATFORMS", "SIZE", "AGE", "CONTENT")
 
-DROPPED: Final = ("KIND", "AGE", "CONTENT", "PLATFORMS", "SIZE")
+DROPPED: Final = ("KIND", "AGE", "PLATFORMS", "SIZE", "CONTENT")
 """The columns that are dropped where the table is too wide, in this order."""
 
 TimeSource = Literal["entry", "document", "config", "file"]
@@ -166,7 +168,7 @@ def row_of(source: Source, root: Root, *, limits: Limits = DEFAULT_LIMITS) -> Ro
         root=root,
         kind=node.kind,
         artifact_type=node.artifact_type,
-        platforms=_platforms(source, root.descriptor, node.document, config),
+        platforms=_platforms(source, root.descriptor, nodes, config),
         # Where descriptors give one digest different sizes, the first one counts.
         size=sum(one.descriptor.size for one in nodes.values()),
         created=created,
@@ -209,14 +211,16 @@ def _config_of(source: Source, document: Document | None) -> tuple[ImageConfig |
 def _platforms(
     source: Source,
     descriptor: Descriptor,
-    document: Document | None,
+    nodes: dict[Digest, Node],
     config: ImageConfig | None,
 ) -> tuple[str, ...]:
+    document = nodes[descriptor.digest].document
     if isinstance(document, Index):
-        texts = map(platform_text, (child.platform for child in document.manifests))
+        listed = members(descriptor, lambda one: nodes[one.digest].document)
+        texts = (platform_text(one.platform) for one in listed)
         return tuple(text for text in dict.fromkeys(texts) if text)
     own = platform_text(config.platform) if config is not None else ""
-    text = own or platform_text(descriptor.platform)
+    text = platform_text(descriptor.platform) or own
     if not text and isinstance(document, Manifest) and document.config.media_type in IMAGE_CONFIGS:
         text = model.platform_text(descriptor, source.blobs.read)  # of a config with other faults
     return (text,) if text else ()

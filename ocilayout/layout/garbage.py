@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Literal
 
@@ -23,7 +24,6 @@ from ocilayout.model import Descriptor, Digest, successors, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Container, Iterable, Iterator
-    from datetime import timedelta
     from pathlib import Path
 
     from ocilayout.layout.blobs import Blobs
@@ -139,6 +139,8 @@ class GarbageCollection:
         self._indexfile = indexfile
         self._blobs = blobs
         self._algorithms: set[str] | None = None
+        if grace < timedelta(0):  # nothing would be young, also what is just being written
+            raise ValueError(f"grace must not be below 0, as {grace.total_seconds()} seconds are")
         self._limit = clock.now() - grace.total_seconds()
 
     def run(self, *, untagged: Untagged, dry_run: bool) -> CollectReport:

@@ -325,7 +325,7 @@ class Layout(View[Blobs]):
             DocumentError: A reachable manifest, or `index.json`, breaks the specification.
             LimitExceededError: One of these is too large.
             LockTimeoutError: Another writer held the lock for too long.
-            ValueError: The seconds are not a number, or more than a `timedelta` can have.
+            ValueError: The grace period is below 0, or more than a `timedelta` can have.
             OSError: The file system refused.
         """
         if not isinstance(grace, timedelta):

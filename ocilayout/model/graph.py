@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ocilayout.model.descriptor import Descriptor
 from ocilayout.model.limit import DEFAULT_LIMITS, Limits, require_at_most
 from ocilayout.model.manifest import Index, Manifest
-from ocilayout.model.mediatype import DOCUMENT_TYPES
+from ocilayout.model.mediatype import DOCUMENT_TYPES, INDEX_TYPES
 from ocilayout.model.retired import ArtifactManifest, Schema1Manifest
 
 if TYPE_CHECKING:
@@ -42,6 +42,28 @@ def successors(document: Document) -> tuple[Descriptor, ...]:
 def document_of(descriptor: Descriptor, read: Read) -> Document | None:
     """Return the document of a descriptor, or `None` if it is missing or not a document."""
     return read(descriptor) if descriptor.media_type in DOCUMENT_TYPES else None
+
+
+def members(index: Descriptor, read: Read) -> Iterator[Descriptor]:
+    """Yield what an index lists, in document order, and in place of an index in it what that lists.
+
+    Args:
+        index: The index; if it is something else, that is yielded.
+        read: As for `walk`.
+
+    Spec: image-index:nested.
+    """
+    expanded: set[Digest] = set()
+    pending = [index]
+    while pending:
+        descriptor = pending.pop()
+        if descriptor.media_type not in INDEX_TYPES:
+            yield descriptor
+        elif descriptor.digest not in expanded:
+            expanded.add(descriptor.digest)
+            document = read(descriptor)
+            if isinstance(document, Index):
+                pending.extend(reversed(document.manifests))
 
 
 def walk(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from attrs import evolve
 
 from ocilayout import (
     CREATED,
@@ -18,8 +19,10 @@ from ocilayout import (
     REF_NAME,
     Descriptor,
     Digest,
+    Index,
     Layout,
     Manifest,
+    Platform,
     copy,
     write_archive,
 )
@@ -64,6 +67,27 @@ class TestLs:
         assert rows[3][:3] == ["(no name)", digests[2], NOTES]
         assert rows[3][-2].endswith("(file)")
         assert len({line.index("CONTENT" if "CONTENT" in line else "whole") for line in lines}) == 1
+
+    def test_platforms_of_an_index_in_an_index(self, command: Command, layout: Layout) -> None:
+        """All platforms that an image is for are listed, each once, in document order."""
+        inner = layout.resolve("v1")
+        other = evolve(layout.resolve("solo"), platform=Platform.parse("linux/s390x"))
+        layout.tag("nested", layout.put_manifest(Index(manifests=[other, inner, inner])))
+        (row,) = command.answer("ls", "lay", "nested")
+        assert row["platforms"] == ["linux/s390x", "linux/amd64", "linux/arm64"]
+
+    def test_the_platform_of_an_entry_comes_before_that_of_the_config(
+        self, command: Command, layout: Layout
+    ) -> None:
+        """So it does where one is chosen by its platform, and in `tree`."""
+        index = layout.path / "index.json"
+        document = json.loads(index.read_text())
+        for entry in document["manifests"]:
+            if entry["digest"] == layout.resolve("solo").digest:
+                entry["platform"] = {"os": "windows", "architecture": "amd64", "os.version": "10.1"}
+        index.write_text(json.dumps(document))
+        (row,) = command.answer("ls", "lay", "solo")
+        assert row["platforms"] == ["windows(10.1)/amd64"]
 
     def test_for_programs(self, command: Command, layout: Layout) -> None:
         """The JSON has exact sizes, times with their origin, and the annotations of entries."""

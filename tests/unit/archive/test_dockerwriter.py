@@ -10,6 +10,7 @@ import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
+from attrs import evolve
 
 from ocilayout import (
     DOCKER_CONFIG,
@@ -280,6 +281,18 @@ class TestIndexes:
         assert set(image("amd64").diff_ids) <= set(opened(written(layout, ["a:1"])).blobs)
         layout.tag("a:1", layout.put_manifest(Index(manifests=[])))
         with pytest.raises(ReferenceNotFoundError, match=r"an index of 0 images.*none is named"):
+            written(layout, ["a:1"])
+
+    def test_platforms_that_are_not_there_are_not_offered(self, layout: Layout) -> None:
+        """Of a sparse index, only platforms whose manifest is there are named."""
+        described = []
+        for text in ("amd64", "arm64", "s390x"):
+            one = put(layout, image(text))
+            platform = Platform(os="linux", architecture=text)
+            described.append(evolve(one.plain(), platform=platform))
+        layout.tag("a:1", layout.put_manifest(Index(manifests=described)))
+        layout.blobs.delete(described[1].digest)
+        with pytest.raises(ReferenceNotFoundError, match=r"platform: linux/amd64, linux/s390x$"):
             written(layout, ["a:1"])
 
     def test_indexes_in_indexes(self, layout: Layout) -> None:

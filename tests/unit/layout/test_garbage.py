@@ -94,6 +94,16 @@ def test_every_form_of_entry_is_a_root(layout: Layout) -> None:
     assert [found.place for found in caught.value.problems] == ["$.manifests[0].size"]
 
 
+@pytest.mark.parametrize("grace", [timedelta(seconds=-1), -0.5])
+def test_a_grace_period_below_zero_is_refused(layout: Layout, grace: timedelta | float) -> None:
+    """It would delete what another process is just writing."""
+    put(layout, "young")
+    before = sorted(layout.blobs)
+    with pytest.raises(ValueError, match="grace must not be below 0"):
+        layout.collect(grace=grace)
+    assert sorted(layout.blobs) == before
+
+
 def test_young_blobs_stay(layout: Layout) -> None:
     """A blob younger than the grace period is counted and kept."""
     put(layout, "old", age=7200)
